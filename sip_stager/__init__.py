@@ -1,0 +1,45 @@
+"""A SIP edge proxy that stages a voice agent for each call before the call arrives.
+
+An INVITE comes in from a trunk.  It is held while the agent that belongs to the dialled number
+is staged over HTTP, and goes on upstream with ``X-Rounded-Call-Id``.  Everything else that a
+proxy must do, it does by RFC 3261.
+
+The house has a core and a shell, and dependencies point one way only::
+
+    ports, events  <-  sip  <-  transaction  <-  proxy        the core
+    trunks                                                    the core, beside it
+    staging  upstream  transport  observability  console      the shell
+    demo  cli                                                 users of all of it
+    app, config                                               where everything meets
+
+The core is pure and synchronous: bytes and the passing of time go in, bytes and facts come out.
+It imports nothing but the pure part of the standard library, so no socket, no clock and no
+chance is in it; a linter rule and ``tests/test_architecture.py`` hold that line.  What is slow
+or comes from the world is a port (``ports.py``: read it first): the clock, the transport, the
+stager, the resolver, admission.  The asyncio loop *is* a clock and a task *is* something that can
+be cancelled, so waiting for a timer and waiting for the staging API read alike.
+
+What the core finds worth knowing it reports as a frozen value (``events.py``) to one ``notify``
+callable.  Metrics, logs, the ladder of the demo each ``match`` over events in one place;
+no counter is incremented inside protocol code.
+
+The way of an INVITE:
+
+1. ``transport`` hands a datagram to ``transaction/layer.py``, which parses it, stamps
+   ``received`` and ``rport`` and looks for its transaction; a retransmission ends there.
+2. ``proxy/core.py`` is told of a new request, validates it (RFC 3261 16.3), asks admission whose
+   call this is, answers 100 and starts staging.  The loop is free again.
+3. ``staging`` is a coroutine under one deadline, and the only await in a call.  Its outcome is a
+   value, and comes back as a ``Decision``: forward, or refuse.
+4. ``proxy/invite.py`` is the state machine of the call from then on: forwarded, ringing,
+   answered, cancelled.  ``proxy/forwarding.py`` makes the copy in the RFC's steps (16.6).
+5. Responses run the same road back; an ACK for a 2xx matches nothing and is forwarded without
+   state; so is whatever a fresh process finds in a dialog that it has never seen, because Route
+   and Record-Route carry all that it needs.
+
+Three kinds of error have three places that catch them: the peer's fault (``Malformed``) in the
+transaction layer, the world's fault (HTTP, DNS, sockets) where that library is called, and our
+own mistake at the edge of the transport, where it is logged, counted, and costs one message.
+"""
+
+__version__ = "0.1.0"

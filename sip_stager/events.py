@@ -1,0 +1,154 @@
+"""What is worth knowing, as frozen values.
+
+The core and the rooms of the shell report these to ``notify``; metrics, logs and the ladder match
+over them.  Times are durations in seconds; who observes an event knows when it came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Call, Flow
+    from sip_stager.sip.message import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A message was parsed; retransmissions are among them."""
+
+    message: Request | Response
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """A message was handed to the transport; retransmissions are among them."""
+
+    message: Request | Response
+    flow: Flow
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDropped:
+    """A message got no answer and went nowhere.
+
+    ``cause`` is a word for a label: ``malformed``, ``keepalive``, ``stray_response``,
+    ``stray_ack``, ``unroutable``, ``own_mistake``, ``send_failed``, ``too_large``; ``detail``
+    says more, and may hold what a stranger sent: escape it.
+    """
+
+    flow: Flow
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAdmitted:
+    """A new INVITE belongs to a trunk and a mapped number; it will be staged."""
+
+    call: Call
+    source: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A new INVITE got a final response of our own making.
+
+    ``trunk`` is empty where the source belongs to none.  ``elapsed`` counts from the INVITE.
+    """
+
+    sip_call_id: str
+    trunk: str
+    status: int
+    cause: str
+    text: str
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class StagingStarted:
+    """The first HTTP request of a staging is about to leave."""
+
+    call: Call
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingPolled:
+    """The API was asked for the call's status; ``status`` is its word, untrusted."""
+
+    call: Call
+    call_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingEnded:
+    """Staging is over.
+
+    ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense`` or
+    ``cancelled``.  ``elapsed`` is the whole step.  ``phases`` holds where the time went:
+    ``name_lookup``, ``connect`` (TLS included), ``request`` (from the request's first byte to the
+    response's last), ``poll`` (waiting between polls); a phase that did not occur is absent.
+    ``text`` says what the API or the network said, untrusted.
+    """
+
+    call: Call
+    outcome: str
+    elapsed: float
+    phases: dict[str, float]
+    call_id: str = ""
+    http_status: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InviteForwarded:
+    """A staged INVITE left for the upstream; ``elapsed`` counts from its arrival."""
+
+    call: Call
+    call_id: str
+    target: Flow
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallRinging:
+    """The first 18x of a call was passed to the caller; ``elapsed`` counts from the INVITE."""
+
+    call: Call
+    status: int
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A forwarded or staging INVITE has its final response.
+
+    ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timed_out``,
+    ``unreachable`` (the upstream); ``call_id`` is empty when it was not staged.
+    """
+
+    call: Call
+    call_id: str
+    outcome: str
+    status: int
+    elapsed: float
+
+
+Event = (
+    MessageReceived
+    | MessageSent
+    | MessageDropped
+    | CallAdmitted
+    | CallRefused
+    | StagingStarted
+    | StagingPolled
+    | StagingEnded
+    | InviteForwarded
+    | CallRinging
+    | CallEnded
+)

@@ -1,0 +1,129 @@
+"""What the core asks of the world: read this first.
+
+Rules that hold for every port: it never calls back before it has returned; ``send`` never
+raises, its failure is a later fact; nothing is called back after ``cancel()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from sip_stager.events import Event
+    from sip_stager.sip.message import Request
+
+Notify = Callable[["Event"], None]
+
+
+class Cancellable(Protocol):
+    """Something under way: an ``asyncio.TimerHandle`` and an ``asyncio.Task`` are both one."""
+
+    def cancel(self) -> object:
+        """Stop it; harmless when it is over."""
+
+
+class Clock(Protocol):
+    """Time, as an asyncio loop gives it."""
+
+    def time(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Cancellable:
+        """Call ``callback(*args)`` after ``delay`` seconds."""
+
+
+class Flow(NamedTuple):
+    """Where a message came from, or where it is to go.
+
+    ``transport`` is the RFC's word in capitals ("UDP", "TCP").  ``interface`` is the index of the
+    listener of ours that it came to or leaves from.  ``connection`` numbers the TCP connection
+    that it came over, 0 when there is none or any will do.
+    """
+
+    transport: str
+    host: str
+    port: int
+    interface: int = 0
+    connection: int = 0
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport.lower()}:{host}:{self.port}"
+
+
+class Transport(Protocol):
+    """Sends bytes; what arrives is handed to the transaction layer."""
+
+    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
+        """Send one message.
+
+        A connection named by the flow is used when it is still open, else an open one to the
+        same address, else a new one is made (RFC 3261 18.1.1, 18.2.2).  ``failed`` is called
+        later, with the reason in words, when it is known that the message did not leave.
+        """
+
+
+class Resolver(Protocol):
+    """Turns a host name into an address (RFC 3263, A and AAAA records)."""
+
+    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
+        """Call ``done`` later with an IP address in text, or None when there is none in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A new call that admission has let in: what staging needs to know.
+
+    Numbers are E.164 with the plus sign where the caller's or the dialled string is a number;
+    what is not a number is left as it was.  ``deadline`` is the time that staging may take in
+    all, in seconds.
+    """
+
+    sip_call_id: str
+    trunk: str
+    from_number: str
+    to_number: str
+    agent_id: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that is not to go on: what its caller gets, and why.
+
+    ``cause`` is one of a small set of words, fit for a metric's label and the same in the log
+    (``unknown_source``, ``unmapped_number``, ``over_time``, ...); ``text`` says it to a person,
+    and goes out in a Warning header.  ``retry_after`` is in seconds.
+    """
+
+    status: int
+    reason: str
+    cause: str
+    text: str
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Staging's word to go on upstream; ``call_id`` goes into ``X-Rounded-Call-Id``."""
+
+    call_id: str
+
+
+Decision = Forward | Refusal
+
+
+class Admission(Protocol):
+    """Who may call, and what number they mean."""
+
+    def admit(self, invite: Request, source: Flow) -> Call | Refusal:
+        """Decide at once, from what is in memory."""
+
+
+class Stager(Protocol):
+    """Stages a call with the platform."""
+
+    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+        """Call ``done`` later, once, within the call's deadline."""
