@@ -1,0 +1,24 @@
+"""The settings: one TOML file, checked as a whole before anything starts.
+
+``load`` either returns settings that can be used or raises every mistake at once.
+"""
+
+from sip_stager.config.load import load
+from sip_stager.config.mistakes import Mistake, SettingsError
+from sip_stager.config.models import Http, Log, Number, Settings, Sip, Trunk
+from sip_stager.config.peers import Api, Listener, Upstream
+
+__all__ = [
+    "Api",
+    "Http",
+    "Listener",
+    "Log",
+    "Mistake",
+    "Number",
+    "Settings",
+    "SettingsError",
+    "Sip",
+    "Trunk",
+    "Upstream",
+    "load",
+]

@@ -1,0 +1,191 @@
+"""What only shows when several settings are looked at together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from sip_stager.config.key import open_to_others
+from sip_stager.config.kinds import Network, as_ip
+from sip_stager.config.mistakes import Finding
+from sip_stager.config.models import Number, Settings, Trunk
+from sip_stager.config.peers import Listener, Upstream
+from sip_stager.trunks.numbers import is_e164, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass
+class Parts:
+    """The parts of the settings that are right by themselves, each with its place."""
+
+    listeners: dict[int, Listener]
+    trunks: dict[int, Trunk]
+    numbers: dict[int, Number]
+    upstream: Upstream | None
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> Parts:
+        """Take settings apart."""
+        return cls(
+            dict(enumerate(settings.listeners)),
+            dict(enumerate(settings.trunks)),
+            dict(enumerate(settings.numbers)),
+            settings.upstream,
+        )
+
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> Parts:
+        """Take what is usable out of a document with mistakes."""
+        return cls(
+            _usable(Listener, document.get("listeners")),
+            _usable(Trunk, document.get("trunks")),
+            _usable(Number, document.get("numbers")),
+            _usable(Upstream, [document.get("upstream")]).get(0),
+        )
+
+
+def _usable(model: type[M], rows: object) -> dict[int, M]:
+    found: dict[int, M] = {}
+    for index, row in enumerate(rows if isinstance(rows, list) else []):
+        try:
+            found[index] = model.model_validate(row)
+        except ValidationError:
+            continue
+    return found
+
+
+def check(parts: Parts) -> Iterator[Finding]:
+    """Find everything that is wrong between the parts."""
+    yield from _listeners_apart(parts)
+    yield from _upstream_reachable(parts)
+    yield from _trunks_apart(parts)
+    yield from _numbers_apart(parts)
+
+
+def _listeners_apart(parts: Parts) -> Iterator[Finding]:
+    """See that no two sockets want the same port of the same address."""
+    seen: list[tuple[int, Listener]] = []
+    for index, listener in parts.listeners.items():
+        for first, other in seen:
+            if _collide(listener, other):
+                wrong = f"takes the same {listener.transport} port {listener.port}"
+                right = "give it another address or port, or take one of the two out"
+                yield Finding(("listeners", index), wrong, right, ("listeners", first))
+        seen.append((index, listener))
+
+
+def _collide(one: Listener, other: Listener) -> bool:
+    if (one.transport, one.port, one.family) != (other.transport, other.port, other.family):
+        return False
+    addresses = {ip_address(one.address), ip_address(other.address)}
+    return len(addresses) == 1 or any(address.is_unspecified for address in addresses)
+
+
+def _upstream_reachable(parts: Parts) -> Iterator[Finding]:
+    """See that the upstream has a listener of its transport, and is not one of ours."""
+    upstream = parts.upstream
+    if upstream is None or not parts.listeners:
+        return
+    address = as_ip(upstream.host)
+    same = [each for each in parts.listeners.values() if each.transport == upstream.transport]
+    fit = [
+        each
+        for each in same
+        if address is None or ip_address(each.address).version == address.version
+    ]
+    if not fit:
+        family = f" and IPv{address.version}" if address and same else ""
+        wrong = f"goes over {upstream.transport}{family}, and no listener is of that kind"
+        right = "add [[listeners]] of that kind, or change the upstream's transport or address"
+        yield Finding(("upstream", "uri"), wrong, right)
+    for each in same:
+        ours = {(each.address, each.port), (each.advertise, each.advertised_port)}
+        if (upstream.host, upstream.port) in ours:
+            wrong = "is this program itself: calls would go in a circle"
+            yield Finding(("upstream", "uri"), wrong, "write the address of the voice platform")
+
+
+def _trunks_apart(parts: Parts) -> Iterator[Finding]:
+    """See that names and networks belong to one trunk each."""
+    names: dict[str, int] = {}
+    owners: dict[Network, tuple[int, int]] = {}
+    for index, trunk in parts.trunks.items():
+        first = names.setdefault(trunk.name, index)
+        if first != index:
+            wrong, right = f'"{trunk.name}" is the name of two trunks', "rename one of them"
+            yield Finding(("trunks", index, "name"), wrong, right, ("trunks", first, "name"))
+        for position, network in enumerate(trunk.networks):
+            owner, place = owners.setdefault(network, (index, position))
+            if owner != index:
+                yield Finding(
+                    ("trunks", index, "networks", position),
+                    f'{network} belongs to the trunk "{parts.trunks[owner].name}" as well',
+                    "take it out of one of the two",
+                    ("trunks", owner, "networks", place),
+                )
+
+
+def _numbers_apart(parts: Parts) -> Iterator[Finding]:
+    """See that a number has one agent, and that some trunk can mean it."""
+    seen: dict[str, int] = {}
+    countries = {trunk.country for trunk in parts.trunks.values()}
+    for index, row in parts.numbers.items():
+        place = ("numbers", index, "number")
+        first = seen.setdefault(row.number, index)
+        if first != index:
+            wrong, right = f"{row.number} is mapped twice", "take one of the two out"
+            yield Finding(place, wrong, right, ("numbers", first, "number"))
+        if countries and not is_e164(row.number):
+            meant = {normalised(row.number, country) for country in countries}
+            if row.number not in meant:
+                wrong = f'"{row.number}" is a national number'
+                right = "write " + " or ".join(f'"{number}"' for number in sorted(meant))
+                yield Finding(place, wrong, right)
+
+
+def doubts(settings: Settings) -> Iterator[Finding]:
+    """Find what is allowed and may still not be meant."""
+    file = settings.api.key_file
+    if file is not None and open_to_others(file):
+        right = "run `chmod 600` on it"
+        yield Finding(("api", "key_file"), f"other users can read {file}", right)
+    if _in_the_clear(settings.api.base_url):
+        wrong = "the API key and the callers' numbers go over the network unencrypted"
+        yield Finding(("api", "base_url"), wrong, "write https://")
+    yield from _nested(settings)
+
+
+def _in_the_clear(url: str) -> bool:
+    parts = urlsplit(url)
+    address = as_ip(parts.hostname or "")
+    local = parts.hostname == "localhost" or (address is not None and address.is_loopback)
+    return parts.scheme == "http" and not local
+
+
+def _nested(settings: Settings) -> Iterator[Finding]:
+    """Name the networks that lie in one of another trunk; the narrower one wins."""
+    owners = {network: trunk.name for trunk in settings.trunks for network in trunk.networks}
+    for index, trunk in enumerate(settings.trunks):
+        for position, network in enumerate(trunk.networks):
+            for around in _around(network):
+                owner = owners.get(around, trunk.name)
+                if owner != trunk.name:
+                    yield Finding(
+                        ("trunks", index, "networks", position),
+                        f'{network} lies in {around} of the trunk "{owner}"',
+                        f'nothing to do if its calls are meant to be those of "{trunk.name}"',
+                    )
+
+
+def _around(network: Network) -> Iterator[Network]:
+    while network.prefixlen:
+        network = network.supernet()
+        yield network

@@ -1,0 +1,84 @@
+"""What pydantic found, in words for the operator."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING
+
+from sip_stager.config.mistakes import Finding, Location
+from sip_stager.config.models import TABLES, Settings
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+
+def explained(error: ValidationError) -> list[Finding]:
+    """Turn pydantic's errors into what is wrong and what would be right."""
+    errors = error.errors(include_url=False)
+    blamed = {each["loc"][:-1] for each in errors}
+    return [
+        _explain(each)
+        for each in errors
+        # An array whose entries are all wrong counts as empty to pydantic.
+        if each["type"] != "too_short" or not _above(each["loc"], blamed)
+    ]
+
+
+def _above(location: Location, blamed: set[Location]) -> bool:
+    return any(other[: len(location)] == location for other in blamed)
+
+
+def _explain(error: ErrorDetails) -> Finding:
+    location: Location = error["loc"]
+    name, found = location[-1], _brief(error["input"])
+    match error["type"]:
+        case "mistake":
+            wrong, right = error["ctx"]["wrong"], error["ctx"]["right"]
+        case "missing":
+            wrong, right = "is missing", _how_to_add(location)
+        case "extra_forbidden":
+            wrong, right = "is not a key that exists", _meant(location)
+        case "too_short":
+            wrong, right = "is empty", "give it at least one entry"
+        case "tuple_type" if isinstance(error["input"], dict):
+            wrong, right = "is one table", f"write [[{name}]], a list of tables"
+        case "model_type" if isinstance(error["input"], list):
+            wrong, right = "is a list of tables", f"write [{name}], one table"
+        case "model_type":
+            wrong, right = f"is {found}", "make it a table"
+        case "int_type" | "float_type":
+            wrong, right = f"is {found}", "write a number, without quotes"
+        case _:
+            said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
+            wrong, right = f"is {found}", f"write {said}"
+    return Finding(location, wrong, right)
+
+
+def _brief(value: object) -> str:
+    try:
+        text = json.dumps(value)
+    except TypeError:  # a date, say
+        text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _keys(location: Location) -> list[str]:
+    """Return the keys that the table around a location may hold."""
+    table = TABLES.get(str(location[0])) if len(location) > 1 else Settings
+    return [name for name in table.model_fields if name != "key"] if table else []
+
+
+def _meant(location: Location) -> str:
+    known = _keys(location)
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{hint}the keys here are: {', '.join(known)}"
+
+
+def _how_to_add(location: Location) -> str:
+    name = str(location[-1])
+    if len(location) == 1:
+        return f"add [[{name}]]" if name in {"listeners", "trunks"} else f"add [{name}]"
+    return f"add `{name} = ...`"

@@ -1,0 +1,67 @@
+"""Finding the API key, which is in the environment or in a file and never in the settings."""
+
+from __future__ import annotations
+
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from sip_stager.config.files import read_text
+from sip_stager.config.mistakes import Finding, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_VISIBLE = re.compile(r"[!-~]+")
+DEFAULT_VARIABLE = "ROUNDED_API_KEY"
+
+
+def find_key(
+    api: dict[str, Any], folder: Path, environ: Mapping[str, str]
+) -> SecretStr | Finding | None:
+    """Return the API key, or what is wrong with the place that should hold it.
+
+    None means that the name of the place is itself a mistake, which its own check reports.
+    """
+    file, variable = api.get("key_file"), api.get("key_env", DEFAULT_VARIABLE)
+    if isinstance(file, str):
+        return _in_file(folder / file)
+    if file is None and isinstance(variable, str):
+        return _in_environment(variable, environ)
+    return None
+
+
+def _in_environment(variable: str, environ: Mapping[str, str]) -> SecretStr | Finding | None:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
+        return None
+    if variable not in environ:
+        wrong = f"the environment variable {variable} is not set"
+        return Finding(("api", "key_env"), wrong, "put the API key into it, or name a key_file")
+    return _usable(environ[variable], ("api", "key_env"), f"in the environment variable {variable}")
+
+
+def _in_file(path: Path) -> SecretStr | Finding:
+    try:
+        text = read_text(path)
+    except SettingsError as error:
+        (mistake,) = error.mistakes
+        return Finding(("api", "key_file"), f"{path} {mistake.wrong}", mistake.right)
+    return _usable(text, ("api", "key_file"), f"in the file {path}")
+
+
+def _usable(text: str, location: tuple[str, str], where: str) -> SecretStr | Finding:
+    key = text.strip()
+    if not key:
+        return Finding(location, f"there is nothing {where}", "put the API key there")
+    if not _VISIBLE.fullmatch(key):
+        wrong = f"what stands {where} is no API key: it holds blanks or unusual characters"
+        return Finding(location, wrong, "put the API key there, alone on one line")
+    return SecretStr(key)
+
+
+def open_to_others(path: Path) -> bool:
+    """Tell whether other users of this machine can read a file."""
+    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -1,0 +1,117 @@
+"""The settings: what can be set, its default, and the reason for it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+
+from sip_stager.config.kinds import (
+    Address,
+    AgentId,
+    CalledNumber,
+    Country,
+    Port,
+    Seconds,
+    TrunkNetwork,
+)
+from sip_stager.config.mistakes import Mistake, refused
+from sip_stager.config.peers import Api, Listener, Table, Upstream
+
+
+class Trunk(Table):
+    """A carrier that may send calls, known by where they come from."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    """What logs and metrics call it."""
+    networks: Annotated[tuple[TrunkNetwork, ...], Field(min_length=1)]
+    """The addresses and networks that its calls come from."""
+    country: Country | None = None
+    """ISO 3166 alpha-2: how to read numbers that the carrier sends in national form."""
+
+
+class Number(Table):
+    """A number that is called, and the agent that answers it."""
+
+    number: CalledNumber
+    """E.164 with its plus sign, or a name that is no number, as the trunk sends it."""
+    agent: AgentId
+    """The agent's id (a UUID)."""
+
+
+class Sip(Table):
+    """Timers of RFC 3261, in seconds."""
+
+    t1: Seconds = 0.5
+    """The guess at a round trip: the first repetition comes after it (17.1.1.1)."""
+    t2: Seconds = 4.0
+    """The longest wait between two repetitions (17.1.2.1)."""
+    t4: Seconds = 5.0
+    """How long a message can stay in the network (17.1.2.2)."""
+    timer_c: Annotated[float, Field(strict=True, gt=180, allow_inf_nan=False)] = 181.0
+    """How long a call may ring; the RFC wants more than 3 minutes (16.6 step 11)."""
+
+    @field_validator("t2")
+    @classmethod
+    def _not_below_t1(cls, t2: float, info: ValidationInfo) -> float:
+        t1 = info.data.get("t1")
+        if t1 is not None and t2 < t1:
+            raise refused(f"is {t2:g}, less than t1 = {t1:g}", "write a t2 that is at least t1")
+        return t2
+
+
+class Http(Table):
+    """Where metrics and health are served."""
+
+    address: Address = "127.0.0.1"
+    """They tell about calls, so only this machine sees them unless you say otherwise."""
+    port: Port = 9090
+    """The port for /metrics, /healthz and /readyz."""
+
+
+class Log(Table):
+    """What is written to the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """`info` is a few lines a call."""
+    numbers: Literal["masked", "plain"] = "masked"
+    """Telephone numbers are personal data: `masked` shows `+336******78`."""
+
+
+class Settings(Table):
+    """Everything that can be set."""
+
+    listeners: Annotated[tuple[Listener, ...], Field(min_length=1)]
+    api: Api
+    upstream: Upstream
+    trunks: Annotated[tuple[Trunk, ...], Field(min_length=1)]
+    numbers: Annotated[tuple[Number, ...], Field(repr=False)] = ()
+    """The rows of the file, then the rows of the CSV."""
+    numbers_csv: Path | None = None
+    """A CSV with the columns `number,agent`; relative to the settings file."""
+    sip: Sip = Sip()
+    http: Http = Http()
+    log: Log = Log()
+    _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """The agent's id for each called number."""
+        return {row.number: str(row.agent) for row in self.numbers}
+
+    @property
+    def warnings(self) -> tuple[Mistake, ...]:
+        """What the file may be meant to say, and is worth a second look."""
+        return self._warnings
+
+
+TABLES: dict[str, type[Table]] = {
+    "listeners": Listener,
+    "api": Api,
+    "upstream": Upstream,
+    "trunks": Trunk,
+    "numbers": Number,
+    "sip": Sip,
+    "http": Http,
+    "log": Log,
+}
+"""The model of each table of the file."""

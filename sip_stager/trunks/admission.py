@@ -1,0 +1,113 @@
+"""Whose call this is, and which agent is meant: decided from what is in memory."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Protocol
+
+from sip_stager.ports import Call, Flow, Refusal
+from sip_stager.trunks.numbers import dialled, is_e164, normalised, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sip_stager.sip.message import Request
+
+_WITHHELD = {b"id", b"user", b"full"}
+
+
+class Trunk(Protocol):
+    """A carrier: its name, where its calls come from, and how it writes national numbers."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]: ...  # noqa: D102
+    @property
+    def country(self) -> str | None: ...  # noqa: D102
+
+
+class TrunkAdmission:
+    """Lets calls in from known networks to mapped numbers (``ports.Admission``).
+
+    ``agents`` gives the agent's id for each called number, in E.164 or as a name; ``deadline``
+    is what a call's staging may take, in seconds; ``anonymous_number`` stands for a caller who
+    withholds his number or has none.
+    """
+
+    def __init__(
+        self,
+        trunks: Iterable[Trunk],
+        agents: Mapping[str, str],
+        deadline: float,
+        anonymous_number: str,
+    ) -> None:
+        self._networks = TrunkNetworks(trunks)
+        self._agents = agents
+        self._deadline = deadline
+        self._anonymous_number = anonymous_number
+
+    def admit(self, invite: Request, source: Flow) -> Call | Refusal:
+        """Decide at once; raises ``Malformed`` where the Request-URI or the From is."""
+        trunk = self._networks.trunk_of(source.host)
+        if trunk is None:
+            text = f"{source.host} belongs to no trunk"
+            return Refusal(403, "Forbidden", "unknown_source", text)
+        called = self._called(invite.uri.user or b"", trunk.country)
+        agent = self._agents.get(called)
+        if agent is None:
+            text = f"no agent is mapped to {shown(called)}"
+            return Refusal(404, "Not Found", "unmapped_number", text)
+        return Call(
+            sip_call_id=invite.call_id.decode("ascii", "backslashreplace"),
+            trunk=trunk.name,
+            from_number=self._caller(invite, trunk.country),
+            to_number=called,
+            agent_id=agent,
+            deadline=self._deadline,
+        )
+
+    def _called(self, user: bytes, country: str | None) -> str:
+        """Return the dialled number as the mapping has it.
+
+        Digits that no numbering plan knows are E.164 without its plus sign where they are mapped.
+        """
+        number = normalised(dialled(user), country)
+        with_plus = f"+{number.removeprefix('00')}"
+        return with_plus if number not in self._agents and with_plus in self._agents else number
+
+    def _caller(self, invite: Request, country: str | None) -> str:
+        """Return the From's number, unless the caller asks not to be named (RFC 3323 4.2)."""
+        wishes = {wish.strip().lower() for wish in (invite.value(b"privacy") or b"").split(b";")}
+        number = normalised(dialled(invite.from_.uri.user or b""), country)
+        return self._anonymous_number if wishes & _WITHHELD or not is_e164(number) else number
+
+
+class TrunkNetworks:
+    """Finds the trunk that an address belongs to; of several networks the narrowest wins."""
+
+    def __init__(self, trunks: Iterable[Trunk]) -> None:
+        owners: dict[tuple[int, int], dict[int, Trunk]] = {}
+        for trunk in trunks:
+            for network in trunk.networks:
+                host_bits = network.max_prefixlen - network.prefixlen
+                prefix = int(network.network_address) >> host_bits
+                owners.setdefault((network.version, host_bits), {})[prefix] = trunk
+        self._owners = sorted(owners.items(), key=lambda owner: owner[0])
+        self.trunk_of = lru_cache(maxsize=4096)(self._find)
+
+    def _find(self, host: str) -> Trunk | None:
+        address = _plain(ip_address(host))
+        for (version, host_bits), trunks in self._owners:
+            if version == address.version:
+                trunk = trunks.get(int(address) >> host_bits)
+                if trunk is not None:
+                    return trunk
+        return None
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 socket shows as ``::ffff:192.0.2.1``."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
