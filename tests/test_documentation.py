@@ -1,0 +1,57 @@
+"""What the documents say about the program is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sip_stager.observability.meters import Readings
+from sip_stager.observability.metrics import Metrics
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+SUFFIXES = ("_bucket", "_sum", "_count", "_total", "_info", "")
+
+
+def served() -> set[str]:
+    """The names of our metrics, without the suffixes of their samples."""
+    readings = Readings(
+        calls_staging=lambda: 0,
+        transactions=dict,
+        tcp_connections=lambda: 0,
+        log_lines_dropped=lambda: 0,
+        worst_lag=lambda: 0.0,
+    )
+    found = (metric.name for metric in Metrics(readings).registry.collect())
+    return {name for name in found if name.startswith("sip_stager_")}
+
+
+def named(page: str) -> set[str]:
+    """The names of our metrics that a page speaks of, as they are in ``served``."""
+    words = set(re.findall(r"\bsip_stager_[a-z_]+[a-z]\b(?![./])", page))
+    known = served()
+    return {
+        next((word.removesuffix(end) for end in SUFFIXES if word.removesuffix(end) in known), word)
+        for word in words
+    } - {"sip_stager_py"}
+
+
+def test_every_metric_is_in_the_list_and_every_listed_one_is_served() -> None:
+    assert named((ROOT / "docs/metrics.md").read_text()) == served()
+
+
+@pytest.mark.parametrize("name", ["deploy/prometheus/alerts.yml", "docs/operations.md"])
+def test_alerts_and_runbook_speak_of_metrics_that_are_served(name: str) -> None:
+    assert named((ROOT / name).read_text()) <= served()
+
+
+def test_a_metric_that_is_not_served_is_seen() -> None:
+    assert named("rate(sip_stager_calls_vanished_total[5m])") - served()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
