@@ -1,0 +1,75 @@
+"""Settings as they are in effect, shown to a person."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+from rich.table import Table
+from rich.text import Text
+
+from sip_stager.config.models import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic import BaseModel
+
+    from sip_stager.config import Number, Settings
+
+SHOWN = 50
+"""Rows of the table of numbers, unless all are asked for."""
+
+
+def effective(settings: Settings) -> Iterator[Text]:
+    """Give the settings line by line, as TOML; what is a default or follows from others says so."""
+    for name in TABLES:
+        if name == "numbers":
+            continue
+        value = getattr(settings, name)
+        array = isinstance(value, tuple)
+        for table in value if array else (value,):
+            yield Text(f"[[{name}]]" if array else f"[{name}]", style="bold")
+            yield from _lines(table, type(table).model_fields)
+            yield Text()
+
+
+def _lines(table: BaseModel, names: Iterable[str]) -> Iterator[Text]:
+    for name in names:
+        value = getattr(table, name)
+        default = name not in table.model_fields_set
+        if value is None:
+            yield Text(f"# {name} is not set", style="dim")
+        elif isinstance(value, SecretStr):
+            yield Text("# the API key was found, and is not shown", style="green")
+        else:
+            note = "  # default" if default else ""
+            yield Text(f"{name} = {_toml(value)}{note}", style="dim" if default else "")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return json.dumps(value if isinstance(value, int | float | str) else str(value))
+
+
+def plan(settings: Settings, rows: Iterable[Number]) -> Table:
+    """Tabulate what becomes of a call to each number, dialled as it stands in the table."""
+    table = Table(title="What each number does", title_justify="left", box=None, pad_edge=False)
+    for heading in ("called number", "agent", "mode", "goes on as"):
+        table.add_column(heading, overflow="fold", style="" if heading == "agent" else None)
+    for row in rows:
+        target = _target(settings, row.number)
+        table.add_row(Text(row.number), str(row.agent), settings.api.mode, Text(target))
+    return table
+
+
+def _target(settings: Settings, number: str) -> str:
+    """Return the Request-URI that the upstream gets, and where it is sent."""
+    upstream = settings.upstream
+    host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
+    place = f"{host}:{upstream.port}"
+    if upstream.request_uri == "keep":
+        return f"the Request-URI as dialled, to {place} over {upstream.transport.upper()}"
+    return f"sip:{number}@{place} over {upstream.transport.upper()}"
