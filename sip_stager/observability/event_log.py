@@ -1,0 +1,184 @@
+"""Events that matter to an operator, as log lines.
+
+A call that goes well leaves two lines: ``call_forwarded`` and ``call_answered``.  A call that is
+refused leaves the reason.  What strangers can cause as often as they like is rationed.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from sip_stager.events import (
+    CallEnded,
+    CallRefused,
+    InviteForwarded,
+    MessageDropped,
+    MessageReceived,
+    MessageSent,
+    StagingEnded,
+)
+from sip_stager.trunks.numbers import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.types import FilteringBoundLogger
+
+    from sip_stager.events import Event
+    from sip_stager.ports import Call
+
+LINES_A_SECOND = 5
+"""Of each cause that strangers can bring about; enough to see what goes on."""
+
+MOST_STAGED = 10_000
+"""Stagings remembered until their INVITE is forwarded, which takes microseconds."""
+
+MOST_CHARACTERS = 1000
+"""Of any one text in a line."""
+
+
+class Ration:
+    """Lets through so many of each cause in a second, and counts the rest."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def take(self, cause: str) -> int | None:
+        """Tell how many were held back in the last second of that cause; None holds this one."""
+        now = int(self._clock())
+        second, count = self._counts.get(cause, (now, 0))
+        if second != now:
+            self._counts[cause] = now, 1
+            return max(0, count - LINES_A_SECOND)
+        self._counts[cause] = now, count + 1
+        return 0 if count < LINES_A_SECOND else None
+
+
+class EventLog:
+    """Writes a line for each event that matters."""
+
+    def __init__(
+        self,
+        logger: FilteringBoundLogger,
+        numbers: Literal["masked", "plain"] = "masked",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger
+        self._text: Callable[[str], str] = mask if numbers == "masked" else str
+        self._number = lru_cache(4096)(self._text)
+        self._ration = Ration(clock)
+        self._staged: dict[str, StagingEnded] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Write the line of one event, if it has one."""
+        match event:
+            case MessageReceived() | MessageSent():  # asked first: most events are one of them
+                pass
+            case MessageDropped():
+                self._dropped(event)
+            case CallRefused():
+                self._refused(event)
+            case StagingEnded():
+                self._staging_ended(event)
+            case InviteForwarded():
+                self._forwarded(event)
+            case CallEnded():
+                self._ended(event)
+            case _:
+                pass
+
+    def _dropped(self, event: MessageDropped) -> None:
+        if event.cause == "keepalive":
+            return
+        write = self._logger.error if event.cause == "own_mistake" else self._logger.warning
+        self._rationed(
+            write,
+            "message_dropped",
+            event.cause,
+            peer=str(event.flow),
+            detail=self._text(_short(event.detail)),
+        )
+
+    def _refused(self, event: CallRefused) -> None:
+        fields = {
+            "sip_call_id": _short(event.sip_call_id),
+            "trunk": event.trunk,
+            "status": event.status,
+            "text": self._text(_short(event.text)),
+            "elapsed_seconds": round(event.elapsed, 4),
+        }
+        if event.trunk:
+            self._logger.warning("call_refused", cause=event.cause, **fields)
+        else:
+            self._rationed(self._logger.warning, "call_refused", event.cause, **fields)
+
+    def _staging_ended(self, event: StagingEnded) -> None:
+        if event.outcome == "staged":
+            self._remember(event)
+        elif event.outcome != "cancelled":
+            self._logger.warning(
+                "staging_failed",
+                **self._call(event.call),
+                outcome=event.outcome,
+                http_status=event.http_status,
+                text=self._text(_short(event.text)),
+                **_staging(event),
+            )
+
+    def _forwarded(self, event: InviteForwarded) -> None:
+        staging = self._staged.pop(event.call.sip_call_id, None)
+        self._logger.info(
+            "call_forwarded",
+            **self._call(event.call),
+            call_id=event.call_id,
+            target=str(event.target),
+            elapsed_seconds=round(event.elapsed, 4),
+            **(_staging(staging) if staging else {}),
+        )
+
+    def _ended(self, event: CallEnded) -> None:
+        write = self._logger.warning if event.outcome == "unreachable" else self._logger.info
+        write(
+            f"call_{event.outcome}",
+            sip_call_id=_short(event.call.sip_call_id),
+            call_id=event.call_id,
+            trunk=event.call.trunk,
+            status=event.status,
+            elapsed_seconds=round(event.elapsed, 4),
+        )
+
+    def _remember(self, event: StagingEnded) -> None:
+        while len(self._staged) >= MOST_STAGED:
+            del self._staged[next(iter(self._staged))]
+        self._staged[event.call.sip_call_id] = event
+
+    def _rationed(self, write: Callable[..., Any], name: str, cause: str, **fields: Any) -> None:
+        held_back = self._ration.take(cause)
+        if held_back is None:
+            return
+        if held_back:
+            fields["held_back"] = held_back
+        write(name, cause=cause, **fields)
+
+    def _call(self, call: Call) -> dict[str, Any]:
+        return {
+            "sip_call_id": _short(call.sip_call_id),
+            "trunk": call.trunk,
+            "from_number": self._number(_short(call.from_number)),
+            "to_number": self._number(_short(call.to_number)),
+            "agent_id": call.agent_id,
+        }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "..."
+
+
+def _staging(event: StagingEnded) -> dict[str, Any]:
+    return {
+        "staging_seconds": round(event.elapsed, 4),
+        "staging_phases": {phase: round(seconds, 4) for phase, seconds in event.phases.items()},
+    }

@@ -1,0 +1,96 @@
+"""What metrics are made of here: cheap counters, and gauges that are read at a scrape."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client import Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+class Tally(Collector):
+    """A counter in a plain dict: the event loop is its only user, so it needs no lock."""
+
+    def __init__(
+        self, registry: CollectorRegistry, name: str, documentation: str, *labels: str
+    ) -> None:
+        self._name, self._documentation, self._labels = name, documentation, labels
+        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        registry.register(self)
+
+    def add(self, *values: str, amount: int = 1) -> None:
+        """Count; an amount of 0 makes a series known, so that its first increase shows."""
+        self._counts[values] += amount
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Give the counter with all its series."""
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        for values, count in self._counts.items():
+            family.add_metric(values, count)
+        yield family
+
+
+class Children(dict[str, Histogram]):
+    """The children of a histogram with one label, each looked up in the library once."""
+
+    def __init__(self, parent: Histogram) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def __missing__(self, label: str) -> Histogram:
+        child = self[label] = self._parent.labels(label)
+        return child
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What a scrape asks of the other rooms; each must answer at once, and not raise.
+
+    ``transactions`` gives the number of living ones by kind (``invite_server``, ...).
+    ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
+    """
+
+    calls_staging: Callable[[], int]
+    transactions: Callable[[], Mapping[str, int]]
+    tcp_connections: Callable[[], int]
+    log_lines_dropped: Callable[[], int]
+    worst_lag: Callable[[], float]
+
+
+class Gauges(Collector):
+    """Shows the readings."""
+
+    def __init__(self, registry: CollectorRegistry, readings: Readings) -> None:
+        self._readings = readings
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """Read everything."""
+        readings = self._readings
+        for name, documentation, value in (
+            ("calls_staging", "Calls being staged now.", readings.calls_staging()),
+            ("tcp_connections", "TCP connections open now.", readings.tcp_connections()),
+            (
+                "event_loop_lag_worst_seconds",
+                "The worst lag of the event loop within the last minute.",
+                readings.worst_lag(),
+            ),
+        ):
+            yield GaugeMetricFamily(f"sip_stager_{name}", documentation, value)
+        yield CounterMetricFamily(
+            "sip_stager_log_lines_dropped",
+            "Log lines lost, because nobody took them or the disk was full.",
+            readings.log_lines_dropped(),
+        )
+        transactions = GaugeMetricFamily(
+            "sip_stager_transactions", "SIP transactions alive now.", labels=["kind"]
+        )
+        for kind, count in readings.transactions().items():
+            transactions.add_metric([kind], count)
+        yield transactions

@@ -1,0 +1,43 @@
+"""The methods and codes that may become labels: those that are registered with the IANA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Request
+
+if TYPE_CHECKING:
+    from sip_stager.sip.message import Response
+
+_METHODS = {
+    word.encode(): word
+    for word in (
+        *("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK"),
+        *("PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"),
+    )
+}
+_CODES = {
+    number: str(number)
+    for number in (
+        *(100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380),
+        *(400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417),
+        *(420, 421, 422, 423, 424, 425, 428, 429, 430, 433, 436, 437, 438, 439, 440, 469, 470),
+        *(480, 481, 482, 483, 484, 485, 486, 487, 488, 489, 491, 493, 494),
+        *(500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607, 608),
+    )
+}
+
+
+def method_label(message: Request | Response) -> str:
+    """Give the method of a message's transaction; ``other`` for one that is not registered."""
+    try:
+        method = message.method if isinstance(message, Request) else message.cseq_method
+    except Malformed:
+        return "other"
+    return _METHODS.get(method, "other")
+
+
+def code_label(status: int) -> str:
+    """Give a response's code; its class (``4xx``) for one that is not registered."""
+    return _CODES.get(status) or f"{status // 100}xx"

@@ -1,0 +1,150 @@
+"""What an event is on a ladder: who said what to whom, in a few words."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from sip_stager.events import (
+    CallRefused,
+    MessageReceived,
+    MessageSent,
+    StagingEnded,
+    StagingPolled,
+    StagingStarted,
+)
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.events import Event
+    from sip_stager.sip.message import Response
+
+
+class Column(IntEnum):
+    """Those who talk, from left to right."""
+
+    CALLER = 0
+    PROXY = 1
+    API = 2
+    AGENT = 3
+
+
+class Step(NamedTuple):
+    """One line of a ladder; a remark has the same column at both ends.
+
+    ``text`` is visible ASCII, whoever wrote it; ``style`` is a colour as ``rich`` names it.
+    """
+
+    source: Column
+    target: Column
+    text: str
+    style: str = ""
+
+
+def call_key(event: Event) -> str:
+    """Give the SIP Call-ID that an event belongs to, empty where there is none."""
+    match event:
+        case MessageReceived() | MessageSent():
+            return event.message.call_id.decode("ascii", "backslashreplace")
+        case CallRefused():
+            return event.sip_call_id
+        case StagingStarted() | StagingPolled() | StagingEnded():
+            return event.call.sip_call_id
+        case _:
+            return ""
+
+
+def from_tag(message: Request | Response) -> bytes:
+    """Give the tag of the From, empty where there is none to be read."""
+    try:
+        return message.from_.tag
+    except Malformed:
+        return b""
+
+
+def step(event: Event, caller_tag: bytes, shown: Callable[[str], str]) -> Step | None:
+    """Give an event's place on the ladder of its call, None for one that has none.
+
+    ``caller_tag`` is the From tag of the call's first INVITE, which tells the two sides apart in
+    either direction (RFC 3261 12.1.1); ``shown`` masks telephone numbers.
+    """
+    match event:
+        case MessageReceived() | MessageSent():
+            return _message(event, caller_tag, shown)
+        case StagingStarted():
+            return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
+        case StagingPolled():
+            return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
+        case StagingEnded():
+            return _staging_ended(event)
+        case CallRefused():
+            text = printable(shown(f"{event.cause}: {event.text}"))
+            return Step(Column.PROXY, Column.PROXY, text, "red")
+        case _:
+            return None
+
+
+def printable(text: str) -> str:
+    """Write everything but visible ASCII as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def _message(
+    event: MessageReceived | MessageSent, caller_tag: bytes, shown: Callable[[str], str]
+) -> Step:
+    message = event.message
+    asks = from_tag(message) == caller_tag  # the caller began this transaction
+    received = isinstance(event, MessageReceived)
+    to_agent = asks if isinstance(message, Request) else not asks
+    outside = Column.CALLER if to_agent is received else Column.AGENT
+    ends = (outside, Column.PROXY) if received else (Column.PROXY, outside)
+    return Step(*ends, printable(shown(_short_form(message))), _style(message))
+
+
+def _short_form(message: Request | Response) -> str:
+    if isinstance(message, Request):
+        return f"{_text(message.method)} {_whom(_text(message.uri_text))}"
+    said = f"{message.status} {_text(message.reason)}"
+    if message.status < 200:
+        return said
+    try:
+        method = _text(message.cseq_method)
+    except Malformed:
+        method = "?"
+    return f"{said} ({method})"
+
+
+def _whom(uri: str) -> str:
+    """Give the user of a SIP URI, else what it names."""
+    rest = uri.partition(":")[2] or uri
+    user, at, host = rest.rpartition("@")
+    return (user if at else host).partition(";")[0]
+
+
+def _style(message: Request | Response) -> str:
+    if isinstance(message, Request):
+        return "cyan"
+    if message.status < 200:
+        return "dim"
+    return "green" if message.status < 300 else "red"
+
+
+def _staging_ended(event: StagingEnded) -> Step:
+    if event.outcome == "staged":
+        text = f"{event.http_status} staged {printable(event.call_id)}"
+        return Step(Column.API, Column.PROXY, text, "green")
+    if event.http_status:
+        text = f"{event.http_status} {event.outcome}"
+        return Step(Column.API, Column.PROXY, text, "red")
+    return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,79 @@
+"""An event of each kind, of a call between two numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.events import (
+    CallAdmitted,
+    CallEnded,
+    CallRefused,
+    CallRinging,
+    InviteForwarded,
+    MessageDropped,
+    MessageReceived,
+    MessageSent,
+    StagingEnded,
+    StagingPolled,
+    StagingStarted,
+)
+from sip_stager.observability.meters import Readings
+from sip_stager.ports import Call, Flow
+from sip_stager.sip.message import parse
+
+if TYPE_CHECKING:
+    from sip_stager.events import Event
+    from sip_stager.sip.message import Request, Response
+
+CALLER = "+33612345678"
+CALLED = "+33123456789"
+SIP_CALL_ID = "one@caller.example"
+CALL = Call(SIP_CALL_ID, "carrier", CALLER, CALLED, "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", 4.0)
+FLOW = Flow("UDP", "192.0.2.7", 5060)
+AGENT = Flow("UDP", "198.51.100.9", 5060)
+READINGS = Readings(
+    calls_staging=lambda: 3,
+    transactions=lambda: {"invite_server": 2, "client": 1},
+    tcp_connections=lambda: 5,
+    log_lines_dropped=lambda: 7,
+    worst_lag=lambda: 0.004,
+)
+
+
+def message(
+    start_line: str, cseq: str = "1 INVITE", tag: str = "caller", call_id: str = SIP_CALL_ID
+) -> Request | Response:
+    """A message with no more than it needs."""
+    return parse(
+        f"{start_line}\r\n"
+        "Via: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKone\r\n"
+        f"From: <sip:{CALLER}@caller.example>;tag={tag}\r\n"
+        f"To: <sip:{CALLED}@edge.example>\r\n"
+        f"Call-ID: {call_id}\r\n"
+        f"CSeq: {cseq}\r\n\r\n".encode()
+    )
+
+
+INVITE = message(f"INVITE sip:{CALLED}@edge.example SIP/2.0")
+TRYING = message("SIP/2.0 100 Trying")
+
+STAGED = StagingEnded(CALL, "staged", 0.2, {"connect": 0.01, "request": 0.19}, "c-1", 201)
+FAILED = StagingEnded(CALL, "refused", 0.1, {"request": 0.1}, "", 404, f"no agent at {CALLED}")
+
+EVERYTHING: list[Event] = [
+    MessageReceived(INVITE, FLOW),
+    MessageSent(TRYING, FLOW),
+    MessageSent(TRYING, FLOW, repeated=True),
+    MessageReceived(TRYING, AGENT),
+    MessageSent(INVITE, AGENT),
+    MessageDropped(FLOW, "malformed", f"no header named {CALLER}"),
+    CallAdmitted(CALL, FLOW),
+    CallRefused(SIP_CALL_ID, "carrier", 503, "over_time", f"{CALLED} was not staged in 4 s", 4.0),
+    StagingStarted(CALL, "async"),
+    StagingPolled(CALL, "c-1", "initiated"),
+    STAGED,
+    FAILED,
+    InviteForwarded(CALL, "c-1", AGENT, 0.21),
+    CallRinging(CALL, 180, 0.3),
+    CallEnded(CALL, "c-1", "answered", 200, 1.3),
+]

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+import structlog
+from structlog.testing import CapturingLogger
+
+from sip_stager.events import (
+    CallEnded,
+    CallRefused,
+    InviteForwarded,
+    MessageDropped,
+    StagingEnded,
+)
+from sip_stager.observability import event_log
+from sip_stager.observability.event_log import LINES_A_SECOND, EventLog
+from sip_stager.ports import Call
+from tests.observability.sample_events import (
+    AGENT,
+    CALL,
+    CALLED,
+    CALLER,
+    EVERYTHING,
+    FAILED,
+    FLOW,
+    SIP_CALL_ID,
+    STAGED,
+)
+
+if TYPE_CHECKING:
+    from sip_stager.events import Event
+
+
+class Written:
+    """An event log, what it wrote, and its clock, moved by hand."""
+
+    def __init__(self, numbers: Literal["masked", "plain"] = "masked") -> None:
+        self.now = 0.0
+        self._capture = CapturingLogger()
+        logger = structlog.wrap_logger(
+            self._capture, processors=[structlog.processors.add_log_level]
+        )
+        self.log = EventLog(logger.bind(), numbers, lambda: self.now)
+
+    def take(self, *events: Event) -> list[dict[str, Any]]:
+        self._capture.calls.clear()
+        for event in events:
+            self.log(event)
+        return [call.kwargs for call in self._capture.calls]
+
+
+def test_a_call_that_goes_well_leaves_two_lines() -> None:
+    forwarded, answered = Written().take(
+        STAGED,
+        InviteForwarded(CALL, "c-1", AGENT, 0.21),
+        CallEnded(CALL, "c-1", "answered", 200, 1.3),
+    )
+    assert forwarded == {
+        "event": "call_forwarded",
+        "level": "info",
+        "sip_call_id": SIP_CALL_ID,
+        "trunk": "carrier",
+        "from_number": "+336******78",
+        "to_number": "+331******89",
+        "agent_id": CALL.agent_id,
+        "call_id": "c-1",
+        "target": "udp:198.51.100.9:5060",
+        "elapsed_seconds": 0.21,
+        "staging_seconds": 0.2,
+        "staging_phases": {"connect": 0.01, "request": 0.19},
+    }
+    assert answered == {
+        "event": "call_answered",
+        "level": "info",
+        "sip_call_id": SIP_CALL_ID,
+        "call_id": "c-1",
+        "trunk": "carrier",
+        "status": 200,
+        "elapsed_seconds": 1.3,
+    }
+
+
+def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
+    refusal = CallRefused(SIP_CALL_ID, "carrier", 503, "refused", f"no agent at {CALLED}", 0.1)
+    failed, refused = Written().take(FAILED, refusal)
+    assert (failed["event"], failed["level"]) == ("staging_failed", "warning")
+    assert (failed["outcome"], failed["http_status"]) == ("refused", 404)
+    assert failed["text"] == "no agent at +331******89"
+    assert failed["staging_phases"] == {"request": 0.1}
+    assert (refused["event"], refused["level"]) == ("call_refused", "warning")
+    assert (refused["status"], refused["cause"]) == (503, "refused")
+    assert refused["text"] == "no agent at +331******89"
+
+
+def test_a_caller_who_hangs_up_is_no_failed_staging() -> None:
+    ended = CallEnded(CALL, "", "cancelled", 487, 1.0)
+    [line] = Written().take(StagingEnded(CALL, "cancelled", 1.0, {}), ended)
+    assert (line["event"], line["level"], line["status"]) == ("call_cancelled", "info", 487)
+
+
+def test_an_upstream_out_of_reach_is_a_warning() -> None:
+    [line] = Written().take(CallEnded(CALL, "c-1", "unreachable", 503, 1.0))
+    assert (line["event"], line["level"]) == ("call_unreachable", "warning")
+
+
+def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
+    for line in Written().take(*EVERYTHING):
+        assert line.get("sip_call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
+
+
+def test_numbers_are_masked_everywhere() -> None:
+    lines = str(Written("masked").take(*EVERYTHING))
+    assert CALLER[1:] not in lines
+    assert CALLED[1:] not in lines
+
+
+def test_numbers_are_plain_where_the_operator_says_so() -> None:
+    lines = str(Written("plain").take(*EVERYTHING))
+    assert CALLER in lines
+    assert CALLED in lines
+
+
+def test_long_texts_are_cut() -> None:
+    long = "x" * 70_000
+    call = Call(long, "carrier", long, long, "agent", 4.0)
+    events: list[Event] = [
+        InviteForwarded(call, "c-1", AGENT, 0.0),
+        StagingEnded(call, "refused", 0.0, {}, "", 500, long),
+        CallRefused(long, "carrier", 503, "refused", long, 0.0),
+        CallEnded(call, "", "rejected", 486, 0.0),
+        MessageDropped(FLOW, "malformed", long),
+    ]
+    for line in Written().take(*events):
+        assert len(str(line)) < 5000
+
+
+def test_a_flood_of_one_cause_is_rationed_and_what_was_held_back_is_told() -> None:
+    written = Written()
+    drop = MessageDropped(FLOW, "malformed", "x")
+    assert len(written.take(*[drop] * 1000)) == LINES_A_SECOND
+    written.now = 1.0
+    first, second = written.take(drop, drop)
+    assert first["held_back"] == 1000 - LINES_A_SECOND
+    assert "held_back" not in second
+    written.now = 2.0
+    [line] = written.take(drop)
+    assert "held_back" not in line
+
+
+def test_one_cause_does_not_hold_back_another() -> None:
+    written = Written()
+    written.take(*[MessageDropped(FLOW, "malformed", "x")] * 1000)
+    [line] = written.take(MessageDropped(FLOW, "own_mistake", "y"))
+    assert (line["cause"], line["level"]) == ("own_mistake", "error")
+
+
+def test_keepalives_are_not_worth_a_line() -> None:
+    assert Written().take(MessageDropped(FLOW, "keepalive", "")) == []
+
+
+@pytest.mark.parametrize(("trunk", "lines"), [("", LINES_A_SECOND), ("carrier", 100)])
+def test_refusals_of_strangers_are_rationed_and_those_of_trunks_are_not(
+    trunk: str, lines: int
+) -> None:
+    refusal = CallRefused("x", trunk, 403, "unknown_source", "who?", 0.0)
+    assert len(Written().take(*[refusal] * 100)) == lines
+
+
+def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "MOST_STAGED", 3)
+    written = Written()
+    calls = [Call(str(n), "carrier", CALLER, CALLED, "agent", 4.0) for n in range(5)]
+    written.take(*[StagingEnded(call, "staged", 0.1, {}) for call in calls])
+    lines = written.take(*[InviteForwarded(call, "c", AGENT, 0.1) for call in calls])
+    assert ["staging_seconds" in line for line in lines] == [False, False, True, True, True]
+    assert written.log._staged == {}

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sip_stager.events import (
+    CallAdmitted,
+    CallEnded,
+    CallRefused,
+    MessageReceived,
+    MessageSent,
+    StagingEnded,
+    StagingPolled,
+    StagingStarted,
+)
+from sip_stager.observability import ladder
+from sip_stager.observability.ladder import Ladder
+from sip_stager.sip.message import parse
+from sip_stager.trunks.numbers import mask
+from tests.observability.sample_events import (
+    AGENT,
+    CALL,
+    CALLED,
+    EVERYTHING,
+    FLOW,
+    INVITE,
+    SIP_CALL_ID,
+    STAGED,
+    TRYING,
+    message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.events import Event
+    from sip_stager.sip.message import Request, Response
+
+
+class Page:
+    """What a ladder prints, and its clock, moved by hand."""
+
+    def __init__(self, shown: Callable[[str], str] = str, encoding: str = "utf-8") -> None:
+        self.now = 100.0
+        self._bytes = io.BytesIO()
+        self._file = io.TextIOWrapper(self._bytes, encoding)
+        self.ladder = Ladder(Console(file=self._file, width=80), shown, lambda: self.now)
+
+    def take(self, *events: Event) -> list[str]:
+        self.text()
+        for event in events:
+            self.ladder(event)
+        return self.text()
+
+    def text(self) -> list[str]:
+        """Take what was printed since the last time."""
+        self._file.flush()
+        raw = self._bytes.getvalue()
+        self._bytes.seek(0)
+        self._bytes.truncate()
+        return raw.decode().split("\n")[:-1]
+
+
+def received(message: Request | Response) -> MessageReceived:
+    return MessageReceived(message, FLOW)
+
+
+def sent(message: Request | Response) -> MessageSent:
+    return MessageSent(message, AGENT)
+
+
+def test_a_call_reads_as_a_ladder() -> None:
+    outgoing = message(f"INVITE sip:{CALLED}@agent.example;user=phone SIP/2.0")
+    ok = message("SIP/2.0 200 OK")
+    ack = message("ACK sip:agent.example SIP/2.0", "1 ACK")
+    bye = message("BYE sip:caller@192.0.2.7 SIP/2.0", "1 BYE", "agent")
+    bye_ok = message("SIP/2.0 200 OK", "1 BYE", "agent")
+    page = Page()
+    lines = [
+        *page.take(received(INVITE), sent(TRYING), StagingStarted(CALL, "sync"), STAGED),
+        *page.take(sent(outgoing), received(ok), sent(ok), received(ack), sent(ack)),
+        *page.take(received(bye), sent(bye), received(bye_ok), sent(bye_ok)),
+    ]
+    assert [line.removeprefix("#1        0.0  ") for line in lines] == [
+        "│── INVITE +33123456789 ───▶│                           │                           │",
+        "│◀─────── 100 Trying ───────│                           │                           │",
+        "│                           │── POST /v1/calls/stage ──▶│                           │",
+        "│                           │◀───── 201 staged c-1 ─────│                           │",
+        "│                           │──────────────── INVITE +33123456789 ─────────────────▶│",
+        "│                           │◀────────────────── 200 OK (INVITE) ───────────────────│",
+        "│◀──── 200 OK (INVITE) ─────│                           │                           │",
+        "│─── ACK agent.example ────▶│                           │                           │",
+        "│                           │───────────────── ACK agent.example ──────────────────▶│",
+        "│                           │◀───────────────────── BYE caller ─────────────────────│",
+        "│◀─────── BYE caller ───────│                           │                           │",
+        "│────── 200 OK (BYE) ──────▶│                           │                           │",
+        "│                           │──────────────────── 200 OK (BYE) ────────────────────▶│",
+    ]
+
+
+def test_the_columns_stand_below_their_names() -> None:
+    page = Page()
+    page.ladder.heading()
+    [heading] = page.text()
+    [line] = page.take(received(message("OPTIONS sip:edge.example SIP/2.0", "1 OPTIONS")))
+    columns = [at for at, character in enumerate(line) if character in "│▶"]
+    starts = [heading.index(name) for name in ("caller", "sip-stager", "API", "agent")]
+    assert starts == [columns[0], *columns[2:]]
+    assert len(line) <= 100
+
+
+def test_times_count_from_the_first_message_of_each_call() -> None:
+    page = Page()
+    page.take(received(INVITE))
+    page.now += 1.2345
+    [late, other] = page.take(
+        sent(TRYING), received(message("INVITE sip:x@y SIP/2.0", call_id="2"))
+    )
+    assert late.startswith("#1     1234.5  ")
+    assert other.startswith("#2        0.0  ")
+
+
+def test_what_comes_again_is_marked() -> None:
+    page = Page()
+    page.take(received(INVITE), sent(TRYING), sent(INVITE))
+    [came, went] = page.take(received(INVITE), MessageSent(TRYING, FLOW, repeated=True))
+    assert "again: INVITE" in came
+    assert "again: 100 Trying" in went
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ────│"),
+        (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ───────│"),
+        (StagingEnded(CALL, "unreachable", 0.1, {}), "── closed: unreachable ───▶│"),
+        (CallRefused(SIP_CALL_ID, "c", 503, "over_time", "in 4 s", 4.0), " over_time: in 4 s"),
+    ],
+)
+def test_how_staging_went_is_told(event: Event, line: str) -> None:
+    page = Page()
+    page.take(received(INVITE))
+    [seen] = page.take(event)
+    assert line in seen
+
+
+def test_events_without_a_place_leave_no_line() -> None:
+    assert Page().take(CallAdmitted(CALL, FLOW), CallEnded(CALL, "", "answered", 200, 1.0)) == []
+
+
+def test_what_strangers_write_is_escaped() -> None:
+    page = Page()
+    nasty = "[red]\x1b[2J\x9b\u202e\r"
+    lines = page.take(
+        received(message(f"INVITE sip:{nasty[:-1]}@edge.example SIP/2.0")),
+        StagingPolled(CALL, "c-1", nasty),
+        StagingEnded(CALL, "staged", 0.1, {}, nasty, 201),
+        CallRefused(SIP_CALL_ID, "c", 503, "refused", nasty, 0.1),
+    )
+    assert len(lines) == 4
+    assert set("".join(lines)) <= set("│─▶◀") | {chr(code) for code in range(0x20, 0x7F)}
+    assert "[red]\\x1b[2J\\x9b\\u202e\\r" in lines[3]
+
+
+def test_long_texts_are_cut_to_the_space_between_two_columns() -> None:
+    [line] = Page().take(received(message(f"INVITE sip:{'9' * 500}@edge.example SIP/2.0")))
+    assert len(line) <= 100
+    assert "99... ─▶│" in line
+
+
+def test_a_message_without_a_readable_from_or_cseq_has_a_line() -> None:
+    broken = parse(b"SIP/2.0 200 OK\r\nCall-ID: x\r\nFrom: <<\r\n\r\n")
+    assert "200 OK (?)" in Page().take(received(broken))[0]
+
+
+def test_numbers_are_masked_unless_told_otherwise() -> None:
+    page = Page(mask)
+    assert CALLED[1:] not in str(page.take(*EVERYTHING))
+    assert CALLED in str(Page(str).take(*EVERYTHING))
+
+
+def test_a_terminal_without_unicode_gets_plain_signs() -> None:
+    assert (
+        Page(encoding="ascii")
+        .take(received(INVITE))[0]
+        .endswith(
+            "|-- INVITE +33123456789 --->|                           |                           |"
+        )
+    )
+
+
+def test_the_oldest_calls_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "MOST_CALLS", 3)
+    page = Page()
+    page.take(*[received(message("INVITE sip:x@y SIP/2.0", call_id=str(n))) for n in range(10)])
+    assert len(page.ladder._courses) == 3
+    again = page.take(received(message("INVITE sip:x@y SIP/2.0", call_id="9")))
+    assert again[0].startswith("#10 ")
+
+
+def test_the_messages_remembered_of_a_call_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "MOST_MESSAGES", 3)
+    page = Page()
+    page.take(*[received(message(f"INFO sip:x{n}@y SIP/2.0", f"{n} INFO")) for n in range(10)])
+    [course] = page.ladder._courses.values()
+    assert len(course.seen) == 3

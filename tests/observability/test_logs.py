@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from sip_stager.observability.logs import set_up
+from sip_stager.observability.sink import LogSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[LogSink]:
+    """A sink to a file; the settings of both logging libraries are put back behind the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []  # pytest's own stay open
+    with (tmp_path / "log").open("wb") as file:
+        sink = LogSink(file.fileno())
+        yield sink
+        sink.close()
+    structlog.reset_defaults()
+    root.handlers, root.level = handlers, level
+
+
+@pytest.fixture
+def raw(sink: LogSink, tmp_path: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        sink.close()
+        return (tmp_path / "log").read_bytes()
+
+    return read
+
+
+@pytest.fixture
+def lines(raw: Callable[[], bytes]) -> Lines:
+    return lambda: [json.loads(line) for line in raw().splitlines()]
+
+
+def test_a_line_is_one_object(sink: LogSink, lines: Lines) -> None:
+    set_up(sink).info("started", listeners=["udp:192.0.2.1:5060"])
+    [line] = lines()
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "started", "level": "info", "listeners": ["udp:192.0.2.1:5060"]}
+
+
+def test_the_level_is_the_settings(sink: LogSink, lines: Lines) -> None:
+    logger = set_up(sink, "warning")
+    logger.info("no")
+    logger.warning("yes")
+    logging.getLogger("aiohttp.server").info("no")
+    logging.getLogger("aiohttp.server").warning("yes")
+    assert [line["event"] for line in lines()] == ["yes", "yes"]
+
+
+def test_whoever_asks_structlog_writes_to_the_sink(sink: LogSink, lines: Lines) -> None:
+    logger = structlog.get_logger()  # asked for before the set up, as modules do
+    set_up(sink)
+    logger.warning("from elsewhere", sip_call_id="x")
+    assert [line["sip_call_id"] for line in lines()] == ["x"]
+
+
+def test_the_standard_librarys_lines_look_the_same(sink: LogSink, lines: Lines) -> None:
+    set_up(sink)
+    logging.getLogger("asyncio").warning("slow: %s", "callback")
+    [line] = lines()
+    assert (line["event"], line["level"]) == ("slow: callback", "warning")
+    assert (line["logger"], line["timestamp"][-1]) == ("asyncio", "Z")
+
+
+@pytest.mark.parametrize("ask", [structlog.get_logger, logging.getLogger])
+def test_a_traceback_is_a_field(ask: Callable[[], Any], sink: LogSink, lines: Lines) -> None:
+    set_up(sink)
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        ask().exception("own mistake")
+    [line] = lines()
+    assert (line["event"], line["level"]) == ("own mistake", "error")
+    assert line["exception"].endswith("ZeroDivisionError: division by zero")
+
+
+def test_nothing_but_visible_ascii_gets_out(sink: LogSink, raw: Callable[[], bytes]) -> None:
+    nasty = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2028, 0xDCFF, 0x1F600]))
+    set_up(sink).info("x", detail=nasty)
+    logging.getLogger().warning("%s", nasty)
+    text = raw()
+    assert text.count(b"\n") == 2
+    assert set(text) - {0x0A} <= set(range(0x20, 0x7F))
+    assert [json.loads(line).get("detail", nasty) for line in text.splitlines()] == [nasty, nasty]
+
+
+def test_what_json_can_not_hold_is_written_as_its_repr(sink: LogSink, lines: Lines) -> None:
+    set_up(sink).info("x", flow={1}, raw=b"\xff")
+    [line] = lines()
+    assert (line["flow"], line["raw"]) == ("{1}", "b'\\xff'")

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from sip_stager import __version__
+from sip_stager.events import (
+    CallEnded,
+    CallRefused,
+    Event,
+    MessageReceived,
+    MessageSent,
+    StagingEnded,
+)
+from sip_stager.observability.metrics import CALL_OUTCOMES, STAGING_OUTCOMES, Metrics
+from tests.observability.sample_events import (
+    CALL,
+    CALLED,
+    CALLER,
+    EVERYTHING,
+    FLOW,
+    READINGS,
+    SIP_CALL_ID,
+    message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client.samples import Sample
+
+
+def counted(*events: Event, trunks: Iterable[str] = ()) -> list[Sample]:
+    metrics = Metrics(READINGS, trunks)
+    for event in events:
+        metrics(event)
+    text = generate_latest(metrics.registry).decode()
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+def value(samples: list[Sample], name: str, **labels: str) -> float:
+    [found] = [s.value for s in samples if s.name == f"sip_stager_{name}" and s.labels == labels]
+    return found
+
+
+def labels(samples: list[Sample], name: str) -> list[dict[str, str]]:
+    return [dict(s.labels) for s in samples if s.name == f"sip_stager_{name}"]
+
+
+def test_the_sample_holds_every_kind_of_event() -> None:
+    assert {type(event) for event in EVERYTHING} == set(get_args(Event))
+
+
+@pytest.mark.parametrize("event", EVERYTHING, ids=lambda event: type(event).__name__)
+def test_every_event_changes_a_metric(event: Event) -> None:
+    def ours(samples: list[Sample]) -> set[tuple[str, str, float]]:
+        return {
+            (s.name, str(s.labels), s.value) for s in samples if s.name.startswith("sip_stager")
+        }
+
+    assert ours(counted(event)) != ours(counted())
+
+
+def test_no_label_holds_a_number_or_a_call_id() -> None:
+    samples = counted(*EVERYTHING)
+    said = {text for sample in samples for text in sample.labels.values()}
+    for secret in (CALLER, CALLED, SIP_CALL_ID, "c-1", FLOW.host, CALL.agent_id):
+        assert not [text for text in said if secret.lstrip("+") in text]
+
+
+def test_messages_are_counted_by_method_and_code() -> None:
+    samples = counted(*EVERYTHING)
+    assert value(samples, "requests_received_total", method="INVITE") == 1
+    assert value(samples, "requests_sent_total", method="INVITE") == 1
+    assert value(samples, "responses_received_total", method="INVITE", code="100") == 1
+    assert value(samples, "responses_sent_total", method="INVITE", code="100") == 2
+    assert value(samples, "retransmissions_sent_total", method="INVITE") == 1
+    assert value(samples, "messages_dropped_total", cause="malformed") == 1
+
+
+def test_strangers_create_no_labels() -> None:
+    made_up = [
+        MessageReceived(message(f"M{n} sip:x@edge.example SIP/2.0", f"1 M{n}"), FLOW)
+        for n in range(50)
+    ]
+    codes = [MessageReceived(message(f"SIP/2.0 {n} x", f"1 M{n}"), FLOW) for n in range(610, 699)]
+    samples = counted(*made_up, *codes)
+    assert labels(samples, "requests_received_total") == [{"method": "other"}]
+    assert labels(samples, "responses_received_total") == [{"method": "other", "code": "6xx"}]
+
+
+def test_a_response_whose_cseq_is_broken_is_counted() -> None:
+    samples = counted(MessageSent(message("SIP/2.0 200 OK", "what"), FLOW))
+    assert value(samples, "responses_sent_total", method="other", code="200") == 1
+
+
+def test_stagings_are_counted_by_outcome_and_timed_by_phase() -> None:
+    samples = counted(*EVERYTHING)
+    assert value(samples, "stagings_started_total", mode="async") == 1
+    assert value(samples, "staging_polls_total") == 1
+    assert value(samples, "stagings_ended_total", trunk="carrier", outcome="staged") == 1
+    assert value(samples, "staging_duration_seconds_sum", outcome="staged") == 0.2
+    assert value(samples, "staging_duration_seconds_bucket", outcome="staged", le="0.2") == 1
+    assert value(samples, "staging_duration_seconds_bucket", outcome="staged", le="0.15") == 0
+    assert value(samples, "staging_phase_duration_seconds_sum", phase="connect") == 0.01
+    assert value(samples, "staging_phase_duration_seconds_count", phase="request") == 2
+
+
+def test_calls_are_counted_and_timed() -> None:
+    samples = counted(*EVERYTHING)
+    assert value(samples, "calls_admitted_total", trunk="carrier") == 1
+    refusal = {"trunk": "carrier", "cause": "over_time", "status": "503"}
+    assert value(samples, "calls_refused_total", **refusal) == 1
+    assert value(samples, "calls_ended_total", trunk="carrier", outcome="answered") == 1
+    assert value(samples, "invite_forward_seconds_sum") == 0.21
+    assert value(samples, "invite_ringing_seconds_sum") == 0.3
+
+
+def test_a_refusal_by_a_stranger_has_an_empty_trunk() -> None:
+    samples = counted(CallRefused("x", "", 403, "unknown_source", "who?", 0.0))
+    refusal = {"trunk": "", "cause": "unknown_source", "status": "403"}
+    assert value(samples, "calls_refused_total", **refusal) == 1
+
+
+def test_the_series_of_each_trunk_are_there_before_its_first_call() -> None:
+    samples = counted(trunks=["carrier"])
+    for outcome in STAGING_OUTCOMES:
+        assert value(samples, "stagings_ended_total", trunk="carrier", outcome=outcome) == 0
+    for outcome in CALL_OUTCOMES:
+        assert value(samples, "calls_ended_total", trunk="carrier", outcome=outcome) == 0
+    assert value(samples, "calls_admitted_total", trunk="carrier") == 0
+
+
+def test_outcomes_that_are_not_known_yet_are_counted() -> None:
+    samples = counted(
+        StagingEnded(CALL, "claimed", 0.0, {"queue": 0.1}),
+        CallEnded(CALL, "", "redirected", 302, 1),
+    )
+    assert value(samples, "stagings_ended_total", trunk="carrier", outcome="claimed") == 1
+    assert value(samples, "staging_phase_duration_seconds_count", phase="queue") == 1
+    assert value(samples, "calls_ended_total", trunk="carrier", outcome="redirected") == 1
+
+
+def test_readings_are_taken_at_the_scrape() -> None:
+    samples = counted()
+    assert value(samples, "calls_staging") == 3
+    assert value(samples, "transactions", kind="invite_server") == 2
+    assert value(samples, "tcp_connections") == 5
+    assert value(samples, "log_lines_dropped_total") == 7
+    assert value(samples, "event_loop_lag_worst_seconds") == 0.004
+
+
+def test_the_loop_lag_is_a_histogram() -> None:
+    metrics = Metrics(READINGS)
+    metrics.loop_lag.observe(0.03)
+    text = generate_latest(metrics.registry).decode()
+    assert 'sip_stager_event_loop_lag_seconds_bucket{le="0.05"} 1.0' in text
+    assert 'sip_stager_event_loop_lag_seconds_bucket{le="0.025"} 0.0' in text
+
+
+def test_the_build_and_the_process_are_told() -> None:
+    samples = counted()
+    [build] = labels(samples, "build_info")
+    assert build["version"] == __version__
+    assert any(sample.name == "process_resident_memory_bytes" for sample in samples)
+
+
+def test_two_of_them_share_nothing() -> None:
+    counted(*EVERYTHING)
+    assert labels(counted(), "requests_received_total") == []
