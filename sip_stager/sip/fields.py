@@ -1,0 +1,117 @@
+"""The names of header fields, and the grammar that their values share (RFC 3261 7.3, 25.1)."""
+
+from __future__ import annotations
+
+import re
+
+
+class Malformed(ValueError):
+    """What a peer sent is not SIP; ``status`` is the answer that it deserves, if it gets one."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+COMPACT = {
+    b"a": b"accept-contact",
+    b"b": b"referred-by",
+    b"c": b"content-type",
+    b"d": b"request-disposition",
+    b"e": b"content-encoding",
+    b"f": b"from",
+    b"i": b"call-id",
+    b"j": b"reject-contact",
+    b"k": b"supported",
+    b"l": b"content-length",
+    b"m": b"contact",
+    b"n": b"identity-info",
+    b"o": b"event",
+    b"r": b"refer-to",
+    b"s": b"subject",
+    b"t": b"to",
+    b"u": b"allow-events",
+    b"v": b"via",
+    b"x": b"session-expires",
+    b"y": b"identity",
+}
+"""Compact forms (RFC 3261 20, and the registry of header fields)."""
+
+_COMMON = (
+    "Via From To Call-ID CSeq Contact Max-Forwards Route Record-Route Content-Type Content-Length "
+    "Allow Supported Require Proxy-Require User-Agent Server Accept Session-Expires Min-SE Subject "
+    "P-Asserted-Identity Remote-Party-ID Privacy Diversion Date RAck RSeq Reason Expires Identity "
+    "Proxy-Authorization Authorization WWW-Authenticate Proxy-Authenticate X-Rounded-Call-Id"
+)
+
+_SPELLINGS: dict[bytes, bytes] = {}
+for _name in _COMMON.encode().split():
+    _SPELLINGS[_name] = _SPELLINGS[_name.lower()] = _name.lower()
+for _short, _long in COMPACT.items():
+    _SPELLINGS[_short] = _SPELLINGS[_short.upper()] = _long
+
+_TOKEN = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+\Z")
+_LIST = re.compile(rb'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^",<])+', re.DOTALL)
+_PARAMETER = re.compile(
+    rb'\s*;\s*([^\s;,="<>]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"<>]*)\s*)?', re.DOTALL
+)
+_FOLD = re.compile(rb"\r\n[ \t]+")
+
+Parameters = dict[bytes, bytes | None]
+
+
+def field_name(spelled: bytes) -> bytes:
+    """Give the canonical name of a header field: long form, lower case.
+
+    White space before the colon is allowed (RFC 3261 7.3.1); anything else that is no token
+    raises ``Malformed``, so that no spelling slips past a comparison.
+    """
+    known = _SPELLINGS.get(spelled)
+    if known is not None:
+        return known
+    name = spelled.rstrip(b" \t")
+    if not _TOKEN.match(name):
+        raise Malformed("header field name is not a token")
+    name = name.lower()
+    return COMPACT.get(name, name)
+
+
+def unfolded(value: bytes) -> bytes:
+    """Give a field's value on one line, without the white space around it (RFC 3261 7.3.1)."""
+    if b"\r\n" in value:
+        value = _FOLD.sub(b" ", value)
+    return value.strip(b" \t")
+
+
+def split_list(value: bytes) -> list[bytes]:
+    """Split at the commas that stand outside of quotes and angle brackets (RFC 3261 7.3.1)."""
+    if b"," not in value:
+        return [value]
+    parts = []
+    end = 0
+    while end <= len(value):
+        match = _LIST.match(value, end)
+        stop = match.end() if match else end
+        if stop < len(value) and value[stop] != 0x2C:
+            raise Malformed("quotes or angle brackets are not balanced")
+        parts.append(value[end:stop])
+        end = stop + 1
+    return parts
+
+
+def parse_parameters(text: bytes) -> Parameters:
+    """Parse ``;name=value`` pairs; names in lower case, values as they came.
+
+    Raises ``Malformed`` when anything else stands among them.  The first of two equal names wins.
+    """
+    found: Parameters = {}
+    end = 0
+    while end < len(text):
+        match = _PARAMETER.match(text, end)
+        if match is None:
+            if text[end:].strip(b" \t"):
+                raise Malformed("parameters are not of the form ;name=value")
+            break
+        found.setdefault(match[1].lower(), match[2])
+        end = match.end()
+    return found

@@ -1,0 +1,94 @@
+"""Responses of our own making, and where a response goes (RFC 3261 8.2.6, 16.7, 18.2.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.ports import Flow
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.uri import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from sip_stager.sip.via import Via
+
+_COPIED = frozenset({b"via", b"from", b"call-id", b"cseq"})
+
+REASONS = {
+    100: b"Trying",
+    180: b"Ringing",
+    200: b"OK",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    416: b"Unsupported URI Scheme",
+    420: b"Bad Extension",
+    481: b"Call/Transaction Does Not Exist",
+    482: b"Loop Detected",
+    483: b"Too Many Hops",
+    487: b"Request Terminated",
+    500: b"Server Internal Error",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    505: b"Version Not Supported",
+}
+"""Reason phrases (RFC 3261 21) of the codes that are answered here."""
+
+Extra = tuple[tuple[bytes, bytes], ...]
+
+
+def make_response(
+    request: Request, status: int, tag: bytes = b"", extra: Extra = (), reason: bytes = b""
+) -> Response:
+    """Answer a request (RFC 3261 8.2.6.2).
+
+    ``tag`` is added to a To that has none; ``extra`` holds names and values of more fields.
+    A request without one of the copied fields gets an answer without it.
+    """
+    names: list[bytes] = []
+    fields: list[bytes] = []
+    for name, field in zip(request.names, request.fields, strict=True):
+        if name in _COPIED:
+            names.append(name)
+            fields.append(field)
+        elif name == b"to":
+            names.append(name)
+            fields.append(field + b";tag=" + tag if tag and b"tag=" not in field else field)
+    for name, value in extra:
+        names.append(name.lower())
+        fields.append(name + b": " + value)
+    names.append(b"content-length")
+    fields.append(b"Content-Length: 0")
+    phrase = reason or REASONS.get(status, b"")
+    return Response(b"SIP/2.0 %d %b" % (status, phrase), names, fields)
+
+
+def quoted(text: str) -> bytes:
+    """Make a quoted-string of any text; what is no visible ASCII becomes a question mark."""
+    visible = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return b'"' + visible.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
+
+
+def response_flow(via: Via, source: Flow) -> Flow:
+    """Where the response to a request goes (RFC 3261 18.2.2, RFC 3581 4).
+
+    ``via`` is the request's top Via as it came, ``source`` the flow that brought it.  Over a
+    stream the flow's connection is tried first; its address here is the one to open anew.
+    """
+    if source.transport != "UDP":
+        return source._replace(port=via.port or DEFAULT_PORT)
+    if b"rport" in via.parameters:
+        return source
+    maddr = via.parameters.get(b"maddr")
+    host = maddr.decode("latin-1").strip("[]") if maddr else source.host
+    return source._replace(host=host, port=via.port or DEFAULT_PORT)
+
+
+def forwarded_flow(via: Via, interface: int) -> Flow:
+    """Where a response goes that is forwarded without a transaction: by its top Via alone."""
+    received = via.parameters.get(b"received")
+    host = received.decode("latin-1").strip("[]") if received else via.host
+    rport = via.parameters.get(b"rport") or b""
+    port = int(rport) if rport.isdigit() else via.port or DEFAULT_PORT
+    return Flow(via.transport, host, port, interface)

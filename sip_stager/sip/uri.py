@@ -1,0 +1,119 @@
+"""URIs and addresses (RFC 3261 19.1, 20.10; RFC 3966)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
+
+_SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):([^\x00-\x20\x7f<>\"]*)\Z")
+_HOST_PART = re.compile(
+    rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?(;[^?]*)?(\?.*)?\Z", re.DOTALL
+)
+_ADDRESS = re.compile(
+    rb'\s*(?:(?:"(?:[^"\\]|\\.)*"|[^"<>;,]*)\s*<([^<>]*)>|([^\s"<>;,?]+))\s*(;.*)?\Z', re.DOTALL
+)
+
+DEFAULT_PORT = 5060
+"""Of UDP and TCP (RFC 3261 19.1.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """A URI taken apart.
+
+    ``user`` is as it came, escapes and all, without a password; for a ``tel`` URI it is the
+    number.  ``host`` is in lower case and without the brackets of IPv6, and empty for schemes
+    that have none.  ``headers`` is what follows the question mark.
+    """
+
+    text: bytes
+    scheme: bytes
+    user: bytes | None = None
+    host: str = ""
+    port: int | None = None
+    parameters: Parameters | None = None
+    headers: bytes = b""
+
+    @property
+    def transport(self) -> str:
+        """The transport that the URI asks for, in capitals; UDP by default (RFC 3263 4.1)."""
+        return parameter(self, b"transport", b"udp").decode("latin-1").upper()
+
+
+def parameter(uri: Uri, name: bytes, default: bytes = b"") -> bytes:
+    """Give a URI parameter's value; ``default`` where it is absent, empty where it has none."""
+    if not uri.parameters or name not in uri.parameters:
+        return default
+    return uri.parameters[name] or b""
+
+
+@lru_cache(maxsize=4096)
+def parse_uri(text: bytes) -> Uri:
+    """Parse a URI; raises ``Malformed``.  Schemes that are not SIP's are kept whole."""
+    match = _SCHEME.match(text)
+    if match is None or not match[2]:
+        raise Malformed("not a URI")
+    scheme, rest = match[1].lower(), match[2]
+    if scheme == b"tel":
+        number, _, parameters = rest.partition(b";")
+        return Uri(text, scheme, number, parameters=parse_parameters(b";" + parameters))
+    if scheme not in {b"sip", b"sips"}:
+        return Uri(text, scheme)
+    userinfo, at, host_part = rest.rpartition(b"@")
+    parts = _HOST_PART.match(host_part)
+    if parts is None or (at and not userinfo):
+        raise Malformed("not a SIP URI")
+    return Uri(
+        text,
+        scheme,
+        userinfo.partition(b":")[0] if at else None,
+        parts[1].strip(b"[]").decode("ascii").lower(),
+        port_number(parts[2]),
+        parse_parameters(parts[3]) if parts[3] else {},
+        (parts[4] or b"")[1:],
+    )
+
+
+def port_number(text: bytes | None) -> int | None:
+    """Give the number of a port in digits; raises ``Malformed`` outside of 1 to 65535."""
+    if not text:
+        return None
+    port = int(text)
+    if not 0 < port < 65536:
+        raise Malformed("not a port number")
+    return port
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A From, To, Contact, Route or Record-Route value; a URI with parameters of the field."""
+
+    uri: Uri
+    parameters: Parameters
+
+    @property
+    def tag(self) -> bytes:
+        """The tag, empty where there is none."""
+        return self.parameters.get(b"tag") or b""
+
+
+def parse_address(value: bytes) -> Address:
+    """Parse a ``name-addr`` or an ``addr-spec``; raises ``Malformed``.
+
+    Without angle brackets, parameters are the field's and not the URI's, and the URI must not
+    hold a comma, question mark or semicolon (RFC 3261 20.10).
+    """
+    match = _ADDRESS.match(value)
+    if match is None:
+        raise Malformed("not an address")
+    bracketed, bare, parameters = match.groups()
+    uri = parse_uri(bare if bracketed is None else bracketed.strip(b" \t"))
+    return Address(uri, parse_parameters(parameters) if parameters else {})
+
+
+def bracketed(host: str) -> str:
+    """Give a host as it stands in a message: an IPv6 address in brackets (RFC 3261 25.1)."""
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,97 @@
+"""What the four machines share: a key, a flow, a state, and timers that end with the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sip_stager.events import MessageSent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from enum import Enum
+
+    from sip_stager.ports import Cancellable, Clock, Flow, Notify, Transport
+    from sip_stager.sip.message import Request, Response
+    from sip_stager.transaction.timers import Timers
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every transaction is given."""
+
+    clock: Clock
+    transport: Transport
+    notify: Notify
+    timers: Timers
+
+    def send(
+        self,
+        message: Request | Response,
+        flow: Flow,
+        failed: Callable[[str], None] | None = None,
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """Hand a message to the transport, and tell that it was."""
+        self.transport.send(bytes(message), flow, failed)
+        self.notify(MessageSent(message, flow, repeated))
+
+
+class Store(Protocol):
+    """What a transaction leaves when it ends: the layer's dictionary."""
+
+    def pop(self, key: Any, default: None, /) -> Any:
+        """Take out what is under ``key``."""
+
+
+class Transaction:
+    """One transaction; it leaves ``store``, where it is under ``key``, when it ends."""
+
+    __slots__ = ("_around", "_store", "_timers", "flow", "key", "state")
+
+    def __init__(
+        self,
+        around: Surroundings,
+        store: Store,
+        key: Hashable,
+        flow: Flow,
+        state: Enum,
+    ) -> None:
+        self._around = around
+        self._store = store
+        self._timers: list[Cancellable] = []
+        self.key = key
+        self.flow = flow
+        self.state = state
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the transport retransmits for us."""
+        return self.flow.transport != "UDP"
+
+    def _enter(self, state: Enum) -> None:
+        """Change the state; its timers end with the old one."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self.state = state
+
+    def _after(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
+        self._timers.append(self._around.clock.call_later(delay, callback, *args))
+
+    def _leave_store(self) -> None:
+        self._store.pop(self.key, None)
+
+
+class ClientUser(Protocol):
+    """Who sent a request, and is told what becomes of it."""
+
+    def receive(self, response: Response) -> None:
+        """Take a response, a retransmitted 2xx of an INVITE included."""
+
+    def timed_out(self) -> None:
+        """Hear that nobody answered in time (timer B or F)."""
+
+    def send_failed(self, why: str) -> None:
+        """Hear that the request did not leave, in words."""

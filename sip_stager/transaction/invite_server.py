@@ -1,0 +1,103 @@
+"""The INVITE server transaction (RFC 3261 17.2.1, RFC 6026 7.1).
+
+::
+
+                      INVITE
+                        |
+                   Proceeding --- 2xx ---> Accepted ----- timer L ----> Terminated
+                        |                  (2xx again and again; ACKs go to the user)
+                     3xx-6xx
+                        v
+      timer G resends  Completed -- ACK -> Confirmed ---- timer I ----> Terminated
+                        |
+                        +----- timer H: no ACK came --------------------> Terminated
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sip_stager.transaction.base import Store, Surroundings, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from sip_stager.ports import Flow
+    from sip_stager.sip.message import Request, Response
+
+State = Enum("State", "PROCEEDING COMPLETED CONFIRMED ACCEPTED TERMINATED")
+
+
+class InviteServerTransaction(Transaction):
+    """Absorbs repetitions of an INVITE, and sees its final response acknowledged.
+
+    ``owner`` is who works on the INVITE, until its final response.
+    """
+
+    __slots__ = ("_ack", "_last", "owner")
+
+    def __init__(
+        self,
+        around: Surroundings,
+        store: Store,
+        key: Hashable,
+        flow: Flow,
+        ack: Callable[[Request, Flow], None],
+    ) -> None:
+        super().__init__(around, store, key, flow, State.PROCEEDING)
+        self._ack = ack
+        self._last: Response | None = None
+        self.owner: object = None
+
+    def receive(self, request: Request, source: Flow) -> None:
+        """Take the INVITE again, or an ACK."""
+        if request.method != b"ACK":
+            self._repeat()
+        elif self.state is State.COMPLETED:
+            self._enter(State.CONFIRMED)
+            self._last = None
+            self._after(0.0 if self.reliable else self._around.timers.t4, self._terminate)
+        elif self.state is State.ACCEPTED:
+            self._ack(request, source)
+
+    def respond(self, response: Response) -> None:
+        """Send a response; after a final one only more of 2xx pass."""
+        if self.state is State.PROCEEDING:
+            self._last = response
+            if response.status >= 300:
+                self._complete()
+            elif response.status >= 200:
+                self._accept()
+        elif self.state is not State.ACCEPTED or not 200 <= response.status < 300:
+            return
+        self._around.send(response, self.flow)
+
+    def _accept(self) -> None:
+        """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""
+        self._last = self.owner = None
+        self._enter(State.ACCEPTED)
+        self._after(self._around.timers.patience, self._terminate)
+
+    def _complete(self) -> None:
+        self.owner = None
+        self._enter(State.COMPLETED)
+        self._after(self._around.timers.patience, self._terminate)
+        if not self.reliable:
+            t1 = self._around.timers.t1
+            self._after(t1, self._resend, t1)
+
+    def _resend(self, interval: float) -> None:
+        """Timer G: T1 at first, doubled up to T2."""
+        self._repeat()
+        interval = min(2 * interval, self._around.timers.t2)
+        self._after(interval, self._resend, interval)
+
+    def _repeat(self) -> None:
+        if self._last is not None:
+            self._around.send(self._last, self.flow, repeated=True)
+
+    def _terminate(self) -> None:
+        self._enter(State.TERMINATED)
+        self._last = None
+        self._leave_store()
