@@ -1,0 +1,69 @@
+"""The copy of a request that goes on, made in the steps of RFC 3261 16.6."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.sip import via
+
+if TYPE_CHECKING:
+    from sip_stager.proxy.interfaces import Interfaces
+    from sip_stager.sip.message import Request
+
+CALL_ID_FIELD = b"x-rounded-call-id"
+"""The field that routes a call to its staged agent; only ours counts."""
+
+
+def make_copy(
+    request: Request,
+    interfaces: Interfaces,
+    arrived: int,
+    leaving: int,
+    branch: bytes,
+    *,
+    record: bool = False,
+) -> Request:
+    """Copy a request whose Request-URI and Route are already as they are to be.
+
+    ``arrived`` and ``leaving`` are the interfaces of its two sides; ``record`` puts us on the path
+    of the dialog that it begins.
+    """
+    copy = _one_hop_less(request)
+    if record:
+        copy = _recorded(copy, interfaces, arrived, leaving)
+    if b"content-length" not in copy.names:
+        copy = copy.with_last(b"content-length", b"Content-Length: %d" % len(copy.body))
+    out = interfaces[leaving]
+    return copy.with_first(b"via", via.made(out.transport, out.advertised, out.port, branch))
+
+
+def staged(request: Request, call_id: str) -> Request:
+    """Name the staged call, whatever the caller wrote there."""
+    field = b"X-Rounded-Call-Id: " + call_id.encode("ascii")
+    return request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
+
+
+def hops_left(request: Request) -> int | None:
+    """Give Max-Forwards, None where it is absent or no number."""
+    text = request.value(b"max-forwards") or b""
+    return int(text) if text.isdigit() and len(text) <= 10 else None
+
+
+def _one_hop_less(request: Request) -> Request:
+    """Step 3: count Max-Forwards down, or begin at 70."""
+    hops = hops_left(request)
+    if hops is None:
+        return request.without(b"max-forwards").with_last(b"max-forwards", b"Max-Forwards: 70")
+    index = request.names.index(b"max-forwards")
+    spelled = request.fields[index].partition(b":")[0]
+    return request.with_field(index, b"%b: %d" % (spelled, hops - 1))
+
+
+def _recorded(request: Request, interfaces: Interfaces, arrived: int, leaving: int) -> Request:
+    """Step 4: Record-Route ahead of what is recorded; two where the sides differ (RFC 5658)."""
+    at = request.names.index(b"record-route") if b"record-route" in request.names else 0
+    sides = [leaving] if leaving == arrived else [leaving, arrived]
+    names, fields = request.names.copy(), request.fields.copy()
+    names[at:at] = [b"record-route"] * len(sides)
+    fields[at:at] = [interfaces[side].record_route() for side in sides]
+    return request.edited(names, fields)

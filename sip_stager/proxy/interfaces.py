@@ -1,0 +1,85 @@
+"""What we listen on and how others are told to reach it (RFC 3261 16.4, 16.6 steps 4 and 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+
+from sip_stager.sip.uri import DEFAULT_PORT, Uri, bracketed
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One listener: its transport ("UDP", "TCP"), and the host and port that others are told.
+
+    ``address`` is the IP address that it is bound to, whose family it speaks; ``advertised`` may
+    be a name.
+    """
+
+    transport: str
+    address: str
+    advertised: str
+    port: int
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return ip_version(self.address)
+
+    def record_route(self) -> bytes:
+        """Give the Record-Route field that brings later requests of a dialog back here."""
+        host = bracketed(self.advertised)
+        transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
+        return f"Record-Route: <sip:{host}:{self.port}{transport};lr>".encode()
+
+
+class Interfaces:
+    """All of them; a flow names one by its index."""
+
+    def __init__(self, interfaces: tuple[Interface, ...]) -> None:
+        self._all = interfaces
+        self._own = {
+            (host.lower(), interface.port)
+            for interface in interfaces
+            for host in (interface.address, interface.advertised)
+        }
+
+    def __getitem__(self, index: int) -> Interface:
+        return self._all[index]
+
+    def own(self, uri: Uri) -> bool:
+        """Whether a URI means this program."""
+        return (uri.host, uri.port or DEFAULT_PORT) in self._own
+
+    def named(self, uri: Uri) -> int | None:
+        """Give the index of the interface that wrote this Record-Route URI."""
+        for index, interface in enumerate(self._all):
+            if interface.transport == uri.transport and uri.host in {
+                interface.advertised.lower(),
+                interface.address,
+            }:
+                return index
+        return None
+
+    def leaving(self, transport: str, family: int, preferred: int | None) -> int | None:
+        """Choose the interface to send from, the preferred one when it can."""
+        if preferred is not None and self._fits(self._all[preferred], transport, family):
+            return preferred
+        for index, interface in enumerate(self._all):
+            if self._fits(interface, transport, family):
+                return index
+        return None
+
+    @staticmethod
+    def _fits(interface: Interface, transport: str, family: int) -> bool:
+        return interface.transport == transport and interface.family == family
+
+
+@lru_cache(maxsize=4096)
+def ip_version(host: str) -> int:
+    """Give 4 or 6 for an IP address in text, 0 for anything else, a name for instance."""
+    try:
+        return ip_address(host).version
+    except ValueError:
+        return 0

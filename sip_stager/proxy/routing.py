@@ -1,0 +1,80 @@
+"""Where a request wants to go (RFC 3261 16.4, 16.6 steps 6 and 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sip_stager.sip.uri import Uri, parse_address
+
+if TYPE_CHECKING:
+    from sip_stager.proxy.interfaces import Interfaces
+    from sip_stager.sip.message import Request
+
+
+class Routed(NamedTuple):
+    """A request without our own Route entries.
+
+    ``was_ours`` tells whether there were any, ``leaving`` is the interface that the last of them
+    names, and ``next_hop`` the URI to send to: the first Route left, else the Request-URI.
+    """
+
+    request: Request
+    was_ours: bool
+    leaving: int | None
+    next_hop: Uri
+
+
+def preprocess(request: Request, interfaces: Interfaces) -> Routed:
+    """Take our own Route entries off, two where both sides were recorded; raises ``Malformed``.
+
+    RFC 3261 16.4, RFC 5658.
+    """
+    request = _from_strict_router(request, interfaces)
+    leaving = None
+    was_ours = False
+    for _ in range(2):
+        route = first_route(request)
+        if route is None or not interfaces.own(route):
+            break
+        was_ours = True
+        leaving = interfaces.named(route)
+        request = request.without_first(b"route")
+    return _towards_next_hop(request, was_ours=was_ours, leaving=leaving)
+
+
+def first_route(request: Request) -> Uri | None:
+    """Give the URI of the topmost Route; raises ``Malformed``."""
+    if b"route" not in request.names:
+        return None
+    return parse_address(request.values(b"route")[0]).uri
+
+
+def _from_strict_router(request: Request, interfaces: Interfaces) -> Request:
+    """Undo a strict router's work: what we recorded is the Request-URI, the target the last Route.
+
+    RFC 3261 16.4.
+    """
+    if b"route" not in request.names or not interfaces.own(request.uri):
+        return request
+    if b"lr" not in (request.uri.parameters or {}):
+        return request
+    routes = request.values(b"route")
+    rest = b"Route: " + b", ".join(routes[:-1])
+    recovered = request.with_uri(parse_address(routes[-1]).uri.text).without(b"route")
+    return recovered.with_first(b"route", rest) if routes[:-1] else recovered
+
+
+def _towards_next_hop(request: Request, *, was_ours: bool, leaving: int | None) -> Routed:
+    """Find the next hop; ahead of a strict router the Request-URI moves to the end of the Route.
+
+    RFC 3261 16.6 steps 6 and 7.
+    """
+    route = first_route(request)
+    if route is None:
+        return Routed(request, was_ours, leaving, request.uri)
+    if b"lr" in (route.parameters or {}):
+        return Routed(request, was_ours, leaving, route)
+    moved = request.without_first(b"route").with_last(
+        b"route", b"Route: <" + request.uri_text + b">"
+    )
+    return Routed(moved.with_uri(route.text), was_ours, leaving, route)

@@ -1,0 +1,1 @@
+"""Fakes of the ports, and peers that talk to the core without a network."""

@@ -1,0 +1,127 @@
+"""The core between alice, who is a trunk, and bob, who is the upstream."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sip_stager.events import Event, MessageDropped
+from sip_stager.ports import Flow
+from sip_stager.proxy.core import Proxy, Upstream
+from sip_stager.proxy.facilities import Facilities
+from sip_stager.proxy.interfaces import Interface, Interfaces
+from sip_stager.proxy.location import Locator
+from sip_stager.sip.identifiers import Identifiers
+from sip_stager.sip.message import Message, Request, Response, parse
+from sip_stager.sip.uri import parse_uri
+from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.timers import LaneClock, Timers
+from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStager, FakeTransport
+
+ALICE = Flow("UDP", "192.0.2.1", 5060, 0)
+BOB = Flow("UDP", "192.0.2.2", 5060, 0)
+ALICE_TCP = Flow("TCP", "192.0.2.1", 40000, 1, 7)
+STRANGER = Flow("UDP", "203.0.113.66", 5060, 0)
+
+INTERFACES = (
+    Interface("UDP", "198.51.100.1", "198.51.100.1", 5060),
+    Interface("TCP", "198.51.100.1", "198.51.100.1", 5060),
+    Interface("UDP", "2001:db8::1", "2001:db8::1", 5060),
+)
+"""What the proxy listens on."""
+
+
+E = TypeVar("E", bound=Event)
+
+
+class Conversation:
+    """Gives datagrams to the core, and tells what it sent: ``["alice 100 INVITE", ...]``."""
+
+    def __init__(
+        self,
+        upstream: str = "sip:192.0.2.2:5060",
+        delay: float | None = None,
+        *,
+        rewrite: bool = True,
+    ) -> None:
+        self.clock = FakeClock()
+        self.transport = FakeTransport(self.clock)
+        self.stager = FakeStager(self.clock, delay)
+        self.resolver = FakeResolver(self.clock, {"upstream.example": "192.0.2.2"})
+        self.events: list[Event] = []
+        timers = Timers()
+        clock = LaneClock(self.clock)
+        self.layer = TransactionLayer(
+            Surroundings(clock, self.transport, self.events.append, timers)
+        )
+        interfaces = Interfaces(INTERFACES)
+        locator = Locator(interfaces, self.resolver)
+        facilities = Facilities(
+            clock, self.layer, interfaces, locator, Identifiers(b"seed"), timers, self.events.append
+        )
+        self.proxy = Proxy(
+            facilities,
+            FakeAdmission(),
+            self.stager,
+            Upstream(parse_uri(upstream.encode()), rewrite),
+        )
+        self._taken = 0
+
+    def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:
+        """Hand a message from a peer to the core."""
+        self.layer.receive(bytes(data), source)
+
+    def messages(self) -> list[tuple[str, Request | Response]]:
+        """Give what was sent since the last look, and to whom."""
+        new = self.transport.sent[self._taken :]
+        self._taken = len(self.transport.sent)
+        return [(name_of(flow), parse(data)) for data, flow in new]
+
+    def take(self) -> list[str]:
+        """Give what was sent since the last look, in short."""
+        return [f"{name} {short(message)}" for name, message in self.messages()]
+
+    def last(self, peer: str) -> Request | Response:
+        """Give the last message that a peer got."""
+        for data, flow in reversed(self.transport.sent):
+            if name_of(flow) == peer:
+                return parse(data)
+        raise AssertionError(f"nothing was sent to {peer}")
+
+    def last_request(self, peer: str) -> Request:
+        message = self.last(peer)
+        assert isinstance(message, Request), message
+        return message
+
+    def last_response(self, peer: str) -> Response:
+        message = self.last(peer)
+        assert isinstance(message, Response), message
+        return message
+
+    @property
+    def dropped(self) -> list[str]:
+        """The causes of what was dropped."""
+        return [event.cause for event in self.events if isinstance(event, MessageDropped)]
+
+    @property
+    def alive(self) -> int:
+        """How many transactions are alive."""
+        return len(self.layer.servers) + len(self.layer.clients)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """Give the events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def name_of(flow: Flow) -> str:
+    """Give a peer's name, or its address."""
+    return {"192.0.2.1": "alice", "192.0.2.2": "bob", "203.0.113.66": "stranger"}.get(
+        flow.host, flow.host
+    )
+
+
+def short(message: Request | Response) -> str:
+    """Give ``180 INVITE`` or ``INVITE``."""
+    if isinstance(message, Response):
+        return f"{message.status} {message.cseq_method.decode()}"
+    return message.method.decode()

@@ -1,0 +1,130 @@
+"""A clock moved by hand, a wire that can be read, a stager and a resolver that do as told."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from sip_stager.ports import Call, Cancellable, Decision, Flow, Forward, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.sip.message import Request
+
+
+class FakeTimer:
+    def __init__(self, callback: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        self.callback: Callable[..., object] | None = callback
+        self.arguments = arguments
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._timers: list[tuple[float, int, FakeTimer]] = []
+        self._order = count()
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Cancellable:
+        timer = FakeTimer(callback, args)
+        heapq.heappush(self._timers, (self.now + delay, next(self._order), timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self._timers and self._timers[0][0] <= end:
+            self.now, _, timer = heapq.heappop(self._timers)
+            if timer.callback is not None:
+                timer.callback(*timer.arguments)
+        self.now = end
+
+    @property
+    def waiting(self) -> int:
+        return sum(timer.callback is not None for _, _, timer in self._timers)
+
+
+class FakeTransport:
+    """Keeps what was sent; ``failing`` holds the hosts that can not be reached."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.sent: list[tuple[bytes, Flow]] = []
+        self.failing: set[str] = set()
+        self._clock = clock
+
+    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
+        if flow.host in self.failing:
+            if failed is not None:
+                self._clock.call_later(0.0, failed, "connection refused")
+            return
+        self.sent.append((data, flow))
+
+
+class FakeStaging:
+    """One call being staged: it is ended by the test."""
+
+    def __init__(self, call: Call, done: Callable[[Decision], None]) -> None:
+        self.call = call
+        self.cancelled = False
+        self._done = done
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def succeed(self, call_id: str = "call-1") -> None:
+        assert not self.cancelled
+        self._done(Forward(call_id))
+
+    def fail(self, cause: str = "over_time") -> None:
+        assert not self.cancelled
+        self._done(Refusal(503, "Service Unavailable", cause, 'too "slow"', retry_after=5))
+
+
+class FakeStager:
+    """Keeps what is being staged; with ``delay`` it succeeds by itself after so many seconds."""
+
+    def __init__(self, clock: FakeClock, delay: float | None = None) -> None:
+        self.stagings: list[FakeStaging] = []
+        self._clock = clock
+        self._delay = delay
+
+    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+        staging = FakeStaging(call, done)
+        self.stagings.append(staging)
+        if self._delay is not None:
+            self._clock.call_later(self._delay, self._finish, staging)
+        return staging
+
+    def _finish(self, staging: FakeStaging) -> None:
+        if not staging.cancelled:
+            staging.succeed(f"call-{len(self.stagings)}")
+
+
+class FakeResolver:
+    def __init__(self, clock: FakeClock, names: dict[str, str]) -> None:
+        self.names = names
+        self._clock = clock
+
+    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
+        return self._clock.call_later(0.01, done, self.names.get(host))
+
+
+class FakeAdmission:
+    """Lets everybody but ``strangers`` in, to every number but 404."""
+
+    def __init__(self) -> None:
+        self.strangers = {"203.0.113.66"}
+
+    def admit(self, invite: Request, source: Flow) -> Call | Refusal:
+        if source.host in self.strangers:
+            return Refusal(403, "Forbidden", "unknown_source", "no trunk")
+        user = (invite.uri.user or b"").decode()
+        if user == "404":
+            return Refusal(404, "Not Found", "unmapped_number", "no agent")
+        return Call(invite.call_id.decode(), "trunk", "+33912345678", user, "agent", 4.0)
