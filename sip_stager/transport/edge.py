@@ -1,0 +1,81 @@
+"""All listeners together: the core's ``Transport``, and where our own mistakes end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sip_stager.events import MessageDropped
+from sip_stager.ports import Flow
+from sip_stager.transport.tcp import TcpTransport
+from sip_stager.transport.udp import UdpListener
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from sip_stager.ports import Notify
+
+Receive = Callable[[bytes, Flow], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Edge:
+    """Listens and sends; what arrives goes to what is attached."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, notify: Notify) -> None:
+        self._loop = loop
+        self._notify = notify
+        self._udp: dict[int, UdpListener] = {}
+        self._tcp = TcpTransport(loop, self._guarded, self._dropped)
+        self._receive: Receive | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections are open."""
+        return len(self._tcp)
+
+    def attach(self, receive: Receive) -> None:
+        """Say who takes what arrives; before ``listen``."""
+        self._receive = receive
+
+    async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
+        """Bind the listener with that index and give its port; raises ``OSError``."""
+        if transport == "TCP":
+            return await self._tcp.listen(address, index)
+        listener = UdpListener(self._loop, address, index, self._guarded)
+        self._udp[index] = listener
+        return listener.port
+
+    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
+        """Send one message (``ports.Transport``)."""
+
+        def send_failed(why: str) -> None:
+            self._dropped(flow, "send_failed", why)
+            if failed is not None:
+                failed(why)
+
+        if flow.transport == "TCP":
+            self._tcp.send(data, flow, send_failed)
+        else:
+            self._udp[flow.interface].send(data, flow, send_failed)
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        for listener in self._udp.values():
+            listener.close()
+        await self._tcp.close()
+
+    def _guarded(self, data: bytes, flow: Flow) -> None:
+        """Let a mistake of ours cost one message and nothing else."""
+        if self._receive is None:
+            return
+        try:
+            self._receive(data, flow)
+        except Exception as mistake:  # noqa: BLE001  the last line: nothing that is sent stops us
+            _log.exception("a message was lost to a mistake of sip-stager's own")
+            self._dropped(flow, "own_mistake", repr(mistake))
+
+    def _dropped(self, flow: Flow, cause: str, detail: str) -> None:
+        self._notify(MessageDropped(flow, cause, detail))

@@ -1,0 +1,1 @@
+"""Where calls go on: for now, the look-up of names."""

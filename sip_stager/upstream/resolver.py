@@ -1,0 +1,64 @@
+"""Looks host names up without ever making a call wait for a name that is known (RFC 3263 4.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.ports import Cancellable
+
+PATIENCE = 2.0
+"""Seconds for one look-up; a caller hears a refusal before a carrier gives up."""
+FRESH = 30.0
+"""Seconds after which a known name is looked up again, while its old address goes on serving."""
+MOST_NAMES = 1024
+"""Names kept; a peer's Contact may name any host."""
+
+
+class CachingResolver:
+    """A ``ports.Resolver`` over the system's resolver."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._known: dict[str, tuple[str, float]] = {}
+        self._looking: dict[str, asyncio.Task[str | None]] = {}
+
+    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
+        """Give an address of the host, or None (``ports.Resolver``)."""
+        known = self._known.get(host)
+        if known is None:
+            return self._loop.create_task(self._wait_for(host, done))
+        if self._loop.time() - known[1] > FRESH:
+            self._look(host)
+        return self._loop.call_soon(done, known[0])
+
+    async def warm(self, host: str) -> str | None:
+        """Look a name up before the first call needs it."""
+        return await self._look(host)
+
+    async def _wait_for(self, host: str, done: Callable[[str | None], None]) -> None:
+        done(await asyncio.shield(self._look(host)))
+
+    def _look(self, host: str) -> asyncio.Task[str | None]:
+        """Begin a look-up, or join the one that is under way."""
+        task = self._looking.get(host)
+        if task is None:
+            task = self._looking[host] = self._loop.create_task(self._ask(host))
+            task.add_done_callback(lambda _: self._looking.pop(host, None))
+        return task
+
+    async def _ask(self, host: str) -> str | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        except (OSError, TimeoutError, UnicodeError):
+            return None
+        address = str(found[0][4][0])
+        if len(self._known) >= MOST_NAMES:
+            self._known.pop(next(iter(self._known)))
+        self._known[host] = (address, self._loop.time())
+        return address
