@@ -40,21 +40,21 @@ MOST_CHARACTERS = 1000
 
 
 class Ration:
-    """Lets through so many of each cause in a second, and counts the rest."""
+    """Lets through so many lines of each kind in a second, and counts the rest."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def take(self, cause: str) -> int | None:
-        """Tell how many were held back in the last second of that cause; None holds this one."""
+    def take(self, name: str, cause: str) -> dict[str, int] | None:
+        """Give the field that tells how many were held back before; None holds this one back."""
         now = int(self._clock())
-        second, count = self._counts.get(cause, (now, 0))
+        second, count = self._counts.get((name, cause), (now, 0))
         if second != now:
-            self._counts[cause] = now, 1
-            return max(0, count - LINES_A_SECOND)
-        self._counts[cause] = now, count + 1
-        return 0 if count < LINES_A_SECOND else None
+            self._counts[name, cause] = now, 1
+            return {"held_back": count - LINES_A_SECOND} if count > LINES_A_SECOND else {}
+        self._counts[name, cause] = now, count + 1
+        return {} if count < LINES_A_SECOND else None
 
 
 class EventLog:
@@ -93,27 +93,32 @@ class EventLog:
     def _dropped(self, event: MessageDropped) -> None:
         if event.cause == "keepalive":
             return
+        held_back = self._ration.take("message_dropped", event.cause)
+        if held_back is None:
+            return
         write = self._logger.error if event.cause == "own_mistake" else self._logger.warning
-        self._rationed(
-            write,
+        write(
             "message_dropped",
-            event.cause,
+            cause=event.cause,
             peer=str(event.flow),
             detail=self._text(_short(event.detail)),
+            **held_back,
         )
 
     def _refused(self, event: CallRefused) -> None:
-        fields = {
-            "sip_call_id": _short(event.sip_call_id),
-            "trunk": event.trunk,
-            "status": event.status,
-            "text": self._text(_short(event.text)),
-            "elapsed_seconds": round(event.elapsed, 4),
-        }
-        if event.trunk:
-            self._logger.warning("call_refused", cause=event.cause, **fields)
-        else:
-            self._rationed(self._logger.warning, "call_refused", event.cause, **fields)
+        held_back = {} if event.trunk else self._ration.take("call_refused", event.cause)
+        if held_back is None:
+            return
+        self._logger.warning(
+            "call_refused",
+            sip_call_id=_short(event.sip_call_id),
+            trunk=event.trunk,
+            status=event.status,
+            cause=event.cause,
+            text=self._text(_short(event.text)),
+            elapsed_seconds=round(event.elapsed, 4),
+            **held_back,
+        )
 
     def _staging_ended(self, event: StagingEnded) -> None:
         if event.outcome == "staged":
@@ -154,14 +159,6 @@ class EventLog:
         while len(self._staged) >= MOST_STAGED:
             del self._staged[next(iter(self._staged))]
         self._staged[event.call.sip_call_id] = event
-
-    def _rationed(self, write: Callable[..., Any], name: str, cause: str, **fields: Any) -> None:
-        held_back = self._ration.take(cause)
-        if held_back is None:
-            return
-        if held_back:
-            fields["held_back"] = held_back
-        write(name, cause=cause, **fields)
 
     def _call(self, call: Call) -> dict[str, Any]:
         return {
