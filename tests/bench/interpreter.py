@@ -1,0 +1,44 @@
+"""Which Python it was: a build without profile-guided optimisation is 1.4 times slower."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+
+_ASK = """
+import json, platform, sys, sysconfig
+arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
+print(json.dumps({
+    "version": platform.python_version(),
+    "path": sys._base_executable,
+    "compiler": platform.python_compiler(),
+    "optimised": "--enable-optimizations" in arguments,
+    "configure_arguments": arguments,
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """What an interpreter says about itself.
+
+    ``optimised`` is whether configure was given ``--enable-optimizations``.  Debian's package is
+    not, and is profile-guided all the same: its build rules train the compiler on their own.
+    """
+
+    version: str
+    path: str
+    compiler: str
+    optimised: bool
+    configure_arguments: str
+
+    def __str__(self) -> str:
+        how = "with" if self.optimised else "without"
+        return f"Python {self.version}, {self.path}, {self.compiler}, {how} --enable-optimizations"
+
+
+def describe(python: str) -> Interpreter:
+    """Ask ``python``, the path of an interpreter or of a virtual environment's link to it."""
+    answer = subprocess.run([python, "-c", _ASK], check=True, capture_output=True, text=True)
+    return Interpreter(**json.loads(answer.stdout))

@@ -1,0 +1,47 @@
+"""The built-in fake of the staging API, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from tests.interop.ports import free_port, is_bound
+from tests.interop.processes import Child
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "interop-key"
+
+
+class FakeApiProcess(Child):
+    """``python -m sip_stager.demo.api``; what it answers is a ``Behaviour`` given by its fields."""
+
+    def __init__(self, directory: Path, key: str = KEY, **behaviour: object) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "sip_stager.demo.api", "--port", str(self.port)]
+        command += ["--key", key, "--behaviours", json.dumps({"default": behaviour})]
+        super().__init__("fake API", command, directory / "api.log")
+
+    def wait_ready(self) -> None:
+        """Return once it takes requests."""
+        self.wait_until(lambda: is_bound(self.port, "tcp"), "listener")
+
+    def stats(self) -> dict[str, Any]:
+        """What it has seen: ``stage_requests``, ``polls``, ``aborted``, ..."""
+        with urllib.request.urlopen(f"{self.url}/_fake/stats", timeout=5) as response:
+            shown: dict[str, Any] = json.load(response)
+        return shown
+
+    def wait_stats(self, **wanted: int) -> None:
+        """Return once the named figures are as wanted."""
+        self.wait_until(lambda: self.stats().items() >= wanted.items(), f"{wanted} in its stats")
+
+    def mean_held(self) -> float:
+        """Return how long it has held a staging request on average, in seconds."""
+        stats = self.stats()
+        held, requests = float(stats["held"]), int(stats["stage_requests"])
+        return held / max(1, requests)

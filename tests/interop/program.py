@@ -1,0 +1,95 @@
+"""The program, started as a user starts it: a settings file and ``sip-stager run``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.interop.fake_api import KEY
+from tests.interop.ports import free_port
+from tests.interop.processes import Child
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBER = "+33612345678"
+AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The settings of one program under test; times are in seconds."""
+
+    api_url: str
+    upstream_port: int
+    address: str = "127.0.0.1"
+    upstream_transport: str = "udp"
+    mode: str = "sync"
+    deadline: float = 4.0
+    log_level: str = "debug"
+
+    def settings(self, port: int, http_port: int) -> str:
+        """Return the settings file's text: UDP and TCP on one port, one trunk, one number."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        upstream = f"sip:{host}:{self.upstream_port};transport={self.upstream_transport}"
+        return "\n".join(
+            [
+                *(self._listener(transport, port) for transport in ("udp", "tcp")),
+                _table("[api]", base_url=self.api_url, mode=self.mode, deadline=self.deadline),
+                _table("[upstream]", uri=upstream),
+                _table("[[trunks]]", name="sipp", networks=["127.0.0.1/32", "::1/128"]),
+                _table("[[numbers]]", number=NUMBER, agent=AGENT),
+                _table("[http]", port=http_port),
+                _table("[log]", level=self.log_level),
+            ]
+        )
+
+    def _listener(self, transport: str, port: int) -> str:
+        return _table("[[listeners]]", transport=transport, address=self.address, port=port)
+
+
+def _table(header: str, **keys: object) -> str:
+    """Return one table; a JSON value of these types is a TOML value too."""
+    return "\n".join([header, *(f"{key} = {json.dumps(value)}" for key, value in keys.items()), ""])
+
+
+class Program(Child):
+    """``sip-stager run --config FILE``, with listeners of its own on free ports."""
+
+    def __init__(
+        self, edge: Edge, directory: Path, *, port: int = 0, python: str = sys.executable
+    ) -> None:
+        """Start it on ``port``, so that it can take the place of one that has ended."""
+        self.port = port or free_port()
+        self.http_port = free_port()
+        host = f"[{edge.address}]" if ":" in edge.address else edge.address
+        self.target = f"{host}:{self.port}"
+        settings = directory / f"settings-{self.http_port}.toml"
+        settings.write_text(edge.settings(self.port, self.http_port))
+        command = [python, "-m", "sip_stager", "run", "--config", str(settings)]
+        output = directory / f"program-{self.http_port}.log"
+        super().__init__("sip-stager", command, output, {"ROUNDED_API_KEY": KEY})
+
+    def wait_ready(self) -> None:
+        """Return once ``/readyz`` says 200."""
+        self.wait_until(self._is_ready, "200 from /readyz")
+
+    def metrics(self) -> str:
+        """Return the text of ``/metrics``."""
+        return self._get("/metrics")
+
+    def _is_ready(self) -> bool:
+        try:
+            self._get("/readyz")
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as reply:
+            text: bytes = reply.read()
+        return text.decode()

@@ -1,0 +1,91 @@
+"""SIPp as caller and callee."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.interop.ports import is_bound
+from tests.interop.processes import Child
+from tests.interop.trace import Traced, read_trace
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+SIPP = shutil.which("sipp")
+MISSING = "SIPp is not installed: install the Debian package sip-tester"
+_TRANSPORTS = {"udp": "u1", "tcp": "t1"}
+# SIPp strips blanks at both ends of a scenario's line; these words put them back.
+_BLANKS = ["-key", "fold", " ", "-key", "tab", "\t", "-key", "blank", " "]
+
+
+class Sipp(Child):
+    """One SIPp that plays one scenario a number of times, and then ends."""
+
+    def __init__(
+        self,
+        scenario: str,
+        directory: Path,
+        *,
+        port: int,
+        address: str = "127.0.0.1",
+        transport: str = "udp",
+        options: tuple[str, ...] = (),
+        words: dict[str, str] | None = None,
+        scenarios: Path = SCENARIOS,
+        calls: int = 1,
+        longest: float = 40,
+        trace: bool = True,
+    ) -> None:
+        """Start it; it plays for ``longest`` seconds at most.
+
+        ``words`` fill the places of the form ``@word@`` in the scenario; ``trace`` keeps every
+        message, and is too slow for a load.
+        """
+        self._port, self._transport = port, transport
+        self._messages = directory / f"{scenario}-{port}.messages.log"
+        self._errors = directory / f"{scenario}-{port}.errors.log"
+        command = [
+            *(SIPP or "sipp", "-sf", str(_filled(scenarios / f"{scenario}.xml", directory, words))),
+            *("-i", address, "-p", str(port), "-t", _TRANSPORTS[transport]),
+            *("-m", str(calls), "-nostdin", "-timeout", f"{longest:g}s", "-timeout_error"),
+            *(("-trace_msg", "-message_file", str(self._messages)) if trace else ()),
+            *("-trace_err", "-error_file", str(self._errors)),
+            *_BLANKS,
+            *options,
+        ]
+        super().__init__(scenario, command, directory / f"{scenario}-{port}.screen.log")
+
+    def wait_bound(self) -> None:
+        """Return once a message sent to its port will be received."""
+        self.wait_until(lambda: is_bound(self._port, self._transport), "socket")
+
+    def wait_received(self, method: str, times: int = 1) -> None:
+        """Return once it has received ``method`` (or a status code) this often."""
+        self.wait_until(lambda: self.received(method)[times - 1 :] != [], method)
+
+    def finish(self, timeout: float = 20) -> None:
+        """Wait for the scenario's end; raise ``AssertionError`` when it did not go as written."""
+        code = self.wait(timeout)
+        errors = self._errors.read_text() if self._errors.exists() else ""
+        assert code == 0, f"{self.name} ended with {code}:\n{errors}"
+
+    def received(self, method: str) -> list[Traced]:
+        """Return the messages received so far with this method or status code."""
+        return [each for each in self.messages() if not each.sent and each.method == method]
+
+    def sent(self, method: str) -> list[Traced]:
+        """Return the messages sent so far with this method or status code."""
+        return [each for each in self.messages() if each.sent and each.method == method]
+
+    def messages(self) -> list[Traced]:
+        """Return everything that it has sent and received so far."""
+        return read_trace(self._messages)
+
+
+def _filled(scenario: Path, directory: Path, words: dict[str, str] | None) -> Path:
+    """Write the scenario with its places filled, under its own name: SIPp shows it in errors."""
+    text = scenario.read_text()
+    for word, value in (words or {}).items():
+        text = text.replace(f"@{word}@", value)
+    path = directory / scenario.name
+    path.write_text(text)
+    return path

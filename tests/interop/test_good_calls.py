@@ -1,0 +1,109 @@
+"""Calls that are staged, forwarded and answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+    from tests.interop.sipp import Sipp
+
+pytestmark = pytest.mark.interop
+
+
+def staged_id(callee: Sipp) -> str:
+    """Return the one id that the one INVITE brought to the callee."""
+    (invite,) = callee.received("INVITE")
+    (call_id,) = invite.values("X-Rounded-Call-Id")
+    return call_id
+
+
+@pytest.mark.parametrize("outgoing", ["udp", "tcp"])
+@pytest.mark.parametrize("incoming", ["udp", "tcp"])
+def test_a_call_is_staged_forwarded_and_answered(
+    scene: Scene, incoming: str, outgoing: str
+) -> None:
+    scene.start(upstream_transport=outgoing)
+    callee = scene.callee("callee_answers")
+    caller = scene.caller("caller_hangs_up", transport=incoming, hold=50)
+    caller.finish()
+    callee.finish()
+    assert staged_id(callee)
+    assert scene.api.stats()["stage_requests"] == 1
+    invite = callee.received("INVITE")[0]
+    assert f"/{outgoing.upper()} " in invite.values("Via")[0]
+
+
+def test_a_call_over_ipv6_is_answered(scene: Scene) -> None:
+    scene.start(address="::1")
+    callee = scene.callee("callee_answers")
+    scene.caller("caller_hangs_up", hold=50).finish()
+    callee.finish()
+    assert "[::1]" in callee.received("INVITE")[0].values("Record-Route")[0]
+
+
+def test_the_asynchronous_mode_polls_until_the_call_is_staged(scene: Scene) -> None:
+    scene.start(mode="async", api={"delay": 0.5})
+    callee = scene.callee("callee_answers")
+    scene.caller("caller_hangs_up").finish()
+    callee.finish()
+    stats = scene.api.stats()
+    assert stats["stage_requests"] == 1
+    assert stats["polls"] >= 2
+
+
+def test_an_invite_repeated_while_it_is_staged_is_staged_and_forwarded_once(scene: Scene) -> None:
+    scene.start(api={"delay": 1.7})
+    callee = scene.callee("callee_answers")
+    caller = scene.caller("caller_repeats_invite")
+    caller.finish()
+    callee.finish()
+    assert len(caller.sent("INVITE")) == 3
+    assert len(caller.received("100")) == 3
+    assert len(callee.received("INVITE")) == 1
+    assert scene.api.stats()["stage_requests"] == 1
+
+
+def test_a_callee_may_take_its_time(scene: Scene) -> None:
+    scene.start()
+    callee = scene.callee("callee_answers", hold=3000)
+    caller = scene.caller("caller_hangs_up")
+    caller.finish()
+    callee.finish()
+    assert len(callee.received("INVITE")) == 1
+    assert len(caller.received("180")) == 1
+
+
+def test_a_repeated_200_reaches_the_caller_and_its_ack_the_callee(scene: Scene) -> None:
+    scene.start()
+    callee = scene.callee("callee_answers")
+    caller = scene.caller("caller_loses_ack")
+    caller.finish()
+    callee.finish()
+    answers = [each for each in caller.received("200") if "INVITE" in each.values("CSeq")[0]]
+    assert len(answers) >= 2
+    assert len(callee.received("ACK")) == 1
+
+
+def test_a_reinvite_and_a_bye_of_the_callee_reach_the_caller(scene: Scene) -> None:
+    scene.start()
+    callee = scene.callee("callee_hangs_up")
+    caller = scene.caller("caller_is_hung_up")
+    caller.finish()
+    callee.finish()
+    (reinvite,) = caller.received("INVITE")
+    assert reinvite.values("X-Rounded-Call-Id") == []
+    assert scene.api.stats()["stage_requests"] == 1
+
+
+def test_a_restarted_program_serves_a_live_call(scene: Scene) -> None:
+    scene.start()  # over UDP: SIPp gives its calls up when a TCP connection closes
+    callee = scene.callee("callee_answers")
+    caller = scene.caller("caller_hangs_up", hold=200)
+    callee.wait_received("ACK")
+    scene.restart_program()
+    caller.finish()
+    callee.finish()
+    assert len(callee.received("BYE")) == 1

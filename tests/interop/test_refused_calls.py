@@ -1,0 +1,75 @@
+"""Calls that end with an error, and what their callers are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.silence import Silence
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+
+pytestmark = pytest.mark.interop
+
+
+def assert_staging_failed(scene: Scene) -> None:
+    """Place a call; it is refused with 503, a time to wait and a reason, and goes nowhere."""
+    with Silence(scene.upstream) as upstream:
+        caller = scene.caller("caller_is_refused", status="503")
+        caller.finish()
+        upstream.check()
+    (refusal,) = caller.received("503")
+    assert int(refusal.values("Retry-After")[0]) > 0
+    assert refusal.values("Warning", "Reason")
+
+
+def test_a_call_is_refused_when_the_api_is_down(scene: Scene) -> None:
+    scene.start()
+    scene.api.kill()
+    assert_staging_failed(scene)
+
+
+def test_a_call_is_refused_when_the_api_takes_too_long(scene: Scene) -> None:
+    scene.start(api={"delay": 30}, deadline=0.5)
+    assert_staging_failed(scene)
+    scene.api.wait_stats(aborted=1)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("status", [401, 422])
+def test_a_call_is_refused_when_the_api_refuses_it(scene: Scene, status: int, mode: str) -> None:
+    scene.start(api={"status": status, "message": "No such agent"}, mode=mode)
+    assert_staging_failed(scene)
+    assert scene.api.stats()["stage_requests"] == 1
+
+
+def test_the_upstreams_busy_reaches_the_caller_and_is_acknowledged_hop_by_hop(
+    scene: Scene,
+) -> None:
+    scene.start()
+    callee = scene.callee("callee_is_busy")
+    scene.caller("caller_is_refused", status="486").finish()
+    callee.finish()
+    (ack,) = callee.received("ACK")
+    assert len(ack.values("Via")) == 1, "the ACK to an error is the proxy's own"
+
+
+def test_an_unmapped_number_is_not_found(scene: Scene) -> None:
+    scene.start()
+    with Silence(scene.upstream) as upstream:
+        scene.caller("caller_is_refused", number="+33699999999", status="404").finish()
+        upstream.check()
+    assert scene.api.stats()["stage_requests"] == 0
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_source_that_belongs_to_no_trunk_is_forbidden(scene: Scene, transport: str) -> None:
+    scene.start()
+    with Silence(scene.upstream) as upstream:
+        scene.caller(
+            "caller_is_refused", source="127.0.0.2", transport=transport, status="403"
+        ).finish()
+        upstream.check()
+    assert scene.api.stats()["stage_requests"] == 0
