@@ -22,10 +22,10 @@ class Lines:
     """The line of each key of a TOML text, counted from 1."""
 
     def __init__(self, text: str) -> None:
-        self._lines: dict[Location, int] = {}
+        self._lines: dict[Location, int] = {(): 1}
         self._lengths: dict[Location, int] = {}
         table: Location = ()
-        for line, statement in _statements(text.split("\n")):
+        for line, statement in _statements(text.replace("\r\n", "\n").split("\n")):
             document = tomllib.loads(statement)
             if statement.lstrip().startswith("["):
                 table = self._open(document, line)
@@ -35,8 +35,6 @@ class Lines:
     def of(self, location: Location) -> int:
         """Return the line of a key; of the table around it where the key is missing."""
         while location not in self._lines:
-            if not location:
-                return 1
             location = location[:-1]
         return self._lines[location]
 

@@ -1,0 +1,60 @@
+"""A settings file that is right, to be spoilt in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip_stager.config import Mistake, Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "rk-very-secret-key"
+AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+RIGHT = f"""\
+[[listeners]]
+address = "127.0.0.1"
+
+[api]
+mode = "sync"
+
+[upstream]
+uri = "sip:sip.example.com"
+
+[[trunks]]
+name = "carrier"
+networks = ["192.0.2.0/24"]
+
+[[numbers]]
+number = "+33612345678"
+agent = "{AGENT}"
+"""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where the settings file and what it names lie."""
+
+    path: Path
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        file = self.path / name
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    def load(self, text: str | bytes = RIGHT, **environ: str) -> Settings:
+        return load(self.write("s.toml", text), environ or {"ROUNDED_API_KEY": KEY})
+
+    def mistakes(self, text: str | bytes = RIGHT, **environ: str) -> list[Mistake]:
+        """Return what is wrong; none where the settings load."""
+        try:
+            self.load(text, **environ)
+        except SettingsError as error:
+            return error.mistakes
+        return []
+
+
+def said(mistake: Mistake) -> tuple[str, int, str, str, str]:
+    """Return a mistake as plain values."""
+    return mistake.file.name, mistake.line, mistake.key, mistake.wrong, mistake.right

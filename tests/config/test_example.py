@@ -1,0 +1,71 @@
+"""The example settings name every key and its default, and load with nothing but the API key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from sip_stager.config import Settings, load
+from sip_stager.config.models import TABLES
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "sip_stager.example.toml"
+_DEFAULT = re.compile(r"# (?=\w+ = )")
+
+
+def tables() -> dict[str, dict[str, Any]]:
+    """The tables of the example with every default uncommented; of an array the first one."""
+    lines = EXAMPLE.read_text(encoding="utf-8").split("\n")
+    document = tomllib.loads("\n".join(_DEFAULT.sub("", line) for line in lines))
+    return {
+        name: value[0] if isinstance(value, list) else value
+        for name, value in document.items()
+        if name != "numbers_csv"
+    }
+
+
+def test_the_example_loads() -> None:
+    settings = load(EXAMPLE, {"ROUNDED_API_KEY": "x"})
+    assert settings.warnings == ()
+    assert len(settings.numbers) == 4
+
+
+def test_the_example_has_every_table() -> None:
+    assert tables().keys() == TABLES.keys()
+    assert {*TABLES, "numbers_csv"} == Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_example_has_every_key_with_its_default(name: str) -> None:
+    fields = {key: field for key, field in TABLES[name].model_fields.items() if key != "key"}
+    table = tables()[name]
+    assert table.keys() == fields.keys()
+    for key, field in fields.items():
+        if field.default not in {None, PydanticUndefined}:
+            assert table[key] == field.default, key
+
+
+def test_what_has_a_default_is_commented_out() -> None:
+    document = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    given = {
+        f"{name}.{key}"
+        for name in TABLES
+        for row in (document[name] if isinstance(document[name], list) else [document[name]])
+        for key in row
+        if not TABLES[name].model_fields[key].is_required()
+    }
+    assert given == {"listeners.transport"}  # of the second listener
+
+
+def test_every_setting_says_what_it_is() -> None:
+    mute = [
+        f"{name}.{key}"
+        for name, table in TABLES.items()
+        for key, field in table.model_fields.items()
+        if not field.description
+    ]
+    assert mute == []

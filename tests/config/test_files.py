@@ -1,0 +1,73 @@
+"""A CSV of numbers is read whole, and its mistakes carry its name and their lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.settings_folder import AGENT, RIGHT, Folder, said
+
+WITH_CSV = 'numbers_csv = "n.csv"\n' + RIGHT
+ROW = f"+33612345679,{AGENT}"
+
+
+def test_rows_of_the_csv_come_after_those_of_the_file(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent\n{ROW}\nalice,{AGENT.upper()}\n")
+    settings = folder.load(WITH_CSV)
+    assert list(settings.agents) == ["+33612345678", "+33612345679", "alice"]
+    assert set(settings.agents.values()) == {AGENT}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeffnumber,agent\n{ROW}\n",
+        f"Number, Agent\r\n{ROW}\r\n",
+        f'# numbers\n\nnumber,agent\n# one, two, three\n,\n "+33612345679",  {AGENT} ',
+    ],
+)
+def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -> None:
+    folder.write("n.csv", text)
+    assert folder.load(WITH_CSV).agents["+33612345679"] == AGENT
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "wrong", "right"),
+    [
+        ("", 1, "", "there are no rows", "number,agent"),
+        (f"{ROW}\n", 1, "", "the first row is '+33612345679,", "number,agent"),
+        (f"\nnumber;agent\n{ROW}\n", 2, "", "the first row is 'number;agent'", "number,agent"),
+        (f"number,agent\n\n{ROW},x\n", 3, "", "the row has 3 columns", "write two"),
+        ("number,agent\n+33612345679\n", 2, "", "the row has 1 columns", "write two"),
+        (f'number,agent\n{ROW}\n"+336,{AGENT}\n', 3, "", "is not CSV: ", "close each quote"),
+        (f"number,agent\n{ROW[:-1]}\n", 2, "agent", "is not the id of an agent", "UUID"),
+        (f"number,agent\n,{AGENT}\n", 2, "number", "neither a telephone number", "E.164"),
+        (f"number,agent\n+0612,{AGENT}\n", 2, "number", "neither a telephone number", "E.164"),
+        (b"number,agent\n\xff\n", 2, "", "is not UTF-8 (byte 0xff)", "as UTF-8"),
+    ],
+)
+def test_a_wrong_row_is_named(
+    folder: Folder, text: str | bytes, line: int, key: str, wrong: str, right: str
+) -> None:
+    folder.write("n.csv", text)
+    (mistake,) = folder.mistakes(WITH_CSV)
+    assert said(mistake)[:3] == ("n.csv", line, key)
+    assert wrong in mistake.wrong
+    assert right in mistake.right
+
+
+def test_a_csv_that_is_not_there_is_named(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(WITH_CSV)
+    assert said(mistake)[:4] == ("n.csv", 0, "", "cannot be read: No such file or directory")
+
+
+def test_a_name_that_is_no_text_is_named(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(WITH_CSV.replace('"n.csv"', "7"))
+    assert said(mistake)[:4] == ("s.toml", 1, "numbers_csv", "is 7")
+
+
+def test_thousands_of_mistakes_do_not_bury_the_others(folder: Folder) -> None:
+    folder.write("n.csv", "number,agent\n" + "+33612345679,x\n" * 3000)
+    mistakes = folder.mistakes(WITH_CSV.replace("[upstream]", "[upstream]\nx = 1"))
+    assert (mistakes[0].line, mistakes[0].key) == (9, "upstream.x")
+    assert [m.line for m in mistakes[1:-1]] == list(range(2, 52))
+    assert said(mistakes[-1])[3:] == ("and 2950 more mistakes", "put the first 50 right")

@@ -1,0 +1,61 @@
+"""The API key is found in the environment or in a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.settings_folder import KEY, RIGHT, Folder, said
+
+IN_FILE = RIGHT.replace("[api]", '[api]\nkey_file = "key"')
+
+
+def test_the_variable_can_be_named(folder: Folder) -> None:
+    text = RIGHT.replace("[api]", '[api]\nkey_env = "OTHER"')
+    settings = folder.load(text, OTHER=f" {KEY}\n", ROUNDED_API_KEY="wrong")
+    assert settings.api.key.get_secret_value() == KEY
+
+
+def test_a_file_goes_before_the_variable(folder: Folder) -> None:
+    folder.write("key", f"{KEY}\n").chmod(0o600)
+    settings = folder.load(IN_FILE, ROUNDED_API_KEY="wrong")
+    assert settings.api.key.get_secret_value() == KEY
+    assert settings.api.key_file == folder.path / "key"
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_file_that_others_can_read_is_worth_a_second_look(folder: Folder, mode: int) -> None:
+    folder.write("key", KEY).chmod(mode)
+    (warning,) = folder.load(IN_FILE).warnings
+    assert (warning.line, warning.key) == (5, "api.key_file")
+    assert warning.wrong == f"other users can read {folder.path / 'key'}"
+    assert "chmod 600" in warning.right
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (b"", "there is nothing in the file "),
+        (b" \n\n", "there is nothing in the file "),
+        (b"one\ntwo\n", "is no API key: it holds blanks or unusual characters"),
+        (b"cl\xc3\xa9", "is no API key: it holds blanks or unusual characters"),
+        (b"\xff", "is not UTF-8 (byte 0xff)"),
+    ],
+)
+def test_a_file_without_a_key_is_named(folder: Folder, content: bytes, wrong: str) -> None:
+    folder.write("key", content)
+    (mistake,) = folder.mistakes(IN_FILE)
+    assert said(mistake)[:3] == ("s.toml", 5, "api.key_file")
+    assert wrong in mistake.wrong
+    assert str(folder.path / "key") in mistake.wrong
+
+
+def test_a_missing_variable_is_named_where_it_would_stand(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(RIGHT, HOME="/")
+    assert said(mistake) == (
+        "s.toml",
+        4,
+        "api.key_env",
+        "the environment variable ROUNDED_API_KEY is not set",
+        "put the API key into it, or name a key_file",
+    )
