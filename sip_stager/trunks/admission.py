@@ -78,10 +78,19 @@ class TrunkAdmission:
         return with_plus if number not in self._agents and with_plus in self._agents else number
 
     def _caller(self, invite: Request, country: str | None) -> str:
-        """Return the From's number, unless the caller asks not to be named (RFC 3323 4.2)."""
-        wishes = {wish.strip().lower() for wish in (invite.value(b"privacy") or b"").split(b";")}
+        """Return the From's number, unless the caller asks not to be named."""
+        if _withheld(invite):
+            return self._anonymous_number
         number = normalised(dialled(invite.from_.uri.user or b""), country)
-        return self._anonymous_number if wishes & _WITHHELD or not is_e164(number) else number
+        return number if is_e164(number) else self._anonymous_number
+
+
+def _withheld(invite: Request) -> bool:
+    """Tell whether the caller's identity is private (RFC 3323 4.2, RFC 3325 9.3)."""
+    wishes = invite.value(b"privacy")
+    return wishes is not None and not _WITHHELD.isdisjoint(
+        wish.strip().lower() for wish in wishes.split(b";")
+    )
 
 
 class TrunkNetworks:

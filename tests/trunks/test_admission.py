@@ -1,0 +1,211 @@
+"""A call is let in by its source, and belongs to the agent of the number that was dialled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.ports import Call, Flow, Refusal
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Request, parse
+from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Admission
+
+AGENT, OTHER = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+NOBODY = "+10000000000"
+
+
+@dataclass(frozen=True)
+class Trunk:
+    name: str
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    country: str | None = None
+
+
+def trunk(name: str, *networks: str, country: str | None = None) -> Trunk:
+    return Trunk(name, tuple(map(ip_network, networks)), country)
+
+
+TRUNKS = [
+    trunk("french", "192.0.2.0/24", "2001:db8::/32", country="FR"),
+    trunk("american", "198.51.100.7", country="US"),
+    trunk("bare", "203.0.113.0/25"),
+]
+ADMISSION: Admission = TrunkAdmission(
+    TRUNKS,
+    {"+33612345678": AGENT, "+15550001234": OTHER, "sip_username": OTHER, "1000": OTHER},
+    deadline=3.5,
+    anonymous_number=NOBODY,
+)
+
+
+def invite(
+    uri: str = "sip:+33612345678@edge", caller: str = "<sip:+33912345678@carrier>", extra: str = ""
+) -> Request:
+    message = parse(
+        (
+            f"INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+            f"From: {caller};tag=1\r\nTo: <{uri}>\r\nCall-ID: abc@carrier\r\n"
+            f"CSeq: 1 INVITE\r\n{extra}\r\n"
+        ).encode()
+    )
+    assert isinstance(message, Request)
+    return message
+
+
+def admit(request: Request, source: str = "192.0.2.1") -> Call | Refusal:
+    return ADMISSION.admit(request, Flow("UDP", source, 5060))
+
+
+def admitted(request: Request, source: str = "192.0.2.1") -> Call:
+    call = admit(request, source)
+    assert isinstance(call, Call)
+    return call
+
+
+def test_a_call_says_all_that_staging_needs() -> None:
+    assert admit(invite()) == Call(
+        sip_call_id="abc@carrier",
+        trunk="french",
+        from_number="+33912345678",
+        to_number="+33612345678",
+        agent_id=AGENT,
+        deadline=3.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("192.0.2.255", "french"),
+        ("2001:db8:1::1", "french"),
+        ("::ffff:192.0.2.1", "french"),
+        ("198.51.100.7", "american"),
+        ("203.0.113.127", "bare"),
+    ],
+)
+def test_the_source_says_whose_call_it_is(source: str, name: str) -> None:
+    assert admitted(invite(), source).trunk == name
+
+
+@pytest.mark.parametrize(
+    "source", ["192.0.3.1", "198.51.100.8", "203.0.113.128", "2001:db9::1", "::1", "fe80::1%eth0"]
+)
+def test_a_source_of_no_trunk_is_refused(source: str) -> None:
+    assert admit(invite(), source) == Refusal(
+        403, "Forbidden", "unknown_source", f"{source} belongs to no trunk"
+    )
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        ("sip:+33612345678@edge", "203.0.113.1"),
+        ("sip:%2B33612345678@edge:5060;user=phone", "203.0.113.1"),
+        ("sip:0033612345678@edge", "203.0.113.1"),
+        ("sip:33612345678@edge", "203.0.113.1"),
+        ("sip:33612345678;phone-context=x:secret@edge", "203.0.113.1"),
+        ("tel:+33-6-12-34-56-78;npdi", "203.0.113.1"),
+        ("sip:0612345678@edge", "192.0.2.1"),
+        ("tel:06-12-34-56-78;phone-context=+33", "192.0.2.1"),
+        ("sip:01133612345678@edge", "198.51.100.7"),
+    ],
+)
+def test_a_number_is_found_however_the_trunk_spells_it(uri: str, source: str) -> None:
+    call = admitted(invite(uri), source)
+    assert (call.agent_id, call.to_number) == (AGENT, "+33612345678")
+
+
+@pytest.mark.parametrize("uri", ["sip:15550001234@edge", "sip:0015550001234@edge"])
+def test_digits_outside_every_numbering_plan_are_found_where_they_are_mapped(uri: str) -> None:
+    call = admitted(invite(uri))
+    assert (call.agent_id, call.to_number) == (OTHER, "+15550001234")
+
+
+@pytest.mark.parametrize("name", ["sip_username", "1000"])
+def test_a_name_is_found_as_it_is(name: str) -> None:
+    assert admitted(invite(f"sip:{name}@edge")).to_number == name
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("sip:+33699999999@edge", "+336******99"),
+        ("sip:0612345678@edge", "061*****78"),
+        ("sip:SIP_USERNAME@edge", "SIP_USERNAME"),
+        ("sip:edge", "(none)"),
+        ("sip:%22%0d%0aX:%3cscript%3e@edge", "???X"),
+        ("sip:%22%0d%0a%3cscript%3e@edge", "????script?"),
+    ],
+)
+def test_a_number_that_is_not_mapped_is_refused(uri: str, shown: str) -> None:
+    assert admit(invite(uri), "203.0.113.1") == Refusal(
+        404, "Not Found", "unmapped_number", f"no agent is mapped to {shown}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("caller", "number"),
+    [
+        ('"Alice" <sip:+33912345678@carrier>', "+33912345678"),
+        ("<sip:0912345678@carrier;user=phone>", "+33912345678"),
+        ("<tel:+33-9-12-34-56-78;cpc=ordinary>", "+33912345678"),
+        ("sip:0033912345678@carrier", "+33912345678"),
+        ('"Anonymous" <sip:anonymous@anonymous.invalid>', NOBODY),
+        ("<sip:anonymous.invalid>", NOBODY),
+        ("<sip:1000@pbx>", NOBODY),
+        ("<urn:service:sos>", NOBODY),
+    ],
+)
+def test_the_caller_is_a_number_or_the_one_that_stands_for_nobody(caller: str, number: str) -> None:
+    assert admitted(invite(caller=caller)).from_number == number
+
+
+@pytest.mark.parametrize(
+    ("privacy", "number"),
+    [
+        ("id", NOBODY),
+        ("header; ID;critical", NOBODY),
+        ("full", NOBODY),
+        ("user", NOBODY),
+        ("none", "+33912345678"),
+        ("header", "+33912345678"),
+    ],
+)
+def test_a_caller_who_asks_not_to_be_named_is_not(privacy: str, number: str) -> None:
+    assert admitted(invite(extra=f"Privacy: {privacy}\r\n")).from_number == number
+
+
+def test_a_request_uri_that_is_none_is_the_callers_fault() -> None:
+    with pytest.raises(Malformed):
+        admit(invite("sip:@"))
+
+
+def test_strange_bytes_in_a_call_id_are_escaped() -> None:
+    request = parse(bytes(invite()).replace(b"abc@carrier", b"ab\xff@carrier"))
+    assert isinstance(request, Request)
+    assert admitted(request).sip_call_id == r"ab\xff@carrier"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_narrowest_network_wins(*, turned: bool) -> None:
+    trunks = [
+        trunk("wide", "0.0.0.0/0", "::/0"),
+        trunk("middle", "10.0.0.0/8"),
+        trunk("narrow", "10.1.2.3"),
+    ]
+    networks = TrunkNetworks(reversed(trunks) if turned else trunks)
+    found = [networks.trunk_of(host) for host in ("10.1.2.3", "10.1.2.4", "11.0.0.0", "::1")]
+    assert [each.name for each in found if each] == ["narrow", "middle", "wide", "wide"]
+
+
+def test_what_is_remembered_of_strangers_is_bounded() -> None:
+    networks = TrunkNetworks(TRUNKS)
+    for number in range(5000):
+        networks.trunk_of(f"10.0.{number // 250}.{number % 250}")
+    assert networks.trunk_of.cache_info().currsize <= 4096
