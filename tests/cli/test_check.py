@@ -1,0 +1,175 @@
+"""``sip-stager check`` says what the settings do, or everything that is wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sip_stager import __version__
+from sip_stager.cli import app
+from sip_stager.demo.api import FakeApi
+from sip_stager.demo.behaviour import Behaviour
+from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.setenv("ROUNDED_API_KEY", KEY)
+    return Folder(tmp_path)
+
+
+def check(folder: Folder, text: str, *options: str) -> Result:
+    path = folder.write("s.toml", text)
+    return CliRunner().invoke(app, ["check", "--config", str(path), *options])
+
+
+async def check_online(folder: Folder, text: str) -> Result:
+    """Run the command in a thread: it has an event loop of its own."""
+    return await asyncio.to_thread(check, folder, text, "--online")
+
+
+def lines(result: Result) -> list[list[str]]:
+    """The words of each line of the output."""
+    return [line.split() for line in result.stdout.splitlines()]
+
+
+def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder: Folder) -> None:
+    result = check(folder, RIGHT)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert 'address = "127.0.0.1"\nport = 5060  # default\n' in result.stdout
+    assert 'networks = ["192.0.2.0/24"]\n# country is not set\n' in result.stdout
+    assert "deadline = 4.0  # default\n" in result.stdout
+    assert "# the API key was found, and is not shown\n" in result.stdout
+    assert KEY not in result.output
+    assert result.stdout.endswith(
+        "OK: peers reach it at udp:127.0.0.1:5060; trunks: 1, numbers: 1, agents: 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "target"),
+    [
+        ("[x]", "[x]", "sip:+33612345678@sip.example.com:5060 over UDP"),
+        (
+            'uri = "sip:sip.example.com"',
+            'uri = "sip:[2001:db8::1]:5070"\n[[listeners]]\naddress = "::1"',
+            "sip:+33612345678@[2001:db8::1]:5070 over UDP",
+        ),
+        (
+            "[upstream]",
+            '[upstream]\nrequest_uri = "keep"',
+            "the Request-URI as dialled, to sip.example.com:5060 over UDP",
+        ),
+    ],
+)
+def test_each_number_is_shown_with_what_becomes_of_it(
+    folder: Folder, old: str, new: str, target: str
+) -> None:
+    result = check(folder, RIGHT.replace(old, new))
+    assert result.exit_code == 0
+    assert ["+33612345678", AGENT, "sync", *target.split()] in lines(result)
+
+
+def test_of_very_many_numbers_the_first_are_shown(folder: Folder) -> None:
+    rows = "".join(f"+3361234{number:04},{AGENT}\n" for number in range(2000))
+    folder.write("n.csv", f"number,agent\n{rows}")
+    text = 'numbers_csv = "n.csv"\n' + RIGHT
+    some, every = check(folder, text), check(folder, text, "--all")
+    assert sum(AGENT in line for line in lines(some)) == 50
+    assert "... and 1951 more (--all shows them)\n" in some.stdout
+    assert sum(AGENT in line for line in lines(every)) == 2001
+    assert "more (--all" not in every.stdout
+
+
+def test_all_mistakes_go_to_stderr(folder: Folder) -> None:
+    result = check(folder, RIGHT.replace("[api]", '[api]\nmodus = "[bold]"\nkey = "x"'))
+    path = folder.path / "s.toml"
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    first, _, second, _ = result.stderr.splitlines()
+    assert first == f"{path}:5: api.modus: is not a key that exists"
+    assert second == f"{path}:6: api.key: the API key must not stand in the settings"
+
+
+def test_a_warning_goes_to_stderr_and_is_no_mistake(folder: Folder) -> None:
+    result = check(folder, RIGHT.replace("[api]", '[api]\nbase_url = "http://api.example.com"'))
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {folder.path / 's.toml'}:5: api.base_url: ")
+
+
+async def test_online_names_each_agent_once(folder: Folder) -> None:
+    async with FakeApi(key=KEY) as api:
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
+        result = await check_online(folder, 'numbers_csv = "n.csv"\n' + text)
+        assert result.exit_code == 0, result.output
+        assert api.stats.requests == 2
+    assert [AGENT, "2", "Agent", AGENT[:8], "3", "fr-FR"] in lines(result)
+    assert [OTHER, "1", "Agent", OTHER[:8], "3", "fr-FR"] in lines(result)
+
+
+async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
+    async with FakeApi(by={AGENT: Behaviour(status=404)}, key=KEY) as api:
+        result = await check_online(
+            folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        )
+    assert result.exit_code == 1
+    assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+    assert "Some agents could not be fetched" in result.stderr
+    assert KEY not in result.output
+
+
+async def test_online_says_that_the_key_is_refused(folder: Folder) -> None:
+    async with FakeApi(key="another") as api:
+        result = await check_online(
+            folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        )
+    assert result.exit_code == 1
+    assert [AGENT, "1", "HTTP", "401:", "Invalid", "API", "key"] in lines(result)
+    assert KEY not in result.output
+
+
+async def test_online_says_that_there_is_no_api(folder: Folder) -> None:
+    result = await check_online(
+        folder, RIGHT.replace("[api]", '[api]\nbase_url = "http://127.0.0.1:9"')
+    )
+    assert result.exit_code == 1
+    assert [AGENT, "1"] in [words[:2] for words in lines(result)]
+
+
+def test_the_program_says_its_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"sip-stager {__version__}\n"
+
+
+@pytest.mark.parametrize(("command", "example"), [("check", "--online"), ("run", "--config")])
+def test_help_teaches(command: str, example: str) -> None:
+    shown = " ".join(CliRunner().invoke(app, [command, "--help"]).stdout.split())
+    assert "Example:" in shown
+    assert example in shown
+    assert "Exit codes: 0 " in shown
+
+
+def test_run_refuses_wrong_settings_as_check_does(folder: Folder) -> None:
+    path = folder.write("s.toml", "x = 1\n")
+    result = CliRunner().invoke(app, ["run", "--config", str(path)])
+    assert result.exit_code == 2
+    assert f"{path}:1: x: is not a key that exists" in result.stderr
+
+
+def test_it_runs_as_a_module(folder: Folder) -> None:
+    path = folder.write("s.toml", RIGHT)
+    command = [sys.executable, "-m", "sip_stager", "check", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("OK: ")
