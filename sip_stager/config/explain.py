@@ -48,6 +48,8 @@ def _explain(error: ErrorDetails) -> Finding:
             wrong, right = "is a list of tables", f"write [{name}], one table"
         case "model_type":
             wrong, right = f"is {found}", "make it a table"
+        case "tuple_type":
+            wrong, right = f"is {found}", "make it a list"
         case "int_type" | "float_type":
             wrong, right = f"is {found}", "write a number, without quotes"
         case _:

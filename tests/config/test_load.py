@@ -198,6 +198,17 @@ agent = "1"
     ]
 
 
+def test_what_should_be_a_table_and_is_none_is_named(folder: Folder) -> None:
+    text = 'api = 3\nnumbers = 3\nlisteners = 3\ntrunks = [1]\nupstream = "x"\nnumbers_csv = "n"\n'
+    assert [(m.line, m.key, m.wrong, m.right) for m in folder.mistakes(text)] == [
+        (1, "api", "is 3", "make it a table"),
+        (2, "numbers", "is 3", "make it a list"),
+        (3, "listeners", "is 3", "make it a list"),
+        (4, "trunks[0]", "is 1", "make it a table"),
+        (5, "upstream", 'is "x"', "make it a table"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "line", "wrong"),
     [
