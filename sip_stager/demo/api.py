@@ -1,0 +1,215 @@
+"""A fake of the staging API: a real HTTP server with the statuses, delays and faults of the real.
+
+The demo, the tests and the benchmark use it in-process (``async with FakeApi() as api``) or as a
+program of its own: ``python -m sip_stager.demo.api --port 8080 --delay 0.15``.
+
+``GET /_fake/stats`` shows what it has seen; ``PUT /_fake/behaviours`` with a JSON object of
+behaviours by agent id or dialled number (``default`` is the one for all others) changes its ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from itertools import islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any, Self
+from uuid import uuid4
+
+import typer
+import uvloop
+from aiohttp import web
+from pydantic import TypeAdapter
+
+from sip_stager.demo import faults
+from sip_stager.demo.answers import UUID, failure, refusal, success, wrong_fields
+from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
+
+if TYPE_CHECKING:
+    import ssl
+
+_BEHAVIOURS = TypeAdapter(dict[str, Behaviour])
+
+
+class FakeApi:
+    """The server; ``by`` holds behaviours by agent id or dialled number."""
+
+    def __init__(
+        self,
+        default: Behaviour | None = None,
+        by: dict[str, Behaviour] | None = None,
+        *,
+        key: str = "demo-key",
+    ) -> None:
+        self.default = default or Behaviour()
+        self.by = by or {}
+        self.stats = Stats()
+        self.last_request: dict[str, Any] = {}
+        self.last_headers: dict[str, str] = {}
+        self.url = ""
+        self._key = key
+        self._calls: dict[str, StagedCall] = {}
+        self._handler = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        self._server: asyncio.Server | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def __aenter__(self) -> Self:
+        await self.serve()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def serve(
+        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Listen; port 0 takes a free one, and ``url`` says which."""
+        self._server = await self._loop.create_server(
+            self._connected, host, port, ssl=tls, backlog=4096
+        )
+        port = self._server.sockets[0].getsockname()[1]
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def close(self) -> None:
+        """Close the listener and every connection."""
+        if self._server:
+            self._server.close()
+        await self._handler.shutdown(0)
+
+    def _connected(self) -> asyncio.Protocol:
+        self.stats.connections += 1
+        return self._handler()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith("/_fake/"):
+            return await self._manage(request)
+        self.stats.requests += 1
+        try:
+            response = await self._answer(request)
+        except asyncio.CancelledError:
+            self.stats.aborted += not request.get(faults.ENDED, False)
+            raise
+        self.stats.responses[response.status] += 1
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("X-Api-Key") != self._key:
+            return failure(401, "Invalid API key")
+        match request.method, request.path.split("/")[1:]:
+            case "POST", ["v1", "calls", "stage"]:
+                return await self._stage(request)
+            case "GET", ["v1", "calls", call_id] if call_id in self._calls:
+                return await self._show(call_id)
+            case "POST", ["v1", "calls", call_id, "terminate"] if call_id in self._calls:
+                return self._terminate(call_id)
+            case "GET", ["v1", "agents", agent_id]:
+                return self._agent(agent_id)
+            case _:
+                return failure(404, "Not found")
+
+    async def _stage(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.stats.stage_requests += 1
+        self.last_headers = dict(request.headers)
+        try:
+            asked = self.last_request = json.loads(await request.read())
+            behaviour = self._behaviour(asked["agent_id"], asked["to_number"])
+        except (ValueError, KeyError, TypeError):
+            return failure(400, "Body is not a JSON object with agent_id and to_number")
+        if wrong := wrong_fields(asked):
+            return failure(422, "Validation failed", wrong)
+        call_id = self._remember(asked, behaviour)
+        await self._hold(behaviour, sync=request.query_string == "sync=true")
+        if behaviour.status != 201:
+            return refusal(behaviour)
+        if behaviour.fault:
+            return await faults.answer(request, behaviour.fault, call_id)
+        return success(201, {"call_id": call_id}, "Call staged successfully")
+
+    async def _hold(self, behaviour: Behaviour, *, sync: bool) -> None:
+        if wait := behaviour.latency + (behaviour.delay if sync else 0.0):
+            since = perf_counter()  # uvloop's own clock has steps of a millisecond
+            await asyncio.sleep(wait)
+            self.stats.held += perf_counter() - since
+
+    def _remember(self, asked: dict[str, Any], behaviour: Behaviour) -> str:
+        now, call_id = self._loop.time(), str(uuid4())
+        self._calls[call_id] = StagedCall(asked, now, behaviour)
+        for old in [  # two for each new one, so that the store ends at a minute's worth and a bit
+            key
+            for key, call in islice(self._calls.items(), 2)
+            if now - call.created > 2 * UNCLAIMED
+        ]:
+            del self._calls[old]
+        return call_id
+
+    def _behaviour(self, agent_id: str, to_number: str = "") -> Behaviour:
+        return self.by.get(to_number) or self.by.get(agent_id) or self.default
+
+    async def _show(self, call_id: str) -> web.StreamResponse:
+        self.stats.polls += 1
+        call = self._calls[call_id]
+        call.polls += 1
+        if call.behaviour.latency:
+            await asyncio.sleep(call.behaviour.latency)
+        if call.polls <= call.behaviour.poll_failures:
+            return failure(call.behaviour.poll_status, "Try again")
+        status = call.status(self._loop.time())
+        return success(
+            200, {"id": call_id, "status": status, "direction": "inbound", **call.request}
+        )
+
+    def _terminate(self, call_id: str) -> web.StreamResponse:
+        self.stats.terminations += 1
+        self._calls[call_id].terminated = True
+        return success(200, {"call_id": call_id}, "Call terminated")
+
+    def _agent(self, agent_id: str) -> web.StreamResponse:
+        if (behaviour := self._behaviour(agent_id)).status != 201:
+            return refusal(behaviour)
+        if not UUID.fullmatch(agent_id):
+            return failure(404, "Agent not found")
+        name = f"Agent {agent_id[:8]}"
+        shown = {"id": agent_id, "version": 3, "name": name, "language": "fr-FR", "variables": []}
+        return success(200, shown)
+
+    async def _manage(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/_fake/behaviours" and request.method == "PUT":
+            given = _BEHAVIOURS.validate_json(await request.read())
+            self.default = given.pop("default", self.default)
+            self.by.update(given)
+        now = self._loop.time()
+        statuses = Counter(call.status(now) for call in self._calls.values())
+        shown = {name: getattr(self.stats, name) for name in Stats.__slots__}
+        return web.json_response({**shown, "calls": statuses})
+
+
+def main(
+    port: Annotated[int, typer.Option(help="0 takes a free one")] = 0,
+    host: str = "127.0.0.1",
+    key: Annotated[str, typer.Option(help="The X-Api-Key to ask for")] = "demo-key",
+    delay: Annotated[float, typer.Option(help="Seconds until a call is staged")] = 0.0,
+    behaviours: Annotated[
+        str, typer.Option(help="JSON: behaviours by agent id or number; default for all others")
+    ] = "{}",
+) -> None:
+    """Serve the fake staging API until interrupted."""
+    by = _BEHAVIOURS.validate_json(behaviours)
+    default = by.pop("default", Behaviour(delay=delay))
+
+    async def serve() -> None:
+        api = FakeApi(default, by, key=key)
+        await api.serve(host, port)
+        typer.echo(f"fake staging API ready on {api.url}")
+        await asyncio.Event().wait()
+
+    try:
+        uvloop.run(serve())
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Staging: a call is announced to the voice platform, and what came of it is a value."""

@@ -1,0 +1,60 @@
+"""Reading what a stranger's server has said; pure, and no input raises."""
+
+from __future__ import annotations
+
+import json
+import re
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any, TypeGuard
+
+TEXT_MOST = 200  # characters of a stranger's words that are kept
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Tell whether it may become a header: no CR, LF, blank or control, and of sane length."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read JSON; what is not an object is an empty one."""
+    try:
+        read = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def error_words(answer: dict[str, Any]) -> str:
+    """Find the API's words in an error of either shape: in an envelope, or bare."""
+    error = answer["error"] if isinstance(answer.get("error"), dict) else answer
+    details = error.get("details")
+    words = [error.get("message") or answer.get("message")]
+    if isinstance(details, list):
+        words += [
+            f"{one.get('field')}: {one.get('message')}" for one in details if type(one) is dict
+        ]
+    return "; ".join(word for word in words if isinstance(word, str))
+
+
+def printable(text: str) -> str:
+    """Cap it and escape what is no plain character."""
+    text = text[:TEXT_MOST]
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+def retry_after(value: str | None) -> int | None:
+    """Read Retry-After (RFC 9110 10.2.3), seconds or a date; None where it makes no sense."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        return int(value[:9])
+    try:
+        return max(0, round(parsedate_to_datetime(value).timestamp() - time()))
+    except (ValueError, OverflowError):
+        return None

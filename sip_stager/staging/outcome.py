@@ -1,0 +1,78 @@
+"""What can come of staging a call.
+
+Everything that a ``text`` holds is escaped and capped; it came from a stranger all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The agent waits; ``call_id`` is a plain token, fit for a header."""
+
+    word: ClassVar = "staged"
+    call_id: str
+    http_status: int = 201
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The API said no, by HTTP status or by the call's own; ``retry_after`` is in seconds."""
+
+    word: ClassVar = "refused"
+    http_status: int
+    text: str
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """The deadline came first, or the API gave up by itself (``http_status`` 408)."""
+
+    word: ClassVar = "over_time"
+    text: str
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No whole answer came: name look-up, TCP, TLS, or a connection that broke."""
+
+    word: ClassVar = "unreachable"
+    text: str
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Nonsense:
+    """An answer of success that is of no use."""
+
+    word: ClassVar = "nonsense"
+    text: str
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The caller hung up; nothing is decided any more."""
+
+    word: ClassVar = "cancelled"
+    text: str = ""
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMistake:
+    """This program failed; the log has the traceback."""
+
+    word: ClassVar = "own_mistake"
+    text: str = "internal error while staging; the log says more"
+    http_status: int = 0
+
+
+Failure = Refused | OverTime | Unreachable | Nonsense
+Outcome = Staged | Failure | Cancelled | OwnMistake

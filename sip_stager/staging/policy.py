@@ -1,0 +1,21 @@
+"""What becomes of a call by the outcome of its staging; pure."""
+
+from __future__ import annotations
+
+from sip_stager.ports import Decision, Forward, Refusal
+from sip_stager.staging.outcome import Outcome, Refused, Staged
+
+RETRY_AFTER = 5  # seconds; enough for a hiccup to pass, and short for a caller who redials
+RETRY_AFTER_MOST = 300  # what the API asks for beyond that is no business of a caller's
+
+
+def decide(outcome: Outcome) -> Decision:
+    """Forward what is staged; refuse the rest with 503, which is no fault of the caller's."""
+    if isinstance(outcome, Staged):
+        return Forward(outcome.call_id)
+    return Refusal(503, "Service Unavailable", outcome.word, outcome.text, _retry_after(outcome))
+
+
+def _retry_after(outcome: Outcome) -> int:
+    asked = outcome.retry_after if isinstance(outcome, Refused) else None
+    return RETRY_AFTER if asked is None else min(max(asked, 1), RETRY_AFTER_MOST)

@@ -1,0 +1,195 @@
+"""The staging API, as https://docs.callrounded.com describes it.
+
+What the network and the server do wrong ends here as a value; nothing is raised.  No answer is
+trusted: sizes are capped, ``call_id`` must be a plain token because it becomes a SIP header, and
+the API's own words are escaped before anybody sees them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from sip_stager.staging.answers import (
+    error_words,
+    is_token,
+    json_object,
+    printable,
+    retry_after,
+)
+from sip_stager.staging.http_transport import AiohttpTransport, Phases
+from sip_stager.staging.outcome import Failure, Nonsense, OverTime, Refused, Staged, Unreachable
+
+if TYPE_CHECKING:
+    import ssl
+
+    from pydantic import SecretStr
+
+    from sip_stager.ports import Call
+
+_NO_CALL = "00000000-0000-0000-0000-000000000000"
+_JSON = httpx.Headers({"Content-Type": "application/json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What is worth showing of an agent; the rest of its record may hold credentials."""
+
+    name: str
+    version: str
+    language: str
+
+
+class RoundedApi:
+    """A client of the API; made within a running loop, and closed with ``aclose``.
+
+    ``connections`` is the most that are open at once, ``body_most`` the most of an answer that
+    is read, in bytes.  Certificates are verified against certifi's list, or the one that the
+    environment's ``SSL_CERT_FILE`` names, unless ``tls`` brings another.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: SecretStr,
+        *,
+        connections: int = 1000,
+        body_most: int = 65536,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        base = base_url.rstrip("/")
+        self._calls = f"{base}/v1/calls/"
+        self._agents = f"{base}/v1/agents/"
+        self._stage_urls = tuple(
+            httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
+        )
+        self._key = key
+        self._transport = AiohttpTransport(
+            tls=tls or httpx.create_ssl_context(),
+            headers={
+                "X-Api-Key": key.get_secret_value(),
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "sip-stager",
+            },
+            connections=connections,
+            body_most=body_most,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
+
+    async def warm(self, connections: int) -> tuple[str, ...]:
+        """Open so many connections at the same time; give what went wrong, in words."""
+        answers = await asyncio.gather(*(self.status(_NO_CALL, {}) for _ in range(connections)))
+        return tuple(
+            sorted(
+                {
+                    f"HTTP {answer.http_status}: {answer.text}"
+                    if answer.http_status
+                    else answer.text
+                    for answer in answers
+                    if not isinstance(answer, str) and answer.http_status != 404
+                }
+            )
+        )
+
+    async def stage(self, call: Call, phases: Phases, *, sync: bool) -> Staged | Failure:
+        """Stage; ``sync`` asks the API to answer only when the call is ``staged``.
+
+        ``phases`` gets the seconds spent, also when the caller is cancelled.
+        """
+        body = json.dumps(
+            {
+                "from_number": call.from_number,
+                "to_number": call.to_number,
+                "agent_id": call.agent_id,
+            }
+        ).encode()
+        url = self._stage_urls[sync]
+        data = await self._data("POST", url, phases, body)
+        if not isinstance(data, dict):
+            return data
+        call_id = data.get("call_id")
+        if is_token(call_id):
+            return Staged(call_id)
+        return Nonsense("the API's answer has no usable call_id", 201)
+
+    async def status(self, call_id: str, phases: Phases) -> str | Failure:
+        """Give the call's status in the API's word, escaped and capped."""
+        data = await self._data("GET", httpx.URL(f"{self._calls}{call_id}"), phases)
+        if not isinstance(data, dict):
+            return data
+        status = data.get("status")
+        if isinstance(status, str):
+            return self._shown(status)
+        return Nonsense("the API's answer has no status", 200)
+
+    async def agent(self, agent_id: str) -> Agent | Failure:
+        """Fetch the latest published version of an agent."""
+        data = await self._data("GET", httpx.URL(f"{self._agents}{agent_id}"), {})
+        if not isinstance(data, dict):
+            return data
+        shown = (self._shown(str(data.get(name, ""))) for name in ("name", "version", "language"))
+        return Agent(*shown)
+
+    async def _data(
+        self, method: str, url: httpx.URL, phases: Phases, body: bytes = b""
+    ) -> dict[str, Any] | Failure:
+        """Send, and give the ``data`` of a successful answer."""
+        response = await self._send(method, url, phases, body)
+        if isinstance(response, Unreachable):
+            return response
+        answer = json_object(response.content)
+        if not response.is_success:
+            return self._refused(response, answer)
+        if isinstance(data := answer.get("data"), dict):
+            return data
+        why = response.extensions["unread"] or "it is not JSON with an object as data"
+        return Nonsense(f"the API's answer is of no use: {why}", response.status_code)
+
+    async def _send(
+        self, method: str, url: httpx.URL, phases: Phases, body: bytes
+    ) -> httpx.Response | Unreachable:
+        spent: Phases = {}
+        request = httpx.Request(
+            method,
+            url,
+            headers=_JSON if body else None,
+            stream=httpx.ByteStream(body),
+            extensions={"phases": spent},
+        )
+        began = perf_counter()
+        try:
+            return await self._transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            return Unreachable(str(error))
+        finally:
+            spent["request"] = perf_counter() - began - sum(spent.values())
+            for phase, seconds in spent.items():
+                phases[phase] = phases.get(phase, 0.0) + seconds
+
+    def _refused(self, response: httpx.Response, body: dict[str, Any]) -> Refused | OverTime:
+        text = self._shown(error_words(body)) or response.reason_phrase
+        if response.status_code == 408:
+            return OverTime(f"the API gave up: {text}", 408)
+        if response.is_redirect:
+            text = "redirects are not followed; set api.base_url to where the API is now"
+        after = retry_after(response.headers.get("Retry-After"))
+        return Refused(response.status_code, text, after)
+
+    def _shown(self, text: str) -> str:
+        """Make text fit to be seen; an API that repeats the key does not get it into a log."""
+        return printable(text.replace(self._key.get_secret_value(), "***"))
