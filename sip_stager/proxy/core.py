@@ -55,7 +55,7 @@ class Proxy:
             self._reject(request, transaction, *rejection)
             return
         try:
-            in_dialog = bool(request.to.tag)
+            in_dialog = bool(request.to_tag)
             routed = preprocess(request, self._facilities.interfaces)
         except Malformed as fault:
             self._reject(request, transaction, fault.status)
@@ -117,7 +117,11 @@ class Proxy:
         self, routed: Routed, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         request = routed.request
-        admitted = self._admission.admit(request, source)
+        try:
+            admitted = self._admission.admit(request, source)
+        except Malformed as fault:
+            self._reject(request, transaction, fault.status)
+            return
         if isinstance(admitted, Refusal):
             self._refuse(request, transaction, admitted)
             return

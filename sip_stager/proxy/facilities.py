@@ -38,4 +38,4 @@ class Facilities:
         copy = make_copy(
             request, self.interfaces, source.interface, target.interface, branch, record=record
         )
-        return self.layer.start(copy, target, user)
+        return self.layer.start(copy, branch, target, user)

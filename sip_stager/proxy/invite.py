@@ -148,7 +148,8 @@ class ForwardedInvite:
         self._stop_waiting()
         client = self._client
         if client is not None and client.request is not None:
-            self._facilities.layer.start(make_cancel(client.request, self._reasons), client.flow)
+            cancel = make_cancel(client.request, self._reasons)
+            self._facilities.layer.start(cancel, cancel.branch, client.flow)
             client.give_up_in_time()
 
     def _ring_out(self) -> None:

@@ -44,17 +44,12 @@ _COMMON = (
     "Proxy-Authorization Authorization WWW-Authenticate Proxy-Authenticate X-Rounded-Call-Id"
 )
 
-_SPELLINGS: dict[bytes, bytes] = {}
-for _name in _COMMON.encode().split():
-    _SPELLINGS[_name] = _SPELLINGS[_name.lower()] = _name.lower()
-for _short, _long in COMPACT.items():
-    _SPELLINGS[_short] = _SPELLINGS[_short.upper()] = _long
-
 _TOKEN = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+\Z")
 _LIST = re.compile(rb'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^",<])+', re.DOTALL)
 _PARAMETER = re.compile(
     rb'\s*;\s*([^\s;,="<>]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"<>]*)\s*)?', re.DOTALL
 )
+_PLAIN_PARAMETERS = re.compile(rb'(?:;[^\s;,="<>]+(?:=[^\s;,="<>]*)?)*\Z')
 _FOLD = re.compile(rb"\r\n[ \t]+")
 
 Parameters = dict[bytes, bytes | None]
@@ -66,14 +61,29 @@ def field_name(spelled: bytes) -> bytes:
     White space before the colon is allowed (RFC 3261 7.3.1); anything else that is no token
     raises ``Malformed``, so that no spelling slips past a comparison.
     """
-    known = _SPELLINGS.get(spelled)
-    if known is not None:
-        return known
     name = spelled.rstrip(b" \t")
     if not _TOKEN.match(name):
-        raise Malformed("header field name is not a token")
+        raise Malformed("a header field without a name")
     name = name.lower()
     return COMPACT.get(name, name)
+
+
+class _Names(dict[bytes, bytes]):
+    """Canonical names by what stands up to the colon, the colon included."""
+
+    def __missing__(self, spelled: bytes) -> bytes:
+        if not spelled:
+            raise Malformed("a header field without a colon")
+        return field_name(spelled[:-1])
+
+
+NAMES = _Names()
+"""Looks the usual spellings up, and works the others out each time, keeping none of them."""
+
+for _name in _COMMON.encode().split():
+    NAMES[_name + b":"] = NAMES[_name.lower() + b":"] = _name.lower()
+for _short, _long in COMPACT.items():
+    NAMES[_short + b":"] = NAMES[_short.upper() + b":"] = _long
 
 
 def unfolded(value: bytes) -> bytes:
@@ -104,6 +114,16 @@ def parse_parameters(text: bytes) -> Parameters:
 
     Raises ``Malformed`` when anything else stands among them.  The first of two equal names wins.
     """
+    if _PLAIN_PARAMETERS.match(text):
+        plain: Parameters = {}
+        for part in text.split(b";")[1:]:
+            name, equals, value = part.partition(b"=")
+            plain.setdefault(name.lower(), value if equals else None)
+        return plain
+    return _spaced_or_quoted(text)
+
+
+def _spaced_or_quoted(text: bytes) -> Parameters:
     found: Parameters = {}
     end = 0
     while end < len(text):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from sip_stager.sip.fields import Malformed, field_name, split_list, unfolded
+from sip_stager.sip.fields import NAMES, Malformed, split_list, unfolded
 from sip_stager.sip.uri import Address, Uri, parse_address, parse_uri
-from sip_stager.sip.via import Via, parse_via, stamped
+from sip_stager.sip.via import Via, branch_of, parse_via, stamped
 
 MOST_FIELDS = 256
 """Header fields in one message; real ones have a few dozen."""
@@ -22,6 +22,7 @@ _REQUEST_LINE = re.compile(
 )
 _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
+_TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
 _AT_MOST_ONCE = (b"max-forwards", b"content-length")
 
@@ -29,7 +30,7 @@ _AT_MOST_ONCE = (b"max-forwards", b"content-length")
 class Message:
     """What requests and responses share."""
 
-    __slots__ = ("_via", "body", "fields", "names", "start_line")
+    __slots__ = ("_cseq", "_via", "body", "fields", "names", "start_line")
 
     def __init__(
         self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
@@ -39,6 +40,7 @@ class Message:
         self.fields = fields
         self.body = body
         self._via: Via | None = None
+        self._cseq: tuple[int, bytes] | None = None
 
     def __bytes__(self) -> bytes:
         return b"\r\n".join([self.start_line, *self.fields, b"", self.body])
@@ -46,22 +48,19 @@ class Message:
     def value(self, name: bytes) -> bytes | None:
         """Give the first field of that name, unfolded; None where there is none."""
         try:
-            return self._value(self.names.index(name))
+            field = self.fields[self.names.index(name)]
         except ValueError:
             return None
+        return unfolded(field.partition(b":")[2])
 
     def values(self, name: bytes) -> list[bytes]:
         """Give all values of a field that is a comma-separated list, in their order."""
         return [
             value.strip(b" \t")
-            for index, known in enumerate(self.names)
+            for known, field in zip(self.names, self.fields, strict=True)
             if known == name
-            for value in split_list(self._value(index))
+            for value in split_list(unfolded(field.partition(b":")[2]))
         ]
-
-    def _value(self, index: int) -> bytes:
-        field = self.fields[index]
-        return unfolded(field[field.index(b":") + 1 :])
 
     @property
     def call_id(self) -> bytes:
@@ -71,10 +70,12 @@ class Message:
     @property
     def cseq(self) -> tuple[int, bytes]:
         """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
-        match = _CSEQ.match(self.value(b"cseq") or b"")
-        if match is None or int(match[1]) >= 2**31:
-            raise Malformed("CSeq is not a number below 2**31 and a method")
-        return int(match[1]), match[2]
+        if self._cseq is None:
+            match = _CSEQ.match(self.value(b"cseq") or b"")
+            if match is None or int(match[1]) >= 2**31:
+                raise Malformed("CSeq is not a number below 2**31 and a method")
+            self._cseq = int(match[1]), match[2]
+        return self._cseq
 
     @property
     def cseq_method(self) -> bytes:
@@ -92,6 +93,20 @@ class Message:
         return parse_address(self.value(b"to") or b"")
 
     @property
+    def to_tag(self) -> bytes:
+        """The tag of the To, empty where there is none; raises ``Malformed``."""
+        value = self.value(b"to") or b""
+        if b'"' in value:
+            return parse_address(value).tag
+        match = _TAG.search(value, value.rfind(b">") + 1)
+        return match[1] if match else b""
+
+    @property
+    def branch(self) -> bytes:
+        """The branch of the topmost Via; raises ``Malformed``."""
+        return branch_of(split_list(self.value(b"via") or b"")[0])
+
+    @property
     def top_via(self) -> Via:
         """The topmost Via value; raises ``Malformed``."""
         if self._via is None:
@@ -100,7 +115,7 @@ class Message:
 
     def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
         """Give the same message with other header fields."""
-        return type(self)(self.start_line, names, fields, self.body)
+        raise NotImplementedError
 
     def without(self, name: bytes) -> Self:
         """Give the message without any field of that name."""
@@ -139,52 +154,37 @@ class Message:
         del names[index], fields[index]
         return self.edited(names, fields)
 
-    def check(self) -> None:
-        """Raise ``Malformed`` when a field that every message must have is missing or broken."""
-        for name in _SINGLE:
-            if self.names.count(name) != 1:
-                raise Malformed(f"{name.decode()} must occur exactly once")
-        for name in _AT_MOST_ONCE:
-            if self.names.count(name) > 1:
-                raise Malformed(f"{name.decode()} occurs more than once")
-        _ = self.cseq
-        if not self.call_id:
-            raise Malformed("Call-ID is empty")
+    def check_body(self) -> None:
+        """Raise ``Malformed`` when Content-Length is no number, or promises more than came."""
         length = content_length(self)
         if length is not None and length > len(self.body):
             raise Malformed("the body is shorter than Content-Length")
 
 
 class Request(Message):
-    """A request (RFC 3261 7.1)."""
+    """A request (RFC 3261 7.1).
 
-    __slots__ = ("_request_line",)
+    ``method`` is as it came, for its case matters; ``uri_text`` is the Request-URI as it came.
+    Raises ``Malformed`` for a start line that is none, however leniently read.
+    """
 
-    _request_line: tuple[bytes, bytes, bytes] | None
+    __slots__ = ("method", "uri_text", "version")
 
     def __init__(
         self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
     ) -> None:
         super().__init__(start_line, names, fields, body)
-        self._request_line = None
+        match = _REQUEST_LINE.match(start_line)
+        if match is None:
+            raise Malformed("not a Request-Line")
+        self.method, self.uri_text, self.version = match.groups()
 
-    def _parts(self) -> tuple[bytes, bytes, bytes]:
-        if self._request_line is None:
-            match = _REQUEST_LINE.match(self.start_line)
-            if match is None:
-                raise Malformed("not a Request-Line")
-            self._request_line = match[1], match[2], match[3]
-        return self._request_line
-
-    @property
-    def method(self) -> bytes:
-        """The method, whose case matters (RFC 3261 7.1)."""
-        return self._parts()[0]
-
-    @property
-    def uri_text(self) -> bytes:
-        """The Request-URI as it came."""
-        return self._parts()[1]
+    def edited(self, names: list[bytes], fields: list[bytes]) -> Request:
+        """Give the same request with other header fields."""
+        copy = Request.__new__(Request)
+        Message.__init__(copy, self.start_line, names, fields, self.body)
+        copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
+        return copy
 
     @property
     def uri(self) -> Uri:
@@ -208,16 +208,26 @@ class Request(Message):
         return self.with_field(index, field[:start] + noted + field[start + len(first) :])
 
     def check(self) -> None:
-        """Raise ``Malformed`` with the status that the request deserves (RFC 3261 16.3, 8.2)."""
-        method, uri, version = self._parts()
-        if version.upper() != b"SIP/2.0":
+        """Raise ``Malformed`` with the status that the request deserves (RFC 3261 16.3 step 1).
+
+        What a proxy does not use itself is not looked at.
+        """
+        if self.version.upper() != b"SIP/2.0":
             raise Malformed("only SIP/2.0 is spoken here", 505)
-        if self.start_line != b"%b %b %b" % (method, uri, version):
+        if self.start_line != b"%b %b %b" % (self.method, self.uri_text, self.version):
             raise Malformed("white space in the Request-Line")
-        super().check()
-        _ = self.from_, self.to
-        if self.cseq_method != method:
+        names = self.names
+        for name in _SINGLE:
+            if names.count(name) != 1:
+                raise Malformed(f"{name.decode()} must occur exactly once")
+        for name in _AT_MOST_ONCE:
+            if names.count(name) > 1:
+                raise Malformed(f"{name.decode()} occurs more than once")
+        if self.cseq[1] != self.method:
             raise Malformed("CSeq names another method")
+        if not self.call_id:
+            raise Malformed("Call-ID is empty")
+        self.check_body()
 
 
 class Response(Message):
@@ -234,6 +244,13 @@ class Response(Message):
             raise Malformed("not a Status-Line")
         self.status = int(match[1])
         self.reason = match[2]
+
+    def edited(self, names: list[bytes], fields: list[bytes]) -> Response:
+        """Give the same response with other header fields."""
+        copy = Response.__new__(Response)
+        Message.__init__(copy, self.start_line, names, fields, self.body)
+        copy.status, copy.reason = self.status, self.reason
+        return copy
 
 
 def content_length(message: Message) -> int | None:
@@ -259,11 +276,11 @@ def parse(data: bytes) -> Request | Response:
     start_line, *lines = head.split(b"\r\n")
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise Malformed("a line break that is not CR LF")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        lines = _joined(lines)
     names, fields = _index(lines)
     kind = Response if start_line[:4].upper() == b"SIP/" else Request
     message = kind(start_line, names, fields, body)
-    if isinstance(message, Request):
-        _ = message.method
     if body and b"content-length" in names:
         _cut(message)
     return message
@@ -273,20 +290,20 @@ def _index(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Name each header field, folded lines joined to the one they belong to."""
     if len(lines) > MOST_FIELDS:
         raise Malformed("too many header fields")
-    names: list[bytes] = []
+    return [NAMES[line[: line.find(b":") + 1]] for line in lines], lines
+
+
+def _joined(lines: list[bytes]) -> list[bytes]:
+    """Join folded lines to the one that they belong to (RFC 3261 7.3.1)."""
     fields: list[bytes] = []
     for line in lines:
-        if line[:1] in {b" ", b"\t"}:
-            if not fields:
-                raise Malformed("the first header field begins with white space")
+        if not line.startswith((b" ", b"\t")):
+            fields.append(line)
+        elif fields:
             fields[-1] += b"\r\n" + line
-            continue
-        colon = line.find(b":")
-        if colon < 0:
-            raise Malformed("a header field without a colon")
-        names.append(field_name(line[:colon]))
-        fields.append(line)
-    return names, fields
+        else:
+            raise Malformed("the first header field begins with white space")
+    return fields
 
 
 def _cut(message: Message) -> None:

@@ -58,8 +58,8 @@ def parse_uri(text: bytes) -> Uri:
         raise Malformed("not a URI")
     scheme, rest = match[1].lower(), match[2]
     if scheme == b"tel":
-        number, _, parameters = rest.partition(b";")
-        return Uri(text, scheme, number, parameters=parse_parameters(b";" + parameters))
+        number, semicolon, parameters = rest.partition(b";")
+        return Uri(text, scheme, number, parameters=parse_parameters(semicolon + parameters))
     if scheme not in {b"sip", b"sips"}:
         return Uri(text, scheme)
     userinfo, at, host_part = rest.rpartition(b"@")

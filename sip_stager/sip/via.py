@@ -13,6 +13,7 @@ _VIA = re.compile(
     rb"(?::\s*([0-9]{1,5}))?\s*(;.*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
+_BRANCH = re.compile(rb";\s*branch\s*=\s*([^\s;,\"]+)", re.IGNORECASE)
 _RPORT = re.compile(rb";\s*rport\s*(?==|;|\Z)(?:=\s*[0-9]*)?", re.IGNORECASE)
 _RECEIVED = re.compile(rb";\s*received\s*=\s*[^\s;,]*", re.IGNORECASE)
 
@@ -33,6 +34,17 @@ class Via(NamedTuple):
     def sent_by(self) -> tuple[str, int]:
         """The sent-by with its default port, in a form that compares (RFC 3261 17.2.3)."""
         return self.host, self.port or DEFAULT_PORT
+
+
+def branch_of(value: bytes) -> bytes:
+    """Give a Via value's branch without parsing the rest; raises ``Malformed``.
+
+    Good for a response: the top Via is our own or the response is nobody's.
+    """
+    match = _BRANCH.search(value)
+    if match is None:
+        raise Malformed("a Via without a branch")
+    return match[1]
 
 
 def parse_via(value: bytes) -> Via:

@@ -56,24 +56,28 @@ class TransactionLayer:
         """Take one datagram, or one message from a stream."""
         try:
             message = parse(data)
-            branch = message.top_via.branch
             if isinstance(message, Request):
                 message = message.stamped(source.host, source.port)
+                key = server_key(message, message.method)
+            else:
+                message.check_body()
+                key = message.branch, message.cseq_method
         except Malformed as fault:
             self._drop(source, "malformed", str(fault))
             return
         self._around.notify(MessageReceived(message, source))
-        if isinstance(message, Response):
-            self._receive_response(message, branch, source)
+        if isinstance(message, Request):
+            self._receive_request(message, key, source)
         else:
-            self._receive_request(message, source)
+            self._receive_response(message, key, source)
 
-    def start(self, request: Request, flow: Flow, user: ClientUser | None = None) -> Client:
-        """Send a request, whose top Via is ours and holds the branch, in a transaction."""
-        method = request.method
-        key = (request.top_via.branch, method)
+    def start(
+        self, request: Request, branch: bytes, flow: Flow, user: ClientUser | None = None
+    ) -> Client:
+        """Send a request, whose top Via holds that branch, in a transaction."""
+        key = (branch, request.method)
         client: Client
-        if method == b"INVITE" and user is not None:
+        if request.method == b"INVITE" and user is not None:
             client = InviteClientTransaction(self._around, self.clients, key, flow, request, user)
         else:
             client = ClientTransaction(self._around, self.clients, key, flow, request, user)
@@ -84,20 +88,15 @@ class TransactionLayer:
         """Send a request without a transaction: the ACK of a 2xx."""
         self._around.send(request, flow)
 
-    def _receive_response(self, response: Response, branch: bytes, source: Flow) -> None:
-        try:
-            response.check()
-        except Malformed as fault:
-            self._drop(source, "malformed", str(fault))
-            return
-        client = self.clients.get((branch, response.cseq_method))
+    def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
+        client = self.clients.get(key)
         if client is None:
             self._drop(source, "stray_response", f"{response.status} to nothing that is alive")
         else:
             client.receive(response)
 
-    def _receive_request(self, request: Request, source: Flow) -> None:
-        server = self.servers.get(server_key(request, request.method))
+    def _receive_request(self, request: Request, key: Hashable, source: Flow) -> None:
+        server = self.servers.get(key)
         if server is not None:
             server.receive(request, source)
             return
@@ -112,21 +111,21 @@ class TransactionLayer:
             self._user.receive_ack(request, source)
         elif request.method == b"CANCEL":
             invite = self.servers.get(server_key(request, b"INVITE"))
-            self._user.receive_cancel(request, self._serve(request, source), invite)
+            self._user.receive_cancel(request, self._serve(request, key, source), invite)
+        elif request.method == b"INVITE":
+            self._user.receive_request(request, source, self._serve_invite(request, key, source))
         else:
-            self._user.receive_request(request, source, self._begin(request, source))
+            self._user.receive_request(request, source, self._serve(request, key, source))
 
-    def _begin(self, request: Request, source: Flow) -> Server:
-        if request.method != b"INVITE":
-            return self._serve(request, source)
-        key = server_key(request, b"INVITE")
+    def _serve_invite(
+        self, request: Request, key: Hashable, source: Flow
+    ) -> InviteServerTransaction:
         flow = response_flow(request.top_via, source)
         server = InviteServerTransaction(self._around, self.servers, key, flow, self._acknowledged)
         self.servers[key] = server
         return server
 
-    def _serve(self, request: Request, source: Flow) -> ServerTransaction:
-        key = server_key(request, request.method)
+    def _serve(self, request: Request, key: Hashable, source: Flow) -> ServerTransaction:
         flow = response_flow(request.top_via, source)
         server = ServerTransaction(self._around, self.servers, key, flow)
         self.servers[key] = server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from sip_stager.ports import Flow
 from sip_stager.sip.fields import Malformed
@@ -58,8 +58,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  what asyncio promises
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         peer = transport.get_extra_info("peername") or ("", 0)
         self.flow = self.flow._replace(host=peer[0], port=peer[1])
         self._owner.opened(self)
