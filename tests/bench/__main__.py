@@ -80,7 +80,9 @@ def _measured(
         _console.print(f"{rate} cps for {load.seconds:g} s, the API takes {delay:g} ms ...")
         if rate not in direct:
             direct[rate] = measure_direct(Load(rate, min(load.seconds, _DIRECT)))
-        yield measure(load, delay, direct[rate], python)
+        point = measure(load, delay, direct[rate], python)
+        _console.print(f"  {point}")
+        yield point
 
 
 def _machine() -> dict[str, str]:

@@ -14,7 +14,7 @@ from tests.interop.program import NUMBER
 from tests.interop.sipp import Sipp
 
 _SCENARIOS = Path(__file__).parent / "scenarios"
-_GRACE = 60  # seconds that the last calls may take
+_GRACE = 40  # seconds that the last calls may take: more than timer B
 # A scheduler of one millisecond sends calls one by one, where SIPp's ten come in bunches.
 _TUNING = ("-timer_resol", "1", "-buff_size", "4194304", "-deadcall_wait", "4000", "-f", "60")
 
@@ -62,7 +62,7 @@ class Pair:
             callee.wait_bound()
             caller = self._caller()
             children.callback(caller.stop)
-            caller.wait(self._load.seconds + _GRACE)
+            caller.wait(self._load.seconds + 2 * _GRACE)
             capture.finish()
         return self._outcome(capture)
 

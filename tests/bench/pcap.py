@@ -35,6 +35,8 @@ def read_datagrams(path: Path) -> Iterator[Datagram]:
         offset += record.size
         frame = capture[offset : offset + length]
         offset += length
+        if len(frame) < length:
+            return  # the capture ended in the middle of a record
         yield _datagram(seconds + microseconds / 1e6, frame)
 
 

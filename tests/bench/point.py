@@ -47,6 +47,12 @@ class Measured:
     packets_dropped: int
     load_average: float
 
+    def __str__(self) -> str:
+        return (
+            f"{self.failed} failed, {self.cpu_per_call:.2f} ms of CPU a call, "
+            f"added p50 {self.added.p50:.2f} ms, p99 {self.added.p99:.2f} ms"
+        )
+
     @property
     def added_to_nominal(self) -> Percentiles:
         """``added``, with the API's delay taken as it was told."""

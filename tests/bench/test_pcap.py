@@ -1,0 +1,49 @@
+"""The reader of capture files."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bench.pcap import Datagram, read_datagrams
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def frame(source: int, destination: int, data: bytes, options: bytes = b"") -> bytes:
+    """Return an Ethernet frame with an IPv4 header that may carry options."""
+    ip = bytes([0x45 + len(options) // 4]) + bytes(19) + options
+    return bytes(14) + ip + struct.pack("!HHHH", source, destination, 8 + len(data), 0) + data
+
+
+def pcap(order: str, *frames: tuple[int, int, bytes]) -> bytes:
+    """Return a capture of frames, each with its seconds and microseconds."""
+    header = struct.pack(f"{order}IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    records = (struct.pack(f"{order}IIII", *at, len(data), 999) + data for *at, data in frames)
+    return header + b"".join(records)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_datagrams_come_with_time_ports_and_data(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(
+        pcap(order, (5, 250_000, frame(1, 2, b"one")), (6, 0, frame(3, 4, b"two", bytes(8))))
+    )
+    assert list(read_datagrams(path)) == [Datagram(5.25, 1, 2, b"one"), Datagram(6, 3, 4, b"two")]
+
+
+def test_a_record_cut_short_at_the_end_of_the_file_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    whole = pcap("<", (1, 0, frame(1, 2, b"one")), (2, 0, frame(1, 2, b"two")))
+    path.write_bytes(whole[:-1])
+    assert [each.data for each in read_datagrams(path)] == [b"one"]
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcapng"
+    path.write_bytes(b"\x0a\x0d\x0d\x0a" + bytes(24))
+    with pytest.raises(ValueError, match="no pcap file"):
+        list(read_datagrams(path))
