@@ -68,6 +68,9 @@ class Transport(Protocol):
 class Resolver(Protocol):
     """Turns a host name into an address (RFC 3263, A and AAAA records)."""
 
+    def known(self, host: str) -> str | None:
+        """Give the address that a name was last found to have, at once; None if never."""
+
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         """Call ``done`` later with an IP address in text, or None when there is none in time."""
 
@@ -95,7 +98,8 @@ class Refusal:
 
     ``cause`` is one of a small set of words, fit for a metric's label and the same in the log
     (``unknown_source``, ``unmapped_number``, ``over_time``, ...); ``text`` says it to a person,
-    and goes out in a Warning header.  ``retry_after`` is in seconds.
+    and goes out in a Warning header.  ``retry_after`` is in seconds; ``trunk`` is empty where the
+    source belongs to none.
     """
 
     status: int
@@ -103,6 +107,7 @@ class Refusal:
     cause: str
     text: str
     retry_after: int | None = None
+    trunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,10 @@ class Admission(Protocol):
     """Who may call, and what number they mean."""
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
-        """Decide at once, from what is in memory."""
+        """Decide at once, from what is in memory; raises ``Malformed``."""
+
+    def knows(self, host: str) -> bool:
+        """Whether an address belongs to a trunk."""
 
 
 class Stager(Protocol):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import CallAdmitted, CallRefused, MessageDropped
 from sip_stager.ports import Refusal
-from sip_stager.proxy.forwarding import hops_left, make_copy
+from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left, make_copy
 from sip_stager.proxy.held import HeldInvite, refusing
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.relay import Relay
@@ -76,7 +76,7 @@ class Proxy:
         except Malformed as fault:
             self._drop(source, "malformed", str(fault))
             return
-        if not routed.was_ours or hops_left(ack) == 0:
+        if not routed.was_ours or hops_left(ack) == 0 or not self._concerns_us(routed, source):
             self._drop(source, "stray_ack", "an ACK that is not to be forwarded")
             return
         locator = self._facilities.locator
@@ -137,13 +137,24 @@ class Proxy:
         return Routed(request.without(b"route"), False, None, self._upstream.uri)
 
     def _relay(self, routed: Routed, source: Flow, transaction: Server) -> None:
+        routed = routed._replace(request=routed.request.without(CALL_ID_FIELD))
         if not routed.was_ours:
             self._reject(routed.request, transaction, 481)
+        elif not self._concerns_us(routed, source):
+            self._reject(routed.request, transaction, 403)
         elif isinstance(transaction, InviteServerTransaction):
             transaction.respond(make_response(routed.request, 100))
             ForwardedInvite(self._facilities, routed, source, transaction).start()
         else:
             Relay(self._facilities, routed, source, transaction).start()
+
+    def _concerns_us(self, routed: Routed, source: Flow) -> bool:
+        """Tell whether a side of the dialog is a trunk or the upstream: strangers get no relay."""
+        upstream = self._facilities.locator.address(self._upstream.uri)
+        target = self._facilities.locator.address(routed.next_hop)
+        return upstream in {source.host, target} or any(
+            map(self._admission.knows, (source.host, target))
+        )
 
     def _send_ack(self, routed: Routed, source: Flow, target: Flow | None) -> None:
         if target is None:
@@ -160,9 +171,11 @@ class Proxy:
         self, request: Request, transaction: InviteServerTransaction, refusal: Refusal
     ) -> None:
         transaction.respond(refusing(request, refusal, self._facilities.identifiers.tag()))
-        sip_call_id = request.call_id.decode("utf-8", "backslashreplace")
+        sip_call_id = request.call_id.decode("ascii", "backslashreplace")
         self._facilities.notify(
-            CallRefused(sip_call_id, "", refusal.status, refusal.cause, refusal.text, 0.0)
+            CallRefused(
+                sip_call_id, refusal.trunk, refusal.status, refusal.cause, refusal.text, 0.0
+            )
         )
 
     def _reject(

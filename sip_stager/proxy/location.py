@@ -25,6 +25,11 @@ class Locator:
         """Give the flow at once where the URI holds an IP address that we can reach."""
         return self._flow(uri, target_host(uri), preferred)
 
+    def address(self, uri: Uri) -> str:
+        """Give the address that a URI leads to, as far as it is known; else its host."""
+        host = target_host(uri)
+        return self._resolver.known(host) or host
+
     def locate(
         self, uri: Uri, preferred: int | None, done: Callable[[Flow | None], None]
     ) -> Cancellable:

@@ -58,7 +58,7 @@ class TrunkAdmission:
         agent = self._agents.get(called)
         if agent is None:
             text = f"no agent is mapped to {shown(called)}"
-            return Refusal(404, "Not Found", "unmapped_number", text)
+            return Refusal(404, "Not Found", "unmapped_number", text, trunk=trunk.name)
         return Call(
             sip_call_id=invite.call_id.decode("ascii", "backslashreplace"),
             trunk=trunk.name,
@@ -67,6 +67,10 @@ class TrunkAdmission:
             agent_id=agent,
             deadline=self._deadline,
         )
+
+    def knows(self, host: str) -> bool:
+        """Whether an address belongs to a trunk."""
+        return self._networks.trunk_of(host) is not None
 
     def _called(self, user: bytes, country: str | None) -> str:
         """Return the dialled number as the mapping has it.
@@ -107,7 +111,10 @@ class TrunkNetworks:
         self.trunk_of = lru_cache(maxsize=4096)(self._find)
 
     def _find(self, host: str) -> Trunk | None:
-        address = _plain(ip_address(host))
+        try:
+            address = _plain(ip_address(host))
+        except ValueError:  # a name
+            return None
         for (version, host_bits), trunks in self._owners:
             if version == address.version:
                 trunk = trunks.get(int(address) >> host_bits)

@@ -27,6 +27,11 @@ class CachingResolver:
         self._known: dict[str, tuple[str, float]] = {}
         self._looking: dict[str, asyncio.Task[str | None]] = {}
 
+    def known(self, host: str) -> str | None:
+        """Give the address that a name was last found to have (``ports.Resolver``)."""
+        found = self._known.get(host)
+        return found[0] if found else None
+
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         """Give an address of the host, or None (``ports.Resolver``)."""
         known = self._known.get(host)

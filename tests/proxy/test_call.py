@@ -238,6 +238,20 @@ def test_a_dialog_that_never_came_through_us_is_answered_481(edge: Conversation)
     assert edge.take() == ["alice 481 BYE"]
 
 
+def test_strangers_can_not_relay_through_us(edge: Conversation) -> None:
+    parts = {"to_tag": "x", "extra": ("Route: <sip:198.51.100.1:5060;lr>",)}
+    edge.receive(request("BYE", "sip:carol@203.0.113.9", **parts), STRANGER)  # type: ignore[arg-type]
+    edge.receive(request("ACK", "sip:carol@203.0.113.9", **parts), STRANGER)  # type: ignore[arg-type]
+    assert edge.take() == ["stranger 403 BYE"]
+    assert edge.dropped == ["stray_ack"]
+
+
+def test_a_call_id_in_a_request_of_a_dialog_is_removed_too(edge: Conversation) -> None:
+    extra = ("Route: <sip:198.51.100.1:5060;lr>", "X-Rounded-Call-Id: forged")
+    edge.receive(request("INVITE", "sip:bob@192.0.2.2", to_tag="bob", extra=extra))
+    assert b"forged" not in edge.transport.sent[-1][0]
+
+
 def test_tcp_in_and_udp_out_are_both_recorded_and_popped_together(edge: Conversation) -> None:
     edge.receive(request(via="SIP/2.0/TCP 192.0.2.1:5060"), ALICE_TCP)
     edge.stager.stagings[0].succeed()

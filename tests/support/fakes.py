@@ -111,6 +111,9 @@ class FakeResolver:
         self.names = names
         self._clock = clock
 
+    def known(self, host: str) -> str | None:
+        return self.names.get(host)
+
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         return self._clock.call_later(0.01, done, self.names.get(host))
 
@@ -120,6 +123,9 @@ class FakeAdmission:
 
     def __init__(self) -> None:
         self.strangers = {"203.0.113.66"}
+
+    def knows(self, host: str) -> bool:
+        return host == "192.0.2.1"
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:

@@ -127,6 +127,13 @@ def test_digits_outside_every_numbering_plan_are_found_where_they_are_mapped(uri
     assert (call.agent_id, call.to_number) == (OTHER, "+15550001234")
 
 
+def test_the_addresses_of_trunks_are_known_and_names_are_not() -> None:
+    trunks = ADMISSION
+    assert trunks.knows("203.0.113.1")
+    assert not trunks.knows("8.8.8.8")
+    assert not trunks.knows("carrier.example")
+
+
 @pytest.mark.parametrize("name", ["sip_username", "1000"])
 def test_a_name_is_found_as_it_is(name: str) -> None:
     assert admitted(invite(f"sip:{name}@edge")).to_number == name
@@ -145,7 +152,7 @@ def test_a_name_is_found_as_it_is(name: str) -> None:
 )
 def test_a_number_that_is_not_mapped_is_refused(uri: str, shown: str) -> None:
     assert admit(invite(uri), "203.0.113.1") == Refusal(
-        404, "Not Found", "unmapped_number", f"no agent is mapped to {shown}"
+        404, "Not Found", "unmapped_number", f"no agent is mapped to {shown}", trunk="bare"
     )
 
 
