@@ -48,9 +48,9 @@ def failure(
     return web.json_response(body, status=status)
 
 
-def refusal(behaviour: Behaviour) -> web.Response:
-    """Answer with the error that a behaviour asks for."""
-    response = failure(behaviour.status, behaviour.message, bare=behaviour.bare)
+def refusal(behaviour: Behaviour, status: int = 0) -> web.Response:
+    """Answer with the error that a behaviour asks for, or with another status and its words."""
+    response = failure(status or behaviour.status, behaviour.message, bare=behaviour.bare)
     if behaviour.retry_after:
         response.headers["Retry-After"] = behaviour.retry_after
     return response

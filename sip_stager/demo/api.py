@@ -49,7 +49,7 @@ class FakeApi:
         self.last_request: dict[str, Any] = {}
         self.last_headers: dict[str, str] = {}
         self.url = ""
-        self._key = key
+        self.key = key
         self._calls: dict[str, StagedCall] = {}
         self._handler = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._server: asyncio.Server | None = None
@@ -96,7 +96,7 @@ class FakeApi:
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.headers.get("X-Api-Key") != self._key:
+        if request.headers.get("X-Api-Key") != self.key:
             return failure(401, "Invalid API key")
         match request.method, request.path.split("/")[1:]:
             case "POST", ["v1", "calls", "stage"]:
@@ -155,7 +155,7 @@ class FakeApi:
         if call.behaviour.latency:
             await asyncio.sleep(call.behaviour.latency)
         if call.polls <= call.behaviour.poll_failures:
-            return failure(call.behaviour.poll_status, "Try again")
+            return refusal(call.behaviour, call.behaviour.poll_status)
         status = call.status(self._loop.time())
         return success(
             200, {"id": call_id, "status": status, "direction": "inbound", **call.request}

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from sip_stager.demo.api import FakeApi
+from sip_stager.demo.behaviour import Behaviour
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+KEY = {"X-Api-Key": "demo-key"}
+AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+ASKED = {"from_number": "+33912345678", "to_number": "+33612345678", "agent_id": AGENT}
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeApi]:
+    async with FakeApi() as api:
+        yield api
+
+
+@pytest.fixture
+async def client(fake: FakeApi) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=fake.url, headers=KEY) as client:
+        yield client
+
+
+async def _stage(client: httpx.AsyncClient, query: str = "", **asked: object) -> httpx.Response:
+    return await client.post(f"/v1/calls/stage{query}", json=ASKED | asked)
+
+
+async def _status(client: httpx.AsyncClient, staged: httpx.Response) -> Any:
+    shown = await client.get(f"/v1/calls/{staged.json()['data']['call_id']}")
+    return shown.json()["data"]["status"]
+
+
+async def test_a_call_is_staged_and_shown(client: httpx.AsyncClient) -> None:
+    staged = await _stage(client, "?sync=true")
+    assert staged.status_code == 201
+    assert staged.json()["status"] == 201
+    assert await _status(client, staged) == "staged"
+
+
+async def test_an_asynchronous_call_is_answered_before_it_is_staged(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    fake.default = Behaviour(delay=9)
+    assert await _status(client, await _stage(client)) == "initiated"
+
+
+async def test_a_synchronous_call_is_held_until_it_is_staged(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    fake.default = Behaviour(delay=0.05)
+    assert await _status(client, await _stage(client, "?sync=true")) == "staged"
+    assert fake.stats.held >= 0.05
+
+
+async def test_a_terminated_call_is_over(client: httpx.AsyncClient) -> None:
+    staged = await _stage(client)
+    call_id = staged.json()["data"]["call_id"]
+    for _ in range(2):  # idempotent
+        assert (await client.post(f"/v1/calls/{call_id}/terminate")).status_code == 200
+    assert await _status(client, staged) == "canceled"
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Api-Key": "another"}])
+async def test_the_key_is_asked_for(fake: FakeApi, headers: dict[str, str]) -> None:
+    async with httpx.AsyncClient(base_url=fake.url, headers=headers) as client:
+        assert (await _stage(client)).status_code == 401
+
+
+async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/calls/unknown", "/v1/agents/unknown", "/elsewhere"):
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_wrong_fields_are_named(client: httpx.AsyncClient) -> None:
+    refused = await _stage(client, to_number="+33", agent_id="nobody")
+    assert refused.status_code == 422
+    details = refused.json()["error"]["details"]
+    assert [detail["field"] for detail in details] == ["to_number", "agent_id"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"agent_id": [], "to_number": []}'])
+async def test_a_body_that_is_no_staging_request_is_answered_400(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    assert (await client.post("/v1/calls/stage", content=body)).status_code == 400
+
+
+async def test_behaviours_are_chosen_by_number_and_by_agent(client: httpx.AsyncClient) -> None:
+    behaviours = {
+        "default": {"status": 500},
+        ASKED["to_number"]: {"status": 429, "retry_after": "3"},
+        AGENT: {"status": 403, "bare": True, "message": "not yours"},
+    }
+    assert (await client.put("/_fake/behaviours", json=behaviours)).status_code == 200
+    by_number = await _stage(client)
+    by_agent = await _stage(client, to_number="+33600000000")
+    by_default = await _stage(client, to_number="+33600000000", agent_id=AGENT[:-1] + "0")
+    answers = [by_number, by_agent, by_default]
+    assert [answer.status_code for answer in answers] == [429, 403, 500]
+    assert by_number.headers["Retry-After"] == "3"
+    assert by_agent.json()["message"] == "not yours"
+    assert by_default.json()["error"]["status"] == 500
+
+
+async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -> None:
+    await _stage(client)
+    await _status(client, await _stage(client))
+    await client.get(f"/v1/agents/{AGENT}")
+    stats = (await client.get("/_fake/stats")).json()
+    assert (stats["requests"], stats["stage_requests"], stats["polls"]) == (4, 2, 1)
+    assert (stats["calls"], stats["responses"]) == ({"staged": 2}, {"201": 2, "200": 2})
+    assert stats["aborted"] == 0
+
+
+def test_it_runs_as_a_program_of_its_own_and_says_when_it_is_ready() -> None:
+    command = [sys.executable, "-m", "sip_stager.demo.api", "--delay", "0.01", "--key", "k"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout
+            ready = program.stdout.readline()
+            (url,) = re.findall(r"ready on (http://127\.0\.0\.1:\d+)", ready)
+            assert httpx.get(f"{url}/_fake/stats").json()["requests"] == 0
+        finally:
+            program.terminate()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo.api import FakeApi
+from sip_stager.ports import Call
+from sip_stager.staging.rounded import RoundedApi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+KEY = "key-that-nobody-may-see"
+
+
+@pytest.fixture
+def call() -> Call:
+    agent_id = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+    return Call("sip-call-1", "paris", "+33912345678", "+33612345678", agent_id, 4.0)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeApi]:
+    async with FakeApi(key=KEY) as api:
+        yield api
+
+
+@pytest.fixture
+async def client(fake: FakeApi) -> AsyncIterator[RoundedApi]:
+    async with RoundedApi(fake.url, SecretStr(KEY), body_most=4096) as api:
+        yield api

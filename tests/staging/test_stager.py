@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.events import StagingEnded, StagingPolled, StagingStarted
+from sip_stager.ports import Call, Decision, Forward, Refusal
+from sip_stager.staging.rounded import RoundedApi
+from sip_stager.staging.stager import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.demo.api import FakeApi
+    from sip_stager.events import Event
+
+Mode = Literal["sync", "async"]
+KEY = "key-that-nobody-may-see"
+
+
+class Stage:
+    """A stager, and what it told."""
+
+    def __init__(self, client: RoundedApi, call: Call, mode: Mode = "sync") -> None:
+        self.events: list[Event] = []
+        self.decisions: list[Decision] = []
+        self.call = call
+        self.staging = Staging(
+            client, self.events.append, mode=mode, poll_first=0.01, poll_most=0.05
+        )
+
+    def start(self) -> asyncio.Task[None]:
+        return self.staging.start(self.call, self.decisions.append)
+
+    async def decision(self) -> Decision:
+        await self.start()
+        (decision,) = self.decisions
+        return decision
+
+    @property
+    def ended(self) -> StagingEnded:
+        (ended,) = [event for event in self.events if isinstance(event, StagingEnded)]
+        assert self.events[-1] is ended
+        return ended
+
+    @property
+    def polled(self) -> list[str]:
+        return [event.status for event in self.events if isinstance(event, StagingPolled)]
+
+
+async def _eventually(condition: Callable[[], int], value: int = 1) -> None:
+    while condition() != value:  # noqa: ASYNC110  # a server's counter can wake nobody
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_staged_call_is_forwarded_with_its_id(
+    client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    stage = Stage(client, call, mode)
+    decision = await stage.decision()
+    assert decision == Forward(stage.ended.call_id)
+    assert stage.events[0] == StagingStarted(call, mode)
+    assert (stage.ended.outcome, stage.ended.http_status) == ("staged", 201)
+    assert sum(stage.ended.phases.values()) <= stage.ended.elapsed
+
+
+async def test_nothing_is_told_before_start_has_returned(client: RoundedApi, call: Call) -> None:
+    stage = Stage(client, call)
+    task = stage.start()
+    assert (stage.events, stage.decisions, stage.staging.waiting) == ([], [], 1)
+    await task
+    await asyncio.sleep(0)
+    assert stage.staging.waiting == 0
+
+
+async def test_an_asynchronous_call_is_polled_until_it_is_staged(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=0.1)
+    stage = Stage(client, call, "async")
+    assert isinstance(await stage.decision(), Forward)
+    *before, last = stage.polled
+    assert set(before) == {"initiated"}
+    assert last == "staged"
+    assert set(stage.ended.phases) == {"connect", "request", "poll"}
+    assert len(stage.polled) <= 5  # 10 + 20 + 40 + 50 ms
+
+
+async def test_an_unknown_status_is_polled_on(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(becomes="warming")
+    stage = Stage(client, dataclasses.replace(call, deadline=0.2), "async")
+    assert isinstance(await stage.decision(), Refusal)
+    assert set(stage.polled) == {"warming"}
+    assert stage.ended.outcome == "over_time"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "ringing",
+        "in_progress",
+        "connected",
+        "failed",
+        "busy",
+        "no_answer",
+        "canceled",
+        "completed",
+        "redirection_completed",
+    ],
+)
+async def test_a_call_that_is_claimed_or_over_is_refused_at_once(
+    fake: FakeApi, client: RoundedApi, call: Call, status: str
+) -> None:
+    fake.default = Behaviour(becomes=status)
+    stage = Stage(client, call, "async")
+    decision = await stage.decision()
+    assert isinstance(decision, Refusal)
+    assert decision.cause == "refused"
+    assert status in decision.text
+    assert fake.stats.polls == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_a_poll_that_fails_for_the_moment_is_tried_again(
+    fake: FakeApi, client: RoundedApi, call: Call, status: int
+) -> None:
+    fake.default = Behaviour(poll_failures=2, poll_status=status)
+    assert isinstance(await Stage(client, call, "async").decision(), Forward)
+    assert fake.stats.polls == 3
+
+
+async def test_a_poll_waits_as_long_as_the_api_asks(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(poll_failures=1, poll_status=429, retry_after="9")
+    stage = Stage(client, dataclasses.replace(call, deadline=0.3), "async")
+    assert isinstance(await stage.decision(), Refusal)
+    assert (stage.ended.outcome, fake.stats.polls) == ("over_time", 1)
+
+
+async def test_an_asynchronous_call_that_is_refused_is_not_polled(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(status=422)
+    assert isinstance(await Stage(client, call, "async").decision(), Refusal)
+    assert fake.stats.requests == 1
+
+
+async def test_a_poll_that_meets_a_broken_network_is_tried_again(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=9)
+    stage = Stage(client, dataclasses.replace(call, deadline=0.3), "async")
+    task = stage.start()
+    await _eventually(lambda: min(fake.stats.polls, 1))
+    await fake.close()
+    await task
+    assert stage.ended.outcome == "over_time"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_poll_that_fails_for_good_ends_the_staging(
+    fake: FakeApi, client: RoundedApi, call: Call, status: int
+) -> None:
+    fake.default = Behaviour(poll_failures=99, poll_status=status)
+    stage = Stage(client, call, "async")
+    assert isinstance(await stage.decision(), Refusal)
+    assert (stage.ended.outcome, stage.ended.http_status) == ("refused", status)
+    assert fake.stats.polls == 1
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("fault", ["silent", "slow_headers", "drip"])
+async def test_one_deadline_holds_over_everything(
+    fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, mode: Mode
+) -> None:
+    fake.default = Behaviour(fault=fault)
+    stage = Stage(client, dataclasses.replace(call, deadline=0.3), mode)
+    decision = await stage.decision()
+    assert isinstance(decision, Refusal)
+    assert (decision.status, decision.cause) == (503, "over_time")
+    assert decision.text == "the API did not stage the call within 0.3 s"
+    assert stage.ended.elapsed >= 0.29
+    await _eventually(lambda: fake.stats.aborted)
+
+
+async def test_no_poll_comes_after_the_deadline(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=9)
+    stage = Stage(client, dataclasses.replace(call, deadline=0.15), "async")
+    assert isinstance(await stage.decision(), Refusal)
+    polls = fake.stats.polls
+    await asyncio.sleep(0.15)
+    assert fake.stats.polls == polls
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_cancelling_closes_the_http_request_at_once(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    fake.default = Behaviour(latency=9)
+    stage = Stage(client, call, mode)
+    task = stage.start()
+    await _eventually(lambda: fake.stats.stage_requests)
+    task.cancel()
+    await _eventually(lambda: fake.stats.aborted)
+    assert (stage.decisions, stage.ended.outcome) == ([], "cancelled")
+    assert stage.staging.waiting == 0
+    assert fake.stats.stage_requests == 1
+
+
+async def test_cancelling_between_polls_ends_them(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=9)
+    stage = Stage(client, call, "async")
+    task = stage.start()
+    await _eventually(lambda: min(fake.stats.polls, 1))
+    task.cancel()
+    await asyncio.wait([task])
+    polls = fake.stats.polls
+    await asyncio.sleep(0.1)
+    assert (fake.stats.polls, stage.decisions, stage.ended.outcome) == (polls, [], "cancelled")
+
+
+async def test_cancelling_before_it_began_sends_nothing(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    stage = Stage(client, call)
+    stage.start().cancel()
+    await asyncio.sleep(0.05)
+    assert (stage.events, stage.decisions, stage.staging.waiting) == ([], [], 0)
+    assert fake.stats.requests == 0
+
+
+async def test_nothing_is_decided_after_cancel_at_whatever_moment_it_comes(
+    client: RoundedApi, call: Call
+) -> None:
+    for turns in range(60):
+        stage = Stage(client, call)
+        task = stage.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        decided = len(stage.decisions)
+        task.cancel()
+        await asyncio.wait([task])
+        assert len(stage.decisions) == decided
+
+
+async def test_many_cancelled_calls_leave_nothing_behind(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=9)
+    stage = Stage(client, call)
+    tasks = [stage.start() for _ in range(50)]
+    await _eventually(lambda: fake.stats.stage_requests, 50)
+    for task in tasks:
+        task.cancel()
+    await _eventually(lambda: fake.stats.aborted, 50)
+    assert stage.staging.waiting == 0
+    fake.default = Behaviour()
+    assert isinstance(await stage.decision(), Forward)
+
+
+class Broken(RoundedApi):
+    async def stage(self, *_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError
+
+
+async def test_a_mistake_of_our_own_is_logged_and_refuses_the_call(call: Call) -> None:
+    async with Broken("http://127.0.0.1:1", SecretStr(KEY)) as client:
+        stage = Stage(client, call)
+        with capture_logs() as logs:
+            decision = await stage.decision()
+    assert isinstance(decision, Refusal)
+    assert (decision.status, decision.cause) == (503, "own_mistake")
+    assert stage.ended.outcome == "own_mistake"
+    (line,) = logs
+    assert (line["event"], line["sip_call_id"]) == ("staging_failed", "sip-call-1")
+
+
+async def test_an_observers_mistake_costs_no_call(client: RoundedApi, call: Call) -> None:
+    def broken(_: Event) -> None:
+        raise ZeroDivisionError
+
+    decisions: list[Decision] = []
+    with capture_logs() as logs:
+        await Staging(client, broken).start(call, decisions.append)
+    assert [type(decision) for decision in decisions] == [Forward]
+    assert {line["event"] for line in logs} == {"notify_failed"}
+
+
+async def test_a_mistake_of_the_one_who_is_told_is_logged_and_he_is_not_told_again(
+    client: RoundedApi, call: Call
+) -> None:
+    told: list[Decision] = []
+
+    def broken(decision: Decision) -> None:
+        told.append(decision)
+        raise ZeroDivisionError
+
+    with capture_logs() as logs:
+        await Staging(client, lambda _: None).start(call, broken)
+    assert len(told) == 1
+    assert [line["event"] for line in logs] == ["staging_result_failed"]
