@@ -201,8 +201,11 @@ def _in_httpx_words(error: Exception, *, answered: bool) -> httpx.TransportError
             kind = httpx.ConnectError
         case aiohttp.ClientResponseError():
             kind, words = httpx.RemoteProtocolError, "the answer is not HTTP"
-        case aiohttp.ServerDisconnectedError(message=str()) | OSError() if not answered:
+        case aiohttp.ServerDisconnectedError(message=str()) if not answered:
             kind, words = _Unanswered, "the connection was closed before any answer"
+        case OSError() if not answered:
+            why = os.strerror(error.errno or errno.ECONNRESET).lower()
+            kind, words = _Unanswered, f"the connection broke before any answer: {why}"
         case _:
             kind, words = httpx.ReadError, "the connection was closed within the answer"
     return kind(words)

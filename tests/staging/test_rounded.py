@@ -83,9 +83,9 @@ async def test_a_success_without_a_usable_id_is_nonsense(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("reset", "before any answer"),
-        ("hang_up", "before any answer"),
-        ("truncated_body", "within the answer"),
+        ("reset", "broke before any answer: connection reset by peer"),
+        ("hang_up", "was closed before any answer"),
+        ("truncated_body", "was closed within the answer"),
     ],
 )
 async def test_a_broken_connection_is_unreachable(
@@ -93,7 +93,7 @@ async def test_a_broken_connection_is_unreachable(
 ) -> None:
     fake.default = Behaviour(fault=fault)
     outcome = await client.stage(call, {}, sync=True)
-    assert outcome == Unreachable(f"the connection was closed {words}")
+    assert outcome == Unreachable(f"the connection {words}")
     assert fake.stats.stage_requests == 1
 
 
