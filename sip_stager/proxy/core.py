@@ -79,16 +79,12 @@ class Proxy:
         if not routed.was_ours or hops_left(ack) == 0 or not self._concerns_us(routed, source):
             self._drop(source, "stray_ack", "an ACK that is not to be forwarded")
             return
-        locator = self._facilities.locator
-        target = locator.known(routed.next_hop, routed.leaving)
-        if target is not None:
-            self._send_ack(routed, source, target)
-            return
+        branch = self._facilities.identifiers.stateless_branch(ack.branch, ack.call_id)
 
-        def located(found: Flow | None) -> None:
-            self._send_ack(routed, source, found)
+        def located(target: Flow | None) -> None:
+            self._send_ack(routed, branch, source, target)
 
-        locator.locate(routed.next_hop, routed.leaving, located)
+        self._facilities.locator.find(routed, located)
 
     def receive_cancel(
         self, cancel: Request, transaction: ServerTransaction, invite: Server | None
@@ -137,7 +133,8 @@ class Proxy:
         return Routed(request.without(b"route"), False, None, self._upstream.uri)
 
     def _relay(self, routed: Routed, source: Flow, transaction: Server) -> None:
-        routed = routed._replace(request=routed.request.without(CALL_ID_FIELD))
+        if CALL_ID_FIELD in routed.request.names:
+            routed = routed._replace(request=routed.request.without(CALL_ID_FIELD))
         if not routed.was_ours:
             self._reject(routed.request, transaction, 481)
         elif not self._concerns_us(routed, source):
@@ -156,12 +153,10 @@ class Proxy:
             map(self._admission.knows, (source.host, target))
         )
 
-    def _send_ack(self, routed: Routed, source: Flow, target: Flow | None) -> None:
+    def _send_ack(self, routed: Routed, branch: bytes, source: Flow, target: Flow | None) -> None:
         if target is None:
             self._drop(source, "unroutable", "the next hop of an ACK has no address")
             return
-        via = routed.request.top_via
-        branch = self._facilities.identifiers.stateless_branch(via.branch, routed.request.call_id)
         copy = make_copy(
             routed.request, self._facilities.interfaces, source.interface, target.interface, branch
         )

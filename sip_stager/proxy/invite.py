@@ -60,7 +60,7 @@ class ForwardedInvite:
         call: StagedCall | None = None,
     ) -> None:
         self._facilities = facilities
-        self._routed = routed
+        self._routed: Routed | None = routed
         self._source = source
         self._server = server
         self._call = call
@@ -73,12 +73,9 @@ class ForwardedInvite:
     def start(self) -> None:
         """Find the next hop and send the copy."""
         self._server.owner = self
-        locator, routed = self._facilities.locator, self._routed
-        target = locator.known(routed.next_hop, routed.leaving)
-        if target is not None:
-            self._located(target)
-        else:
-            self._waiting = locator.locate(routed.next_hop, routed.leaving, self._located)
+        if self._routed is not None:
+            look_up = self._facilities.locator.find(self._routed, self._located)
+            self._waiting = look_up or self._waiting
 
     def receive(self, response: Response) -> None:
         """Take a response of the next hop."""
@@ -119,7 +116,7 @@ class ForwardedInvite:
 
     def _located(self, target: Flow | None) -> None:
         self._waiting = None
-        if target is None:
+        if target is None or self._routed is None:
             self._end(503, "unreachable")
             return
         self._state = State.CALLING
@@ -155,7 +152,7 @@ class ForwardedInvite:
     def _ring_out(self) -> None:
         """End what rang for too long: timer C (RFC 3261 16.8)."""
         self._send_cancel()
-        self._final(self._answer(408), "timed_out")
+        self._end(408, "timed_out")
 
     def _outcome(self, status: int) -> str:
         if status < 300:
@@ -163,25 +160,23 @@ class ForwardedInvite:
         cancelled = self._state in {State.CANCELLING, State.CANCELLED_UNHEARD}
         return "cancelled" if cancelled else "rejected"
 
-    def _answer(self, status: int) -> Response:
-        tag = self._facilities.identifiers.tag()
-        return make_response(self._routed.request, status, tag)
-
     def _end(self, status: int, outcome: str) -> None:
-        self._final(self._answer(status), outcome)
+        if self._routed is not None:
+            tag = self._facilities.identifiers.tag()
+            self._final(make_response(self._routed.request, status, tag), outcome)
 
     def _final(self, response: Response, outcome: str) -> None:
-        """Answer the caller; what only the way there needed is let go."""
+        """Answer the caller, and let go what only the way there needed: a 2xx may come for 32 s."""
         self._server.respond(response)
         if self._state is State.OVER:
             return
         self._stop_waiting()
         self._state = State.OVER
-        self._client = None
         if self._call is not None:
             call, call_id, _ = self._call
             elapsed = self._elapsed()
             self._facilities.notify(CallEnded(call, call_id, outcome, response.status, elapsed))
+        self._client = self._routed = self._call = None
 
     def _elapsed(self) -> float:
         return self._facilities.clock.time() - (self._call.began if self._call else 0.0)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
 from sip_stager.proxy.interfaces import Interfaces, ip_version
-from sip_stager.sip.uri import DEFAULT_PORT, Uri, parameter
+from sip_stager.sip.uri import DEFAULT_PORT, Uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.ports import Cancellable, Resolver
+    from sip_stager.proxy.routing import Routed
 
 
 class Locator:
@@ -21,24 +22,24 @@ class Locator:
         self._interfaces = interfaces
         self._resolver = resolver
 
-    def known(self, uri: Uri, preferred: int | None) -> Flow | None:
-        """Give the flow at once where the URI holds an IP address that we can reach."""
-        return self._flow(uri, target_host(uri), preferred)
-
     def address(self, uri: Uri) -> str:
         """Give the address that a URI leads to, as far as it is known; else its host."""
-        host = target_host(uri)
-        return self._resolver.known(host) or host
+        return self._resolver.known(uri.target) or uri.target
 
-    def locate(
-        self, uri: Uri, preferred: int | None, done: Callable[[Flow | None], None]
-    ) -> Cancellable:
-        """Look the host up, and call ``done`` later with the flow, or None."""
+    def find(self, routed: Routed, done: Callable[[Flow | None], None]) -> Cancellable | None:
+        """Call ``done`` with the flow to the next hop, or None where there is none.
+
+        At once where the next hop is an IP address, and nothing is under way then; else later.
+        """
+        uri, preferred = routed.next_hop, routed.leaving
+        if ip_version(uri.target):
+            done(self._flow(uri, uri.target, preferred))
+            return None
 
         def resolved(address: str | None) -> None:
             done(self._flow(uri, address, preferred) if address else None)
 
-        return self._resolver.resolve(target_host(uri), resolved)
+        return self._resolver.resolve(uri.target, resolved)
 
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
         version = ip_version(address)
@@ -46,9 +47,3 @@ class Locator:
         if not version or leaving is None:
             return None
         return Flow(uri.transport, address, uri.port or DEFAULT_PORT, leaving)
-
-
-def target_host(uri: Uri) -> str:
-    """Give the host to send to: ``maddr`` goes ahead of the host (RFC 3261 19.1.1)."""
-    maddr = parameter(uri, b"maddr").decode("latin-1").strip("[]")
-    return maddr or uri.host

@@ -29,12 +29,7 @@ class Relay:
 
     def start(self) -> None:
         """Find the next hop and send the copy."""
-        locator = self._facilities.locator
-        target = locator.known(self._routed.next_hop, self._routed.leaving)
-        if target is not None:
-            self._located(target)
-        else:
-            locator.locate(self._routed.next_hop, self._routed.leaving, self._located)
+        self._facilities.locator.find(self._routed, self._located)
 
     def receive(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""

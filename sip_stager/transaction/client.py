@@ -49,14 +49,15 @@ class ClientTransaction(Transaction):
         """Take a response."""
         if self.state is State.COMPLETED:
             return
+        user = self._user
         if response.status < 200:
             self.state = State.PROCEEDING
         else:
             self._enter(State.COMPLETED)
-            self._request = None
+            self._request = self._user = None
             self._after(0.0 if self.reliable else self._around.timers.t4, self.abandon)
-        if self._user is not None:
-            self._user.receive(response)
+        if user is not None:
+            user.receive(response)
 
     def abandon(self) -> None:
         """End it."""

@@ -57,13 +57,11 @@ class InviteClientTransaction(Transaction):
         """Take a response."""
         if self.state is State.COMPLETED:
             self._acknowledge_again(response)
-        elif self._user is None or self.request is None:
-            return
         elif response.status < 200:
             self._provisional(response)
         elif response.status < 300:
             self._accept(response)
-        elif self.state is not State.ACCEPTED:
+        elif self._user is not None and self.request is not None:
             self._complete(response, self._user, self.request)
 
     def abandon(self) -> None:
@@ -85,6 +83,7 @@ class InviteClientTransaction(Transaction):
     def _accept(self, response: Response) -> None:
         if self.state is not State.ACCEPTED:
             self._enter(State.ACCEPTED)
+            self.request = None
             self._after(self._around.timers.patience, self.abandon)
         if self._user is not None:
             self._user.receive(response)
