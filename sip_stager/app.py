@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,7 @@ class Application:
             Identifiers(os.urandom(32)),
             timers,
             self._notify,
+            time.perf_counter,
         )
         Proxy(facilities, _admission(settings), self._staging, _upstream(settings))
         self._metrics = Metrics(

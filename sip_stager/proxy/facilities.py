@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sip_stager.proxy.forwarding import make_copy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.ports import Clock, Flow, Notify
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.location import Locator
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facilities:
-    """One of these serves all requests."""
+    """One of these serves all requests.
+
+    ``now`` gives seconds for what is measured; an event loop's own time may move in milliseconds.
+    """
 
     clock: Clock
     layer: TransactionLayer
@@ -29,6 +34,7 @@ class Facilities:
     identifiers: Identifiers
     timers: Timers
     notify: Notify
+    now: Callable[[], float]
 
     def forward(
         self, request: Request, source: Flow, target: Flow, user: ClientUser, *, record: bool

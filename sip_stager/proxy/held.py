@@ -44,7 +44,7 @@ class HeldInvite:
         self._routed = routed
         self._source = source
         self._server = server
-        self._began = facilities.clock.time()
+        self._began = facilities.now()
         self._staging: Cancellable | None = None
 
     def start(self, stager: Stager) -> None:
@@ -59,7 +59,7 @@ class HeldInvite:
             self._staging.cancel()
         tag = self._facilities.identifiers.tag()
         self._server.respond(make_response(self._routed.request, 487, tag))
-        elapsed = self._facilities.clock.time() - self._began
+        elapsed = self._facilities.now() - self._began
         self._facilities.notify(CallEnded(self._call, "", "cancelled", 487, elapsed))
 
     def _decided(self, decision: Decision) -> None:
@@ -74,7 +74,7 @@ class HeldInvite:
     def _refuse(self, refusal: Refusal) -> None:
         tag = self._facilities.identifiers.tag()
         self._server.respond(refusing(self._routed.request, refusal, tag))
-        elapsed = self._facilities.clock.time() - self._began
+        elapsed = self._facilities.now() - self._began
         self._facilities.notify(
             CallRefused(
                 self._call.sip_call_id,

@@ -179,7 +179,7 @@ class ForwardedInvite:
         self._client = self._routed = self._call = None
 
     def _elapsed(self) -> float:
-        return self._facilities.clock.time() - (self._call.began if self._call else 0.0)
+        return self._facilities.now() - (self._call.began if self._call else 0.0)
 
     def _wait(self, delay: float, then: Callable[[], None]) -> None:
         self._stop_waiting()

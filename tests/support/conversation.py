@@ -57,7 +57,14 @@ class Conversation:
         interfaces = Interfaces(INTERFACES)
         locator = Locator(interfaces, self.resolver)
         facilities = Facilities(
-            clock, self.layer, interfaces, locator, Identifiers(b"seed"), timers, self.events.append
+            clock,
+            self.layer,
+            interfaces,
+            locator,
+            Identifiers(b"seed"),
+            timers,
+            self.events.append,
+            self.clock.time,
         )
         self.proxy = Proxy(
             facilities,
