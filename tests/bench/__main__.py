@@ -55,7 +55,9 @@ def main(
     report.write(path)
     _console.print(f"written to {path}")
     if clients:
-        subprocess.run([python, "-m", "tests.bench.http_clients"], check=True)
+        figures = path.with_name(f"{path.stem}-clients.json")
+        command = [python, "-m", "tests.bench.http_clients", "--json", str(figures)]
+        subprocess.run(command, check=True)
     if not all(verdict.met for point in report.points for verdict in verdicts(point)):
         raise typer.Exit(1)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MISSING = "no capture tool: install the Debian package wireshark-common (dumpcap) or tcpdump"
-_SNAP = 900  # bytes of each packet: enough for a Call-ID that stands early
+_SNAP = 640  # bytes of each packet: enough for a Call-ID that stands early
 _TAIL = 16384  # bytes of the file in which a mark is looked for
 # In words of four bytes after the UDP header: a request that begins with "INVI", or a response
 # whose code, after "SIP/2.0 ", is "180 ".
