@@ -23,8 +23,8 @@ print(json.dumps({
 class Interpreter:
     """What an interpreter says about itself.
 
-    ``optimised`` is whether configure was given ``--enable-optimizations``.  Debian's package is
-    not, and is profile-guided all the same: its build rules train the compiler on their own.
+    ``optimised`` is whether configure was given ``--enable-optimizations``.  Without it a build may
+    still be profile-guided by a distribution's own rules, which these arguments do not tell.
     """
 
     version: str
