@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from sip_stager.sip.fields import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOST_HEADER = 65536
 """Bytes of a message before its body; signed headers and tokens make real ones tens of KiB."""
@@ -14,8 +18,11 @@ MOST_BODY = 65536
 PONG = b"\r\n"
 """The answer to a keepalive of a double CR LF (RFC 5626 3.5.1)."""
 
+_NO_LINE_BREAK = re.compile(rb"[^\r\n]")
+_END = b"\r\n\r\n"
 _LENGTH = re.compile(
-    rb"\r\n(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE
+    rb"\r\n(?:content-length|l)[ \t]*+:[ \t]*+(?:\r\n[ \t]++)?([0-9]{1,10}+)[ \t]*+\r\n",
+    re.IGNORECASE,
 )
 
 
@@ -29,47 +36,52 @@ class Framer:
         self._buffer = b""
         self.pings = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what arrived and give the messages that are whole.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take what arrived and give the messages that are whole, one by one.
 
         ``pings`` counts the keepalives among them, which the caller answers and sets to zero.
-        Raises ``Malformed`` for a message without Content-Length, or past the bounds.
+        Raises ``Malformed`` for a message without Content-Length, or past the bounds, when those
+        ahead of it were given.
         """
         self._buffer += data
-        messages = []
-        while message := self._cut():
-            messages.append(message)
-        return messages
+        taken = 0
+        try:
+            while True:
+                taken = self._after_line_breaks(taken)
+                size = self._size(taken)
+                if size is None:
+                    return
+                taken += size
+                yield self._buffer[taken - size : taken]
+        finally:
+            self._buffer = self._buffer[taken:]
 
-    def _cut(self) -> bytes | None:
-        self._skip_line_breaks()
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > MOST_HEADER:
-                raise Malformed("the header is too long", 513)
-            return None
-        if end > MOST_HEADER:
-            raise Malformed("the header is too long", 513)
-        total = end + 4 + self._body_length(end)
-        if len(self._buffer) < total:
-            return None
-        message, self._buffer = self._buffer[:total], self._buffer[total:]
-        return message
-
-    def _skip_line_breaks(self) -> None:
-        """Drop the line breaks between messages, and count the double ones.
+    def _after_line_breaks(self, start: int) -> int:
+        """Give where the next message begins, and count the double line breaks ahead of it.
 
         A double CR LF may come in two segments, so what ends in the middle of one is kept.
         """
-        rest = self._buffer.lstrip(b"\r\n")
-        skipped = self._buffer[: len(self._buffer) - len(rest)]
-        if skipped:
-            pings = skipped.count(b"\r\n\r\n")
-            self.pings += pings
-            self._buffer = rest or skipped[4 * pings :]
+        message = _NO_LINE_BREAK.search(self._buffer, start)
+        end = message.start() if message else len(self._buffer)
+        self.pings += self._buffer.count(_END, start, end)
+        if message:
+            return end
+        last = self._buffer.rfind(_END, start)
+        return max(end - 3, start if last < 0 else last + len(_END))
 
-    def _body_length(self, end: int) -> int:
-        match = _LENGTH.search(self._buffer, 0, end + 2)
+    def _size(self, start: int) -> int | None:
+        """Give the bytes of the message that begins there, None while it is not whole."""
+        end = self._buffer.find(_END, start)
+        header = (len(self._buffer) - 3 if end < 0 else end) - start
+        if header > MOST_HEADER:
+            raise Malformed("the header is too long", 513)
+        if end < 0:
+            return None
+        size = header + len(_END) + self._body_length(start, end)
+        return size if start + size <= len(self._buffer) else None
+
+    def _body_length(self, start: int, end: int) -> int:
+        match = _LENGTH.search(self._buffer, start, end + 2)
         if match is None:
             raise Malformed("a message on a stream without Content-Length")
         length = int(match[1])

@@ -17,8 +17,10 @@ from sip_stager.sip.via import Via, branch_of, parse_via, stamped
 MOST_FIELDS = 256
 """Header fields in one message; real ones have a few dozen."""
 
+# Possessive, so that a run of blanks is read once: a stranger chooses how long it is.
 _REQUEST_LINE = re.compile(
-    rb"([A-Za-z0-9.!%*_+`'~-]+)[ \t]+([^\r\n]*?)[ \t]+(SIP/[0-9]+\.[0-9]+)[ \t]*\Z", re.IGNORECASE
+    rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
+    re.IGNORECASE,
 )
 _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
@@ -197,12 +199,16 @@ class Request(Message):
         return Request(line, self.names, self.fields, self.body)
 
     def stamped(self, host: str, port: int) -> Request:
-        """Note in the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
+        """Note in the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
+
+        Raises ``Malformed`` where there is no Via, or none that can be read.
+        """
+        via = self.top_via
         index = self.names.index(b"via")
         field = self.fields[index]
         start = field.index(b":") + 1
         first = split_list(field[start:])[0]
-        noted = stamped(first, self.top_via, host, port)
+        noted = stamped(first, via, host, port)
         if noted is first:
             return self
         return self.with_field(index, field[:start] + noted + field[start + len(first) :])
@@ -216,18 +222,22 @@ class Request(Message):
             raise Malformed("only SIP/2.0 is spoken here", 505)
         if self.start_line != b"%b %b %b" % (self.method, self.uri_text, self.version):
             raise Malformed("white space in the Request-Line")
-        names = self.names
-        for name in _SINGLE:
-            if names.count(name) != 1:
-                raise Malformed(f"{name.decode()} must occur exactly once")
-        for name in _AT_MOST_ONCE:
-            if names.count(name) > 1:
-                raise Malformed(f"{name.decode()} occurs more than once")
+        distinct = set(self.names)
+        if not distinct.issuperset(_SINGLE) or len(distinct) != len(self.names):
+            self._check_counts()
         if self.cseq[1] != self.method:
             raise Malformed("CSeq names another method")
         if not self.call_id:
             raise Malformed("Call-ID is empty")
         self.check_body()
+
+    def _check_counts(self) -> None:
+        for name in _SINGLE:
+            if self.names.count(name) != 1:
+                raise Malformed(f"{name.decode()} must occur exactly once")
+        for name in _AT_MOST_ONCE:
+            if self.names.count(name) > 1:
+                raise Malformed(f"{name.decode()} occurs more than once")
 
 
 class Response(Message):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
+from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.uri import DEFAULT_PORT
 
@@ -22,6 +24,7 @@ REASONS = {
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
+    414: b"Request-URI Too Long",
     416: b"Unsupported URI Scheme",
     420: b"Bad Extension",
     481: b"Call/Transaction Does Not Exist",
@@ -54,7 +57,7 @@ def make_response(
             fields.append(field)
         elif name == b"to":
             names.append(name)
-            fields.append(field + b";tag=" + tag if tag and b"tag=" not in field else field)
+            fields.append(field + b";tag=" + tag if tag and not _tagged(request) else field)
     for name, value in extra:
         names.append(name.lower())
         fields.append(name + b": " + value)
@@ -62,6 +65,13 @@ def make_response(
     fields.append(b"Content-Length: 0")
     phrase = reason or REASONS.get(status, b"")
     return Response(b"SIP/2.0 %d %b" % (status, phrase), names, fields)
+
+
+def _tagged(request: Request) -> bool:
+    try:
+        return bool(request.to_tag)
+    except Malformed:
+        return False
 
 
 def quoted(text: str) -> bytes:
@@ -78,17 +88,17 @@ def response_flow(via: Via, source: Flow) -> Flow:
     """
     if source.transport != "UDP":
         return source._replace(port=via.port or DEFAULT_PORT)
-    if b"rport" in via.parameters:
-        return source
     maddr = via.parameters.get(b"maddr")
-    host = maddr.decode("latin-1").strip("[]") if maddr else source.host
-    return source._replace(host=host, port=via.port or DEFAULT_PORT)
+    host = _ip_address(maddr) if maddr else ""
+    if not host and b"rport" in via.parameters:
+        return source
+    return Flow("UDP", host or source.host, via.port or DEFAULT_PORT, source.interface)
 
 
-def forwarded_flow(via: Via, interface: int) -> Flow:
-    """Where a response goes that is forwarded without a transaction: by its top Via alone."""
-    received = via.parameters.get(b"received")
-    host = received.decode("latin-1").strip("[]") if received else via.host
-    rport = via.parameters.get(b"rport") or b""
-    port = int(rport) if rport.isdigit() else via.port or DEFAULT_PORT
-    return Flow(via.transport, host, port, interface)
+def _ip_address(text: bytes) -> str:
+    """Give an IP address in text, empty for anything else: no response waits for a name."""
+    host = text.decode("latin-1").strip("[]")
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return ""

@@ -13,11 +13,14 @@ _HOST_PART = re.compile(
     rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?(;[^?]*)?(\?.*)?\Z", re.DOTALL
 )
 _ADDRESS = re.compile(
-    rb'\s*(?:(?:"(?:[^"\\]|\\.)*"|[^"<>;,]*)\s*<([^<>]*)>|([^\s"<>;,?]+))\s*(;.*)?\Z', re.DOTALL
+    rb'\s*+(?:(?:"(?:[^"\\]|\\.)*"\s*+|[^"<>;,]*+)<([^<>]*+)>|([^\s"<>;,?]++))\s*+(;.*)?\Z',
+    re.DOTALL,
 )
 
 DEFAULT_PORT = 5060
 """Of UDP and TCP (RFC 3261 19.1.2)."""
+MOST_URI = 4096
+"""Bytes of a URI; real ones have some hundred, and those that were parsed are kept for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class Uri:
 
     ``user`` is as it came, escapes and all, without a password; for a ``tel`` URI it is the
     number.  ``host`` is in lower case and without the brackets of IPv6, and empty for schemes
-    that have none.  ``headers`` is what follows the question mark.
+    that have none.  ``headers`` is what follows the question mark.  ``transport`` is the one that
+    the URI asks for, in capitals, UDP by default (RFC 3263 4.1), and ``target`` the host to send
+    to: ``maddr`` goes ahead of the host (RFC 3261 19.1.1).
     """
 
     text: bytes
@@ -36,18 +41,8 @@ class Uri:
     port: int | None = None
     parameters: Parameters | None = None
     headers: bytes = b""
-
-    @property
-    def transport(self) -> str:
-        """The transport that the URI asks for, in capitals; UDP by default (RFC 3263 4.1)."""
-        return parameter(self, b"transport", b"udp").decode("latin-1").upper()
-
-
-def parameter(uri: Uri, name: bytes, default: bytes = b"") -> bytes:
-    """Give a URI parameter's value; ``default`` where it is absent, empty where it has none."""
-    if not uri.parameters or name not in uri.parameters:
-        return default
-    return uri.parameters[name] or b""
+    transport: str = "UDP"
+    target: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -56,6 +51,8 @@ def parse_uri(text: bytes) -> Uri:
     match = _SCHEME.match(text)
     if match is None or not match[2]:
         raise Malformed("not a URI")
+    if len(text) > MOST_URI:
+        raise Malformed("the URI is too long", 414)
     scheme, rest = match[1].lower(), match[2]
     if scheme == b"tel":
         number, semicolon, parameters = rest.partition(b";")
@@ -66,14 +63,18 @@ def parse_uri(text: bytes) -> Uri:
     parts = _HOST_PART.match(host_part)
     if parts is None or (at and not userinfo):
         raise Malformed("not a SIP URI")
+    host = parts[1].strip(b"[]").decode("ascii").lower()
+    parameters = parse_parameters(parts[3]) if parts[3] else {}
     return Uri(
         text,
         scheme,
         userinfo.partition(b":")[0] if at else None,
-        parts[1].strip(b"[]").decode("ascii").lower(),
+        host,
         port_number(parts[2]),
-        parse_parameters(parts[3]) if parts[3] else {},
+        parameters,
         (parts[4] or b"")[1:],
+        (parameters.get(b"transport") or b"udp").decode("latin-1").upper(),
+        (parameters.get(b"maddr") or b"").decode("latin-1").strip("[]") or host,
     )
 
 

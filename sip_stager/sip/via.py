@@ -9,13 +9,13 @@ from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
 from sip_stager.sip.uri import DEFAULT_PORT, bracketed, port_number
 
 _VIA = re.compile(
-    rb"\s*SIP\s*/\s*2\.0\s*/\s*([^\s/;,]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\s*"
-    rb"(?::\s*([0-9]{1,5}))?\s*(;.*)?\Z",
+    rb"\s*+SIP\s*+/\s*+2\.0\s*+/\s*+([^\s/;,]++)\s++(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)\s*+"
+    rb"(?::\s*+([0-9]{1,5}+)\s*+)?(;.*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _BRANCH = re.compile(rb";\s*branch\s*=\s*([^\s;,\"]+)", re.IGNORECASE)
-_RPORT = re.compile(rb";\s*rport\s*(?==|;|\Z)(?:=\s*[0-9]*)?", re.IGNORECASE)
-_RECEIVED = re.compile(rb";\s*received\s*=\s*[^\s;,]*", re.IGNORECASE)
+_RPORT = re.compile(rb";\s*+rport\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
+_RECEIVED = re.compile(rb";\s*+received\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
 
 COOKIE = b"z9hG4bK"
 """How a branch begins that is unique in time and space (RFC 3261 8.1.1.7)."""

@@ -159,6 +159,6 @@ def server_key(request: Request, method: bytes) -> Hashable:
         method = b"INVITE"
     if via.branch.startswith(COOKIE):
         return via.branch, via.sent_by, method
-    number = (request.value(b"cseq") or b"").split(b" ")[0]
-    sender = request.value(b"via"), request.value(b"from")
+    number = (request.value(b"cseq") or b"").replace(b"\t", b" ").partition(b" ")[0]
+    sender = request.values(b"via")[0], request.value(b"from")
     return sender, request.uri_text, request.call_id, number, method

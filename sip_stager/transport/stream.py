@@ -66,15 +66,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
         try:
-            messages = self._framer.feed(data)
+            for message in self._framer.feed(data):
+                self._receive(message, self.flow)
         except Malformed as fault:
             self._break(str(fault))
             return
         if self._framer.pings:
             self.send(PONG * self._framer.pings)
             self._framer.pings = 0
-        for message in messages:
-            self._receive(message, self.flow)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's shape
         """Leave."""

@@ -63,6 +63,7 @@ class CachingResolver:
         except (OSError, TimeoutError, UnicodeError):
             return None
         address = str(found[0][4][0])
+        self._known.pop(host, None)  # to the end of the queue of those that may be forgotten
         if len(self._known) >= MOST_NAMES:
             self._known.pop(next(iter(self._known)))
         self._known[host] = (address, self._loop.time())

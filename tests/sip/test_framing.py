@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.framing import MOST_BODY, MOST_HEADER, Framer
+from tests.support.torture import ANSWER, ANY_BYTES, USUAL
+
+SPACED = b"A: b\r\nCONTENT-length \t: \t 3\t\r\n\r\n\r\n\n"
+STREAM = b"\r\n\r\n" + USUAL + ANSWER + b"\r\n" + SPACED + b"\r\n\r\n\r\n\r\n" + USUAL
+
+
+def cut(*segments: bytes) -> tuple[list[bytes], int]:
+    framer = Framer()
+    return [message for segment in segments for message in framer.feed(segment)], framer.pings
+
+
+def cut_to_the_end(segments: list[bytes]) -> tuple[list[bytes], str]:
+    """Give the messages, and why the stream ended, if it did."""
+    framer, messages = Framer(), []
+    try:
+        for segment in segments:
+            for message in framer.feed(segment):
+                messages.append(message)  # noqa: PERF402  what came before the fault counts
+    except Malformed as fault:
+        return messages, str(fault)
+    return messages, ""
+
+
+def split_at(data: bytes, places: list[int]) -> list[bytes]:
+    marks = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in pairwise(marks)]
+
+
+def head(length: int) -> bytes:
+    """Write the start of a message, up to the blank line, of that many bytes."""
+    fixed = b"OPTIONS sip:a@b SIP/2.0\r\nl: 0\r\nX: "
+    return fixed + b"x" * (length - len(fixed))
+
+
+def test_messages_that_came_glued_are_cut() -> None:
+    assert cut(STREAM) == ([USUAL, ANSWER, SPACED, USUAL], 3)
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=12))
+def test_any_split_of_a_stream_gives_the_same_messages(places: list[int]) -> None:
+    assert cut(*split_at(STREAM, places))[0] == [USUAL, ANSWER, SPACED, USUAL]
+
+
+def test_byte_by_byte_gives_the_same_messages_and_keepalives() -> None:
+    assert cut(*(bytes([byte]) for byte in STREAM)) == cut(STREAM)
+
+
+@given(st.lists(ANY_BYTES, max_size=4), st.lists(st.integers(0, 5000), max_size=6))
+@example([USUAL, b"BYE sip:a@b SIP/2.0\r\n\r\n"], [])
+def test_the_split_does_not_change_what_any_stream_means(
+    parts: list[bytes], places: list[int]
+) -> None:
+    stream = b"".join(parts)
+    assert cut_to_the_end(split_at(stream, places)) == cut_to_the_end([stream])
+
+
+@pytest.mark.parametrize(
+    ("segments", "pings"),
+    [
+        ([b"\r\n\r\n"], 1),
+        ([b"\r\n", b"\r\n"], 1),
+        ([b"\r", b"\n\r", b"\n"], 1),
+        ([b"\r\n\r\n\r", b"\n\r\n"], 2),
+        ([b"\r\n"], 0),
+        ([b"\r\n", USUAL], 0),
+        ([USUAL + b"\r\n", b"\r\n" + USUAL], 1),
+        ([b"\n\n\n\n\r\n\r\n", b"\r\n\r\n"], 2),
+    ],
+)
+def test_a_double_line_break_between_messages_is_a_keepalive(
+    segments: list[bytes], pings: int
+) -> None:
+    assert cut(*segments)[1] == pings
+
+
+def test_line_breaks_without_end_are_not_kept() -> None:
+    framer = Framer()
+    for _ in range(10):
+        assert list(framer.feed(b"\n" * MOST_HEADER)) == []
+    assert list(framer.feed(USUAL)) == [USUAL]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"X: 1",
+        b"Content-Length: ",
+        b"Content-Length: x",
+        b"Content-Length: -1",
+        b"Content-Length: 1 2",
+        b"X-Content-Length: 1",
+        b"l: 2147483648",
+        b"l: 99999999999",
+        b"l: %d" % (MOST_BODY + 1),
+    ],
+)
+def test_a_message_whose_end_can_not_be_known_or_is_too_far_ends_the_stream(field: bytes) -> None:
+    messages, why = cut_to_the_end(
+        [USUAL + b"BYE sip:a@b SIP/2.0\r\n" + field + b"\r\n\r\n" + USUAL]
+    )
+    assert messages == [USUAL]
+    assert why
+
+
+def test_the_longest_body_is_taken() -> None:
+    message = b"A sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % MOST_BODY + b"x" * MOST_BODY
+    assert cut(message, USUAL)[0] == [message, USUAL]
+
+
+def test_the_longest_header_is_taken_and_one_byte_more_is_not_however_it_is_split() -> None:
+    longest = head(MOST_HEADER) + b"\r\n\r\n"
+    for end in range(len(longest) - 5, len(longest)):
+        assert cut(longest[:end], longest[end:])[0] == [longest]
+    too_long = head(MOST_HEADER + 1) + b"\r\n\r\n"
+    for segments in ([too_long], [too_long[:-4], too_long[-4:]], [too_long[:-1]]):
+        with pytest.raises(Malformed):
+            cut(*segments)
+
+
+def test_a_header_without_end_is_not_awaited_for_ever() -> None:
+    with pytest.raises(Malformed):
+        cut(*[b"x" * 1000] * 70)
+
+
+def test_of_two_lengths_the_first_counts() -> None:
+    message = b"A sip:a@b SIP/2.0\r\nl: 2\r\nContent-Length: 4\r\n\r\nab"
+    assert cut(message + USUAL)[0] == [message, USUAL]
+
+
+def test_a_folded_length_is_read() -> None:
+    message = b"A sip:a@b SIP/2.0\r\nContent-Length:\r\n 2\r\n\r\nab"
+    assert cut(message + USUAL)[0] == [message, USUAL]
+
+
+def test_a_segment_of_very_many_messages_is_cut_one_by_one() -> None:
+    message = b"A\r\nl:0\r\n\r\n"
+    assert cut(message * 20000) == ([message] * 20000, 0)

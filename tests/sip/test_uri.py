@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.uri import MOST_URI, bracketed, parse_address, parse_uri
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "host", "port"),
+    [
+        (b"sip:b.example", None, "b.example", None),
+        (b"SIP:a@B.Example:5070", b"a", "b.example", 5070),
+        (b"sips:a:secret@b", b"a", "b", None),
+        (b"sip:a@b?x=y&z=%40", b"a", "b", None),
+        (b"sip:a@[2001:DB8::1]:5062;lr", b"a", "2001:db8::1", 5062),
+        (b"sip:[::1]", None, "::1", None),
+        (b"sip:a;b?c/d=e&f+$,g@h", b"a;b?c/d=e&f+$,g", "h", None),
+        (b"sip:%61%00%40@b", b"%61%00%40", "b", None),
+        (
+            b"sip:+33612345678;phone-context=x@b;user=phone",
+            b"+33612345678;phone-context=x",
+            "b",
+            None,
+        ),
+        (b"sip:a@b:65535", b"a", "b", 65535),
+    ],
+)
+def test_a_sip_uri_is_taken_apart(
+    text: bytes, user: bytes | None, host: str, port: int | None
+) -> None:
+    uri = parse_uri(text)
+    assert uri.scheme in {b"sip", b"sips"}
+    assert (uri.text, uri.user, uri.host, uri.port) == (text, user, host, port)
+
+
+def test_parameters_and_headers_are_told_apart() -> None:
+    uri = parse_uri(b"sip:a@b;Transport=tcp;lr?subject=x;y&to=z%40w")
+    assert uri.parameters == {b"transport": b"tcp", b"lr": None}
+    assert uri.headers == b"subject=x;y&to=z%40w"
+    assert uri.transport == "TCP"
+    assert parse_uri(b"sip:a@b").transport == parse_uri(b"sip:a@b;transport").transport == "UDP"
+
+
+def test_maddr_goes_ahead_of_the_host() -> None:
+    assert parse_uri(b"sip:a@b;maddr=192.0.2.1").target == "192.0.2.1"
+    assert parse_uri(b"sip:a@b;maddr=[2001:db8::1]").target == "2001:db8::1"
+    assert parse_uri(b"sip:a@b;maddr").target == parse_uri(b"sip:a@B").target == "b"
+
+
+def test_a_tel_uri_holds_a_number_and_parameters() -> None:
+    uri = parse_uri(b"TEL:+33-6-12;phone-context=example.com;ext=1")
+    assert (uri.scheme, uri.user, uri.host) == (b"tel", b"+33-6-12", "")
+    assert uri.parameters == {b"phone-context": b"example.com", b"ext": b"1"}
+
+
+def test_another_scheme_is_kept_whole() -> None:
+    uri = parse_uri(b"urn:service:sos")
+    assert (uri.scheme, uri.text, uri.user, uri.host) == (b"urn", b"urn:service:sos", None, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"sip:",
+        b":a@b",
+        b"1sip:a@b",
+        b"a@b",
+        b"sip:@b",
+        b"sip:a@",
+        b"sip:a@b:0",
+        b"sip:a@b:65536",
+        b"sip:a@b:999999",
+        b"sip:a@b:x",
+        b"sip:a b@c",
+        b"sip:a@b\r\nX: y",
+        b"sip:a@b;=x",
+        b"sip:a@b;x<y>",
+        b"<sip:a@b>",
+        b"sip:a@2001:db8::1",
+        b"sip:a@[2001:db8::1",
+        b"sip:a@b\0",
+    ],
+)
+def test_what_is_no_uri_is_malformed(text: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_uri(text)
+
+
+def test_a_uri_that_is_too_long_deserves_414() -> None:
+    longest = b"sip:" + b"a" * (MOST_URI - 4)
+    assert parse_uri(longest).text == longest
+    with pytest.raises(Malformed) as fault:
+        parse_uri(longest + b"a")
+    assert fault.value.status == 414
+
+
+@given(st.binary(max_size=60) | st.text('sip:ab@[]12;=?<>"\\ ,%', max_size=40).map(str.encode))
+def test_any_bytes_are_a_uri_or_malformed(text: bytes) -> None:
+    for parse in (parse_uri, parse_address):
+        try:
+            parse(text)
+        except Malformed:
+            continue
+    try:
+        assert parse_uri(b"sip:" + text).text == b"sip:" + text
+    except Malformed:
+        return
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "tag"),
+    [
+        (b"<sip:a@b;x=1>;tag=t", b"sip:a@b;x=1", b"t"),
+        (b"sip:a@b;tag=t", b"sip:a@b", b"t"),
+        (b'"A <x>, \\"B\\"" <sip:a@b>', b"sip:a@b", b""),
+        (b"A B C<sip:a@b?x=y,z>", b"sip:a@b?x=y,z", b""),
+        (b"<tel:+33612345678> ; TAG = t", b"tel:+33612345678", b"t"),
+        (b"\t< sip:a@b >", b"sip:a@b", b""),
+    ],
+)
+def test_an_address_is_a_uri_with_parameters_of_its_field(
+    value: bytes, text: bytes, tag: bytes
+) -> None:
+    address = parse_address(value)
+    assert (address.uri.text, address.tag) == (text, tag)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"sip:a@b?x=y",
+        b"sip:a@b,sip:c@d",
+        b"<sip:a@b",
+        b"sip:a@b>",
+        b'"A <sip:a@b>',
+        b"<sip:a@b> x",
+        b"A, B <sip:a@b>",
+        b"<>",
+    ],
+)
+def test_what_is_no_address_is_malformed(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_address(value)
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    assert (bracketed("::1"), bracketed("b.example")) == ("[::1]", "b.example")

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.via import branch_of, made, parse_via, stamped
+
+
+def stamp(value: bytes, host: str = "192.0.2.1", port: int = 1024) -> bytes:
+    return stamped(value, parse_via(value), host, port)
+
+
+@pytest.mark.parametrize(
+    ("value", "transport", "sent_by"),
+    [
+        (b"SIP/2.0/UDP h", "UDP", ("h", 5060)),
+        (b"sip/2.0/tcp H.Example:5070;branch=z9hG4bK1", "TCP", ("h.example", 5070)),
+        (
+            b" SIP  /   2.0  / TCP   192.0.2.1 : 5061 ;branch = z9hG4bK1 ",
+            "TCP",
+            ("192.0.2.1", 5061),
+        ),
+        (b"SIP/2.0/UDP [2001:DB8::1]:5062;lr", "UDP", ("2001:db8::1", 5062)),
+        (b"SIP/2.0/TLS-SCTP h ;x", "TLS-SCTP", ("h", 5060)),
+    ],
+)
+def test_a_via_is_taken_apart(value: bytes, transport: str, sent_by: tuple[str, int]) -> None:
+    via = parse_via(value)
+    assert (via.transport, via.sent_by) == (transport, sent_by)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"SIP/2.0/UDP",
+        b"SIP/3.0/UDP h",
+        b"SIP/2.0 h",
+        b"SIP/2.0/UDPh",
+        b"SIP/2.0/UDP h:0",
+        b"SIP/2.0/UDP h:65536",
+        b"SIP/2.0/UDP h:",
+        b"SIP/2.0/UDP 2001:db8::1",
+        b"SIP/2.0/UDP h;",
+        b"SIP/2.0/UDP h x",
+        b"SIP/2.0/UDP h, SIP/2.0/UDP i",
+    ],
+)
+def test_what_is_no_via_is_malformed(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_via(value)
+
+
+def test_the_branch_is_found_without_reading_the_rest() -> None:
+    assert branch_of(b"SIP/2.0/UDP h ; Branch = z9hG4bK1;x") == b"z9hG4bK1"
+    for value in (b"SIP/2.0/UDP h", b"SIP/2.0/UDP h;branch", b"SIP/2.0/UDP h;xbranch=1"):
+        with pytest.raises(Malformed):
+            branch_of(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "noted"),
+    [  # RFC 3261 18.2.1: received where the source is not the host of sent-by
+        (b"SIP/2.0/UDP 192.0.2.1;branch=1", b"SIP/2.0/UDP 192.0.2.1;branch=1"),
+        (b"SIP/2.0/UDP 192.0.2.1:9;branch=1", b"SIP/2.0/UDP 192.0.2.1:9;branch=1"),
+        (b"SIP/2.0/UDP h;branch=1 ", b"SIP/2.0/UDP h;branch=1;received=192.0.2.1"),
+        # RFC 3581 4: rport gets the source port, and received stands beside it in any case
+        (b"SIP/2.0/UDP 192.0.2.1;rport", b"SIP/2.0/UDP 192.0.2.1;rport=1024;received=192.0.2.1"),
+        (b"SIP/2.0/UDP h; RPORT ;x", b"SIP/2.0/UDP h;rport=1024;x;received=192.0.2.1"),
+        # what the peer wrote itself is not believed
+        (b"SIP/2.0/UDP 192.0.2.1;received=6.6.6.6;x", b"SIP/2.0/UDP 192.0.2.1;x"),
+        (b"SIP/2.0/UDP 192.0.2.1;received", b"SIP/2.0/UDP 192.0.2.1"),
+        (b"SIP/2.0/UDP h;Received = 6.6.6.6;received=7", b"SIP/2.0/UDP h;received=192.0.2.1"),
+        (b"SIP/2.0/UDP h;received;x", b"SIP/2.0/UDP h;x;received=192.0.2.1"),
+        (b"SIP/2.0/UDP h;rport=66", b"SIP/2.0/UDP h;rport=1024;received=192.0.2.1"),
+        (b"SIP/2.0/UDP h;rport=6x", b"SIP/2.0/UDP h;rport=1024;received=192.0.2.1"),
+        (b"SIP/2.0/UDP h;rport-x=1", b"SIP/2.0/UDP h;rport-x=1;received=192.0.2.1"),
+        (b"SIP/2.0/UDP h;receivedx=1", b"SIP/2.0/UDP h;receivedx=1;received=192.0.2.1"),
+    ],
+)
+def test_a_via_says_where_the_request_came_from(value: bytes, noted: bytes) -> None:
+    assert stamp(value) == noted
+    assert parse_via(noted).parameters.get(b"rport") in {None, b"1024"}
+
+
+def test_a_true_via_comes_back_itself() -> None:
+    value = b"SIP/2.0/UDP 192.0.2.1;branch=1"
+    assert stamp(value) is value
+
+
+def test_ipv6_is_compared_without_brackets_and_written_without_them() -> None:
+    assert stamp(b"SIP/2.0/UDP [2001:db8::1]", "2001:db8::1") == b"SIP/2.0/UDP [2001:db8::1]"
+    noted = stamp(b"SIP/2.0/UDP [2001:db8::1];rport", "2001:db8::2")
+    assert noted == b"SIP/2.0/UDP [2001:db8::1];rport=1024;received=2001:db8::2"
+
+
+def test_our_own_via_is_read_back() -> None:
+    for host in ("192.0.2.1", "2001:db8::1"):
+        via = parse_via(made("UDP", host, 5070, b"z9hG4bK1").removeprefix(b"Via: "))
+        assert (via.transport, via.sent_by, via.branch) == ("UDP", (host, 5070), b"z9hG4bK1")
