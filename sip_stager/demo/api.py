@@ -30,6 +30,7 @@ from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
 if TYPE_CHECKING:
     import ssl
 
+_PATIENCE = 0.05  # seconds that closing waits for answers under way
 _BEHAVIOURS = TypeAdapter(dict[str, Behaviour])
 
 
@@ -77,7 +78,8 @@ class FakeApi:
         """Close the listener and every connection."""
         if self._server:
             self._server.close()
-        await self._handler.shutdown(0)
+        self._handler.pre_shutdown()  # wakes the idle ones, which else are waited for
+        await self._handler.shutdown(_PATIENCE)
 
     def _connected(self) -> asyncio.Protocol:
         self.stats.connections += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -25,10 +27,16 @@ MOST_CALLS = 1000
 MOST_MESSAGES = 100
 """Messages remembered of a call, to know those that come again."""
 
-GAP = 28
-"""Characters from column to column: an INVITE with an E.164 number fits, and a line into 100."""
+COLUMNS = (0, 28, 55, 67)
+"""Where each column stands; the lines fit into 80 characters.
+
+Nobody speaks from API to agent, so those two stand close: what goes to the agent passes below.
+"""
+
+_PREFIX = 12  # characters: the call's number, the milliseconds
 
 _NAMES = ("caller", "sip-stager", "API", "agent")
+_GAPS = tuple(right - left for left, right in pairwise(COLUMNS))
 _WITHOUT_UNICODE = str.maketrans("─│▶◀", "-|><")
 
 
@@ -72,8 +80,10 @@ class Ladder:
 
     def heading(self) -> None:
         """Print the names of the columns."""
-        names = "".join(name.ljust(GAP) for name in _NAMES).rstrip()
-        self._print(Text(f"{'ms':>13}  {names}", "bold"))
+        *names, last = _NAMES
+        line = "".join(name.ljust(gap) for name, gap in zip(names, _GAPS, strict=True))
+        line = f"{'ms':>{_PREFIX - 1}} {line[: -len(last) + 1]}{last}"
+        self._print(Text(line, "bold"))
 
     def __call__(self, event: Event) -> None:
         """Print the line of one event, if it has one."""
@@ -89,8 +99,10 @@ class Ladder:
             if again:
                 line = line._replace(text=f"again: {line.text}", style="yellow")
         elapsed = (self._clock() - course.began) * 1000
-        prefix = f"#{course.ordinal:<3}{elapsed:9.1f}  "
-        self._print(Text(prefix, "dim").append_text(drawn(line)))
+        prefix = f"#{course.ordinal:<3}{elapsed:7.1f} "
+        for row in drawn(line, self._console.width - _PREFIX):
+            self._print(Text(prefix, "dim").append_text(row))
+            prefix = " " * _PREFIX
 
     def _begin(self, key: str, event: Event) -> _Course:
         while len(self._courses) >= MOST_CALLS:
@@ -106,22 +118,28 @@ class Ladder:
         self._console.print(line, soft_wrap=True, highlight=False)
 
 
-def drawn(line: Step) -> Text:
-    """Draw one line: the columns, and an arrow with its text, or a remark beside its column."""
+def drawn(line: Step, width: int = 80 - _PREFIX) -> list[Text]:
+    """Draw a step: the columns with an arrow and its text, or a remark beside its column.
+
+    A long remark takes more than one line of ``width`` characters.
+    """
     if line.source == line.target:
-        return _remark(line)
+        return _remark(line, width)
     left, right = sorted((line.source, line.target))
-    width = (right - left) * GAP - 1
-    text = line.text if len(line.text) <= width - 4 else line.text[: width - 7] + "..."
-    shaft = f" {text} ".center(width - 1, "─")
+    room = COLUMNS[right] - COLUMNS[left] - 1
+    text = line.text if len(line.text) <= room - 4 else line.text[: room - 7] + "..."
+    shaft = f" {text} ".center(room - 1, "─")
     arrow = f"{shaft}▶" if line.target == right else f"◀{shaft}"
-    return Text().append(_columns(0, left)).append(arrow, line.style).append(_columns(right, 3))
+    return [Text().append(_columns(0, left)).append(arrow, line.style).append(_columns(right, 3))]
 
 
 def _columns(first: int, last: int) -> str:
     """Draw the columns from first to last, with nothing between them."""
-    return (" " * (GAP - 1)).join("│" * (last - first + 1))
+    spaces = (" " * (gap - 1) for gap in _GAPS[first:last])
+    return "│" + "".join(f"{space}│" for space in spaces)
 
 
-def _remark(line: Step) -> Text:
-    return Text().append(f"{_columns(0, line.source)} ").append(line.text, line.style)
+def _remark(line: Step, width: int) -> list[Text]:
+    columns = _columns(0, line.source) + " "
+    rows = wrap(line.text, max(width - len(columns), 30)) or [""]
+    return [Text().append(columns).append(row, line.style) for row in rows]

@@ -110,7 +110,9 @@ def _message(
 
 def _short_form(message: Request | Response) -> str:
     if isinstance(message, Request):
-        return f"{_text(message.method)} {_whom(_text(message.uri_text))}"
+        staged = message.value(b"x-rounded-call-id")
+        whom = f"X-Rounded-Call-Id: {_text(staged)}" if staged else _whom(_text(message.uri_text))
+        return f"{_text(message.method)} {whom}"
     said = f"{message.status} {_text(message.reason)}"
     if message.status < 200:
         return said
@@ -118,7 +120,8 @@ def _short_form(message: Request | Response) -> str:
         method = _text(message.cseq_method)
     except Malformed:
         method = "?"
-    return f"{said} ({method})"
+    failed_call = method == "INVITE" and message.status >= 300  # which speaks for itself
+    return said if failed_call else f"{said} ({method})"
 
 
 def _whom(uri: str) -> str:

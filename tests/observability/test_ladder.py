@@ -84,20 +84,20 @@ def test_a_call_reads_as_a_ladder() -> None:
         *page.take(sent(outgoing), received(ok), sent(ok), received(ack), sent(ack)),
         *page.take(received(bye), sent(bye), received(bye_ok), sent(bye_ok)),
     ]
-    assert [line.removeprefix("#1        0.0  ") for line in lines] == [
-        "│── INVITE +33123456789 ───▶│                           │                           │",
-        "│◀─────── 100 Trying ───────│                           │                           │",
-        "│                           │── POST /v1/calls/stage ──▶│                           │",
-        "│                           │◀───── 201 staged c-1 ─────│                           │",
-        "│                           │──────────────── INVITE +33123456789 ─────────────────▶│",
-        "│                           │◀────────────────── 200 OK (INVITE) ───────────────────│",
-        "│◀──── 200 OK (INVITE) ─────│                           │                           │",
-        "│─── ACK agent.example ────▶│                           │                           │",
-        "│                           │───────────────── ACK agent.example ──────────────────▶│",
-        "│                           │◀───────────────────── BYE caller ─────────────────────│",
-        "│◀─────── BYE caller ───────│                           │                           │",
-        "│────── 200 OK (BYE) ──────▶│                           │                           │",
-        "│                           │──────────────────── 200 OK (BYE) ────────────────────▶│",
+    assert [line.removeprefix("#1      0.0 ") for line in lines] == [
+        "│── INVITE +33123456789 ───▶│                          │           │",
+        "│◀─────── 100 Trying ───────│                          │           │",
+        "│                           │── POST /v1/calls/stage ─▶│           │",
+        "│                           │◀───── 201 staged c-1 ────│           │",
+        "│                           │──────── INVITE +33123456789 ────────▶│",
+        "│                           │◀────────── 200 OK (INVITE) ──────────│",
+        "│◀──── 200 OK (INVITE) ─────│                          │           │",
+        "│─── ACK agent.example ────▶│                          │           │",
+        "│                           │───────── ACK agent.example ─────────▶│",
+        "│                           │◀───────────── BYE caller ────────────│",
+        "│◀─────── BYE caller ───────│                          │           │",
+        "│────── 200 OK (BYE) ──────▶│                          │           │",
+        "│                           │──────────── 200 OK (BYE) ───────────▶│",
     ]
 
 
@@ -107,9 +107,9 @@ def test_the_columns_stand_below_their_names() -> None:
     [heading] = page.text()
     [line] = page.take(received(message("OPTIONS sip:edge.example SIP/2.0", "1 OPTIONS")))
     columns = [at for at, character in enumerate(line) if character in "│▶"]
-    starts = [heading.index(name) for name in ("caller", "sip-stager", "API", "agent")]
-    assert starts == [columns[0], *columns[2:]]
-    assert len(line) <= 100
+    starts = [heading.index(name) for name in ("caller", "sip-stager", "API")]
+    assert [*starts, len(heading) - 1] == [columns[0], *columns[2:]]
+    assert len(line) <= 80
 
 
 def test_times_count_from_the_first_message_of_each_call() -> None:
@@ -119,8 +119,8 @@ def test_times_count_from_the_first_message_of_each_call() -> None:
     [late, other] = page.take(
         sent(TRYING), received(message("INVITE sip:x@y SIP/2.0", call_id="2"))
     )
-    assert late.startswith("#1     1234.5  ")
-    assert other.startswith("#2        0.0  ")
+    assert late.startswith("#1   1234.5 ")
+    assert other.startswith("#2      0.0 ")
 
 
 def test_what_comes_again_is_marked() -> None:
@@ -134,9 +134,9 @@ def test_what_comes_again_is_marked() -> None:
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ────│"),
-        (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ───────│"),
-        (StagingEnded(CALL, "unreachable", 0.1, {}), "── closed: unreachable ───▶│"),
+        (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ───│"),
+        (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ──────│"),
+        (StagingEnded(CALL, "unreachable", 0.1, {}), "── closed: unreachable ──▶│"),
         (CallRefused(SIP_CALL_ID, "c", 503, "over_time", "in 4 s", 4.0), " over_time: in 4 s"),
     ],
 )
@@ -165,9 +165,28 @@ def test_what_strangers_write_is_escaped() -> None:
     assert "[red]\\x1b[2J\\x9b\\u202e\\r" in lines[3]
 
 
+def test_a_long_remark_goes_on_below_beside_its_column() -> None:
+    page = Page()
+    page.take(received(INVITE))
+    rows = page.take(CallRefused(SIP_CALL_ID, "c", 503, "unreachable", "no way " * 9, 4.0))
+    assert len(rows) > 1
+    assert all(len(row) <= 80 for row in rows)
+    column = " " * 12 + "│" + " " * 27 + "│ "
+    assert all(row.startswith((f"{column}no way", f"{column}way")) for row in rows[1:])
+
+
+def test_the_header_that_staging_is_for_is_shown() -> None:
+    staged = message("INVITE sip:agent.example SIP/2.0").with_first(
+        b"x-rounded-call-id", b"X-Rounded-Call-Id: c-1"
+    )
+    page = Page()
+    page.take(received(INVITE))
+    assert " INVITE X-Rounded-Call-Id: c-1 " in page.take(sent(staged))[0]
+
+
 def test_long_texts_are_cut_to_the_space_between_two_columns() -> None:
     [line] = Page().take(received(message(f"INVITE sip:{'9' * 500}@edge.example SIP/2.0")))
-    assert len(line) <= 100
+    assert len(line) <= 80
     assert "99... ─▶│" in line
 
 
@@ -186,9 +205,7 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
     assert (
         Page(encoding="ascii")
         .take(received(INVITE))[0]
-        .endswith(
-            "|-- INVITE +33123456789 --->|                           |                           |"
-        )
+        .endswith("|-- INVITE +33123456789 --->|                          |           |")
     )
 
 

@@ -1,0 +1,144 @@
+"""The built-in agent: it stands where the voice platform's SIP side does.
+
+It answers staged calls only.  Each rings for a moment, is answered, and is hung up by the agent
+when it has said what it had to say, unless the caller was quicker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sip_stager.demo.endpoint import Endpoint, dialog_of
+from sip_stager.transaction.invite_server import InviteServerTransaction
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+    from sip_stager.sip.message import Request
+    from sip_stager.transaction.layer import Server
+    from sip_stager.transaction.server import ServerTransaction
+
+STAGED_ID = b"x-rounded-call-id"
+_MOST_SEEN = 1000
+_LONGEST_SILENCE = (
+    32.0  # seconds without an ACK, after which a call is given up (RFC 3261 13.3.1.4)
+)
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """A call that the agent takes part in."""
+
+    invite: Request
+    transaction: InviteServerTransaction
+    tag: bytes
+    acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Agent(Endpoint):
+    """Rings for ``rings`` seconds and talks for ``talks``.
+
+    ``seen`` holds the ``X-Rounded-Call-Id`` of each INVITE that came, by its SIP Call-ID; the
+    oldest are forgotten.
+    """
+
+    def __init__(self, rings: float = 0.3, talks: float = 0.6) -> None:
+        super().__init__("agent")
+        self.rings = rings
+        self.talks = talks
+        self.seen: dict[str, str] = {}
+        self._conversations: dict[bytes, _Conversation] = {}
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [one.task for one in self._conversations.values() if one.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await super().__aexit__()
+
+    def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
+        """Take a call, or something that is said in one."""
+        conversation = self._conversations.get(request.call_id)
+        if isinstance(transaction, InviteServerTransaction):
+            if request.to_tag:  # a softphone that puts on hold, say
+                transaction.respond(self.answer(request, 200 if conversation else 481))
+            else:
+                self._invited(request, transaction)
+        elif request.method == b"BYE":
+            transaction.respond(self.answer(request, 200 if conversation else 481))
+            if conversation:
+                conversation.hung_up.set()
+        else:
+            super().receive_request(request, source, transaction)
+
+    def receive_ack(self, ack: Request, source: Flow) -> None:  # noqa: ARG002  a user's shape
+        """Know that the caller has heard the answer."""
+        if conversation := self._conversations.get(ack.call_id):
+            conversation.acknowledged.set()
+
+    def receive_cancel(
+        self, cancel: Request, transaction: ServerTransaction, invite: Server | None
+    ) -> None:
+        """Stop ringing."""
+        conversation = self._conversations.get(cancel.call_id)
+        if conversation is None or conversation.transaction is not invite:
+            super().receive_cancel(cancel, transaction, invite)
+            return
+        transaction.respond(self.answer(cancel, 200))
+        if conversation.task:
+            conversation.task.cancel()
+        invite.respond(self.answer(conversation.invite, 487, conversation.tag))
+
+    def _invited(self, invite: Request, transaction: InviteServerTransaction) -> None:
+        staged = (invite.value(STAGED_ID) or b"").decode("ascii", "backslashreplace")
+        if len(self.seen) >= _MOST_SEEN:
+            del self.seen[next(iter(self.seen))]
+        self.seen[invite.call_id.decode("ascii", "backslashreplace")] = staged
+        if not staged:
+            transaction.respond(self.answer(invite, 403))
+            return
+        conversation = _Conversation(invite, transaction, self.identifiers.tag())
+        self._conversations[invite.call_id] = conversation
+        conversation.task = self.loop.create_task(self._converse(conversation))
+
+    async def _converse(self, conversation: _Conversation) -> None:
+        invite, transaction, tag = conversation.invite, conversation.transaction, conversation.tag
+        try:
+            transaction.respond(self.answer(invite, 180, tag))
+            await asyncio.sleep(self.rings)
+            await self._answer(conversation)
+            async with asyncio.timeout(self.talks):
+                await conversation.hung_up.wait()
+        except TimeoutError:
+            self._hang_up(conversation)
+        finally:
+            del self._conversations[invite.call_id]
+
+    async def _answer(self, conversation: _Conversation) -> None:
+        """Send the 200 until its ACK comes, at growing intervals (RFC 3261 13.3.1.4)."""
+        answer = self.answer(conversation.invite, 200, conversation.tag)
+        interval = 0.5
+        async with asyncio.timeout(_LONGEST_SILENCE):
+            while not conversation.acknowledged.is_set():
+                conversation.transaction.respond(answer)
+                await _within(interval, conversation.acknowledged)
+                interval = min(2 * interval, 4.0)
+
+    def _hang_up(self, conversation: _Conversation) -> None:
+        invite = conversation.invite
+        to = (self.answer(invite, 200, conversation.tag).value(b"to")) or b""
+        routes = invite.values(b"record-route")
+        dialog = dialog_of(invite, to, invite.value(b"from") or b"", routes)
+        self.ask(self.in_dialog(dialog, "BYE", 1), dialog.next_hop)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event for so long, and no longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

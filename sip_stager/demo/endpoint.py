@@ -1,0 +1,163 @@
+"""What the built-in caller and agent share: a UDP port on loopback, and how to speak from it.
+
+They stand on the transaction layer of the proxy, which retransmits for them (RFC 3261 17).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, cast
+
+from sip_stager.ports import Flow
+from sip_stager.sip.identifiers import Identifiers
+from sip_stager.sip.message import Request, parse
+from sip_stager.sip.responses import make_response
+from sip_stager.sip.uri import parse_address
+from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.timers import Timers
+from sip_stager.transport.edge import Edge
+
+if TYPE_CHECKING:
+    from sip_stager.sip.message import Message, Response
+    from sip_stager.transaction.base import ClientUser
+    from sip_stager.transaction.layer import Client, Server
+    from sip_stager.transaction.server import ServerTransaction
+
+HOST = "127.0.0.1"
+
+SDP = (
+    f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=demo\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n"
+    "m=audio 9 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=inactive\r\n"
+)
+"""The demo is about signalling: its ends agree on audio, and send none (RFC 3264 5.1)."""
+
+_ALLOW = (b"Allow", b"INVITE, ACK, CANCEL, BYE, OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """What one end remembers of a call, to say more in it (RFC 3261 12).
+
+    ``local`` and ``remote`` are the From and To of what is said next, with their tags.
+    """
+
+    call_id: bytes
+    local: bytes
+    remote: bytes
+    target: bytes
+    routes: tuple[bytes, ...]
+
+    @property
+    def next_hop(self) -> Flow:
+        """Where it goes: to the proxy, which put itself into the Record-Route."""
+        uri = parse_address(self.routes[0] if self.routes else self.target).uri
+        return Flow("UDP", uri.host, uri.port or 5060)
+
+
+def dialog_of(message: Message, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
+    """Make the dialog that an INVITE or its 2xx begins; its Contact is the target."""
+    target = parse_address(message.value(b"contact") or b"").uri.text
+    return Dialog(message.call_id, local, remote, target, tuple(routes))
+
+
+class Endpoint:
+    """A SIP user agent on a free UDP port of 127.0.0.1 (``async with`` opens and closes it)."""
+
+    def __init__(self, user: str) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.identifiers = Identifiers(os.urandom(32))
+        self.port = 0
+        self._user = user
+        self._edge = Edge(self.loop, lambda _: None)
+        around = Surroundings(self.loop, self._edge, lambda _: None, Timers())
+        self._layer = TransactionLayer(around)
+        self._layer.attach(self)
+        self._edge.attach(self._layer.receive)
+
+    async def __aenter__(self) -> Self:
+        self.port = await self._edge.listen("UDP", (HOST, 0), 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._edge.close()
+
+    @property
+    def contact(self) -> str:
+        """The Contact header field."""
+        return f"Contact: <sip:{self._user}@{HOST}:{self.port}>"
+
+    def compose(self, method: str, uri: str, fields: list[str], body: str = "") -> Request:
+        """Make a request with a Via of ours."""
+        branch = self.identifiers.branch().decode()
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {HOST}:{self.port};branch={branch};rport",
+            "Max-Forwards: 70",
+            *fields,
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
+        ]
+        return cast("Request", parse(("\r\n".join(lines) + "\r\n\r\n" + body).encode()))
+
+    def in_dialog(self, dialog: Dialog, method: str, number: int) -> Request:
+        """Make a request of a dialog; ``number`` goes into its CSeq (RFC 3261 12.2.1.1)."""
+        fields = [
+            *(f"Route: {route.decode()}" for route in dialog.routes),
+            f"From: {dialog.local.decode()}",
+            f"To: {dialog.remote.decode()}",
+            f"Call-ID: {dialog.call_id.decode()}",
+            f"CSeq: {number} {method}",
+        ]
+        return self.compose(method, dialog.target.decode(), fields)
+
+    def ask(self, request: Request, flow: Flow, user: ClientUser | None = None) -> Client:
+        """Send a request again and again until it is answered."""
+        return self._layer.start(request, request.branch, flow, user)
+
+    def acknowledge(self, dialog: Dialog) -> None:
+        """Send the ACK of a 2xx."""
+        self._layer.send(self.in_dialog(dialog, "ACK", 1), dialog.next_hop)
+
+    def answer(self, request: Request, status: int, tag: bytes = b"") -> Response:
+        """Make an answer; one that begins a dialog, or is to, holds Contact and Record-Route."""
+        response = make_response(request, status, tag or self.identifiers.tag(), (_ALLOW,))
+        if request.method != b"INVITE" or status >= 300:
+            return response
+        for name, field in reversed(list(zip(request.names, request.fields, strict=True))):
+            if name == b"record-route":  # in their order: RFC 3261 12.1.1
+                response = response.with_first(name, field)
+        response = response.with_first(b"contact", self.contact.encode())
+        return _with_sdp(response) if status == 200 else response
+
+    def receive_request(
+        self,
+        request: Request,
+        source: Flow,  # noqa: ARG002  a user's shape
+        transaction: Server,
+    ) -> None:
+        """Answer what neither end of the demo has a use for."""
+        status = 200 if request.method == b"OPTIONS" else 405
+        transaction.respond(self.answer(request, status))
+
+    def receive_ack(self, ack: Request, source: Flow) -> None:
+        """Take the ACK of a 2xx."""
+
+    def receive_cancel(
+        self,
+        cancel: Request,
+        transaction: ServerTransaction,
+        invite: Server | None,  # noqa: ARG002  a user's shape
+    ) -> None:
+        """Answer a CANCEL of nothing (RFC 3261 9.2)."""
+        transaction.respond(self.answer(cancel, 481))
+
+
+def _with_sdp(response: Response) -> Response:
+    response = response.without(b"content-length")
+    response = response.with_last(b"content-type", b"Content-Type: application/sdp")
+    response = response.with_last(b"content-length", b"Content-Length: %d" % len(SDP))
+    response.body = SDP.encode()
+    return response
