@@ -1,0 +1,120 @@
+"""A transaction layer with a clock moved by hand, and a user that keeps what it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.events import Event, MessageDropped
+from sip_stager.sip.message import Message, Request, Response, parse
+from sip_stager.sip.responses import make_response
+from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.timers import LaneClock, Timers
+from tests.support.conversation import ALICE, BOB, short
+from tests.support.fakes import FakeClock, FakeTransport
+from tests.support.messages import request, response
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+    from sip_stager.transaction.layer import Server
+    from sip_stager.transaction.server import ServerTransaction
+
+TCP_TO_BOB = BOB._replace(transport="TCP")
+
+
+class Answers:
+    """Who sent a request, and keeps what it heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def receive(self, response: Response) -> None:
+        self.heard.append(str(response.status))
+
+    def timed_out(self) -> None:
+        self.heard.append("timed out")
+
+    def send_failed(self, why: str) -> None:
+        self.heard.append(why)
+
+
+class Scene:
+    """The layer's user: what it was told is in ``told``."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.transport = FakeTransport(self.clock)
+        self.events: list[Event] = []
+        around = Surroundings(LaneClock(self.clock), self.transport, self.events.append, Timers())
+        self.layer = TransactionLayer(around)
+        self.layer.attach(self)
+        self.told: list[str] = []
+        self.servers: list[Server] = []
+        self.requests: list[Request] = []
+        self.cancelled: list[Server | None] = []
+        self._taken = 0
+
+    def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
+        self.told.append(request.method.decode())
+        self.servers.append(transaction)
+        self.requests.append(request)
+
+    def receive_ack(self, ack: Request, source: Flow) -> None:
+        self.told.append("ACK")
+
+    def receive_cancel(
+        self, cancel: Request, transaction: ServerTransaction, invite: Server | None
+    ) -> None:
+        self.told.append("CANCEL")
+        self.cancelled.append(invite)
+
+    def receive(self, message: bytes | Message, source: Flow = ALICE) -> None:
+        self.layer.receive(bytes(message), source)
+
+    def send(self, method: str, flow: Flow = BOB) -> tuple[Request, Answers]:
+        """Send a request in a transaction."""
+        sent, answers = request(method, branch="z9hG4bK-ours"), Answers()
+        self.layer.start(sent, b"z9hG4bK-ours", flow, answers)
+        return sent, answers
+
+    def respond(self, status: int, server: int = -1) -> None:
+        """Answer the last request, or another one."""
+        answer = make_response(self.requests[server], status, b"ours")
+        self.servers[server].respond(answer)
+
+    def take(self) -> list[str]:
+        """Give what was sent since the last look, in short."""
+        new = self.transport.sent[self._taken :]
+        self._taken = len(self.transport.sent)
+        return [short(parse(data)) for data, _ in new]
+
+    def times(self, what: str, seconds: float) -> list[float]:
+        """Let time pass, and give when that was sent, in seconds from now."""
+        found: list[float] = []
+        for step in range(int(seconds * 8)):
+            sent = self.take()
+            assert set(sent) <= {what}
+            found += [step / 8] * len(sent)
+            self.clock.advance(0.125)
+        return found
+
+    def answer(self, sent: Request, status: int) -> None:
+        """Let bob answer."""
+        self.receive(response(sent, status), BOB)
+
+    @property
+    def dropped(self) -> list[str]:
+        return [event.cause for event in self.events if isinstance(event, MessageDropped)]
+
+    @property
+    def alive(self) -> int:
+        return len(self.layer.servers) + len(self.layer.clients)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is alive, and nothing comes any more."""
+        if self.alive:
+            return False
+        self.take()
+        self.clock.advance(200)
+        return not self.take() and not self.clock.waiting
