@@ -55,9 +55,10 @@ class UdpListener:
             self._loop.call_soon(failed, error.strerror or str(error))
 
     def close(self) -> None:
-        """Stop listening."""
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        """Stop listening; harmless when it is done."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
 
     def _readable(self) -> None:
         for _ in range(BATCH):

@@ -1,0 +1,150 @@
+"""An edge that listens on loopback, and peers with sockets of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Self
+
+from sip_stager.events import Event, MessageDropped
+from sip_stager.transport.edge import Edge
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+
+PATIENCE = 20.0
+"""Seconds after which a test gives up; nothing here takes one."""
+
+
+class Listening:
+    """Keeps what arrived in ``arrived``, and answers with ``reply`` when that is set."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.events: list[Event] = []
+        self.edge = Edge(self.loop, self.events.append)
+        self.arrived: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
+        self.reply: bytes = b""
+        self.failures: asyncio.Queue[str] = asyncio.Queue()
+        self.ports: list[int] = []
+
+    async def start(self) -> None:
+        self.edge.attach(self.receive)
+        for index, (transport, host) in enumerate(
+            (("UDP", "127.0.0.1"), ("UDP", "::1"), ("TCP", "127.0.0.1"))
+        ):
+            self.ports.append(await self.edge.listen(transport, (host, 0), index))
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        if data.startswith(b"CRASH"):
+            raise LookupError("a mistake of ours")
+        self.arrived.put_nowait((data, flow))
+        if self.reply:
+            self.edge.send(self.reply, flow, self.failures.put_nowait)
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        self.edge.send(data, flow, self.failures.put_nowait)
+
+    async def next(self) -> tuple[bytes, Flow]:
+        return await asyncio.wait_for(self.arrived.get(), PATIENCE)
+
+    async def failure(self) -> str:
+        return await asyncio.wait_for(self.failures.get(), PATIENCE)
+
+    @property
+    def dropped(self) -> list[str]:
+        return [event.cause for event in self.events if isinstance(event, MessageDropped)]
+
+    async def until_connections_are(self, number: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while self.edge.connections != number:  # noqa: ASYNC110  the edge has no event for it
+                await asyncio.sleep(0.001)
+
+    async def connect(self) -> TcpPeer:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[2])
+        return TcpPeer(reader, writer)
+
+
+class UdpPeer:
+    """A datagram socket on loopback."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind((host, 0))
+        self.host = host
+        self.port: int = self.socket.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes, port: int) -> None:
+        self.socket.sendto(data, (self.host, port))
+
+    async def next(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await asyncio.wait_for(loop.sock_recv(self.socket, 65535), PATIENCE)
+
+
+class TcpPeer:
+    """One end of a connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        host, port = writer.get_extra_info("sockname")[:2]
+        self.address: tuple[str, int] = (host, port)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+        await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def read(self, size: int) -> bytes:
+        return await asyncio.wait_for(self.reader.readexactly(size), PATIENCE)
+
+    async def closed(self) -> bool:
+        """Wait until the other end closes."""
+        try:
+            while await asyncio.wait_for(self.reader.read(65536), PATIENCE):
+                pass
+        except ConnectionError:
+            pass
+        return True
+
+
+class TcpServer:
+    """Listens on loopback as an upstream does."""
+
+    def __init__(self) -> None:
+        self.peers: asyncio.Queue[TcpPeer] = asyncio.Queue()
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._all: list[TcpPeer] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()
+        for peer in self._all:
+            await peer.__aexit__()
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._all.append(TcpPeer(reader, writer))
+        self.peers.put_nowait(self._all[-1])
+
+    async def next(self) -> TcpPeer:
+        return await asyncio.wait_for(self.peers.get(), PATIENCE)

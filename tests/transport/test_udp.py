@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.ports import Flow
+from sip_stager.transport.udp import BATCH
+from tests.transport.listening import PATIENCE, UdpPeer
+
+if TYPE_CHECKING:
+    from tests.transport.listening import Listening
+
+
+@pytest.mark.parametrize(("host", "interface"), [("127.0.0.1", 0), ("::1", 1)])
+async def test_a_datagram_arrives_with_its_flow_and_is_answered_on_it(
+    edge: Listening, host: str, interface: int
+) -> None:
+    edge.reply = b"answer"
+    with UdpPeer(host) as peer:
+        peer.send(b"\x00\xff" * 600, edge.ports[interface])
+        assert await edge.next() == (b"\x00\xff" * 600, Flow("UDP", host, peer.port, interface))
+        assert await peer.next() == b"answer"
+
+
+async def test_many_datagrams_arrive_in_their_order(edge: Listening) -> None:
+    count = 3 * BATCH + 7
+    with UdpPeer() as peer:
+        for number in range(count):
+            peer.send(b"%d" % number, edge.ports[0])
+        assert [(await edge.next())[0] for _ in range(count)] == [b"%d" % n for n in range(count)]
+
+
+async def test_the_loop_gets_its_turn_after_each_batch(edge: Listening) -> None:
+    seen: asyncio.Queue[int] = asyncio.Queue()
+
+    def receive(data: bytes, flow: Flow) -> None:
+        if edge.arrived.qsize() in {0, BATCH}:
+            edge.loop.call_soon(lambda: seen.put_nowait(edge.arrived.qsize()))
+        edge.receive(data, flow)
+
+    edge.edge.attach(receive)
+    with UdpPeer() as peer:
+        for _ in range(2 * BATCH):
+            peer.send(b"x", edge.ports[0])
+        for expected in (BATCH, 2 * BATCH):
+            assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
+
+
+async def test_an_empty_datagram_is_one(edge: Listening) -> None:
+    with UdpPeer() as peer:
+        peer.send(b"", edge.ports[0])
+        peer.send(b"next", edge.ports[0])
+        assert [(await edge.next())[0] for _ in range(2)] == [b"", b"next"]
+
+
+@pytest.mark.parametrize(
+    ("data", "flow"),
+    [
+        (b"x" * 70000, Flow("UDP", "127.0.0.1", 9, 0)),
+        (b"x", Flow("UDP", "255.255.255.255", 9, 0)),
+        (b"x", Flow("UDP", "::1", 9, 0)),
+    ],
+)
+async def test_what_can_not_be_sent_is_told_later_and_never_raised(
+    edge: Listening, data: bytes, flow: Flow
+) -> None:
+    edge.send(data, flow)
+    assert edge.failures.empty()
+    assert await edge.failure()
+    assert edge.dropped == ["send_failed"]
+    edge.edge.send(data, flow)  # nobody asks: it is counted all the same
+    await asyncio.sleep(0)
+    assert edge.dropped == ["send_failed"] * 2
+
+
+async def test_a_closed_port_of_a_peer_harms_nobody(edge: Listening) -> None:
+    with UdpPeer() as gone:
+        port = gone.port
+    edge.send(b"x", Flow("UDP", "127.0.0.1", port, 0))
+    with UdpPeer() as peer:
+        peer.send(b"x", edge.ports[0])
+        assert (await edge.next())[0] == b"x"
+
+
+async def test_a_mistake_of_ours_costs_one_message_and_is_logged(
+    edge: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    with UdpPeer() as peer:
+        for data in (b"1", b"CRASH", b"2"):
+            peer.send(data, edge.ports[0])
+        assert [(await edge.next())[0] for _ in range(2)] == [b"1", b"2"]
+    assert edge.dropped == ["own_mistake"]
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.exc_info
+
+
+async def test_a_port_that_is_taken_is_an_error(edge: Listening) -> None:
+    for index, transport in ((0, "UDP"), (2, "TCP")):
+        with pytest.raises(OSError, match="in use"):
+            await edge.edge.listen(transport, ("127.0.0.1", edge.ports[index]), 9)
+
+
+async def test_what_arrives_before_anybody_is_attached_is_lost(edge: Listening) -> None:
+    edge.edge.attach(None)  # type: ignore[arg-type]
+    with UdpPeer() as peer:
+        peer.send(b"1", edge.ports[0])
+        await asyncio.sleep(0.01)
+        edge.edge.attach(edge.receive)
+        peer.send(b"2", edge.ports[0])
+        assert (await edge.next())[0] == b"2"
+
+
+async def test_ipv6_leaves_the_port_of_ipv4_free(edge: Listening) -> None:
+    port = await edge.edge.listen("UDP", ("::", 0), 3)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("0.0.0.0", port))
