@@ -1,29 +1,28 @@
 """What is worth knowing, as frozen values.
 
 The core and the rooms of the shell report these to ``notify``; metrics, logs and the ladder match
-over them.  Times are durations in seconds; who observes an event knows when it came.
+over them.  Times are durations in seconds; who observes an event knows when it came.  The two
+that come by the dozen in each call are named tuples, which are made in half the time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sip_stager.ports import Call, Flow
     from sip_stager.sip.message import Request, Response
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(NamedTuple):
     """A message was parsed; retransmissions are among them."""
 
     message: Request | Response
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class MessageSent:
+class MessageSent(NamedTuple):
     """A message was handed to the transport; retransmissions are among them."""
 
     message: Request | Response
@@ -90,9 +89,10 @@ class StagingEnded:
     """Staging is over.
 
     ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense``,
-    ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole step.  ``phases`` holds where the time went:
-    ``name_lookup``, ``connect`` (TLS included), ``request`` (from the request's first byte to the
-    response's last), ``poll`` (waiting between polls); a phase that did not occur is absent.
+    ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole step.  ``phases`` holds where the
+    time went: ``name_lookup``, ``connect`` (TLS included), ``request`` (from the request's first
+    byte to the response's last), ``poll`` (waiting between polls); a phase that did not occur is
+    absent.
     ``text`` says what the API or the network said, untrusted.
     """
 

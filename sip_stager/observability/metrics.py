@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
     from sip_stager.events import Event
 
-STAGING_OUTCOMES = ("staged", "refused", "over_time", "unreachable", "nonsense", "cancelled")
+STAGING_OUTCOMES = (
+    "staged",
+    "refused",
+    "over_time",
+    "unreachable",
+    "nonsense",
+    "own_mistake",
+    "cancelled",
+)
 CALL_OUTCOMES = ("answered", "rejected", "cancelled", "timed_out", "unreachable")
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
