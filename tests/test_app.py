@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from sip_stager.app import Application
+from sip_stager.config import Settings, load
+from sip_stager.demo.api import FakeApi
+from sip_stager.events import CallEnded, Event, StagingEnded
+from sip_stager.sip.message import Response, parse
+from tests.support.messages import request, response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+PATIENCE = 20.0
+AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+
+
+@pytest.fixture(autouse=True)
+def garbage_collector() -> Iterator[None]:
+    """Undo what the program does to it for the sake of its own pauses."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+class Socket:
+    """A datagram socket on loopback: the caller's, or the upstream's."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+
+    def send(self, data: bytes, port: int) -> None:
+        self.socket.sendto(data, ("127.0.0.1", port))
+
+    async def next(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await asyncio.wait_for(loop.sock_recv(self.socket, 65535), PATIENCE)
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class World:
+    """The settings, and what they lead to."""
+
+    def __init__(self, folder: Path, api: str) -> None:
+        self.folder = folder
+        self.api = api
+        self.upstream = Socket()
+        self.caller = Socket()
+        self.port = free_port(socket.SOCK_DGRAM)
+        self.tcp_port = free_port(socket.SOCK_STREAM)
+        self.host = f"127.0.0.1:{self.upstream.port}"
+
+    def settings(self) -> Settings:
+        file = self.folder / "s.toml"
+        file.write_text(
+            f"""
+            http = {{ port = {free_port(socket.SOCK_STREAM)} }}
+            listeners = [
+              {{ address = "127.0.0.1", port = {self.port} }},
+              {{ address = "127.0.0.1", port = {self.tcp_port}, transport = "tcp" }},
+            ]
+            api = {{ base_url = "{self.api}", deadline = 2.0 }}
+            upstream = {{ uri = "sip:{self.host}" }}
+            trunks = [{{ name = "carrier", networks = ["127.0.0.0/8"] }}]
+            numbers = [{{ number = "+33612345678", agent = "{AGENT}" }}]
+            """
+        )
+        return load(file, {"ROUNDED_API_KEY": "demo-key"})
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    async with FakeApi() as fake:
+        yield fake
+
+
+@pytest.fixture
+def world(tmp_path: Path, api: FakeApi) -> Iterator[World]:
+    world = World(tmp_path, api.url)
+    yield world
+    world.upstream.socket.close()
+    world.caller.socket.close()
+
+
+@asynccontextmanager
+async def running(world: World, events: list[Event] | None = None) -> AsyncIterator[Application]:
+    observers = [] if events is None else [events.append]
+    application = Application(world.settings(), observers)
+    try:
+        assert await application.start() == []
+        yield application
+    finally:
+        await application.stop()
+
+
+async def fetched(application: Application, path: str) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{application.metrics_port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+def alive(application: Application) -> Mapping[str, int]:
+    return {kind: number for kind, number in application.transactions.items() if number}
+
+
+async def test_a_call_is_staged_and_goes_upstream_with_its_id(world: World, api: FakeApi) -> None:
+    events: list[Event] = []
+    async with running(world, events) as application:
+        via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
+        world.caller.send(bytes(request(via=via)), world.port)
+        trying = parse(await world.caller.next())
+        assert isinstance(trying, Response)
+        assert trying.status == 100
+        invite = parse(await world.upstream.next())
+        assert not isinstance(invite, Response)
+        (staged,) = [event for event in events if isinstance(event, StagingEnded)]
+        assert invite.values(b"x-rounded-call-id") == [staged.call_id.encode()]
+        assert api.last_request["agent_id"] == AGENT
+        assert alive(application) == {"invite_server": 1, "invite_client": 1}
+        world.upstream.send(bytes(response(invite, 200)), world.port)
+        ok = parse(await world.caller.next())
+        assert isinstance(ok, Response)
+        assert ok.status == 200
+        status, text = await fetched(application, "/metrics")
+    assert status == 200
+    assert 'outcome="staged"' in text
+    assert 'sip_stager_transactions{kind="invite_server"} 1.0' in text
+    assert "612345678" not in text
+    (ended,) = [event for event in events if isinstance(event, CallEnded)]
+    assert ended.outcome == "answered"
+
+
+async def test_it_is_ready_from_the_end_of_its_start_to_its_stop(world: World) -> None:
+    application = Application(world.settings())
+    assert application.ready() == (False, ("starting",))
+    assert await application.start() == []
+    assert application.ready() == (True, ())
+    assert (await fetched(application, "/readyz"))[0] == 200
+    assert (await fetched(application, "/healthz"))[0] == 200
+    await application.stop()
+    assert application.ready() == (False, ("stopping",))
+
+
+@pytest.mark.parametrize(("index", "transport"), [(0, "udp"), (1, "tcp")])
+async def test_a_port_that_is_taken_is_named_and_what_was_opened_is_closed(
+    world: World, index: int, transport: str
+) -> None:
+    port = (world.port, world.tcp_port)[index]
+    kind = (socket.SOCK_DGRAM, socket.SOCK_STREAM)[index]
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", port))
+        if transport == "tcp":
+            taken.listen()
+        application = Application(world.settings())
+        with pytest.raises(OSError, match=rf"^listeners\[{index}\]: .*{transport}.*{port}"):
+            await application.start()
+        assert not application.ready()[0]
+        await application.stop()
+    async with running(world):
+        pass
+
+
+async def test_a_taken_port_of_the_http_side_is_an_error_too(world: World) -> None:
+    settings = world.settings()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", settings.http.port))
+        taken.listen()
+        application = Application(settings)
+        with pytest.raises(OSError, match=str(settings.http.port)):
+            await application.start()
+        await application.stop()
+
+
+async def test_an_api_that_is_down_is_a_concern_and_calls_are_taken(world: World) -> None:
+    world.api = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    application = Application(world.settings())
+    (concern,) = await application.start()
+    assert concern.startswith(f"the API at {world.api}")
+    assert application.ready()[0]
+    via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
+    world.caller.send(bytes(request(via=via)), world.port)
+    answers = [parse(await world.caller.next()) for _ in range(2)]
+    assert [answer.status for answer in answers if isinstance(answer, Response)] == [100, 503]
+    await application.stop()
+
+
+async def test_an_api_that_does_not_take_the_key_is_a_concern(world: World, api: FakeApi) -> None:
+    api.key = "another"
+    application = Application(world.settings())
+    (concern,) = await application.start()
+    assert "401" in concern
+    assert "demo-key" not in concern
+    await application.stop()
+
+
+async def test_an_upstream_without_an_address_is_a_concern(world: World) -> None:
+    world.host = "no-such-host.invalid"
+    application = Application(world.settings())
+    (concern,) = await application.start()
+    assert concern == "upstream.uri: the name no-such-host.invalid has no address"
+    await application.stop()
+
+
+async def test_stopping_frees_every_port(world: World) -> None:
+    for _ in range(2):
+        async with running(world):
+            pass
+
+
+async def test_calls_that_are_being_staged_end_with_the_program(world: World, api: FakeApi) -> None:
+    api.default = api.default.model_copy(update={"delay": 60.0})
+    events: list[Event] = []
+    async with running(world, events) as application:
+        via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
+        world.caller.send(bytes(request(via=via)), world.port)
+        await world.caller.next()
+        async with asyncio.timeout(PATIENCE):
+            while not api.stats.stage_requests:  # noqa: ASYNC110  the fake has no event for it
+                await asyncio.sleep(0.001)
+        assert alive(application) == {"invite_server": 1}
+    async with asyncio.timeout(PATIENCE):
+        while not api.stats.aborted:  # noqa: ASYNC110  the fake has no event for it
+            await asyncio.sleep(0.001)
+    assert [event for event in events if isinstance(event, StagingEnded)]
