@@ -50,22 +50,35 @@ class Edge:
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
         """Send one message (``ports.Transport``)."""
+        if flow.transport == "UDP":
+            self._send_datagram(data, flow, failed)
+            return
 
         def send_failed(why: str) -> None:
-            self._dropped(flow, "send_failed", why)
-            if failed is not None:
-                failed(why)
+            self._not_sent(flow, why, failed)
 
-        if flow.transport == "TCP":
-            self._tcp.send(data, flow, send_failed)
-        else:
-            self._udp[flow.interface].send(data, flow, send_failed)
+        self._tcp.send(data, flow, send_failed)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
         for listener in self._udp.values():
             listener.close()
         await self._tcp.close()
+
+    def _send_datagram(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None) -> None:
+        """Send a datagram; a full send buffer loses it as any network may, and it is sent again."""
+        try:
+            self._udp[flow.interface].send(data, flow)
+        except BlockingIOError:
+            self._dropped(flow, "send_failed", "the send buffer is full")
+        except OSError as error:
+            why = error.strerror or str(error)
+            self._loop.call_soon(self._not_sent, flow, why, failed)
+
+    def _not_sent(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:
+        self._dropped(flow, "send_failed", why)
+        if failed is not None:
+            failed(why)
 
     def _guarded(self, data: bytes, flow: Flow) -> None:
         """Let a mistake of ours cost one message and nothing else."""

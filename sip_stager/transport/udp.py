@@ -9,7 +9,6 @@ from sip_stager.ports import Flow
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from sip_stager.transport.edge import Receive
 
@@ -47,12 +46,9 @@ class UdpListener:
         """The port that it is bound to."""
         return int(self._socket.getsockname()[1])
 
-    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None]) -> None:
-        """Send one datagram; a full send buffer loses it, as any network may."""
-        try:
-            self._socket.sendto(data, (flow.host, flow.port))
-        except OSError as error:
-            self._loop.call_soon(failed, error.strerror or str(error))
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one datagram; raises ``OSError``."""
+        self._socket.sendto(data, (flow.host, flow.port))
 
     def close(self) -> None:
         """Stop listening; harmless when it is done."""
