@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FOLDER = Path(__file__).parent.parent / "data" / "rfc4475"
 VALID = {path.stem: path.read_bytes() for path in sorted(FOLDER.glob("valid/*.dat"))}
@@ -40,9 +44,9 @@ _SPICE = (
 
 
 @st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A real message with up to six edits."""
-    message = bytearray(draw(st.sampled_from([USUAL, ANSWER, *TORTURE.values()])))
+def damage(draw: st.DrawFn, messages: Sequence[bytes]) -> bytes:
+    """One of the messages with up to six edits."""
+    message = bytearray(draw(st.sampled_from(messages)))
     for _ in range(draw(st.integers(1, 6))):
         start = draw(st.integers(0, len(message)))
         end = start + draw(st.sampled_from([0, 0, 1, 2, 10]))
@@ -50,4 +54,4 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(message)
 
 
-ANY_BYTES = st.binary(max_size=300) | damaged()
+ANY_BYTES = st.binary(max_size=300) | damage([USUAL, ANSWER, *TORTURE.values()])

@@ -1,0 +1,91 @@
+"""Nothing that a peer sends makes the core raise, or send to what is no address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.sip.message import Request, parse
+from sip_stager.trunks.admission import TrunkAdmission
+from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, Conversation
+from tests.support.messages import request, response
+from tests.support.torture import TORTURE, damage
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+
+ROUTE = "Route: <sip:198.51.100.1;lr>, <sip:p2.example;lr>"
+REAL = [
+    bytes(request()),
+    bytes(request(branch="1", extra=("Require: x", "Proxy-Require: y"))),
+    bytes(request("OPTIONS", "sip:198.51.100.1")),
+    bytes(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))),
+    bytes(request("CANCEL")),
+    bytes(request("ACK", "sip:bob@192.0.2.2;maddr=x", to_tag="bob")),
+    *TORTURE.values(),
+]
+
+
+@dataclass(frozen=True)
+class Trunk:
+    name: str = "trunk"
+    networks: tuple[IPv4Network, ...] = (IPv4Network("192.0.2.0/24"),)
+    country: str | None = "FR"
+
+
+AGENTS = dict.fromkeys(("+33612345678", "user", "vivekg", "caller"), "agent")
+
+
+def conversation() -> Conversation:
+    """Put the real admission into a conversation: it reads what strangers write."""
+    edge = Conversation(delay=0.1)
+    edge.proxy._admission = TrunkAdmission([Trunk()], AGENTS, 4.0, "+10000000000")
+    return edge
+
+
+def check(edge: Conversation) -> None:
+    """Let time pass, and look at where things went."""
+    edge.clock.advance(300)
+    for data, flow in edge.transport.sent:
+        parse(data)
+        assert ip_address(flow.host).version in {4, 6}
+        assert 0 < flow.port < 65536
+    assert edge.alive == 0
+
+
+@given(
+    st.lists(
+        st.tuples(damage(REAL), st.sampled_from([ALICE, ALICE_TCP, BOB, STRANGER])), max_size=4
+    )
+)
+def test_any_requests_end_in_silence_or_in_an_answer(messages: list[tuple[bytes, Flow]]) -> None:
+    edge = conversation()
+    for data, source in messages:
+        edge.layer.receive(data, source)
+    check(edge)
+
+
+@given(st.data())
+def test_any_answers_leave_the_call_in_order(data: st.DataObject) -> None:
+    edge = conversation()
+    edge.receive(request())
+    edge.clock.advance(1)
+    invite = edge.last_request("bob")
+    real = [bytes(response(invite, status)) for status in (100, 183, 200, 302, 486, 600)]
+    for answer in data.draw(st.lists(damage(real), max_size=4)):
+        edge.layer.receive(answer, BOB)
+    check(edge)
+
+
+@pytest.mark.parametrize("name", TORTURE)
+def test_a_torture_message_from_a_trunk_harms_nobody(name: str) -> None:
+    edge = conversation()
+    edge.layer.receive(TORTURE[name], ALICE)
+    edge.receive(request())
+    edge.clock.advance(1)
+    assert isinstance(edge.last("bob"), Request)
