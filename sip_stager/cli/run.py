@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ def run(config: ConfigOption) -> None:
 
 def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; give the exit code, 1 when a listener can not be had."""
+    _allow_open_files()
     sink = LogSink(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -63,6 +65,12 @@ async def _serve(settings: Settings, sink: LogSink) -> int:
         await application.stop()
     logger.info("stopped")
     return 0
+
+
+def _allow_open_files() -> None:
+    """Take all the open files that the system grants: each staging call holds a connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -63,7 +63,7 @@ class TransactionLayer:
                 message.check_body()
                 key = message.branch, message.cseq_method
         except Malformed as fault:
-            self._drop(source, "malformed", str(fault))
+            self._drop(source, "malformed" if data.strip(b"\r\n\0") else "keepalive", str(fault))
             return
         self._around.notify(MessageReceived(message, source))
         if isinstance(message, Request):

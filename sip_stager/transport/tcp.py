@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CONNECT_PATIENCE = 5.0
 """Seconds for a connection to open; well below timer B, so that a caller hears of it."""
+MOST_CONNECTIONS = 1000
+"""Connections at a time, theirs and ours; a trunk needs a few, and a stranger gets no more."""
 MOST_WAITING = 1000
 """Messages that wait for one connection to open."""
 
@@ -77,7 +79,11 @@ class TcpTransport:
             self._loop.call_soon(failed, "too many messages wait for the connection")
 
     def opened(self, connection: Connection) -> None:
-        """Keep a connection."""
+        """Keep a connection, or close it when there are too many."""
+        if len(self._open) >= MOST_CONNECTIONS:
+            self._dropped(connection.flow, "too_many_connections", f"{MOST_CONNECTIONS} are open")
+            connection.close()
+            return
         self._open[connection.number] = connection
 
     def closed(self, connection: Connection) -> None:

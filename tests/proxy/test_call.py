@@ -433,7 +433,6 @@ def test_without_rport_a_response_goes_to_the_port_of_sent_by(edge: Conversation
     [
         (WITHOUT_CALL_ID, ["alice 400 INVITE"]),
         (b"\x00\x01\x02", []),
-        (b"", []),
         (b"GARBAGE\r\n\r\n", []),
         (b"INVITE sip:a@b SIP/2.0\r\nVia: nonsense\r\n\r\n", []),
     ],
@@ -445,6 +444,13 @@ def test_malformed_input_is_dropped_or_answered_400(
     assert edge.take() == answer
     assert edge.dropped == ["malformed"]
     assert edge.alive == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\0\0\0\0", b"\r\n"])
+def test_a_keepalive_over_udp_is_no_malformed_message(edge: Conversation, data: bytes) -> None:
+    edge.receive(data)
+    assert edge.take() == []
+    assert edge.dropped == ["keepalive"]
 
 
 def test_a_response_to_nothing_is_dropped(edge: Conversation) -> None:

@@ -164,6 +164,20 @@ async def test_only_so_many_messages_wait_for_a_connection(
         assert await (await upstream.next()).read(2) == b"01"
 
 
+async def test_only_so_many_connections_are_kept(
+    edge: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "MOST_CONNECTIONS", 1)
+    async with await edge.connect() as first:
+        first.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+        async with await edge.connect() as second:
+            assert await second.closed()
+        assert edge.dropped == ["too_many_connections"]
+        first.send(ANSWER)
+        assert (await edge.next())[0] == ANSWER
+
+
 async def test_an_address_that_is_none_is_told(edge: Listening) -> None:
     edge.send(b"1", Flow("TCP", "name.example", 5060, 2))
     assert await edge.failure()
