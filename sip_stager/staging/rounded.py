@@ -22,7 +22,7 @@ from sip_stager.staging.answers import (
     printable,
     retry_after,
 )
-from sip_stager.staging.http_transport import AiohttpTransport, Phases
+from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.outcome import Failure, Nonsense, OverTime, Refused, Staged, Unreachable
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from sip_stager.ports import Call
+    from sip_stager.staging.connector import Phases
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
 _JSON = httpx.Headers({"Content-Type": "application/json"})
@@ -69,7 +70,7 @@ class RoundedApi:
             httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
         )
         self._key = key
-        self._transport = AiohttpTransport(
+        self._transport = HttpTransport(
             tls=tls or httpx.create_ssl_context(),
             headers={
                 "X-Api-Key": key.get_secret_value(),

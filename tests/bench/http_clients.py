@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sip_stager.ports import Call, Decision, Forward
-from sip_stager.staging.http_transport import AiohttpTransport
+from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 
@@ -51,6 +51,7 @@ HEADERS = {
     "Content-Type": "application/json",
     "Accept-Encoding": "identity",
 }
+OWN_HEADERS = httpx.Headers({"Content-Type": "application/json"})  # the rest comes ready-made
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=60)
 
 
@@ -66,13 +67,18 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
         request = httpx.Request("POST", ready, headers=HEADERS, content=BODY)
         return await (await transport.handle_async_request(request)).aread()
 
+    async def on_own(transport: httpx.AsyncBaseTransport) -> object:
+        stream = httpx.ByteStream(BODY)
+        request = httpx.Request("POST", ready, headers=OWN_HEADERS, stream=stream)
+        return (await transport.handle_async_request(request)).content
+
     async def on_session(session: aiohttp.ClientSession) -> object:
         async with session.post(url, headers=HEADERS, data=BODY) as response:
             return await response.read()
 
     stock = await stack.enter_async_context(httpx.AsyncClient(limits=LIMITS, timeout=None))
     own = await stack.enter_async_context(
-        AiohttpTransport(
+        HttpTransport(
             tls=httpx.create_ssl_context(), headers=HEADERS, connections=1000, body_most=65536
         )
     )
@@ -92,8 +98,8 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
         clients["httpx on httpx-aiohttp"] = lambda: on_client(client)
         clients["httpx-aiohttp, ready request"] = lambda: on_transport(theirs)
     return clients | {
-        "own transport, ready request": lambda: on_transport(own),
         "aiohttp itself": lambda: on_session(session),
+        "own transport, ready request": lambda: on_own(own),
         "sip_stager's whole staging": lambda: _staged(staging),
     }
 

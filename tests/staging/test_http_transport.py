@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.staging.http_transport import AiohttpTransport
+from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.outcome import Staged, Unreachable
 from sip_stager.staging.rounded import RoundedApi
 
@@ -26,7 +26,7 @@ KEY = "key-that-nobody-may-see"
 
 
 async def test_it_is_a_transport_that_httpx_itself_can_use(fake: FakeApi) -> None:
-    transport = AiohttpTransport(
+    transport = HttpTransport(
         tls=httpx.create_ssl_context(), headers={"X-Api-Key": KEY}, connections=2, body_most=4096
     )
     async with httpx.AsyncClient(transport=transport, base_url=fake.url) as client:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour, Fault
-from sip_stager.staging import http_transport, rounded, stager
+from sip_stager.staging import connection, connector, http_transport, pool, rounded, stager
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from sip_stager.ports import Call, Decision
 
 KEY = "key-that-nobody-may-see"
-OURS = {http_transport.__name__, rounded.__name__, stager.__name__}
+ROOM = (connection, connector, http_transport, pool, rounded, stager)
+OURS = {module.__name__ for module in ROOM}
 
 
 @pytest.mark.parametrize("fault", ["", "reset", "hang_up", "truncated_body", "crlf_call_id"])

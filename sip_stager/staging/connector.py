@@ -1,0 +1,111 @@
+"""New connections to one host: its name looked up, its addresses tried, TLS, all of it timed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import httpx
+from aiohappyeyeballs import start_connection
+
+from sip_stager.staging.connection import Connection, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from aiohappyeyeballs import AddrInfoType
+
+Phases = dict[str, float]
+
+_NAME_KEPT = 30.0  # seconds
+_NEXT_ADDRESS = 0.25  # seconds; RFC 8305 section 5
+
+
+class Connector:
+    """Connects to ``host``; its addresses are known for half a minute after a look-up.
+
+    ``tls`` is None where the connection is to be plain.
+    """
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._looked_up = float("-inf")
+        self._addresses: Sequence[AddrInfoType] = ()
+        self._lookup: asyncio.Task[None] | None = None
+
+    async def connect(
+        self, protocol: Callable[[], Connection], phases: Phases
+    ) -> Connection | httpx.ConnectError:
+        """Connect; ``phases`` gets the seconds, also when the caller is cancelled."""
+        addresses = await self._find(phases)
+        if not addresses:
+            return httpx.ConnectError(f"the name {self._host} cannot be resolved")
+        try:
+            with _timed(phases, "connect"):
+                return await self._connect(addresses, protocol)
+        except ssl.SSLCertVerificationError as error:
+            words = f"the TLS certificate of {self._host} is not valid: {reason(error)}"
+        except ssl.SSLError as error:
+            words = f"no TLS with {self._host} port {self._port}: {reason(error)}"
+        except (OSError, RuntimeError) as error:  # uvloop raises both
+            self._looked_up = float("-inf")
+            words = f"cannot connect to {self._host} port {self._port}: {reason(error)}"
+        return httpx.ConnectError(words)
+
+    async def _connect(
+        self, addresses: Sequence[AddrInfoType], protocol: Callable[[], Connection]
+    ) -> Connection:
+        connected = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS)
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                protocol,
+                sock=connected,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except BaseException:
+            connected.close()
+            raise
+        return connection
+
+    async def _find(self, phases: Phases) -> Sequence[AddrInfoType]:
+        """Give the addresses; none where the name cannot be resolved."""
+        if perf_counter() - self._looked_up < _NAME_KEPT:
+            return self._addresses
+        try:
+            return socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        except (OSError, UnicodeError):
+            pass  # it is a name
+        with _timed(phases, "name_lookup"):
+            if self._lookup is None:
+                self._lookup = asyncio.get_running_loop().create_task(self._look_up())
+            await asyncio.shield(self._lookup)  # one look-up serves all who need it
+        return self._addresses
+
+    async def _look_up(self) -> None:
+        try:
+            self._addresses = await asyncio.get_running_loop().getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM
+            )
+            self._looked_up = perf_counter()
+        except (OSError, UnicodeError):
+            self._addresses = ()
+        finally:
+            self._lookup = None
+
+
+@contextmanager
+def _timed(phases: Phases, phase: str) -> Iterator[None]:
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        phases[phase] = phases.get(phase, 0.0) + perf_counter() - began

@@ -1,0 +1,114 @@
+"""The connections to one host, kept open between requests and bounded in number."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import httpx
+
+from sip_stager.staging.connection import Connection, Result, Unanswered
+
+if TYPE_CHECKING:
+    from sip_stager.staging.connection import Head
+    from sip_stager.staging.connector import Connector, Phases
+
+KEPT_IDLE = 50.0  # seconds; load balancers close at 60, and we would rather be first
+_NOTICED = 0.5  # seconds; a close that was under way is noticed within a round trip
+
+
+class Pool:
+    """At most ``connections`` at once; who finds none free waits, first come, first served.
+
+    ``body_most`` is in bytes, ``kept_idle`` in seconds.  The connection used last is used first,
+    so that those of a busy hour end in a calm one.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        connections: int,
+        body_most: int,
+        kept_idle: float = KEPT_IDLE,
+    ) -> None:
+        self._connector = connector
+        self._places = asyncio.Semaphore(connections)
+        self._body_most = body_most
+        self._kept_idle = kept_idle
+        self._loop = asyncio.get_running_loop()
+        self._busy: set[Connection] = set()
+        self._idle: dict[Connection, float] = {}  # since when, the oldest first
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def exchange(self, head: Head, body: bytes, phases: Phases) -> Result:
+        """Send on a free connection, or on a new one; cancelling closes the connection.
+
+        A connection from the pool whose end is noticed at once was closed before our request
+        came: the two crossed.  The request is sent again, once, on a connection of its own.
+        When the connection was new, or its end came late, the server may have had the request in
+        hand, and a second staging would be a second call (RFC 9110 9.2.2).
+        """
+        async with self._places:
+            if (kept := self._take()) is not None:
+                sent = perf_counter()
+                result = await self._send(kept, head, body)
+                if not isinstance(result, Unanswered) or perf_counter() - sent >= _NOTICED:
+                    return result
+            if self._closed:
+                return httpx.ConnectError("this program has closed its connections")
+            fresh = await self._connector.connect(self._protocol, phases)
+            if isinstance(fresh, Connection):
+                return await self._send(fresh, head, body)
+            return fresh
+
+    async def aclose(self) -> None:
+        """Close every connection, those in use too; the pool opens no other."""
+        self._closed = True
+        for connection in (*self._busy, *self._idle):
+            connection.abort()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        await asyncio.sleep(0)  # the transports end in the loop's next turn
+
+    def _protocol(self) -> Connection:
+        return Connection(self._body_most, self._ended)
+
+    def _ended(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
+
+    def _take(self) -> Connection | None:
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if connection.reusable:
+                return connection
+        return None
+
+    async def _send(self, connection: Connection, head: Head, body: bytes) -> Result:
+        self._busy.add(connection)
+        try:
+            return await connection.send(head, body)
+        finally:
+            self._busy.discard(connection)
+            if connection.reusable and not self._closed:
+                self._keep(connection)
+            else:
+                connection.abort()
+
+    def _keep(self, connection: Connection) -> None:
+        self._idle[connection] = self._loop.time()
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(self._kept_idle, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long, and look again when the next one will be."""
+        self._sweeping = None
+        expired = self._loop.time() - self._kept_idle
+        for connection, since in tuple(self._idle.items()):
+            if since > expired:
+                self._sweeping = self._loop.call_at(since + self._kept_idle, self._sweep)
+                return
+            del self._idle[connection]
+            connection.abort()

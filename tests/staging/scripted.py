@@ -1,0 +1,58 @@
+"""A server on a real socket that says the bytes it was given, whatever it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from typing import Self
+
+
+class Scripted:
+    """Answers the n-th request of every connection with the n-th of ``answers``.
+
+    After the last it closes where ``closes``, or else waits until the client does.
+    """
+
+    def __init__(self, *answers: bytes, closes: bool = False) -> None:
+        self.answers = answers
+        self.closes = closes
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.ended = 0
+        self.writers: list[asyncio.StreamWriter] = []
+        self.heard = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/a?b=c"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for writer in self.writers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            for answer in self.answers:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"Content-Length: (\d+)", head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                self.requests.append(head + body)
+                self.heard.set()
+                writer.write(answer)
+            if not self.closes:
+                await reader.read(1)
+        self.ended += 1
+        writer.close()
+
+    async def ends(self, connections: int) -> None:
+        """Wait until so many connections have ended, seen from here."""
+        while self.ended < connections:  # noqa: ASYNC110  # a counter can wake nobody
+            await asyncio.sleep(0.005)

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from sip_stager.staging.connection import Answer, Head
+from sip_stager.staging.connector import Connector
+from sip_stager.staging.pool import Pool
+from tests.staging.scripted import Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sip_stager.staging.connection import Result
+    from sip_stager.staging.connector import Phases
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+GET = Head("GET", b"/", [(b"Host", b"a")])
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Scripted]:
+    async with Scripted(OK, OK, OK) as server:
+        yield server
+
+
+@pytest.fixture
+async def slow() -> AsyncIterator[Scripted]:
+    """A server whose answers a test writes by itself."""
+    async with Scripted(b"", b"", b"", b"") as server:
+        yield server
+
+
+def pool_of(server: Scripted, host: str = "127.0.0.1", **kwargs: Any) -> Pool:
+    settings = {"connections": 2, "body_most": 64} | kwargs
+    return Pool(Connector(host, server.port, None), **settings)
+
+
+async def ask(pool: Pool, phases: Phases | None = None) -> Result:
+    return await pool.exchange(GET, b"", {} if phases is None else phases)
+
+
+async def _heard(server: Scripted, requests: int) -> None:
+    while len(server.requests) < requests:  # noqa: ASYNC110  # a counter can wake nobody
+        await asyncio.sleep(0.005)
+
+
+async def test_who_finds_no_free_connection_waits_first_come_first_served(slow: Scripted) -> None:
+    pool = pool_of(slow, connections=1)
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        assert isinstance(await ask(pool), Answer)
+        order.append(number)
+
+    tasks = [asyncio.create_task(one(number)) for number in range(4)]
+    for requests in range(1, 5):
+        await _heard(slow, requests)
+        await asyncio.sleep(0.01)
+        assert (len(slow.requests), len(order)) == (requests, requests - 1)
+        slow.writers[0].write(OK)
+    await asyncio.gather(*tasks)
+    await pool.aclose()
+    assert order == [0, 1, 2, 3]
+    assert slow.connections == 1
+
+
+async def test_who_waits_is_bounded_by_his_deadline_and_leaves_his_place(slow: Scripted) -> None:
+    pool = pool_of(slow, connections=1)
+    first = asyncio.create_task(ask(pool))
+    await _heard(slow, 1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await ask(pool)
+    last = asyncio.create_task(ask(pool))
+    slow.writers[0].write(OK)
+    assert isinstance(await first, Answer)
+    await _heard(slow, 2)
+    slow.writers[0].write(OK)
+    assert isinstance(await last, Answer)
+    await pool.aclose()
+
+
+async def test_a_connection_whose_request_is_cancelled_makes_room_for_another(
+    slow: Scripted,
+) -> None:
+    pool = pool_of(slow, connections=1)
+    cancelled = asyncio.create_task(ask(pool))
+    await _heard(slow, 1)
+    cancelled.cancel()
+    await slow.ends(1)
+    waiting = asyncio.create_task(ask(pool))
+    await _heard(slow, 2)
+    slow.writers[1].write(OK)
+    assert isinstance(await waiting, Answer)
+    await pool.aclose()
+
+
+async def test_an_idle_connection_is_closed_in_time(server: Scripted) -> None:
+    pool = pool_of(server, kept_idle=0.05)
+    for _ in range(2):
+        await asyncio.gather(ask(pool), ask(pool))
+        await asyncio.sleep(0.02)
+    assert (server.connections, server.ended) == (2, 0)
+    await server.ends(2)
+    assert not pool._idle
+    await pool.aclose()
+
+
+async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_once(
+    server: Scripted,
+) -> None:
+    pool = pool_of(server)
+    await ask(pool)
+    assert len(pool._idle) == 1
+    server.writers[0].close()
+    while pool._idle:  # noqa: ASYNC110  # that it ends is the test
+        await asyncio.sleep(0.001)
+    phases: Phases = {}
+    assert isinstance(await ask(pool, phases), Answer)
+    await pool.aclose()
+    assert set(phases) == {"connect"}
+    assert len(server.requests) == 2
+
+
+async def test_closing_fails_what_is_under_way_and_sends_it_not_again(slow: Scripted) -> None:
+    pool = pool_of(slow)
+    tasks = [asyncio.create_task(ask(pool)) for _ in range(3)]
+    await _heard(slow, 2)
+    await pool.aclose()
+    results = await asyncio.gather(*tasks)
+    assert {type(result) for result in results} == {httpx.ReadError, httpx.ConnectError}
+    assert {str(result) for result in results} == {"this program has closed its connections"}
+    await slow.ends(2)
+    assert len(slow.requests) == 2
+
+
+class Names:
+    """Stands in for the operating system's resolver."""
+
+    def __init__(self, *addresses: tuple[str, int]) -> None:
+        self.really = asyncio.get_running_loop().getaddrinfo
+        self.asked: list[str] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in addresses]
+
+    async def getaddrinfo(self, host: str, *args: Any, **kwargs: Any) -> list[Any]:
+        if host != "api.example":  # uvloop asks for addresses, too
+            return await self.really(host, *args, **kwargs)
+        self.asked.append(host)
+        await self.answers.wait()
+        if not self.found:
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return self.found
+
+
+def names_are(monkeypatch: pytest.MonkeyPatch, names: Names) -> None:
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+
+
+async def test_a_name_is_looked_up_once_for_all_who_connect(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names(("127.0.0.1", server.port))
+    names_are(monkeypatch, names)
+    pool = pool_of(server, "api.example", connections=3)
+    phases: list[Phases] = [{}, {}]
+    await asyncio.gather(*(ask(pool, one) for one in phases))
+    assert [set(one) for one in phases] == [{"name_lookup", "connect"}] * 2
+    for writer in server.writers:
+        writer.close()
+    await server.ends(2)
+    await asyncio.sleep(0.02)
+    later: Phases = {}
+    assert isinstance(await ask(pool, later), Answer)
+    await pool.aclose()
+    assert set(later) == {"connect"}
+    assert names.asked == ["api.example"]
+
+
+async def test_a_name_that_cannot_be_resolved_is_asked_for_again(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names()
+    names_are(monkeypatch, names)
+    pool = pool_of(server, "api.example")
+    result = await ask(pool)
+    assert isinstance(result, httpx.ConnectError)
+    assert str(result) == "the name api.example cannot be resolved"
+    names.found = Names(("127.0.0.1", server.port)).found
+    assert isinstance(await ask(pool), Answer)
+    await pool.aclose()
+
+
+async def test_a_look_up_that_hangs_is_booked_as_one(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names(("127.0.0.1", server.port))
+    names.answers.clear()
+    names_are(monkeypatch, names)
+    pool = pool_of(server, "api.example")
+    phases: Phases = {}
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await ask(pool, phases)
+    assert set(phases) == {"name_lookup"}
+    assert phases["name_lookup"] >= 0.04
+    names.answers.set()
+    assert isinstance(await ask(pool), Answer)
+    await pool.aclose()
+
+
+async def test_each_address_is_tried_and_none_is_remembered_where_all_fail(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names(("127.0.0.1", 1))
+    names_are(monkeypatch, names)
+    pool = pool_of(server, "api.example")
+    result = await ask(pool)
+    words = f"cannot connect to api.example port {server.port}: connection refused"
+    assert str(result) == words
+    names.found = Names(("127.0.0.1", 1), ("127.0.0.1", server.port)).found
+    assert isinstance(await ask(pool), Answer)
+    await pool.aclose()
+    assert len(names.asked) == 2
