@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _HEAD_MOST = 65536  # bytes; what an answer may cost besides its body, chunks' heads included
+_CLOSED = "the connection was closed before any answer"
 
 
 class Head:
@@ -86,9 +87,12 @@ class Connection(asyncio.Protocol):
         self._answer = Answer()
         self._received = 0
         self._keep = self._answer_has_body = head.method != "HEAD"
-        self._result = self._loop.create_future()
-        self._transport.write(head.message(body))
-        return self._result
+        result = self._result = self._loop.create_future()
+        if self._transport.is_closing():  # its end may have been told already
+            self._settle(Unanswered(_CLOSED))
+        else:
+            self._transport.write(head.message(body))
+        return result
 
     def abort(self) -> None:
         """Close at once; what is under way fails."""
@@ -133,7 +137,7 @@ class Connection(asyncio.Protocol):
         elif self._received:
             self._settle(httpx.ReadError("the connection was closed within the answer"))
         elif exc is None:
-            self._settle(Unanswered("the connection was closed before any answer"))
+            self._settle(Unanswered(_CLOSED))
         else:
             self._settle(Unanswered(f"the connection broke before any answer: {reason(exc)}"))
 

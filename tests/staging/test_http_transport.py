@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -168,6 +169,48 @@ async def test_a_certificate_that_is_vouched_for_is_taken(tmp_path: Path, call: 
         outcome = await client.stage(call, {}, sync=True)
     await fake.close()
     assert isinstance(outcome, Staged)
+
+
+async def test_a_server_that_speaks_no_tls_is_unreachable(fake: FakeApi, call: Call) -> None:
+    port = fake.url.rpartition(":")[2]
+    async with RoundedApi(f"https://127.0.0.1:{port}", SecretStr(KEY)) as client:
+        outcome = await client.stage(call, {}, sync=True)
+    assert isinstance(outcome, Unreachable)
+    assert outcome.text.startswith(f"no TLS with 127.0.0.1 port {port}: ")
+
+
+async def test_a_handshake_that_hangs_is_cut_by_the_callers_deadline(call: Call) -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        ended.set()
+        writer.close()
+
+    phases: dict[str, float] = {}
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with RoundedApi(f"https://127.0.0.1:{port}", SecretStr(KEY)) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await client.stage(call, phases, sync=True)
+            await ended.wait()
+    assert phases["connect"] >= 0.09
+
+
+async def test_an_address_of_ipv6_is_taken(call: Call) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"}"))
+        writer.write(b'HTTP/1.0 201 Created\r\n\r\n{"data": {"call_id": "abc"}}')
+        writer.close()
+
+    seen: list[bytes] = []
+    async with await asyncio.start_server(serve, "::1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with RoundedApi(f"http://[::1]:{port}", SecretStr(KEY)) as client:
+            assert await client.stage(call, {}, sync=True) == Staged("abc")
+    assert b"Host: [::1]:%d\r\n" % port in seen[0]
 
 
 def _self_signed(directory: Path) -> tuple[ssl.SSLContext, Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from sip_stager.staging.connection import Answer, Head
+from sip_stager.staging.connection import Answer, Connection, Head, Unanswered
 from sip_stager.staging.connector import Connector
 from sip_stager.staging.pool import Pool
 from tests.staging.scripted import Scripted
@@ -127,6 +127,15 @@ async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_on
     assert len(server.requests) == 2
 
 
+async def test_a_request_whose_answer_has_begun_is_not_sent_again() -> None:
+    async with Scripted(OK, b"H", closes=True) as server:
+        pool = pool_of(server)
+        assert isinstance(await ask(pool), Answer)
+        assert isinstance(await ask(pool), httpx.ReadError)
+        await pool.aclose()
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 async def test_closing_fails_what_is_under_way_and_sends_it_not_again(slow: Scripted) -> None:
     pool = pool_of(slow)
     tasks = [asyncio.create_task(ask(pool)) for _ in range(3)]
@@ -137,6 +146,17 @@ async def test_closing_fails_what_is_under_way_and_sends_it_not_again(slow: Scri
     assert {str(result) for result in results} == {"this program has closed its connections"}
     await slow.ends(2)
     assert len(slow.requests) == 2
+
+
+async def test_a_connection_that_ended_before_its_first_request_is_told_at_once(
+    server: Scripted,
+) -> None:
+    connection = Connection(64, lambda _: None)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: connection, "127.0.0.1", server.port)
+    connection.abort()
+    await server.ends(1)
+    assert isinstance(await connection.send(GET, b""), Unanswered)
 
 
 class Names:
