@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +17,9 @@ from rich.console import Console
 
 from tests.bench import capture
 from tests.bench.interpreter import describe
+from tests.bench.kamailio import server
 from tests.bench.load import Load
-from tests.bench.point import Measured, measure, measure_direct
+from tests.bench.point import Measured, measure, measure_direct, measure_kamailio
 from tests.bench.report import Report
 from tests.bench.targets import verdicts
 from tests.interop.sipp import MISSING, SIPP
@@ -40,16 +42,19 @@ def main(
     slow: Annotated[bool, typer.Option(help="Also 200 cps with an API of 200 ms")] = True,
     python: Annotated[str, typer.Option(help="The interpreter for the program")] = sys.executable,
     json: Annotated[Path | None, typer.Option(help="Default: a new one in bench-results/")] = None,
+    kamailio: Annotated[bool, typer.Option(help="Also let Kamailio do the same job")] = False,
     clients: Annotated[bool, typer.Option(help="Also compare HTTP clients")] = False,
 ) -> None:
     """Measure; exit with 1 when a target was missed."""
     _check_tools()
+    yardstick = _kamailio() if kamailio else None
     points = [(rate, delay) for delay in _figures(delays) for rate in map(int, _figures(rates))]
     loads = {rate: Load(rate, hold if rate == _FASTEST else seconds) for rate, _ in points}
     if slow:
         points.append(_SLOW)
         loads.setdefault(_SLOW[0], Load(_SLOW[0], seconds))
-    report = Report(describe(python), _machine(), list(_measured(points, loads, python)))
+    measured = list(_measured(points, loads, python, yardstick))
+    report = Report(describe(python), _machine(), measured)
     _console.print(report.table())
     path = json or Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     report.write(path)
@@ -69,12 +74,18 @@ def _check_tools() -> None:
         raise typer.BadParameter(capture.MISSING)
 
 
+def _kamailio() -> str:
+    if path := server.find():
+        return path
+    raise typer.BadParameter(server.MISSING)
+
+
 def _figures(listed: str) -> list[float]:
     return [float(each) for each in listed.split(",")]
 
 
 def _measured(
-    points: list[tuple[int, float]], loads: dict[int, Load], python: str
+    points: list[tuple[int, float]], loads: dict[int, Load], python: str, kamailio: str | None
 ) -> Iterator[Measured]:
     direct: dict[int, float] = {}
     for rate, delay in points:
@@ -84,6 +95,10 @@ def _measured(
             direct[rate] = measure_direct(Load(rate, min(load.seconds, _DIRECT)))
         point = measure(load, delay, direct[rate], python)
         _console.print(f"  {point}")
+        if kamailio:
+            other = measure_kamailio(load, delay, direct[rate], kamailio)
+            _console.print(f"  {other}")
+            point = replace(point, kamailio=other)
         yield point
 
 

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 _ASK = """
 import json, platform, sys, sysconfig
 arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
+compiler = platform.python_compiler()
+# Debian and Ubuntu run the profiled build by rules of their own, and then empty the flag that
+# configure sets for these compilers in every build.
+emptied = sysconfig.get_config_var("PGO_PROF_USE_FLAG") == "" and compiler.startswith(
+    ("GCC", "Clang")
+)
 print(json.dumps({
     "version": platform.python_version(),
     "path": sys._base_executable,
-    "compiler": platform.python_compiler(),
-    "optimised": "--enable-optimizations" in arguments,
+    "compiler": compiler,
+    "optimised": "--enable-optimizations" in arguments or emptied,
     "configure_arguments": arguments,
 }))
 """
@@ -23,8 +29,8 @@ print(json.dumps({
 class Interpreter:
     """What an interpreter says about itself.
 
-    ``optimised`` is whether configure was given ``--enable-optimizations``.  Without it a build may
-    still be profile-guided by a distribution's own rules, which these arguments do not tell.
+    ``optimised`` is whether it was built with profile-guided optimisation: by configure's
+    ``--enable-optimizations``, or by Debian's own rules.
     """
 
     version: str
@@ -35,7 +41,7 @@ class Interpreter:
 
     def __str__(self) -> str:
         how = "with" if self.optimised else "without"
-        return f"Python {self.version}, {self.path}, {self.compiler}, {how} --enable-optimizations"
+        return f"Python {self.version}, {self.path}, {self.compiler}, {how} PGO"
 
 
 def describe(python: str) -> Interpreter:

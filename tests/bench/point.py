@@ -7,7 +7,9 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from tests.bench.kamailio.server import Kamailio, api_workers, version
 from tests.bench.latency import (
     Percentiles,
     invite_through,
@@ -21,16 +23,36 @@ from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
 from tests.interop.program import Edge, Program
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Proxy(Protocol):
+    """What is measured: processes of one group that listen on a UDP port."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def port(self) -> int: ...
+
+    def wait_ready(self) -> None: ...
+
+    def stop(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a point gave; times are in milliseconds, memory is in MiB.
 
+    Where no call rang its times are not a number.  ``api_cpu`` is the CPU of the fake API for a
+    request: how fast the machine is at that moment.  ``kamailio`` did the same, right after.
     ``added`` is INVITE to 180 as the caller saw it, less ``held`` and less ``direct``, the median
     without the program.  ``held`` is how long the API really held a request, on average: its timer
     is a little late on the ``delay`` that it was told.  ``invite_through`` is less ``held`` too.
     """
 
+    name: str
     rate: int
     delay: float
     seconds: float
@@ -43,14 +65,18 @@ class Measured:
     invite_through: Percentiles
     ringing_through: Percentiles
     cpu_per_call: float
+    api_cpu: float
     peak_memory: float
     packets_dropped: int
     load_average: float
+    kamailio: Measured | None = None
 
     def __str__(self) -> str:
         return (
-            f"{self.failed} failed, {self.cpu_per_call:.2f} ms of CPU a call, "
-            f"added p50 {self.added.p50:.2f} ms, p99 {self.added.p99:.2f} ms"
+            f"{self.name}: {self.failed} of {self.calls} failed, "
+            f"{self.cpu_per_call:.2f} ms of CPU a call, "
+            f"added p50 {self.added.p50:.2f} ms, p99 {self.added.p99:.2f} ms, "
+            f"API {self.api_cpu:.2f} ms of CPU a request"
         )
 
     @property
@@ -68,20 +94,45 @@ def measure_direct(load: Load) -> float:
 
 def measure(load: Load, delay: float, direct: float, python: str) -> Measured:
     """Run one load through a fresh program and a fresh API that stages in ``delay`` ms."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as children:
-        directory = Path(name)
+
+    def start(api_url: str, upstream: int, directory: Path) -> Proxy:
+        edge = Edge(api_url, upstream_port=upstream, log_level="info")
+        return Program(edge, directory, python=python)
+
+    return _measure("sip-stager", load, delay, direct, start)
+
+
+def measure_kamailio(load: Load, delay: float, direct: float, kamailio: str) -> Measured:
+    """Run the same load through Kamailio."""
+
+    def start(api_url: str, upstream: int, directory: Path) -> Proxy:
+        return Kamailio(kamailio, api_url, upstream, directory, api_workers(load, delay))
+
+    return _measure(version(kamailio), load, delay, direct, start)
+
+
+def _measure(
+    name: str,
+    load: Load,
+    delay: float,
+    direct: float,
+    start: Callable[[str, int, Path], Proxy],
+) -> Measured:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as children:
+        directory = Path(temporary)
         api = FakeApiProcess(directory, delay=delay / 1000)
         children.callback(api.stop)
         api.wait_ready()
         upstream = free_port()
-        edge = Edge(api.url, upstream_port=upstream, log_level="info")
-        program = Program(edge, directory, python=python)
-        children.callback(program.stop)
-        program.wait_ready()
-        before = cpu_seconds(program.pid)
-        outcome = Pair(load, directory, upstream, program.port).play()
+        proxy = start(api.url, upstream, directory)
+        children.callback(proxy.stop)
+        proxy.wait_ready()
+        before, api_before = cpu_seconds(proxy.pid), cpu_seconds(api.pid)
+        outcome = Pair(load, directory, upstream, proxy.port).play()
+        cpu, api_cpu = cpu_seconds(proxy.pid) - before, cpu_seconds(api.pid) - api_before
         held = api.mean_held() * 1000
         return Measured(
+            name=name,
             rate=load.rate,
             delay=delay,
             seconds=load.seconds,
@@ -93,8 +144,9 @@ def measure(load: Load, delay: float, direct: float, python: str) -> Measured:
             added=percentiles(invite_to_ringing(outcome.calls)).less(held + direct),
             invite_through=percentiles(invite_through(outcome.calls)).less(held),
             ringing_through=percentiles(ringing_through(outcome.calls)),
-            cpu_per_call=1000 * (cpu_seconds(program.pid) - before) / load.calls,
-            peak_memory=peak_memory(program.pid),
+            cpu_per_call=1000 * cpu / load.calls,
+            api_cpu=1000 * api_cpu / max(1, api.stats()["stage_requests"]),
+            peak_memory=peak_memory(proxy.pid),
             packets_dropped=outcome.packets_dropped,
             load_average=os.getloadavg()[0],
         )

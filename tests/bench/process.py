@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
@@ -11,13 +12,31 @@ _PROC = Path("/proc")
 
 
 def cpu_seconds(group: int) -> float:
-    """Return the user and system time of a process group, with its children that have ended."""
-    return sum(sum(map(int, fields[11:15])) for fields in _stats(group)) * _TICK
+    """Return the user and system time of a process group, with its children that have ended.
+
+    ``stat`` is cut to whole ticks of 10 ms for each process: of sixty workers, a good half is lost.
+    So ``schedstat`` counts where it knows more, in nanoseconds.
+    """
+    return sum(map(_cpu, _stats(group)))
 
 
 def peak_memory(group: int) -> float:
     """Return the sum of the peak resident sizes of a process group, in MiB."""
     return sum(_peak(int(fields[-1])) for fields in _stats(group)) / 1024
+
+
+def _cpu(fields: list[str]) -> float:
+    own, ended = (sum(map(int, fields[at : at + 2])) * _TICK for at in (11, 13))
+    return max(own, _scheduled(int(fields[-1]))) + ended
+
+
+def _scheduled(pid: int) -> float:
+    """Return how long the threads of a process ran; 0 where the kernel does not tell."""
+    nanoseconds = 0
+    for path in (_PROC / str(pid) / "task").glob("*/schedstat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            nanoseconds += int(path.read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def _stats(group: int) -> list[list[str]]:

@@ -1,0 +1,118 @@
+"""Kamailio does the job that it is measured by."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.bench.kamailio.server import MISSING, Kamailio, api_workers, find, version
+from tests.bench.load import Load
+from tests.interop.fake_api import FakeApiProcess
+from tests.interop.ports import free_port
+from tests.interop.program import NUMBER
+from tests.interop.silence import Silence
+from tests.interop.sipp import SIPP, Sipp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.interop.trace import Traced
+
+
+class Scene:
+    """The fake API, Kamailio, and SIPp on either side; all of it ends with the test."""
+
+    def __init__(self, directory: Path, kamailio: str, children: ExitStack) -> None:
+        self.upstream = free_port()
+        self._directory, self._kamailio, self._children = directory, kamailio, children
+
+    def start(self, **behaviour: Any) -> None:
+        """Start the API with these fields of ``Behaviour``, and Kamailio."""
+        self.api = FakeApiProcess(self._directory, **behaviour)
+        self._children.callback(self.api.stop)
+        self.api.wait_ready()
+        self.edge = Kamailio(self._kamailio, self.api.url, self.upstream, self._directory, 1)
+        self._children.callback(self.edge.stop)
+        self.edge.wait_ready()
+
+    def callee(self, scenario: str) -> Sipp:
+        """Start SIPp upstream."""
+        callee = Sipp(scenario, self._directory, port=self.upstream)
+        self._children.callback(callee.stop)
+        callee.wait_bound()
+        return callee
+
+    def caller(self, scenario: str, **words: str) -> Sipp:
+        """Start one call."""
+        options = (f"127.0.0.1:{self.edge.port}", "-s", NUMBER, "-d", "100")
+        caller = Sipp(scenario, self._directory, port=free_port(), options=options, words=words)
+        self._children.callback(caller.stop)
+        return caller
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Give a stage, where Kamailio and SIPp are installed."""
+    if not (kamailio := find()):
+        pytest.skip(MISSING)
+    if SIPP is None:
+        pytest.skip("SIPp is not installed")
+    with ExitStack() as children:
+        yield Scene(tmp_path, kamailio, children)
+
+
+def only(messages: list[Traced]) -> Traced:
+    """Return the one message."""
+    (message,) = messages
+    return message
+
+
+@pytest.mark.interop
+def test_a_call_is_staged_forwarded_with_its_id_and_kept_on_the_route(scene: Scene) -> None:
+    scene.start()
+    callee = scene.callee("callee_answers")
+    scene.caller("caller_hangs_up").finish()
+    callee.finish()
+    invite = only(callee.received("INVITE"))
+    assert invite.values("X-Rounded-Call-Id")
+    for message in (invite, only(callee.received("ACK")), only(callee.received("BYE"))):
+        assert f":{scene.edge.port}" in message.values("Via")[0]
+    assert scene.api.stats()["responses"] == {"201": 1}
+
+
+@pytest.mark.interop
+def test_a_call_cancelled_while_ringing_is_cancelled_upstream(scene: Scene) -> None:
+    scene.start()
+    callee = scene.callee("callee_is_cancelled")
+    scene.caller("caller_cancels_ringing").finish()
+    callee.finish()
+    assert f":{scene.edge.port}" in only(callee.received("CANCEL")).values("Via")[0]
+
+
+@pytest.mark.interop
+def test_a_call_cancelled_while_staging_goes_nowhere(scene: Scene) -> None:
+    scene.start(delay=1)
+    with Silence(("127.0.0.1", scene.upstream)) as upstream:
+        scene.caller("caller_cancels_staging").wait_received("487")  # before its 200 to CANCEL
+        scene.api.wait_until(lambda: scene.api.stats()["responses"] == {"201": 1}, "answer")
+        upstream.check()
+
+
+@pytest.mark.interop
+def test_a_call_that_the_api_refuses_goes_nowhere(scene: Scene) -> None:
+    scene.start(status=500)
+    with Silence(("127.0.0.1", scene.upstream)) as upstream:
+        scene.caller("caller_is_refused", status="503").finish()
+        upstream.check()
+
+
+def test_the_version_has_a_name(scene: Scene) -> None:
+    assert version(find() or "").startswith("Kamailio ")
+
+
+def test_there_are_more_workers_than_requests_that_wait() -> None:
+    assert api_workers(Load(200, 5), 0) == 4
+    assert api_workers(Load(200, 5), 150) == 64
