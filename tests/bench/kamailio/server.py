@@ -27,7 +27,11 @@ _SPARE = 4  # workers beyond those that wait
 def find() -> str | None:
     """Return the path of Kamailio when it and the modules are installed."""
     path = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin") or shutil.which("kamailio")
-    installed = {each.name for each in Path("/usr").glob("lib*/**/kamailio/modules/*.so")}
+    installed = {
+        module.name
+        for folder in ("lib*", "lib/*")  # the latter with Debian's name of the architecture
+        for module in Path("/usr").glob(f"{folder}/kamailio/modules/*.so")
+    }
     return path if installed.issuperset(_MODULES) else None
 
 
