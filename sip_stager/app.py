@@ -54,7 +54,8 @@ class Application:
         self._observers = list(observers)
         self._lag = LoopLag(loop)
         self._edge = Edge(loop, self._notify)
-        self._resolver = CachingResolver(loop)
+        families = {int(listener.family) for listener in settings.listeners}
+        self._resolver = CachingResolver(loop, families)
         self._api = _api(settings)
         self._staging = _staging(settings, self._api, self._notify)
         timers = Timers(settings.sip.t1, settings.sip.t2, settings.sip.t4, settings.sip.timer_c)
@@ -104,11 +105,12 @@ class Application:
         return concerns
 
     async def stop(self) -> None:
-        """Close everything; calls that are being staged end with it."""
+        """Close everything; calls that are being staged are refused first."""
         self._not_ready = ("stopping",)
         self._lag.stop()
-        await self._edge.close()
         await self._api.aclose()
+        await self._staging.settled()
+        await self._edge.close()
         await self._console.stop()
 
     def ready(self) -> tuple[bool, Sequence[str]]:
@@ -154,7 +156,7 @@ class Application:
         host = self._settings.upstream.host
         if ip_version(host) or await self._resolver.warm(host):
             return []
-        return [f"upstream.uri: the name {host} has no address"]
+        return [f"upstream.uri: the name {host} has no address that a listener could reach"]
 
 
 _KINDS = {

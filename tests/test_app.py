@@ -216,7 +216,7 @@ async def test_an_upstream_without_an_address_is_a_concern(world: World) -> None
     world.host = "no-such-host.invalid"
     application = Application(world.settings())
     (concern,) = await application.start()
-    assert concern == "upstream.uri: the name no-such-host.invalid has no address"
+    assert "no-such-host.invalid has no address" in concern
     await application.stop()
 
 

@@ -10,7 +10,7 @@ from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left, make_copy
 from sip_stager.proxy.held import HeldInvite, refusing
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.relay import Relay
-from sip_stager.proxy.routing import Routed, preprocess
+from sip_stager.proxy.routing import Routed, towards_next_hop, without_own_routes
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import Extra, make_response
 from sip_stager.transaction.invite_server import InviteServerTransaction
@@ -27,6 +27,10 @@ ALLOW = (
     b"Allow",
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE",
 )
+
+
+OPEN_TO_STRANGERS = frozenset({b"ACK", b"BYE", b"INFO", b"NOTIFY", b"PRACK", b"UPDATE"})
+"""What the far end of a dialog may send to a peer of ours from an address that we do not know."""
 
 
 class Upstream(NamedTuple):
@@ -50,20 +54,20 @@ class Proxy:
 
     def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
         """Take a request that begins a transaction."""
-        rejection = self._validate(request)
-        if rejection is not None:
-            self._reject(request, transaction, *rejection)
-            return
         try:
             in_dialog = bool(request.to_tag)
-            routed = preprocess(request, self._facilities.interfaces)
+            rejection = self._validate(request, in_dialog=in_dialog)
+            popped = without_own_routes(request, self._facilities.interfaces)
+            routed = towards_next_hop(popped)
         except Malformed as fault:
             self._reject(request, transaction, fault.status)
             return
-        if in_dialog:
+        if rejection is not None:
+            self._reject(request, transaction, *rejection)
+        elif in_dialog:
             self._relay(routed, source, transaction)
         elif isinstance(transaction, InviteServerTransaction):
-            self._begin_call(routed, source, transaction)
+            self._begin_call(popped.request, source, transaction)
         elif request.method == b"OPTIONS":
             self._reject(request, transaction, 200, (ALLOW, (b"Accept", b"application/sdp")))
         else:
@@ -72,14 +76,15 @@ class Proxy:
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         try:
-            routed = preprocess(ack, self._facilities.interfaces)
+            routed = towards_next_hop(without_own_routes(ack, self._facilities.interfaces))
         except Malformed as fault:
             self._drop(source, "malformed", str(fault))
             return
         if not routed.was_ours or hops_left(ack) == 0 or not self._concerns_us(routed, source):
             self._drop(source, "stray_ack", "an ACK that is not to be forwarded")
             return
-        branch = self._facilities.identifiers.stateless_branch(ack.branch, ack.call_id)
+        via = ack.value(b"via") or b""
+        branch = self._facilities.identifiers.stateless_branch(via, ack.call_id)
 
         def located(target: Flow | None) -> None:
             self._send_ack(routed, branch, source, target)
@@ -97,12 +102,12 @@ class Proxy:
         if isinstance(invite.owner, HeldInvite | ForwardedInvite):
             invite.owner.cancel(cancel)
 
-    def _validate(self, request: Request) -> tuple[int, Extra] | None:
-        """RFC 3261 16.3, in its order."""
+    def _validate(self, request: Request, *, in_dialog: bool) -> tuple[int, Extra] | None:
+        """RFC 3261 16.3, in its order; raises ``Malformed``."""
         scheme = request.uri_text.partition(b":")[0].lower()
         if scheme not in {b"sip", b"tel"}:
             return 416, ()
-        if hops_left(request) == 0 and request.method != b"OPTIONS":
+        if hops_left(request) == 0 and (in_dialog or request.method != b"OPTIONS"):
             return 483, ()
         if b"proxy-require" in request.names:
             unsupported = b", ".join(request.values(b"proxy-require"))
@@ -110,9 +115,8 @@ class Proxy:
         return None
 
     def _begin_call(
-        self, routed: Routed, source: Flow, transaction: InviteServerTransaction
+        self, request: Request, source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        request = routed.request
         try:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
@@ -130,6 +134,8 @@ class Proxy:
         """Choose the target (RFC 3261 16.5); a Route of the caller's own choice is not followed."""
         if self._upstream.rewrite:
             request = request.with_uri(with_host_of(request.uri, self._upstream.uri))
+        elif request.uri.headers:  # which RFC 3261 19.1.1 forbids there, ours among them
+            request = request.with_uri(request.uri_text.partition(b"?")[0])
         return Routed(request.without(b"route"), False, None, self._upstream.uri)
 
     def _relay(self, routed: Routed, source: Flow, transaction: Server) -> None:
@@ -146,12 +152,17 @@ class Proxy:
             Relay(self._facilities, routed, source, transaction).start()
 
     def _concerns_us(self, routed: Routed, source: Flow) -> bool:
-        """Tell whether a side of the dialog is a trunk or the upstream: strangers get no relay."""
+        """Tell whether a request of a dialog comes from or, short of a new offer, goes to a peer.
+
+        Strangers get no relay between them, and none that could begin a call with a peer of ours
+        who trusts our address; a far end that is no peer can still end or acknowledge its call.
+        """
         upstream = self._facilities.locator.address(self._upstream.uri)
+        if source.host == upstream or self._admission.knows(source.host):
+            return True
         target = self._facilities.locator.address(routed.next_hop)
-        return upstream in {source.host, target} or any(
-            map(self._admission.knows, (source.host, target))
-        )
+        wanted = target == upstream or self._admission.knows(target)
+        return wanted and routed.request.method in OPEN_TO_STRANGERS
 
     def _send_ack(self, routed: Routed, branch: bytes, source: Flow, target: Flow | None) -> None:
         if target is None:

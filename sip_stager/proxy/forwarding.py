@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.sip.message import Request
 
+MOST_HOPS = 255
+"""RFC 3261 20.22."""
 CALL_ID_FIELD = b"x-rounded-call-id"
 """The field that routes a call to its staged agent; only ours counts."""
 
@@ -46,7 +48,7 @@ def staged(request: Request, call_id: str) -> Request:
 def hops_left(request: Request) -> int | None:
     """Give Max-Forwards, None where it is absent or no number."""
     text = request.value(b"max-forwards") or b""
-    return int(text) if text.isdigit() and len(text) <= 10 else None
+    return min(int(text), MOST_HOPS) if text.isdigit() and len(text) <= 10 else None
 
 
 def _one_hop_less(request: Request) -> Request:

@@ -40,7 +40,7 @@ class Interfaces:
     def __init__(self, interfaces: tuple[Interface, ...]) -> None:
         self._all = interfaces
         self._own = {
-            (host.lower(), interface.port)
+            (canonical(host), interface.port)
             for interface in interfaces
             for host in (interface.address, interface.advertised)
         }
@@ -50,15 +50,17 @@ class Interfaces:
 
     def own(self, uri: Uri) -> bool:
         """Whether a URI means this program."""
-        return (uri.host, uri.port or DEFAULT_PORT) in self._own
+        return (canonical(uri.host), uri.port or DEFAULT_PORT) in self._own
 
     def named(self, uri: Uri) -> int | None:
         """Give the index of the interface that wrote this Record-Route URI."""
         for index, interface in enumerate(self._all):
-            if interface.transport == uri.transport and uri.host in {
-                interface.advertised.lower(),
-                interface.address,
-            }:
+            if (
+                interface.transport == uri.transport
+                and interface.port == (uri.port or DEFAULT_PORT)
+                and canonical(uri.host)
+                in {canonical(interface.advertised), canonical(interface.address)}
+            ):
                 return index
         return None
 
@@ -77,9 +79,21 @@ class Interfaces:
 
 
 @lru_cache(maxsize=4096)
-def ip_version(host: str) -> int:
-    """Give 4 or 6 for an IP address in text, 0 for anything else, a name for instance."""
+def canonical(host: str) -> str:
+    """Give the one spelling of an IP address; of a name, its lower case."""
     try:
-        return ip_address(host).version
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower()
+
+
+@lru_cache(maxsize=4096)
+def ip_version(host: str) -> int:
+    """Give 4 or 6 for an IP address in text, 0 for anything else, a name for instance.
+
+    An address with a scope is none: a flow could not hold it.
+    """
+    try:
+        return 0 if "%" in host else ip_address(host).version
     except ValueError:
         return 0

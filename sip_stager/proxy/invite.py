@@ -47,8 +47,8 @@ class ForwardedInvite:
     """Joins the server transaction of an INVITE to the client transaction of its copy."""
 
     __slots__ = (
-        "_call", "_client", "_facilities", "_reasons", "_ringing", "_routed", "_server", "_source",
-        "_state", "_waiting",
+        "_call", "_client", "_facilities", "_rang_out", "_reasons", "_ringing", "_routed",
+        "_server", "_source", "_state", "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,7 @@ class ForwardedInvite:
         self._waiting: Cancellable | None = None
         self._reasons: list[bytes] = []
         self._ringing = False
+        self._rang_out = False
 
     def start(self) -> None:
         """Find the next hop and send the copy."""
@@ -79,6 +80,9 @@ class ForwardedInvite:
 
     def receive(self, response: Response) -> None:
         """Take a response of the next hop."""
+        if response.status >= 300 and self._rang_out:
+            self._end(408, "timed_out")
+            return
         if response.status >= 200:
             self._final(response.without_first(b"via"), self._outcome(response.status))
             return
@@ -91,14 +95,17 @@ class ForwardedInvite:
 
     def timed_out(self) -> None:
         """Hear that nobody answered at all, or nobody ended what was cancelled."""
-        if self._state in {State.CANCELLED_UNHEARD, State.CANCELLING}:
+        if self._cancelled:
             self._end(487, "cancelled")
         else:
             self._end(408, "timed_out")
 
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
         """Answer 503 (RFC 3261 16.9): whatever comes next would not leave either."""
-        self._end(503, "unreachable")
+        if self._cancelled:
+            self._end(487, "cancelled")
+        else:
+            self._end(503, "unreachable")
 
     def cancel(self, cancel: Request) -> None:
         """Take the caller's CANCEL (RFC 3261 9.1, 16.10)."""
@@ -150,15 +157,20 @@ class ForwardedInvite:
             client.give_up_in_time()
 
     def _ring_out(self) -> None:
-        """End what rang for too long: timer C (RFC 3261 16.8)."""
+        """Cancel what rang for too long; a 2xx that crosses the CANCEL still counts (16.8)."""
+        self._rang_out = True
         self._send_cancel()
-        self._end(408, "timed_out")
 
     def _outcome(self, status: int) -> str:
         if status < 300:
             return "answered"
+        return "cancelled" if self._cancelled else "rejected"
+
+    @property
+    def _cancelled(self) -> bool:
+        """Whether the caller wants no more of it."""
         cancelled = self._state in {State.CANCELLING, State.CANCELLED_UNHEARD}
-        return "cancelled" if cancelled else "rejected"
+        return cancelled and not self._rang_out
 
     def _end(self, status: int, outcome: str) -> None:
         if self._routed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
-from sip_stager.proxy.interfaces import Interfaces, ip_version
+from sip_stager.proxy.interfaces import Interfaces, canonical, ip_version
 from sip_stager.sip.uri import DEFAULT_PORT, Uri
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Locator:
 
     def address(self, uri: Uri) -> str:
         """Give the address that a URI leads to, as far as it is known; else its host."""
-        return self._resolver.known(uri.target) or uri.target
+        return canonical(self._resolver.known(uri.target) or uri.target)
 
     def find(self, routed: Routed, done: Callable[[Flow | None], None]) -> Cancellable | None:
         """Call ``done`` with the flow to the next hop, or None where there is none.

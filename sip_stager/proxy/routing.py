@@ -11,12 +11,20 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 
-class Routed(NamedTuple):
+class Popped(NamedTuple):
     """A request without our own Route entries.
 
-    ``was_ours`` tells whether there were any, ``leaving`` is the interface that the last of them
-    names, and ``next_hop`` the URI to send to: the first Route left, else the Request-URI.
+    ``was_ours`` tells whether there were any; ``leaving`` is the interface that the last of them
+    names.
     """
+
+    request: Request
+    was_ours: bool
+    leaving: int | None
+
+
+class Routed(NamedTuple):
+    """A request as it is to go on, and the URI to send it to."""
 
     request: Request
     was_ours: bool
@@ -24,7 +32,7 @@ class Routed(NamedTuple):
     next_hop: Uri
 
 
-def preprocess(request: Request, interfaces: Interfaces) -> Routed:
+def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
     """Take our own Route entries off, two where both sides were recorded; raises ``Malformed``.
 
     RFC 3261 16.4, RFC 5658.
@@ -39,7 +47,7 @@ def preprocess(request: Request, interfaces: Interfaces) -> Routed:
         was_ours = True
         leaving = interfaces.named(route)
         request = request.without_first(b"route")
-    return _towards_next_hop(request, was_ours=was_ours, leaving=leaving)
+    return Popped(request, was_ours, leaving)
 
 
 def first_route(request: Request) -> Uri | None:
@@ -64,11 +72,13 @@ def _from_strict_router(request: Request, interfaces: Interfaces) -> Request:
     return recovered.with_first(b"route", rest) if routes[:-1] else recovered
 
 
-def _towards_next_hop(request: Request, *, was_ours: bool, leaving: int | None) -> Routed:
-    """Find the next hop; ahead of a strict router the Request-URI moves to the end of the Route.
+def towards_next_hop(popped: Popped) -> Routed:
+    """Find the next hop: the first Route left, else the Request-URI; raises ``Malformed``.
 
-    RFC 3261 16.6 steps 6 and 7.
+    Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 6
+    and 7).
     """
+    request, was_ours, leaving = popped
     route = first_route(request)
     if route is None:
         return Routed(request, was_ours, leaving, request.uri)

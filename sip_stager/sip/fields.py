@@ -52,6 +52,9 @@ _PARAMETER = re.compile(
 _PLAIN_PARAMETERS = re.compile(rb'(?:;[^\s;,="<>]+(?:=[^\s;,="<>]*)?)*\Z')
 _FOLD = re.compile(rb"\r\n[ \t]+")
 
+MOST_VALUES = 256
+"""Commas or semicolons in one value; real ones have a few, and each costs a microsecond."""
+
 Parameters = dict[bytes, bytes | None]
 
 
@@ -97,6 +100,8 @@ def split_list(value: bytes) -> list[bytes]:
     """Split at the commas that stand outside of quotes and angle brackets (RFC 3261 7.3.1)."""
     if b"," not in value:
         return [value]
+    if value.count(b",") > MOST_VALUES:
+        raise Malformed("too many values in a header field")
     parts = []
     end = 0
     while end <= len(value):
@@ -114,6 +119,8 @@ def parse_parameters(text: bytes) -> Parameters:
 
     Raises ``Malformed`` when anything else stands among them.  The first of two equal names wins.
     """
+    if text.count(b";") > MOST_VALUES:
+        raise Malformed("too many parameters")
     if _PLAIN_PARAMETERS.match(text):
         plain: Parameters = {}
         for part in text.split(b";")[1:]:

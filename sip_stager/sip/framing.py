@@ -34,6 +34,8 @@ class Framer:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._awaited = 0
+        self._searched = 0
         self.pings = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -44,7 +46,9 @@ class Framer:
         ahead of it were given.
         """
         self._buffer += data
-        taken = 0
+        if len(self._buffer) < self._awaited:
+            return
+        taken = self._awaited = 0
         try:
             while True:
                 taken = self._after_line_breaks(taken)
@@ -71,14 +75,18 @@ class Framer:
 
     def _size(self, start: int) -> int | None:
         """Give the bytes of the message that begins there, None while it is not whole."""
-        end = self._buffer.find(_END, start)
+        end = self._buffer.find(_END, max(start, self._searched))
         header = (len(self._buffer) - 3 if end < 0 else end) - start
         if header > MOST_HEADER:
             raise Malformed("the header is too long", 513)
+        self._searched = len(self._buffer) - 3 - start if end < 0 else 0
         if end < 0:
             return None
         size = header + len(_END) + self._body_length(start, end)
-        return size if start + size <= len(self._buffer) else None
+        if start + size <= len(self._buffer):
+            return size
+        self._awaited = size
+        return None
 
     def _body_length(self, start: int, end: int) -> int:
         match = _LENGTH.search(self._buffer, start, end + 2)

@@ -14,8 +14,8 @@ from sip_stager.sip.fields import NAMES, Malformed, split_list, unfolded
 from sip_stager.sip.uri import Address, Uri, parse_address, parse_uri
 from sip_stager.sip.via import Via, branch_of, parse_via, stamped
 
-MOST_FIELDS = 256
-"""Header fields in one message; real ones have a few dozen."""
+MOST_LINES = 256
+"""Lines in the header of one message, folded ones counted; real ones have a few dozen."""
 
 # Possessive, so that a run of blanks is read once: a stranger chooses how long it is.
 _REQUEST_LINE = re.compile(
@@ -286,21 +286,16 @@ def parse(data: bytes) -> Request | Response:
     start_line, *lines = head.split(b"\r\n")
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise Malformed("a line break that is not CR LF")
+    if len(lines) > MOST_LINES:
+        raise Malformed("too many header lines")
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = _joined(lines)
-    names, fields = _index(lines)
+    names = [NAMES[line[: line.find(b":") + 1]] for line in lines]
     kind = Response if start_line[:4].upper() == b"SIP/" else Request
-    message = kind(start_line, names, fields, body)
+    message = kind(start_line, names, lines, body)
     if body and b"content-length" in names:
         _cut(message)
     return message
-
-
-def _index(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Name each header field, folded lines joined to the one they belong to."""
-    if len(lines) > MOST_FIELDS:
-        raise Malformed("too many header fields")
-    return [NAMES[line[: line.find(b":") + 1]] for line in lines], lines
 
 
 def _joined(lines: list[bytes]) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
@@ -52,7 +51,7 @@ def make_response(
     names: list[bytes] = []
     fields: list[bytes] = []
     for name, field in zip(request.names, request.fields, strict=True):
-        if name in _COPIED:
+        if name in _COPIED or (name == b"timestamp" and status == 100):
             names.append(name)
             fields.append(field)
         elif name == b"to":
@@ -84,21 +83,10 @@ def response_flow(via: Via, source: Flow) -> Flow:
     """Where the response to a request goes (RFC 3261 18.2.2, RFC 3581 4).
 
     ``via`` is the request's top Via as it came, ``source`` the flow that brought it.  Over a
-    stream the flow's connection is tried first; its address here is the one to open anew.
+    stream the flow's connection is tried first; its address here is the one to open anew.  A
+    ``maddr`` is not followed: it would send our responses to whomever a stranger names.
     """
-    if source.transport != "UDP":
-        return source._replace(port=via.port or DEFAULT_PORT)
-    maddr = via.parameters.get(b"maddr")
-    host = _ip_address(maddr) if maddr else ""
-    if not host and b"rport" in via.parameters:
+    if source.transport == "UDP" and b"rport" in via.parameters:
         return source
-    return Flow("UDP", host or source.host, via.port or DEFAULT_PORT, source.interface)
-
-
-def _ip_address(text: bytes) -> str:
-    """Give an IP address in text, empty for anything else: no response waits for a name."""
-    host = text.decode("latin-1").strip("[]")
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return ""
+    host, interface, connection = source.host, source.interface, source.connection
+    return Flow(source.transport, host, via.port or DEFAULT_PORT, interface, connection)

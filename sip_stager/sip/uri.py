@@ -20,7 +20,9 @@ _ADDRESS = re.compile(
 DEFAULT_PORT = 5060
 """Of UDP and TCP (RFC 3261 19.1.2)."""
 MOST_URI = 4096
-"""Bytes of a URI; real ones have some hundred, and those that were parsed are kept for a while."""
+"""Bytes of a URI; real ones have some hundred at most."""
+MOST_KEPT = 256
+"""Bytes of a URI that is worth keeping when it was parsed: strangers choose how long they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,12 @@ class Uri:
     target: str = ""
 
 
-@lru_cache(maxsize=4096)
 def parse_uri(text: bytes) -> Uri:
     """Parse a URI; raises ``Malformed``.  Schemes that are not SIP's are kept whole."""
+    return _kept(text) if len(text) <= MOST_KEPT else _parse(text)
+
+
+def _parse(text: bytes) -> Uri:
     match = _SCHEME.match(text)
     if match is None or not match[2]:
         raise Malformed("not a URI")
@@ -76,6 +81,9 @@ def parse_uri(text: bytes) -> Uri:
         (parameters.get(b"transport") or b"udp").decode("latin-1").upper(),
         (parameters.get(b"maddr") or b"").decode("latin-1").strip("[]") or host,
     )
+
+
+_kept = lru_cache(maxsize=4096)(_parse)
 
 
 def port_number(text: bytes | None) -> int | None:

@@ -73,6 +73,11 @@ class Staging:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def settled(self, patience: float = 1.0) -> None:
+        """Wait until no call is being staged, for at most ``patience`` seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience)
+
     async def _run(self, call: Call, done: Callable[[Decision], None]) -> None:
         began = perf_counter()
         phases: Phases = {}

@@ -14,8 +14,8 @@ _KEPT = frozenset({b"from", b"call-id", b"route"})
 
 def make_ack(invite: Request, response: Response) -> Request:
     """Acknowledge a response that is not a 2xx (RFC 3261 17.1.1.3); To is the response's."""
-    to = response.fields[response.names.index(b"to")] if b"to" in response.names else b""
-    return _derived(invite, b"ACK", to, [])
+    answered = response if b"to" in response.names else invite
+    return _derived(invite, b"ACK", answered.fields[answered.names.index(b"to")], [])
 
 
 def make_cancel(invite: Request, reasons: list[bytes]) -> Request:

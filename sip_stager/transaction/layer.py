@@ -113,9 +113,18 @@ class TransactionLayer:
             invite = self.servers.get(server_key(request, b"INVITE"))
             self._user.receive_cancel(request, self._serve(request, key, source), invite)
         elif request.method == b"INVITE":
-            self._user.receive_request(request, source, self._serve_invite(request, key, source))
+            self._tell(request, source, self._serve_invite(request, key, source), self._user)
         else:
-            self._user.receive_request(request, source, self._serve(request, key, source))
+            self._tell(request, source, self._serve(request, key, source), self._user)
+
+    @staticmethod
+    def _tell(request: Request, source: Flow, server: Server, user: User) -> None:
+        """Tell of a request; a mistake in what is done with it must not keep it for ever."""
+        try:
+            user.receive_request(request, source, server)
+        except Exception:
+            server.respond(make_response(request, 500, b"mistake"))
+            raise
 
     def _serve_invite(
         self, request: Request, key: Hashable, source: Flow

@@ -71,8 +71,8 @@ class Edge:
             self._udp[flow.interface].send(data, flow)
         except BlockingIOError:
             self._dropped(flow, "send_failed", "the send buffer is full")
-        except OSError as error:
-            why = error.strerror or str(error)
+        except (OSError, ValueError, TypeError) as error:  # the latter two: a host that is none
+            why = getattr(error, "strerror", None) or str(error)
             self._loop.call_soon(self._not_sent, flow, why, failed)
 
     def _not_sent(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:

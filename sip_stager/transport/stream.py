@@ -12,6 +12,8 @@ from sip_stager.sip.framing import PONG, Framer
 if TYPE_CHECKING:
     from sip_stager.transport.edge import Receive
 
+PATIENCE = 30.0
+"""Seconds in which a peer that connected must have sent a first message."""
 MOST_UNSENT = 1024 * 1024
 """Bytes that a peer may leave unread before its connection is closed."""
 
@@ -30,16 +32,29 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Cuts what arrives into messages, and gives each with the flow to answer on."""
+    """Cuts what arrives into messages, and gives each with the flow to answer on.
 
-    def __init__(self, number: int, interface: int, receive: Receive, owner: Owner) -> None:
+    ``accepted`` tells that the peer opened it; it must then bring a whole message in time.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        interface: int,
+        receive: Receive,
+        owner: Owner,
+        *,
+        accepted: bool = False,
+    ) -> None:
         self.number = number
+        self.accepted = accepted
         self.interface = interface
         self.flow = Flow("TCP", "", 0, interface, number)
         self._receive = receive
         self._owner = owner
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
+        self._overdue: asyncio.TimerHandle | None = None
 
     def send(self, data: bytes) -> bool:
         """Send a message; False when the connection is closing."""
@@ -62,11 +77,14 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername") or ("", 0)
         self.flow = self.flow._replace(host=peer[0], port=peer[1])
         self._owner.opened(self)
+        if self.accepted:
+            self._overdue = asyncio.get_running_loop().call_later(PATIENCE, self._break, "too slow")
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
         try:
             for message in self._framer.feed(data):
+                self._in_time()
                 self._receive(message, self.flow)
         except Malformed as fault:
             self._break(str(fault))
@@ -78,7 +96,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's shape
         """Leave."""
         self._transport = None
+        self._in_time()
         self._owner.closed(self)
+
+    def _in_time(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
     def _break(self, why: str) -> None:
         self._owner.broken(self.flow, why)

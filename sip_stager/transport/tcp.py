@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
+from collections import Counter, deque
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 CONNECT_PATIENCE = 5.0
 """Seconds for a connection to open; well below timer B, so that a caller hears of it."""
-MOST_CONNECTIONS = 1000
-"""Connections at a time, theirs and ours; a trunk needs a few, and a stranger gets no more."""
+MOST_ACCEPTED = 1000
+"""Connections that peers have opened, at a time; a trunk needs a few."""
+MOST_PER_SOURCE = 100
+"""The same from one address, so that no stranger takes them all."""
 MOST_WAITING = 1000
 """Messages that wait for one connection to open."""
 
@@ -42,6 +44,7 @@ class TcpTransport:
         self._dropped = dropped
         self._numbers = count(1)
         self._open: dict[int, Connection] = {}
+        self._accepted: Counter[str] = Counter()
         self._towards: dict[tuple[str, int, int], Connection] = {}
         self._waiting: dict[tuple[str, int, int], deque[tuple[bytes, Callable[[str], None]]]] = {}
         self._opening: set[asyncio.Task[None]] = set()
@@ -54,7 +57,7 @@ class TcpTransport:
         """Bind a listener and give its port; raises ``OSError``."""
 
         def accepted() -> Connection:
-            return Connection(next(self._numbers), index, self._receive, self)
+            return Connection(next(self._numbers), index, self._receive, self, accepted=True)
 
         server = await self._loop.create_server(accepted, *address, reuse_address=True)
         self._listeners.append(server)
@@ -79,16 +82,22 @@ class TcpTransport:
             self._loop.call_soon(failed, "too many messages wait for the connection")
 
     def opened(self, connection: Connection) -> None:
-        """Keep a connection, or close it when there are too many."""
-        if len(self._open) >= MOST_CONNECTIONS:
-            self._dropped(connection.flow, "too_many_connections", f"{MOST_CONNECTIONS} are open")
-            connection.close()
-            return
+        """Keep a connection, or close it when its source or all together have too many."""
+        if connection.accepted:
+            source = connection.flow.host
+            if self._accepted[source] >= MOST_PER_SOURCE or self._accepted.total() >= MOST_ACCEPTED:
+                self._dropped(connection.flow, "too_many_connections", "it was closed at once")
+                connection.accepted = False
+                connection.close()
+                return
+            self._accepted[source] += 1
         self._open[connection.number] = connection
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._open.pop(connection.number, None)
+        if connection.accepted:
+            self._accepted -= Counter({connection.flow.host: 1})
         for key, known in list(self._towards.items()):
             if known is connection:
                 del self._towards[key]

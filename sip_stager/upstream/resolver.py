@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from sip_stager.ports import Cancellable
 
@@ -20,10 +20,19 @@ MOST_NAMES = 1024
 
 
 class CachingResolver:
-    """A ``ports.Resolver`` over the system's resolver."""
+    """A ``ports.Resolver`` over the system's resolver.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    ``families`` are those that we listen on: an address of another one could not be reached.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        families: Container[int] = (socket.AF_INET, socket.AF_INET6),
+    ) -> None:
         self._loop = loop
+        self._families = families
+        self._kept: set[str] = set()
         self._known: dict[str, tuple[str, float]] = {}
         self._looking: dict[str, asyncio.Task[str | None]] = {}
 
@@ -42,7 +51,8 @@ class CachingResolver:
         return self._loop.call_soon(done, known[0])
 
     async def warm(self, host: str) -> str | None:
-        """Look a name up before the first call needs it."""
+        """Look a name up before the first call needs it, and never forget it."""
+        self._kept.add(host)
         return await self._look(host)
 
     async def _wait_for(self, host: str, done: Callable[[str | None], None]) -> None:
@@ -62,9 +72,12 @@ class CachingResolver:
                 found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
         except (OSError, TimeoutError, UnicodeError):
             return None
-        address = str(found[0][4][0])
+        address = next((str(one[4][0]) for one in found if one[0] in self._families), None)
+        if address is None:
+            return None
         self._known.pop(host, None)  # to the end of the queue of those that may be forgotten
         if len(self._known) >= MOST_NAMES:
-            self._known.pop(next(iter(self._known)))
+            forgettable = (name for name in self._known if name not in self._kept)
+            self._known.pop(next(forgettable, ""), None)
         self._known[host] = (address, self._loop.time())
         return address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallEnded, CallRefused, CallRinging, InviteForwarded
+from sip_stager.sip.message import Request, parse
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, Conversation
 from tests.support.messages import BODY, request, response
 
@@ -467,6 +468,98 @@ def test_timer_c_ends_what_rings_for_ever(edge: Conversation) -> None:
     edge.clock.advance(180)
     assert "alice 408 INVITE" not in edge.take()
     edge.clock.advance(2)
-    assert edge.take()[:2] == ["bob CANCEL", "alice 408 INVITE"]
+    assert edge.take()[0] == "bob CANCEL"
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    edge.clock.advance(33)
+    assert "alice 408 INVITE" in edge.take()
     edge.clock.advance(80)
     assert edge.alive == 0
+
+
+def rung_out(edge: Conversation) -> Request:
+    """Bring a call to where timer C has ended it; give the INVITE that bob has."""
+    staged(edge)
+    invite = edge.last_request("bob")
+    edge.receive(response(invite, 180), BOB)
+    edge.clock.advance(182)
+    assert edge.take()[-1] == "bob CANCEL"
+    return invite
+
+
+def test_the_487_to_timer_cs_cancel_is_a_408_to_the_caller(edge: Conversation) -> None:
+    edge.receive(response(rung_out(edge), 487), BOB)
+    assert edge.take() == ["bob ACK", "alice 408 INVITE"]
+
+
+def test_a_200_that_crosses_timer_cs_cancel_wins(edge: Conversation) -> None:
+    edge.receive(response(rung_out(edge), 200), BOB)
+    assert edge.take() == ["alice 200 INVITE"]
+
+
+def test_a_header_that_can_not_be_read_leaves_nothing_behind(edge: Conversation) -> None:
+    edge.receive(request("OPTIONS", extra=('Proxy-Require: "a,b',)), STRANGER)
+    assert edge.take() == ["stranger 400 OPTIONS"]
+    edge.clock.advance(40)
+    assert edge.alive == 0
+
+
+def test_a_mistake_of_ours_is_answered_500_and_leaves_nothing_behind(
+    edge: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge.stager, "start", lambda call, done: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        edge.receive(request())
+    assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
+    edge.clock.advance(40)
+    assert edge.alive == 0
+
+
+def test_a_route_without_lr_does_not_change_the_dialled_number(edge: Conversation) -> None:
+    staged(edge, extra=("Route: <sip:404@other.example>",))
+    assert edge.last_request("bob").uri_text == b"sip:+33612345678@192.0.2.2:5060"
+
+
+def test_options_of_a_dialog_count_their_hops_too(edge: Conversation) -> None:
+    edge.receive(
+        request(
+            "OPTIONS",
+            "sip:bob@192.0.2.2",
+            to_tag="bob",
+            max_forwards="0",
+            extra=("Route: <sip:198.51.100.1:5060;lr>",),
+        )
+    )
+    assert edge.take() == ["alice 483 OPTIONS"]
+
+
+def test_a_stranger_can_not_call_a_peer_by_a_made_up_dialog(edge: Conversation) -> None:
+    parts = {"to_tag": "x", "extra": ("Route: <sip:198.51.100.1:5060;lr>",)}
+    edge.receive(request("INVITE", "sip:0900@192.0.2.1", **parts), STRANGER)  # type: ignore[arg-type]
+    assert edge.take() == ["stranger 403 INVITE"]
+
+
+def test_an_ack_without_a_branch_is_forwarded(edge: Conversation) -> None:
+    ack = request(
+        "ACK", "sip:bob@192.0.2.2", to_tag="bob", extra=("Route: <sip:198.51.100.1:5060;lr>",)
+    )
+    edge.receive(bytes(ack).replace(b";branch=z9hG4bK-alice-1", b""))
+    assert edge.take() == ["bob ACK"]
+
+
+def test_a_request_uri_that_is_kept_carries_no_headers_upstream() -> None:
+    edge = Conversation(rewrite=False)
+    staged(edge, uri="sip:+33612345678@198.51.100.1?X-Rounded-Call-Id=forged")
+    assert edge.last_request("bob").uri_text == b"sip:+33612345678@198.51.100.1"
+
+
+def test_a_refusal_without_to_is_acknowledged_with_the_invites(edge: Conversation) -> None:
+    staged(edge)
+    edge.receive(response(edge.last_request("bob"), 486).without(b"to"), BOB)
+    assert edge.take()[0] == "bob ACK"
+    ack = next(parse(data) for data, _ in edge.transport.sent if data.startswith(b"ACK"))
+    assert ack.value(b"to") == b"<sip:+33612345678@198.51.100.1>"
+
+
+def test_the_100_carries_the_timestamp(edge: Conversation) -> None:
+    edge.receive(request(extra=("Timestamp: 54",)))
+    assert edge.last_response("alice").value(b"timestamp") == b"54"

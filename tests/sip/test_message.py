@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.message import MOST_FIELDS, Message, Request, Response, parse
+from sip_stager.sip.message import MOST_LINES, Message, Request, Response, parse
 from tests.support.messages import request
 from tests.support.torture import ANSWER, ANY_BYTES, INVALID, TORTURE, USUAL, VALID
 
@@ -184,9 +184,9 @@ def test_bare_line_breaks_and_start_lines_that_are_none_are_malformed(data: byte
 
 
 def test_a_message_with_too_many_fields_is_malformed() -> None:
-    assert with_fields(*[b"A: 1"] * MOST_FIELDS).names
+    assert with_fields(*[b"A: 1"] * MOST_LINES).names
     with pytest.raises(Malformed):
-        with_fields(*[b"A: 1"] * (MOST_FIELDS + 1))
+        with_fields(*[b"A: 1"] * (MOST_LINES + 1))
 
 
 def test_line_breaks_ahead_and_bytes_behind_the_body_are_left_out() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.ports import Flow
-from sip_stager.transport import tcp
+from sip_stager.transport import stream, tcp
 from sip_stager.transport.stream import MOST_UNSENT
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.listening import PATIENCE, TcpServer
@@ -164,10 +164,11 @@ async def test_only_so_many_messages_wait_for_a_connection(
         assert await (await upstream.next()).read(2) == b"01"
 
 
+@pytest.mark.parametrize("bound", ["MOST_ACCEPTED", "MOST_PER_SOURCE"])
 async def test_only_so_many_connections_are_kept(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch
+    edge: Listening, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(tcp, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(tcp, bound, 1)
     async with await edge.connect() as first:
         first.send(USUAL)
         assert (await edge.next())[0] == USUAL
@@ -175,6 +176,19 @@ async def test_only_so_many_connections_are_kept(
             assert await second.closed()
         assert edge.dropped == ["too_many_connections"]
         first.send(ANSWER)
+        assert (await edge.next())[0] == ANSWER
+
+
+async def test_a_peer_that_connects_and_says_nothing_is_cut(
+    edge: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "PATIENCE", 0.05)
+    async with await edge.connect() as silent, await edge.connect() as speaking:
+        speaking.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+        silent.send(USUAL[:100])
+        assert await silent.closed()
+        speaking.send(ANSWER)
         assert (await edge.next())[0] == ANSWER
 
 

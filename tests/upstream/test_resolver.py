@@ -137,11 +137,18 @@ async def test_only_so_many_names_are_kept_and_the_oldest_goes(
     monkeypatch.setattr(resolver, "MOST_NAMES", 2)
     for host in ("a", "b", "c"):
         names.names[host] = f"address of {host}"
-        await caching.warm(host)
+        await resolved(caching, host)
     assert [caching.known(host) for host in "abc"] == [None, "address of b", "address of c"]
-    await caching.warm("b")  # it is in use: c is now the oldest
-    await caching.warm("a")
-    assert [caching.known(host) for host in "abc"] == ["address of a", "address of b", None]
+    await caching.warm("b")  # it is the upstream's, and never forgotten
+    await resolved(caching, "a")
+    await resolved(caching, "c")
+    assert [caching.known(host) for host in "abc"] == [None, "address of b", "address of c"]
+
+
+async def test_an_address_is_of_a_family_that_we_listen_on(names: NameServer) -> None:
+    names.names["v4"] = "192.0.2.1"
+    ipv6_only = CachingResolver(asyncio.get_running_loop(), {int(socket.AF_INET6)})
+    assert await ipv6_only.warm("v4") is None
 
 
 async def test_the_systems_resolver_is_asked(caching: CachingResolver) -> None:
