@@ -6,6 +6,7 @@ import asyncio
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -70,7 +71,8 @@ async def _serve(settings: Settings, sink: LogSink) -> int:
 def _allow_open_files() -> None:
     """Take all the open files that the system grants: each staging call holds a connection."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(OSError, ValueError):  # a sandbox may forbid to ask for more
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_on_signals() -> asyncio.Event:

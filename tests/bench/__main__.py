@@ -20,6 +20,7 @@ from tests.bench.interpreter import describe
 from tests.bench.kamailio import server
 from tests.bench.load import Load
 from tests.bench.point import Measured, measure, measure_direct, measure_kamailio
+from tests.bench.process import PRIORITY
 from tests.bench.report import Report
 from tests.bench.targets import verdicts
 from tests.interop.sipp import MISSING, SIPP
@@ -106,6 +107,7 @@ def _machine() -> dict[str, str]:
     return {
         "system": platform.platform(),
         "cores": str(os.cpu_count()),
+        "priority": str(PRIORITY) if os.geteuid() == 0 else "not raised: not root",
         "load_average": " ".join(f"{each:.2f}" for each in os.getloadavg()),
     }
 

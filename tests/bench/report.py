@@ -54,7 +54,8 @@ class Report:
 
     def table(self) -> Table:
         """Return it for the terminal."""
-        caption = CAPTION + _WITH_KAMAILIO * any(point.kamailio for point in self.points)
+        caption = f"{CAPTION}\nnice value of the proxy: {self.machine.get('priority', 'as it was')}"
+        caption += _WITH_KAMAILIO * any(point.kamailio for point in self.points)
         table = Table(caption=caption, caption_justify="left", title=str(self.interpreter))
         table.add_column("")
         for column in ("cps", "API", "calls", "failed", "repeated", "CPU/call", "API CPU"):
