@@ -37,9 +37,10 @@ def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
 
     RFC 3261 16.4, RFC 5658.
     """
-    request = _from_strict_router(request, interfaces)
-    leaving = None
-    was_ours = False
+    recovered = _from_strict_router(request, interfaces)
+    was_ours = recovered is not request
+    leaving = interfaces.named(request.uri) if was_ours else None
+    request = recovered
     for _ in range(2):
         route = first_route(request)
         if route is None or not interfaces.own(route):

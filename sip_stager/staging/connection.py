@@ -51,8 +51,8 @@ class Answer:
     """A whole answer; or one that was not read to its end, and ``unread`` says why."""
 
     status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
+    body: bytearray = field(default_factory=bytearray, repr=False)  # an API may echo the key
     unread: str = ""
 
 

@@ -131,6 +131,7 @@ class FakeAdmission:
         if source.host in self.strangers:
             return Refusal(403, "Forbidden", "unknown_source", "no trunk")
         user = (invite.uri.user or b"").decode()
+        caller = (invite.from_.uri.user or b"").decode()
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
-        return Call(invite.call_id.decode(), "trunk", "+33912345678", user, "agent", 4.0)
+        return Call(invite.call_id.decode(), "trunk", caller, user, "agent", 4.0)
