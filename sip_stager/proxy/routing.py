@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.sip.fields import split_list
 from sip_stager.sip.uri import Uri, parse_address
 
 if TYPE_CHECKING:
@@ -53,9 +54,8 @@ def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
 
 def first_route(request: Request) -> Uri | None:
     """Give the URI of the topmost Route; raises ``Malformed``."""
-    if b"route" not in request.names:
-        return None
-    return parse_address(request.values(b"route")[0]).uri
+    value = request.value(b"route")
+    return None if value is None else parse_address(split_list(value)[0]).uri
 
 
 def _from_strict_router(request: Request, interfaces: Interfaces) -> Request:

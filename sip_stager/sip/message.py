@@ -283,7 +283,8 @@ def parse(data: bytes) -> Request | Response:
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if not blank_line:
         raise Malformed("the header has no end")
-    start_line, *lines = head.split(b"\r\n")
+    lines = head.split(b"\r\n")
+    start_line = lines.pop(0)
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise Malformed("a line break that is not CR LF")
     if len(lines) > MOST_LINES:
