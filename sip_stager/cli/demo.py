@@ -23,7 +23,7 @@ def demo(
     **Example:** `sip-stager demo --keep`, and then call it with a softphone.
 
     **Exit codes:** 0 every call went as it should; 1 one did not (the summary says what differed),
-    or no port could be had.
+    or no port could be had; 130 interrupted while the calls were placed.
     """
     from sip_stager.demo.play import play  # noqa: PLC0415 (no other command needs the actors)
 

@@ -60,7 +60,7 @@ async def _serve(settings: Settings, sink: LogSink) -> int:
         await told_to_stop.wait()
         logger.info("stopping")
     except OSError as error:
-        sys.stderr.write(f"sip-stager: {error}\n")
+        sys.stderr.write(f"sip-stager: {error.strerror or error}\n")
         return 1
     finally:
         await application.stop()
@@ -78,7 +78,7 @@ def _allow_open_files() -> None:
 def _stop_on_signals() -> asyncio.Event:
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, told_to_stop.set)
     return told_to_stop
 

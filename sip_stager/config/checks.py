@@ -161,6 +161,17 @@ def doubts(settings: Settings) -> Iterator[Finding]:
         wrong = "the API key and the callers' numbers go over the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")
     yield from _nested(settings)
+    yield from _national(settings)
+
+
+def _national(settings: Settings) -> Iterator[Finding]:
+    """Name the numbers that a trunk with a country reads otherwise than they are written."""
+    for index, row in enumerate(settings.numbers):
+        for trunk in settings.trunks:
+            if (meant := normalised(row.number, trunk.country)) != row.number:
+                wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
+                yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')
+                break
 
 
 def _in_the_clear(url: str) -> bool:

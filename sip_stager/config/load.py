@@ -79,7 +79,13 @@ def _add_rows(document: dict[str, Any], places: _Places) -> list[Mistake]:
     places.csv, places.first_row = table, len(rows)
     document["numbers_csv"] = table.path
     document["numbers"] = rows + table.numbers
-    return table.mistakes
+    line = places.lines.of(("numbers_csv",))
+    return [
+        each
+        if each.line
+        else Mistake(places.path, line, "numbers_csv", f"{name} {each.wrong}", each.right)
+        for each in table.mistakes
+    ]
 
 
 def _add_key(

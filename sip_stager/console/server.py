@@ -7,6 +7,7 @@ slices, and the number and the size of what strangers may send is bounded.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -95,11 +96,11 @@ class ConsoleServer:
             self._server = await loop.create_server(self._accept, self._address, self._port)
         except OSError as error:
             await self._runner.cleanup()
-            where = f"{self._address}, port {self._port}"
+            why = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(
                 error.errno,
-                f"can not serve metrics and health on {where}: {error.strerror or error};"
-                " end what uses it, or set another address or port under [http]",
+                f"can not serve metrics and health on {self._address} port {self._port}: {why};"
+                " end what uses it, another sip-stager perhaps, or set [http] otherwise",
             ) from error
 
     async def stop(self) -> None:

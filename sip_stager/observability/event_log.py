@@ -145,7 +145,8 @@ class EventLog:
         )
 
     def _ended(self, event: CallEnded) -> None:
-        write = self._logger.warning if event.outcome == "unreachable" else self._logger.info
+        lost = event.outcome in {"unreachable", "timed_out"}
+        write = self._logger.warning if lost else self._logger.info
         write(
             f"call_{event.outcome}",
             sip_call_id=_short(event.call.sip_call_id),

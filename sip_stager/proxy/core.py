@@ -12,7 +12,7 @@ from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.relay import Relay
 from sip_stager.proxy.routing import Routed, towards_next_hop, without_own_routes
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.responses import Extra, make_response
+from sip_stager.sip.responses import Extra, make_response, quoted
 from sip_stager.transaction.invite_server import InviteServerTransaction
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ ALLOW = (
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE",
 )
 
+
+NO_ROUTE = "no Route of ours: does the callee copy Record-Route, and does the caller use it?"
+"""Why a request of a dialog goes nowhere, in the words that help the peer's engineer."""
 
 OPEN_TO_STRANGERS = frozenset({b"ACK", b"BYE", b"INFO", b"NOTIFY", b"PRACK", b"UPDATE"})
 """What the far end of a dialog may send to a peer of ours from an address that we do not know."""
@@ -81,7 +84,7 @@ class Proxy:
             self._drop(source, "malformed", str(fault))
             return
         if not routed.was_ours or hops_left(ack) == 0 or not self._concerns_us(routed, source):
-            self._drop(source, "stray_ack", "an ACK that is not to be forwarded")
+            self._drop(source, "stray_ack", NO_ROUTE)
             return
         via = ack.value(b"via") or b""
         branch = self._facilities.identifiers.stateless_branch(via, ack.call_id)
@@ -142,7 +145,8 @@ class Proxy:
         if CALL_ID_FIELD in routed.request.names:
             routed = routed._replace(request=routed.request.without(CALL_ID_FIELD))
         if not routed.was_ours:
-            self._reject(routed.request, transaction, 481)
+            warning = (b"Warning", b"399 sip-stager " + quoted(NO_ROUTE))
+            self._reject(routed.request, transaction, 481, (warning,))
         elif not self._concerns_us(routed, source):
             self._reject(routed.request, transaction, 403)
         elif isinstance(transaction, InviteServerTransaction):

@@ -53,7 +53,8 @@ class Message:
             field = self.fields[self.names.index(name)]
         except ValueError:
             return None
-        return unfolded(field.partition(b":")[2])
+        value = field.partition(b":")[2]
+        return unfolded(value) if b"\r\n" in value else value.strip(b" \t")
 
     def values(self, name: bytes) -> list[bytes]:
         """Give all values of a field that is a comma-separated list, in their order."""

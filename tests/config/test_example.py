@@ -31,6 +31,14 @@ def tables() -> dict[str, dict[str, Any]]:
 def test_the_example_loads() -> None:
     settings = load(EXAMPLE, {"ROUNDED_API_KEY": "x"})
     assert settings.warnings == ()
+    assert len(settings.numbers) == 1
+
+
+def test_the_example_loads_with_its_csv(tmp_path: Path) -> None:
+    for name in ("sip_stager.example.toml", "numbers.example.csv"):
+        text = (EXAMPLE.parent / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace("# numbers_csv", "numbers_csv"))
+    settings = load(tmp_path / "sip_stager.example.toml", {"ROUNDED_API_KEY": "x"})
     assert len(settings.numbers) == 4
 
 

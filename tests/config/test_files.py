@@ -57,7 +57,8 @@ def test_a_wrong_row_is_named(
 
 def test_a_csv_that_is_not_there_is_named(folder: Folder) -> None:
     (mistake,) = folder.mistakes(WITH_CSV)
-    assert said(mistake)[:4] == ("n.csv", 0, "", "cannot be read: No such file or directory")
+    wrong = "n.csv cannot be read: No such file or directory"
+    assert said(mistake)[:4] == ("s.toml", 1, "numbers_csv", wrong)
 
 
 def test_a_name_that_is_no_text_is_named(folder: Folder) -> None:

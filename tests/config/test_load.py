@@ -298,3 +298,14 @@ def test_settings_do_not_change(folder: Folder) -> None:
     settings = folder.load()
     with pytest.raises(ValueError, match="frozen"):
         settings.log.level = "debug"
+
+
+def test_a_number_that_a_trunk_reads_otherwise_is_worth_a_second_look(folder: Folder) -> None:
+    other = '\n[[trunks]]\nname = "fr"\nnetworks = ["198.51.100.7"]\ncountry = "FR"\n'
+    text = RIGHT.replace('number = "+33612345678"', 'number = "0612345678"') + other
+    (warning,) = folder.load(text).warnings
+    assert said(warning)[2:] == (
+        "numbers[0].number",
+        '"0612345678" is +33612345678 on the trunk "fr": not found there',
+        'write "+33612345678"',
+    )

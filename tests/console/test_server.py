@@ -151,7 +151,7 @@ async def test_no_request_is_logged(
 
 async def test_a_taken_port_is_told_with_what_to_do(console: ConsoleServer) -> None:
     second = ConsoleServer("127.0.0.1", console.port, CollectorRegistry(), Readiness())
-    with pytest.raises(OSError, match=rf"127.0.0.1, port {console.port}.*in use.*\[http\]"):
+    with pytest.raises(OSError, match=rf"127.0.0.1 port {console.port}.*in use.*\[http\]"):
         await second.start()
 
 
