@@ -125,10 +125,10 @@ class Application:
             self._collector.cancel()
             gc.unfreeze()
             gc.enable()
+        await self._staging.stop()
         await self._api.aclose()
-        await self._staging.settled()
-        await self._edge.close()
         await self._console.stop()
+        await self._edge.close()
 
     def ready(self) -> tuple[bool, Sequence[str]]:
         """Tell whether calls are taken, and if not, why."""

@@ -241,3 +241,4 @@ async def test_calls_that_are_being_staged_end_with_the_program(world: World, ap
         while not api.stats.aborted:  # noqa: ASYNC110  the fake has no event for it
             await asyncio.sleep(0.001)
     assert [event for event in events if isinstance(event, StagingEnded)]
+    assert (await world.caller.next()).startswith(b"SIP/2.0 503 Service Unavailable\r\n")

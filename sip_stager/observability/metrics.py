@@ -42,6 +42,7 @@ STAGING_OUTCOMES = (
     "over_time",
     "unreachable",
     "nonsense",
+    "stopping",
     "own_mistake",
     "cancelled",
 )

@@ -66,6 +66,15 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """The program was told to stop before the call was staged."""
+
+    word: ClassVar = "stopping"
+    text: str = "the proxy is being stopped"
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OwnMistake:
     """This program failed; the log has the traceback."""
 
@@ -75,4 +84,4 @@ class OwnMistake:
 
 
 Failure = Refused | OverTime | Unreachable | Nonsense
-Outcome = Staged | Failure | Cancelled | OwnMistake
+Outcome = Staged | Failure | Cancelled | Stopping | OwnMistake

@@ -17,6 +17,7 @@ from sip_stager.staging.outcome import (
     OwnMistake,
     Refused,
     Staged,
+    Stopping,
 )
 from sip_stager.staging.policy import decide
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_STOPPING = "stopping"
 _CLAIMED = frozenset({"ringing", "in_progress", "connected"})
 _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redirection_completed"})
 
@@ -73,10 +75,13 @@ class Staging:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def settled(self, patience: float = 1.0) -> None:
-        """Wait until no call is being staged, for at most ``patience`` seconds."""
+    async def stop(self) -> None:
+        """Refuse the calls that are being staged; their HTTP requests are closed."""
+        await asyncio.sleep(0)  # a task that has not begun could not be told why it is cancelled
+        for task in self._tasks:
+            task.cancel(_STOPPING)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+            await asyncio.wait(self._tasks)
 
     async def _run(self, call: Call, done: Callable[[Decision], None]) -> None:
         began = perf_counter()
@@ -85,6 +90,10 @@ class Staging:
         self._report(StagingStarted(call, self._mode))
         try:
             outcome = await self._within_deadline(call, phases)
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args != (_STOPPING,):
+                raise
+            outcome = Stopping()
         except Exception:  # whatever it is, the caller must get an answer
             log.exception("staging_failed", sip_call_id=call.sip_call_id)
             outcome = OwnMistake()

@@ -313,3 +313,30 @@ async def test_a_mistake_of_the_one_who_is_told_is_logged_and_he_is_not_told_aga
         await Staging(client, lambda _: None).start(call, broken)
     assert len(told) == 1
     assert [line["event"] for line in logs] == ["staging_result_failed"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_stopping_refuses_what_is_being_staged_and_closes_its_request(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    fake.default = Behaviour(delay=9)
+    stage = Stage(client, call, mode)
+    stage.start()
+    await _eventually(lambda: fake.stats.stage_requests)
+    await stage.staging.stop()
+    (decision,) = stage.decisions
+    assert isinstance(decision, Refusal)
+    assert (decision.status, decision.cause) == (503, "stopping")
+    assert (stage.ended.outcome, stage.staging.waiting) == ("stopping", 0)
+
+
+async def test_stopping_leaves_nobody_without_a_decision_at_whatever_moment_it_comes(
+    client: RoundedApi, call: Call
+) -> None:
+    for turns in range(60):
+        stage = Stage(client, call)
+        stage.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await stage.staging.stop()
+        assert len(stage.decisions) == 1
