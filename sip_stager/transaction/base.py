@@ -1,19 +1,26 @@
-"""What the four machines share: a key, a flow, a state, and timers that end with the state."""
+"""What the four machines share: a key, a flow, a state, and timers that end with the state.
+
+Each file of a machine draws which of the states it goes through.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sip_stager.events import MessageSent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from enum import Enum
 
     from sip_stager.ports import Cancellable, Clock, Flow, Notify, Transport
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.timers import Timers
+
+
+State = Enum("State", "CALLING TRYING PROCEEDING ACCEPTED COMPLETED CONFIRMED TERMINATED")
+"""RFC 3261 17, RFC 6026 7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Transaction:
         store: Store,
         key: Hashable,
         flow: Flow,
-        state: Enum,
+        state: State,
     ) -> None:
         self._around = around
         self._store = store
@@ -70,7 +77,7 @@ class Transaction:
         """Whether the transport retransmits for us."""
         return self.flow.transport != "UDP"
 
-    def _enter(self, state: Enum) -> None:
+    def _enter(self, state: State) -> None:
         """Change the state; its timers end with the old one."""
         for timer in self._timers:
             timer.cancel()
@@ -80,7 +87,9 @@ class Transaction:
     def _after(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
         self._timers.append(self._around.clock.call_later(delay, callback, *args))
 
-    def _leave_store(self) -> None:
+    def abandon(self) -> None:
+        """End it, whatever its state; what still comes belongs to nothing."""
+        self._enter(State.TERMINATED)
         self._store.pop(self.key, None)
 
 

@@ -15,18 +15,15 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import Store, Surroundings, Transaction
+from sip_stager.transaction.base import State, Store, Surroundings, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from sip_stager.ports import Flow
     from sip_stager.sip.message import Request, Response
-
-State = Enum("State", "PROCEEDING COMPLETED CONFIRMED ACCEPTED TERMINATED")
 
 
 class InviteServerTransaction(Transaction):
@@ -57,7 +54,7 @@ class InviteServerTransaction(Transaction):
         elif self.state is State.COMPLETED:
             self._enter(State.CONFIRMED)
             self._last = None
-            self._after(0.0 if self.reliable else self._around.timers.t4, self._terminate)
+            self._after(0.0 if self.reliable else self._around.timers.t4, self.abandon)
         elif self.state is State.ACCEPTED:
             self._ack(request, source)
 
@@ -77,12 +74,12 @@ class InviteServerTransaction(Transaction):
         """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""
         self._last = self.owner = None
         self._enter(State.ACCEPTED)
-        self._after(self._around.timers.patience, self._terminate)
+        self._after(self._around.timers.patience, self.abandon)
 
     def _complete(self) -> None:
         self.owner = None
         self._enter(State.COMPLETED)
-        self._after(self._around.timers.patience, self._terminate)
+        self._after(self._around.timers.patience, self.abandon)
         if not self.reliable:
             t1 = self._around.timers.t1
             self._after(t1, self._resend, t1)
@@ -96,8 +93,3 @@ class InviteServerTransaction(Transaction):
     def _repeat(self) -> None:
         if self._last is not None:
             self._around.send(self._last, self.flow, repeated=True)
-
-    def _terminate(self) -> None:
-        self._enter(State.TERMINATED)
-        self._last = None
-        self._leave_store()

@@ -7,18 +7,15 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import Store, Surroundings, Transaction
+from sip_stager.transaction.base import State, Store, Surroundings, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from sip_stager.ports import Flow
     from sip_stager.sip.message import Request, Response
-
-State = Enum("State", "TRYING COMPLETED TERMINATED")
 
 
 class ServerTransaction(Transaction):
@@ -49,9 +46,3 @@ class ServerTransaction(Transaction):
         self._enter(State.COMPLETED)
         self._after(0.0 if self.reliable else self._around.timers.patience, self.abandon)
         self._around.send(response, self.flow)
-
-    def abandon(self) -> None:
-        """End without an answer, or after one (RFC 4320 4.2: no 408 for a non-INVITE request)."""
-        self._enter(State.TERMINATED)
-        self._last = None
-        self._leave_store()
