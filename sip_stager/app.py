@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from sip_stager.console.server import ConsoleServer
@@ -138,9 +137,12 @@ class Application:
     def transactions(self) -> Mapping[str, int]:
         """How many transactions are alive, by kind."""
         layer = self._layer
-        kinds = Counter(type(one).__name__ for one in layer.servers.values())
-        kinds.update(type(one).__name__ for one in layer.clients.values())
-        return {label: kinds[name] for name, label in _KINDS.items()}
+        return {
+            "invite_server": len(layer.invite_servers),
+            "server": len(layer.servers),
+            "invite_client": len(layer.invite_clients),
+            "client": len(layer.clients),
+        }
 
     @property
     def metrics_port(self) -> int:
@@ -184,14 +186,6 @@ class Application:
         if ip_version(host) or await self._resolver.warm(host):
             return []
         return [f"upstream.uri: the name {host} has no address that a listener could reach"]
-
-
-_KINDS = {
-    "InviteServerTransaction": "invite_server",
-    "ServerTransaction": "server",
-    "InviteClientTransaction": "invite_client",
-    "ClientTransaction": "client",
-}
 
 
 def _api(settings: Settings) -> RoundedApi:

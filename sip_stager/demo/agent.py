@@ -11,19 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sip_stager.demo.endpoint import Endpoint, dialog_of
-from sip_stager.transaction.invite_server import InviteServerTransaction
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
     from sip_stager.sip.message import Request
-    from sip_stager.transaction.layer import Server
+    from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
 
 STAGED_ID = b"x-rounded-call-id"
 _MOST_SEEN = 1000
-_LONGEST_SILENCE = (
-    32.0  # seconds without an ACK, after which a call is given up (RFC 3261 13.3.1.4)
-)
+_LONGEST_SILENCE = 32.0  # seconds without an ACK; the call is over then (RFC 3261 13.3.1.4)
 
 
 @dataclass(slots=True)
@@ -59,20 +56,30 @@ class Agent(Endpoint):
         await asyncio.gather(*tasks, return_exceptions=True)
         await super().__aexit__()
 
-    def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
-        """Take a call, or something that is said in one."""
-        conversation = self._conversations.get(request.call_id)
-        if isinstance(transaction, InviteServerTransaction):
-            if request.to_tag:  # a softphone that puts on hold, say
-                transaction.respond(self.answer(request, 200 if conversation else 481))
-            else:
-                self._invited(request, transaction)
-        elif request.method == b"BYE":
-            transaction.respond(self.answer(request, 200 if conversation else 481))
-            if conversation:
-                conversation.hung_up.set()
+    def receive_invite(
+        self,
+        invite: Request,
+        source: Flow,  # noqa: ARG002  a user's shape
+        transaction: InviteServerTransaction,
+    ) -> None:
+        """Take a call, or a softphone's wish to put one on hold, say."""
+        if invite.to_tag:
+            known = invite.call_id in self._conversations
+            transaction.respond(self.answer(invite, 200 if known else 481))
         else:
+            self._invited(invite, transaction)
+
+    def receive_request(
+        self, request: Request, source: Flow, transaction: ServerTransaction
+    ) -> None:
+        """Take a BYE."""
+        if request.method != b"BYE":
             super().receive_request(request, source, transaction)
+            return
+        conversation = self._conversations.get(request.call_id)
+        transaction.respond(self.answer(request, 200 if conversation else 481))
+        if conversation:
+            conversation.hung_up.set()
 
     def receive_ack(self, ack: Request, source: Flow) -> None:  # noqa: ARG002  a user's shape
         """Know that the caller has heard the answer."""
@@ -80,7 +87,10 @@ class Agent(Endpoint):
             conversation.acknowledged.set()
 
     def receive_cancel(
-        self, cancel: Request, transaction: ServerTransaction, invite: Server | None
+        self,
+        cancel: Request,
+        transaction: ServerTransaction,
+        invite: InviteServerTransaction | None,
     ) -> None:
         """Stop ringing."""
         conversation = self._conversations.get(cancel.call_id)

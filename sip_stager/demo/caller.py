@@ -13,7 +13,7 @@ from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
-    from sip_stager.transaction.layer import Server
+    from sip_stager.transaction.server import ServerTransaction
 
 NUMBER = "+33912345678"
 _PATIENCE = 10.0  # seconds; no call of the demo takes so long
@@ -85,7 +85,7 @@ class Caller(Endpoint):
         invite = self._invite(number)
         placed = _Placed(self, invite.call_id.decode())
         self._placed[invite.call_id] = placed
-        self.ask(invite, self._proxy, placed)
+        self.invite(invite, self._proxy, placed)
         if cancel_after is not None:
             self.loop.call_later(cancel_after, self._cancel, invite, placed)
         try:
@@ -97,7 +97,9 @@ class Caller(Endpoint):
             del self._placed[invite.call_id]
         return heard
 
-    def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
+    def receive_request(
+        self, request: Request, source: Flow, transaction: ServerTransaction
+    ) -> None:
         """Take the agent's BYE."""
         if request.method != b"BYE":
             super().receive_request(request, source, transaction)

@@ -23,7 +23,7 @@ from sip_stager.transport.edge import Edge
 if TYPE_CHECKING:
     from sip_stager.sip.message import Message, Response
     from sip_stager.transaction.base import ClientUser
-    from sip_stager.transaction.layer import Client, Server
+    from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
 
 HOST = "127.0.0.1"
@@ -113,9 +113,13 @@ class Endpoint:
         ]
         return self.compose(method, dialog.target.decode(), fields)
 
-    def ask(self, request: Request, flow: Flow, user: ClientUser | None = None) -> Client:
-        """Send a request again and again until it is answered."""
-        return self._layer.start(request, request.branch, flow, user)
+    def ask(self, request: Request, flow: Flow) -> None:
+        """Send a request that is no INVITE again and again until it is answered."""
+        self._layer.start(request, request.branch, flow)
+
+    def invite(self, invite: Request, flow: Flow, user: ClientUser) -> None:
+        """Send an INVITE again and again until it is heard; ``user`` hears the answers."""
+        self._layer.start_invite(invite, invite.branch, flow, user)
 
     def acknowledge(self, dialog: Dialog) -> None:
         """Send the ACK of a 2xx."""
@@ -132,11 +136,20 @@ class Endpoint:
         response = response.with_first(b"contact", self.contact.encode())
         return _with_sdp(response) if status == 200 else response
 
+    def receive_invite(
+        self,
+        invite: Request,
+        source: Flow,  # noqa: ARG002  a user's shape
+        transaction: InviteServerTransaction,
+    ) -> None:
+        """Take no calls."""
+        transaction.respond(self.answer(invite, 405))
+
     def receive_request(
         self,
         request: Request,
         source: Flow,  # noqa: ARG002  a user's shape
-        transaction: Server,
+        transaction: ServerTransaction,
     ) -> None:
         """Answer what neither end of the demo has a use for."""
         status = 200 if request.method == b"OPTIONS" else 405
@@ -149,7 +162,7 @@ class Endpoint:
         self,
         cancel: Request,
         transaction: ServerTransaction,
-        invite: Server | None,  # noqa: ARG002  a user's shape
+        invite: InviteServerTransaction | None,  # noqa: ARG002  a user's shape
     ) -> None:
         """Answer a CANCEL of nothing (RFC 3261 9.2)."""
         transaction.respond(self.answer(cancel, 481))

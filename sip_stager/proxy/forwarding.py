@@ -19,23 +19,22 @@ CALL_ID_FIELD = b"x-rounded-call-id"
 def make_copy(
     request: Request,
     interfaces: Interfaces,
-    arrived: int,
-    leaving: int,
+    sides: tuple[int, int],
     branch: bytes,
     *,
     record: bool = False,
 ) -> Request:
     """Copy a request whose Request-URI and Route are already as they are to be.
 
-    ``arrived`` and ``leaving`` are the interfaces of its two sides; ``record`` puts us on the path
-    of the dialog that it begins.
+    ``sides`` are the interfaces that it came to and leaves from; ``record`` puts us on the path of
+    the dialog that it begins.
     """
     copy = _one_hop_less(request)
     if record:
-        copy = _recorded(copy, interfaces, arrived, leaving)
+        copy = _recorded(copy, interfaces, *sides)
     if b"content-length" not in copy.names:
         copy = copy.with_last(b"content-length", b"Content-Length: %d" % len(copy.body))
-    out = interfaces[leaving]
+    out = interfaces[sides[1]]
     return copy.with_first(b"via", via.made(out.transport, out.advertised, out.port, branch))
 
 

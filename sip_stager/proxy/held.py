@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallEnded, CallRefused
+from sip_stager.events import CallEnded
 from sip_stager.ports import Refusal
 from sip_stager.proxy.forwarding import staged
 from sip_stager.proxy.invite import ForwardedInvite, StagedCall
-from sip_stager.sip.responses import make_response, quoted
+from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
     from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
-    from sip_stager.sip.message import Request, Response
+    from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 
@@ -57,41 +57,18 @@ class HeldInvite:
         """Stop staging and end the call; nothing goes upstream."""
         if self._staging is not None:
             self._staging.cancel()
-        tag = self._facilities.identifiers.tag()
-        self._server.respond(make_response(self._routed.request, 487, tag))
-        elapsed = self._facilities.now() - self._began
-        self._facilities.notify(CallEnded(self._call, "", "cancelled", 487, elapsed))
+        self._server.respond(self._facilities.response(self._routed.request, 487))
+        self._facilities.notify(CallEnded(self._call, "", "cancelled", 487, self._elapsed()))
 
     def _decided(self, decision: Decision) -> None:
         self._staging = None
         if isinstance(decision, Refusal):
-            self._refuse(decision)
+            request, trunk = self._routed.request, self._call.trunk
+            self._facilities.refuse(request, self._server, decision, trunk, self._elapsed())
             return
         routed = self._routed._replace(request=staged(self._routed.request, decision.call_id))
         call = StagedCall(self._call, decision.call_id, self._began)
         ForwardedInvite(self._facilities, routed, self._source, self._server, call).start()
 
-    def _refuse(self, refusal: Refusal) -> None:
-        tag = self._facilities.identifiers.tag()
-        self._server.respond(refusing(self._routed.request, refusal, tag))
-        elapsed = self._facilities.now() - self._began
-        self._facilities.notify(
-            CallRefused(
-                self._call.sip_call_id,
-                self._call.trunk,
-                refusal.status,
-                refusal.cause,
-                refusal.text,
-                elapsed,
-            )
-        )
-
-
-def refusing(request: Request, refusal: Refusal, tag: bytes) -> Response:
-    """Answer with a refusal; its text goes into a Warning (RFC 3261 20.43)."""
-    warning = b"399 sip-stager " + quoted(f"{refusal.cause}: {refusal.text}")
-    extra = [(b"Warning", warning)]
-    if refusal.retry_after is not None:
-        extra.append((b"Retry-After", b"%d" % refusal.retry_after))
-    reason = refusal.reason.encode("utf-8")
-    return make_response(request, refusal.status, tag, tuple(extra), reason)
+    def _elapsed(self) -> float:
+        return self._facilities.now() - self._began

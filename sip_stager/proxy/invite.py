@@ -19,9 +19,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded
-from sip_stager.sip.responses import make_response
 from sip_stager.transaction.hop_by_hop import make_cancel
-from sip_stager.transaction.invite_client import InviteClientTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Request, Response
+    from sip_stager.transaction.invite_client import InviteClientTransaction
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING OVER")
@@ -127,11 +126,9 @@ class ForwardedInvite:
             self._end(503, "unreachable")
             return
         self._state = State.CALLING
-        client = self._facilities.forward(
-            self._routed.request, self._source, target, self, record=True
+        self._client = self._facilities.forward_invite(
+            self._routed.request, self._source, target, self
         )
-        if isinstance(client, InviteClientTransaction):
-            self._client = client
         self._wait(self._facilities.timers.c, self._ring_out)
         if self._call is not None:
             call, call_id, _ = self._call
@@ -174,8 +171,7 @@ class ForwardedInvite:
 
     def _end(self, status: int, outcome: str) -> None:
         if self._routed is not None:
-            tag = self._facilities.identifiers.tag()
-            self._final(make_response(self._routed.request, status, tag), outcome)
+            self._final(self._facilities.response(self._routed.request, status), outcome)
 
     def _final(self, response: Response, outcome: str) -> None:
         """Answer the caller, and let go what only the way there needed: a 2xx may come for 32 s."""

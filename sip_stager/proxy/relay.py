@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.sip.responses import make_response
-
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
     from sip_stager.proxy.facilities import Facilities
@@ -41,14 +39,13 @@ class Relay:
 
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
         """Answer as if the next hop had said 503 (RFC 3261 16.9)."""
-        self._respond(503)
+        self._answer_503()
 
     def _located(self, target: Flow | None) -> None:
         if target is None:
-            self._respond(503)
+            self._answer_503()
         else:
-            self._facilities.forward(self._routed.request, self._source, target, self, record=False)
+            self._facilities.forward(self._routed.request, self._source, target, self)
 
-    def _respond(self, status: int) -> None:
-        tag = self._facilities.identifiers.tag()
-        self._server.respond(make_response(self._routed.request, status, tag))
+    def _answer_503(self) -> None:
+        self._server.respond(self._facilities.response(self._routed.request, 503))

@@ -28,7 +28,6 @@ class Routed(NamedTuple):
     """A request as it is to go on, and the URI to send it to."""
 
     request: Request
-    was_ours: bool
     leaving: int | None
     next_hop: Uri
 
@@ -79,13 +78,21 @@ def towards_next_hop(popped: Popped) -> Routed:
     Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 6
     and 7).
     """
-    request, was_ours, leaving = popped
+    request, _, leaving = popped
     route = first_route(request)
     if route is None:
-        return Routed(request, was_ours, leaving, request.uri)
+        return Routed(request, leaving, request.uri)
     if b"lr" in (route.parameters or {}):
-        return Routed(request, was_ours, leaving, route)
+        return Routed(request, leaving, route)
     moved = request.without_first(b"route").with_last(
         b"route", b"Route: <" + request.uri_text + b">"
     )
-    return Routed(moved.with_uri(route.text), was_ours, leaving, route)
+    return Routed(moved.with_uri(route.text), leaving, route)
+
+
+def with_host_of(dialled: Uri, upstream: Uri) -> bytes:
+    """Make the Request-URI that asks the upstream for the dialled user."""
+    scheme, _, rest = upstream.text.partition(b":")
+    host_part = rest.rpartition(b"@")[2]
+    user = dialled.user + b"@" if dialled.user else b""
+    return scheme + b":" + user + host_part

@@ -27,15 +27,13 @@ REASONS = {
     416: b"Unsupported URI Scheme",
     420: b"Bad Extension",
     481: b"Call/Transaction Does Not Exist",
-    482: b"Loop Detected",
     483: b"Too Many Hops",
     487: b"Request Terminated",
     500: b"Server Internal Error",
-    502: b"Bad Gateway",
     503: b"Service Unavailable",
     505: b"Version Not Supported",
 }
-"""Reason phrases (RFC 3261 21) of the codes that are answered here."""
+"""Reason phrases (RFC 3261 21) of the codes that the proxy and the demo's ends answer."""
 
 Extra = tuple[tuple[bytes, bytes], ...]
 
@@ -77,6 +75,11 @@ def quoted(text: str) -> bytes:
     """Make a quoted-string of any text; what is no visible ASCII becomes a question mark."""
     visible = "".join(c if " " <= c <= "~" else "?" for c in text)
     return b'"' + visible.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
+
+
+def warning(text: str) -> tuple[bytes, bytes]:
+    """Make a Warning field, name and value, that says something to a person (RFC 3261 20.43)."""
+    return b"Warning", b"399 sip-stager " + quoted(text)
 
 
 def response_flow(via: Via, source: Flow) -> Flow:

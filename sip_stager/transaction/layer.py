@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from sip_stager.events import MessageDropped, MessageReceived
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request, Response, parse
-from sip_stager.sip.responses import make_response, quoted, response_flow
+from sip_stager.sip.responses import make_response, response_flow, warning
 from sip_stager.sip.via import COOKIE
 from sip_stager.transaction.client import ClientTransaction
 from sip_stager.transaction.invite_client import InviteClientTransaction
@@ -15,38 +15,47 @@ from sip_stager.transaction.invite_server import InviteServerTransaction
 from sip_stager.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from sip_stager.ports import Flow
     from sip_stager.transaction.base import ClientUser, Surroundings
-
-Server = InviteServerTransaction | ServerTransaction
-Client = InviteClientTransaction | ClientTransaction
 
 
 class User(Protocol):
     """The transaction user: the proxy."""
 
-    def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
-        """Take a request that begins a transaction, CANCEL excepted."""
+    def receive_invite(
+        self, invite: Request, source: Flow, transaction: InviteServerTransaction
+    ) -> None:
+        """Take an INVITE that begins a transaction."""
+
+    def receive_request(
+        self, request: Request, source: Flow, transaction: ServerTransaction
+    ) -> None:
+        """Take any other request that begins a transaction, CANCEL excepted."""
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Take an ACK that belongs to no transaction, or to a 2xx."""
 
     def receive_cancel(
-        self, cancel: Request, transaction: ServerTransaction, invite: Server | None
+        self,
+        cancel: Request,
+        transaction: ServerTransaction,
+        invite: InviteServerTransaction | None,
     ) -> None:
         """Take a CANCEL, and the transaction that it means, None where nothing matches."""
 
 
 class TransactionLayer:
-    """Holds the transactions that are alive."""
+    """Holds the transactions that are alive, each kind in a store of its own."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._user: User | None = None
-        self.servers: dict[Hashable, Server] = {}
-        self.clients: dict[Hashable, Client] = {}
+        self.invite_servers: dict[Hashable, InviteServerTransaction] = {}
+        self.servers: dict[Hashable, ServerTransaction] = {}
+        self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
+        self.clients: dict[Hashable, ClientTransaction] = {}
 
     def attach(self, user: User) -> None:
         """Say who is told of new requests."""
@@ -58,7 +67,7 @@ class TransactionLayer:
             message = parse(data)
             if isinstance(message, Request):
                 message = message.stamped(source.host, source.port)
-                key = server_key(message, message.method)
+                key = server_key(message)
             else:
                 message.check_body()
                 key = message.branch, message.cseq_method
@@ -66,21 +75,28 @@ class TransactionLayer:
             self._drop(source, "malformed" if data.strip(b"\r\n\0") else "keepalive", str(fault))
             return
         self._around.notify(MessageReceived(message, source))
-        if isinstance(message, Request):
-            self._receive_request(message, key, source)
-        else:
+        if isinstance(message, Response):
             self._receive_response(message, key, source)
+        elif message.method in {b"INVITE", b"ACK"}:
+            self._receive_invite(message, key, source)
+        else:
+            self._receive_request(message, (key, message.method), source)
+
+    def start_invite(
+        self, invite: Request, branch: bytes, flow: Flow, user: ClientUser
+    ) -> InviteClientTransaction:
+        """Send an INVITE, whose top Via holds that branch, in a transaction."""
+        key = branch, invite.method
+        client = InviteClientTransaction(self._around, self.invite_clients, key, flow, invite, user)
+        self.invite_clients[key] = client
+        return client
 
     def start(
         self, request: Request, branch: bytes, flow: Flow, user: ClientUser | None = None
-    ) -> Client:
-        """Send a request, whose top Via holds that branch, in a transaction."""
-        key = (branch, request.method)
-        client: Client
-        if request.method == b"INVITE" and user is not None:
-            client = InviteClientTransaction(self._around, self.clients, key, flow, request, user)
-        else:
-            client = ClientTransaction(self._around, self.clients, key, flow, request, user)
+    ) -> ClientTransaction:
+        """Send any other request in a transaction; without a ``user`` nobody hears the answer."""
+        key = branch, request.method
+        client = ClientTransaction(self._around, self.clients, key, flow, request, user)
         self.clients[key] = client
         return client
 
@@ -89,85 +105,85 @@ class TransactionLayer:
         self._around.send(request, flow)
 
     def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
-        client = self.clients.get(key)
+        client = self.invite_clients.get(key) or self.clients.get(key)
         if client is None:
             self._drop(source, "stray_response", f"{response.status} to nothing that is alive")
         else:
             client.receive(response)
 
-    def _receive_request(self, request: Request, key: Hashable, source: Flow) -> None:
-        server = self.servers.get(key)
-        if server is not None:
-            server.receive(request, source)
+    def _receive_invite(self, request: Request, key: Hashable, source: Flow) -> None:
+        """Take an INVITE or an ACK: one matches the transaction of the other (17.2.3)."""
+        if known := self.invite_servers.get(key):
+            known.receive(request, source)
+        elif self._user is None or not self._sound(request, source):
             return
+        elif request.method == b"ACK":
+            self._user.receive_ack(request, source)
+        else:
+            flow = response_flow(request.top_via, source)
+            server = InviteServerTransaction(
+                self._around, self.invite_servers, key, flow, self._user.receive_ack
+            )
+            self.invite_servers[key] = server
+            _tell(request, server, self._user.receive_invite, request, source, server)
+
+    def _receive_request(self, request: Request, key: Hashable, source: Flow) -> None:
+        if known := self.servers.get(key):
+            known.receive(request, source)
+        elif self._user is not None and self._sound(request, source):
+            flow = response_flow(request.top_via, source)
+            server = ServerTransaction(self._around, self.servers, key, flow)
+            self.servers[key] = server
+            if request.method == b"CANCEL":
+                invite = self.invite_servers.get(server_key(request))
+                _tell(request, server, self._user.receive_cancel, request, server, invite)
+            else:
+                _tell(request, server, self._user.receive_request, request, source, server)
+
+    def _sound(self, request: Request, source: Flow) -> bool:
+        """Tell whether a request can be worked on; it is answered where it can not."""
         try:
             request.check()
         except Malformed as fault:
             self._reject(request, source, fault)
-            return
-        if self._user is None:
-            return
-        if request.method == b"ACK":
-            self._user.receive_ack(request, source)
-        elif request.method == b"CANCEL":
-            invite = self.servers.get(server_key(request, b"INVITE"))
-            self._user.receive_cancel(request, self._serve(request, key, source), invite)
-        elif request.method == b"INVITE":
-            self._tell(request, source, self._serve_invite(request, key, source), self._user)
-        else:
-            self._tell(request, source, self._serve(request, key, source), self._user)
-
-    @staticmethod
-    def _tell(request: Request, source: Flow, server: Server, user: User) -> None:
-        """Tell of a request; a mistake in what is done with it must not keep it for ever."""
-        try:
-            user.receive_request(request, source, server)
-        except Exception:
-            server.respond(make_response(request, 500, b"mistake"))
-            raise
-
-    def _serve_invite(
-        self, request: Request, key: Hashable, source: Flow
-    ) -> InviteServerTransaction:
-        flow = response_flow(request.top_via, source)
-        server = InviteServerTransaction(self._around, self.servers, key, flow, self._acknowledged)
-        self.servers[key] = server
-        return server
-
-    def _serve(self, request: Request, key: Hashable, source: Flow) -> ServerTransaction:
-        flow = response_flow(request.top_via, source)
-        server = ServerTransaction(self._around, self.servers, key, flow)
-        self.servers[key] = server
-        return server
-
-    def _acknowledged(self, ack: Request, source: Flow) -> None:
-        """Pass on the ACK of a 2xx whose sender used the branch of its INVITE."""
-        if self._user is not None:
-            self._user.receive_ack(ack, source)
+            return False
+        return True
 
     def _reject(self, request: Request, source: Flow, fault: Malformed) -> None:
         """Answer what can not be understood, without a transaction (RFC 3261 8.2.7)."""
         self._drop(source, "malformed", str(fault))
         if request.method != b"ACK":
-            warning = (b"Warning", b"399 sip-stager " + quoted(str(fault)))
-            response = make_response(request, fault.status, b"malformed", (warning,))
+            extra = (warning(str(fault)),)
+            response = make_response(request, fault.status, b"malformed", extra)
             self._around.send(response, response_flow(request.top_via, source))
 
     def _drop(self, source: Flow, cause: str, detail: str) -> None:
         self._around.notify(MessageDropped(source, cause, detail))
 
 
-def server_key(request: Request, method: bytes) -> Hashable:
-    """Give the key of the server transaction that a request belongs to (RFC 3261 17.2.3).
+def _tell(
+    request: Request,
+    server: InviteServerTransaction | ServerTransaction,
+    receive: Callable[..., None],
+    *arguments: object,
+) -> None:
+    """Tell of a request; a mistake in what is done with it must not keep it for ever."""
+    try:
+        receive(*arguments)
+    except Exception:
+        server.respond(make_response(request, 500, b"mistake"))
+        raise
 
-    An ACK belongs to its INVITE.  A branch without the cookie does not identify anything, and
-    the request is compared as RFC 2543 did.
+
+def server_key(request: Request) -> Hashable:
+    """Give what tells a request's transaction from others of its kind (RFC 3261 17.2.3).
+
+    A branch without the cookie does not identify anything, and the request is compared as RFC
+    2543 did.
     """
     via = request.top_via
-    if method == b"ACK":
-        method = b"INVITE"
     if via.branch.startswith(COOKIE):
-        return via.branch, via.sent_by, method
+        return via.branch, via.sent_by
     number = (request.value(b"cseq") or b"").replace(b"\t", b" ").partition(b" ")[0]
     sender = request.values(b"via")[0], request.value(b"from")
-    return sender, request.uri_text, request.call_id, number, method
+    return sender, request.uri_text, request.call_id, number

@@ -563,3 +563,27 @@ def test_a_refusal_without_to_is_acknowledged_with_the_invites(edge: Conversatio
 def test_the_100_carries_the_timestamp(edge: Conversation) -> None:
     edge.receive(request(extra=("Timestamp: 54",)))
     assert edge.last_response("alice").value(b"timestamp") == b"54"
+
+
+def test_a_request_uri_that_is_none_is_answered_400_whatever_the_method(
+    edge: Conversation,
+) -> None:
+    for method in ("INVITE", "OPTIONS", "REGISTER"):
+        edge.receive(request(method, "sip:a@b:99999", branch=f"z9hG4bK-{method}"))
+        assert edge.take()[-1] == f"alice 400 {method}"
+
+
+def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
+    edge.receive(bytes(request()).replace(b"To: <sip", b'To: "open <sip'))
+    assert edge.take() == ["alice 400 INVITE"]
+
+
+def test_a_mistake_of_ours_about_a_cancel_leaves_nothing_behind(
+    edge: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge.proxy, "_answer", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        edge.receive(request("CANCEL"))
+    assert edge.take() == ["alice 500 CANCEL"]
+    edge.clock.advance(40)
+    assert edge.alive == 0

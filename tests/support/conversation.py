@@ -113,11 +113,17 @@ class Conversation:
     @property
     def alive(self) -> int:
         """How many transactions are alive."""
-        return len(self.layer.servers) + len(self.layer.clients)
+        return alive(self.layer)
 
     def of(self, kind: type[E]) -> list[E]:
         """Give the events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
+
+
+def alive(layer: TransactionLayer) -> int:
+    """Give how many transactions are alive."""
+    servers = len(layer.invite_servers) + len(layer.servers)
+    return servers + len(layer.invite_clients) + len(layer.clients)
 
 
 def name_of(flow: Flow) -> str:

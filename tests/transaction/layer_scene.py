@@ -10,14 +10,16 @@ from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
-from tests.support.conversation import ALICE, BOB, short
+from tests.support.conversation import ALICE, BOB, alive, short
 from tests.support.fakes import FakeClock, FakeTransport
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
-    from sip_stager.transaction.layer import Server
+    from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
+
+    Server = InviteServerTransaction | ServerTransaction
 
 TCP_TO_BOB = BOB._replace(transport="TCP")
 
@@ -54,7 +56,17 @@ class Scene:
         self.cancelled: list[Server | None] = []
         self._taken = 0
 
-    def receive_request(self, request: Request, source: Flow, transaction: Server) -> None:
+    def receive_invite(
+        self, invite: Request, source: Flow, transaction: InviteServerTransaction
+    ) -> None:
+        self._told(invite, transaction)
+
+    def receive_request(
+        self, request: Request, source: Flow, transaction: ServerTransaction
+    ) -> None:
+        self._told(request, transaction)
+
+    def _told(self, request: Request, transaction: Server) -> None:
         self.told.append(request.method.decode())
         self.servers.append(transaction)
         self.requests.append(request)
@@ -63,7 +75,10 @@ class Scene:
         self.told.append("ACK")
 
     def receive_cancel(
-        self, cancel: Request, transaction: ServerTransaction, invite: Server | None
+        self,
+        cancel: Request,
+        transaction: ServerTransaction,
+        invite: InviteServerTransaction | None,
     ) -> None:
         self.told.append("CANCEL")
         self.cancelled.append(invite)
@@ -74,7 +89,8 @@ class Scene:
     def send(self, method: str, flow: Flow = BOB) -> tuple[Request, Answers]:
         """Send a request in a transaction."""
         sent, answers = request(method, branch="z9hG4bK-ours"), Answers()
-        self.layer.start(sent, b"z9hG4bK-ours", flow, answers)
+        start = self.layer.start_invite if method == "INVITE" else self.layer.start
+        start(sent, b"z9hG4bK-ours", flow, answers)
         return sent, answers
 
     def respond(self, status: int, server: int = -1) -> None:
@@ -108,7 +124,7 @@ class Scene:
 
     @property
     def alive(self) -> int:
-        return len(self.layer.servers) + len(self.layer.clients)
+        return alive(self.layer)
 
     @property
     def over(self) -> bool:

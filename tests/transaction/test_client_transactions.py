@@ -155,7 +155,7 @@ def test_a_failure_that_comes_after_the_answer_is_no_news(scene: Scene, method: 
 
 def test_a_cancelled_call_is_given_up_after_64_t1(scene: Scene) -> None:
     sent, answers = scene.send("INVITE")
-    client = next(iter(scene.layer.clients.values()))
+    client = next(iter(scene.layer.invite_clients.values()))
     assert isinstance(client, InviteClientTransaction)
     scene.answer(sent, 180)
     scene.clock.advance(100)
@@ -170,7 +170,7 @@ def test_a_cancelled_call_is_given_up_after_64_t1(scene: Scene) -> None:
 @pytest.mark.parametrize("status", [200, 487])
 def test_a_cancelled_call_that_ends_is_not_given_up(scene: Scene, status: int) -> None:
     sent, answers = scene.send("INVITE")
-    client = next(iter(scene.layer.clients.values()))
+    client = next(iter(scene.layer.invite_clients.values()))
     assert isinstance(client, InviteClientTransaction)
     scene.answer(sent, 180)
     client.give_up_in_time()
@@ -181,7 +181,7 @@ def test_a_cancelled_call_that_ends_is_not_given_up(scene: Scene, status: int) -
 
 def test_what_was_abandoned_is_silent(scene: Scene) -> None:
     sent, answers = scene.send("INVITE")
-    next(iter(scene.layer.clients.values())).abandon()
+    next(iter(scene.layer.invite_clients.values())).abandon()
     scene.answer(sent, 200)
     assert scene.times("INVITE", 100) == [0]
     assert answers.heard == []
