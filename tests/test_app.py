@@ -13,7 +13,8 @@ from sip_stager.app import Application
 from sip_stager.config import Settings, load
 from sip_stager.demo.api import FakeApi
 from sip_stager.events import CallEnded, Event, StagingEnded
-from sip_stager.sip.message import Response, parse
+from sip_stager.sip.message import Response
+from sip_stager.sip.parser import parse
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from sip_stager.ports import Flow
 from sip_stager.sip.identifiers import Identifiers
-from sip_stager.sip.message import Request, parse
+from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response
 from sip_stager.sip.uri import parse_address
 from sip_stager.transaction.base import Surroundings
@@ -21,7 +21,7 @@ from sip_stager.transaction.timers import Timers
 from sip_stager.transport.edge import Edge
 
 if TYPE_CHECKING:
-    from sip_stager.sip.message import Message, Response
+    from sip_stager.sip.message import Message, Request, Response
     from sip_stager.transaction.base import ClientUser
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction

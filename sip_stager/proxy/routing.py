@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.sip.fields import split_list
 from sip_stager.sip.uri import Uri, parse_address
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
 
 def first_route(request: Request) -> Uri | None:
     """Give the URI of the topmost Route; raises ``Malformed``."""
-    value = request.value(b"route")
-    return None if value is None else parse_address(split_list(value)[0]).uri
+    value = request.first(b"route")
+    return None if value is None else parse_address(value).uri
 
 
 def _from_strict_router(request: Request, interfaces: Interfaces) -> Request:

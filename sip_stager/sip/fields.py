@@ -91,9 +91,7 @@ for _short, _long in COMPACT.items():
 
 def unfolded(value: bytes) -> bytes:
     """Give a field's value on one line, without the white space around it (RFC 3261 7.3.1)."""
-    if b"\r\n" in value:
-        value = _FOLD.sub(b" ", value)
-    return value.strip(b" \t")
+    return _FOLD.sub(b" ", value).strip(b" \t")
 
 
 def split_list(value: bytes) -> list[bytes]:

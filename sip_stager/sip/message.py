@@ -10,12 +10,9 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from sip_stager.sip.fields import NAMES, Malformed, split_list, unfolded
+from sip_stager.sip.fields import Malformed, split_list, unfolded
 from sip_stager.sip.uri import Address, Uri, parse_address, parse_uri
 from sip_stager.sip.via import Via, branch_of, parse_via, stamped
-
-MOST_LINES = 256
-"""Lines in the header of one message, folded ones counted; real ones have a few dozen."""
 
 # Possessive, so that a run of blanks is read once: a stranger chooses how long it is.
 _REQUEST_LINE = re.compile(
@@ -25,8 +22,6 @@ _REQUEST_LINE = re.compile(
 _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
-_SINGLE = (b"from", b"to", b"call-id", b"cseq")
-_AT_MOST_ONCE = (b"max-forwards", b"content-length")
 
 
 class Message:
@@ -55,6 +50,11 @@ class Message:
             return None
         value = field.partition(b":")[2]
         return unfolded(value) if b"\r\n" in value else value.strip(b" \t")
+
+    def first(self, name: bytes) -> bytes | None:
+        """Give the first value of a field that is a comma-separated list; None without any."""
+        value = self.value(name)
+        return None if value is None else split_list(value)[0]
 
     def values(self, name: bytes) -> list[bytes]:
         """Give all values of a field that is a comma-separated list, in their order."""
@@ -107,18 +107,20 @@ class Message:
     @property
     def branch(self) -> bytes:
         """The branch of the topmost Via; raises ``Malformed``."""
-        return branch_of(split_list(self.value(b"via") or b"")[0])
+        return branch_of(self.first(b"via") or b"")
 
     @property
     def top_via(self) -> Via:
         """The topmost Via value; raises ``Malformed``."""
         if self._via is None:
-            self._via = parse_via(split_list(self.value(b"via") or b"")[0])
+            self._via = parse_via(self.first(b"via") or b"")
         return self._via
 
     def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
         """Give the same message with other header fields."""
-        raise NotImplementedError
+        copy = type(self).__new__(type(self))
+        Message.__init__(copy, self.start_line, names, fields, self.body)
+        return copy
 
     def without(self, name: bytes) -> Self:
         """Give the message without any field of that name."""
@@ -147,21 +149,19 @@ class Message:
         Values that share its line stay, as they came; raises ``ValueError`` where there is none.
         """
         index = self.names.index(name)
-        field = self.fields[index]
-        start = field.index(b":") + 1
-        first = split_list(field[start:])[0]
-        rest = field[start + len(first) + 1 :]
-        if rest:
-            return self.with_field(index, field[:start] + b" " + rest.lstrip(b" \t\r\n"))
+        spelled, _, rest = self._first_apart(index)
+        if others := rest[1:].lstrip(b" \t\r\n"):
+            return self.with_field(index, spelled + b" " + others)
         names, fields = self.names.copy(), self.fields.copy()
         del names[index], fields[index]
         return self.edited(names, fields)
 
-    def check_body(self) -> None:
-        """Raise ``Malformed`` when Content-Length is no number, or promises more than came."""
-        length = content_length(self)
-        if length is not None and length > len(self.body):
-            raise Malformed("the body is shorter than Content-Length")
+    def _first_apart(self, index: int) -> tuple[bytes, bytes, bytes]:
+        """Cut a field at its colon and behind its first value; each part as it came."""
+        field = self.fields[index]
+        start = field.index(b":") + 1
+        end = start + len(split_list(field[start:])[0])
+        return field[:start], field[start:end], field[end:]
 
 
 class Request(Message):
@@ -182,10 +182,9 @@ class Request(Message):
             raise Malformed("not a Request-Line")
         self.method, self.uri_text, self.version = match.groups()
 
-    def edited(self, names: list[bytes], fields: list[bytes]) -> Request:
+    def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
         """Give the same request with other header fields."""
-        copy = Request.__new__(Request)
-        Message.__init__(copy, self.start_line, names, fields, self.body)
+        copy = super().edited(names, fields)
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
         return copy
 
@@ -206,39 +205,9 @@ class Request(Message):
         """
         via = self.top_via
         index = self.names.index(b"via")
-        field = self.fields[index]
-        start = field.index(b":") + 1
-        first = split_list(field[start:])[0]
+        spelled, first, rest = self._first_apart(index)
         noted = stamped(first, via, host, port)
-        if noted is first:
-            return self
-        return self.with_field(index, field[:start] + noted + field[start + len(first) :])
-
-    def check(self) -> None:
-        """Raise ``Malformed`` with the status that the request deserves (RFC 3261 16.3 step 1).
-
-        What a proxy does not use itself is not looked at.
-        """
-        if self.version.upper() != b"SIP/2.0":
-            raise Malformed("only SIP/2.0 is spoken here", 505)
-        if self.start_line != b"%b %b %b" % (self.method, self.uri_text, self.version):
-            raise Malformed("white space in the Request-Line")
-        distinct = set(self.names)
-        if not distinct.issuperset(_SINGLE) or len(distinct) != len(self.names):
-            self._check_counts()
-        if self.cseq[1] != self.method:
-            raise Malformed("CSeq names another method")
-        if not self.call_id:
-            raise Malformed("Call-ID is empty")
-        self.check_body()
-
-    def _check_counts(self) -> None:
-        for name in _SINGLE:
-            if self.names.count(name) != 1:
-                raise Malformed(f"{name.decode()} must occur exactly once")
-        for name in _AT_MOST_ONCE:
-            if self.names.count(name) > 1:
-                raise Malformed(f"{name.decode()} occurs more than once")
+        return self if noted is first else self.with_field(index, spelled + noted + rest)
 
 
 class Response(Message):
@@ -256,67 +225,8 @@ class Response(Message):
         self.status = int(match[1])
         self.reason = match[2]
 
-    def edited(self, names: list[bytes], fields: list[bytes]) -> Response:
+    def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
         """Give the same response with other header fields."""
-        copy = Response.__new__(Response)
-        Message.__init__(copy, self.start_line, names, fields, self.body)
+        copy = super().edited(names, fields)
         copy.status, copy.reason = self.status, self.reason
         return copy
-
-
-def content_length(message: Message) -> int | None:
-    """Give the Content-Length, None where there is none; raises ``Malformed``."""
-    text = message.value(b"content-length")
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 10:
-        raise Malformed("Content-Length is not a number of bytes")
-    return int(text)
-
-
-def parse(data: bytes) -> Request | Response:
-    """Parse a datagram or a message cut from a stream; raises ``Malformed``.
-
-    Line breaks ahead of the message are skipped (RFC 3261 7.5), and bytes behind the body that
-    Content-Length announces are left out (18.3); everything else is written back as it came.
-    Only what can not be answered raises here: ``check`` finds the rest.
-    """
-    head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    if not blank_line:
-        raise Malformed("the header has no end")
-    lines = head.split(b"\r\n")
-    start_line = lines.pop(0)
-    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-        raise Malformed("a line break that is not CR LF")
-    if len(lines) > MOST_LINES:
-        raise Malformed("too many header lines")
-    if b"\r\n " in head or b"\r\n\t" in head:
-        lines = _joined(lines)
-    names = [NAMES[line[: line.find(b":") + 1]] for line in lines]
-    kind = Response if start_line[:4].upper() == b"SIP/" else Request
-    message = kind(start_line, names, lines, body)
-    if body and b"content-length" in names:
-        _cut(message)
-    return message
-
-
-def _joined(lines: list[bytes]) -> list[bytes]:
-    """Join folded lines to the one that they belong to (RFC 3261 7.3.1)."""
-    fields: list[bytes] = []
-    for line in lines:
-        if not line.startswith((b" ", b"\t")):
-            fields.append(line)
-        elif fields:
-            fields[-1] += b"\r\n" + line
-        else:
-            raise Malformed("the first header field begins with white space")
-    return fields
-
-
-def _cut(message: Message) -> None:
-    try:
-        length = content_length(message)
-    except Malformed:
-        return
-    if length is not None and length < len(message.body):
-        message.body = message.body[:length]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import MessageDropped, MessageReceived
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.message import Request, Response, parse
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import check, check_body, parse
 from sip_stager.sip.responses import make_response, response_flow, warning
 from sip_stager.sip.via import COOKIE
 from sip_stager.transaction.client import ClientTransaction
@@ -69,7 +70,7 @@ class TransactionLayer:
                 message = message.stamped(source.host, source.port)
                 key = server_key(message)
             else:
-                message.check_body()
+                check_body(message)
                 key = message.branch, message.cseq_method
         except Malformed as fault:
             self._drop(source, "malformed" if data.strip(b"\r\n\0") else "keepalive", str(fault))
@@ -143,7 +144,7 @@ class TransactionLayer:
     def _sound(self, request: Request, source: Flow) -> bool:
         """Tell whether a request can be worked on; it is answered where it can not."""
         try:
-            request.check()
+            check(request)
         except Malformed as fault:
             self._reject(request, source, fault)
             return False
@@ -185,5 +186,5 @@ def server_key(request: Request) -> Hashable:
     if via.branch.startswith(COOKIE):
         return via.branch, via.sent_by
     number = (request.value(b"cseq") or b"").replace(b"\t", b" ").partition(b" ")[0]
-    sender = request.values(b"via")[0], request.value(b"from")
+    sender = request.first(b"via"), request.value(b"from")
     return sender, request.uri_text, request.call_id, number

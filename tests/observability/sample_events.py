@@ -19,7 +19,7 @@ from sip_stager.events import (
 )
 from sip_stager.observability.meters import Readings
 from sip_stager.ports import Call, Flow
-from sip_stager.sip.message import parse
+from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
     from sip_stager.events import Event

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.sip.message import Request, parse
+from sip_stager.sip.message import Request
+from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, Conversation
 from tests.support.messages import request, response

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sip_stager.events import CallEnded, CallRefused, CallRinging, InviteForwarded
-from sip_stager.sip.message import Request, parse
+from sip_stager.sip.parser import parse
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, Conversation
 from tests.support.messages import BODY, request, response
+
+if TYPE_CHECKING:
+    from sip_stager.sip.message import Request
 
 WITHOUT_CALL_ID = (
     b"INVITE sip:a@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"

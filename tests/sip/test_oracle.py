@@ -13,7 +13,8 @@ import sipmessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.sip.message import Request, Response, parse
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import parse
 from tests.support.torture import ANSWER, TORTURE, VALID
 
 TOKEN = st.text("abcXYZ019-._", min_size=1, max_size=8)

@@ -11,7 +11,8 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
 from sip_stager.sip.identifiers import Identifiers
-from sip_stager.sip.message import Message, Request, Response, parse
+from sip_stager.sip.message import Message, Request, Response
+from sip_stager.sip.parser import parse
 from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sip_stager.sip.message import Request, Response, parse
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import parse
 
 BODY = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.sip.message import Request, Response, parse
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import parse
 from tests.support.conversation import ALICE, BOB, Conversation
 from tests.support.messages import request, response
 

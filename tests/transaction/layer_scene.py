@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.events import Event, MessageDropped
-from sip_stager.sip.message import Message, Request, Response, parse
+from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
@@ -16,6 +16,7 @@ from tests.support.messages import request, response
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
+    from sip_stager.sip.message import Message, Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
 

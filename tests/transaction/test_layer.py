@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.sip.message import Response, parse
+from sip_stager.sip.message import Response
+from sip_stager.sip.parser import parse
 from tests.support.conversation import ALICE, ALICE_TCP, STRANGER
 from tests.support.messages import request
 

@@ -10,7 +10,8 @@ import pytest
 
 from sip_stager.ports import Call, Flow, Refusal
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.message import Request, parse
+from sip_stager.sip.message import Request
+from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks
 
 if TYPE_CHECKING:
