@@ -1,14 +1,13 @@
 """The command line: one file a command."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from sip_stager import __version__
 from sip_stager.cli.check import check
-from sip_stager.cli.settings_file import ConfigOption, load_or_exit
+from sip_stager.cli.demo import demo
+from sip_stager.cli.run import run
 
 app = typer.Typer(
     name="sip-stager",
@@ -20,7 +19,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it)
+def _show_version(*, wanted: bool) -> None:
     if wanted:
         typer.echo(f"sip-stager {__version__}")
         raise typer.Exit
@@ -44,26 +43,8 @@ def _program(
     """
 
 
-@app.command()
-def run(config: ConfigOption) -> None:
-    """Take calls until told to stop.
-
-    Writes its log to stdout, one JSON object a line. SIGINT and SIGTERM stop it.
-
-    **Example:** `ROUNDED_API_KEY=... sip-stager run --config sip_stager.toml`
-
-    **Exit codes:** 0 it was told to stop; 1 it could not start, because an address or a port could
-    not be had; 2 the settings are wrong (see `sip-stager check --help`).
-    """
-    settings = load_or_exit(config)
-    from sip_stager.cli.run import serve  # noqa: PLC0415 (no other command needs the server)
-
-    raise typer.Exit(serve(settings))
-
-
-app.command()(check)
-if find_spec(f"{__name__}.demo"):
-    app.command()(import_module(f"{__name__}.demo").demo)
+for _command in (run, check, demo):
+    app.command()(_command)
 
 
 def main() -> None:

@@ -1,98 +1,21 @@
-"""``sip-stager run``: take calls until told to stop."""
+"""The run command: take calls."""
 
-from __future__ import annotations
-
-import asyncio
-import resource
-import signal
-import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
-import structlog
 import typer
-import uvloop
 
-from sip_stager import __version__
-from sip_stager.app import Application
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
-from sip_stager.observability.event_log import EventLog
-from sip_stager.observability.logs import set_up
-from sip_stager.observability.sink import LogSink
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sip_stager.config import Settings
 
 
 def run(config: ConfigOption) -> None:
-    """Take calls until told to stop (Ctrl-C or SIGTERM).
+    """Take calls until told to stop.
 
-    Logs go to standard output, one JSON object a line; metrics and health are served where [http]
-    says.  Try the settings first with [bold]sip-stager check[/bold].
+    Writes its log to stdout, one JSON object a line. SIGINT, SIGTERM and SIGHUP stop it.
 
-    Example: [bold]ROUNDED_API_KEY=... sip-stager run --config /etc/sip-stager.toml[/bold]
+    **Example:** `ROUNDED_API_KEY=... sip-stager run --config sip_stager.toml`
+
+    **Exit codes:** 0 it was told to stop; 1 it could not start, because an address or a port could
+    not be had; 2 the settings are wrong (see `sip-stager check --help`).
     """
-    raise typer.Exit(serve(load_or_exit(config)))
+    settings = load_or_exit(config)
+    from sip_stager.cli.serve import serve  # noqa: PLC0415 (no other command needs the server)
 
-
-def serve(settings: Settings) -> int:
-    """Serve until SIGINT or SIGTERM; give the exit code, 1 when a listener can not be had."""
-    _allow_open_files()
-    sink = LogSink(sys.stdout.fileno())
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, sink))
-    finally:
-        sink.close()
-
-
-async def _serve(settings: Settings, sink: LogSink) -> int:
-    logger = set_up(sink, settings.log.level)
-    told_to_stop = _stop_on_signals()
-    application = Application(
-        settings, [EventLog(logger, settings.log.numbers)], lambda: sink.dropped
-    )
-    try:
-        concerns = await application.start()
-        _announce(settings, concerns)
-        await told_to_stop.wait()
-        logger.info("stopping")
-    except OSError as error:
-        sys.stderr.write(f"sip-stager: {error.strerror or error}\n")
-        return 1
-    finally:
-        await application.stop()
-    logger.info("stopped")
-    return 0
-
-
-def _allow_open_files() -> None:
-    """Take all the open files that the system grants: each staging call holds a connection."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # a sandbox may forbid to ask for more
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _stop_on_signals() -> asyncio.Event:
-    told_to_stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, told_to_stop.set)
-    return told_to_stop
-
-
-def _announce(settings: Settings, concerns: Sequence[str]) -> None:
-    logger = structlog.get_logger()
-    for concern in concerns:
-        logger.warning("concern", text=concern)
-    logger.info(
-        "ready",
-        version=__version__,
-        listeners=[f"{one.transport} {one.sent_by}" for one in settings.listeners],
-        upstream=settings.upstream.uri,
-        trunks=len(settings.trunks),
-        numbers=len(settings.numbers),
-        metrics=f"http://{settings.http.address}:{settings.http.port}/metrics",
-    )
+    raise typer.Exit(serve(settings))

@@ -40,8 +40,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    settings._warnings = tuple(places.mistake(doubt) for doubt in doubts(settings))  # noqa: SLF001
-    return settings
+    return settings.with_warnings(map(places.mistake, doubts(settings)))
 
 
 @dataclass

