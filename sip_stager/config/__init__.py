@@ -5,12 +5,13 @@
 
 from sip_stager.config.load import load
 from sip_stager.config.mistakes import Mistake, SettingsError
-from sip_stager.config.models import Http, Log, Number, Settings, Sip, Trunk
+from sip_stager.config.models import Http, Limits, Log, Number, Settings, Sip, Trunk
 from sip_stager.config.peers import Api, Listener, Upstream
 
 __all__ = [
     "Api",
     "Http",
+    "Limits",
     "Listener",
     "Log",
     "Mistake",

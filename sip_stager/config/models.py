@@ -10,6 +10,7 @@ from sip_stager.config.kinds import (
     Address,
     AgentId,
     CalledNumber,
+    Count,
     Country,
     Port,
     Seconds,
@@ -60,6 +61,28 @@ class Sip(Table):
         return t2
 
 
+class Limits(Table):
+    """How much is kept at a time, so that no flood and no stranger takes all of the memory."""
+
+    transactions: Count = 200_000
+    """SIP transactions alive; past them new INVITEs get 503, and what is alive goes on. A call
+    makes four, each alive for 32 s or more: room for some 1,000 calls a second."""
+    calls_staging: Count = 5_000
+    """Calls held for the API; past them new INVITEs get 503. Those that the API's `connections`
+    cannot take wait for one another until their deadline, so many more would be in vain."""
+    connections: Count = 1_000
+    """TCP connections that peers may have opened, and as many that we open; a trunk needs a few,
+    and each takes a file descriptor."""
+    connections_per_source: Count = 100
+    """The same with one address, so that no single peer takes them all."""
+    message_time: Seconds = 30.0
+    """Seconds in which a message must be whole once it has begun, and in which a peer that
+    connected must have sent a first one: who drips bytes is cut."""
+    idle: Seconds = 1_800.0
+    """Seconds without traffic after which a TCP connection is closed; longer than most calls last,
+    so that a BYE still finds the connection of its INVITE."""
+
+
 class Http(Table):
     """Where metrics and health are served."""
 
@@ -90,6 +113,7 @@ class Settings(Table):
     numbers_csv: Path | None = None
     """A CSV with the columns `number,agent`; relative to the settings file."""
     sip: Sip = Sip()
+    limits: Limits = Limits()
     http: Http = Http()
     log: Log = Log()
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
@@ -117,6 +141,7 @@ TABLES: dict[str, type[Table]] = {
     "trunks": Trunk,
     "numbers": Number,
     "sip": Sip,
+    "limits": Limits,
     "http": Http,
     "log": Log,
 }
