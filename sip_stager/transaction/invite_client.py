@@ -78,7 +78,7 @@ class InviteClientTransaction(Sender):
         self._ack = make_ack(request, response)
         self._user = self.request = None
         self._enter(State.COMPLETED)
-        self._after(0.0 if self.reliable else self._around.timers.patience, self.abandon)
+        self._after(0.0 if self.reliable else self._around.timers.d, self.abandon)
         self._around.send(self._ack, self.flow)
         user.receive(response)
 

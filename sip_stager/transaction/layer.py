@@ -133,7 +133,7 @@ class TransactionLayer:
             known.receive(request, source)
         elif self._user is not None and self._sound(request, source):
             flow = response_flow(request.top_via, source)
-            server = ServerTransaction(self._around, self.servers, key, flow)
+            server = ServerTransaction(self._around, self.servers, key, flow, request)
             self.servers[key] = server
             if request.method == b"CANCEL":
                 invite = self.invite_servers.get(server_key(request))

@@ -19,7 +19,7 @@ class Sender(Transaction):
     ``request`` is let go with the final response, and the user when nothing more is told.
     """
 
-    __slots__ = ("_user", "request")
+    __slots__ = ("_lost", "_user", "request")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Sender(Transaction):
         super().__init__(around, store, key, flow, state)
         self.request: Request | None = request
         self._user = user
+        self._lost = False
         self._after(around.timers.patience, self._timed_out)
         if not self.reliable:
             self._after(around.timers.t1, self._resend, around.timers.t1)
@@ -43,6 +44,22 @@ class Sender(Transaction):
         """End it, whatever its state; what still comes is a stray."""
         super().abandon()
         self._user = self.request = None
+
+    def lost(self, why: str) -> None:
+        """Hear that nothing reaches the peer, or that a connection to it ended.
+
+        A server may close a connection just as a request leaves on it, so what is lost on a
+        stream is sent over another, once: the branch tells the peer that it is the same request.
+        """
+        if self.reliable and not self._lost and self._unheard and self.request is not None:
+            self._lost = True
+            self._around.send(self.request, self.flow, self._send_failed, repeated=True)
+        else:
+            self._send_failed(why)
+
+    @property
+    def _unheard(self) -> bool:
+        return self.state in {State.CALLING, State.TRYING}
 
     def _longer(self, interval: float) -> float:
         """Give the next interval between repetitions, in seconds: timer A doubles it."""
@@ -62,7 +79,7 @@ class Sender(Transaction):
 
     def _send_failed(self, why: str) -> None:
         """Give up, unless something was heard since."""
-        if self.state not in {State.CALLING, State.TRYING}:
+        if not self._unheard:
             return
         user = self._user
         self.abandon()

@@ -2,13 +2,22 @@
 
 ::
 
-      request -> Trying --- final ---> Completed --- timer J ---> Terminated
+      request
+         |
+      Trying -------------------- final ---> Completed --- timer J ---> Terminated
+         |                          ^        (a repetition: the answer again)
+      no answer when a client's     |
+      timer E is T2: 100            |
+         v                          |
+      Proceeding -------------------+
+      (a repetition: 100 again)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import State, Store, Surroundings, Transaction
 
 if TYPE_CHECKING:
@@ -29,9 +38,11 @@ class ServerTransaction(Transaction):
         store: Store,
         key: Hashable,
         flow: Flow,
+        request: Request,
     ) -> None:
         super().__init__(around, store, key, flow, State.TRYING)
         self._last: Response | None = None
+        self._after(around.timers.until_t2, self._proceed, request)
 
     def receive(self, request: Request, source: Flow) -> None:  # noqa: ARG002  every server's shape
         """Take the request again."""
@@ -39,10 +50,17 @@ class ServerTransaction(Transaction):
             self._around.send(self._last, self.flow, repeated=True)
 
     def respond(self, response: Response) -> None:
-        """Send the final response; provisional ones do not leave (RFC 4320 4.1)."""
-        if self.state is not State.TRYING or response.status < 200:
+        """Send the final response; none that RFC 4320 forbids leaves: 101 to 199, 408."""
+        if self.state not in {State.TRYING, State.PROCEEDING} or response.status < 200:
             return
-        self._last = response
         self._enter(State.COMPLETED)
         self._after(0.0 if self.reliable else self._around.timers.patience, self.abandon)
-        self._around.send(response, self.flow)
+        self._last = None if response.status == 408 else response
+        if self._last is not None:
+            self._around.send(self._last, self.flow)
+
+    def _proceed(self, request: Request) -> None:
+        """Say that the answer takes long, so that the client asks less often (RFC 4320 4.1)."""
+        self._enter(State.PROCEEDING)
+        self._last = make_response(request, 100)
+        self._around.send(self._last, self.flow)

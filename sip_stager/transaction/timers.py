@@ -23,8 +23,22 @@ class Timers:
 
     @property
     def patience(self) -> float:
-        """64*T1: timers B, D, F, H, J, L and M."""
+        """64*T1: timers B, F, H, J, L and M."""
         return 64 * self.t1
+
+    @property
+    def d(self) -> float:
+        """Timer D: how long a peer may repeat a refusal, whose T1 is not known (17.1.1.2)."""
+        return max(self.patience, 32.0)
+
+    @property
+    def until_t2(self) -> float:
+        """How long a client's Timer E takes to be reset to T2 (RFC 4320 4.1)."""
+        interval, passed = self.t1, self.t1
+        while 2 * interval < self.t2:
+            interval *= 2
+            passed += interval
+        return passed
 
 
 class _Entry:

@@ -1,10 +1,30 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.transaction.layer_scene import Scene
+from tests.support.conversation import ALICE, ALICE_TCP, BOB
+from tests.transaction.layer_scene import TCP_TO_BOB, Scene
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
 
 
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+@pytest.fixture(params=[ALICE, ALICE_TCP], ids=["udp", "tcp"])
+def source(request: pytest.FixtureRequest) -> Flow:
+    """Where a request comes from."""
+    flow: Flow = request.param
+    return flow
+
+
+@pytest.fixture(params=[BOB, TCP_TO_BOB], ids=["udp", "tcp"])
+def flow(request: pytest.FixtureRequest) -> Flow:
+    """Where a request goes."""
+    flow: Flow = request.param
+    return flow

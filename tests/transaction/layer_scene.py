@@ -17,12 +17,19 @@ from tests.support.messages import request, response
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
     from sip_stager.sip.message import Message, Request, Response
+    from sip_stager.transaction.client import ClientTransaction
+    from sip_stager.transaction.invite_client import InviteClientTransaction
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
 
+    Client = InviteClientTransaction | ClientTransaction
     Server = InviteServerTransaction | ServerTransaction
 
 TCP_TO_BOB = BOB._replace(transport="TCP")
+
+USUAL = Timers()
+QUICK = Timers(t1=0.25, t2=2.0, t4=2.5)
+SLOW = Timers(t1=1.0, t2=8.0, t4=10.0)
 
 
 class Answers:
@@ -44,11 +51,11 @@ class Answers:
 class Scene:
     """The layer's user: what it was told is in ``told``."""
 
-    def __init__(self) -> None:
+    def __init__(self, timers: Timers = USUAL) -> None:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock)
         self.events: list[Event] = []
-        around = Surroundings(LaneClock(self.clock), self.transport, self.events.append, Timers())
+        around = Surroundings(LaneClock(self.clock), self.transport, self.events.append, timers)
         self.layer = TransactionLayer(around)
         self.layer.attach(self)
         self.told: list[str] = []
@@ -81,7 +88,7 @@ class Scene:
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
-        self.told.append("CANCEL")
+        self._told(cancel, transaction)
         self.cancelled.append(invite)
 
     def receive(self, message: bytes | Message, source: Flow = ALICE) -> None:
@@ -93,6 +100,13 @@ class Scene:
         start = self.layer.start_invite if method == "INVITE" else self.layer.start
         start(sent, b"z9hG4bK-ours", flow, answers)
         return sent, answers
+
+    @property
+    def client(self) -> Client:
+        """The one client transaction that is alive."""
+        alive: list[Client] = [*self.layer.invite_clients.values(), *self.layer.clients.values()]
+        assert len(alive) == 1
+        return alive[0]
 
     def respond(self, status: int, server: int = -1) -> None:
         """Answer the last request, or another one."""
@@ -114,6 +128,15 @@ class Scene:
             found += [step / 8] * len(sent)
             self.clock.advance(0.125)
         return found
+
+    def lifetime(self) -> float:
+        """Let time pass until nothing is alive, and give the seconds that it took."""
+        began = self.clock.now
+        self.clock.advance(0.0)
+        while self.alive:
+            assert self.clock.now - began < 1000
+            self.clock.advance(0.125)
+        return self.clock.now - began
 
     def answer(self, sent: Request, status: int) -> None:
         """Let bob answer."""

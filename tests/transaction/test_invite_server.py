@@ -1,0 +1,286 @@
+"""RFC 3261 17.2.1 with RFC 6026 7.1 and 8.5 to 8.7: timers G, H, I and L."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.transaction.base import State
+from sip_stager.transaction.invite_server import InviteServerTransaction
+from tests.support.conversation import ALICE, ALICE_TCP
+from tests.support.messages import request
+from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+    from sip_stager.transaction.timers import Timers
+
+
+def test_a_new_transaction_is_proceeding_and_passes_its_invite(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1: "When a server transaction is constructed for a request, it enters the
+    "Proceeding" state."
+
+    RFC 3261 17.2.1: "The request MUST be passed to the TU."
+    """
+    scene.receive(request(), source)
+    assert scene.told == ["INVITE"]
+    assert scene.servers[0].state is State.PROCEEDING
+
+
+def test_every_provisional_response_is_sent_once(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1: "So long as the server transaction is in the "Proceeding" state, each of
+    these MUST be passed to the transport layer for transmission."
+
+    RFC 3261 17.2.1: "They are not sent reliably by the transaction layer (they are not
+    retransmitted by it) and do not cause a change in the state of the server transaction."
+    """
+    scene.receive(request(), source)
+    for status in (100, 180, 183, 180):
+        scene.respond(status)
+    assert scene.take() == ["100 INVITE", "180 INVITE", "183 INVITE", "180 INVITE"]
+    assert scene.times("", 200) == []
+    assert scene.servers[0].state is State.PROCEEDING
+
+
+def test_a_repetition_gets_the_last_provisional_response(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1: "If a request retransmission is received while in the "Proceeding" state,
+    the most recent provisional response that was received from the TU MUST be passed to the
+    transport layer for retransmission."
+    """
+    scene.receive(request(), source)
+    scene.receive(request(), source)
+    assert scene.take() == []
+    scene.respond(100)
+    scene.respond(180)
+    scene.receive(request(), source)
+    assert scene.take() == ["100 INVITE", "180 INVITE", "180 INVITE"]
+    assert scene.told == ["INVITE"]
+
+
+def test_an_ack_ahead_of_every_final_response_is_nothing(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1, figure 7: an ACK is no input of the "Proceeding" state."""
+    scene.receive(request(), source)
+    scene.respond(180)
+    scene.receive(request("ACK"), source)
+    assert scene.told == ["INVITE"]
+    assert scene.take() == ["180 INVITE"]
+    assert scene.servers[0].state is State.PROCEEDING
+
+
+def test_a_2xx_is_sent_once_and_not_repeated(scene: Scene, source: Flow) -> None:
+    """RFC 6026 8.5: "If, while in the "Proceeding" state, the TU passes a 2xx response to the
+    server transaction, the server transaction MUST pass this response to the transport layer for
+    transmission. It is not retransmitted by the server transaction; retransmissions of 2xx
+    responses are handled by the TU. The server transaction MUST then transition to the "Accepted"
+    state."
+    """
+    scene.receive(request(), source)
+    scene.respond(200)
+    assert scene.servers[0].state is State.ACCEPTED
+    assert scene.times("200 INVITE", 200) == [0]
+
+
+def test_a_repetition_is_absorbed_while_accepted(scene: Scene, source: Flow) -> None:
+    """RFC 6026 7.1: "While in the "Accepted" state, any retransmissions of the INVITE received will
+    match this transaction state machine and will be absorbed by the machine without changing its
+    state. These retransmissions are not passed onto the TU."
+    """
+    scene.receive(request(), source)
+    scene.respond(200)
+    scene.receive(request(), source)
+    assert scene.take() == ["200 INVITE"]
+    assert scene.told == ["INVITE"]
+    assert scene.servers[0].state is State.ACCEPTED
+
+
+def test_more_2xx_are_sent_while_accepted_and_nothing_else(scene: Scene, source: Flow) -> None:
+    """RFC 6026 8.7: "While in the "Accepted" state, if the TU passes a 2xx response, the server
+    transaction MUST pass the response to the transport layer for transmission."
+    """
+    scene.receive(request(), source)
+    for status in (200, 200, 180, 486, 202):
+        scene.respond(status)
+    assert scene.take() == ["200 INVITE", "200 INVITE", "202 INVITE"]
+
+
+def test_an_ack_is_passed_while_accepted(scene: Scene, source: Flow) -> None:
+    """RFC 6026 7.1: "Any ACKs received from the network while in the "Accepted" state MUST be
+    passed directly to the TU and not absorbed."
+    """
+    scene.receive(request(), source)
+    scene.respond(200)
+    scene.receive(request("ACK"), source)
+    scene.receive(request("ACK"), source)
+    assert scene.told == ["INVITE", "ACK", "ACK"]
+    assert scene.servers[0].state is State.ACCEPTED
+
+
+@pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 16), (SLOW, 64)])
+def test_timer_l_is_64_t1(timers: Timers, seconds: float, source: Flow) -> None:
+    """RFC 6026 8.7: "When the INVITE server transaction enters the "Accepted" state, Timer L MUST
+    be set to fire in 64*T1 for all transports."
+
+    RFC 6026 7.1: "When Timer L fires and the state machine is in the "Accepted" state, the machine
+    MUST transition to the "Terminated" state."
+    """
+    scene = Scene(timers)
+    scene.receive(request(), source)
+    scene.respond(200)
+    scene.clock.advance(1)
+    scene.respond(200)
+    assert scene.lifetime() == seconds - 1
+    assert scene.over
+
+
+@pytest.mark.parametrize("status", [300, 486, 503, 699])
+def test_a_refusal_is_sent(scene: Scene, source: Flow, status: int) -> None:
+    """RFC 3261 17.2.1: "While in the "Proceeding" state, if the TU passes a response with status
+    code from 300 to 699 to the server transaction, the response MUST be passed to the transport
+    layer for transmission, and the state machine MUST enter the "Completed" state."
+    """
+    scene.receive(request(), source)
+    scene.respond(status)
+    assert scene.take() == [f"{status} INVITE"]
+    assert scene.servers[0].state is State.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("timers", "expected"),
+    [
+        (USUAL, [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]),
+        (QUICK, [0, 0.25, 0.75, 1.75, 3.75, 5.75, 7.75, 9.75, 11.75, 13.75, 15.75]),
+        (SLOW, [0, 1, 3, 7, 15, 23, 31, 39, 47, 55, 63]),
+    ],
+)
+def test_timer_g_is_t1_and_doubles_up_to_t2(timers: Timers, expected: list[float]) -> None:
+    """RFC 3261 17.2.1: "For unreliable transports, timer G is set to fire in T1 seconds"
+
+    RFC 3261 17.2.1: "If timer G fires, the response is passed to the transport layer once more for
+    retransmission, and timer G is set to fire in MIN(2*T1, T2) seconds. From then on, when timer G
+    fires, the response is passed to the transport again for transmission, and timer G is reset
+    with a value that doubles, unless that value exceeds T2, in which case it is reset with the
+    value of T2."
+    """
+    scene = Scene(timers)
+    scene.receive(request())
+    scene.respond(486)
+    assert scene.times("486 INVITE", 200) == expected
+
+
+def test_timer_g_is_not_set_over_a_reliable_transport(scene: Scene) -> None:
+    """RFC 3261 17.2.1: timer G "is not set to fire for reliable transports"."""
+    scene.receive(request(), ALICE_TCP)
+    scene.respond(486)
+    assert scene.times("486 INVITE", 200) == [0]
+
+
+@pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 16), (SLOW, 64)])
+def test_timer_h_is_64_t1(timers: Timers, seconds: float, source: Flow) -> None:
+    """RFC 3261 17.2.1: "When the "Completed" state is entered, timer H MUST be set to fire in 64*T1
+    seconds for all transports."
+
+    RFC 3261 17.2.1: "If timer H fires while in the "Completed" state, it implies that the ACK was
+    never received. In this case, the server transaction MUST transition to the "Terminated"
+    state"
+    """
+    scene = Scene(timers)
+    scene.receive(request(), source)
+    scene.respond(486)
+    assert scene.lifetime() == seconds
+    assert scene.over
+
+
+def test_a_repetition_gets_the_refusal_again(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1: "Furthermore, while in the "Completed" state, if a request retransmission is
+    received, the server SHOULD pass the response to the transport for retransmission."
+    """
+    scene.receive(request(), source)
+    scene.respond(486)
+    scene.receive(request(), source)
+    assert scene.take() == ["486 INVITE", "486 INVITE"]
+    assert scene.told == ["INVITE"]
+
+
+@pytest.mark.parametrize("acknowledged", [False, True], ids=["completed", "confirmed"])
+def test_nothing_is_sent_after_a_refusal(scene: Scene, source: Flow, *, acknowledged: bool) -> None:
+    """RFC 3261 17.2.1, figure 7: no response of the TU is an input once it has refused."""
+    scene.receive(request(), source)
+    scene.respond(486)
+    if acknowledged:
+        scene.receive(request("ACK"), source)
+    for status in (180, 200, 503):
+        scene.respond(status)
+    assert scene.take() == ["486 INVITE"]
+
+
+def test_an_ack_ends_the_repetitions_of_a_refusal(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1: "If an ACK is received while the server transaction is in the "Completed"
+    state, the server transaction MUST transition to the "Confirmed" state. As Timer G is ignored
+    in this state, any retransmissions of the response will cease."
+    """
+    scene.receive(request(), source)
+    scene.respond(486)
+    scene.receive(request("ACK"), source)
+    assert scene.servers[0].state is State.CONFIRMED
+    assert scene.times("486 INVITE", 100) == [0]
+    assert scene.told == ["INVITE"]
+
+
+def test_what_comes_after_the_ack_is_absorbed(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1: "The purpose of the "Confirmed" state is to absorb any additional ACK
+    messages that arrive, triggered from retransmissions of the final response."
+    """
+    scene.receive(request(), source)
+    scene.respond(486)
+    for message in (request("ACK"), request("ACK"), request()):
+        scene.receive(message, source)
+    assert scene.take() == ["486 INVITE"]
+    assert scene.told == ["INVITE"]
+
+
+@pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 5.0), (QUICK, 2.5), (SLOW, 10.0)])
+def test_timer_i_is_t4_and_0_over_a_reliable_transport(
+    timers: Timers, seconds: float, source: Flow
+) -> None:
+    """RFC 3261 17.2.1: "When this state is entered, timer I is set to fire in T4 seconds for
+    unreliable transports, and zero seconds for reliable transports. Once timer I fires, the server
+    MUST transition to the "Terminated" state."
+    """
+    scene = Scene(timers)
+    scene.receive(request(), source)
+    scene.respond(486)
+    scene.receive(request("ACK"), source)
+    assert scene.lifetime() == (seconds if source == ALICE else 0)
+    assert scene.over
+
+
+@pytest.mark.parametrize(("status", "acknowledged"), [(200, False), (486, False), (486, True)])
+def test_it_is_destroyed_when_it_is_terminated(
+    scene: Scene, status: int, *, acknowledged: bool
+) -> None:
+    """RFC 3261 17.2.1: "Once the transaction is in the "Terminated" state, it MUST be destroyed
+    immediately."
+    """
+    scene.receive(request())
+    scene.respond(status)
+    if acknowledged:
+        scene.receive(request("ACK"))
+    assert scene.lifetime() == (5 if acknowledged else 32)
+    scene.receive(request("ACK"))
+    scene.receive(request())
+    assert scene.told == ["INVITE", "ACK", "INVITE"]
+
+
+@pytest.mark.parametrize("status", [200, 486])
+def test_who_works_on_an_invite_is_forgotten_with_its_final_response(
+    scene: Scene, status: int
+) -> None:
+    scene.receive(request())
+    server = scene.servers[-1]
+    assert isinstance(server, InviteServerTransaction)
+    server.owner = scene
+    scene.respond(180)
+    kept = [server.owner]
+    scene.respond(status)
+    assert [*kept, server.owner] == [scene, None]

@@ -1,0 +1,159 @@
+"""RFC 3261 17.1.4, 17.2.4 and 18.4 with RFC 6026 8.8: what can not be sent, and what is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.transaction.base import State
+from tests.support.conversation import ALICE, BOB
+from tests.support.messages import request
+from tests.transaction.layer_scene import TCP_TO_BOB, Scene
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+
+METHODS = pytest.mark.parametrize("method", ["INVITE", "BYE"])
+
+
+@METHODS
+def test_the_user_hears_at_once_that_a_request_could_not_be_sent(
+    scene: Scene, method: str, flow: Flow
+) -> None:
+    """RFC 3261 17.1.4: "The client transaction SHOULD inform the TU that a transport failure has
+    occurred, and the client transaction SHOULD transition directly to the "Terminated" state."
+    """
+    scene.transport.failing.add(BOB.host)
+    _, answers = scene.send(method, flow)
+    assert answers.heard == []
+    assert scene.lifetime() == 0
+    assert answers.heard == ["connection refused"]
+    assert scene.over
+
+
+@METHODS
+def test_a_repetition_that_can_not_be_sent_ends_it_too(scene: Scene, method: str) -> None:
+    _, answers = scene.send(method)
+    scene.transport.failing.add(BOB.host)
+    assert scene.lifetime() == 0.5
+    assert answers.heard == ["connection refused"]
+
+
+@METHODS
+@pytest.mark.parametrize("status", [100, 200, 486])
+def test_a_failure_that_comes_after_a_response_is_no_news(
+    scene: Scene, method: str, status: int
+) -> None:
+    scene.transport.failing.add(BOB.host)
+    sent, answers = scene.send(method)
+    scene.answer(sent, status)
+    scene.clock.advance(0)
+    assert answers.heard == [str(status)]
+    assert scene.alive == 1
+
+
+@METHODS
+def test_the_user_hears_at_once_that_nothing_reaches_the_peer(scene: Scene, method: str) -> None:
+    """RFC 3261 18.4: "Host, network, port or protocol unreachable errors [...] SHOULD cause the
+    transport layer to inform the transport user of a failure in sending."
+    """
+    _, answers = scene.send(method, BOB)
+    scene.client.lost("port unreachable")
+    assert scene.take() == [method]
+    assert answers.heard == ["port unreachable"]
+    assert scene.over
+
+
+@METHODS
+def test_what_was_lost_with_a_connection_is_sent_once_more(scene: Scene, method: str) -> None:
+    """RFC 3261 17.1.4, 18.1.1: a server may close an idle connection just as a request leaves on
+    it, and that must not cost a call.
+    """
+    sent, answers = scene.send(method, TCP_TO_BOB)
+    scene.client.lost("connection reset")
+    assert scene.transport.sent == [(bytes(sent), TCP_TO_BOB)] * 2
+    assert answers.heard == []
+    scene.answer(sent, 200)
+    assert answers.heard == ["200"]
+
+
+@METHODS
+def test_what_is_lost_a_second_time_is_given_up(scene: Scene, method: str) -> None:
+    _, answers = scene.send(method, TCP_TO_BOB)
+    scene.client.lost("connection reset")
+    scene.client.lost("connection reset again")
+    assert scene.take() == [method, method]
+    assert answers.heard == ["connection reset again"]
+    assert scene.over
+
+
+@METHODS
+def test_what_was_lost_and_can_not_be_sent_again_is_given_up(scene: Scene, method: str) -> None:
+    _, answers = scene.send(method, TCP_TO_BOB)
+    scene.transport.failing.add(BOB.host)
+    scene.client.lost("connection reset")
+    assert scene.lifetime() == 0
+    assert answers.heard == ["connection refused"]
+
+
+@METHODS
+def test_what_was_lost_has_no_more_time_than_any_other(scene: Scene, method: str) -> None:
+    _, answers = scene.send(method, TCP_TO_BOB)
+    scene.clock.advance(30)
+    scene.client.lost("connection reset")
+    assert scene.lifetime() == 2
+    assert answers.heard == ["timed out"]
+
+
+@METHODS
+@pytest.mark.parametrize("status", [100, 200, 486])
+def test_a_loss_after_a_response_is_no_news(
+    scene: Scene, method: str, flow: Flow, status: int
+) -> None:
+    """RFC 3261 18.1.1: "Under error conditions, the server may attempt to open a new connection to
+    send the response."
+    """
+    sent, answers = scene.send(method, flow)
+    scene.answer(sent, status)
+    scene.take()
+    state = scene.client.state
+    scene.client.lost("connection reset")
+    assert (scene.client.state, scene.take()) == (state, [])
+    assert answers.heard == [str(status)]
+
+
+def test_a_cancel_that_is_lost_ends_in_silence(scene: Scene) -> None:
+    scene.layer.start(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", BOB)
+    scene.client.lost("port unreachable")
+    assert scene.over
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "state"),
+    [
+        ("INVITE", 180, State.PROCEEDING),
+        ("INVITE", 200, State.ACCEPTED),
+        ("INVITE", 486, State.COMPLETED),
+        ("OPTIONS", 200, State.COMPLETED),
+    ],
+)
+def test_a_server_stays_when_its_response_can_not_be_sent(
+    scene: Scene, source: Flow, method: str, status: int, state: State
+) -> None:
+    """RFC 6026 7.1: "A server transaction MUST NOT discard transaction state based only on
+    encountering a non-recoverable transport error when sending a response. Instead, the associated
+    INVITE server transaction state machine MUST remain in its current state. (Timers will
+    eventually cause it to transition to the "Terminated" state)."
+
+    RFC 6026 8.8: "the server transaction SHOULD inform the TU that a failure has occurred, and MUST
+    remain in the current state."
+    """
+    scene.receive(request(method), source)
+    scene.transport.failing.add(ALICE.host)
+    scene.respond(status)
+    assert scene.servers[0].state is state
+    scene.transport.failing.clear()
+    if state is State.COMPLETED and (source == ALICE or method == "INVITE"):
+        scene.receive(request(method), source)
+        assert scene.take() == [f"{status} {method}"]
