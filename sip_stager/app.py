@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly import make_api, make_core, make_staging
+from sip_stager.config.kinds import sip_uri
 from sip_stager.console.server import ConsoleServer
 from sip_stager.garbage import IdleCollector
 from sip_stager.observability.lag import LoopLag
@@ -67,7 +68,9 @@ class Application:
         """
         with _told("[http]", self._settings.http):
             await self._console.start()
-        concerns = [*await self._warm_api(), *await self._warm_upstream()]
+        concerns = await self._warm_api()
+        for uri in self._settings.upstream.uris:
+            concerns += await self._warm_upstream(sip_uri(uri)[0])
         for index, listener in enumerate(self._settings.listeners):
             address = (listener.address, listener.port)
             with _told(f"listeners[{index}] ({listener.transport})", listener):
@@ -124,11 +127,10 @@ class Application:
             wrong = (f"no answer within {api.deadline:g} s",)
         return [f"the API at {api.base_url}: {words}" for words in wrong]
 
-    async def _warm_upstream(self) -> list[str]:
-        host = self._settings.upstream.host
+    async def _warm_upstream(self, host: str) -> list[str]:
         if ip_version(host) or await self._resolver.warm(host):
             return []
-        return [f"upstream.uri: the name {host} has no address that a listener could reach"]
+        return [f"[upstream]: the name {host} has no address that a listener could reach"]
 
 
 @contextmanager

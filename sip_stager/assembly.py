@@ -6,10 +6,12 @@ import os
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.core import Proxy, Upstream
+from sip_stager.proxy.core import Bounds, Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
+from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.targets import Upstream
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
 from sip_stager.staging.rounded import RoundedApi
@@ -38,11 +40,21 @@ def make_core(
     lanes = LaneClock(clock)
     layer = TransactionLayer(Surroundings(lanes, transport, notify, timers))
     interfaces = make_interfaces(settings)
-    locator, identifiers = Locator(interfaces, resolver), Identifiers(os.urandom(32))
     facilities = Facilities(
-        lanes, layer, interfaces, locator, identifiers, timers, notify, perf_counter
+        clock=lanes,
+        layer=layer,
+        interfaces=interfaces,
+        locator=Locator(interfaces, resolver, clock),
+        identifiers=Identifiers(os.urandom(32)),
+        seal=Seal(settings.api.key.get_secret_value().encode()),
+        upstream=make_upstream(settings),
+        timers=timers,
+        notify=notify,
+        now=perf_counter,
     )
-    Proxy(facilities, make_admission(settings), stager, make_upstream(settings))
+    limits = settings.limits
+    bounds = Bounds(limits.transactions, limits.calls_staging)
+    Proxy(facilities, make_admission(settings), stager, bounds)
     return layer
 
 
@@ -75,6 +87,7 @@ def make_interfaces(settings: Settings) -> Interfaces:
                 listener.address,
                 listener.advertise or listener.address,
                 listener.advertised_port,
+                listener.port,
             )
             for listener in settings.listeners
         )
@@ -82,6 +95,11 @@ def make_interfaces(settings: Settings) -> Interfaces:
 
 
 def make_upstream(settings: Settings) -> Upstream:
-    """Make the target of new calls."""
-    uri = parse_uri(settings.upstream.uri.encode("utf-8"))
-    return Upstream(uri, settings.upstream.request_uri == "rewrite")
+    """Make the targets of new calls."""
+    upstream = settings.upstream
+    return Upstream(
+        tuple(parse_uri(uri.encode("utf-8")) for uri in upstream.uris),
+        upstream.request_uri == "rewrite",
+        upstream.next_after,
+        upstream.redirects,
+    )

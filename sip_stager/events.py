@@ -45,6 +45,13 @@ class MessageDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeRequestSent:
+    """A request too large for a safe datagram left, over TCP where the target may take it."""
+
+    target: Flow
+
+
+@dataclass(frozen=True, slots=True)
 class CallAdmitted:
     """A new INVITE belongs to a trunk and a mapped number; it will be staged."""
 
@@ -143,6 +150,7 @@ Event = (
     MessageReceived
     | MessageSent
     | MessageDropped
+    | LargeRequestSent
     | CallAdmitted
     | CallRefused
     | StagingStarted

@@ -81,7 +81,7 @@ class Call:
 
     Numbers are E.164 with the plus sign where the caller's or the dialled string is a number;
     what is not a number is left as it was.  ``deadline`` is the time that staging may take in
-    all, in seconds.
+    all, in seconds; ``pass_503`` tells whether the trunk wants an upstream's 503 as it is.
     """
 
     sip_call_id: str
@@ -90,6 +90,7 @@ class Call:
     to_number: str
     agent_id: str
     deadline: float
+    pass_503: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +127,13 @@ class Admission(Protocol):
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide at once, from what is in memory; raises ``Malformed``."""
 
-    def knows(self, host: str) -> bool:
-        """Whether an address belongs to a trunk."""
-
 
 class Stager(Protocol):
     """Stages a call with the platform."""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls are being staged."""
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Call ``done`` later, once, within the call's deadline."""

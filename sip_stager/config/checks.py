@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from sip_stager.config.key import open_to_others
-from sip_stager.config.kinds import Network, as_ip
+from sip_stager.config.kinds import Network, as_ip, sip_uri
 from sip_stager.config.mistakes import Finding
 from sip_stager.config.models import Number, Settings, Trunk
 from sip_stager.config.peers import Listener, Upstream
@@ -90,12 +90,18 @@ def _collide(one: Listener, other: Listener) -> bool:
 
 
 def _upstream_reachable(parts: Parts) -> Iterator[Finding]:
-    """See that the upstream has a listener of its transport, and is not one of ours."""
-    upstream = parts.upstream
-    if upstream is None or not parts.listeners:
+    """See that each upstream has a listener of its transport, and is not one of ours."""
+    if parts.upstream is None or not parts.listeners:
         return
-    address = as_ip(upstream.host)
-    same = [each for each in parts.listeners.values() if each.transport == upstream.transport]
+    yield from _reachable(parts, ("upstream", "uri"), parts.upstream.uri)
+    for index, uri in enumerate(parts.upstream.backups):
+        yield from _reachable(parts, ("upstream", "backups", index), uri)
+
+
+def _reachable(parts: Parts, key: tuple[str | int, ...], uri: str) -> Iterator[Finding]:
+    host, port, transport = sip_uri(uri)
+    address = as_ip(host)
+    same = [each for each in parts.listeners.values() if each.transport == transport]
     fit = [
         each
         for each in same
@@ -103,14 +109,14 @@ def _upstream_reachable(parts: Parts) -> Iterator[Finding]:
     ]
     if not fit:
         family = f" and IPv{address.version}" if address and same else ""
-        wrong = f"goes over {upstream.transport}{family}, and no listener is of that kind"
+        wrong = f"goes over {transport}{family}, and no listener is of that kind"
         right = "add [[listeners]] of that kind, or change the upstream's transport or address"
-        yield Finding(("upstream", "uri"), wrong, right)
+        yield Finding(key, wrong, right)
     for each in same:
         ours = {(each.address, each.port), (each.advertise, each.advertised_port)}
-        if (upstream.host, upstream.port) in ours:
+        if (host, port) in ours:
             wrong = "is this program itself: calls would go in a circle"
-            yield Finding(("upstream", "uri"), wrong, "write the address of the voice platform")
+            yield Finding(key, wrong, "write the address of the voice platform")
 
 
 def _trunks_apart(parts: Parts) -> Iterator[Finding]:

@@ -29,6 +29,9 @@ class Trunk(Table):
     """The addresses and networks that its calls come from."""
     country: Country | None = None
     """ISO 3166 alpha-2: how to read numbers that the carrier sends in national form."""
+    pass_503: bool = False
+    """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
+    says that this program takes no calls at all (RFC 3261 16.7)."""
 
 
 class Number(Table):

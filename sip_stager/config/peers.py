@@ -136,6 +136,18 @@ class Upstream(Table):
     request_uri: Literal["rewrite", "keep"] = "rewrite"
     """`rewrite` puts the upstream's host into the Request-URI and keeps the number; `keep` leaves
     the Request-URI as it was dialled."""
+    backups: tuple[UpstreamUri, ...] = ()
+    """More addresses of the platform, tried in this order when the one before refuses the call, is
+    out of reach or says nothing; a 6xx ends the search."""
+    next_after: Seconds = 2.0
+    """Seconds without any answer after which the next of them is tried."""
+    redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
+    """Contacts of 3xx answers that are tried for one call; 0 passes a 3xx back to the trunk."""
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """All addresses, in the order in which they are tried."""
+        return self.uri, *self.backups
 
     @property
     def host(self) -> str:

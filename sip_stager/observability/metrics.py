@@ -20,6 +20,7 @@ from sip_stager.events import (
     CallRefused,
     CallRinging,
     InviteForwarded,
+    LargeRequestSent,
     MessageDropped,
     MessageReceived,
     MessageSent,
@@ -90,6 +91,8 @@ class Metrics:
                 self._sent(event)
             case MessageDropped():
                 self._dropped.add(event.cause)
+            case LargeRequestSent():
+                self._large.add(event.target.transport)
             case StagingStarted() | StagingPolled() | StagingEnded():
                 self._staging(event)
             case _:
@@ -154,6 +157,9 @@ class Metrics:
         )
         self._dropped = tally(
             "messages_dropped", "Messages that got no answer and went nowhere.", "cause"
+        )
+        self._large = tally(
+            "large_requests_sent", "Requests above 1300 bytes to a UDP target.", "transport"
         )
 
     def _count_calls(self) -> None:

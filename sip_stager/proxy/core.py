@@ -4,110 +4,104 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.events import CallAdmitted, MessageDropped
+from sip_stager.events import CallAdmitted
 from sip_stager.ports import Refusal
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left, make_copy
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.relay import Relay
-from sip_stager.proxy.routing import (
-    Popped,
-    Routed,
-    towards_next_hop,
-    with_host_of,
-    without_own_routes,
-)
+from sip_stager.proxy.routing import Popped, Routed, towards_next_hop, without_own_routes
+from sip_stager.proxy.validation import Answer, own_answer, rejection, routing_of
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.responses import Extra, make_response, warning
+from sip_stager.sip.responses import make_response, warning
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Admission, Flow, Stager
+    from sip_stager.ports import Admission, Call, Flow, Stager
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request
-    from sip_stager.sip.uri import Uri
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
 
     Server = InviteServerTransaction | ServerTransaction
 
-ALLOW = (
-    b"Allow",
-    b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE",
-)
-
-
 NO_ROUTE = "no Route of ours: does the callee copy Record-Route, and does the caller use it?"
 """Why a request of a dialog goes nowhere, in the words that help the peer's engineer."""
+NOT_SEALED = "the Route was not made here for this dialog: its user part, Call-ID and tags differ"
+"""The same, where our Route is in it."""
 
-OPEN_TO_STRANGERS = frozenset({b"ACK", b"BYE", b"INFO", b"NOTIFY", b"PRACK", b"UPDATE"})
-"""What the far end of a dialog may send to a peer of ours from an address that we do not know."""
 
+class Bounds(NamedTuple):
+    """How many transactions and calls that are being staged may be alive before new calls wait."""
 
-class Upstream(NamedTuple):
-    """Where new calls go on: the URI, and whether its host goes into the Request-URI."""
-
-    uri: Uri
-    rewrite: bool = True
+    transactions: int = 200_000
+    calls_staging: int = 5_000
 
 
 class Proxy:
-    """The proxy core: the user of the transaction layer."""
+    """The proxy core: the user of the transaction layer.
+
+    What it answers itself it forgets at once, so that no stranger can fill a store.
+    """
 
     def __init__(
-        self, facilities: Facilities, admission: Admission, stager: Stager, upstream: Upstream
+        self,
+        facilities: Facilities,
+        admission: Admission,
+        stager: Stager,
+        bounds: Bounds = Bounds(),  # noqa: B008  a tuple, which nobody can change
     ) -> None:
         self._facilities = facilities
         self._admission = admission
         self._stager = stager
-        self._upstream = upstream
+        self._bounds = bounds
+        self._ongoing: dict[bytes, InviteServerTransaction] = {}
         facilities.layer.attach(self)
 
     def receive_invite(
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Take an INVITE: it begins a call, or belongs to one."""
-        popped = self._checked(invite, transaction)
-        if popped is None:
+        checked = self._checked(invite, transaction)
+        if checked is None:
             return
+        popped, routing = checked
         if not invite.to_tag:
-            self._begin_call(popped.request, source, transaction)
-        elif routed := self._relayable(popped, source, transaction):
+            self._begin_call(popped.request, routing, source, transaction)
+        elif routed := self._relayable(popped, routing, transaction):
             transaction.respond(make_response(routed.request, 100))
-            ForwardedInvite(self._facilities, routed, source, transaction).start()
+            ForwardedInvite(self._facilities, (routed,), source, transaction).start()
 
     def receive_request(
         self, request: Request, source: Flow, transaction: ServerTransaction
     ) -> None:
         """Take any other request: it belongs to a call, or is for us."""
-        popped = self._checked(request, transaction)
-        if popped is None:
+        checked = self._checked(request, transaction)
+        if checked is None:
             return
-        if request.to_tag:
-            if routed := self._relayable(popped, source, transaction):
-                Relay(self._facilities, routed, source, transaction).start()
-        elif request.method == b"OPTIONS":
-            self._answer(request, transaction, 200, (ALLOW, (b"Accept", b"application/sdp")))
-        else:
-            self._answer(request, transaction, 405, (ALLOW,))
+        if not request.to_tag:
+            self._answer(request, transaction, own_answer(request))
+        elif routed := self._relayable(*checked, transaction):
+            Relay(self._facilities, routed, source, transaction).start()
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
+        facilities = self._facilities
         try:
-            popped = without_own_routes(ack, self._facilities.interfaces)
+            popped = without_own_routes(ack, facilities.interfaces)
             routed = towards_next_hop(popped)
+            wrong = self._unsealed(popped) or ("no hops are left" if hops_left(ack) == 0 else "")
         except Malformed as fault:
-            self._drop(source, "malformed", str(fault))
+            facilities.drop(source, "malformed", str(fault))
             return
-        if not popped.was_ours or hops_left(ack) == 0 or not self._concerns_us(routed, source):
-            self._drop(source, "stray_ack", NO_ROUTE)
+        if wrong:
+            facilities.drop(source, "stray_ack", wrong)
             return
-        via = ack.value(b"via") or b""
-        branch = self._facilities.identifiers.stateless_branch(via, ack.call_id)
+        branch = facilities.identifiers.stateless_branch(ack.value(b"via") or b"", ack.call_id)
 
         def located(target: Flow | None) -> None:
             self._send_ack(routed, branch, source, target)
 
-        self._facilities.locator.find(routed, located)
+        facilities.locator.find(routed, located)
 
     def receive_cancel(
         self,
@@ -117,101 +111,101 @@ class Proxy:
     ) -> None:
         """Answer a CANCEL at once, and let go what it means (RFC 3261 9.2, 16.10)."""
         if invite is None:
-            self._answer(cancel, transaction, 481)
+            self._answer(cancel, transaction, Answer(481))
             return
-        self._answer(cancel, transaction, 200)
+        tag = invite.to_tag or self._facilities.tag(cancel)
+        transaction.respond(make_response(cancel, 200, tag))
         if isinstance(invite.owner, HeldInvite | ForwardedInvite):
             invite.owner.cancel(cancel)
 
-    def _checked(self, request: Request, transaction: Server) -> Popped | None:
-        """Validate (16.3) and preprocess (16.4) a request; None where it was answered instead."""
+    def _checked(self, request: Request, transaction: Server) -> tuple[Popped, bytes] | None:
+        """Preprocess (16.4) and validate (16.3) a request; None where it was answered instead."""
         try:
-            rejection = self._validate(request)
             popped = without_own_routes(request, self._facilities.interfaces)
+            routing = routing_of(popped.request, self._facilities.identifiers)
+            answer = rejection(request, routing)
         except Malformed as fault:
-            rejection = fault.status, ()
-        if rejection is None:
-            return popped
-        self._answer(request, transaction, *rejection)
+            answer = Answer(fault.status, (warning(str(fault)),))
+        if answer is None:
+            return popped, routing
+        self._answer(request, transaction, answer)
         return None
 
-    def _relayable(self, popped: Popped, source: Flow, transaction: Server) -> Routed | None:
+    def _relayable(self, popped: Popped, routing: bytes, transaction: Server) -> Routed | None:
         """Route a request of a dialog (16.6); None where it is not to go on and was answered."""
-        request = popped.request.without(CALL_ID_FIELD)
+        popped = popped._replace(request=popped.request.without(CALL_ID_FIELD))
         try:
-            routed = towards_next_hop(popped._replace(request=request))
+            routed = towards_next_hop(popped, routing)
+            wrong = self._unsealed(popped)
         except Malformed as fault:
-            self._answer(request, transaction, fault.status)
+            self._answer(popped.request, transaction, Answer(fault.status, (warning(str(fault)),)))
             return None
-        if popped.was_ours and self._concerns_us(routed, source):
-            return routed
-        if popped.was_ours:
-            self._answer(request, transaction, 403)
-        else:
-            self._answer(request, transaction, 481, (warning(NO_ROUTE),))
-        return None
+        if wrong:
+            self._answer(popped.request, transaction, Answer(481, (warning(wrong),)))
+            return None
+        if len(self._facilities.layer) > 2 * self._bounds.transactions:
+            self._answer(popped.request, transaction, Answer(503, ((b"Retry-After", b"5"),)))
+            return None
+        return routed
 
-    @staticmethod
-    def _validate(request: Request) -> tuple[int, Extra] | None:
-        """RFC 3261 16.3, in its order; raises ``Malformed``."""
-        in_dialog = bool(request.to_tag)
-        if request.uri.scheme not in {b"sip", b"tel"}:
-            return 416, ()
-        if hops_left(request) == 0 and (in_dialog or request.method != b"OPTIONS"):
-            return 483, ()
-        if b"proxy-require" in request.names:
-            unsupported = b", ".join(request.values(b"proxy-require"))
-            return 420, ((b"Unsupported", unsupported),)
-        return None
+    def _unsealed(self, popped: Popped) -> str:
+        """Tell why a request is of no dialog that we recorded; empty where it is of one."""
+        if popped.own is None:
+            return NO_ROUTE
+        return "" if self._facilities.seal.holds(popped.own, popped.request) else NOT_SEALED
 
     def _begin_call(
-        self, request: Request, source: Flow, transaction: InviteServerTransaction
+        self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
     ) -> None:
+        if routing in self._ongoing:  # RFC 3261 8.2.2.2: it came by two ways
+            self._answer(request, transaction, Answer(482, (warning("a merged request"),)))
+            return
         try:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
-            self._answer(request, transaction, fault.status)
+            self._answer(request, transaction, Answer(fault.status, (warning(str(fault)),)))
             return
-        if isinstance(admitted, Refusal):
-            self._facilities.refuse(request, transaction, admitted, admitted.trunk, 0.0)
-            return
-        self._facilities.notify(CallAdmitted(admitted, source))
-        routed = self._to_upstream(request)
-        HeldInvite(self._facilities, admitted, routed, source, transaction).start(self._stager)
+        refusal = admitted if isinstance(admitted, Refusal) else self._full(admitted)
+        if refusal is not None:
+            respond = transaction.dismiss
+            self._facilities.refuse(request, respond, refusal, refusal.trunk, 0.0)
+        elif not isinstance(admitted, Refusal):
+            self._hold(admitted, request, routing, source, transaction)
 
-    def _to_upstream(self, request: Request) -> Routed:
-        """Choose the target (RFC 3261 16.5); a Route of the caller's own choice is not followed."""
-        if self._upstream.rewrite:
-            request = request.with_uri(with_host_of(request.uri, self._upstream.uri))
-        elif request.uri.headers:  # which RFC 3261 19.1.1 forbids there, ours among them
-            request = request.with_uri(request.uri_text.partition(b"?")[0])
-        return Routed(request.without(b"route"), None, self._upstream.uri)
+    def _hold(
+        self,
+        call: Call,
+        request: Request,
+        routing: bytes,
+        source: Flow,
+        transaction: InviteServerTransaction,
+    ) -> None:
+        self._ongoing[routing] = transaction
+        transaction.answered = lambda: self._ongoing.pop(routing, None)
+        self._facilities.notify(CallAdmitted(call, source))
+        targets = self._facilities.upstream.targets(request, routing)
+        HeldInvite(self._facilities, call, targets, source, transaction).start(self._stager)
 
-    def _concerns_us(self, routed: Routed, source: Flow) -> bool:
-        """Tell whether a request of a dialog is ours to relay: a peer of ours is at one end.
-
-        Strangers get no relay between them, nor to a peer with what could begin a call there,
-        because it trusts our address.
-        """
-        upstream = self._facilities.locator.address(self._upstream.uri)
-        if source.host == upstream or self._admission.knows(source.host):
-            return True
-        target = self._facilities.locator.address(routed.next_hop)
-        wanted = target == upstream or self._admission.knows(target)
-        return wanted and routed.request.method in OPEN_TO_STRANGERS
+    def _full(self, call: Call) -> Refusal | None:
+        """Refuse a call that there is no room for."""
+        if self._stager.waiting >= self._bounds.calls_staging:
+            what = "calls being staged"
+        elif len(self._facilities.layer) > self._bounds.transactions:
+            what = "transactions"
+        else:
+            return None
+        text = f"too many {what}"
+        return Refusal(503, "Service Unavailable", "overload", text, 5, call.trunk)
 
     def _send_ack(self, routed: Routed, branch: bytes, source: Flow, target: Flow | None) -> None:
+        facilities = self._facilities
         if target is None:
-            self._drop(source, "unroutable", "the next hop of an ACK has no address")
+            facilities.drop(source, "unroutable", "the next hop of an ACK has no address")
             return
         sides = source.interface, target.interface
-        copy = make_copy(routed.request, self._facilities.interfaces, sides, branch)
-        self._facilities.layer.send(copy, target)
+        copy = make_copy(routed.request, facilities.interfaces, sides, branch)
+        facilities.layer.send(copy, target)
 
-    def _answer(
-        self, request: Request, transaction: Server, status: int, extra: Extra = ()
-    ) -> None:
-        transaction.respond(self._facilities.response(request, status, extra))
-
-    def _drop(self, source: Flow, cause: str, detail: str) -> None:
-        self._facilities.notify(MessageDropped(source, cause, detail))
+    def _answer(self, request: Request, transaction: Server, answer: Answer) -> None:
+        """Answer without keeping anything of it (RFC 3261 8.2.7)."""
+        transaction.dismiss(self._facilities.response(request, *answer))

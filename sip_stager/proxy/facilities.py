@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallRefused
+from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.proxy.forwarding import make_copy
 from sip_stager.sip.responses import Extra, make_response, warning
 
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from sip_stager.ports import Clock, Flow, Notify, Refusal
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.location import Locator
+    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.seal import Seal
+    from sip_stager.proxy.targets import Upstream
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.base import ClientUser
+    from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.invite_client import InviteClientTransaction
-    from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.layer import TransactionLayer
     from sip_stager.transaction.timers import Timers
+
+MOST_DATAGRAM = 1300
+"""Bytes of a request that goes over UDP where TCP would do as well (RFC 3261 18.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +42,54 @@ class Facilities:
     interfaces: Interfaces
     locator: Locator
     identifiers: Identifiers
+    seal: Seal
+    upstream: Upstream
     timers: Timers
     notify: Notify
     now: Callable[[], float]
 
     def response(self, request: Request, status: int, extra: Extra = ()) -> Response:
-        """Make a response of our own, with a To tag of its own where there is none."""
-        return make_response(request, status, self.identifiers.tag(), extra)
+        """Make a response of our own; an INVITE and its CANCEL get one To tag (RFC 3261 9.2)."""
+        return make_response(request, status, self.tag(request), extra)
+
+    def tag(self, request: Request) -> bytes:
+        """Make the To tag of all our answers to a request and to its CANCEL."""
+        number = b"%d" % request.cseq[0]
+        return self.identifiers.answer_tag(request.call_id, number, request.top_via.branch)
 
     def forward_invite(
-        self, invite: Request, source: Flow, target: Flow, user: ClientUser
+        self, routed: Routed, source: Flow, target: Flow, user: ClientUser
     ) -> InviteClientTransaction:
-        """Send a copy of a routed INVITE, with us in its route (RFC 3261 16.6 step 10)."""
-        branch = self.identifiers.branch()
-        sides = source.interface, target.interface
-        copy = make_copy(invite, self.interfaces, sides, branch, record=True)
-        return self.layer.start_invite(copy, branch, target, user)
+        """Send a copy of an INVITE, with us in its route (RFC 3261 16.6 step 10)."""
+        branch = self.identifiers.branch(routed.routing)
+        copy, flow = self._copy(routed, source, target, branch, self.seal.made(routed.request))
+        return self.layer.start_invite(copy, branch, flow, user)
 
-    def forward(self, request: Request, source: Flow, target: Flow, user: ClientUser) -> None:
-        """Send a copy of any other routed request."""
-        branch = self.identifiers.branch()
-        sides = source.interface, target.interface
-        copy = make_copy(request, self.interfaces, sides, branch)
-        self.layer.start(copy, branch, target, user)
+    def forward(
+        self, routed: Routed, source: Flow, target: Flow, user: ClientUser
+    ) -> ClientTransaction:
+        """Send a copy of any other request."""
+        branch = self.identifiers.branch(routed.routing)
+        copy, flow = self._copy(routed, source, target, branch)
+        return self.layer.start(copy, branch, flow, user)
+
+    def passed_back(self, response: Response, request: Request) -> Response | None:
+        """Take our Via off a response; None where the next one is not the requester's (16.7)."""
+        passed = response.without_first(b"via")
+        if request.top_via.branch in (passed.value(b"via") or b""):
+            return passed if b"via" in passed.names else None
+        return None
+
+    def without_503(self, response: Response, request: Request, *, pass_503: bool) -> Response:
+        """Give a 500 for a 503: a whole proxy is not out of service for it (16.7 step 6)."""
+        if response.status != 503 or pass_503:
+            return response
+        return self.response(request, 500, (warning("the next hop is out of service: 503"),))
 
     def refuse(
         self,
         invite: Request,
-        transaction: InviteServerTransaction,
+        respond: Callable[[Response], None],
         refusal: Refusal,
         trunk: str,
         elapsed: float,
@@ -72,8 +98,25 @@ class Facilities:
         extra = [warning(f"{refusal.cause}: {refusal.text}")]
         if refusal.retry_after is not None:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
-        reason, tag = refusal.reason.encode("utf-8"), self.identifiers.tag()
-        transaction.respond(make_response(invite, refusal.status, tag, tuple(extra), reason))
+        reason = refusal.reason.encode("utf-8")
+        respond(make_response(invite, refusal.status, self.tag(invite), tuple(extra), reason))
         sip_call_id = invite.call_id.decode("ascii", "backslashreplace")
         status, cause, text = refusal.status, refusal.cause, refusal.text
         self.notify(CallRefused(sip_call_id, trunk, status, cause, text, elapsed))
+
+    def drop(self, source: Flow, cause: str, detail: str) -> None:
+        """Tell of a message that goes nowhere."""
+        self.notify(MessageDropped(source, cause, detail))
+
+    def _copy(
+        self, routed: Routed, source: Flow, target: Flow, branch: bytes, seal: bytes = b""
+    ) -> tuple[Request, Flow]:
+        """Make the copy, for TCP where it is too large for a datagram and TCP may do."""
+        sides = source.interface, target.interface
+        copy = make_copy(routed.request, self.interfaces, sides, branch, seal)
+        if target.transport != "UDP" or len(bytes(copy)) <= MOST_DATAGRAM:
+            return copy, target
+        flow = self.locator.over_tcp(routed.next_hop, target) or target
+        self.notify(LargeRequestSent(flow))
+        sides = source.interface, flow.interface
+        return make_copy(routed.request, self.interfaces, sides, branch, seal), flow

@@ -21,17 +21,16 @@ def make_copy(
     interfaces: Interfaces,
     sides: tuple[int, int],
     branch: bytes,
-    *,
-    record: bool = False,
+    seal: bytes = b"",
 ) -> Request:
     """Copy a request whose Request-URI and Route are already as they are to be.
 
-    ``sides`` are the interfaces that it came to and leaves from; ``record`` puts us on the path of
-    the dialog that it begins.
+    ``sides`` are the interfaces that it came to and leaves from; with a ``seal`` we are put on
+    the path of the dialog that it begins.
     """
     copy = _one_hop_less(request)
-    if record:
-        copy = _recorded(copy, interfaces, *sides)
+    if seal:
+        copy = _recorded(copy, interfaces, sides, seal)
     if b"content-length" not in copy.names:
         copy = copy.with_last(b"content-length", b"Content-Length: %d" % len(copy.body))
     out = interfaces[sides[1]]
@@ -39,9 +38,15 @@ def make_copy(
 
 
 def staged(request: Request, call_id: str) -> Request:
-    """Name the staged call, whatever the caller wrote there."""
+    """Name the staged call, whatever the caller wrote there; and bound the forks to come.
+
+    RFC 5393 5.3.3: who begins to bound them writes 60.
+    """
     field = b"X-Rounded-Call-Id: " + call_id.encode("ascii")
-    return request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
+    request = request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
+    if b"max-breadth" in request.names:
+        return request
+    return request.with_last(b"max-breadth", b"Max-Breadth: 60")
 
 
 def hops_left(request: Request) -> int | None:
@@ -60,11 +65,14 @@ def _one_hop_less(request: Request) -> Request:
     return request.with_field(index, b"%b: %d" % (spelled, hops - 1))
 
 
-def _recorded(request: Request, interfaces: Interfaces, arrived: int, leaving: int) -> Request:
+def _recorded(
+    request: Request, interfaces: Interfaces, sides: tuple[int, int], seal: bytes
+) -> Request:
     """Step 4: Record-Route ahead of what is recorded; two where the sides differ (RFC 5658)."""
     at = request.names.index(b"record-route") if b"record-route" in request.names else 0
-    sides = [leaving] if leaving == arrived else [leaving, arrived]
+    arrived, leaving = sides
+    recorded = [leaving] if leaving == arrived else [leaving, arrived]
     names, fields = request.names.copy(), request.fields.copy()
-    names[at:at] = [b"record-route"] * len(sides)
-    fields[at:at] = [interfaces[side].record_route() for side in sides]
+    names[at:at] = [b"record-route"] * len(recorded)
+    fields[at:at] = [interfaces[side].record_route(seal) for side in recorded]
     return request.edited(names, fields)

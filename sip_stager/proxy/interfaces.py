@@ -13,25 +13,33 @@ from sip_stager.sip.uri import DEFAULT_PORT, Uri, bracketed
 class Interface:
     """One listener: its transport ("UDP", "TCP"), and the host and port that others are told.
 
-    ``address`` is the IP address that it is bound to, whose family it speaks; ``advertised`` may
-    be a name.
+    ``address`` is the IP address that it is bound to, whose family it speaks, and ``bound`` its
+    port where that is not the one that others are told; ``advertised`` may be a name.
     """
 
     transport: str
     address: str
     advertised: str
     port: int
+    bound: int = 0
 
     @property
     def family(self) -> int:
         """4 or 6."""
         return ip_version(self.address)
 
-    def record_route(self) -> bytes:
+    def names(self, uri: Uri) -> bool:
+        """Whether a URI means it, by an address and a port that it listens on or advertises."""
+        return (uri.port or DEFAULT_PORT) in {self.port, self.bound} and canonical(uri.host) in {
+            canonical(self.address),
+            canonical(self.advertised),
+        }
+
+    def record_route(self, seal: bytes) -> bytes:
         """Give the Record-Route field that brings later requests of a dialog back here."""
         host = bracketed(self.advertised)
         transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
-        return f"Record-Route: <sip:{host}:{self.port}{transport};lr>".encode()
+        return f"Record-Route: <sip:{seal.decode()}@{host}:{self.port}{transport};lr>".encode()
 
 
 class Interfaces:
@@ -39,28 +47,18 @@ class Interfaces:
 
     def __init__(self, interfaces: tuple[Interface, ...]) -> None:
         self._all = interfaces
-        self._own = {
-            (canonical(host), interface.port)
-            for interface in interfaces
-            for host in (interface.address, interface.advertised)
-        }
 
     def __getitem__(self, index: int) -> Interface:
         return self._all[index]
 
     def own(self, uri: Uri) -> bool:
         """Whether a URI means this program."""
-        return (canonical(uri.host), uri.port or DEFAULT_PORT) in self._own
+        return any(interface.names(uri) for interface in self._all)
 
     def named(self, uri: Uri) -> int | None:
         """Give the index of the interface that wrote this Record-Route URI."""
         for index, interface in enumerate(self._all):
-            if (
-                interface.transport == uri.transport
-                and interface.port == (uri.port or DEFAULT_PORT)
-                and canonical(uri.host)
-                in {canonical(interface.advertised), canonical(interface.address)}
-            ):
+            if interface.transport == uri.transport and interface.names(uri):
                 return index
         return None
 

@@ -1,37 +1,27 @@
-"""An INVITE that goes on: a new call that was staged, or one of a dialog (RFC 3261 16.6 to 16.10).
+"""An INVITE that goes on: a new call that was staged, or one of a dialog (RFC 3261 16.7).
 
-::
-
-    Locating --> Calling ------ 1xx -----> Proceeding ------ final ------> Over
-                    |                          |                            ^
-                 CANCEL                     CANCEL: CANCEL goes on          |
-                    v                          v                            |
-                 Cancelled, unheard -- 1xx --> Cancelling --- final, 64*T1 -+
-                    |                                                       |
-                    +---------------------- final, timer B -----------------+
-
-A 2xx may come again and again after Over (RFC 6026), and is passed back each time.
+This is the RFC's response context.  Its targets are tried one after another, each in a branch; it
+passes back every provisional response, every 2xx, and the best of all other final ones.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded
-from sip_stager.transaction.hop_by_hop import make_cancel
+from sip_stager.proxy.branch import Branch
+from sip_stager.proxy.finals import Final, best_of
+from sip_stager.proxy.targets import redirected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-    from sip_stager.ports import Call, Cancellable, Flow
+    from sip_stager.ports import Call, Flow
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Request, Response
-    from sip_stager.transaction.invite_client import InviteClientTransaction
     from sip_stager.transaction.invite_server import InviteServerTransaction
-
-State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING OVER")
 
 
 class StagedCall(NamedTuple):
@@ -43,157 +33,134 @@ class StagedCall(NamedTuple):
 
 
 class ForwardedInvite:
-    """Joins the server transaction of an INVITE to the client transaction of its copy."""
+    """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_call", "_client", "_facilities", "_rang_out", "_reasons", "_ringing", "_routed",
-        "_server", "_source", "_state", "_waiting",
+        "_branch", "_call", "_cancelled", "_facilities", "_finals", "_over", "_redirects",
+        "_request", "_ringing", "_server", "_source", "_targets", "_tried",
     )  # fmt: skip
 
     def __init__(
         self,
         facilities: Facilities,
-        routed: Routed,
+        targets: Iterable[Routed],
         source: Flow,
         server: InviteServerTransaction,
         call: StagedCall | None = None,
     ) -> None:
         self._facilities = facilities
-        self._routed: Routed | None = routed
+        self._targets = deque(targets)
+        self._tried = self._targets[0]
+        self._request = self._tried.request
         self._source = source
         self._server = server
         self._call = call
-        self._state = State.LOCATING
-        self._client: InviteClientTransaction | None = None
-        self._waiting: Cancellable | None = None
-        self._reasons: list[bytes] = []
-        self._ringing = False
-        self._rang_out = False
+        self._branch: Branch | None = None
+        self._finals: list[Final] = []
+        self._redirects = facilities.upstream.redirects if call else 0
+        self._ringing = self._cancelled = self._over = False
 
     def start(self) -> None:
-        """Find the next hop and send the copy."""
+        """Try the first target."""
         self._server.owner = self
-        if self._routed is not None:
-            look_up = self._facilities.locator.find(self._routed, self._located)
-            self._waiting = look_up or self._waiting
-
-    def receive(self, response: Response) -> None:
-        """Take a response of the next hop."""
-        if response.status >= 300 and self._rang_out:
-            self._end(408, "timed_out")
-            return
-        if response.status >= 200:
-            self._final(response.without_first(b"via"), self._outcome(response.status))
-            return
-        if self._state is State.CALLING:
-            self._state = State.PROCEEDING
-        elif self._state is State.CANCELLED_UNHEARD:
-            self._send_cancel()
-        if response.status > 100:
-            self._provisional(response.without_first(b"via"))
-
-    def timed_out(self) -> None:
-        """Hear that nobody answered at all, or nobody ended what was cancelled."""
-        if self._cancelled:
-            self._end(487, "cancelled")
-        else:
-            self._end(408, "timed_out")
-
-    def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
-        """Answer 503 (RFC 3261 16.9): whatever comes next would not leave either."""
-        if self._cancelled:
-            self._end(487, "cancelled")
-        else:
-            self._end(503, "unreachable")
+        self._try_next()
 
     def cancel(self, cancel: Request) -> None:
-        """Take the caller's CANCEL (RFC 3261 9.1, 16.10)."""
-        self._reasons = [
-            field
-            for name, field in zip(cancel.names, cancel.fields, strict=True)
-            if name == b"reason"
-        ]
-        if self._state is State.LOCATING:
-            self._end(487, "cancelled")
-        elif self._state is State.CALLING:
-            self._state = State.CANCELLED_UNHEARD
-        elif self._state is State.PROCEEDING:
-            self._send_cancel()
+        """Take the caller's CANCEL (RFC 3261 9.2, 16.10); no other target is tried."""
+        self._cancelled = True
+        self._targets.clear()
+        if self._branch is not None:
+            self._branch.cancel(cancel.rows(b"reason"))
 
-    def _located(self, target: Flow | None) -> None:
-        self._waiting = None
-        if target is None or self._routed is None:
-            self._end(503, "unreachable")
-            return
-        self._state = State.CALLING
-        self._client = self._facilities.forward_invite(
-            self._routed.request, self._source, target, self
-        )
-        self._wait(self._facilities.timers.c, self._ring_out)
+    def forwarded(self, target: Flow) -> None:
+        """Hear that the INVITE left for a target."""
         if self._call is not None:
             call, call_id, _ = self._call
             self._facilities.notify(InviteForwarded(call, call_id, target, self._elapsed()))
 
-    def _provisional(self, response: Response) -> None:
-        """Begin timer C anew and pass the response back (RFC 3261 16.7 steps 2 and 5)."""
-        if self._state is State.PROCEEDING:
-            self._wait(self._facilities.timers.c, self._ring_out)
-        self._server.respond(response)
+    def receive_provisional(self, response: Response) -> None:
+        """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
+        passed = self._facilities.passed_back(response, self._request)
+        if passed is None or self._over:
+            return
+        self._server.respond(passed)
         if self._call is not None and not self._ringing and response.status >= 180:
             self._ringing = True
             event = CallRinging(self._call.call, response.status, self._elapsed())
             self._facilities.notify(event)
 
-    def _send_cancel(self) -> None:
-        self._state = State.CANCELLING
-        self._stop_waiting()
-        client = self._client
-        if client is not None and client.request is not None:
-            cancel = make_cancel(client.request, self._reasons)
-            self._facilities.layer.start(cancel, cancel.branch, client.flow)
-            client.give_up_in_time()
+    def receive_final(self, branch: Branch, response: Response) -> None:
+        """Take a final response: a 2xx goes back at once, others when all targets had theirs."""
+        passed = self._facilities.passed_back(response, self._request)
+        if passed is None:
+            self.fail(branch, 500, "rejected")
+        elif response.status < 300:
+            self._answer(branch, passed)
+        else:
+            self._finals.append(Final(passed, "cancelled" if self._cancelled else "rejected"))
+            self._go_on(branch, passed)
 
-    def _ring_out(self) -> None:
-        """Cancel what rang for too long; a 2xx that crosses the CANCEL still counts (16.8)."""
-        self._rang_out = True
-        self._send_cancel()
+    def fail(self, branch: Branch, status: int, outcome: str) -> None:
+        """Take note that a target gave no answer; what was cancelled ends with 487 all the same."""
+        if self._cancelled:
+            status, outcome = 487, "cancelled"
+        elif status == 503 and self._call is None:
+            status = 500  # one peer is out of reach: 503 would say that nothing at all can go on
+        response = self._facilities.response(self._request, status)
+        self._finals.append(Final(response, outcome))
+        self._go_on(branch, response)
 
-    def _outcome(self, status: int) -> str:
-        if status < 300:
-            return "answered"
-        return "cancelled" if self._cancelled else "rejected"
+    def give_up(self, branch: Branch) -> None:
+        """Try the next target ahead of a silent one's end; a 2xx of that one still counts."""
+        if self._targets:
+            self._try_next()
+            branch.cancel([])
 
-    @property
-    def _cancelled(self) -> bool:
-        """Whether the caller wants no more of it."""
-        cancelled = self._state in {State.CANCELLING, State.CANCELLED_UNHEARD}
-        return cancelled and not self._rang_out
+    def _try_next(self) -> None:
+        self._tried = self._targets.popleft()
+        patience = self._facilities.upstream.next_after if self._targets else None
+        branch = Branch(self._facilities, self._tried, self._source, self, patience)
+        self._branch = branch
+        branch.start()
 
-    def _end(self, status: int, outcome: str) -> None:
-        if self._routed is not None:
-            self._final(self._facilities.response(self._routed.request, status), outcome)
-
-    def _final(self, response: Response, outcome: str) -> None:
-        """Answer the caller, and let go what only the way there needed: a 2xx may come for 32 s."""
-        self._server.respond(response)
-        if self._state is State.OVER:
+    def _go_on(self, branch: Branch, response: Response) -> None:
+        """Try the next target, or end with the best response, once the branch under way is over."""
+        if self._over or branch is not self._branch:
             return
-        self._stop_waiting()
-        self._state = State.OVER
+        if branch.rang_out and not self._cancelled:
+            self._finish(self._facilities.response(self._request, 408), "timed_out")
+            return
+        if 300 <= response.status < 400 and self._redirects:
+            found = redirected(response, self._tried, self._redirects)
+            self._redirects -= len(found)
+            self._targets.extendleft(reversed(found))
+        if self._targets and response.status < 600:
+            self._try_next()
+        else:
+            self._finish(*best_of(self._finals))
+
+    def _answer(self, branch: Branch, response: Response) -> None:
+        """Pass a 2xx back, and cancel what is still under way (RFC 3261 16.7 steps 5 and 10)."""
+        if self._branch is not branch and self._branch is not None:
+            self._branch.cancel([])
+        self._finish(response, "answered")
+
+    def _finish(self, response: Response, outcome: str) -> None:
+        """Answer the caller, and let go what only the way there needed."""
+        if outcome == "rejected":
+            passing = self._call is not None and self._call.call.pass_503
+            response = self._facilities.without_503(response, self._request, pass_503=passing)
+        self._server.respond(response)
+        if self._over:
+            return
+        self._over = True
         if self._call is not None:
             call, call_id, _ = self._call
             elapsed = self._elapsed()
             self._facilities.notify(CallEnded(call, call_id, outcome, response.status, elapsed))
-        self._client = self._routed = self._call = None
+        self._branch = self._call = None
+        self._targets.clear()
+        self._finals.clear()
 
     def _elapsed(self) -> float:
         return self._facilities.now() - (self._call.began if self._call else 0.0)
-
-    def _wait(self, delay: float, then: Callable[[], None]) -> None:
-        self._stop_waiting()
-        self._waiting = self._facilities.clock.call_later(delay, then)
-
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None

@@ -5,26 +5,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
-from sip_stager.proxy.interfaces import Interfaces, canonical, ip_version
+from sip_stager.proxy.interfaces import Interfaces, ip_version
 from sip_stager.sip.uri import DEFAULT_PORT, Uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Cancellable, Resolver
+    from sip_stager.ports import Cancellable, Clock, Resolver
     from sip_stager.proxy.routing import Routed
+
+
+NO_TCP_FOR = 600.0
+"""Seconds in which a target that took no TCP connection is not tried over TCP again."""
+MOST_AVOIDED = 1024
+"""Targets remembered to take no TCP; past them the oldest is tried again."""
 
 
 class Locator:
     """Turns the URI of a next hop into a flow (RFC 3261 16.6 step 7, RFC 3263 4)."""
 
-    def __init__(self, interfaces: Interfaces, resolver: Resolver) -> None:
+    def __init__(self, interfaces: Interfaces, resolver: Resolver, clock: Clock) -> None:
         self._interfaces = interfaces
         self._resolver = resolver
+        self._clock = clock
+        self._without_tcp: dict[tuple[str, int], float] = {}
 
-    def address(self, uri: Uri) -> str:
-        """Give the address that a URI leads to, as far as it is known; else its host."""
-        return canonical(self._resolver.known(uri.target) or uri.target)
+    def over_tcp(self, uri: Uri, target: Flow) -> Flow | None:
+        """Give the flow for a request that is large for UDP (RFC 3261 18.1.1).
+
+        None where the URI asks for a transport, no listener speaks TCP, or the target has refused
+        it of late.
+        """
+        leaving = self._interfaces.leaving("TCP", ip_version(target.host), None)
+        until = self._without_tcp.get(target[1:3], 0.0)
+        asked = b"transport" in (uri.parameters or {})
+        if asked or leaving is None or until > self._clock.time():
+            return None
+        return target._replace(transport="TCP", interface=leaving)
+
+    def avoid(self, refused: Flow) -> None:
+        """Remember that a target takes no TCP."""
+        key = refused[1:3]
+        self._without_tcp.pop(key, None)
+        if len(self._without_tcp) >= MOST_AVOIDED:
+            del self._without_tcp[next(iter(self._without_tcp))]
+        self._without_tcp[key] = self._clock.time() + NO_TCP_FOR
 
     def find(self, routed: Routed, done: Callable[[Flow | None], None]) -> Cancellable | None:
         """Call ``done`` with the flow to the next hop, or None where there is none.

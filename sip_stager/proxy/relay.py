@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.sip.responses import warning
+
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Response
+    from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.server import ServerTransaction
 
 
 class Relay:
     """Joins the server transaction of a request to the client transaction of its copy."""
 
-    __slots__ = ("_facilities", "_routed", "_server", "_source")
+    __slots__ = ("_client", "_facilities", "_routed", "_server", "_source", "_target")
 
     def __init__(
         self, facilities: Facilities, routed: Routed, source: Flow, server: ServerTransaction
@@ -24,6 +27,8 @@ class Relay:
         self._routed = routed
         self._source = source
         self._server = server
+        self._target: Flow | None = None
+        self._client: ClientTransaction | None = None
 
     def start(self) -> None:
         """Find the next hop and send the copy."""
@@ -31,21 +36,35 @@ class Relay:
 
     def receive(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
-        self._server.respond(response.without_first(b"via"))
+        request = self._routed.request
+        if passed := self._facilities.passed_back(response, request):
+            passed = self._facilities.without_503(passed, request, pass_503=False)
+            self._server.respond(passed)
+        elif response.status >= 200:
+            self._server.respond(self._facilities.response(request, 500))
 
     def timed_out(self) -> None:
         """Stay silent: a 408 would come too late to be of use (RFC 4320 4.2)."""
         self._server.abandon()
 
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
-        """Answer as if the next hop had said 503 (RFC 3261 16.9)."""
-        self._answer_503()
+        """Say that it did not leave (RFC 3261 16.9); where TCP was refused, it leaves over UDP."""
+        client, target = self._client, self._target
+        if client is None or target is None or client.flow.transport == target.transport:
+            self._fail()
+        else:
+            self._facilities.locator.avoid(client.flow)
+            self._located(target)
 
     def _located(self, target: Flow | None) -> None:
+        self._target = target
         if target is None:
-            self._answer_503()
+            self._fail()
         else:
-            self._facilities.forward(self._routed.request, self._source, target, self)
+            facilities = self._facilities
+            self._client = facilities.forward(self._routed, self._source, target, self)
 
-    def _answer_503(self) -> None:
-        self._server.respond(self._facilities.response(self._routed.request, 503))
+    def _fail(self) -> None:
+        """Answer 500, for 503 would say that nothing at all can go on (RFC 3261 16.7 step 6)."""
+        extra = (warning("the next hop can not be reached"),)
+        self._server.respond(self._facilities.response(self._routed.request, 500, extra))

@@ -14,21 +14,25 @@ if TYPE_CHECKING:
 class Popped(NamedTuple):
     """A request without our own Route entries.
 
-    ``was_ours`` tells whether there were any; ``leaving`` is the interface that the last of them
+    ``own`` is the last of them, None where there was none; ``leaving`` is the interface that it
     names.
     """
 
     request: Request
-    was_ours: bool
+    own: Uri | None
     leaving: int | None
 
 
 class Routed(NamedTuple):
-    """A request as it is to go on, and the URI to send it to."""
+    """A request as it is to go on, and the URI to send it to.
+
+    ``routing`` is the digest of what it was routed by, for the second part of its branch.
+    """
 
     request: Request
     leaving: int | None
     next_hop: Uri
+    routing: bytes = b""
 
 
 def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
@@ -37,17 +41,15 @@ def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
     RFC 3261 16.4, RFC 5658.
     """
     recovered = _from_strict_router(request, interfaces)
-    was_ours = recovered is not request
-    leaving = interfaces.named(request.uri) if was_ours else None
+    own = None if recovered is request else request.uri
     request = recovered
     for _ in range(2):
         route = first_route(request)
         if route is None or not interfaces.own(route):
             break
-        was_ours = True
-        leaving = interfaces.named(route)
+        own = route
         request = request.without_first(b"route")
-    return Popped(request, was_ours, leaving)
+    return Popped(request, own, None if own is None else interfaces.named(own))
 
 
 def first_route(request: Request) -> Uri | None:
@@ -71,7 +73,7 @@ def _from_strict_router(request: Request, interfaces: Interfaces) -> Request:
     return recovered.with_first(b"route", rest) if routes[:-1] else recovered
 
 
-def towards_next_hop(popped: Popped) -> Routed:
+def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
     """Find the next hop: the first Route left, else the Request-URI; raises ``Malformed``.
 
     Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 6
@@ -80,13 +82,13 @@ def towards_next_hop(popped: Popped) -> Routed:
     request, _, leaving = popped
     route = first_route(request)
     if route is None:
-        return Routed(request, leaving, request.uri)
+        return Routed(request, leaving, request.uri, routing)
     if b"lr" in (route.parameters or {}):
-        return Routed(request, leaving, route)
+        return Routed(request, leaving, route, routing)
     moved = request.without_first(b"route").with_last(
         b"route", b"Route: <" + request.uri_text + b">"
     )
-    return Routed(moved.with_uri(route.text), leaving, route)
+    return Routed(moved.with_uri(route.text), leaving, route, routing)
 
 
 def with_host_of(dialled: Uri, upstream: Uri) -> bytes:

@@ -19,9 +19,17 @@ class Identifiers:
         """Make a tag of 64 bits (RFC 3261 19.3 asks for 32)."""
         return self._next(8)
 
-    def branch(self) -> bytes:
-        """Make a branch of 96 bits behind the cookie."""
-        return COOKIE + self._next(12)
+    def answer_tag(self, *parts: bytes) -> bytes:
+        """Make the To tag that equal parts always get (RFC 3261 8.2.7)."""
+        return self._digest(b"\0".join((b"tag", *parts)), 8)
+
+    def routing(self, *parts: bytes) -> bytes:
+        """Make what tells a loop from a spiral: equal parts are routed alike (RFC 5393 4.2.2)."""
+        return self._digest(b"\0".join((b"routing", *parts)), 8)
+
+    def branch(self, routing: bytes = b"") -> bytes:
+        """Make a branch of 96 bits behind the cookie; ``routing`` is its second part."""
+        return COOKIE + self._next(12) + (b"." + routing if routing else b"")
 
     def stateless_branch(self, *parts: bytes) -> bytes:
         """Make the branch that equal parts always get (RFC 3261 16.11)."""

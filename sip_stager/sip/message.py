@@ -11,7 +11,7 @@ import re
 from typing import Self
 
 from sip_stager.sip.fields import Malformed, split_list, unfolded
-from sip_stager.sip.uri import Address, Uri, parse_address, parse_uri
+from sip_stager.sip.uri import MOST_URI, Address, Uri, parse_address, parse_uri
 from sip_stager.sip.via import Via, branch_of, parse_via, stamped
 
 # Possessive, so that a run of blanks is read once: a stranger chooses how long it is.
@@ -65,6 +65,12 @@ class Message:
             for value in split_list(unfolded(field.partition(b":")[2]))
         ]
 
+    def rows(self, name: bytes) -> list[bytes]:
+        """Give all fields of that name, whole and as they came."""
+        return [
+            field for known, field in zip(self.names, self.fields, strict=True) if known == name
+        ]
+
     @property
     def call_id(self) -> bytes:
         """The Call-ID; empty where it is missing."""
@@ -98,7 +104,15 @@ class Message:
     @property
     def to_tag(self) -> bytes:
         """The tag of the To, empty where there is none; raises ``Malformed``."""
-        value = self.value(b"to") or b""
+        return self._tag(b"to")
+
+    @property
+    def from_tag(self) -> bytes:
+        """The tag of the From, empty where there is none; raises ``Malformed``."""
+        return self._tag(b"from")
+
+    def _tag(self, name: bytes) -> bytes:
+        value = self.value(name) or b""
         if b'"' in value:
             return parse_address(value).tag
         match = _TAG.search(value, value.rfind(b">") + 1)
@@ -168,7 +182,8 @@ class Request(Message):
     """A request (RFC 3261 7.1).
 
     ``method`` is as it came, for its case matters; ``uri_text`` is the Request-URI as it came.
-    Raises ``Malformed`` for a start line that is none, however leniently read.
+    ``version`` is in capitals, however it came (RFC 3261 7.1).  Raises ``Malformed`` for a start
+    line that is none, however leniently read.
     """
 
     __slots__ = ("method", "uri_text", "version")
@@ -181,6 +196,10 @@ class Request(Message):
         if match is None:
             raise Malformed("not a Request-Line")
         self.method, self.uri_text, self.version = match.groups()
+        if not self.version.isupper():
+            start, end = match.span(3)
+            self.version = self.version.upper()
+            self.start_line = start_line[:start] + self.version + start_line[end:]
 
     def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
         """Give the same request with other header fields."""
@@ -191,6 +210,8 @@ class Request(Message):
     @property
     def uri(self) -> Uri:
         """The Request-URI; raises ``Malformed``."""
+        if len(self.uri_text) > MOST_URI:
+            raise Malformed("the Request-URI is too long", 414)
         return parse_uri(self.uri_text)
 
     def with_uri(self, uri: bytes) -> Request:
@@ -211,7 +232,7 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response (RFC 3261 7.2)."""
+    """A response (RFC 3261 7.2); its version is in capitals, however it came."""
 
     __slots__ = ("reason", "status")
 
@@ -222,6 +243,8 @@ class Response(Message):
         match = _STATUS_LINE.match(start_line)
         if match is None:
             raise Malformed("not a Status-Line")
+        if start_line[:3] != b"SIP":
+            self.start_line = b"SIP" + start_line[3:]
         self.status = int(match[1])
         self.reason = match[2]
 

@@ -26,10 +26,13 @@ REASONS = {
     414: b"Request-URI Too Long",
     416: b"Unsupported URI Scheme",
     420: b"Bad Extension",
+    440: b"Max-Breadth Exceeded",
     481: b"Call/Transaction Does Not Exist",
+    482: b"Loop Detected",
     483: b"Too Many Hops",
     487: b"Request Terminated",
     500: b"Server Internal Error",
+    501: b"Not Implemented",
     503: b"Service Unavailable",
     505: b"Version Not Supported",
 }

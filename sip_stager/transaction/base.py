@@ -87,6 +87,11 @@ class Transaction:
     def _after(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
         self._timers.append(self._around.clock.call_later(delay, callback, *args))
 
+    def dismiss(self, response: Response) -> None:
+        """Answer a request and forget it: its repetition is answered anew (RFC 3261 8.2.7)."""
+        self._around.send(response, self.flow)
+        self.abandon()
+
     def abandon(self) -> None:
         """End it, whatever its state; what still comes belongs to nothing."""
         self._enter(State.TERMINATED)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.sip.fields import Malformed
 from sip_stager.transaction.base import State, Store, Surroundings, Transaction
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 class InviteServerTransaction(Transaction):
     """Absorbs repetitions of an INVITE, and sees its final response acknowledged.
 
-    ``owner`` is who works on the INVITE, until its final response.
+    ``owner`` is who works on the INVITE, until its final response; ``answered`` is called then,
+    or when it is abandoned.
     """
 
-    __slots__ = ("_ack", "_last", "owner")
+    __slots__ = ("_ack", "_last", "answered", "owner")
 
     def __init__(
         self,
@@ -46,6 +48,15 @@ class InviteServerTransaction(Transaction):
         self._ack = ack
         self._last: Response | None = None
         self.owner: object = None
+        self.answered: Callable[[], object] | None = None
+
+    @property
+    def to_tag(self) -> bytes:
+        """The To tag of the last provisional response; empty where none had one."""
+        try:
+            return self._last.to_tag if self._last else b""
+        except Malformed:
+            return b""
 
     def receive(self, request: Request, source: Flow) -> None:
         """Take the INVITE again, or an ACK."""
@@ -72,12 +83,24 @@ class InviteServerTransaction(Transaction):
 
     def _accept(self) -> None:
         """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""
-        self._last = self.owner = None
+        self._last = None
+        self._let_go()
         self._enter(State.ACCEPTED)
         self._after(self._around.timers.patience, self.abandon)
 
-    def _complete(self) -> None:
+    def abandon(self) -> None:
+        """End it, whatever its state."""
+        self._let_go()
+        super().abandon()
+
+    def _let_go(self) -> None:
         self.owner = None
+        if self.answered is not None:
+            self.answered()
+            self.answered = None
+
+    def _complete(self) -> None:
+        self._let_go()
         self._enter(State.COMPLETED)
         self._after(self._around.timers.patience, self.abandon)
         if not self.reliable:

@@ -35,6 +35,11 @@ class Trunk(Protocol):
         """ISO 3166 alpha-2; None where its numbers are all international."""
         ...
 
+    @property
+    def pass_503(self) -> bool:
+        """Whether an upstream's 503 goes back to it as it is."""
+        ...
+
 
 class TrunkAdmission:
     """Lets calls in from known networks to mapped numbers (``ports.Admission``).
@@ -74,11 +79,8 @@ class TrunkAdmission:
             to_number=called,
             agent_id=agent,
             deadline=self._deadline,
+            pass_503=trunk.pass_503,
         )
-
-    def knows(self, host: str) -> bool:
-        """Whether an address belongs to a trunk."""
-        return self._networks.trunk_of(host) is not None
 
     def _called(self, user: bytes, country: str | None) -> str:
         """Return the dialled number as the mapping has it.

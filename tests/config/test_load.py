@@ -245,7 +245,8 @@ def test_a_mistake_reads_as_place_key_wrong_right(folder: Folder) -> None:
     path = folder.path / "s.toml"
     assert str(mistake) == (
         f"{path}:8: upstream.url: is not a key that exists\n"
-        '    did you mean "uri"? the keys here are: uri, request_uri'
+        '    did you mean "uri"? the keys here are: '
+        "uri, request_uri, backups, next_after, redirects"
     )
 
 

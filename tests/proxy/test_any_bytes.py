@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission
-from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, Conversation
+from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, URI, Conversation
 from tests.support.messages import request, response
 from tests.support.torture import TORTURE, damage
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
 
-ROUTE = "Route: <sip:198.51.100.1;lr>, <sip:p2.example;lr>"
+ROUTE = f"Route: {URI}, <sip:p2.example;lr>"
 REAL = [
     bytes(request()),
     bytes(request(branch="1", extra=("Require: x", "Proxy-Require: y"))),
@@ -37,6 +37,7 @@ class Trunk:
     name: str = "trunk"
     networks: tuple[IPv4Network, ...] = (IPv4Network("192.0.2.0/24"),)
     country: str | None = "FR"
+    pass_503: bool = False
 
 
 AGENTS = dict.fromkeys(("+33612345678", "user", "vivekg", "caller"), "agent")

@@ -6,10 +6,12 @@ from typing import TypeVar
 
 from sip_stager.events import Event, MessageDropped
 from sip_stager.ports import Flow
-from sip_stager.proxy.core import Proxy, Upstream
+from sip_stager.proxy.core import Bounds, Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
+from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.targets import Upstream
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
@@ -18,6 +20,7 @@ from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStager, FakeTransport
+from tests.support.messages import request
 
 ALICE = Flow("UDP", "192.0.2.1", 5060, 0)
 BOB = Flow("UDP", "192.0.2.2", 5060, 0)
@@ -31,6 +34,12 @@ INTERFACES = (
 )
 """What the proxy listens on."""
 
+SEAL = Seal(b"key")
+USER = SEAL.made(request()).decode()
+"""The user part of the Record-Route that alice's INVITE gets."""
+URI = f"<sip:{USER}@198.51.100.1:5060;lr>"
+ROUTE = f"Route: {URI}"
+"""What a request of alice's dialog brings, from either side."""
 
 E = TypeVar("E", bound=Event)
 
@@ -44,6 +53,9 @@ class Conversation:
         delay: float | None = None,
         *,
         rewrite: bool = True,
+        backups: tuple[str, ...] = (),
+        redirects: int = 0,
+        bounds: Bounds = Bounds(),  # noqa: B008  a tuple
     ) -> None:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock)
@@ -56,23 +68,21 @@ class Conversation:
             Surroundings(clock, self.transport, self.events.append, timers)
         )
         interfaces = Interfaces(INTERFACES)
-        locator = Locator(interfaces, self.resolver)
+        uris = tuple(parse_uri(uri.encode()) for uri in (upstream, *backups))
         facilities = Facilities(
-            clock,
-            self.layer,
-            interfaces,
-            locator,
-            Identifiers(b"seed"),
-            timers,
-            self.events.append,
-            self.clock.time,
+            clock=clock,
+            layer=self.layer,
+            interfaces=interfaces,
+            locator=Locator(interfaces, self.resolver, self.clock),
+            identifiers=Identifiers(b"seed"),
+            seal=SEAL,
+            upstream=Upstream(uris, rewrite, next_after=2.0, redirects=redirects),
+            timers=timers,
+            notify=self.events.append,
+            now=self.clock.time,
         )
-        self.proxy = Proxy(
-            facilities,
-            FakeAdmission(),
-            self.stager,
-            Upstream(parse_uri(upstream.encode()), rewrite),
-        )
+        self.admission = FakeAdmission()
+        self.proxy = Proxy(facilities, self.admission, self.stager, bounds)
         self._taken = 0
 
     def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:

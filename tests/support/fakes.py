@@ -71,18 +71,20 @@ class FakeStaging:
 
     def __init__(self, call: Call, done: Callable[[Decision], None]) -> None:
         self.call = call
-        self.cancelled = False
+        self.cancelled = self.over = False
         self._done = done
 
     def cancel(self) -> None:
-        self.cancelled = True
+        self.cancelled = self.over = True
 
     def succeed(self, call_id: str = "call-1") -> None:
         assert not self.cancelled
+        self.over = True
         self._done(Forward(call_id))
 
     def fail(self, cause: str = "over_time") -> None:
         assert not self.cancelled
+        self.over = True
         self._done(Refusal(503, "Service Unavailable", cause, 'too "slow"', retry_after=5))
 
 
@@ -93,6 +95,10 @@ class FakeStager:
         self.stagings: list[FakeStaging] = []
         self._clock = clock
         self._delay = delay
+
+    @property
+    def waiting(self) -> int:
+        return sum(not staging.over for staging in self.stagings)
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         staging = FakeStaging(call, done)
@@ -123,9 +129,7 @@ class FakeAdmission:
 
     def __init__(self) -> None:
         self.strangers = {"203.0.113.66"}
-
-    def knows(self, host: str) -> bool:
-        return host == "192.0.2.1"
+        self.pass_503 = False
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:
@@ -134,4 +138,4 @@ class FakeAdmission:
         caller = (invite.from_.uri.user or b"").decode()
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
-        return Call(invite.call_id.decode(), "trunk", caller, user, "agent", 4.0)
+        return Call(invite.call_id.decode(), "trunk", caller, user, "agent", 4.0, self.pass_503)

@@ -26,6 +26,7 @@ class Trunk:
     name: str
     networks: tuple[IPv4Network | IPv6Network, ...]
     country: str | None = None
+    pass_503: bool = False
 
 
 def trunk(name: str, *networks: str, country: str | None = None) -> Trunk:
@@ -128,11 +129,12 @@ def test_digits_outside_every_numbering_plan_are_found_where_they_are_mapped(uri
     assert (call.agent_id, call.to_number) == (OTHER, "+15550001234")
 
 
-def test_the_addresses_of_trunks_are_known_and_names_are_not() -> None:
-    trunks = ADMISSION
-    assert trunks.knows("203.0.113.1")
-    assert not trunks.knows("8.8.8.8")
-    assert not trunks.knows("carrier.example")
+def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
+    wishing = Trunk("wishing", (ip_network("192.0.2.0/24"),), pass_503=True)
+    admission = TrunkAdmission([wishing], {"+33612345678": AGENT}, 4.0, NOBODY)
+    call = admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.pass_503
 
 
 @pytest.mark.parametrize("name", ["sip_username", "1000"])

@@ -1,0 +1,182 @@
+"""One target of an INVITE, until it has answered (RFC 3261 16.6 to 16.10).
+
+::
+
+    Locating --> Calling ------ 1xx -----> Proceeding ------ final ------> Over
+                    |                          |                            ^
+                 cancel                     cancel: CANCEL goes on          |
+                    v                          v                            |
+                 Cancelled, unheard -- 1xx --> Cancelling --- final, 64*T1 -+
+                    |                                                       |
+                    +---------------------- final, timer B -----------------+
+
+A 2xx may come again and again after Over (RFC 6026), and is passed back each time.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from sip_stager.transaction.hop_by_hop import make_cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.ports import Cancellable, Flow
+    from sip_stager.proxy.facilities import Facilities
+    from sip_stager.proxy.routing import Routed
+    from sip_stager.sip.message import Response
+    from sip_stager.transaction.invite_client import InviteClientTransaction
+
+State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING OVER")
+
+
+class Context(Protocol):
+    """The response context of an INVITE (RFC 3261 16.7), which a branch tells what it hears."""
+
+    def forwarded(self, target: Flow) -> None:
+        """Hear that the INVITE left."""
+
+    def receive_provisional(self, response: Response) -> None:
+        """Take a provisional response above 100."""
+
+    def receive_final(self, branch: Branch, response: Response) -> None:
+        """Take a final response; a 2xx may come more than once."""
+
+    def fail(self, branch: Branch, status: int, outcome: str) -> None:
+        """Take a final response of our own: nobody answered."""
+
+    def give_up(self, branch: Branch) -> None:
+        """Hear that the target has said nothing for as long as another target may wait."""
+
+
+class Branch:
+    """Sends an INVITE to one target; ``patience`` is how long it may say nothing, in seconds."""
+
+    __slots__ = (
+        "_client", "_context", "_facilities", "_patience", "_reasons", "_routed", "_source",
+        "_state", "_target", "_waiting", "rang_out",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        facilities: Facilities,
+        routed: Routed,
+        source: Flow,
+        context: Context,
+        patience: float | None = None,
+    ) -> None:
+        self._facilities = facilities
+        self._routed: Routed | None = routed
+        self._source = source
+        self._context = context
+        self._patience = patience
+        self._state = State.LOCATING
+        self._target: Flow | None = None
+        self._client: InviteClientTransaction | None = None
+        self._waiting: Cancellable | None = None
+        self._reasons: list[bytes] = []
+        self.rang_out = False
+
+    def start(self) -> None:
+        """Find the next hop and send the copy."""
+        if self._routed is not None:
+            look_up = self._facilities.locator.find(self._routed, self._located)
+            self._waiting = look_up or self._waiting
+
+    def cancel(self, reasons: list[bytes]) -> None:
+        """End it: by a CANCEL with these Reason fields, as soon as one may be sent (9.1)."""
+        self._reasons = reasons
+        if self._state is State.LOCATING:
+            self._fail(487, "cancelled")
+        elif self._state is State.CALLING:
+            self._stop_waiting()
+            self._state = State.CANCELLED_UNHEARD
+        elif self._state is State.PROCEEDING:
+            self._send_cancel()
+
+    def receive(self, response: Response) -> None:
+        """Take a response of the target."""
+        if response.status >= 200:
+            self._end()
+            self._context.receive_final(self, response)
+            return
+        if self._state is State.CALLING:
+            self._state = State.PROCEEDING
+        elif self._state is State.CANCELLED_UNHEARD:
+            self._send_cancel()
+        if response.status > 100:
+            if self._state is State.PROCEEDING:
+                self._wait(self._facilities.timers.c, self._ring_out)
+            self._context.receive_provisional(response)
+        elif self._state is State.PROCEEDING and self._patience is not None:
+            self._patience = None
+            self._wait(self._facilities.timers.c, self._ring_out)
+
+    def timed_out(self) -> None:
+        """Hear that nobody answered at all, or nobody ended what was cancelled."""
+        self._fail(408, "timed_out")
+
+    def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
+        """Hear that nothing reaches the target; one that takes no TCP is asked over UDP."""
+        client, target = self._client, self._target
+        if client is None or target is None or client.flow.transport == target.transport:
+            self._fail(503, "unreachable")
+        elif self._state is State.CALLING:
+            self._facilities.locator.avoid(client.flow)
+            self._send(target)
+        else:
+            self._fail(487, "cancelled")
+
+    def _located(self, target: Flow | None) -> None:
+        self._waiting = None
+        if target is None:
+            self._fail(503, "unreachable")
+            return
+        self._state = State.CALLING
+        self._send(target)
+        if self._patience is not None:
+            self._wait(self._patience, self._context.give_up, self)
+        else:
+            self._wait(self._facilities.timers.c, self._ring_out)
+
+    def _send(self, target: Flow) -> None:
+        if self._routed is not None:
+            self._target = target
+            facilities = self._facilities
+            self._client = facilities.forward_invite(self._routed, self._source, target, self)
+            self._context.forwarded(self._client.flow)
+
+    def _send_cancel(self) -> None:
+        self._state = State.CANCELLING
+        self._stop_waiting()
+        client = self._client
+        if client is not None and client.request is not None:
+            cancel = make_cancel(client.request, self._reasons)
+            self._facilities.layer.start(cancel, cancel.branch, client.flow)
+            client.give_up_in_time()
+
+    def _ring_out(self) -> None:
+        """Timer C: cancel what rang for too long; a 2xx that crosses it still counts (16.8)."""
+        self.rang_out = True
+        self._send_cancel()
+
+    def _fail(self, status: int, outcome: str) -> None:
+        self._end()
+        self._context.fail(self, status, outcome)
+
+    def _end(self) -> None:
+        """Let go what only the way there needed: a 2xx may come again for 32 s."""
+        self._stop_waiting()
+        self._state = State.OVER
+        self._client = self._routed = None
+
+    def _wait(self, delay: float, then: Callable[..., object], *arguments: object) -> None:
+        self._stop_waiting()
+        self._waiting = self._facilities.clock.call_later(delay, then, *arguments)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None

@@ -1,0 +1,41 @@
+"""Our signature in Record-Route: a later request with it belongs to a dialog that we recorded.
+
+The proxy keeps no dialogs, so without it everybody who writes a Route of ours could have requests
+relayed to anywhere.  The key outlives the process, and so does every dialog.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_stager.sip.message import Request
+    from sip_stager.sip.uri import Uri
+
+
+class Seal:
+    """Makes and knows the user part of our Record-Route URIs (RFC 3261 16.6 step 4)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
+
+    def made(self, invite: Request) -> bytes:
+        """Give the seal of the dialog that an INVITE begins or belongs to."""
+        return self._of(invite.call_id, invite.from_tag)
+
+    def holds(self, route: Uri, request: Request) -> bool:
+        """Whether we made that URI for the request's dialog, whichever side the request is from.
+
+        Raises ``Malformed``.
+        """
+        sealed = route.user or b""
+        return any(
+            compare_digest(sealed, self._of(request.call_id, tag))
+            for tag in (request.from_tag, request.to_tag)
+        )
+
+    def _of(self, call_id: bytes, tag: bytes) -> bytes:
+        data = call_id + b"\0" + tag
+        return blake2b(data, digest_size=9, key=self._key).hexdigest().encode("ascii")

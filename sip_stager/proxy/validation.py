@@ -1,0 +1,78 @@
+"""Whether a request can be taken (RFC 3261 16.3, RFC 5393)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sip_stager.proxy.forwarding import hops_left
+
+if TYPE_CHECKING:
+    from sip_stager.sip.identifiers import Identifiers
+    from sip_stager.sip.message import Request
+    from sip_stager.sip.responses import Extra
+
+ALLOW = (
+    b"Allow",
+    b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE",
+)
+
+
+class Answer(NamedTuple):
+    """What a request gets that does not go on: the status, and fields that explain it."""
+
+    status: int
+    extra: Extra = ()
+
+
+def routing_of(request: Request, identifiers: Identifiers) -> bytes:
+    """Digest all that decides where a request goes, its own Route popped (RFC 5393 4.2.2)."""
+    return identifiers.routing(
+        request.uri_text,
+        request.value(b"route") or b"",
+        request.value(b"from") or b"",
+        request.to_tag,
+        request.call_id,
+        b"%d" % request.cseq[0],
+        request.value(b"proxy-require") or b"",
+        request.value(b"proxy-authorization") or b"",
+    )
+
+
+def rejection(request: Request, routing: bytes) -> Answer | None:
+    """Find what is wrong with a request, in the RFC's order; raises ``Malformed``."""
+    if request.uri.scheme not in {b"sip", b"tel"}:
+        return Answer(416)
+    if hops_left(request) == 0 and (request.to_tag or request.method != b"OPTIONS"):
+        return Answer(483)
+    if _has_been_here(request, routing):
+        return Answer(482)
+    if b"proxy-require" in request.names:
+        return _unsupported(request, b"proxy-require")
+    if (request.value(b"max-breadth") or b"1").strip(b"0") == b"":
+        return Answer(440)
+    return None
+
+
+def own_answer(request: Request) -> Answer:
+    """Answer a request that is for us, as a user agent (RFC 3261 8.2, 11.2)."""
+    if request.method != b"OPTIONS":
+        return Answer(405, (ALLOW,))
+    if b"require" in request.names:
+        return _unsupported(request, b"require")
+    return Answer(200, (ALLOW, (b"Accept", b"application/sdp")))
+
+
+def _has_been_here(request: Request, routing: bytes) -> bool:
+    """Find a Via of ours that was made when the request was routed as it would be now.
+
+    The digest has a key of ours, so it is in no branch but ours; one that was routed otherwise is
+    a spiral, and may go on (RFC 3261 16.3 step 4).
+    """
+    return any(
+        name == b"via" and routing in field
+        for name, field in zip(request.names, request.fields, strict=True)
+    )
+
+
+def _unsupported(request: Request, name: bytes) -> Answer:
+    return Answer(420, ((b"Unsupported", b", ".join(request.values(name))),))
