@@ -2,7 +2,7 @@
 
 An INVITE comes in from a trunk.  It is held while the agent that belongs to the dialled number
 is staged over HTTP, and goes on upstream with ``X-Rounded-Call-Id``.  Everything else that a
-proxy must do, it does by RFC 3261.
+proxy must do, it does by RFC 3261; ``tests/README.md`` says where each rule is held.
 
 The house has a core and a shell, and dependencies point one way only::
 
@@ -10,11 +10,13 @@ The house has a core and a shell, and dependencies point one way only::
     trunks                                                    the core, beside it
     staging  upstream  transport  observability  console      the shell
     demo  cli                                                 users of all of it
-    app, config                                               where everything meets
+    config                                                    what the operator set, for all of it
+    assembly, app, garbage                                    where everything meets, and lives
 
 The core is pure and synchronous: bytes and the passing of time go in, bytes and facts come out.
-It imports nothing but the pure part of the standard library, so no socket, no clock and no
-chance is in it; a linter rule and ``tests/test_architecture.py`` hold that line.  What is slow
+It imports nothing but the pure part of the standard library (``trunks/numbers.py`` reads the
+numbering plans of the world from ``phonenumbers``), so no socket, no clock and no chance is in
+it; a linter rule and ``tests/test_architecture.py`` hold that line.  What is slow
 or comes from the world is a port (``ports.py``: read it first): the clock, the transport, the
 stager, the resolver, admission.  The asyncio loop *is* a clock and a task *is* something that can
 be cancelled, so waiting for a timer and waiting for the staging API read alike.
@@ -29,13 +31,16 @@ The way of an INVITE:
    ``received`` and ``rport`` and looks for its transaction; a retransmission ends there.
 2. ``proxy/core.py`` is told of a new request, validates it (RFC 3261 16.3), asks admission whose
    call this is, answers 100 and starts staging.  The loop is free again.
+   ``proxy/held.py`` is the call while it waits.
 3. ``staging`` is a coroutine under one deadline, and the only await in a call.  Its outcome is a
    value, and comes back as a ``Decision``: forward, or refuse.
-4. ``proxy/invite.py`` is the state machine of the call from then on: forwarded, ringing,
-   answered, cancelled.  ``proxy/forwarding.py`` makes the copy in the RFC's steps (16.6).
-5. Responses run the same road back; an ACK for a 2xx matches nothing and is forwarded without
-   state; so is whatever a fresh process finds in a dialog that it has never seen, because Route
-   and Record-Route carry all that it needs.
+4. ``proxy/invite.py`` tries the call's targets from then on, each in a ``proxy/branch.py``, the
+   state machine of one target: called, ringing, answered, cancelled.  ``proxy/forwarding.py``
+   makes the copy in the RFC's steps (16.6).
+5. Responses run the same road back.  The ACK of a 2xx matches nothing and is forwarded without
+   state; other requests of a dialog have transactions, but nothing of the dialog is kept: Route,
+   Record-Route and our seal in them (``proxy/seal.py``) carry all that a fresh process needs to
+   serve a dialog that it has never seen.
 
 Three kinds of error have three places that catch them: the peer's fault (``Malformed``) in the
 transaction layer, the world's fault (HTTP, DNS, sockets) where that library is called, and our

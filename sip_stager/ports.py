@@ -68,9 +68,6 @@ class Transport(Protocol):
 class Resolver(Protocol):
     """Turns a host name into an address (RFC 3263, A and AAAA records)."""
 
-    def known(self, host: str) -> str | None:
-        """Give the address that a name was last found to have, at once; None if never."""
-
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         """Call ``done`` later with an IP address in text, or None when there is none in time."""
 

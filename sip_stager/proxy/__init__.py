@@ -1,7 +1,9 @@
 """What becomes of a request: RFC 3261 16.
 
-``core.py`` validates and decides, ``routing.py`` reads where a request wants to go, ``location.py``
-finds the way there, and ``forwarding.py`` makes the copy that goes.  ``held.py`` is a new call
-while it is staged, ``invite.py`` an INVITE that goes on, ``relay.py`` any other request of a
-dialog; ``facilities.py`` is what they share, ``interfaces.py`` what we listen on.
+``core.py`` decides: ``validation.py`` says whether a request can be taken, ``routing.py`` where it
+wants to go, ``targets.py`` where a new call may go, ``location.py`` finds the way there, and
+``forwarding.py`` makes the copy that goes.  ``held.py`` is a new call while it is staged,
+``invite.py`` an INVITE that goes on, with a ``branch.py`` for each target and ``finals.py`` for the
+best of their answers, ``relay.py`` any other request of a dialog.  ``facilities.py`` is what they
+share, ``interfaces.py`` what we listen on, ``seal.py`` our signature in Record-Route.
 """

@@ -17,6 +17,9 @@ FRESH = 30.0
 """Seconds after which a known name is looked up again, while its old address goes on serving."""
 MOST_NAMES = 1024
 """Names kept; a peer's Contact may name any host."""
+MOST_LOOKED_UP = 64
+"""Names that are being looked up at a time; they share a few threads, each held until the system
+gives up on its name."""
 
 
 class CachingResolver:
@@ -36,14 +39,11 @@ class CachingResolver:
         self._known: dict[str, tuple[str, float]] = {}
         self._looking: dict[str, asyncio.Task[str | None]] = {}
 
-    def known(self, host: str) -> str | None:
-        """Give the address that a name was last found to have (``ports.Resolver``)."""
-        found = self._known.get(host)
-        return found[0] if found else None
-
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         """Give an address of the host, or None (``ports.Resolver``)."""
         known = self._known.get(host)
+        if known is None and host not in self._looking and len(self._looking) >= MOST_LOOKED_UP:
+            return self._loop.call_soon(done, None)
         if known is None:
             return self._loop.create_task(self._wait_for(host, done))
         if self._loop.time() - known[1] > FRESH:

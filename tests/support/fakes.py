@@ -117,9 +117,6 @@ class FakeResolver:
         self.names = names
         self._clock = clock
 
-    def known(self, host: str) -> str | None:
-        return self.names.get(host)
-
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         return self._clock.call_later(0.01, done, self.names.get(host))
 
