@@ -42,7 +42,7 @@ class Application:
         loop = asyncio.get_running_loop()
         self._settings = settings
         self._observers = list(observers)
-        self._edge = Edge(loop, self._notify)
+        self._edge = Edge(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
         self._resolver = CachingResolver(loop, families)
         self._api = make_api(settings)
@@ -114,6 +114,9 @@ class Application:
             calls_staging=lambda: self._staging.waiting,
             transactions=lambda: self.transactions,
             tcp_connections=lambda: self._edge.connections,
+            limits=self._settings.limits.model_dump(
+                include={"transactions", "calls_staging", "connections"}
+            ),
             log_lines_dropped=log_lines_dropped,
             worst_lag=self._lag.worst,
         )

@@ -35,8 +35,8 @@ class MessageDropped:
     """A message got no answer and went nowhere.
 
     ``cause`` is a word for a label: ``malformed``, ``keepalive``, ``stray_response``,
-    ``stray_ack``, ``unroutable``, ``own_mistake``, ``send_failed``, ``too_many_connections``;
-    ``detail`` says more, and may hold what a stranger sent: escape it.
+    ``stray_ack``, ``unroutable``, ``own_mistake``, ``send_failed``, ``too_many_connections``,
+    ``too_slow``; ``detail`` says more, and may hold what a stranger sent: escape it.
     """
 
     flow: Flow

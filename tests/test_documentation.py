@@ -20,7 +20,8 @@ def served() -> set[str]:
     readings = Readings(
         calls_staging=lambda: 0,
         transactions=dict,
-        tcp_connections=lambda: 0,
+        tcp_connections=dict,
+        limits={},
         log_lines_dropped=lambda: 0,
         worst_lag=lambda: 0.0,
     )

@@ -52,13 +52,16 @@ class Children(dict[str, Histogram]):
 class Readings:
     """What a scrape asks of the other rooms; each must answer at once, and not raise.
 
-    ``transactions`` gives the number of living ones by kind (``invite_server``, ...).
-    ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
+    ``transactions`` gives the number of living ones by kind (``invite_server``, ...), and
+    ``tcp_connections`` by who opened them (``accepted``, ``opened``).  ``limits`` are the bounds
+    of the stores by their names.  ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since
+    the start.
     """
 
     calls_staging: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
-    tcp_connections: Callable[[], int]
+    tcp_connections: Callable[[], Mapping[str, int]]
+    limits: Mapping[str, int]
     log_lines_dropped: Callable[[], int]
     worst_lag: Callable[[], float]
 
@@ -75,7 +78,6 @@ class Gauges(Collector):
         readings = self._readings
         for name, documentation, value in (
             ("calls_staging", "Calls being staged now.", readings.calls_staging()),
-            ("tcp_connections", "TCP connections open now.", readings.tcp_connections()),
             (
                 "event_loop_lag_worst_seconds",
                 "The worst lag of the event loop within the last minute.",
@@ -88,9 +90,12 @@ class Gauges(Collector):
             "Log lines lost, because nobody took them or the disk was full.",
             readings.log_lines_dropped(),
         )
-        transactions = GaugeMetricFamily(
-            "sip_stager_transactions", "SIP transactions alive now.", labels=["kind"]
-        )
-        for kind, count in readings.transactions().items():
-            transactions.add_metric([kind], count)
-        yield transactions
+        for name, documentation, label, values in (
+            ("transactions", "SIP transactions alive now.", "kind", readings.transactions()),
+            ("tcp_connections", "TCP connections open now.", "kind", readings.tcp_connections()),
+            ("limit", "What a store holds at most.", "store", readings.limits),
+        ):
+            family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])
+            for each, count in values.items():
+                family.add_metric([each], count)
+            yield family

@@ -18,6 +18,7 @@ MOST_BODY = 65536
 PONG = b"\r\n"
 """The answer to a keepalive of a double CR LF (RFC 5626 3.5.1)."""
 
+_LINE_BREAK = b"\r\n"
 _NO_LINE_BREAK = re.compile(rb"[^\r\n]")
 _END = b"\r\n\r\n"
 _LENGTH = re.compile(
@@ -38,12 +39,18 @@ class Framer:
         self._searched = 0
         self.pings = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether a message has begun that is not whole; a line break begins none."""
+        return self._buffer[:1] not in _LINE_BREAK
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take what arrived and give the messages that are whole, one by one.
 
         ``pings`` counts the keepalives among them, which the caller answers and sets to zero.
         Raises ``Malformed`` for a message without Content-Length, or past the bounds, when those
-        ahead of it were given.
+        ahead of it were given; of one whose body is too long the header is given before, so that
+        it can be answered: a body shorter than Content-Length is 400.
         """
         self._buffer += data
         if len(self._buffer) < self._awaited:
@@ -52,11 +59,18 @@ class Framer:
         try:
             while True:
                 taken = self._after_line_breaks(taken)
-                size = self._size(taken)
-                if size is None:
+                header = self._header_size(taken)
+                if header is None:
                     return
-                taken += size
-                yield self._buffer[taken - size : taken]
+                body = self._body_size(taken, taken + header)
+                if body > MOST_BODY:
+                    yield self._buffer[taken : taken + header]
+                    raise Malformed("the body is too long", 513)
+                if taken + header + body > len(self._buffer):
+                    self._awaited = header + body
+                    return
+                taken += header + body
+                yield self._buffer[taken - header - body : taken]
         finally:
             self._buffer = self._buffer[taken:]
 
@@ -73,26 +87,17 @@ class Framer:
         last = self._buffer.rfind(_END, start)
         return max(end - 3, start if last < 0 else last + len(_END))
 
-    def _size(self, start: int) -> int | None:
-        """Give the bytes of the message that begins there, None while it is not whole."""
+    def _header_size(self, start: int) -> int | None:
+        """Give the bytes up to the body of the message that begins there, None while unknown."""
         end = self._buffer.find(_END, max(start, self._searched))
         header = (len(self._buffer) - 3 if end < 0 else end) - start
         if header > MOST_HEADER:
             raise Malformed("the header is too long", 513)
         self._searched = len(self._buffer) - 3 - start if end < 0 else 0
-        if end < 0:
-            return None
-        size = header + len(_END) + self._body_length(start, end)
-        if start + size <= len(self._buffer):
-            return size
-        self._awaited = size
-        return None
+        return None if end < 0 else header + len(_END)
 
-    def _body_length(self, start: int, end: int) -> int:
-        match = _LENGTH.search(self._buffer, start, end + 2)
+    def _body_size(self, start: int, end: int) -> int:
+        match = _LENGTH.search(self._buffer, start, end - 2)
         if match is None:
             raise Malformed("a message on a stream without Content-Length")
-        length = int(match[1])
-        if length > MOST_BODY:
-            raise Malformed("the body is too long", 513)
-        return length
+        return int(match[1])

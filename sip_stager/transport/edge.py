@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sip_stager.config import Limits
 from sip_stager.events import MessageDropped
 from sip_stager.ports import Flow
 from sip_stager.transport.tcp import TcpTransport
@@ -13,38 +14,51 @@ from sip_stager.transport.udp import UdpListener
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
 
     from sip_stager.ports import Notify
 
 Receive = Callable[[bytes, Flow], None]
+Lost = Callable[[Flow, str], None]
 
 _log = logging.getLogger(__name__)
 
 
 class Edge:
-    """Listens and sends; what arrives goes to what is attached."""
+    """Listens and sends; what arrives, and what can not, goes to what is attached."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, notify: Notify) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, notify: Notify, limits: Limits | None = None
+    ) -> None:
         self._loop = loop
         self._notify = notify
         self._udp: dict[int, UdpListener] = {}
-        self._tcp = TcpTransport(loop, self._guarded, self._dropped)
+        self._tcp = TcpTransport(
+            loop, limits or Limits(), self._guarded, self._tell_lost, self._dropped
+        )
         self._receive: Receive | None = None
+        self._lost: Lost | None = None
 
     @property
-    def connections(self) -> int:
-        """How many TCP connections are open."""
-        return len(self._tcp)
+    def connections(self) -> Mapping[str, int]:
+        """How many TCP connections are open, by who opened them: ``accepted`` or ``opened``."""
+        return {"accepted": len(self._tcp.accepted), "opened": len(self._tcp.ours)}
 
-    def attach(self, receive: Receive) -> None:
-        """Say who takes what arrives; before ``listen``."""
+    def attach(self, receive: Receive, lost: Lost | None = None) -> None:
+        """Say who takes what arrives; before ``listen``.
+
+        ``lost`` is told, never while something is being sent, that nothing reaches an address:
+        of an ICMP error, or of a connection that we opened and that broke.  It gets the flow with
+        no connection in it, and the reason in words.
+        """
         self._receive = receive
+        self._lost = lost
 
     async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
         """Bind the listener with that index and give its port; raises ``OSError``."""
         if transport == "TCP":
             return await self._tcp.listen(address, index)
-        listener = UdpListener(self._loop, address, index, self._guarded)
+        listener = UdpListener(self._loop, address, index, self._guarded, self._not_reached)
         self._udp[index] = listener
         return listener.port
 
@@ -71,7 +85,7 @@ class Edge:
             self._udp[flow.interface].send(data, flow)
         except BlockingIOError:
             self._dropped(flow, "send_failed", "the send buffer is full")
-        except (OSError, ValueError, TypeError) as error:  # the latter two: a host that is none
+        except (OSError, ValueError, TypeError, OverflowError) as error:  # no host, no port
             why = getattr(error, "strerror", None) or str(error)
             self._loop.call_soon(self._not_sent, flow, why, failed)
 
@@ -79,6 +93,14 @@ class Edge:
         self._dropped(flow, "send_failed", why)
         if failed is not None:
             failed(why)
+
+    def _not_reached(self, flow: Flow, why: str) -> None:
+        self._dropped(flow, "send_failed", why)
+        self._tell_lost(flow, why)
+
+    def _tell_lost(self, flow: Flow, why: str) -> None:
+        if self._lost is not None:
+            self._lost(flow, why)
 
     def _guarded(self, data: bytes, flow: Flow) -> None:
         """Let a mistake of ours cost one message and nothing else."""

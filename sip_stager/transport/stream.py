@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
-from sip_stager.ports import Flow
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import PONG, Framer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.config import Limits
+    from sip_stager.ports import Flow
     from sip_stager.transport.edge import Receive
 
-PATIENCE = 30.0
-"""Seconds in which a peer that connected must have sent a first message."""
 MOST_UNSENT = 1024 * 1024
 """Bytes that a peer may leave unread before its connection is closed."""
+BATCH = 16
+"""Messages taken before the loop gets its turn again; a peer can put thousands into a segment."""
+LARGE = 65536
+"""Bytes that came at once, after which the loop gets its turn whatever is in them."""
+LINGER = 2.0
+"""Seconds for a peer to read the last answer before its connection is cut."""
+
+_SOCKET_OPTIONS = (
+    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+    ("IPPROTO_TCP", "TCP_KEEPIDLE", 8),  # seconds of silence before the kernel asks
+    ("IPPROTO_TCP", "TCP_KEEPINTVL", 4),  # seconds between its questions
+    ("IPPROTO_TCP", "TCP_KEEPCNT", 2),
+    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 15_000),  # milliseconds without an acknowledgement
+)
 
 
 class Owner(Protocol):
@@ -24,11 +41,11 @@ class Owner(Protocol):
     def opened(self, connection: Connection) -> None:
         """Hear of a connection that can be used."""
 
-    def closed(self, connection: Connection) -> None:
-        """Hear that it is over."""
+    def closed(self, connection: Connection, why: str) -> None:
+        """Hear that it is over; ``why`` is empty when we closed it."""
 
-    def broken(self, flow: Flow, why: str) -> None:
-        """Hear that the peer did not speak SIP, or did not listen."""
+    def broken(self, flow: Flow, cause: str, why: str) -> None:
+        """Hear that the peer did not speak SIP, or was too slow."""
 
 
 class Connection(asyncio.Protocol):
@@ -38,73 +55,133 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self,
-        number: int,
-        interface: int,
-        receive: Receive,
-        owner: Owner,
-        *,
-        accepted: bool = False,
+        self, flow: Flow, receive: Receive, owner: Owner, limits: Limits, *, accepted: bool = False
     ) -> None:
-        self.number = number
+        self.flow = flow
         self.accepted = accepted
-        self.interface = interface
-        self.flow = Flow("TCP", "", 0, interface, number)
         self._receive = receive
         self._owner = owner
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self.used = self._loop.time()
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
         self._overdue: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._over = False
+        self._why = ""
 
     def send(self, data: bytes) -> bool:
         """Send a message; False when the connection is closing."""
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or self._over or transport.is_closing():
             return False
+        self.used = self._loop.time()
         transport.write(data)
         if transport.get_write_buffer_size() > MOST_UNSENT:
-            self._break("the peer does not read")
+            self._cut("the peer does not read")
         return True
 
     def close(self) -> None:
-        """Close it; what was written still goes out."""
+        """Close it; what was written still goes out, if the peer reads it soon."""
+        self._over = True
         if self._transport is not None:
+            self._loop.call_later(LINGER, self._transport.abort)
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
-        peer = transport.get_extra_info("peername") or ("", 0)
-        self.flow = self.flow._replace(host=peer[0], port=peer[1])
-        self._owner.opened(self)
+        _find_dead_peers(transport.get_extra_info("socket"))
         if self.accepted:
-            self._overdue = asyncio.get_running_loop().call_later(PATIENCE, self._break, "too slow")
+            peer = transport.get_extra_info("peername") or ("", 0)
+            self.flow = self.flow._replace(host=peer[0], port=peer[1])
+            self._await_message()
+        self._idle = self._loop.call_later(self._limits.idle, self._close_if_idle)
+        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
+        self.used = self._loop.time()
+        if not self._over:
+            self._take(self._framer.feed(data), large=len(data) >= LARGE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave."""
+        why = "" if self._over else str(exc or "the peer closed the connection")
+        self._transport = None
+        self._in_time()
+        if self._idle is not None:
+            self._idle.cancel()
+        self._owner.closed(self, self._why or why)
+
+    def _take(self, messages: Iterator[bytes], *, large: bool = False) -> None:
+        """Hand out a batch of messages; what is left, and what is unread, waits for a turn."""
+        taken = 0
         try:
-            for message in self._framer.feed(data):
+            for message in islice(messages, BATCH):
+                taken += 1
                 self._in_time()
                 self._receive(message, self.flow)
         except Malformed as fault:
-            self._break(str(fault))
+            self._end(str(fault))
             return
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if large or taken == BATCH:
+            transport.pause_reading()
+            self._loop.call_soon(self._take, messages)
+        else:
+            transport.resume_reading()
+            self._taken()
+
+    def _taken(self) -> None:
+        """Answer keepalives, and await the rest of a message that has begun."""
         if self._framer.pings:
             self.send(PONG * self._framer.pings)
             self._framer.pings = 0
+        if self._framer.begun and self._overdue is None:
+            self._await_message()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's shape
-        """Leave."""
-        self._transport = None
-        self._in_time()
-        self._owner.closed(self)
+    def _await_message(self) -> None:
+        wait, why = self._limits.message_time, "no whole message in time"
+        self._overdue = self._loop.call_later(wait, self._cut, why)
 
     def _in_time(self) -> None:
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
 
-    def _break(self, why: str) -> None:
-        self._owner.broken(self.flow, why)
+    def _close_if_idle(self) -> None:
+        left = self.used + self._limits.idle - self._loop.time()
+        if left > 0:
+            self._idle = self._loop.call_later(left, self._close_if_idle)
+        else:
+            self.close()
+
+    def _end(self, why: str) -> None:
+        """Take no more; what was answered is given the time to arrive.
+
+        To close with bytes unread resets a connection, and takes the answer from the peer.
+        """
+        self._owner.broken(self.flow, "malformed", why)
+        self._in_time()
+        if self._transport is not None and not self._over:
+            self._loop.call_later(LINGER, self._transport.abort)
+            self._transport.resume_reading()
+            self._transport.write_eof()
+        self._over, self._why = True, why
+
+    def _cut(self, why: str) -> None:
+        self._owner.broken(self.flow, "too_slow", why)
+        self._over, self._why = True, why
         if self._transport is not None:
             self._transport.abort()
+
+
+def _find_dead_peers(connected: socket.socket) -> None:
+    """Let the kernel find out within 20 s that a peer is gone and did not say so."""
+    for level, option, value in _SOCKET_OPTIONS:
+        if hasattr(socket, option):
+            connected.setsockopt(getattr(socket, level), getattr(socket, option), value)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import Counter, deque
+from collections import deque
+from ipaddress import ip_address
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sip_stager.transport.stream import Connection
+from sip_stager.ports import Flow
+from sip_stager.transport.connections import Connections
+from sip_stager.transport.stream import MOST_UNSENT, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Flow
-    from sip_stager.transport.edge import Receive
+    from sip_stager.config import Limits
+    from sip_stager.transport.edge import Lost, Receive
 
-CONNECT_PATIENCE = 5.0
-"""Seconds for a connection to open; well below timer B, so that a caller hears of it."""
-MOST_ACCEPTED = 1000
-"""Connections that peers have opened, at a time; a trunk needs a few."""
-MOST_PER_SOURCE = 100
-"""The same from one address, so that no stranger takes them all."""
-MOST_WAITING = 1000
-"""Messages that wait for one connection to open."""
+CONNECT_PATIENCE = 2.0
+"""Seconds for a connection to open: a large request then goes over UDP (RFC 3261 18.1.1), and
+the caller still waits."""
+
+_TOO_MANY = "too_many_connections"
 
 
 class TcpTransport:
@@ -36,75 +36,78 @@ class TcpTransport:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        limits: Limits,
         receive: Receive,
+        lost: Lost,
         dropped: Callable[[Flow, str, str], None],
     ) -> None:
         self._loop = loop
+        self._limits = limits
         self._receive = receive
+        self._lost = lost
         self._dropped = dropped
         self._numbers = count(1)
-        self._open: dict[int, Connection] = {}
-        self._accepted: Counter[str] = Counter()
-        self._towards: dict[tuple[str, int, int], Connection] = {}
-        self._waiting: dict[tuple[str, int, int], deque[tuple[bytes, Callable[[str], None]]]] = {}
+        self.accepted = Connections(limits.connections, limits.connections_per_source)
+        self.ours = Connections(limits.connections, limits.connections_per_source)
+        self._towards: dict[Flow, Connection] = {}
+        self._waiting: dict[Flow, _Waiting] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server] = []
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self._local: dict[int, tuple[str, int] | None] = {}
 
     async def listen(self, address: tuple[str, int], index: int) -> int:
         """Bind a listener and give its port; raises ``OSError``."""
 
         def accepted() -> Connection:
-            return Connection(next(self._numbers), index, self._receive, self, accepted=True)
+            flow = Flow("TCP", "", 0, index, next(self._numbers))
+            return Connection(flow, self._receive, self, self._limits, accepted=True)
 
         server = await self._loop.create_server(accepted, *address, reuse_address=True)
         self._listeners.append(server)
+        self._local[index] = None if ip_address(address[0]).is_unspecified else (address[0], 0)
         return int(server.sockets[0].getsockname()[1])
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None]) -> None:
         """Send on the flow's connection, else on one towards its address, else on a new one."""
-        connection = self._open.get(flow.connection)
+        connection = self.accepted.get(flow.connection) or self.ours.get(flow.connection)
         if connection is not None and connection.send(data):
             return
-        key = flow.host, flow.port, flow.interface
-        connection = self._towards.get(key)
+        target = flow._replace(connection=0)
+        connection = self._towards.get(target)
         if connection is not None and connection.send(data):
             return
-        waiting = self._waiting.get(key)
+        waiting = self._waiting.get(target)
         if waiting is None:
-            self._waiting[key] = deque([(data, failed)])
-            self._begin_to_open(key)
-        elif len(waiting) < MOST_WAITING:
-            waiting.append((data, failed))
-        else:
+            waiting = self._waiting[target] = _Waiting()
+            self._begin_to_open(target)
+        if not waiting.add(data, failed):
             self._loop.call_soon(failed, "too many messages wait for the connection")
 
     def opened(self, connection: Connection) -> None:
         """Keep a connection, or close it when its source or all together have too many."""
-        if connection.accepted:
-            source = connection.flow.host
-            if self._accepted[source] >= MOST_PER_SOURCE or self._accepted.total() >= MOST_ACCEPTED:
-                self._dropped(connection.flow, "too_many_connections", "it was closed at once")
-                connection.accepted = False
-                connection.close()
-                return
-            self._accepted[source] += 1
-        self._open[connection.number] = connection
+        if not connection.accepted:
+            target = connection.flow._replace(connection=0)
+            self._towards[target] = connection
+            self._waiting.pop(target).leave_by(connection)
+        elif not self.accepted.add(connection):
+            self._dropped(connection.flow, _TOO_MANY, "it was closed at once")
+            connection.close()
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Connection, why: str) -> None:
         """Forget a connection."""
-        self._open.pop(connection.number, None)
         if connection.accepted:
-            self._accepted -= Counter({connection.flow.host: 1})
-        for key, known in list(self._towards.items()):
-            if known is connection:
-                del self._towards[key]
+            self.accepted.discard(connection)
+            return
+        self.ours.discard(connection)
+        target = connection.flow._replace(connection=0)
+        if self._towards.get(target) is connection:
+            del self._towards[target]
+        if why:
+            self._loop.call_soon(self._lost, target, why)
 
-    def broken(self, flow: Flow, why: str) -> None:
-        """Tell of a peer that does not speak SIP."""
-        self._dropped(flow, "malformed", why)
+    def broken(self, flow: Flow, cause: str, why: str) -> None:
+        """Tell of a peer that does not speak SIP, or too slowly."""
+        self._dropped(flow, cause, why)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
@@ -112,30 +115,65 @@ class TcpTransport:
             server.close()
         for task in self._opening:
             task.cancel()
-        for connection in list(self._open.values()):
+        for connection in (*self.accepted, *self.ours):
             connection.close()
         await asyncio.gather(*self._opening, return_exceptions=True)
 
-    def _begin_to_open(self, key: tuple[str, int, int]) -> None:
-        task = self._loop.create_task(self._connect(key))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+    def _begin_to_open(self, target: Flow) -> None:
+        flow = target._replace(connection=next(self._numbers))
+        connection = Connection(flow, self._receive, self, self._limits)
+        if self.ours.add(connection):
+            task = self._loop.create_task(self._connect(connection, target))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+        else:
+            self._loop.call_soon(self._not_opened, connection, target, "too many connections")
 
-    async def _connect(self, key: tuple[str, int, int]) -> None:
-        """Open a connection and send what waited for it."""
-        host, port, interface = key
-        connection = Connection(next(self._numbers), interface, self._receive, self)
-        why = ""
+    async def _connect(self, connection: Connection, target: Flow) -> None:
+        """Open a connection, from the address that the peer knows as ours."""
         try:
             async with asyncio.timeout(CONNECT_PATIENCE):
                 await self._loop.create_connection(
-                    lambda: connection, host, port, flags=socket.AI_NUMERICHOST
+                    lambda: connection,
+                    target.host,
+                    target.port,
+                    flags=socket.AI_NUMERICHOST,
+                    local_addr=self._local.get(target.interface),
                 )
-            self._towards[key] = connection
         except TimeoutError:
             why = f"no connection within {CONNECT_PATIENCE:g} s"
-        except OSError as error:
-            why = error.strerror or str(error)
-        for data, failed in self._waiting.pop(key, ()):
-            if why or not connection.send(data):
-                failed(why or "the connection closed")
+            self._not_opened(connection, target, why)
+        except (OSError, ValueError, TypeError, OverflowError) as error:  # no host, no port
+            why = getattr(error, "strerror", None) or str(error)
+            self._not_opened(connection, target, why)
+
+    def _not_opened(self, connection: Connection, target: Flow, why: str) -> None:
+        self.ours.discard(connection)
+        self._waiting.pop(target, _Waiting()).fail(why)
+
+
+class _Waiting:
+    """The messages that wait for one connection to open."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[bytes, Callable[[str], None]]] = deque()
+        self._size = 0
+
+    def add(self, data: bytes, failed: Callable[[str], None]) -> bool:
+        """Keep a message; False when too many bytes wait already."""
+        if self._size + len(data) > MOST_UNSENT:
+            return False
+        self._size += len(data)
+        self._messages.append((data, failed))
+        return True
+
+    def leave_by(self, connection: Connection) -> None:
+        """Send all, in their order."""
+        for data, failed in self._messages:
+            if not connection.send(data):
+                failed("the connection closed")
+
+    def fail(self, why: str) -> None:
+        """Tell all that they did not leave."""
+        for _, failed in self._messages:
+            failed(why)

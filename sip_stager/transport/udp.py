@@ -6,19 +6,21 @@ import socket
 from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
+from sip_stager.transport.icmp import ErrorQueue
 
 if TYPE_CHECKING:
     import asyncio
 
-    from sip_stager.transport.edge import Receive
+    from sip_stager.transport.edge import Lost, Receive
 
 BATCH = 64
-"""Datagrams read before the loop gets its turn again; at 10 us each it waits less than 1 ms."""
+"""Datagrams read before the loop gets its turn again; at 50 us each it waits about 3 ms."""
 
 RECEIVE_BUFFER = 8 * 1024 * 1024
 """Bytes; the kernel grants what net.core.rmem_max allows, more to a privileged process."""
 
 _SO_RCVBUFFORCE = 33
+_TRIES = 3
 
 
 class UdpListener:
@@ -34,12 +36,14 @@ class UdpListener:
         address: tuple[str, int],
         index: int,
         receive: Receive,
+        lost: Lost,
     ) -> None:
         self._loop = loop
         self._index = index
         self._receive = receive
         self._socket = _bound(address)
-        loop.add_reader(self._socket.fileno(), self._readable)
+        self._errors = ErrorQueue(loop, self._socket, lost)
+        loop.add_reader(self._errors.fileno(), self._readable)
 
     @property
     def port(self) -> int:
@@ -47,22 +51,39 @@ class UdpListener:
         return int(self._socket.getsockname()[1])
 
     def send(self, data: bytes, flow: Flow) -> None:
-        """Send one datagram; raises ``OSError``."""
+        """Send one datagram; raises ``OSError``.
+
+        What an earlier one met is told by the next call on the socket, whoever that is for.
+        """
+        self._errors.sent(data, flow)
+        for _ in range(_TRIES - 1):
+            try:
+                self._socket.sendto(data, (flow.host, flow.port))
+            except BlockingIOError:
+                raise
+            except OSError:
+                self._errors.drain()
+            else:
+                return
         self._socket.sendto(data, (flow.host, flow.port))
 
     def close(self) -> None:
         """Stop listening; harmless when it is done."""
         if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_reader(self._errors.fileno())
+            self._errors.close()
             self._socket.close()
 
     def _readable(self) -> None:
-        for _ in range(BATCH):
+        for read in range(BATCH):
             try:
                 data, address = self._socket.recvfrom(65535)
             except BlockingIOError:
+                if not read:
+                    self._errors.drain()
                 return
-            except OSError:  # an ICMP error of an earlier datagram, which is read by this
+            except OSError:  # what an earlier datagram met
+                self._errors.drain()
                 continue
             self._receive(data, Flow("UDP", address[0], address[1], self._index))
 

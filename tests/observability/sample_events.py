@@ -35,7 +35,8 @@ AGENT = Flow("UDP", "198.51.100.9", 5060)
 READINGS = Readings(
     calls_staging=lambda: 3,
     transactions=lambda: {"invite_server": 2, "client": 1},
-    tcp_connections=lambda: 5,
+    tcp_connections=lambda: {"accepted": 5, "opened": 1},
+    limits={"connections": 1000},
     log_lines_dropped=lambda: 7,
     worst_lag=lambda: 0.004,
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import MOST_BODY, MOST_HEADER, Framer
+from sip_stager.sip.parser import check_body, parse
 from tests.support.torture import ANSWER, ANY_BYTES, USUAL
 
 SPACED = b"A: b\r\nCONTENT-length \t: \t 3\t\r\n\r\n\r\n\n"
@@ -99,17 +100,64 @@ def test_line_breaks_without_end_are_not_kept() -> None:
         b"Content-Length: -1",
         b"Content-Length: 1 2",
         b"X-Content-Length: 1",
-        b"l: 2147483648",
         b"l: 99999999999",
-        b"l: %d" % (MOST_BODY + 1),
     ],
 )
-def test_a_message_whose_end_can_not_be_known_or_is_too_far_ends_the_stream(field: bytes) -> None:
+def test_a_message_whose_end_can_not_be_known_ends_the_stream(field: bytes) -> None:
+    """RFC 3261 18.3: "The Content-Length header field MUST be used with stream oriented
+    transports."
+    """
     messages, why = cut_to_the_end(
         [USUAL + b"BYE sip:a@b SIP/2.0\r\n" + field + b"\r\n\r\n" + USUAL]
     )
     assert messages == [USUAL]
     assert why
+
+
+@pytest.mark.parametrize("length", [MOST_BODY + 1, 2**31])
+def test_of_a_message_whose_body_is_too_long_the_header_is_given_and_the_stream_ends(
+    length: int,
+) -> None:
+    """RFC 3261 21.5.7: "The server was unable to process the request since the message length
+    exceeded its capabilities."
+    """
+    message = b"BYE sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % length
+    messages, why = cut_to_the_end([USUAL + message + USUAL])
+    assert messages == [USUAL, message]
+    assert why == "the body is too long"
+    with pytest.raises(Malformed):
+        check_body(
+            parse(message)
+        )  # so that it is answered with 400, and nothing else becomes of it
+
+
+def test_a_header_of_very_many_lines_is_cut_whole_and_refused() -> None:
+    message = b"A sip:a@b SIP/2.0\r\n" + b"a:\r\n" * 15000 + b"l:0\r\n\r\n"
+    assert len(message) < MOST_HEADER
+    assert cut(message + USUAL)[0] == [message, USUAL]
+    with pytest.raises(Malformed, match="too many header lines"):
+        parse(message)
+
+
+@pytest.mark.parametrize(
+    ("data", "begun"),
+    [
+        (b"", False),
+        (b"\r\n", False),
+        (b"\r\n\r\n\r", False),
+        (USUAL, False),
+        (USUAL + b"\r\n", False),
+        (b"I", True),
+        (USUAL[:-1], True),
+        (USUAL + b"\r\nI", True),
+    ],
+)
+def test_a_message_begins_with_its_first_byte_and_not_with_a_line_break(
+    data: bytes, *, begun: bool
+) -> None:
+    framer = Framer()
+    list(framer.feed(data))
+    assert framer.begun is begun
 
 
 def test_the_longest_body_is_taken() -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from sip_stager.config import Limits
 from tests.transport.listening import Listening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -18,9 +19,21 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 @pytest.fixture
-async def edge() -> AsyncIterator[Listening]:
+async def listening() -> AsyncIterator[Callable[..., Awaitable[Listening]]]:
+    """Make what listens on loopback, with limits of the test's own."""
+    made: list[Listening] = []
+
+    async def listen(**limits: float) -> Listening:
+        made.append(Listening(Limits.model_validate(limits)))
+        await made[-1].start()
+        return made[-1]
+
+    yield listen
+    for each in made:
+        await each.edge.close()
+
+
+@pytest.fixture
+async def edge(listening: Callable[..., Awaitable[Listening]]) -> Listening:
     """Listen on loopback: 0 is UDP, 1 is UDP over IPv6, 2 is TCP."""
-    listening = Listening()
-    await listening.start()
-    yield listening
-    await listening.edge.close()
+    return await listening()

@@ -10,6 +10,7 @@ from sip_stager.events import Event, MessageDropped
 from sip_stager.transport.edge import Edge
 
 if TYPE_CHECKING:
+    from sip_stager.config import Limits
     from sip_stager.ports import Flow
 
 PATIENCE = 20.0
@@ -19,17 +20,18 @@ PATIENCE = 20.0
 class Listening:
     """Keeps what arrived in ``arrived``, and answers with ``reply`` when that is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.events: list[Event] = []
-        self.edge = Edge(self.loop, self.events.append)
+        self.edge = Edge(self.loop, self.events.append, limits)
+        self.lost: asyncio.Queue[tuple[Flow, str]] = asyncio.Queue()
         self.arrived: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
         self.reply: bytes = b""
         self.failures: asyncio.Queue[str] = asyncio.Queue()
         self.ports: list[int] = []
 
     async def start(self) -> None:
-        self.edge.attach(self.receive)
+        self.edge.attach(self.receive, lambda *fact: self.lost.put_nowait(fact))
         for index, (transport, host) in enumerate(
             (("UDP", "127.0.0.1"), ("UDP", "::1"), ("TCP", "127.0.0.1"))
         ):
@@ -51,13 +53,18 @@ class Listening:
     async def failure(self) -> str:
         return await asyncio.wait_for(self.failures.get(), PATIENCE)
 
+    async def lost_flow(self) -> Flow:
+        flow, why = await asyncio.wait_for(self.lost.get(), PATIENCE)
+        assert why
+        return flow
+
     @property
     def dropped(self) -> list[str]:
         return [event.cause for event in self.events if isinstance(event, MessageDropped)]
 
     async def until_connections_are(self, number: int) -> None:
         async with asyncio.timeout(PATIENCE):
-            while self.edge.connections != number:  # noqa: ASYNC110  the edge has no event for it
+            while sum(self.edge.connections.values()) != number:  # noqa: ASYNC110  the edge has no event for it
                 await asyncio.sleep(0.001)
 
     async def connect(self) -> TcpPeer:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.ports import Flow
-from sip_stager.transport import stream, tcp
-from sip_stager.transport.stream import MOST_UNSENT
+from sip_stager.transport import tcp
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.listening import PATIENCE, TcpServer
 
@@ -83,11 +82,23 @@ async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
         edge.send(b"again", target)
         assert await peer.read(5) == b"again"
         assert upstream.peers.empty()
-        assert edge.edge.connections == 1
+        assert edge.edge.connections == {"accepted": 0, "opened": 1}
         peer.send(ANSWER)
         data, flow = await edge.next()
         assert data == ANSWER
         assert flow[:4] == target[:4]
+
+
+async def test_a_connection_leaves_from_the_address_that_its_listener_has(
+    edge: Listening,
+) -> None:
+    await edge.edge.listen("TCP", ("127.0.0.2", 0), 3)
+    await edge.edge.listen("TCP", ("0.0.0.0", 0), 4)
+    async with TcpServer() as upstream:
+        for interface, local in ((3, "127.0.0.2"), (4, "127.0.0.1")):
+            edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, interface))
+            peer = await upstream.next()
+            assert peer.writer.get_extra_info("peername")[0] == local
 
 
 async def test_a_connection_that_was_closed_is_opened_anew(edge: Listening) -> None:
@@ -155,7 +166,7 @@ async def test_a_connection_that_does_not_open_is_given_up(
 async def test_only_so_many_messages_wait_for_a_connection(
     edge: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp, "MOST_WAITING", 2)
+    monkeypatch.setattr(tcp, "MOST_UNSENT", 2)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         for number in range(3):
@@ -164,48 +175,13 @@ async def test_only_so_many_messages_wait_for_a_connection(
         assert await (await upstream.next()).read(2) == b"01"
 
 
-@pytest.mark.parametrize("bound", ["MOST_ACCEPTED", "MOST_PER_SOURCE"])
-async def test_only_so_many_connections_are_kept(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch, bound: str
-) -> None:
-    monkeypatch.setattr(tcp, bound, 1)
-    async with await edge.connect() as first:
-        first.send(USUAL)
-        assert (await edge.next())[0] == USUAL
-        async with await edge.connect() as second:
-            assert await second.closed()
-        assert edge.dropped == ["too_many_connections"]
-        first.send(ANSWER)
-        assert (await edge.next())[0] == ANSWER
-
-
-async def test_a_peer_that_connects_and_says_nothing_is_cut(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "PATIENCE", 0.05)
-    async with await edge.connect() as silent, await edge.connect() as speaking:
-        speaking.send(USUAL)
-        assert (await edge.next())[0] == USUAL
-        silent.send(USUAL[:100])
-        assert await silent.closed()
-        speaking.send(ANSWER)
-        assert (await edge.next())[0] == ANSWER
-
-
-async def test_an_address_that_is_none_is_told(edge: Listening) -> None:
-    edge.send(b"1", Flow("TCP", "name.example", 5060, 2))
+@pytest.mark.parametrize(
+    ("host", "port"), [("name.example", 5060), ("127.0.0.1", 70000), ("\0", 5060), ("::1", 5060)]
+)
+async def test_an_address_that_is_none_is_told(edge: Listening, host: str, port: int) -> None:
+    edge.send(b"1", Flow("TCP", host, port, 2))
     assert await edge.failure()
-
-
-async def test_a_peer_that_does_not_read_is_cut(edge: Listening) -> None:
-    async with await edge.connect() as peer:
-        peer.send(USUAL)
-        _, flow = await edge.next()
-        async with asyncio.timeout(PATIENCE):
-            while not edge.dropped:
-                edge.send(b"x" * (MOST_UNSENT // 4), flow)
-                await asyncio.sleep(0)
-        await edge.until_connections_are(0)
+    assert edge.edge.connections["opened"] == 0
 
 
 async def test_a_peer_that_says_no_more_is_answered_no_more(edge: Listening) -> None:

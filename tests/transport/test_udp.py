@@ -63,6 +63,8 @@ async def test_an_empty_datagram_is_one(edge: Listening) -> None:
         (b"x" * 70000, Flow("UDP", "127.0.0.1", 9, 0)),
         (b"x", Flow("UDP", "255.255.255.255", 9, 0)),
         (b"x", Flow("UDP", "::1", 9, 0)),
+        (b"x", Flow("UDP", "127.0.0.1", 70000, 0)),
+        (b"x", Flow("UDP", "\0", 9, 0)),
     ],
 )
 async def test_what_can_not_be_sent_is_told_later_and_never_raised(

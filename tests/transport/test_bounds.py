@@ -1,0 +1,268 @@
+"""What a peer may take of a stream: time, memory, connections, and turns of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.ports import Flow
+from sip_stager.transport.stream import BATCH, LARGE, MOST_UNSENT
+from tests.support.torture import ANSWER, USUAL
+from tests.transport.listening import PATIENCE, TcpPeer, TcpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.transport.listening import Listening
+
+    Listen = Callable[..., Awaitable[Listening]]
+
+MANY = b"A sip:a@b SIP/2.0\r\nl:0\r\n\r\n"
+
+
+async def drip(peer: TcpPeer, data: bytes) -> None:
+    """Send byte by byte until the other end has had enough of it."""
+    for byte in data:
+        peer.send(bytes([byte]))
+        await asyncio.sleep(0.01)
+
+
+async def cut_while_dripping(peer: TcpPeer) -> None:
+    dripping = asyncio.create_task(drip(peer, USUAL * 100))
+    assert await peer.closed()
+    dripping.cancel()
+    await asyncio.gather(dripping, return_exceptions=True)
+
+
+async def test_a_peer_that_connects_and_says_nothing_is_cut(listening: Listen) -> None:
+    edge = await listening(message_time=0.1)
+    async with await edge.connect() as silent, await edge.connect() as speaking:
+        speaking.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+        silent.send(b"\r\n\r\n")  # a keepalive is no message
+        assert await silent.closed()
+        speaking.send(ANSWER)
+        assert (await edge.next())[0] == ANSWER
+    assert edge.dropped == ["too_slow"]
+
+
+@pytest.mark.parametrize("before", [b"", USUAL])
+async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
+    listening: Listen, before: bytes
+) -> None:
+    edge = await listening(message_time=0.1)
+    async with await edge.connect() as peer:
+        peer.send(before)
+        await cut_while_dripping(peer)
+    assert edge.arrived.qsize() == (1 if before else 0)
+    assert edge.dropped == ["too_slow"]
+    await edge.until_connections_are(0)
+
+
+async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(listening: Listen) -> None:
+    edge = await listening(message_time=0.1)
+    async with TcpServer() as upstream:
+        target = Flow("TCP", "127.0.0.1", upstream.port, 2)
+        edge.send(b"1", target)
+        await cut_while_dripping(await upstream.next())
+        assert await edge.lost_flow() == target
+
+
+async def test_time_counts_from_the_beginning_of_each_message(listening: Listen) -> None:
+    edge = await listening(message_time=0.5)
+    async with await edge.connect() as peer:
+        peer.send(USUAL[:100])
+        for _ in range(8):  # each begins in the segment that ends the one before
+            peer.send(USUAL[100:] + USUAL[:100])
+            assert (await edge.next())[0] == USUAL
+            await asyncio.sleep(0.1)
+        peer.send(USUAL[100:] + b"\r\n")
+        await asyncio.sleep(0.6)  # between messages there is no hurry, nor in half a keepalive
+        peer.send(b"\r\n" + ANSWER)
+        assert await peer.read(2) == b"\r\n"
+    assert edge.dropped == []
+
+
+async def test_a_connection_without_traffic_is_closed_in_the_end(listening: Listen) -> None:
+    edge = await listening(idle=0.3)
+    async with TcpServer() as upstream, await edge.connect() as peer, await edge.connect() as quiet:
+        target = Flow("TCP", "127.0.0.1", upstream.port, 2)
+        edge.send(b"1", target)
+        peer.send(USUAL)
+        quiet.send(USUAL)
+        for _ in range(10):  # keepalives, and what we send, are traffic
+            peer.send(b"\r\n\r\n")
+            edge.send(b"1", target)
+            await asyncio.sleep(0.05)
+            assert await peer.read(2) == b"\r\n"
+        assert await quiet.closed()
+        assert edge.edge.connections == {"accepted": 1, "opened": 1}
+        assert await peer.closed()
+        assert await (await upstream.next()).closed()
+    assert edge.lost.empty()  # nothing was under way
+    assert edge.dropped == []
+
+
+@pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
+async def test_only_so_many_connections_of_peers_are_kept(listening: Listen, bound: str) -> None:
+    edge = await listening(**{bound: 1})
+    async with await edge.connect() as first:
+        first.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+        async with await edge.connect() as second:
+            assert await second.closed()
+        assert edge.dropped == ["too_many_connections"]
+        first.send(ANSWER)
+        assert (await edge.next())[0] == ANSWER
+    await edge.until_connections_are(0)
+    async with await edge.connect() as third:
+        third.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+
+
+@pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
+async def test_only_so_many_connections_are_opened(listening: Listen, bound: str) -> None:
+    edge = await listening(**{bound: 1})
+    async with TcpServer() as one, TcpServer() as other:
+        edge.send(b"1", Flow("TCP", "127.0.0.1", one.port, 2))
+        peer = await one.next()
+        edge.send(b"2", Flow("TCP", "127.0.0.1", other.port, 2))
+        assert edge.failures.empty()
+        assert await edge.failure() == "too many connections"
+        peer.writer.close()
+        await edge.until_connections_are(0)
+        edge.send(b"3", Flow("TCP", "127.0.0.1", other.port, 2))
+        assert await (await other.next()).read(1) == b"3"
+
+
+async def test_what_peers_open_leaves_room_for_what_we_open(listening: Listen) -> None:
+    edge = await listening(connections=1)
+    async with TcpServer() as upstream, await edge.connect():
+        await edge.until_connections_are(1)
+        edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
+        assert await (await upstream.next()).read(1) == b"1"
+
+
+async def test_a_peer_that_does_not_read_is_cut(edge: Listening) -> None:
+    async with await edge.connect() as peer:
+        peer.send(USUAL)
+        _, flow = await edge.next()
+        async with asyncio.timeout(PATIENCE):
+            while not edge.dropped:
+                edge.send(b"x" * (MOST_UNSENT // 4), flow)
+                await asyncio.sleep(0)
+        await edge.until_connections_are(0)
+    assert edge.dropped == ["too_slow"]
+
+
+async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not_read(
+    listening: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
+    edge = await listening(idle=0.3)
+    async with await edge.connect() as peer:
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        peer.send(USUAL)
+        _, flow = await edge.next()
+        for _ in range(30):  # until the kernel takes no more
+            edge.send(b"x" * (MOST_UNSENT // 8), flow)
+            await asyncio.sleep(0)
+            if edge.dropped:
+                break
+        await edge.until_connections_are(0)
+
+
+async def test_a_body_that_is_too_long_is_answered_and_closes_the_connection(
+    edge: Listening,
+) -> None:
+    edge.reply = ANSWER
+    async with await edge.connect() as peer:
+        peer.send(b"BYE sip:a@b SIP/2.0\r\nl: 2147483648\r\n\r\n" + b"x" * 100_000)
+        assert await peer.read(len(ANSWER)) == ANSWER
+        peer.send(b"x" * 100_000)  # it is not read as a message, nor does it reset the answer
+        assert await peer.closed()
+    assert edge.arrived.qsize() == 1
+    assert edge.dropped == ["malformed"]
+    await edge.until_connections_are(0)
+
+
+async def test_who_goes_on_after_a_fault_is_cut(
+    edge: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
+    async with await edge.connect() as peer:
+        peer.send(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            while sum(edge.edge.connections.values()):
+                peer.send(b"x")
+                await asyncio.sleep(0.01)
+
+
+async def test_after_a_fault_answers_take_another_connection(edge: Listening) -> None:
+    async with TcpServer() as sent_by, await edge.connect() as peer:
+        peer.send(USUAL + b"GET / HTTP/1.1\r\n\r\n")
+        _, flow = await edge.next()
+        assert await peer.reader.read() == b""
+        edge.send(ANSWER, flow._replace(port=sent_by.port))
+        assert await (await sent_by.next()).read(len(ANSWER)) == ANSWER
+
+
+async def test_the_loop_gets_its_turn_after_each_batch_of_a_segment(edge: Listening) -> None:
+    turns: list[int] = []
+
+    def receive(data: bytes, flow: Flow) -> None:
+        edge.receive(data, flow)
+        if not turns or turns[-1] != -1:
+            turns.append(-1)
+            edge.loop.call_soon(lambda: turns.__setitem__(-1, edge.arrived.qsize()))
+
+    edge.edge.attach(receive)
+    async with await edge.connect() as peer:
+        peer.send(MANY * (BATCH * 5) + b"\r\n\r\n")
+        assert await peer.read(2) == b"\r\n"
+    assert edge.arrived.qsize() == BATCH * 5
+    assert turns
+    assert max(b - a for a, b in zip([0, *turns], turns, strict=False)) <= BATCH
+
+
+async def test_messages_larger_than_a_segment_arrive_in_their_order(edge: Listening) -> None:
+    messages = [
+        b"A sip:a@b SIP/2.0\r\nl:%d\r\n\r\n" % 60_000 + bytes([number]) * 60_000
+        for number in range(40)
+    ]
+    assert sum(map(len, messages)) > 30 * LARGE
+    async with await edge.connect() as peer:
+        peer.send(b"".join(messages))
+        assert [(await edge.next())[0] for _ in messages] == messages
+        peer.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+
+
+async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(edge: Listening) -> None:
+    async with await edge.connect() as peer:
+        peer.send(MANY * (BATCH * 3) + b"GET / HTTP/1.1\r\n\r\n" + MANY)
+        assert await peer.closed()
+    assert edge.arrived.qsize() == BATCH * 3
+    assert edge.dropped == ["malformed"]
+
+
+async def test_a_peer_that_is_gone_without_a_word_is_found_out_by_the_kernel(
+    edge: Listening,
+) -> None:
+    async with TcpServer() as upstream, await edge.connect():
+        edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
+        await upstream.next()
+        await edge.until_connections_are(2)
+        for connection in (*edge.edge._tcp.accepted, *edge.edge._tcp.ours):
+            assert connection._transport
+            kept = connection._transport.get_extra_info("socket")
+            level = socket.IPPROTO_TCP
+            assert kept.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            asked = kept.getsockopt(level, socket.TCP_KEEPIDLE)
+            again = kept.getsockopt(level, socket.TCP_KEEPINTVL)
+            often = kept.getsockopt(level, socket.TCP_KEEPCNT)
+            assert 10 <= asked + again * often <= 20
+            assert 10_000 <= kept.getsockopt(level, socket.TCP_USER_TIMEOUT) <= 20_000

@@ -1,0 +1,194 @@
+"""What is told when nothing reaches an address: ICMP errors, and connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.ports import Flow
+from sip_stager.transport import icmp
+from tests.support.torture import ANSWER, USUAL
+from tests.transport.listening import TcpServer, UdpPeer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.transport.listening import Listening
+
+    Listen = Callable[..., Awaitable[Listening]]
+
+
+def nobody(host: str = "127.0.0.1", interface: int = 0) -> Flow:
+    """An address of this machine that nobody listens at."""
+    with UdpPeer(host) as gone:
+        return Flow("UDP", host, gone.port, interface)
+
+
+@pytest.mark.parametrize(("host", "interface"), [("127.0.0.1", 0), ("::1", 1)])
+@pytest.mark.parametrize("data", [b"short", USUAL, USUAL * 40])
+async def test_an_icmp_error_is_told_of_the_address_that_was_not_reached(
+    edge: Listening, host: str, interface: int, data: bytes
+) -> None:
+    """RFC 3261 18.4: "Host, network, port or protocol unreachable errors, or parameter problem
+    errors SHOULD cause the transport layer to inform the transport user of a failure in sending."
+    """
+    target = nobody(host, interface)
+    edge.send(data, target)
+    assert await edge.lost_flow() == target
+    assert edge.failures.empty()
+    assert edge.dropped == ["send_failed"]
+
+
+async def test_a_listener_hears_and_tells_on_after_an_error(edge: Listening) -> None:
+    with UdpPeer() as peer:
+        for _ in range(3):
+            target = nobody()
+            edge.send(USUAL, target)
+            assert await edge.lost_flow() == target
+            peer.send(b"x", edge.ports[0])
+            assert (await edge.next())[0] == b"x"
+
+
+async def test_a_storm_of_errors_is_told_once_for_each_address(edge: Listening) -> None:
+    targets = {nobody() for _ in range(3)}
+    for number in range(300):
+        for target in targets:
+            edge.send(USUAL + b"%d" % number, target)
+    assert {await edge.lost_flow() for _ in targets} == targets
+    await asyncio.sleep(2 * icmp.PAUSE)
+    assert edge.lost.empty()
+
+
+async def test_an_error_fails_nothing_that_is_sent_to_others(edge: Listening) -> None:
+    target = nobody()
+    with UdpPeer() as peer:
+        for number in range(100):
+            edge.send(b"to nobody", target)
+            edge.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
+        for number in range(100):
+            assert await peer.next() == b"%d" % number
+    await edge.lost_flow()
+    assert edge.failures.empty()
+
+
+async def test_an_error_fails_nothing_that_is_read(edge: Listening) -> None:
+    target = nobody()
+    with UdpPeer() as peer:
+        for number in range(100):
+            peer.send(b"%d" % number, edge.ports[0])
+            edge.send(b"to nobody", target)
+        for number in range(100):
+            assert (await edge.next())[0] == b"%d" % number
+
+
+async def test_errors_do_not_keep_the_loop_busy(edge: Listening) -> None:
+    listener = edge.edge._udp[0]
+    for number in range(3 * icmp.BATCH):
+        edge.send(b"%d" % number, nobody())
+    await edge.lost_flow()
+    with pytest.raises(BlockingIOError):
+        listener._socket.recvmsg(1, 1, socket.MSG_ERRQUEUE)
+    assert not listener._errors._watch or listener._errors._watch.poll(0) == []
+
+
+async def test_an_error_that_does_not_quote_what_was_sent_is_not_believed(
+    edge: Listening,
+) -> None:
+    forged, real = nobody(), nobody()
+    edge.edge._udp[0]._socket.sendto(USUAL + b"1", (forged.host, forged.port))
+    edge.send(ANSWER, real)
+    assert await edge.lost_flow() == real
+    assert edge.lost.empty()
+    assert edge.dropped == ["send_failed"]
+
+
+async def test_only_what_was_sent_of_late_is_known(
+    edge: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(icmp, "KEPT", 2)
+    with UdpPeer() as peer:
+        for number in range(10):
+            edge.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
+        assert list(edge.edge._udp[0]._errors._sent) == [b"8", b"9"]
+
+
+async def test_nothing_is_told_after_the_end(edge: Listening) -> None:
+    edge.send(USUAL, nobody())
+    await asyncio.sleep(icmp.PAUSE / 2)
+    await edge.edge.close()
+    await asyncio.sleep(icmp.PAUSE)
+    assert edge.lost.empty()
+
+
+async def test_where_the_system_does_not_tell_of_errors_they_harm_nobody(
+    listening: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(icmp, "AVAILABLE", False)
+    edge = await listening()
+    edge.send(USUAL, nobody())
+    edge.send(b"x" * 70000, nobody())  # fails at once
+    assert await edge.failure()
+    with UdpPeer() as peer:
+        peer.send(b"x", edge.ports[0])
+        assert (await edge.next())[0] == b"x"
+    assert edge.lost.empty()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_that_we_opened_and_that_breaks_is_told_once(
+    edge: Listening, *, reset: bool
+) -> None:
+    """RFC 3261 18.4: "If the transport user asks for a message to be sent over a reliable
+    transport, and the result is a connection failure, the transport layer SHOULD inform the
+    transport user of a failure in sending."
+    """
+    async with TcpServer() as upstream:
+        target = Flow("TCP", "127.0.0.1", upstream.port, 2)
+        edge.send(USUAL, target)
+        peer = await upstream.next()
+        assert await peer.read(len(USUAL)) == USUAL
+        if reset:
+            peer.writer.transport.abort()
+        else:
+            peer.writer.close()
+        assert await edge.lost_flow() == target
+        await edge.until_connections_are(0)
+        edge.send(ANSWER, target)
+        assert await (await upstream.next()).read(len(ANSWER)) == ANSWER
+        assert edge.lost.empty()
+
+
+async def test_a_connection_whose_peer_loses_its_meaning_is_lost(edge: Listening) -> None:
+    async with TcpServer() as upstream:
+        target = Flow("TCP", "127.0.0.1", upstream.port, 2)
+        edge.send(USUAL, target)
+        (await upstream.next()).send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        assert await edge.lost_flow() == target
+
+
+async def test_a_connection_that_a_peer_opened_is_not_told_of(edge: Listening) -> None:
+    async with await edge.connect() as peer:
+        peer.send(USUAL)
+        await edge.next()
+        peer.writer.transport.abort()
+        await edge.until_connections_are(0)
+    assert edge.lost.empty()
+
+
+async def test_a_connection_that_does_not_open_is_told_to_its_messages_alone(
+    edge: Listening,
+) -> None:
+    edge.send(USUAL, nobody()._replace(transport="TCP", interface=2))
+    assert await edge.failure()
+    await edge.until_connections_are(0)
+    assert edge.lost.empty()
+
+
+async def test_what_is_lost_is_nobodys_where_nobody_asks(edge: Listening) -> None:
+    edge.edge.attach(edge.receive)
+    edge.send(USUAL, nobody())
+    await asyncio.sleep(2 * icmp.PAUSE)
+    assert edge.dropped == ["send_failed"]
