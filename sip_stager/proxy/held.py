@@ -60,6 +60,7 @@ class HeldInvite:
         """Stop staging and end the call; nothing goes upstream."""
         if self._staging is not None:
             self._staging.cancel()
+            self._staging = None  # what it is cancelled by holds its frame, which holds us: a cycle
         self._server.respond(self._facilities.response(self._request, 487))
         self._facilities.notify(CallEnded(self._call, "", "cancelled", 487, self._elapsed()))
 

@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._body_most = body_most
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser
         self._transport: asyncio.Transport
         self._result: asyncio.Future[Result] | None = None
         self._answer = Answer()
@@ -112,6 +112,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, which is ready: TLS included."""
         self._transport = cast("asyncio.Transport", transport)
+        self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         """Read on; what nobody has asked for ends the connection."""
@@ -130,6 +131,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way, with an answer where its end is the connection's."""
         self._ended(self)
+        del self._parser  # it holds our methods: a cycle, and nobody looks for those during calls
         if self._result is None:
             return
         if exc is None and self._answer.status and self._until_closed():

@@ -68,7 +68,10 @@ class HttpTransport(httpx.AsyncBaseTransport):
         result = await pool.exchange(head, body, phases)
         if isinstance(result, Answer):
             return _Ready(result, request)
-        raise result
+        try:
+            raise result
+        finally:
+            del result  # this frame is in its traceback: a cycle, and nobody looks for those
 
     async def aclose(self) -> None:
         """Close every connection."""
