@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from sip_stager.ports import Clock
 
 
+FEW = 1000
+"""Timers of one length that are not worth a sweep."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timers:
     """RFC 3261 table 4, in seconds."""
@@ -56,39 +60,58 @@ class _Entry:
         self.arguments = ()
 
 
+class _Lane(deque[_Entry]):
+    """Timers of one length; ``most`` is how many it may hold before it is swept."""
+
+    __slots__ = ("most",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = FEW
+
+    def sweep(self) -> None:
+        """Let go what was cancelled: most timers are, and a long one would stay for minutes."""
+        alive = [entry for entry in self if entry.callback is not None]
+        self.clear()
+        self.extend(alive)
+        self.most = max(FEW, 2 * len(alive))
+
+
 class LaneClock:
     """A ``Clock`` for delays of few different lengths.
 
     Timers of one length end in the order in which they began, so each length is a first-in
     first-out lane with one timer of the real clock at its head: a third of the cost of a heap.
+    A lane holds at most ``FEW`` timers, or twice as many as were alive when it was last swept.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lanes: dict[float, deque[_Entry]] = {}
+        self._lanes: dict[float, _Lane] = {}
         self.time = clock.time
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> _Entry:
         """Call ``callback(*args)`` after ``delay`` seconds."""
         lane = self._lanes.get(delay)
         if lane is None:
-            lane = self._lanes[delay] = deque()
+            lane = self._lanes[delay] = _Lane()
+            self._clock.call_later(delay, self._due, delay, lane)
+        elif len(lane) >= lane.most:
+            lane.sweep()
         entry = _Entry(self.time() + delay, callback, args)
         lane.append(entry)
-        if len(lane) == 1:
-            self._clock.call_later(delay, self._due, delay, lane)
         return entry
 
-    def _due(self, delay: float, lane: deque[_Entry]) -> None:
+    def _due(self, delay: float, lane: _Lane) -> None:
         """End what is due, and wait for the next that was not cancelled."""
         now = self.time()
         try:
             while lane and (lane[0].callback is None or lane[0].due <= now):
-                callback, arguments = lane[0].callback, lane[0].arguments
-                lane[0].cancel()
+                entry = lane.popleft()
+                callback, arguments = entry.callback, entry.arguments
+                entry.cancel()
                 if callback is not None:
                     callback(*arguments)
-                lane.popleft()
         finally:
             if lane:
                 self._clock.call_later(max(lane[0].due - now, 0.0), self._due, delay, lane)

@@ -55,7 +55,8 @@ class Scene:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock)
         self.events: list[Event] = []
-        around = Surroundings(LaneClock(self.clock), self.transport, self.events.append, timers)
+        self.lanes = LaneClock(self.clock)
+        around = Surroundings(self.lanes, self.transport, self.events.append, timers)
         self.layer = TransactionLayer(around)
         self.layer.attach(self)
         self.told: list[str] = []

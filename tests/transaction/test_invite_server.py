@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import State
 from sip_stager.transaction.invite_server import InviteServerTransaction
 from tests.support.conversation import ALICE, ALICE_TCP
@@ -272,15 +273,54 @@ def test_it_is_destroyed_when_it_is_terminated(
     assert scene.told == ["INVITE", "ACK", "INVITE"]
 
 
-@pytest.mark.parametrize("status", [200, 486])
-def test_who_works_on_an_invite_is_forgotten_with_its_final_response(
-    scene: Scene, status: int
-) -> None:
+def invited(scene: Scene) -> InviteServerTransaction:
     scene.receive(request())
     server = scene.servers[-1]
     assert isinstance(server, InviteServerTransaction)
     server.owner = scene
+    server.answered = lambda: scene.told.append("answered")
+    return server
+
+
+@pytest.mark.parametrize("status", [200, 486])
+def test_who_works_on_an_invite_is_forgotten_with_its_final_response(
+    scene: Scene, status: int
+) -> None:
+    server = invited(scene)
     scene.respond(180)
     kept = [server.owner]
+    assert scene.told == ["INVITE"]
     scene.respond(status)
     assert [*kept, server.owner] == [scene, None]
+    assert scene.told == ["INVITE", "answered"]
+    assert scene.lifetime() == 32
+    assert scene.told == ["INVITE", "answered"]
+
+
+def test_who_works_on_an_invite_is_forgotten_when_it_is_abandoned(scene: Scene) -> None:
+    server = invited(scene)
+    server.abandon()
+    assert server.owner is None
+    assert scene.told == ["INVITE", "answered"]
+    assert scene.over
+
+
+def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: Scene) -> None:
+    """RFC 3261 8.2.7: "If a stateless UAS receives a retransmission of a request, it regenerates
+    the response and resends it, just as if it were replying to the first instance of the request."
+    """
+    for _ in range(2):
+        invited(scene).dismiss(make_response(request(), 403, b"ours"))
+        assert scene.alive == 0
+    assert scene.take() == ["403 INVITE"] * 2
+    assert scene.told == ["INVITE", "answered"] * 2
+    assert scene.over
+
+
+def test_the_to_tag_is_that_of_the_last_provisional_response(scene: Scene) -> None:
+    server = invited(scene)
+    tags = [server.to_tag]
+    for tag in (b"", b"one", b"two"):
+        server.respond(make_response(request(), 180, tag))
+        tags.append(server.to_tag)
+    assert tags == [b"", b"", b"one", b"two"]

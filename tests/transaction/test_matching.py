@@ -59,6 +59,28 @@ def test_an_invite_and_its_cancel_are_answered_apart(scene: Scene) -> None:
     assert (invited.heard, cancelled.heard) == (["487"], ["200"])
 
 
+def test_a_response_to_an_ack_is_dropped(scene: Scene) -> None:
+    """RFC 3261 17: "The client transaction is also responsible for receiving responses and
+    delivering them to the TU, filtering out any response retransmissions or disallowed responses
+    (such as a response to ACK)."
+    """
+    sent, answers = scene.send("INVITE")
+    scene.answer(sent, 486)
+    ack = request("ACK", branch="z9hG4bK-ours", to_tag="bob")
+    scene.receive(response(ack, 200), BOB)
+    assert answers.heard == ["486"]
+    assert scene.dropped == ["stray_response"]
+
+
+def test_an_ack_is_sent_without_a_transaction(scene: Scene) -> None:
+    """RFC 3261 17.1: "There is no client transaction for ACK. If the TU wishes to send an ACK, it
+    passes one directly to the transport layer for transmission."
+    """
+    scene.layer.send(request("ACK"), BOB)
+    assert scene.times("ACK", 100) == [0]
+    assert scene.alive == 0
+
+
 def test_a_response_may_come_from_anywhere(scene: Scene) -> None:
     """RFC 3261 18.1.1: "The client MUST be prepared to receive responses on any address and port
     that would be selected by a server based on the procedures described in Section 5 of [4]."

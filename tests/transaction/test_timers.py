@@ -1,22 +1,52 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.transaction.timers import LaneClock, Timers
+from sip_stager.transaction.timers import FEW, LaneClock, Timers
+from tests.support.conversation import BOB
 from tests.support.fakes import FakeClock
+from tests.support.messages import request
+from tests.transaction.layer_scene import Answers, Scene
 
 if TYPE_CHECKING:
     from sip_stager.ports import Cancellable
 
 
-def test_patience_is_64_t1() -> None:
-    assert Timers().patience == 32.0
-    assert Timers(t1=0.1).patience == pytest.approx(6.4)
+@pytest.mark.parametrize(
+    ("t1", "t2", "patience", "d", "until_t2"),
+    [
+        (0.5, 4.0, 32.0, 32.0, 3.5),
+        (0.25, 4.0, 16.0, 32.0, 3.75),
+        (1.0, 4.0, 64.0, 64.0, 3.0),
+        (0.5, 3.0, 32.0, 32.0, 3.5),
+        (2.0, 2.0, 128.0, 128.0, 2.0),
+    ],
+)
+def test_what_is_made_of_t1_and_t2(
+    t1: float, t2: float, patience: float, d: float, until_t2: float
+) -> None:
+    """RFC 3261 17.1.1.1: "Nearly all of the transaction timers described here scale with T1, and
+    changing T1 adjusts their values."
+    """
+    timers = Timers(t1, t2)
+    assert (timers.patience, timers.d, timers.until_t2) == (patience, d, until_t2)
+
+
+def test_the_defaults_are_the_rfcs() -> None:
+    """RFC 3261 17.1.1.1: "T1 is an estimate of the round-trip time (RTT), and it defaults to 500
+    ms."
+
+    RFC 3261 17.1.2.2: "The default value of T2 is 4s"
+
+    RFC 3261 17.1.2.2: "The default value of T4 is 5s."
+    """
+    assert (Timers().t1, Timers().t2, Timers().t4) == (0.5, 4.0, 5.0)
 
 
 Plan = list[tuple[float, float, bool]]
@@ -120,6 +150,111 @@ def test_a_timer_that_raises_does_not_stop_its_lane() -> None:
     world.advance(1.0)
     assert ended == [1, 2]
     assert world.waiting == 0
+
+
+class Kept:
+    def end(self) -> None:
+        raise AssertionError
+
+
+def test_what_a_cancelled_timer_would_have_called_is_let_go_at_once() -> None:
+    clock, kept = LaneClock(FakeClock()), Kept()
+    gone = weakref.ref(kept)
+    timer = clock.call_later(1.0, kept.end)
+    timer.cancel()
+    del kept
+    assert gone() is None
+
+
+def test_a_cancelled_timer_keeps_its_place_no_longer_than_its_time() -> None:
+    world, ended = FakeClock(), list[int]()
+    clock = LaneClock(world)
+    for number in range(100):
+        clock.call_later(4.0, ended.append, number)
+        for _ in range(10):
+            clock.call_later(4.0, print).cancel()
+        world.advance(1.0)
+        assert places(clock) <= 5 * 11
+    world.advance(4.0)
+    assert places(clock) == world.waiting == 0
+    assert ended == list(range(100))
+
+
+def test_no_more_places_are_kept_than_twice_what_is_alive() -> None:
+    world = FakeClock()
+    clock = LaneClock(world)
+    first = clock.call_later(181.0, print)
+    for _ in range(10 * FEW):
+        clock.call_later(181.0, print).cancel()
+        assert places(clock) <= FEW
+    alive = [clock.call_later(181.0, print) for _ in range(2 * FEW)]
+    for _ in range(10 * FEW):
+        clock.call_later(181.0, print).cancel()
+        assert places(clock) <= 2 * (len(alive) + 1) + FEW
+    for timer in (first, *alive):
+        timer.cancel()
+    world.advance(181.0)
+    assert places(clock) == world.waiting == 0
+
+
+def test_a_lane_that_is_swept_by_a_timer_of_its_own_loses_none() -> None:
+    world, ended = FakeClock(), list[int]()
+    clock = LaneClock(world)
+
+    def crowd() -> None:
+        for _ in range(FEW):
+            clock.call_later(1.0, print).cancel()
+        clock.call_later(1.0, ended.append, 2)
+
+    clock.call_later(1.0, crowd)
+    clock.call_later(1.0, ended.append, 1)
+    world.advance(1.0)
+    assert ended == [1]
+    world.advance(1.0)
+    assert ended == [1, 2]
+    assert world.waiting == 0
+
+
+def places(clock: LaneClock) -> int:
+    return sum(len(lane) for lane in clock._lanes.values())
+
+
+SETTINGS = st.tuples(st.floats(0.01, 10), st.floats(1, 10), st.floats(0.01, 10)).map(
+    lambda drawn: Timers(drawn[0], drawn[0] * drawn[1], drawn[2])
+)
+
+
+@given(SETTINGS, st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=40))
+def test_there_are_few_lanes_whatever_the_settings_and_however_many_the_transactions(
+    timers: Timers, lives: list[tuple[int, float]]
+) -> None:
+    scene = Scene(timers)
+    for number, (kind, pause) in enumerate(lives):
+        live(scene, kind, f"z9hG4bK-{number}")
+        scene.clock.advance(pause)
+        assert len(scene.lanes._lanes) <= 13  # seven of timer A; T2, T4, D, 64*T1, until T2, 0
+    scene.clock.advance(10_000)
+    for client in [*scene.layer.invite_clients.values()]:
+        client.abandon()
+    for server in [*scene.layer.servers.values()]:
+        server.abandon()
+    assert scene.over
+    assert scene.lanes._lanes == {}
+
+
+def live(scene: Scene, kind: int, branch: str) -> None:
+    """Begin a transaction of each kind, and end some."""
+    if kind < 3:
+        method = ("INVITE", "INVITE", "BYE")[kind]
+        sent, answers = request(method, branch=branch), Answers()
+        start = scene.layer.start_invite if method == "INVITE" else scene.layer.start
+        start(sent, branch.encode(), BOB, answers)
+        if kind == 1:
+            scene.answer(sent, 486)
+    else:
+        scene.receive(request(("INVITE", "INVITE", "BYE")[kind - 3], branch=branch))
+        if kind < 5:
+            scene.respond((200, 486)[kind - 3])
 
 
 async def test_it_runs_on_a_loop() -> None:
