@@ -8,6 +8,12 @@ from sip_stager.sip.message import Message, Request, Response
 MOST_LINES = 256
 """Lines in the header of one message, folded ones counted; real ones have a few dozen."""
 
+METHODS = frozenset(
+    b"ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE "
+    b"UPDATE".split()
+)
+"""The methods that have been registered."""
+
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
 _AT_MOST_ONCE = (b"max-forwards", b"content-length")
 
@@ -16,7 +22,8 @@ def parse(data: bytes) -> Request | Response:
     """Parse a datagram or a message cut from a stream; raises ``Malformed``.
 
     Line breaks ahead of the message are skipped (RFC 3261 7.5), and bytes behind the body that
-    Content-Length announces are left out (18.3); everything else is written back as it came.
+    Content-Length announces are left out (18.3), and ``sip/2.0`` is written in capitals (7.1);
+    everything else is written back as it came.
     Only what can not be answered raises here: ``check`` finds the rest.
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
@@ -65,17 +72,25 @@ def check(request: Request) -> None:
 
     What a proxy does not use itself is not looked at.
     """
-    if request.version.upper() != b"SIP/2.0":
+    if request.version != b"SIP/2.0":
         raise Malformed("only SIP/2.0 is spoken here", 505)
-    if request.start_line != b"%b %b %b" % (request.method, request.uri_text, request.version):
+    if request.start_line.count(b" ") != 2 or b"\t" in request.start_line:
         raise Malformed("white space in the Request-Line")
     distinct = set(request.names)
     if not distinct.issuperset(_SINGLE) or len(distinct) != len(request.names):
         _check_counts(request)
+    fields, names = request.fields, request.names
+    if b"," in fields[names.index(b"from")]:  # a comma might make two addresses of one
+        _ = request.from_
+    if b"," in fields[names.index(b"to")]:
+        _ = request.to
     if request.cseq[1] != request.method:
-        raise Malformed("CSeq names another method")
+        status = 400 if request.method in METHODS else 501  # RFC 4475 3.1.2.18
+        raise Malformed("CSeq names another method", status)
     if not request.call_id:
         raise Malformed("Call-ID is empty")
+    if not request.top_via.readable:
+        raise Malformed("parameters of Via are not of the form ;name=value")
     check_body(request)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv6Address
+from urllib.parse import unquote_to_bytes
 
 from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
 
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):([^\x00-\x20\x7f<>\"]*)\Z")
-_HOST_PART = re.compile(
-    rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?(;[^?]*)?(\?.*)?\Z", re.DOTALL
-)
+_HOST = rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)"
+_MADDR = re.compile(_HOST)
+_HOST_PART = re.compile(_HOST + rb"(?::([0-9]{1,5}))?(;[^?]*)?(\?.*)?\Z", re.DOTALL)
+_THIRD_COLON = re.compile(r":::(?=[0-9]+\.)")
 _ADDRESS = re.compile(
     rb'\s*+(?:(?:"(?:[^"\\]|\\.)*"\s*+|[^"<>;,]*+)<([^<>]*+)>|([^\s"<>;,?]++))\s*+(;.*)?\Z',
     re.DOTALL,
@@ -31,9 +34,10 @@ class Uri:
 
     ``user`` is as it came, escapes and all, without a password; for a ``tel`` URI it is the
     number.  ``host`` is in lower case and without the brackets of IPv6, and empty for schemes
-    that have none.  ``headers`` is what follows the question mark.  ``transport`` is the one that
-    the URI asks for, in capitals, UDP by default (RFC 3263 4.1), and ``target`` the host to send
-    to: ``maddr`` goes ahead of the host (RFC 3261 19.1.1).
+    that have none.  ``parameters`` have their escapes undone, and ``headers`` is what follows the
+    question mark.  ``transport`` is the one that the URI asks for, in capitals, UDP by default
+    (RFC 3263 4.1), and ``target`` the host to send to: ``maddr`` goes ahead of the host (RFC 3261
+    19.1.1).
     """
 
     text: bytes
@@ -57,19 +61,19 @@ def _parse(text: bytes) -> Uri:
     if match is None or not match[2]:
         raise Malformed("not a URI")
     if len(text) > MOST_URI:
-        raise Malformed("the URI is too long", 414)
+        raise Malformed("the URI is too long")
     scheme, rest = match[1].lower(), match[2]
     if scheme == b"tel":
         number, semicolon, parameters = rest.partition(b";")
-        return Uri(text, scheme, number, parameters=parse_parameters(semicolon + parameters))
+        return Uri(text, scheme, number, parameters=_parameters(semicolon + parameters))
     if scheme not in {b"sip", b"sips"}:
         return Uri(text, scheme)
     userinfo, at, host_part = rest.rpartition(b"@")
     parts = _HOST_PART.match(host_part)
     if parts is None or (at and not userinfo):
         raise Malformed("not a SIP URI")
-    host = parts[1].strip(b"[]").decode("ascii").lower()
-    parameters = parse_parameters(parts[3]) if parts[3] else {}
+    host = _host(parts[1])
+    parameters = _parameters(parts[3]) if parts[3] else {}
     return Uri(
         text,
         scheme,
@@ -79,8 +83,44 @@ def _parse(text: bytes) -> Uri:
         parameters,
         (parts[4] or b"")[1:],
         (parameters.get(b"transport") or b"udp").decode("latin-1").upper(),
-        (parameters.get(b"maddr") or b"").decode("latin-1").strip("[]") or host,
+        _maddr(parameters) or host,
     )
+
+
+def _host(text: bytes) -> str:
+    """Read a host; raises ``Malformed`` for brackets around what is no IPv6 address.
+
+    A third colon ahead of an IPv4 part is one of the grammar's own mistakes (RFC 5118 4.10).
+    """
+    host = text.strip(b"[]").decode("ascii").lower()
+    if text[:1] != b"[":
+        return host
+    host = _THIRD_COLON.sub("::", host)
+    try:
+        IPv6Address(host)
+    except ValueError:
+        raise Malformed("not an IPv6 address") from None
+    return host
+
+
+def _maddr(parameters: Parameters) -> str:
+    maddr = parameters.get(b"maddr")
+    if not maddr:
+        return ""
+    if not _MADDR.fullmatch(maddr):
+        raise Malformed("maddr is not a host")
+    return _host(maddr)
+
+
+def _parameters(text: bytes) -> Parameters:
+    """Parse a URI's parameters: one that is spelled %6C%72 is lr (RFC 3261 19.1.4)."""
+    found = parse_parameters(text)
+    if b"%" not in text:
+        return found
+    plain: Parameters = {}
+    for name, value in found.items():
+        plain.setdefault(unquote_to_bytes(name).lower(), value and unquote_to_bytes(value))
+    return plain
 
 
 _kept = lru_cache(maxsize=4096)(_parse)

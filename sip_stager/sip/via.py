@@ -9,7 +9,7 @@ from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
 from sip_stager.sip.uri import DEFAULT_PORT, bracketed, port_number
 
 _VIA = re.compile(
-    rb"\s*+SIP\s*+/\s*+2\.0\s*+/\s*+([^\s/;,]++)\s++(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)\s*+"
+    rb"\s*+SIP\s*+/\s*+[^\s/;,]++\s*+/\s*+([^\s/;,]++)\s++(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)\s*+"
     rb"(?::\s*+([0-9]{1,5}+)\s*+)?(;.*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
@@ -22,13 +22,18 @@ COOKIE = b"z9hG4bK"
 
 
 class Via(NamedTuple):
-    """One Via value; ``host`` and ``port`` are its sent-by, the host without brackets."""
+    """One Via value; ``host`` and ``port`` are its sent-by, the host without brackets.
+
+    ``branch`` is empty where it identifies nothing: absent, or the cookie alone.  Where
+    ``readable`` is false there are parameters, but not of the form ;name=value.
+    """
 
     transport: str
     host: str
     port: int | None
     branch: bytes
     parameters: Parameters
+    readable: bool = True
 
     @property
     def sent_by(self) -> tuple[str, int]:
@@ -48,18 +53,27 @@ def branch_of(value: bytes) -> bytes:
 
 
 def parse_via(value: bytes) -> Via:
-    """Parse one Via value; raises ``Malformed``."""
+    """Parse one Via value; raises ``Malformed`` where it names nobody who could be answered.
+
+    The version is any: who speaks another one is told so (RFC 3261 21.5.7).
+    """
     match = _VIA.match(value)
     if match is None:
         raise Malformed("not a Via value")
     transport, host, port, rest = match.groups()
-    parameters = parse_parameters(rest) if rest else {}
+    readable = True
+    try:
+        parameters = parse_parameters(rest) if rest else {}
+    except Malformed:
+        parameters, readable = {}, False
+    branch = parameters.get(b"branch") or b""
     return Via(
         transport.decode("latin-1").upper(),
         host.strip(b"[]").decode("ascii").lower(),
         port_number(port),
-        parameters.get(b"branch") or b"",
+        branch if branch != COOKIE else b"",
         parameters,
+        readable,
     )
 
 

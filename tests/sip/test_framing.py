@@ -85,6 +85,9 @@ def test_a_double_line_break_between_messages_is_a_keepalive(
 
 
 def test_line_breaks_without_end_are_not_kept() -> None:
+    """RFC 3261 7.5: "Implementations processing SIP messages over stream-oriented transports MUST
+    ignore any CRLF appearing before the start-line".
+    """
     framer = Framer()
     for _ in range(10):
         assert list(framer.feed(b"\n" * MOST_HEADER)) == []

@@ -22,6 +22,7 @@ def stamp(value: bytes, host: str = "192.0.2.1", port: int = 1024) -> bytes:
         ),
         (b"SIP/2.0/UDP [2001:DB8::1]:5062;lr", "UDP", ("2001:db8::1", 5062)),
         (b"SIP/2.0/TLS-SCTP h ;x", "TLS-SCTP", ("h", 5060)),
+        (b"SIP/7.0/UDP h", "UDP", ("h", 5060)),
     ],
 )
 def test_a_via_is_taken_apart(value: bytes, transport: str, sent_by: tuple[str, int]) -> None:
@@ -34,14 +35,13 @@ def test_a_via_is_taken_apart(value: bytes, transport: str, sent_by: tuple[str, 
     [
         b"",
         b"SIP/2.0/UDP",
-        b"SIP/3.0/UDP h",
+        b"HTTP/1.1/TCP h",
         b"SIP/2.0 h",
         b"SIP/2.0/UDPh",
         b"SIP/2.0/UDP h:0",
         b"SIP/2.0/UDP h:65536",
         b"SIP/2.0/UDP h:",
         b"SIP/2.0/UDP 2001:db8::1",
-        b"SIP/2.0/UDP h;",
         b"SIP/2.0/UDP h x",
         b"SIP/2.0/UDP h, SIP/2.0/UDP i",
     ],
@@ -49,6 +49,29 @@ def test_a_via_is_taken_apart(value: bytes, transport: str, sent_by: tuple[str, 
 def test_what_is_no_via_is_malformed(value: bytes) -> None:
     with pytest.raises(Malformed):
         parse_via(value)
+
+
+@pytest.mark.parametrize("parameters", [b";", b";;branch=z9hG4bK1", b";=", b';x="', b";x y"])
+def test_parameters_that_can_not_be_read_leave_the_sent_by(parameters: bytes) -> None:
+    via = parse_via(b"SIP/2.0/UDP h:5070" + parameters)
+    assert (via.sent_by, via.branch, via.readable) == (("h", 5070), b"", False)
+    assert parse_via(b"SIP/2.0/UDP h;branch=z9hG4bK1").readable
+
+
+def test_the_cookie_alone_is_no_branch() -> None:
+    """RFC 4475 3.2.1: it promises an identifier and gives none."""
+    assert parse_via(b"SIP/2.0/UDP h;branch=z9hG4bK").branch == b""
+    assert parse_via(b"SIP/2.0/UDP h;branch=z9hG4bK1").branch == b"z9hG4bK1"
+
+
+@pytest.mark.parametrize("received", [b"2001:db8::9:255", b"[2001:db8::9:255]"])
+def test_received_is_read_with_brackets_and_without(received: bytes) -> None:
+    """RFC 5118 4.5."""
+    via = parse_via(b"SIP/2.0/UDP [2001:db8::9:1];received=" + received + b";branch=z9hG4bK1")
+    assert (via.host, via.branch, via.readable) == ("2001:db8::9:1", b"z9hG4bK1", True)
+    assert via.parameters[b"received"] == received
+    noted = stamp(b"SIP/2.0/UDP [2001:db8::9:1];received=" + received + b";x", "2001:db8::2")
+    assert noted == b"SIP/2.0/UDP [2001:db8::9:1];x;received=2001:db8::2"
 
 
 def test_the_branch_is_found_without_reading_the_rest() -> None:

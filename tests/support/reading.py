@@ -1,0 +1,77 @@
+"""Every way in which the program reads a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Message, Request, Response
+from sip_stager.sip.parser import check, check_body, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ACCESSORS: dict[str, Callable[[Request], object]] = {
+    "from_": lambda message: message.from_,
+    "from_tag": lambda message: message.from_tag,
+    "to": lambda message: message.to,
+    "to_tag": lambda message: message.to_tag,
+    "top_via": lambda message: message.top_via,
+    "branch": lambda message: message.branch,
+    "cseq": lambda message: message.cseq,
+    "cseq_method": lambda message: message.cseq_method,
+    "call_id": lambda message: message.call_id,
+    "values": lambda message: [message.values(name) for name in message.names],
+    "value": lambda message: [message.value(name) for name in message.names],
+    "first": lambda message: [message.first(name) for name in message.names],
+    "check_body": check_body,
+    "uri": lambda message: message.uri,
+    "check": check,
+    "stamped": lambda message: message.stamped("192.0.2.1", 5060).top_via,
+}
+OF_REQUESTS = {"uri", "check", "stamped"}
+
+
+def parsed(data: bytes) -> Request:
+    """Parse what must be a request."""
+    message = parse(data)
+    assert isinstance(message, Request)
+    return message
+
+
+def answered(data: bytes) -> Response:
+    """Parse what must be a response."""
+    message = parse(data)
+    assert isinstance(message, Response)
+    return message
+
+
+def with_fields(*fields: bytes) -> Request:
+    """Make an INVITE of nothing but these header fields."""
+    return parsed(b"\r\n".join([b"INVITE sip:a@b SIP/2.0", *fields, b"", b""]))
+
+
+def outcome(name: str, message: Message) -> str:
+    """Read one thing, and tell what came of it."""
+    try:
+        ACCESSORS[name](message)  # type: ignore[arg-type]
+    except Malformed:
+        return "malformed"
+    return "value"
+
+
+def outcomes(message: Message) -> set[str]:
+    """Read everything that there is to read, and tell what came of it."""
+    names = ACCESSORS if isinstance(message, Request) else ACCESSORS.keys() - OF_REQUESTS
+    return {outcome(name, message) for name in names}
+
+
+def status_of(data: bytes) -> int:
+    """Tell the status that a request deserves, 0 where it is sound."""
+    try:
+        request = parsed(data)
+        check(request)
+        _ = request.uri
+    except Malformed as fault:
+        return fault.status
+    return 0
