@@ -1,4 +1,4 @@
-"""Messages cut from a stream (RFC 3261 7.5, 18.3; RFC 5626 3.5.1)."""
+"""Messages cut from a stream (RFC 3261 7.5, 18.3; RFC 5626 5.4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_BODY = 65536
 """Bytes of a body; what fits into a datagram fits here."""
 
 PONG = b"\r\n"
-"""The answer to a keepalive of a double CR LF (RFC 5626 3.5.1)."""
+"""The answer to a keepalive of a double CR LF (RFC 5626 5.4)."""
 
 _LINE_BREAK = b"\r\n"
 _NO_LINE_BREAK = re.compile(rb"[^\r\n]")

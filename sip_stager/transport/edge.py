@@ -34,7 +34,7 @@ class Edge:
         self._notify = notify
         self._udp: dict[int, UdpListener] = {}
         self._tcp = TcpTransport(
-            loop, limits or Limits(), self._guarded, self._tell_lost, self._dropped
+            loop, limits or Limits(), self._arrived, self._tell_lost, self._dropped
         )
         self._receive: Receive | None = None
         self._lost: Lost | None = None
@@ -58,7 +58,7 @@ class Edge:
         """Bind the listener with that index and give its port; raises ``OSError``."""
         if transport == "TCP":
             return await self._tcp.listen(address, index)
-        listener = UdpListener(self._loop, address, index, self._guarded, self._not_reached)
+        listener = UdpListener(self._loop, address, index, self._arrived, self._not_reached)
         self._udp[index] = listener
         return listener.port
 
@@ -92,7 +92,7 @@ class Edge:
     def _not_sent(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:
         self._dropped(flow, "send_failed", why)
         if failed is not None:
-            failed(why)
+            self._guarded(failed, flow, why)
 
     def _not_reached(self, flow: Flow, why: str) -> None:
         self._dropped(flow, "send_failed", why)
@@ -100,14 +100,16 @@ class Edge:
 
     def _tell_lost(self, flow: Flow, why: str) -> None:
         if self._lost is not None:
-            self._lost(flow, why)
+            self._guarded(self._lost, flow, flow, why)
 
-    def _guarded(self, data: bytes, flow: Flow) -> None:
+    def _arrived(self, data: bytes, flow: Flow) -> None:
+        if self._receive is not None:
+            self._guarded(self._receive, flow, data, flow)
+
+    def _guarded(self, tell: Callable[..., None], flow: Flow, *facts: object) -> None:
         """Let a mistake of ours cost one message and nothing else."""
-        if self._receive is None:
-            return
         try:
-            self._receive(data, flow)
+            tell(*facts)
         except Exception as mistake:  # noqa: BLE001  the last line: nothing that is sent stops us
             _log.exception("a message was lost to a mistake of sip-stager's own")
             self._dropped(flow, "own_mistake", repr(mistake))

@@ -28,8 +28,8 @@ BATCH = 64
 """Errors read before the loop gets its turn again."""
 
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
-_BY_ICMP = {2, 3}
-_ERROR = struct.Struct("=IB")
+_UNREACHABLE = {(2, 3), (2, 12), (3, 1), (3, 4)}  # of ICMP, of ICMPv6; a parameter problem too
+_ERROR = struct.Struct("=IBB")
 _ROOM = 512
 
 
@@ -89,10 +89,10 @@ class ErrorQueue:
             self._watch.close()
             self._watch = None
 
-    def _gather(self, quoted: bytes, number: int, origin: int) -> None:
+    def _gather(self, quoted: bytes, number: int, origin: int, kind: int) -> None:
         """Keep whom an error is about; a datagram that was too long is cut when sent again."""
         flow = self._sent.get(quoted)
-        if flow is None or origin not in _BY_ICMP or number == errno.EMSGSIZE:
+        if flow is None or (origin, kind) not in _UNREACHABLE or number == errno.EMSGSIZE:
             return
         if not self._gathered:
             self._loop.call_later(PAUSE, self._tell)

@@ -1,4 +1,4 @@
-"""One TCP connection (RFC 3261 18.3, RFC 5626 3.5.1)."""
+"""One TCP connection (RFC 3261 18.3, RFC 5626 5.4)."""
 
 from __future__ import annotations
 

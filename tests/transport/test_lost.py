@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,33 @@ async def test_an_error_that_does_not_quote_what_was_sent_is_not_believed(
     assert edge.dropped == ["send_failed"]
 
 
+@pytest.mark.parametrize(
+    ("number", "origin", "kind", "told"),
+    [
+        (errno.ECONNREFUSED, 2, 3, True),
+        (errno.EHOSTUNREACH, 2, 3, True),
+        (errno.EPROTO, 2, 12, True),
+        (errno.ECONNREFUSED, 3, 1, True),
+        (errno.EPROTO, 3, 4, True),
+        (errno.EHOSTUNREACH, 2, 11, False),  # TTL exceeded
+        (errno.EHOSTUNREACH, 3, 3, False),
+        (errno.ECONNREFUSED, 2, 4, False),  # source quench
+        (errno.EMSGSIZE, 2, 3, False),  # the path takes less: it is cut when it is sent again
+        (errno.EMSGSIZE, 3, 2, False),
+        (errno.EMSGSIZE, 1, 0, False),  # our own kernel, and `send` said so
+    ],
+)
+async def test_only_errors_that_last_are_told(
+    edge: Listening, number: int, origin: int, kind: int, *, told: bool
+) -> None:
+    """RFC 3261 18.4: "Source quench and TTL exceeded ICMP errors SHOULD be ignored." """
+    errors, target = edge.edge._udp[0]._errors, nobody()
+    errors.sent(ANSWER, target)
+    errors._gather(ANSWER[: icmp.QUOTED], number, origin, kind)
+    await asyncio.sleep(2 * icmp.PAUSE)
+    assert edge.lost.qsize() == told
+
+
 async def test_only_what_was_sent_of_late_is_known(
     edge: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +169,7 @@ async def test_where_the_system_does_not_tell_of_errors_they_harm_nobody(
 async def test_a_connection_that_we_opened_and_that_breaks_is_told_once(
     edge: Listening, *, reset: bool
 ) -> None:
-    """RFC 3261 18.4: "If the transport user asks for a message to be sent over a reliable
+    """RFC 3261 18.4: "If the transport user asks for a request to be sent over a reliable
     transport, and the result is a connection failure, the transport layer SHOULD inform the
     transport user of a failure in sending."
     """
@@ -185,6 +213,32 @@ async def test_a_connection_that_does_not_open_is_told_to_its_messages_alone(
     assert await edge.failure()
     await edge.until_connections_are(0)
     assert edge.lost.empty()
+
+
+async def test_a_mistake_of_ours_in_what_is_lost_costs_nothing_else(edge: Listening) -> None:
+    def lost(flow: Flow, why: str) -> None:
+        edge.lost.put_nowait((flow, why))
+        raise LookupError("a mistake of ours")
+
+    edge.edge.attach(edge.receive, lost)
+    targets = {nobody(), nobody()}
+    for target in targets:
+        edge.send(str(target).encode(), target)
+    assert {await edge.lost_flow() for _ in targets} == targets
+    assert edge.dropped.count("own_mistake") == 2
+
+
+async def test_a_mistake_of_ours_when_a_message_fails_costs_nothing_else(edge: Listening) -> None:
+    def failed(why: str) -> None:
+        edge.failures.put_nowait(why)
+        raise LookupError("a mistake of ours")
+
+    target = nobody()._replace(transport="TCP", interface=2)
+    for _ in range(2):
+        edge.edge.send(USUAL, target, failed)
+    for _ in range(2):
+        assert await edge.failure()
+    assert edge.dropped.count("own_mistake") == 2
 
 
 async def test_what_is_lost_is_nobodys_where_nobody_asks(edge: Listening) -> None:

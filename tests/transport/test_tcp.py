@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 async def test_a_message_arrives_with_its_flow_and_is_answered_on_its_connection(
     edge: Listening,
 ) -> None:
+    """RFC 3261 18.2.2: "the response MUST be sent using the existing connection to the source of
+    the original request that created the transaction, if that connection is still open."
+    """
     edge.reply = ANSWER
     async with await edge.connect() as peer, await edge.connect():
         peer.send(USUAL)
@@ -31,6 +34,9 @@ async def test_a_message_arrives_with_its_flow_and_is_answered_on_its_connection
 
 
 async def test_messages_split_at_any_byte_and_glued_arrive_whole(edge: Listening) -> None:
+    """RFC 3261 18.3: "In the case of stream-oriented transports such as TCP, the Content-Length
+    header field indicates the size of the body."
+    """
     async with await edge.connect() as peer:
         peer.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for place in range(1, len(USUAL), 17):
@@ -41,6 +47,10 @@ async def test_messages_split_at_any_byte_and_glued_arrive_whole(edge: Listening
 
 
 async def test_a_keepalive_is_answered(edge: Listening) -> None:
+    """RFC 5626 5.4: "When a server receives a double CRLF sequence between SIP messages on a
+    connection-oriented transport such as TCP or SCTP, it MUST immediately respond with a single
+    CRLF over the same connection."
+    """
     async with await edge.connect() as peer:
         peer.send(b"\r\n")
         await asyncio.sleep(0.001)
@@ -73,6 +83,10 @@ async def test_a_mistake_of_ours_costs_one_message_of_a_stream(edge: Listening) 
 async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
     edge: Listening,
 ) -> None:
+    """RFC 3261 18: "It is RECOMMENDED that connections be kept open for some
+    implementation-defined duration after the last message was sent or received over that
+    connection."
+    """
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         for number in range(5):  # while it opens
@@ -114,6 +128,10 @@ async def test_a_connection_that_was_closed_is_opened_anew(edge: Listening) -> N
 
 
 async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(edge: Listening) -> None:
+    """RFC 3261 18.2.2: "If that connection is no longer open, the server SHOULD open a connection
+    to the IP address in the "received" parameter, if present, using the port in the "sent-by"
+    value, or the default port for that transport, if no port is specified."
+    """
     async with TcpServer() as sent_by:
         async with await edge.connect() as peer:
             peer.send(USUAL)
@@ -124,6 +142,7 @@ async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(edge: Li
 
 
 async def test_requests_do_not_take_a_connection_that_a_peer_opened(edge: Listening) -> None:
+    """RFC 5923 reuses a connection of the peer's by its TLS certificate; TCP alone has none."""
     async with await edge.connect() as peer:
         peer.send(USUAL)
         _, flow = await edge.next()
