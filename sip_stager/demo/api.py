@@ -89,11 +89,14 @@ class FakeApi:
         if request.path.startswith("/_fake/"):
             return await self._manage(request)
         self.stats.requests += 1
+        self.stats.under_way += 1
         try:
             response = await self._answer(request)
         except asyncio.CancelledError:
             self.stats.aborted += not request.get(faults.ENDED, False)
             raise
+        finally:
+            self.stats.under_way -= 1
         self.stats.responses[response.status] += 1
         return response
 

@@ -38,11 +38,14 @@ class StagedCall:
 class Stats:
     """What the server has seen; ``aborted`` counts requests whose client closed unanswered.
 
+    ``under_way`` are the requests that are being answered now.
+
     ``held`` is how long staging requests waited for their answer in all, in seconds: a timer comes
     a little late on the delay that it was given, and a measurement wants to know.
     """
 
     requests: int = 0
+    under_way: int = 0
     stage_requests: int = 0
     held: float = 0.0
     polls: int = 0

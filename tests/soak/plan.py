@@ -1,0 +1,152 @@
+"""What each side of a call is going to do, drawn by chance from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple
+
+DEADLINE = 1.0
+"""Seconds that the program gives the API."""
+
+CALLERS = {
+    "hangs up": 30,
+    "hangs up at once": 8,
+    "waits for the BYE": 10,
+    "cancels while staging": 8,
+    "cancels while ringing": 8,
+    "CANCEL crosses 200": 5,
+    "never ACKs": 3,
+    "repeats INVITE": 5,
+    "repeats ACK": 5,
+    "re-INVITE": 6,
+    "vanishes": 4,
+    "malformed INVITE": 2,
+    "garbage first": 2,
+    "unmapped number": 2,
+    "from no trunk": 2,
+}
+"""Each with its weight."""
+
+CALLEES = {
+    "answers": 30,
+    "answers at once": 10,
+    "early media": 6,
+    "many provisionals": 5,
+    "two 2xx": 5,
+    "BYEs first": 8,
+    "busy": 4,
+    "unavailable": 3,
+    "declines": 3,
+    "moved": 3,
+    "rings on": 5,
+    "silent": 2,
+    "487 late": 3,
+    "200 after CANCEL": 4,
+    "malformed, then answers": 3,
+    "malformed, then busy": 2,
+    "malformed, then silent": 1,
+    "vanishes after 180": 2,
+    "vanishes when up": 3,
+}
+
+
+class Answer(NamedTuple):
+    """How the API takes a call: the weight, the fields of a ``Behaviour``, whether it is staged."""
+
+    weight: float
+    behaviour: dict[str, Any]
+    staged: bool = False
+
+
+API = {
+    "good": Answer(60, {}, staged=True),
+    "good in 20 ms": Answer(15, {"delay": 0.02}, staged=True),
+    "good in 300 ms": Answer(8, {"delay": 0.3}, staged=True),
+    "good, then closes": Answer(2, {"fault": "close_after"}, staged=True),
+    "over the deadline": Answer(1, {"delay": 3 * DEADLINE}),
+    **{
+        f"{status}": Answer(0.7, {"status": status})
+        for status in (400, 401, 404, 408, 422, 429, 500, 502, 503)
+    },
+    **{
+        fault: Answer(0.5, {"fault": fault})
+        for fault in (
+            *("silent", "slow_headers", "drip", "reset", "hang_up", "truncated_body"),
+            *("truncated_json", "compressed", "redirect", "wrong_types", "numeric_call_id"),
+            *("no_call_id", "crlf_call_id"),
+        )
+    },
+    "oversized": Answer(0.1, {"fault": "oversized"}),
+}
+
+NUMBERS = {name: f"+336000000{ordinal:02}" for ordinal, name in enumerate(API)}
+"""The API goes by the number, so each of its ways has one."""
+
+UNMAPPED = "+33699999999"
+MOST_PATIENT = 4.5
+"""Seconds after which every caller cancels; above the deadline and timer B."""
+
+_UDP_ONLY = {"malformed INVITE", "garbage first", "from no trunk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One call; times are in seconds.
+
+    ``vanishes_at`` is the moment after which a caller that vanishes is not heard of again.
+    """
+
+    index: int
+    caller: str
+    api: str
+    callee: str
+    transport: str
+    vanishes_at: str
+    large: bool
+    wait: float  # before the CANCEL
+    patience: float
+    rings: float
+    talks: float
+    variant: int  # which malformed message
+
+    @property
+    def number(self) -> str:
+        """What is dialled."""
+        return UNMAPPED if self.caller == "unmapped number" else NUMBERS[self.api]
+
+    @property
+    def reaches_callee(self) -> bool:
+        """Whether the INVITE may be forwarded."""
+        refused = {"malformed INVITE", "unmapped number", "from no trunk"}
+        return self.caller not in refused and API[self.api].staged
+
+
+def draw(seed: int, index: int) -> Plan:
+    """Give the plan of a call; the same seed and index give the same plan."""
+    chance = Random(f"{seed}/{index}")
+    caller, callee = (_choose(chance, table) for table in (CALLERS, CALLEES))
+    api = _choose(chance, {name: answer.weight for name, answer in API.items()})
+    moments = ["INVITE", "100", "answer"]
+    if callee != "vanishes after 180":  # else nobody ends it before timer C, in 3 minutes
+        moments.append("ringing")
+    elif caller == "vanishes":
+        moments = ["answer"]
+    return Plan(
+        index=index,
+        caller=caller,
+        api=api,
+        callee=callee,
+        transport="TCP" if chance.random() < 0.25 and caller not in _UDP_ONLY else "UDP",
+        vanishes_at=chance.choice(moments),
+        large=chance.random() < 0.03,
+        wait=chance.random() * chance.choice((0.01, 0.1)),
+        patience=chance.choice((1.5, MOST_PATIENT)),
+        rings=chance.random() * 0.3,
+        talks=chance.random() * 0.3,
+        variant=chance.randrange(1000),
+    )
+
+
+def _choose(chance: Random, weights: dict[str, Any]) -> str:
+    return chance.choices(tuple(weights), tuple(weights.values()))[0]
