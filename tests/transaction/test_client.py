@@ -160,10 +160,11 @@ def test_repeated_responses_are_absorbed_while_completed(scene: Scene) -> None:
     sent, answers = scene.send("BYE")
     for status in (200, 200, 100, 481):
         scene.answer(sent, status)
+        scene.clock.advance(1)
     assert answers.heard == ["200"]
     assert scene.dropped == []
     assert scene.take() == ["BYE"]
-    assert scene.lifetime() == 5
+    assert scene.lifetime() == 1
 
 
 def test_it_is_destroyed_when_it_is_terminated(scene: Scene) -> None:
@@ -206,3 +207,4 @@ def test_request_and_user_are_let_go_with_the_final_response(scene: Scene) -> No
     scene.answer(sent, 200)
     assert [*kept, scene.client.request] == [sent, None]
     assert user() is None
+    assert len(scene.client._timers) == 1  # timer K

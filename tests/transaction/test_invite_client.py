@@ -1,4 +1,4 @@
-"""RFC 3261 17.1.1 with RFC 6026 8.4: timers A, B, D and M."""
+"""RFC 3261 17.1.1: timers A, B and D; of what is accepted, see test_accepted.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from sip_stager.transaction.base import State
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from tests.support.conversation import BOB
-from tests.support.messages import response
 from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, Answers, Scene
 
 if TYPE_CHECKING:
@@ -200,60 +199,6 @@ def test_what_is_no_refusal_is_dropped_after_a_refusal(scene: Scene) -> None:
     assert scene.client.state is State.COMPLETED
 
 
-@EITHER
-def test_a_2xx_is_passed_and_not_acknowledged(scene: Scene, flow: Flow, *, heard: bool) -> None:
-    """RFC 6026 8.4: "When a 2xx response is received while in either the "Calling" or "Proceeding"
-    states, the client transaction MUST transition to the "Accepted" state [...] The 2xx response
-    MUST be passed up to the TU."
-
-    RFC 6026 8.4: "The client transaction MUST NOT generate an ACK to the 2xx response -- its
-    handling is delegated to the TU."
-    """
-    sent, answers = ringing(scene, flow, heard=heard)
-    scene.answer(sent, 200)
-    assert scene.client.state is State.ACCEPTED
-    assert answers.heard == ["200"]
-    assert scene.times("", 31.875) == []
-
-
-@pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 16), (SLOW, 64)])
-def test_timer_m_is_64_t1(timers: Timers, seconds: float, flow: Flow) -> None:
-    """RFC 6026 8.4: "Timer M MUST be started with a value of 64*T1."
-
-    RFC 6026 8.4: "If Timer M fires while the client transaction is in the "Accepted" state, the
-    client transaction MUST move to the "Terminated" state."
-    """
-    scene = Scene(timers)
-    sent, _ = scene.send("INVITE", flow)
-    scene.answer(sent, 200)
-    assert scene.lifetime() == seconds
-    assert scene.over
-
-
-def test_every_2xx_is_passed_while_accepted_those_of_other_branches_too(scene: Scene) -> None:
-    """RFC 6026 8.4: "Any 2xx responses that match this client transaction and that are received
-    while in the "Accepted" state MUST be passed up to the TU. The client transaction MUST NOT
-    generate an ACK to the 2xx response. The client transaction takes no further action."
-    """
-    sent, answers = scene.send("INVITE")
-    scene.answer(sent, 200)
-    scene.answer(sent, 200)
-    scene.clock.advance(20)
-    scene.receive(response(sent, 202, tag="other"), BOB)
-    assert answers.heard == ["200", "200", "202"]
-    assert scene.take() == ["INVITE"]
-    assert scene.lifetime() == 12  # timer M is not begun anew
-
-
-def test_nothing_but_a_2xx_passes_while_accepted(scene: Scene) -> None:
-    """RFC 6026 7.2: in "Accepted" nothing but 2xx and timer M is an input."""
-    sent, answers = scene.send("INVITE")
-    for status in (200, 180, 486):
-        scene.answer(sent, status)
-    assert answers.heard == ["200"]
-    assert scene.take() == ["INVITE"]
-
-
 @pytest.mark.parametrize(("status", "sent_since"), [(200, []), (486, ["ACK"])])
 def test_it_is_destroyed_when_it_is_terminated(
     scene: Scene, status: int, sent_since: list[str]
@@ -300,7 +245,9 @@ def test_a_cancelled_invite_that_ends_is_not_given_up(scene: Scene, status: int)
 
 def test_what_was_abandoned_is_silent(scene: Scene) -> None:
     sent, answers = scene.send("INVITE")
-    scene.client.abandon()
+    client = scene.client
+    client.abandon()
+    assert client.request is None
     scene.answer(sent, 200)
     assert scene.times("INVITE", 100) == [0]
     assert answers.heard == []

@@ -166,6 +166,31 @@ def test_what_a_cancelled_timer_would_have_called_is_let_go_at_once() -> None:
     assert gone() is None
 
 
+def test_what_a_timer_has_called_is_let_go() -> None:
+    world, kept = FakeClock(), Kept()
+    gone = weakref.ref(kept)
+    timer = LaneClock(world).call_later(1.0, kept.end)
+    del kept
+    with pytest.raises(AssertionError):
+        world.advance(1.0)
+    assert gone() is None
+    timer.cancel()
+
+
+def test_a_lane_does_not_wake_for_what_was_cancelled() -> None:
+    world, ended = FakeClock(), list[float]()
+    clock = LaneClock(world)
+    for number in range(3):
+        timer = clock.call_later(1.0, lambda: ended.append(world.now - 1000))
+        if number == 1:
+            timer.cancel()
+        world.advance(0.25)
+    world.advance(0.25)
+    assert (ended, places(clock)) == ([1.0], 1)
+    world.advance(1.0)
+    assert ended == [1.0, 1.5]
+
+
 def test_a_cancelled_timer_keeps_its_place_no_longer_than_its_time() -> None:
     world, ended = FakeClock(), list[int]()
     clock = LaneClock(world)
@@ -191,6 +216,7 @@ def test_no_more_places_are_kept_than_twice_what_is_alive() -> None:
     for _ in range(10 * FEW):
         clock.call_later(181.0, print).cancel()
         assert places(clock) <= 2 * (len(alive) + 1) + FEW
+    assert clock._lanes[181.0].most > len(alive)  # not swept again for each that comes
     for timer in (first, *alive):
         timer.cancel()
     world.advance(181.0)
