@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sip_stager.sip.fields import NAMES, Malformed
 from sip_stager.sip.message import Message, Request, Response
+from sip_stager.sip.uri import parse_address
 
 MOST_LINES = 256
 """Lines in the header of one message, folded ones counted; real ones have a few dozen."""
@@ -15,6 +16,7 @@ METHODS = frozenset(
 """The methods that have been registered."""
 
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
+_ADDRESSES = (b"from", b"to")
 _AT_MOST_ONCE = (b"max-forwards", b"content-length")
 
 
@@ -79,11 +81,10 @@ def check(request: Request) -> None:
     distinct = set(request.names)
     if not distinct.issuperset(_SINGLE) or len(distinct) != len(request.names):
         _check_counts(request)
-    fields, names = request.fields, request.names
-    if b"," in fields[names.index(b"from")]:  # a comma might make two addresses of one
-        _ = request.from_
-    if b"," in fields[names.index(b"to")]:
-        _ = request.to
+    for name in _ADDRESSES:
+        field = request.fields[request.names.index(name)]
+        if b"," in field or field.count(b'"') & 1:  # two addresses perhaps, or an open quote
+            parse_address(request.value(name) or b"")
     if request.cseq[1] != request.method:
         status = 400 if request.method in METHODS else 501  # RFC 4475 3.1.2.18
         raise Malformed("CSeq names another method", status)

@@ -30,7 +30,7 @@ def test_a_response_copies_what_it_must_as_it_came() -> None:
         b"SIP/2.0 486 Busy\r\n"
         b'Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bK-1;x="a,b" , SIP/2.0/TCP [::1]\r\n'
         b"v: SIP/2.0/UDP h;branch=z9hG4bK-2;received=192.0.2.9\r\n"
-        b'f: "A. ""Lice\\"" <sip:+33912345678@192.0.2.1>;tag=alice\r\n'
+        b'f: "A., \\"Lice\\"" <sip:+33912345678@192.0.2.1>;tag=alice\r\n'
         b"To : <tel:+33612345678;phone-context=x>;tag=t\r\n"
         b"i: call-1@192.0.2.1\r\n"
         b"CSeq: 1\r\n\t INVITE\r\n"

@@ -19,7 +19,7 @@ USUAL = (
     b"INVITE sip:+33612345678@198.51.100.1:5060;user=phone?x=y SIP/2.0\r\n"
     b'Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bK-1;x="a,b" , SIP/2.0/TCP [::1]\r\n'
     b"v: SIP/2.0/UDP h;branch=z9hG4bK-2;received=192.0.2.9\r\n"
-    b'f: "A. ""Lice\\"" <sip:+33912345678@192.0.2.1>;tag=alice\r\n'
+    b'f: "A., \\"Lice\\"" <sip:+33912345678@192.0.2.1>;tag=alice\r\n'
     b"To : <tel:+33612345678;phone-context=x>\r\n"
     b"i: call-1@192.0.2.1\r\n"
     b"CSeq: 1\r\n\t INVITE\r\n"
