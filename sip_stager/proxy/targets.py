@@ -46,7 +46,7 @@ def redirected(response: Response, tried: Routed, most: int) -> list[Routed]:
     uris = [address.uri for address in sorted(_contacts(response), key=_wanted, reverse=True)]
     return [
         Routed(tried.request.with_uri(uri.text.partition(b"?")[0]), None, uri, tried.routing)
-        for uri in dict.fromkeys(uris)
+        for uri in {uri.text: uri for uri in uris}.values()
         if uri.scheme == b"sip"
     ][:most]
 

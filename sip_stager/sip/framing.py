@@ -81,11 +81,10 @@ class Framer:
         """
         message = _NO_LINE_BREAK.search(self._buffer, start)
         end = message.start() if message else len(self._buffer)
-        self.pings += self._buffer.count(_END, start, end)
-        if message:
-            return end
-        last = self._buffer.rfind(_END, start)
-        return max(end - 3, start if last < 0 else last + len(_END))
+        while (ping := self._buffer.find(_END, start, end)) >= 0:
+            self.pings += 1
+            start = ping + len(_END)
+        return end if message else max(end - 3, start)
 
     def _header_size(self, start: int) -> int | None:
         """Give the bytes up to the body of the message that begins there, None while unknown."""

@@ -65,6 +65,10 @@ def test_the_split_does_not_change_what_any_stream_means(
     assert cut_to_the_end(split_at(stream, places)) == cut_to_the_end([stream])
 
 
+def test_half_of_the_next_keepalive_is_kept_whatever_came_ahead_of_it() -> None:
+    assert cut(b"\r\n\r\n\r\n", b"\r\n") == cut(b"\r\n" * 4) == ([], 2)
+
+
 @pytest.mark.parametrize(
     ("segments", "pings"),
     [
