@@ -50,7 +50,7 @@ class Application:
         self._layer = make_core(
             settings, loop, self._edge, self._resolver, self._staging, self._notify
         )
-        self._edge.attach(self._layer.receive)
+        self._edge.attach(self._layer.receive, self._layer.lost)
         self._lag = LoopLag(loop)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         trunks = [trunk.name for trunk in settings.trunks]

@@ -74,5 +74,5 @@ def _recorded(
     recorded = [leaving] if leaving == arrived else [leaving, arrived]
     names, fields = request.names.copy(), request.fields.copy()
     names[at:at] = [b"record-route"] * len(recorded)
-    fields[at:at] = [interfaces[side].record_route(seal) for side in recorded]
+    fields[at:at] = [interfaces.record_route(side, seal) for side in recorded]
     return request.edited(names, fields)

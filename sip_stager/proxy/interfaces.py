@@ -28,18 +28,17 @@ class Interface:
         """4 or 6."""
         return ip_version(self.address)
 
-    def names(self, uri: Uri) -> bool:
-        """Whether a URI means it, by an address and a port that it listens on or advertises."""
-        return (uri.port or DEFAULT_PORT) in {self.port, self.bound} and canonical(uri.host) in {
-            canonical(self.address),
-            canonical(self.advertised),
-        }
+    @property
+    def places(self) -> set[tuple[str, int]]:
+        """The hosts and ports that mean it: those that it listens on, and those it advertises."""
+        hosts = canonical(self.address), canonical(self.advertised)
+        return {(host, port) for host in hosts for port in (self.port, self.bound) if port}
 
-    def record_route(self, seal: bytes) -> bytes:
+    def record_route(self, seal: str) -> bytes:
         """Give the Record-Route field that brings later requests of a dialog back here."""
         host = bracketed(self.advertised)
         transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
-        return f"Record-Route: <sip:{seal.decode()}@{host}:{self.port}{transport};lr>".encode()
+        return f"Record-Route: <sip:{seal}@{host}:{self.port}{transport};lr>".encode()
 
 
 class Interfaces:
@@ -47,18 +46,26 @@ class Interfaces:
 
     def __init__(self, interfaces: tuple[Interface, ...]) -> None:
         self._all = interfaces
+        self._own = {place for interface in interfaces for place in interface.places}
+        self._recorded = [interface.record_route("*").partition(b"*") for interface in interfaces]
 
     def __getitem__(self, index: int) -> Interface:
         return self._all[index]
 
+    def record_route(self, index: int, seal: bytes) -> bytes:
+        """Give the Record-Route field of an interface."""
+        before, _, after = self._recorded[index]
+        return before + seal + after
+
     def own(self, uri: Uri) -> bool:
         """Whether a URI means this program."""
-        return any(interface.names(uri) for interface in self._all)
+        return (canonical(uri.host), uri.port or DEFAULT_PORT) in self._own
 
     def named(self, uri: Uri) -> int | None:
         """Give the index of the interface that wrote this Record-Route URI."""
+        place = canonical(uri.host), uri.port or DEFAULT_PORT
         for index, interface in enumerate(self._all):
-            if interface.transport == uri.transport and interface.names(uri):
+            if interface.transport == uri.transport and place in interface.places:
                 return index
         return None
 

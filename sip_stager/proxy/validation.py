@@ -17,6 +17,11 @@ ALLOW = (
 )
 
 
+_ROUTED_BY = frozenset(
+    {b"route", b"from", b"to", b"call-id", b"cseq", b"proxy-require", b"proxy-authorization"}
+)
+
+
 class Answer(NamedTuple):
     """What a request gets that does not go on: the status, and fields that explain it."""
 
@@ -26,16 +31,12 @@ class Answer(NamedTuple):
 
 def routing_of(request: Request, identifiers: Identifiers) -> bytes:
     """Digest all that decides where a request goes, its own Route popped (RFC 5393 4.2.2)."""
-    return identifiers.routing(
-        request.uri_text,
-        request.value(b"route") or b"",
-        request.value(b"from") or b"",
-        request.to_tag,
-        request.call_id,
-        b"%d" % request.cseq[0],
-        request.value(b"proxy-require") or b"",
-        request.value(b"proxy-authorization") or b"",
-    )
+    rows = [
+        field
+        for name, field in zip(request.names, request.fields, strict=True)
+        if name in _ROUTED_BY
+    ]
+    return identifiers.routing(request.uri_text, *rows)
 
 
 def rejection(request: Request, routing: bytes) -> Answer | None:

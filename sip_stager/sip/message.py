@@ -113,9 +113,10 @@ class Message:
 
     def _tag(self, name: bytes) -> bytes:
         value = self.value(name) or b""
-        if b'"' in value:
+        end_of_uri = value.rfind(b">") + 1
+        if value.find(b'"', end_of_uri) >= 0:
             return parse_address(value).tag
-        match = _TAG.search(value, value.rfind(b">") + 1)
+        match = _TAG.search(value, end_of_uri)
         return match[1] if match else b""
 
     @property
@@ -131,9 +132,10 @@ class Message:
         return self._via
 
     def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
-        """Give the same message with other header fields."""
+        """Give the same message with other header fields, CSeq and top Via excepted."""
         copy = type(self).__new__(type(self))
-        Message.__init__(copy, self.start_line, names, fields, self.body)
+        copy.start_line, copy.names, copy.fields = self.start_line, names, fields
+        copy.body, copy._cseq, copy._via = self.body, self._cseq, self._via  # noqa: SLF001  its own
         return copy
 
     def without(self, name: bytes) -> Self:
@@ -145,7 +147,10 @@ class Message:
 
     def with_first(self, name: bytes, field: bytes) -> Self:
         """Give the message with a field ahead of all others."""
-        return self.edited([name, *self.names], [field, *self.fields])
+        copy = self.edited([name, *self.names], [field, *self.fields])
+        if name == b"via":
+            copy._via = None  # noqa: SLF001  its own
+        return copy
 
     def with_last(self, name: bytes, field: bytes) -> Self:
         """Give the message with a field behind all others."""
@@ -164,11 +169,15 @@ class Message:
         """
         index = self.names.index(name)
         spelled, _, rest = self._first_apart(index)
-        if others := rest[1:].lstrip(b" \t\r\n"):
-            return self.with_field(index, spelled + b" " + others)
         names, fields = self.names.copy(), self.fields.copy()
-        del names[index], fields[index]
-        return self.edited(names, fields)
+        if others := rest[1:].lstrip(b" \t\r\n"):
+            fields[index] = spelled + b" " + others
+        else:
+            del names[index], fields[index]
+        copy = self.edited(names, fields)
+        if name == b"via":
+            copy._via = None  # noqa: SLF001  its own
+        return copy
 
     def _first_apart(self, index: int) -> tuple[bytes, bytes, bytes]:
         """Cut a field at its colon and behind its first value; each part as it came."""
@@ -216,13 +225,16 @@ class Request(Message):
 
     def with_uri(self, uri: bytes) -> Request:
         """Give the request with another Request-URI."""
-        line = b"%b %b SIP/2.0" % (self.method, uri)
-        return Request(line, self.names, self.fields, self.body)
+        copy = self.edited(self.names, self.fields)
+        copy.start_line = b"%b %b SIP/2.0" % (self.method, uri)
+        copy.uri_text = uri
+        return copy
 
     def stamped(self, host: str, port: int) -> Request:
         """Note in the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
 
-        Raises ``Malformed`` where there is no Via, or none that can be read.
+        ``top_via`` goes on to give the Via as the peer wrote it.  Raises ``Malformed`` where there
+        is no Via, or none that can be read.
         """
         via = self.top_via
         index = self.names.index(b"via")

@@ -58,6 +58,10 @@ class TransactionLayer:
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
         self.clients: dict[Hashable, ClientTransaction] = {}
 
+    def __len__(self) -> int:
+        servers = len(self.invite_servers) + len(self.servers)
+        return servers + len(self.invite_clients) + len(self.clients)
+
     def attach(self, user: User) -> None:
         """Say who is told of new requests."""
         self._user = user
@@ -104,6 +108,12 @@ class TransactionLayer:
     def send(self, request: Request, flow: Flow) -> None:
         """Send a request without a transaction: the ACK of a 2xx."""
         self._around.send(request, flow)
+
+    def lost(self, flow: Flow, why: str) -> None:
+        """Hear that nothing reaches an address (RFC 3261 17.1.4, 18.4)."""
+        for store in (self.invite_clients, self.clients):
+            for client in [one for one in store.values() if one.flow[:3] == flow[:3]]:
+                client.lost(why)
 
     def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
         client = self.invite_clients.get(key) or self.clients.get(key)
