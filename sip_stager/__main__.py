@@ -1,5 +1,17 @@
-"""``python -m sip_stager`` is the same as ``sip-stager``."""
+"""``sip-stager``, and ``python -m sip_stager``."""
 
-from sip_stager.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; an interrupt while it is being loaded ends it without a traceback."""
+    try:
+        from sip_stager.cli import app  # noqa: PLC0415 (loading takes a quarter of a second)
+
+        app(prog_name="sip-stager")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -45,8 +45,3 @@ def _program(
 
 for _command in (run, check, demo):
     app.command()(_command)
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="sip-stager")

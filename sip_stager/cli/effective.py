@@ -68,8 +68,9 @@ def plan(settings: Settings, rows: Iterable[Number]) -> Table:
 def _target(settings: Settings, number: str) -> str:
     """Return the Request-URI that the upstream gets, and where it is sent."""
     upstream = settings.upstream
+    backups = f", then {len(upstream.backups)} more" if upstream.backups else ""
     host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
-    place = f"{host}:{upstream.port}"
+    way = f"{host}:{upstream.port} over {upstream.transport.upper()}{backups}"
     if upstream.request_uri == "keep":
-        return f"the Request-URI as dialled, to {place} over {upstream.transport.upper()}"
-    return f"sip:{number}@{place} over {upstream.transport.upper()}"
+        return f"the Request-URI as dialled, to {way}"
+    return f"sip:{number}@{way}"

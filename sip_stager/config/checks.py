@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sip_stager.config.key import open_to_others
 from sip_stager.config.kinds import Network, as_ip, sip_uri
 from sip_stager.config.mistakes import Finding
-from sip_stager.config.models import Number, Settings, Trunk
+from sip_stager.config.models import Http, Number, Settings, Trunk
 from sip_stager.config.peers import Listener, Upstream
 from sip_stager.trunks.numbers import is_e164, normalised
 
@@ -24,12 +24,17 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass
 class Parts:
-    """The parts of the settings that are right by themselves, each with its place."""
+    """The parts of the settings that are right by themselves, each with its place.
+
+    ``all_listeners`` tells whether none of the listeners is missing here.
+    """
 
     listeners: dict[int, Listener]
     trunks: dict[int, Trunk]
     numbers: dict[int, Number]
     upstream: Upstream | None
+    http: Http | None
+    all_listeners: bool = True
 
     @classmethod
     def of_settings(cls, settings: Settings) -> Parts:
@@ -39,16 +44,21 @@ class Parts:
             dict(enumerate(settings.trunks)),
             dict(enumerate(settings.numbers)),
             settings.upstream,
+            settings.http,
         )
 
     @classmethod
     def of_document(cls, document: dict[str, Any]) -> Parts:
         """Take what is usable out of a document with mistakes."""
+        listeners = document.get("listeners")
+        usable = _usable(Listener, listeners)
         return cls(
-            _usable(Listener, document.get("listeners")),
+            usable,
             _usable(Trunk, document.get("trunks")),
             _usable(Number, document.get("numbers")),
             _usable(Upstream, [document.get("upstream")]).get(0),
+            _usable(Http, [document.get("http", {})]).get(0),
+            isinstance(listeners, list) and len(usable) == len(listeners),
         )
 
 
@@ -65,6 +75,7 @@ def _usable(model: type[M], rows: object) -> dict[int, M]:
 def check(parts: Parts) -> Iterator[Finding]:
     """Find everything that is wrong between the parts."""
     yield from _listeners_apart(parts)
+    yield from _http_apart(parts)
     yield from _upstream_reachable(parts)
     yield from _trunks_apart(parts)
     yield from _numbers_apart(parts)
@@ -82,10 +93,24 @@ def _listeners_apart(parts: Parts) -> Iterator[Finding]:
         seen.append((index, listener))
 
 
+def _http_apart(parts: Parts) -> Iterator[Finding]:
+    """See that no TCP listener wants the port that metrics and health are served on."""
+    http = parts.http
+    for index, listener in parts.listeners.items() if http else ():
+        if listener.transport == "tcp" and listener.port == http.port and _meet(listener, http):
+            wrong = f"takes the same TCP port {http.port} as a listener"
+            yield Finding(("http", "port"), wrong, "give it another port", ("listeners", index))
+
+
 def _collide(one: Listener, other: Listener) -> bool:
-    if (one.transport, one.port, one.family) != (other.transport, other.port, other.family):
-        return False
+    return (one.transport, one.port) == (other.transport, other.port) and _meet(one, other)
+
+
+def _meet(one: Listener | Http, other: Listener | Http) -> bool:
+    """Tell whether two addresses have one in common, or are the same."""
     addresses = {ip_address(one.address), ip_address(other.address)}
+    if len({address.version for address in addresses}) > 1:
+        return False
     return len(addresses) == 1 or any(address.is_unspecified for address in addresses)
 
 
@@ -107,7 +132,7 @@ def _reachable(parts: Parts, key: tuple[str | int, ...], uri: str) -> Iterator[F
         for each in same
         if address is None or ip_address(each.address).version == address.version
     ]
-    if not fit:
+    if not fit and parts.all_listeners:
         family = f" and IPv{address.version}" if address and same else ""
         wrong = f"goes over {transport}{family}, and no listener is of that kind"
         right = "add [[listeners]] of that kind, or change the upstream's transport or address"

@@ -53,6 +53,41 @@ def test_the_upstream_can_be_reached(folder: Folder, uri: str, wrong: str | None
     assert found == ([(10, "upstream.uri", wrong)] if wrong else [])
 
 
+def test_backups_are_looked_at_like_the_first_upstream(folder: Folder) -> None:
+    backups = 'backups = ["sip:192.0.2.9", "sip:192.0.2.9;transport=tcp"]'
+    uri = 'uri = "sip:sip.example.com"'
+    (mistake,) = folder.mistakes(RIGHT.replace(uri, f"{uri}\n{backups}"))
+    assert mistake.key == "upstream.backups[1]"
+    assert mistake.wrong == "goes over tcp, and no listener is of that kind"
+
+
+def test_a_listener_with_a_mistake_is_no_second_mistake_of_the_upstream(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(RIGHT.replace(LISTENER, LISTENER + 'transport = "tls"\n'))
+    assert mistake.key == "listeners[0].transport"
+
+
+@pytest.mark.parametrize(
+    ("transport", "address", "port", "wrong"),
+    [
+        ("tcp", "127.0.0.1", 9090, True),
+        ("tcp", "0.0.0.0", 9090, True),
+        ("udp", "127.0.0.1", 9090, False),
+        ("tcp", "127.0.0.1", 9091, False),
+        ("tcp", "127.0.0.2", 9090, False),
+        ("tcp", "::1", 9090, False),
+    ],
+)
+def test_metrics_have_a_port_of_their_own(
+    folder: Folder, transport: str, address: str, port: int, *, wrong: bool
+) -> None:
+    listener = (
+        f'[[listeners]]\ntransport = "{transport}"\naddress = "{address}"\nport = {port}\n'
+        'advertise = "edge.example.com"\n'
+    )
+    mistakes = folder.mistakes(RIGHT.replace(LISTENER, LISTENER + listener) + "[http]\n")
+    assert [mistake.key for mistake in mistakes] == (["http.port"] if wrong else [])
+
+
 def test_two_trunks_have_two_names(folder: Folder) -> None:
     other = '[[trunks]]\nnetworks = ["198.51.100.1"]\nname = "carrier"\n'
     (mistake,) = folder.mistakes(RIGHT.replace(TRUNK, TRUNK + other))
