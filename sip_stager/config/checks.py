@@ -96,7 +96,9 @@ def _listeners_apart(parts: Parts) -> Iterator[Finding]:
 def _http_apart(parts: Parts) -> Iterator[Finding]:
     """See that no TCP listener wants the port that metrics and health are served on."""
     http = parts.http
-    for index, listener in parts.listeners.items() if http else ():
+    if http is None:
+        return
+    for index, listener in parts.listeners.items():
         if listener.transport == "tcp" and listener.port == http.port and _meet(listener, http):
             wrong = f"takes the same TCP port {http.port} as a listener"
             yield Finding(("http", "port"), wrong, "give it another port", ("listeners", index))
