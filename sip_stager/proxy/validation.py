@@ -43,7 +43,8 @@ def rejection(request: Request, routing: bytes) -> Answer | None:
     """Find what is wrong with a request, in the RFC's order; raises ``Malformed``."""
     if request.uri.scheme not in {b"sip", b"tel"}:
         return Answer(416)
-    if hops_left(request) == 0 and (request.to_tag or request.method != b"OPTIONS"):
+    in_dialog = bool(request.to_tag)  # which raises, for every request that comes here
+    if hops_left(request) == 0 and (in_dialog or request.method != b"OPTIONS"):
         return Answer(483)
     if _has_been_here(request, routing):
         return Answer(482)

@@ -73,6 +73,13 @@ def test_a_from_that_can_not_be_read_is_answered_400_on_a_new_call(edge: Convers
     assert edge.take() == ["alice 400 INVITE"]
 
 
+def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
+    asked = bytes(request("OPTIONS")).replace(b"To: <", b'To: "<')
+    edge.receive(asked)
+    assert edge.take() == ["alice 400 OPTIONS"]
+    assert "own_mistake" not in edge.dropped
+
+
 def test_a_strict_router_ahead_of_us_is_understood(edge: Conversation) -> None:
     """RFC 3261 16.4: the Request-URI is ours, the last Route is the target."""
     edge.receive(bye(f"sip:{USER}@198.51.100.1:5060;lr", "Route: <sip:bob@192.0.2.2>"))
