@@ -66,6 +66,27 @@ def test_the_user_hears_at_once_that_nothing_reaches_the_peer(scene: Scene, meth
 
 
 @METHODS
+@pytest.mark.parametrize(
+    ("lost", "ended"),
+    [
+        (BOB, True),
+        (BOB._replace(interface=1), True),
+        (TCP_TO_BOB, False),
+        (BOB._replace(port=5061), False),
+        (ALICE, False),
+    ],
+    ids=str,
+)
+def test_a_loss_is_of_one_transport_host_and_port(
+    scene: Scene, method: str, lost: Flow, *, ended: bool
+) -> None:
+    _, answers = scene.send(method, BOB)
+    scene.layer.lost(lost, "port unreachable")
+    assert (answers.heard == ["port unreachable"]) is ended
+    assert scene.alive == (0 if ended else 1)
+
+
+@METHODS
 def test_what_was_lost_with_a_connection_is_sent_once_more(scene: Scene, method: str) -> None:
     """RFC 3261 17.1.4, 18.1.1: a server may close an idle connection just as a request leaves on
     it, and that must not cost a call.
