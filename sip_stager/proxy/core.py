@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import CallAdmitted
 from sip_stager.ports import Refusal
-from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left, make_copy
+from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.relay import Relay
-from sip_stager.proxy.routing import Popped, Routed, towards_next_hop, without_own_routes
+from sip_stager.proxy.routing import Popped, Routed, towards_next_hop
 from sip_stager.proxy.validation import Answer, own_answer, rejection, routing_of
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import make_response, warning
@@ -61,11 +61,11 @@ class Proxy:
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Take an INVITE: it begins a call, or belongs to one."""
-        checked = self._checked(invite, transaction)
+        checked = self._checked(invite, source, transaction)
         if checked is None:
             return
         popped, routing = checked
-        if not invite.to_tag:
+        if not self._of_dialog(popped):
             self._begin_call(popped.request, routing, source, transaction)
         elif routed := self._relayable(popped, routing, transaction):
             transaction.respond(make_response(routed.request, 100))
@@ -75,19 +75,20 @@ class Proxy:
         self, request: Request, source: Flow, transaction: ServerTransaction
     ) -> None:
         """Take any other request: it belongs to a call, or is for us."""
-        checked = self._checked(request, transaction)
+        checked = self._checked(request, source, transaction)
         if checked is None:
             return
-        if not request.to_tag:
+        popped, routing = checked
+        if not self._of_dialog(popped):
             self._answer(request, transaction, own_answer(request))
-        elif routed := self._relayable(*checked, transaction):
+        elif routed := self._relayable(popped, routing, transaction):
             Relay(self._facilities, routed, source, transaction).start()
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
         try:
-            popped = without_own_routes(ack, facilities.interfaces)
+            popped = facilities.preprocessed(ack.without(CALL_ID_FIELD), source)
             routed = towards_next_hop(popped)
             wrong = self._unsealed(popped) or ("no hops are left" if hops_left(ack) == 0 else "")
         except Malformed as fault:
@@ -96,10 +97,12 @@ class Proxy:
         if wrong:
             facilities.drop(source, "stray_ack", wrong)
             return
-        branch = facilities.identifiers.stateless_branch(ack.value(b"via") or b"", ack.call_id)
 
         def located(target: Flow | None) -> None:
-            self._send_ack(routed, branch, source, target)
+            if target is None:
+                facilities.drop(source, "unroutable", "the next hop of an ACK has no address")
+            else:
+                facilities.forward_ack(routed, source, target)
 
         facilities.locator.find(routed, located)
 
@@ -118,10 +121,12 @@ class Proxy:
         if isinstance(invite.owner, HeldInvite | ForwardedInvite):
             invite.owner.cancel(cancel)
 
-    def _checked(self, request: Request, transaction: Server) -> tuple[Popped, bytes] | None:
+    def _checked(
+        self, request: Request, source: Flow, transaction: Server
+    ) -> tuple[Popped, bytes] | None:
         """Preprocess (16.4) and validate (16.3) a request; None where it was answered instead."""
         try:
-            popped = without_own_routes(request, self._facilities.interfaces)
+            popped = self._facilities.preprocessed(request, source)
             routing = routing_of(popped.request, self._facilities.identifiers)
             answer = rejection(request, routing)
         except Malformed as fault:
@@ -147,6 +152,13 @@ class Proxy:
             self._answer(popped.request, transaction, Answer(503, ((b"Retry-After", b"5"),)))
             return None
         return routed
+
+    def _of_dialog(self, popped: Popped) -> bool:
+        """Whether a request is of a dialog: by its To tag, or where a peer has none by our seal.
+
+        RFC 3261 12.2.1.1: who never wrote a tag is not named by one.
+        """
+        return bool(popped.request.to_tag) or not self._unsealed(popped)
 
     def _unsealed(self, popped: Popped) -> str:
         """Tell why a request is of no dialog that we recorded; empty where it is of one."""
@@ -196,15 +208,6 @@ class Proxy:
             return None
         text = f"too many {what}"
         return Refusal(503, "Service Unavailable", "overload", text, 5, call.trunk)
-
-    def _send_ack(self, routed: Routed, branch: bytes, source: Flow, target: Flow | None) -> None:
-        facilities = self._facilities
-        if target is None:
-            facilities.drop(source, "unroutable", "the next hop of an ACK has no address")
-            return
-        sides = source.interface, target.interface
-        copy = make_copy(routed.request, facilities.interfaces, sides, branch)
-        facilities.layer.send(copy, target)
 
     def _answer(self, request: Request, transaction: Server, answer: Answer) -> None:
         """Answer without keeping anything of it (RFC 3261 8.2.7)."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.proxy.forwarding import make_copy
+from sip_stager.proxy.routing import preprocessed
 from sip_stager.sip.responses import Extra, make_response, warning
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Clock, Flow, Notify, Refusal
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.location import Locator
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.routing import Popped, Routed
     from sip_stager.proxy.seal import Seal
     from sip_stager.proxy.targets import Upstream
     from sip_stager.sip.identifiers import Identifiers
@@ -57,6 +58,10 @@ class Facilities:
         number = b"%d" % request.cseq[0]
         return self.identifiers.answer_tag(request.call_id, number, request.top_via.branch)
 
+    def preprocessed(self, request: Request, source: Flow) -> Popped:
+        """Undo what only brought a request here (RFC 3261 16.4); raises ``Malformed``."""
+        return preprocessed(request, self.interfaces, self.seal, source.interface)
+
     def forward_invite(
         self, routed: Routed, source: Flow, target: Flow, user: ClientUser
     ) -> InviteClientTransaction:
@@ -72,6 +77,22 @@ class Facilities:
         branch = self.identifiers.branch(routed.routing)
         copy, flow = self._copy(routed, source, target, branch)
         return self.layer.start(copy, branch, flow, user)
+
+    def forward_ack(self, routed: Routed, source: Flow, target: Flow) -> None:
+        """Send a copy of the ACK of a 2xx without state (RFC 3261 16.11).
+
+        Equal ones get one branch.  What TCP refuses for its size leaves over UDP.
+        """
+        ack = routed.request
+        parts = ack.call_id, ack.to_tag, b"%d" % ack.cseq[0], ack.uri_text
+        branch = self.identifiers.stateless_branch(ack.value(b"via") or b"", *parts)
+        copy, flow = self._copy(routed, source, target, branch)
+
+        def refused(why: str) -> None:  # noqa: ARG001  the transport's failure is logged there
+            self.locator.avoid(flow)
+            self.forward_ack(routed, source, target)
+
+        self.layer.send(copy, flow, None if flow is target else refused)
 
     def passed_back(self, response: Response, request: Request) -> Response | None:
         """Take our Via off a response; None where the next one is not the requester's (16.7)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip import via
+from sip_stager.sip.fields import Malformed
 
 if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 MOST_HOPS = 255
 """RFC 3261 20.22."""
+MOST_BREADTH = 60
+"""Branches of one request that may be under way at once, everywhere (RFC 5393 5.3.3)."""
 CALL_ID_FIELD = b"x-rounded-call-id"
 """The field that routes a call to its staged agent; only ours counts."""
 
@@ -28,7 +31,7 @@ def make_copy(
     ``sides`` are the interfaces that it came to and leaves from; with a ``seal`` we are put on
     the path of the dialog that it begins.
     """
-    copy = _one_hop_less(request)
+    copy = bounded(_one_hop_less(request))
     if seal:
         copy = _recorded(copy, interfaces, sides, seal)
     if b"content-length" not in copy.names:
@@ -38,28 +41,40 @@ def make_copy(
 
 
 def staged(request: Request, call_id: str) -> Request:
-    """Name the staged call, whatever the caller wrote there; and bound the forks to come.
-
-    RFC 5393 5.3.3: who begins to bound them writes 60.
-    """
+    """Name the staged call, whatever the caller wrote there."""
     field = b"X-Rounded-Call-Id: " + call_id.encode("ascii")
-    request = request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
-    if b"max-breadth" in request.names:
-        return request
-    return request.with_last(b"max-breadth", b"Max-Breadth: 60")
+    return request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
 
 
 def hops_left(request: Request) -> int | None:
-    """Give Max-Forwards, None where it is absent or no number."""
-    text = request.value(b"max-forwards") or b""
-    return min(int(text), MOST_HOPS) if text.isdigit() and len(text) <= 10 else None
+    """Give Max-Forwards, None where it is absent; raises ``Malformed``."""
+    text = request.value(b"max-forwards")
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > 10:
+        raise Malformed("Max-Forwards is not a number")
+    return min(int(text), MOST_HOPS)
+
+
+def breadth_of(request: Request) -> int:
+    """Give Max-Breadth, the most that we allow where it is absent, no number, or more."""
+    text = request.value(b"max-breadth") or b""
+    if not text.isdigit() or len(text) > 10:
+        return MOST_BREADTH
+    return min(int(text), MOST_BREADTH)
+
+
+def bounded(request: Request, branches: int = 1) -> Request:
+    """Write one Max-Breadth, that of the request shared by the branches that it may have."""
+    field = b"Max-Breadth: %d" % (breadth_of(request) // branches)
+    return request.without(b"max-breadth").with_last(b"max-breadth", field)
 
 
 def _one_hop_less(request: Request) -> Request:
     """Step 3: count Max-Forwards down, or begin at 70."""
     hops = hops_left(request)
     if hops is None:
-        return request.without(b"max-forwards").with_last(b"max-forwards", b"Max-Forwards: 70")
+        return request.with_last(b"max-forwards", b"Max-Forwards: 70")
     index = request.names.index(b"max-forwards")
     spelled = request.fields[index].partition(b":")[0]
     return request.with_field(index, b"%b: %d" % (spelled, hops - 1))

@@ -61,6 +61,12 @@ class Interfaces:
         """Whether a URI means this program."""
         return (canonical(uri.host), uri.port or DEFAULT_PORT) in self._own
 
+    def brought(self, uri: Uri, arrived: int) -> bool:
+        """Whether sending to a URI, its maddr included, leads to that interface."""
+        interface = self._all[arrived]
+        place = canonical(uri.target), uri.port or DEFAULT_PORT
+        return interface.transport == uri.transport and place in interface.places
+
     def named(self, uri: Uri) -> int | None:
         """Give the index of the interface that wrote this Record-Route URI."""
         place = canonical(uri.host), uri.port or DEFAULT_PORT

@@ -57,6 +57,9 @@ class Locator:
         At once where the next hop is an IP address, and nothing is under way then; else later.
         """
         uri, preferred = routed.next_hop, routed.leaving
+        if uri.scheme != b"sip":  # sips forbids what is not TLS, and tel names no host
+            done(None)
+            return None
         if ip_version(uri.target):
             done(self._flow(uri, uri.target, preferred))
             return None

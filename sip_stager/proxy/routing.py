@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import Uri, parse_address
 
 if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
+    from sip_stager.proxy.seal import Seal
     from sip_stager.sip.message import Request
+
+MOST_OWN = 8
+"""Entries of ours that one request may begin with: a dialog that spirals records two each time."""
+_MADDR = re.compile(rb";(?:maddr|transport)=[^;?]*|:[0-9]+(?=[;?]|\Z)", re.IGNORECASE)
 
 
 class Popped(NamedTuple):
@@ -35,21 +42,21 @@ class Routed(NamedTuple):
     routing: bytes = b""
 
 
-def without_own_routes(request: Request, interfaces: Interfaces) -> Popped:
-    """Take our own Route entries off, two where both sides were recorded; raises ``Malformed``.
+def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:
+    """Undo what brought a request here: a strict router's work, a maddr, our own Route entries.
 
-    RFC 3261 16.4, RFC 5658.
+    RFC 3261 16.4.  All entries of ours that follow each other are popped, so that nobody makes
+    us send to ourselves; ``arrived`` is the interface that it came to.  Raises ``Malformed``.
     """
-    recovered = _from_strict_router(request, interfaces)
+    recovered = _from_strict_router(request, interfaces, seal)
     own = None if recovered is request else request.uri
-    request = recovered
-    for _ in range(2):
+    request = _without_own_maddr(recovered, interfaces, arrived)
+    for _ in range(MOST_OWN):
         route = first_route(request)
         if route is None or not interfaces.own(route):
-            break
-        own = route
-        request = request.without_first(b"route")
-    return Popped(request, own, None if own is None else interfaces.named(own))
+            return Popped(request, own, None if own is None else interfaces.named(own))
+        own, request = route, request.without_first(b"route")
+    raise Malformed("the Route leads here again and again", 482)
 
 
 def first_route(request: Request) -> Uri | None:
@@ -58,19 +65,28 @@ def first_route(request: Request) -> Uri | None:
     return None if value is None else parse_address(value).uri
 
 
-def _from_strict_router(request: Request, interfaces: Interfaces) -> Request:
+def _from_strict_router(request: Request, interfaces: Interfaces, seal: Seal) -> Request:
     """Undo a strict router's work: what we recorded is the Request-URI, the target the last Route.
 
     RFC 3261 16.4.
     """
     if b"route" not in request.names or not interfaces.own(request.uri):
         return request
-    if b"lr" not in (request.uri.parameters or {}):
+    if not seal.holds(request.uri, request):
         return request
     routes = request.values(b"route")
     rest = b"Route: " + b", ".join(routes[:-1])
     recovered = request.with_uri(parse_address(routes[-1]).uri.text).without(b"route")
     return recovered.with_first(b"route", rest) if routes[:-1] else recovered
+
+
+def _without_own_maddr(request: Request, interfaces: Interfaces, arrived: int) -> Request:
+    """Take off a maddr that has brought the request here, and the port and transport beside it."""
+    uri = request.uri
+    if b"maddr" not in (uri.parameters or {}) or not interfaces.brought(uri, arrived):
+        return request
+    userinfo, at, rest = uri.text.rpartition(b"@")
+    return request.with_uri(userinfo + at + _MADDR.sub(b"", rest))
 
 
 def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.sip.uri import Uri
 
+MOST_KEPT = 256
+"""Bytes of a Call-ID and a tag whose seal is worth keeping: strangers choose how long they are."""
+
 
 class Seal:
     """Makes and knows the user part of our Record-Route URIs (RFC 3261 16.6 step 4)."""
 
     def __init__(self, key: bytes) -> None:
         self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
-        self._of = lru_cache(maxsize=4096)(self._digest)
+        self._kept = lru_cache(maxsize=4096)(self._digest)
 
     def made(self, invite: Request) -> bytes:
         """Give the seal of the dialog that an INVITE begins or belongs to."""
@@ -36,6 +39,10 @@ class Seal:
         if compare_digest(sealed, self._of(call_id, request.from_tag)):
             return True
         return compare_digest(sealed, self._of(call_id, request.to_tag))
+
+    def _of(self, call_id: bytes, tag: bytes) -> bytes:
+        known = self._kept if len(call_id) + len(tag) <= MOST_KEPT else self._digest
+        return known(call_id, tag)
 
     def _digest(self, call_id: bytes, tag: bytes) -> bytes:
         data = b"%d %b%b" % (len(call_id), call_id, tag)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.proxy.forwarding import hops_left
+from sip_stager.proxy.forwarding import breadth_of, hops_left
 
 if TYPE_CHECKING:
     from sip_stager.sip.identifiers import Identifiers
@@ -15,10 +15,16 @@ ALLOW = (
     b"Allow",
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE",
 )
-
-
+CAPABILITIES = (
+    ALLOW,
+    (b"Accept", b"application/sdp"),
+    (b"Accept-Encoding", b"identity"),
+    (b"Accept-Language", b"en"),
+    (b"Supported", b""),
+)
+"""What an answer to OPTIONS says (RFC 3261 11.2)."""
 _ROUTED_BY = frozenset(
-    {b"route", b"from", b"to", b"call-id", b"cseq", b"proxy-require", b"proxy-authorization"}
+    {b"route", b"from", b"to", b"call-id", b"proxy-require", b"proxy-authorization"}
 )
 
 
@@ -30,13 +36,16 @@ class Answer(NamedTuple):
 
 
 def routing_of(request: Request, identifiers: Identifiers) -> bytes:
-    """Digest all that decides where a request goes, its own Route popped (RFC 5393 4.2.2)."""
+    """Digest all that decides where a request goes, its own Route popped; not the method.
+
+    RFC 3261 16.6 step 8, RFC 5393 4.2.
+    """
     rows = [
         field
         for name, field in zip(request.names, request.fields, strict=True)
         if name in _ROUTED_BY
     ]
-    return identifiers.routing(request.uri_text, *rows)
+    return identifiers.routing(request.uri_text, b"%d" % request.cseq[0], *rows)
 
 
 def rejection(request: Request, routing: bytes) -> Answer | None:
@@ -48,20 +57,16 @@ def rejection(request: Request, routing: bytes) -> Answer | None:
         return Answer(483)
     if _has_been_here(request, routing):
         return Answer(482)
-    if b"proxy-require" in request.names:
-        return _unsupported(request, b"proxy-require")
-    if (request.value(b"max-breadth") or b"1").strip(b"0") == b"":
-        return Answer(440)
-    return None
+    if unsupported := _unsupported(request, b"proxy-require"):
+        return unsupported
+    return Answer(440) if breadth_of(request) == 0 else None
 
 
 def own_answer(request: Request) -> Answer:
     """Answer a request that is for us, as a user agent (RFC 3261 8.2, 11.2)."""
     if request.method != b"OPTIONS":
         return Answer(405, (ALLOW,))
-    if b"require" in request.names:
-        return _unsupported(request, b"require")
-    return Answer(200, (ALLOW, (b"Accept", b"application/sdp")))
+    return _unsupported(request, b"require") or Answer(200, CAPABILITIES)
 
 
 def _has_been_here(request: Request, routing: bytes) -> bool:
@@ -76,5 +81,7 @@ def _has_been_here(request: Request, routing: bytes) -> bool:
     )
 
 
-def _unsupported(request: Request, name: bytes) -> Answer:
-    return Answer(420, ((b"Unsupported", b", ".join(request.values(name))),))
+def _unsupported(request: Request, name: bytes) -> Answer | None:
+    """Name the extensions that a request requires, none of which is known here."""
+    tags = [tag for tag in request.values(name) if tag] if name in request.names else []
+    return Answer(420, ((b"Unsupported", b", ".join(tags)),)) if tags else None

@@ -105,9 +105,11 @@ class TransactionLayer:
         self.clients[key] = client
         return client
 
-    def send(self, request: Request, flow: Flow) -> None:
+    def send(
+        self, request: Request, flow: Flow, failed: Callable[[str], None] | None = None
+    ) -> None:
         """Send a request without a transaction: the ACK of a 2xx."""
-        self._around.send(request, flow)
+        self._around.send(request, flow, failed)
 
     def lost(self, flow: Flow, why: str) -> None:
         """Hear that nothing reaches an address (RFC 3261 17.1.4, 18.4)."""
