@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
-    from tests.soak.wires import Take
+    from tests.soak.wires import Take, Witness
 
 _HELD = 6  # connections that calls are placed on
 _IDLE = 2.0  # seconds; then nothing is under way on a connection that the program opened
@@ -25,9 +25,12 @@ STRAY = b"stray@soak"
 class Connections:
     """The caller's: those that it opens and ends, and those that the program opens to answer."""
 
-    def __init__(self, program: tuple[str, int], take: Take, chance: Random) -> None:
+    def __init__(
+        self, program: tuple[str, int], take: Take, witness: Witness, chance: Random
+    ) -> None:
         self.ends: Counter[str] = Counter()
-        self._program, self._take, self._chance = program, take, chance
+        self._program, self._chance = program, chance
+        self._take, self._witness = take, witness
         self._loop = asyncio.get_running_loop()
         self._open: list[Stream] = []
         self._accepted: set[Stream] = set()
@@ -45,7 +48,7 @@ class Connections:
         """Listen where the Via points, and open what calls are placed on."""
 
         def accepted() -> Stream:
-            return Stream(self._take, self._accepted.add)
+            return Stream(self._take, self._witness, self._accepted.add)
 
         server = await self._loop.create_server(accepted, *address, backlog=1024)
         self._server = server
@@ -77,10 +80,13 @@ class Connections:
             way = self._chance.choice(tuple(self._ways))
             self.ends["by the program" if stream.closed else way] += 1
             if not stream.closed:
+                stream.closed = True  # calls go elsewhere from here on
                 await self._ways[way](stream)
 
     async def _connect(self) -> Stream:
-        _, stream = await self._loop.create_connection(lambda: Stream(self._take), *self._program)
+        _, stream = await self._loop.create_connection(
+            lambda: Stream(self._take, self._witness), *self._program
+        )
         return stream
 
     async def _end_idle(self) -> None:
@@ -100,17 +106,17 @@ class Connections:
         stream.reset()
 
     async def _close_within(self, stream: Stream) -> None:
-        stream.send(_options()[: self._chance.randrange(1, 300)])
+        stream.write(_options()[: self._chance.randrange(1, 300)])
         stream.close()
 
     async def _reset_within(self, stream: Stream) -> None:
-        stream.send(_options()[: self._chance.randrange(1, 300)])
+        stream.write(_options()[: self._chance.randrange(1, 300)])
         await asyncio.sleep(0.05)
         stream.reset()
 
     async def _garbage(self, stream: Stream) -> None:
         """Send what is no SIP; the program closes."""
-        stream.send(self._chance.randbytes(200) + b"\r\n\r\n")
+        stream.write(self._chance.randbytes(200) + b"\r\n\r\n")
         with suppress(TimeoutError):
             await asyncio.wait_for(stream.ended.wait(), 1)
         stream.close()
@@ -119,7 +125,7 @@ class Connections:
         """Send a keepalive and a request in small pieces, and close after the answer's time."""
         data = b"\r\n\r\n" + _options()
         for at in range(0, len(data), 40):
-            stream.send(data[at : at + 40])
+            stream.write(data[at : at + 40])
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.2)
         stream.close()

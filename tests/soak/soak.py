@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter, deque
+from functools import partial
 from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOST, _STRANGER = "127.0.0.1", "127.0.0.9"
 _TICK = 0.02  # seconds between two looks at the clock
+_CALL_ID = re.compile(rb"\r\nCall-ID: (\S+)")
 _SLOWEST = 20.0  # calls per second, whatever the machine does
 _MOST_TOLD = 50  # unexplained calls that are printed
 
@@ -37,6 +40,7 @@ class Soak:
         self.rate = 100.0
         self.table: Counter[tuple[str, str, str]] = Counter()  # caller, far side, outcome
         self.strange: list[str] = []
+        self.traces: dict[str, list[str]] = {}  # what passed in calls without an explanation
         self.staged_ids: set[bytes] = set()
         self._chance = Random(seed)
         self._program, self._callee_port = program, callee_port
@@ -59,17 +63,19 @@ class Soak:
     async def open(self) -> None:
         """Open the sockets of both sides."""
         chance, program = self._chance, self._program
-        self._trunk = Datagrams((_HOST, 0), program, self._caller_takes, chance)
-        self._nobody = Datagrams((_STRANGER, 0), program, self._caller_takes, chance)
-        self._upstream = Datagrams((_HOST, self._callee_port), program, self._callee_takes, chance)
+        caller = self._caller_takes, partial(self._witness, "caller"), chance
+        callee = self._callee_takes, partial(self._witness, "callee"), chance
+        self._trunk = Datagrams((_HOST, 0), program, *caller)
+        self._nobody = Datagrams((_STRANGER, 0), program, *caller)
+        self._upstream = Datagrams((_HOST, self._callee_port), program, *callee)
         self._datagrams = (self._trunk, self._nobody, self._upstream)
         for each in self._datagrams:
             each.loss = self.loss
         self._upstreams: list[Stream] = []
         self._server = await self._loop.create_server(
-            lambda: Stream(self._callee_takes, self._upstreams.append), _HOST, self._callee_port
+            lambda: Stream(*callee[:2], self._upstreams.append), _HOST, self._callee_port
         )
-        self.connections = Connections(program, self._caller_takes, chance)
+        self.connections = Connections(program, *caller)
         await self.connections.start((_HOST, self._trunk.port))
 
     async def place(self, calls: int, seconds: float, most: float) -> bool:
@@ -123,6 +129,7 @@ class Soak:
             plan,
             Caller(plan, call_id, self.timers, via, wire),
             Callee(plan, self.timers, contact),
+            [],
         )
         self.placed += 1
         self._live[call_id] = call
@@ -140,6 +147,8 @@ class Soak:
     def _check(self, call: Call) -> None:
         for words in unexplained(call):
             self._tell(call.caller.call_id, f"{words}: {call.plan}")
+            if len(self.traces) < _MOST_TOLD:
+                self.traces[call.caller.call_id.decode()] = call.traced()
         staged_id = call.callee.staged_id
         if staged_id and staged_id in self.staged_ids:
             self._tell(call.caller.call_id, f"the staged id {staged_id!r} is another call's")
@@ -155,6 +164,12 @@ class Soak:
 
     def _callee_takes(self, data: bytes, wire: Wire) -> None:
         self._take(data, wire, "callee")
+
+    def _witness(self, side: str, way: str, data: bytes) -> None:
+        """Note what passes, so that what cannot be explained can be read."""
+        found = _CALL_ID.search(data)
+        if found and (call := self._live.get(found[1])):
+            call.trace.append((self._loop.time(), f"{side} {way}", data[:90]))
 
     def _take(self, data: bytes, wire: Wire, side: str) -> None:
         try:

@@ -23,6 +23,14 @@ class Call(NamedTuple):
     plan: Plan
     caller: Caller
     callee: Callee
+    trace: list[tuple[float, str, bytes]]  # the time, who and which way, and how it begins
+
+    def traced(self) -> list[str]:
+        """Return what passed, in seconds from the INVITE."""
+        return [
+            f"{at - self.caller.began:7.3f} {way}: {data.partition(b'branch')[0]!r}"
+            for at, way, data in self.trace
+        ]
 
     @property
     def torn(self) -> bool:

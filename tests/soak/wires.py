@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from random import Random
 
     Take = Callable[[bytes, "Wire"], None]
+    Witness = Callable[[str, bytes], None]
 
 _BUFFER = 4 << 20  # bytes
 
@@ -38,11 +39,16 @@ class Datagrams:
     closed = False
 
     def __init__(
-        self, address: tuple[str, int], program: tuple[str, int], take: Take, chance: Random
+        self,
+        address: tuple[str, int],
+        program: tuple[str, int],
+        take: Take,
+        witness: Witness,
+        chance: Random,
     ) -> None:
         self.loss = 0.0
         self.lost = 0
-        self._take, self._chance = take, chance
+        self._take, self._witness, self._chance = take, witness, chance
         self._program = program
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -58,7 +64,7 @@ class Datagrams:
 
     def send(self, data: bytes) -> None:
         """Send a datagram, or lose it."""
-        if not self._loses():
+        if not self._loses(">", data):
             self._socket.sendto(data, self._program)
 
     def close(self) -> None:
@@ -66,9 +72,10 @@ class Datagrams:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
-    def _loses(self) -> bool:
+    def _loses(self, way: str, data: bytes) -> bool:
         lost = self._chance.random() < self.loss
         self.lost += lost
+        self._witness(f"{way} lost" if lost else way, data)
         return lost
 
     def _readable(self) -> None:
@@ -79,28 +86,35 @@ class Datagrams:
                 return
             except ConnectionError:
                 continue
-            if not self._loses():
+            if not self._loses("<", data):
                 self._take(data, self)
 
 
 class Stream(asyncio.Protocol):
-    """A TCP connection with the program, whoever opened it."""
+    """A TCP connection with the program, whoever opened it; ``closed`` is not to be used."""
 
     reliable = True
 
-    def __init__(self, take: Take, made: Callable[[Stream], None] | None = None) -> None:
+    def __init__(
+        self, take: Take, witness: Witness, made: Callable[[Stream], None] | None = None
+    ) -> None:
         self.closed = False
         self.ended = asyncio.Event()
         self.used = asyncio.get_running_loop().time()
-        self._take, self._made = take, made
+        self._take, self._witness, self._made = take, witness, made
         self._buffer = bytearray()
         self._transport: asyncio.Transport
 
     def send(self, data: bytes) -> None:
         """Send; what is sent on a connection that has ended is lost."""
+        self._witness(">" if not self.closed else "> lost", data)
         if not self.closed:
-            self.used = asyncio.get_running_loop().time()
-            self._transport.write(data)
+            self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of any kind."""
+        self.used = asyncio.get_running_loop().time()
+        self._transport.write(data)
 
     def close(self) -> None:
         """Close it once everything is out."""
@@ -125,6 +139,7 @@ class Stream(asyncio.Protocol):
         self.used = asyncio.get_running_loop().time()
         self._buffer += data
         for message in cut(self._buffer):
+            self._witness("<", message)
             self._take(message, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
