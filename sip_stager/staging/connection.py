@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._body_most = body_most
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._parser: httptools.HttpResponseParser
+        self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
         self._result: asyncio.Future[Result] | None = None
         self._answer = Answer()
@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():  # its end may have been told already
             self._settle(Unanswered(_CLOSED))
         else:
+            self._parser = self._parser or httptools.HttpResponseParser(self)
             self._transport.write(head.message(body))
         return result
 
@@ -112,11 +113,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, which is ready: TLS included."""
         self._transport = cast("asyncio.Transport", transport)
-        self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         """Read on; what nobody has asked for ends the connection."""
-        if self._result is None:
+        if self._result is None or self._parser is None:
             self._transport.abort()
             return
         self._received += len(data)
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way, with an answer where its end is the connection's."""
         self._ended(self)
-        del self._parser  # it holds our methods: a cycle, and nobody looks for those during calls
+        self._parser = None  # it holds our methods: a cycle, and nobody looks for those in calls
         if self._result is None:
             return
         if exc is None and self._answer.status and self._until_closed():
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Begin the body, unless the response is an interim one (RFC 9110 15.2)."""
-        if self._result is None:
+        if self._result is None or self._parser is None:
             return
         status = self._parser.get_status_code()
         if status < 200:
