@@ -50,10 +50,10 @@ def routing_of(request: Request, identifiers: Identifiers) -> bytes:
 
 def rejection(request: Request, routing: bytes) -> Answer | None:
     """Find what is wrong with a request, in the RFC's order; raises ``Malformed``."""
+    in_dialog, hops = bool(request.to_tag), hops_left(request)  # which raise, ahead of the scheme
     if request.uri.scheme not in {b"sip", b"tel"}:
         return Answer(416)
-    in_dialog = bool(request.to_tag)  # which raises, for every request that comes here
-    if hops_left(request) == 0 and (in_dialog or request.method != b"OPTIONS"):
+    if hops == 0 and (in_dialog or request.method != b"OPTIONS"):
         return Answer(483)
     if _has_been_here(request, routing):
         return Answer(482)

@@ -330,36 +330,6 @@ def test_a_call_that_could_not_be_staged_is_refused_with_its_reason(edge: Conver
     assert [event.cause for event in edge.of(CallRefused)] == ["over_time"]
 
 
-def test_a_number_that_is_not_mapped_is_refused_404(edge: Conversation) -> None:
-    edge.receive(request(uri="sip:404@198.51.100.1"))
-    assert edge.take() == ["alice 404 INVITE"]
-
-
-def test_a_source_that_belongs_to_no_trunk_is_refused_403(edge: Conversation) -> None:
-    edge.receive(request(via="SIP/2.0/UDP 203.0.113.66"), STRANGER)
-    assert edge.take() == ["stranger 403 INVITE"]
-
-
-def test_options_to_the_proxy_is_answered_200(edge: Conversation) -> None:
-    edge.receive(request("OPTIONS", "sip:198.51.100.1", max_forwards="0"))
-    assert edge.take() == ["alice 200 OPTIONS"]
-    assert b"INVITE" in (edge.last_response("alice").value(b"allow") or b"")
-
-
-@pytest.mark.parametrize("method", ["REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "BYE", "FOO"])
-def test_other_methods_outside_a_dialog_are_answered_405_with_allow(
-    edge: Conversation, method: str
-) -> None:
-    edge.receive(request(method))
-    assert edge.take() == [f"alice 405 {method}"]
-    assert b"INVITE" in (edge.last_response("alice").value(b"allow") or b"")
-
-
-def test_max_forwards_of_zero_is_answered_483(edge: Conversation) -> None:
-    edge.receive(request(max_forwards="0"))
-    assert edge.take() == ["alice 483 INVITE"]
-
-
 def test_max_forwards_is_begun_where_it_is_missing(edge: Conversation) -> None:
     staged(edge, max_forwards=None)
     assert edge.last_request("bob").value(b"max-forwards") == b"70"
@@ -545,19 +515,6 @@ def test_a_route_without_lr_does_not_change_the_dialled_number(edge: Conversatio
     assert edge.last_request("bob").uri_text == b"sip:+33612345678@192.0.2.2:5060"
 
 
-def test_options_of_a_dialog_count_their_hops_too(edge: Conversation) -> None:
-    edge.receive(
-        request(
-            "OPTIONS",
-            "sip:bob@192.0.2.2",
-            to_tag="bob",
-            max_forwards="0",
-            extra=(ROUTE,),
-        )
-    )
-    assert edge.take() == ["alice 483 OPTIONS"]
-
-
 def test_an_ack_without_a_branch_is_forwarded(edge: Conversation) -> None:
     ack = request("ACK", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))
     edge.receive(bytes(ack).replace(b";branch=z9hG4bK-alice-1", b""))
@@ -576,19 +533,6 @@ def test_a_refusal_without_to_is_acknowledged_with_the_invites(edge: Conversatio
     assert edge.take()[0] == "bob ACK"
     ack = next(parse(data) for data, _ in edge.transport.sent if data.startswith(b"ACK"))
     assert ack.value(b"to") == b"<sip:+33612345678@198.51.100.1>"
-
-
-def test_the_100_carries_the_timestamp(edge: Conversation) -> None:
-    edge.receive(request(extra=("Timestamp: 54",)))
-    assert edge.last_response("alice").value(b"timestamp") == b"54"
-
-
-def test_a_request_uri_that_is_none_is_answered_400_whatever_the_method(
-    edge: Conversation,
-) -> None:
-    for method in ("INVITE", "OPTIONS", "REGISTER"):
-        edge.receive(request(method, "sip:a@b:99999", branch=f"z9hG4bK-{method}"))
-        assert edge.take()[-1] == f"alice 400 {method}"
 
 
 def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:

@@ -1,4 +1,4 @@
-"""The core between alice, who is a trunk, and bob, who is the upstream."""
+"""The core between alice, who is a trunk, and bob, who is the upstream; carol and dave stand by."""
 
 from __future__ import annotations
 
@@ -24,8 +24,17 @@ from tests.support.messages import request
 
 ALICE = Flow("UDP", "192.0.2.1", 5060, 0)
 BOB = Flow("UDP", "192.0.2.2", 5060, 0)
+CAROL = Flow("UDP", "192.0.2.3", 5060, 0)
+DAVE = Flow("UDP", "192.0.2.4", 5060, 0)
 ALICE_TCP = Flow("TCP", "192.0.2.1", 40000, 1, 7)
 STRANGER = Flow("UDP", "203.0.113.66", 5060, 0)
+NAMES = {
+    "192.0.2.1": "alice",
+    "192.0.2.2": "bob",
+    "192.0.2.3": "carol",
+    "192.0.2.4": "dave",
+    "203.0.113.66": "stranger",
+}
 
 INTERFACES = (
     Interface("UDP", "198.51.100.1", "198.51.100.1", 5060),
@@ -56,6 +65,7 @@ class Conversation:
         backups: tuple[str, ...] = (),
         redirects: int = 0,
         bounds: Bounds = Bounds(),  # noqa: B008  a tuple
+        interfaces: tuple[Interface, ...] = INTERFACES,
     ) -> None:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock)
@@ -67,13 +77,13 @@ class Conversation:
         self.layer = TransactionLayer(
             Surroundings(clock, self.transport, self.events.append, timers)
         )
-        interfaces = Interfaces(INTERFACES)
+        listeners = Interfaces(interfaces)
         uris = tuple(parse_uri(uri.encode()) for uri in (upstream, *backups))
         facilities = Facilities(
             clock=clock,
             layer=self.layer,
-            interfaces=interfaces,
-            locator=Locator(interfaces, self.resolver, self.clock),
+            interfaces=listeners,
+            locator=Locator(listeners, self.resolver, self.clock),
             identifiers=Identifiers(b"seed"),
             seal=SEAL,
             upstream=Upstream(uris, rewrite, next_after=2.0, redirects=redirects),
@@ -88,6 +98,32 @@ class Conversation:
     def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:
         """Hand a message from a peer to the core."""
         self.layer.receive(bytes(data), source)
+
+    def forward(self, invite: Request, source: Flow = ALICE) -> Request:
+        """Hand a new call to the core and stage it; give the request that went on."""
+        self.receive(invite, source)
+        self.stager.stagings[-1].succeed()
+        self.clock.advance(0.1)
+        return self.relayed
+
+    def relay(self, later: Request, source: Flow = ALICE) -> Request:
+        """Hand a request of a dialog to the core; give the request that went on."""
+        self.receive(later, source)
+        self.clock.advance(0.1)
+        return self.relayed
+
+    @property
+    def relayed(self) -> Request:
+        """The last request that was sent."""
+        data = next(data for data, _ in reversed(self.transport.sent) if data[:4] != b"SIP/")
+        message = parse(data)
+        assert isinstance(message, Request)
+        return message
+
+    @property
+    def flow(self) -> Flow:
+        """Where the last message went."""
+        return self.transport.sent[-1][1]
 
     def messages(self) -> list[tuple[str, Request | Response]]:
         """Give what was sent since the last look, and to whom."""
@@ -139,9 +175,7 @@ def alive(layer: TransactionLayer) -> int:
 
 def name_of(flow: Flow) -> str:
     """Give a peer's name, or its address."""
-    return {"192.0.2.1": "alice", "192.0.2.2": "bob", "203.0.113.66": "stranger"}.get(
-        flow.host, flow.host
-    )
+    return NAMES.get(flow.host, flow.host)
 
 
 def short(message: Request | Response) -> str:
