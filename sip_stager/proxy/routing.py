@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import Uri, parse_address
+from sip_stager.sip.uri import Uri, allowed_in_request, parse_address
 
 if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
@@ -92,10 +92,12 @@ def _without_own_maddr(request: Request, interfaces: Interfaces, arrived: int) -
 def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
     """Find the next hop: the first Route left, else the Request-URI; raises ``Malformed``.
 
-    Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 6
-    and 7).
+    Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 2,
+    6 and 7).
     """
     request, _, leaving = popped
+    if request.uri.scheme == b"sip":
+        request = _with_allowed(request, request.uri_text)
     route = first_route(request)
     if route is None:
         return Routed(request, leaving, request.uri, routing)
@@ -104,7 +106,13 @@ def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
     moved = request.without_first(b"route").with_last(
         b"route", b"Route: <" + request.uri_text + b">"
     )
-    return Routed(moved.with_uri(route.text), leaving, route, routing)
+    return Routed(_with_allowed(moved, route.text), leaving, route, routing)
+
+
+def _with_allowed(request: Request, uri: bytes) -> Request:
+    """Step 2: what may not stand in a Request-URI is removed from it."""
+    uri = allowed_in_request(uri)
+    return request if uri == request.uri_text else request.with_uri(uri)
 
 
 def with_host_of(dialled: Uri, upstream: Uri) -> bytes:

@@ -14,6 +14,7 @@ _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):([^\x00-\x20\x7f<>\"]*)\Z")
 _HOST = rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)"
 _MADDR = re.compile(_HOST)
 _HOST_PART = re.compile(_HOST + rb"(?::([0-9]{1,5}))?(;[^?]*)?(\?.*)?\Z", re.DOTALL)
+_METHOD = re.compile(rb";method(?:=[^;]*)?(?=;|\Z)", re.IGNORECASE)
 _THIRD_COLON = re.compile(r":::(?=[0-9]+\.)")
 _ADDRESS = re.compile(
     rb'\s*+(?:(?:"(?:[^"\\]|\\.)*"\s*+|[^"<>;,]*+)<([^<>]*+)>|([^\s"<>;,?]++))\s*+(;.*)?\Z',
@@ -124,6 +125,12 @@ def _parameters(text: bytes) -> Parameters:
 
 
 _kept = lru_cache(maxsize=4096)(_parse)
+
+
+def allowed_in_request(text: bytes) -> bytes:
+    """Leave out of a SIP URI what no Request-URI may have: headers and method (RFC 3261 19.1.1)."""
+    userinfo, at, host_part = text.rpartition(b"@")
+    return userinfo + at + _METHOD.sub(b"", host_part.partition(b"?")[0])
 
 
 def port_number(text: bytes | None) -> int | None:

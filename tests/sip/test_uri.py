@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import MOST_URI, bracketed, parse_address, parse_uri
+from sip_stager.sip.uri import MOST_URI, allowed_in_request, bracketed, parse_address, parse_uri
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,24 @@ def test_escaped_parameters_are_the_plain_ones() -> None:
     assert (uri.user, uri.transport) == (b"cal%6Cer", "TCP")
     assert parse_uri(b"sip:h;lr;l%72=2").parameters == {b"lr": None}
     assert parse_uri(b"tel:1;%65xt=2").parameters == {b"ext": b"2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        (b"sip:a@b", b"sip:a@b"),
+        (b"sip:a@b:5070;lr?Route=%3Csip:c%3E&x=y?z", b"sip:a@b:5070;lr"),
+        (b"sip:a?b;method=c@d;x?e=f", b"sip:a?b;method=c@d;x"),
+        (b"sip:a@b;Method=INVITE;lr", b"sip:a@b;lr"),
+        (b"sip:a@b;x;method", b"sip:a@b;x"),
+        (b"sip:b;methods=x?subject=y", b"sip:b;methods=x"),
+    ],
+)
+def test_a_request_uri_has_no_headers_and_no_method(text: bytes, allowed: bytes) -> None:
+    """RFC 3261 16.6 step 2: "If the URI contains any parameters not permitted in a Request-URI,
+    they MUST be removed." """
+    assert allowed_in_request(text) == allowed
+    assert not parse_uri(allowed).headers
 
 
 @pytest.mark.parametrize(
