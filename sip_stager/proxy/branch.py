@@ -18,6 +18,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from sip_stager.proxy.mistakes import answered
 from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Context(Protocol):
 
     def give_up(self, branch: Branch) -> None:
         """Hear that the target has said nothing for as long as another target may wait."""
+
+    def break_off(self) -> None:
+        """Hear that a mistake of ours has ended a branch."""
 
 
 class Branch:
@@ -99,8 +103,7 @@ class Branch:
     def receive(self, response: Response) -> None:
         """Take a response of the target."""
         if response.status >= 200:
-            self._end()
-            self._context.receive_final(self, response)
+            self._receive_final(response)
             return
         if self._state is State.CALLING:
             self._state = State.PROCEEDING
@@ -114,32 +117,46 @@ class Branch:
             self._patience = None
             self._wait(self._facilities.timers.c, self._ring_out)
 
+    @answered
     def timed_out(self) -> None:
         """Hear that nobody answered at all, or nobody ended what was cancelled."""
         self._fail(408, "timed_out")
 
+    @answered
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
         """Hear that nothing reaches the target; one that takes no TCP is asked over UDP."""
-        client, target = self._client, self._target
-        if client is None or target is None or client.flow.transport == target.transport:
-            self._fail(503, "unreachable")
-        elif self._state is State.CALLING:
+        client, target, calling = self._client, self._target, self._state is State.CALLING
+        if calling and client and target and client.flow.transport != target.transport:
             self._facilities.locator.avoid(client.flow)
             self._send(target)
         else:
-            self._fail(487, "cancelled")
+            self._fail(503, "unreachable")
 
+    def break_off(self) -> None:
+        """Hear that a mistake of ours has ended it."""
+        self._context.break_off()
+
+    @answered
     def _located(self, target: Flow | None) -> None:
         self._waiting = None
         if target is None:
             self._fail(503, "unreachable")
             return
         self._state = State.CALLING
-        self._send(target)
         if self._patience is not None:
-            self._wait(self._patience, self._context.give_up, self)
+            self._wait(self._patience, self._give_up)
         else:
             self._wait(self._facilities.timers.c, self._ring_out)
+        self._send(target)
+
+    @answered
+    def _receive_final(self, response: Response) -> None:
+        self._end()
+        self._context.receive_final(self, response)
+
+    @answered
+    def _give_up(self) -> None:
+        self._context.give_up(self)
 
     def _send(self, target: Flow) -> None:
         if self._routed is not None:
@@ -153,14 +170,19 @@ class Branch:
         self._stop_waiting()
         client = self._client
         if client is not None and client.request is not None:
+            client.give_up_in_time()
             cancel = make_cancel(client.request, self._reasons)
             self._facilities.layer.start(cancel, cancel.branch, client.flow)
-            client.give_up_in_time()
 
+    @answered
     def _ring_out(self) -> None:
         """Timer C: cancel what rang for too long; a 2xx that crosses it still counts (16.8)."""
         self.rang_out = True
-        self._send_cancel()
+        if self._state is State.PROCEEDING:
+            self._send_cancel()
+        elif self._client is not None:  # timer B is set to take even longer
+            self._client.abandon()
+            self._fail(408, "timed_out")
 
     def _fail(self, status: int, outcome: str) -> None:
         self._end()

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Response
 
 _HELPFUL = frozenset({401, 407, 415, 420, 484})
+_OF_NO_HELP = frozenset({408, 487, 503})
+"""What silence and our own CANCEL bring, and what is not to be passed back."""
 _CHALLENGES = (b"www-authenticate", b"proxy-authenticate")
 
 
@@ -18,21 +20,23 @@ class Final(NamedTuple):
     outcome: str
 
 
-def best_of(finals: list[Final]) -> Final:
+def best_of(finals: list[Final], *, cancelled: bool) -> Final:
     """Choose the one to pass back: 6xx, else the lowest class, in it what helps the caller most.
 
-    Challenges of all that ask for credentials are gathered into it.
+    That is the 487 for one that has ``cancelled``.  Challenges of all that ask for credentials are
+    gathered into it.
     """
-    best = min(finals, key=_rank)
+    wanted = {487} if cancelled else _HELPFUL
+
+    def rank(final: Final) -> tuple[bool, int, bool, bool]:
+        status = final.response.status
+        return status < 600, status // 100, status not in wanted, status in _OF_NO_HELP
+
+    best = min(finals, key=rank)
     if best.response.status not in {401, 407}:
         return best
     others = [final.response for final in finals if final.response is not best.response]
     return best._replace(response=_with_challenges(best.response, others))
-
-
-def _rank(final: Final) -> tuple[bool, int, bool]:
-    status = final.response.status
-    return status < 600, status // 100, status not in _HELPFUL
 
 
 def _with_challenges(best: Response, others: list[Response]) -> Response:

@@ -13,6 +13,7 @@ from sip_stager.events import CallEnded, CallRinging, InviteForwarded
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.finals import Final, best_of
 from sip_stager.proxy.targets import redirected
+from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,8 +51,8 @@ class ForwardedInvite:
     ) -> None:
         self._facilities = facilities
         self._targets = deque(targets)
-        self._tried = self._targets[0]
-        self._request = self._tried.request
+        self._tried: list[Routed] = []
+        self._request = self._targets[0].request
         self._source = source
         self._server = server
         self._call = call
@@ -68,7 +69,7 @@ class ForwardedInvite:
     def cancel(self, cancel: Request) -> None:
         """Take the caller's CANCEL (RFC 3261 9.2, 16.10); no other target is tried."""
         self._cancelled = True
-        self._targets.clear()
+        self._search_no_more()
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
 
@@ -95,10 +96,11 @@ class ForwardedInvite:
         if passed is None:
             self.fail(branch, 500, "rejected")
         elif response.status < 300:
-            self._answer(branch, passed)
+            self._finish(passed, "answered")
+        elif response.status == 487 and self._ended_here(branch):
+            self.fail(branch, 408, "timed_out")
         else:
-            self._finals.append(Final(passed, "cancelled" if self._cancelled else "rejected"))
-            self._go_on(branch, passed)
+            self._go_on(branch, Final(passed, "cancelled" if self._cancelled else "rejected"))
 
     def fail(self, branch: Branch, status: int, outcome: str) -> None:
         """Take note that a target gave no answer; what was cancelled ends with 487 all the same."""
@@ -106,9 +108,7 @@ class ForwardedInvite:
             status, outcome = 487, "cancelled"
         elif status == 503 and self._call is None:
             status = 500  # one peer is out of reach: 503 would say that nothing at all can go on
-        response = self._facilities.response(self._request, status)
-        self._finals.append(Final(response, outcome))
-        self._go_on(branch, response)
+        self._go_on(branch, Final(self._own(status), outcome))
 
     def give_up(self, branch: Branch) -> None:
         """Try the next target ahead of a silent one's end; a 2xx of that one still counts."""
@@ -116,51 +116,85 @@ class ForwardedInvite:
             self._try_next()
             branch.cancel([])
 
+    def break_off(self) -> None:
+        """End what a mistake of ours has left without an end."""
+        if not self._over:
+            self._finish(self._own(500), "rejected")
+
+    def _own(self, status: int) -> Response:
+        """Make a response of our own, with the To tag of what was passed back before (9.2)."""
+        tag = self._server.to_tag or self._facilities.tag(self._request)
+        return make_response(self._request, status, tag)
+
+    def _ended_here(self, branch: Branch) -> bool:
+        """Tell whether a CANCEL that a branch got was ours and not the caller's."""
+        return not self._cancelled and (branch.rang_out or branch is not self._branch)
+
     def _try_next(self) -> None:
-        self._tried = self._targets.popleft()
+        routed = self._targets.popleft()
+        self._tried.append(routed)
         patience = self._facilities.upstream.next_after if self._targets else None
-        branch = Branch(self._facilities, self._tried, self._source, self, patience)
+        branch = Branch(self._facilities, routed, self._source, self, patience)
         self._branch = branch
         branch.start()
 
-    def _go_on(self, branch: Branch, response: Response) -> None:
-        """Try the next target, or end with the best response, once the branch under way is over."""
-        if self._over or branch is not self._branch:
+    def _go_on(self, branch: Branch, final: Final) -> None:
+        """Try the next target, or end with the best response, once the branch under way is over.
+
+        A target that was given up is not waited for.
+        """
+        under_way, status = self._branch, final.response.status
+        if under_way is None:
             return
-        if branch.rang_out and not self._cancelled:
-            self._finish(self._facilities.response(self._request, 408), "timed_out")
-            return
-        if 300 <= response.status < 400 and self._redirects:
-            found = redirected(response, self._tried, self._redirects)
-            self._redirects -= len(found)
-            self._targets.extendleft(reversed(found))
-        if self._targets and response.status < 600:
+        if branch.rang_out or status >= 600:
+            self._search_no_more()
+        if not (branch is under_way and 300 <= status < 400 and self._redirected(final)):
+            self._finals.append(final)
+        if branch is not under_way:
+            if status >= 600:
+                under_way.cancel([])
+        elif self._targets:
             self._try_next()
         else:
-            self._finish(*best_of(self._finals))
+            self._finish(*best_of(self._finals, cancelled=self._cancelled))
 
-    def _answer(self, branch: Branch, response: Response) -> None:
-        """Pass a 2xx back, and cancel what is still under way (RFC 3261 16.7 steps 5 and 10)."""
-        if self._branch is not branch and self._branch is not None:
-            self._branch.cancel([])
-        self._finish(response, "answered")
+    def _redirected(self, final: Final) -> bool:
+        """Take the Contacts of a 3xx as targets; what others hold is kept (16.7 step 4)."""
+        known = [one.request.uri for one in (*self._tried, *self._targets)]
+        found, rest = redirected(final.response, self._tried[-1], known, self._redirects)
+        self._redirects -= len(found)
+        self._targets.extendleft(reversed(found))
+        if rest is not None and found:
+            self._finals.append(final._replace(response=rest))
+        return bool(found)
+
+    def _search_no_more(self) -> None:
+        self._targets.clear()
+        self._redirects = 0
 
     def _finish(self, response: Response, outcome: str) -> None:
-        """Answer the caller, and let go what only the way there needed."""
-        if outcome == "rejected":
+        """Answer the caller, cancel what is under way, and let go what only that needed (16.7).
+
+        More of 2xx may follow the first.
+        """
+        if outcome != "unreachable":
             passing = self._call is not None and self._call.call.pass_503
             response = self._facilities.without_503(response, self._request, pass_503=passing)
         self._server.respond(response)
         if self._over:
             return
         self._over = True
-        if self._call is not None:
-            call, call_id, _ = self._call
-            elapsed = self._elapsed()
-            self._facilities.notify(CallEnded(call, call_id, outcome, response.status, elapsed))
+        under_way, call = self._branch, self._call
+        elapsed = self._elapsed()
         self._branch = self._call = None
-        self._targets.clear()
+        self._search_no_more()
         self._finals.clear()
+        self._tried.clear()
+        if under_way is not None:
+            under_way.cancel([])
+        if call is not None:
+            event = CallEnded(call.call, call.call_id, outcome, response.status, elapsed)
+            self._facilities.notify(event)
 
     def _elapsed(self) -> float:
         return self._facilities.now() - (self._call.began if self._call else 0.0)

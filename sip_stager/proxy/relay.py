@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.proxy.mistakes import answered
 from sip_stager.sip.responses import warning
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Relay:
         """Find the next hop and send the copy."""
         self._facilities.locator.find(self._routed, self._located)
 
+    @answered
     def receive(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
         request = self._routed.request
@@ -43,10 +45,12 @@ class Relay:
         elif response.status >= 200:
             self._server.respond(self._facilities.response(request, 500))
 
+    @answered
     def timed_out(self) -> None:
         """Stay silent: a 408 would come too late to be of use (RFC 4320 4.2)."""
         self._server.abandon()
 
+    @answered
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
         """Say that it did not leave (RFC 3261 16.9); where TCP was refused, it leaves over UDP."""
         client, target = self._client, self._target
@@ -56,6 +60,11 @@ class Relay:
             self._facilities.locator.avoid(client.flow)
             self._located(target)
 
+    def break_off(self) -> None:
+        """Answer 500 where a mistake of ours would leave it unanswered."""
+        self._server.respond(self._facilities.response(self._routed.request, 500))
+
+    @answered
     def _located(self, target: Flow | None) -> None:
         self._target = target
         if target is None:

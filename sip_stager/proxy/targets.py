@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.proxy.equivalence import equivalent
+from sip_stager.proxy.forwarding import bounded, breadth_of
 from sip_stager.proxy.routing import Routed, with_host_of
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import Address, Uri, parse_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sip_stager.sip.message import Request, Response
+
+MOST_CONTACTS = 32
+"""Contacts of a 3xx that are looked at."""
+_METHOD = re.compile(rb"(?i);method=[^;?]*")
 
 
 class Upstream(NamedTuple):
@@ -26,41 +35,75 @@ class Upstream(NamedTuple):
     redirects: int = 0
 
     def targets(self, request: Request, routing: bytes) -> list[Routed]:
-        """Give the requests for all targets; a Route of the caller's own choice is not followed."""
-        request = request.without(b"route")
+        """Give the requests for all targets; a Route of the caller's own choice is not followed.
+
+        Each gets its share of Max-Breadth, for one that is given up may still be under way beside
+        the next (RFC 5393 5.3.3).
+        """
+        uris = distinct(self.uris)[: breadth_of(request)]
+        request = bounded(request.without(b"route"), len(uris))
         if self.rewrite:
             return [
                 Routed(request.with_uri(with_host_of(request.uri, uri)), None, uri, routing)
-                for uri in self.uris
+                for uri in uris
             ]
-        if request.uri.headers:  # which RFC 3261 19.1.1 forbids there, ours among them
-            request = request.with_uri(request.uri_text.partition(b"?")[0])
-        return [Routed(request, None, uri, routing) for uri in self.uris]
+        kept = request.with_uri(allowed(request.uri_text))
+        return [Routed(kept, None, uri, routing) for uri in uris]
 
 
-def redirected(response: Response, tried: Routed, most: int) -> list[Routed]:
-    """Give the requests for the Contacts of a 3xx, the ones with the highest q first.
+class Redirection(NamedTuple):
+    """The requests for the Contacts of a 3xx, and the 3xx with the others, if there are any."""
 
-    Those that are no SIP URIs are left out.
+    targets: list[Routed]
+    rest: Response | None
+
+
+def redirected(response: Response, tried: Routed, known: Iterable[Uri], most: int) -> Redirection:
+    """Follow the Contacts of a 3xx, the ones with the highest q first (RFC 3261 16.7 step 4).
+
+    Those that are no SIP URIs are left in it, and those that are ``known`` are gone: no URI is
+    tried twice for one call.
     """
-    uris = [address.uri for address in sorted(_contacts(response), key=_wanted, reverse=True)]
-    return [
-        Routed(tried.request.with_uri(uri.text.partition(b"?")[0]), None, uri, tried.routing)
-        for uri in {uri.text: uri for uri in uris}.values()
-        if uri.scheme == b"sip"
-    ][:most]
+    known, contacts = list(known), _contacts(response)
+    likeliest = sorted(contacts, key=_wanted, reverse=True)
+    wanted = [address.uri for _, address in likeliest if address.uri.scheme == b"sip"]
+    found = distinct(wanted, known)[:most]
+    rest = response.without(b"contact")
+    for value, address in contacts:
+        if distinct([address.uri], known + found):
+            rest = rest.with_last(b"contact", b"Contact: " + value)
+    targets = [
+        Routed(tried.request.with_uri(allowed(uri.text)), None, uri, tried.routing) for uri in found
+    ]
+    return Redirection(targets, rest if b"contact" in rest.names else None)
 
 
-def _contacts(response: Response) -> list[Address]:
+def distinct(uris: Iterable[Uri], known: Iterable[Uri] = ()) -> list[Uri]:
+    """Leave out what is equivalent to one before, or to a known one (RFC 3261 16.5)."""
+    kept = list(known)
+    begin = len(kept)
+    for uri in uris:
+        if not any(equivalent(uri, other) for other in kept):
+            kept.append(uri)
+    return kept[begin:]
+
+
+def allowed(uri: bytes) -> bytes:
+    """Leave out what may not stand in a Request-URI: method and headers (RFC 3261 19.1.1)."""
+    return _METHOD.sub(b"", uri.partition(b"?")[0])
+
+
+def _contacts(response: Response) -> list[tuple[bytes, Address]]:
     try:
-        return [parse_address(value) for value in response.values(b"contact")]
+        values = response.values(b"contact")[:MOST_CONTACTS]
+        return [(value, parse_address(value)) for value in values]
     except Malformed:
         return []
 
 
-def _wanted(address: Address) -> float:
+def _wanted(contact: tuple[bytes, Address]) -> float:
     """Read the q of a Contact, 1 where there is none (RFC 3261 20.10)."""
     try:
-        return float(address.parameters.get(b"q") or 1)
+        return float(contact[1].parameters.get(b"q") or 1)
     except ValueError:
         return 0.0

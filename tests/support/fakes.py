@@ -51,15 +51,20 @@ class FakeClock:
 
 
 class FakeTransport:
-    """Keeps what was sent; ``failing`` holds the hosts that can not be reached."""
+    """Keeps what was sent.
+
+    ``failing`` holds the hosts that can not be reached, ``without_tcp`` those that refuse TCP.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
         self.sent: list[tuple[bytes, Flow]] = []
         self.failing: set[str] = set()
+        self.without_tcp: set[str] = set()
         self._clock = clock
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
-        if flow.host in self.failing:
+        refused = flow.transport == "TCP" and flow.host in self.without_tcp
+        if refused or flow.host in self.failing:
             if failed is not None:
                 self._clock.call_later(0.0, failed, "connection refused")
             return
