@@ -7,9 +7,10 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3 python3.14 python3.13 p
 	&& echo "$$python" && break; done)
 BIN = .venv/bin
 BENCH =
+FUZZ_SECONDS = 60
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check format bench lock clean setup setup-dev sipp
+.PHONY: help demo test check format bench fuzz lock clean setup setup-dev peers
 
 help:
 	@echo 'make demo     set up what it needs, place a few calls on this machine, show their ladders'
@@ -17,6 +18,7 @@ help:
 	@echo 'make check    what CI runs: format, lint, types, the tests with branch coverage'
 	@echo 'make format   put the code into its format, mend what the linter can mend'
 	@echo 'make bench    the benchmark against SIPp (BENCH="--help" shows its options)'
+	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
@@ -26,10 +28,10 @@ help:
 demo: setup
 	@$(BIN)/sip-stager demo
 
-test: setup-dev sipp
+test: setup-dev peers
 	$(BIN)/python -m pytest $(PYTEST)
 
-check: setup-dev sipp
+check: setup-dev peers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -39,8 +41,11 @@ format: setup-dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: setup-dev sipp
+bench: setup-dev peers
 	$(BIN)/python -m tests.bench $(BENCH)
+
+fuzz: setup-dev
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 setup setup-dev:
 	@test -n "$(PYTHON)" || { \
@@ -49,13 +54,19 @@ setup setup-dev:
 	exit 1; }
 	@"$(PYTHON)" tools/bootstrap.py $(if $(filter setup-dev,$@),--dev)
 
-# Without SIPp the interop tests are left out, and the tests say so; where CI=true that is a failure.
-sipp:
-	@command -v sipp >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	&& echo 'Installing SIPp (Debian package sip-tester)' \
-	&& { apt-get install -qy --no-install-recommends sip-tester >/dev/null 2>&1 \
-	|| { apt-get update -q && apt-get install -qy --no-install-recommends sip-tester; } >/dev/null 2>&1; }; } \
-	|| { echo 'SIPp is missing: the interop tests are left out. As root: apt-get install sip-tester'; \
+# The peers of the interop tests.  Tests whose peer is missing are left out, and say so; where CI=true
+# that is a failure.  Debian starts what it installs: Kamailio's service is kept from it.
+peers:
+	@$(call peer,sipp,SIPp,sip-tester)
+	@$(call peer,kamailio,Kamailio,kamailio)
+	@$(call peer,sipsak,sipsak,sipsak)
+
+peer = PATH="$$PATH:/usr/sbin"; command -v $(1) >/dev/null || { test "$$(id -u)" = 0 \
+	&& command -v apt-get >/dev/null && echo 'Installing $(2) (Debian package $(3))' \
+	&& { test ! -d /run/systemd/system || test $(1) != kamailio || systemctl --quiet mask kamailio; } \
+	&& { apt-get install -qy --no-install-recommends $(3) >/dev/null 2>&1 \
+	|| { apt-get update -q && apt-get install -qy --no-install-recommends $(3); } >/dev/null 2>&1; }; } \
+	|| { echo '$(2) is missing: its interop tests are left out. As root: apt-get install $(3)'; \
 	test "$$CI" != true; }
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

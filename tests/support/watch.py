@@ -194,7 +194,8 @@ class Watch:
 
     def _ack_reaches(self, ack: Request, source: Flow) -> None:
         own = (ack.branch, b"INVITE") in self._asked
-        late = server_key(ack) not in self._edge.layer.invite_servers and ack.to_tag
+        known = self._edge.layer.invite_servers.get(server_key(ack))
+        late = ack.to_tag and (known is None or known.state is State.ACCEPTED)
         sent = self._hand(ack, source)
         if own:
             assert late or not sent, "an ACK that is hop by hop goes on"
