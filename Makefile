@@ -8,9 +8,10 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3 python3.14 python3.13 p
 BIN = .venv/bin
 BENCH =
 FUZZ_SECONDS = 60
+SOAK =
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check format bench fuzz lock clean setup setup-dev peers
+.PHONY: help demo test check format bench fuzz soak lock clean setup setup-dev peers
 
 help:
 	@echo 'make demo     set up what it needs, place a few calls on this machine, show their ladders'
@@ -19,6 +20,7 @@ help:
 	@echo 'make format   put the code into its format, mend what the linter can mend'
 	@echo 'make bench    the benchmark against SIPp (BENCH="--help" shows its options)'
 	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
+	@echo 'make soak     100,000 calls with faults on all sides (SOAK="--calls 20000", SOAK="--help")'
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
@@ -46,6 +48,9 @@ bench: setup-dev peers
 
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
+soak: setup-dev
+	$(BIN)/python -m tests.soak $(SOAK)
 
 setup setup-dev:
 	@test -n "$(PYTHON)" || { \
@@ -81,6 +86,6 @@ lock:
 	&& $(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .cache .coverage .coverage.* coverage.xml htmlcov bench-results build dist *.egg-info
+	rm -rf .venv .cache .coverage .coverage.* coverage.xml htmlcov bench-results reports build dist *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find sip_stager tests tools -name __pycache__ -prune -exec rm -rf {} +
