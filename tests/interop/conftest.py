@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop import kamailio, sipp
 from tests.interop.scene import Scene
-from tests.interop.sipp import MISSING, SIPP
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -17,16 +17,50 @@ if TYPE_CHECKING:
 _SCENE = pytest.StashKey[Scene]()
 
 
+def need(program: str | None, missing: str) -> None:
+    """Leave the test out where a peer's program is missing, but never in CI."""
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
 @pytest.fixture
 def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    """Give an empty stage; leave the test out where SIPp is missing, but never in CI."""
-    if SIPP is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+    """Give an empty stage."""
+    need(sipp.SIPP, sipp.MISSING)
     with Scene(tmp_path) as stage:
         request.node.stash[_SCENE] = stage
         yield stage
+
+
+@pytest.fixture
+def with_kamailio() -> None:
+    """Leave the test out where Kamailio is missing."""
+    need(kamailio.KAMAILIO, kamailio.MISSING)
+
+
+@pytest.fixture(scope="module", params=["direct", "kamailio behind", "kamailio ahead"])
+def _road(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    need(sipp.SIPP, sipp.MISSING)
+    if request.param != "direct":
+        need(kamailio.KAMAILIO, kamailio.MISSING)
+    with Scene(tmp_path_factory.mktemp("road")) as stage:
+        if request.param == "kamailio behind":
+            stage.put_kamailio_behind()
+        stage.start()
+        if request.param == "kamailio ahead":
+            stage.put_kamailio_ahead()
+        yield stage
+
+
+@pytest.fixture
+def road(request: pytest.FixtureRequest, _road: Scene) -> Scene:
+    """Give a stage that has begun, with or without a proxy beside us; many tests share it."""
+    request.node.stash[_SCENE] = _road
+    return _road
 
 
 @pytest.hookimpl(wrapper=True)

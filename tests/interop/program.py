@@ -27,29 +27,40 @@ class Edge:
     api_url: str
     upstream_port: int
     address: str = "127.0.0.1"
+    upstream_address: str = ""  # the same as ``address`` where it is left out
     upstream_transport: str = "udp"
     mode: str = "sync"
     deadline: float = 4.0
+    t1: float = 0.5
     log_level: str = "debug"
 
     def settings(self, port: int, http_port: int) -> str:
         """Return the settings file's text: UDP and TCP on one port, one trunk, one number."""
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        upstream = f"sip:{host}:{self.upstream_port};transport={self.upstream_transport}"
+        upstream = _host(self.upstream_address or self.address)
+        upstream = f"sip:{upstream}:{self.upstream_port};transport={self.upstream_transport}"
         return "\n".join(
             [
-                *(self._listener(transport, port) for transport in ("udp", "tcp")),
+                *self._listeners(port),
                 _table("[api]", base_url=self.api_url, mode=self.mode, deadline=self.deadline),
                 _table("[upstream]", uri=upstream),
                 _table("[[trunks]]", name="sipp", networks=["127.0.0.1/32", "::1/128"]),
                 _table("[[numbers]]", number=NUMBER, agent=AGENT),
+                _table("[sip]", t1=self.t1),
                 _table("[http]", port=http_port),
                 _table("[log]", level=self.log_level),
             ]
         )
 
-    def _listener(self, transport: str, port: int) -> str:
-        return _table("[[listeners]]", transport=transport, address=self.address, port=port)
+    def _listeners(self, port: int) -> list[str]:
+        return [
+            _table("[[listeners]]", transport=transport, address=address, port=port)
+            for address in sorted({self.address, self.upstream_address or self.address})
+            for transport in ("udp", "tcp")
+        ]
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _table(header: str, **keys: object) -> str:
@@ -66,8 +77,7 @@ class Program(Child):
         """Start it on ``port``, so that it can take the place of one that has ended."""
         self.port = port or free_port()
         self.http_port = free_port()
-        host = f"[{edge.address}]" if ":" in edge.address else edge.address
-        self.target = f"{host}:{self.port}"
+        self.target = f"{_host(edge.address)}:{self.port}"
         settings = directory / f"settings-{self.http_port}.toml"
         settings.write_text(edge.settings(self.port, self.http_port))
         command = [python, "-m", "sip_stager", "run", "--config", str(settings)]

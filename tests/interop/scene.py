@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tests.interop.fake_api import KEY, FakeApiProcess
+from tests.interop.kamailio import Kamailio
+from tests.interop.lossy import LossyRelay
 from tests.interop.ports import free_port
 from tests.interop.processes import Child
 from tests.interop.program import NUMBER, Edge, Program
-from tests.interop.sipp import Sipp
+from tests.interop.script import HERE, scenario
+from tests.interop.sipp import SCENARIOS, Sipp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +33,20 @@ class Scene:
         self._directory = directory
         self._children = ExitStack()
         self._edge = Edge("", upstream_port=free_port())
+        self._callee_ports = [self._edge.upstream_port]
+        self._ahead = ""  # the host and port that callers send to in the program's place
+        self._scripts = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._children.close()
+
+    @property
+    def callee_port(self) -> int:
+        """The port of the first callee."""
+        return self._callee_ports[0]
 
     @property
     def upstream(self) -> tuple[str, int]:
@@ -49,43 +60,95 @@ class Scene:
         self._edge = replace(self._edge, api_url=self.api.url, **edge)
         self._start_program()
 
-    def restart_program(self) -> None:
-        """End the program as a power cut would, and start it again on the same port."""
-        self.program.kill()
+    def put_kamailio_behind(self, *, password: str = "", fork: bool = False) -> None:
+        """Let Kamailio be the upstream of the program that is about to start."""
+        self._callee_ports = [free_port(), *([free_port()] if fork else [])]
+        second = self._callee_ports[1] if fork else 0
+        self._start_kamailio(
+            self._callee_ports[0], port=self._edge.upstream_port, fork=second, password=password
+        )
+
+    def put_relay_behind(self, **options: Any) -> LossyRelay:
+        """Let what goes between the program that is about to start and its upstream be lossy."""
+        self._callee_ports = [free_port()]
+        relay = LossyRelay(self._callee_ports[0], port=self._edge.upstream_port, **options)
+        return self._children.enter_context(relay)
+
+    def put_relay_ahead(self, **options: Any) -> LossyRelay:
+        """Let what goes between the program that has started and the trunk be lossy."""
+        relay = self._children.enter_context(LossyRelay(self.program.port, **options))
+        self._ahead = relay.near
+        return relay
+
+    def put_kamailio_ahead(self) -> None:
+        """Let Kamailio be the trunk's proxy, ahead of the program that has started."""
+        kamailio = self._start_kamailio(self.program.port)
+        self._ahead = f"127.0.0.1:{kamailio.port}"
+
+    def restart_program(self, *, gently: bool = False) -> None:
+        """End the program, as a power cut would or as a user does; start it on the same port."""
+        if gently:
+            self.program.stop()
+        else:
+            self.program.kill()
         self._start_program(self.program.port)
 
-    def callee(self, scenario: str, *, hold: int = 0) -> Sipp:
-        """Start SIPp as the upstream; ``hold`` is the length of its pause in milliseconds."""
+    def callee(
+        self,
+        script: str,
+        *,
+        hold: int = 0,
+        which: int = 0,
+        transport: str = "",
+        contact: str = HERE,
+        calls: int = 1,
+        scenarios: Path = SCENARIOS,
+    ) -> Sipp:
+        """Start SIPp as the upstream; ``hold`` is the length of its pause in milliseconds.
+
+        ``script`` is one (``script.py``), or the name of a file in ``scenarios``; ``which`` counts
+        the targets of a fork.
+        """
+        name, scenarios = self._written(script, contact, scenarios)
         callee = Sipp(
-            scenario,
+            name,
             self._directory,
-            address=self._edge.address,
-            port=self._edge.upstream_port,
-            transport=self._edge.upstream_transport,
+            address=self._edge.upstream_address or self._edge.address,
+            port=self._callee_ports[which],
+            transport=transport or self._edge.upstream_transport,
             options=("-d", str(hold)),
+            scenarios=scenarios,
+            calls=calls,
         )
         self._stopped_at_end(callee).wait_bound()
         return callee
 
     def caller(
         self,
-        scenario: str,
+        script: str,
         *,
         number: str = NUMBER,
         source: str = "",
         transport: str = "udp",
         hold: int = 0,
+        contact: str = HERE,
+        calls: int = 1,
+        scenarios: Path = SCENARIOS,
+        options: tuple[str, ...] = (),
         **words: str,
     ) -> Sipp:
-        """Start SIPp as the trunk: one call to ``number`` from the address ``source``."""
+        """Start SIPp as the trunk: calls to ``number`` from the address ``source``."""
+        name, scenarios = self._written(script, contact, scenarios)
         caller = Sipp(
-            scenario,
+            name,
             self._directory,
             address=source or self._edge.address,
             port=free_port(),
             transport=transport,
-            options=(self.program.target, "-s", number, "-d", str(hold)),
+            options=(self._ahead or self.program.target, "-s", number, "-d", str(hold), *options),
             words=words,
+            scenarios=scenarios,
+            calls=calls,
         )
         return self._stopped_at_end(caller)
 
@@ -98,6 +161,21 @@ class Scene:
     def _start_program(self, port: int = 0) -> None:
         self.program = self._stopped_at_end(Program(self._edge, self._directory, port=port))
         self.program.wait_ready()
+
+    def _start_kamailio(self, following: int, **options: Any) -> Kamailio:
+        kamailio = self._stopped_at_end(Kamailio(self._directory, following, **options))
+        kamailio.wait_ready()
+        return kamailio
+
+    def _written(self, script: str, contact: str, scenarios: Path) -> tuple[str, Path]:
+        """Return the name and the folder of a scenario, once it is a file."""
+        if "\n" not in script:
+            return script, scenarios
+        self._scripts += 1
+        name, folder = f"script-{self._scripts}", self._directory / "scripts"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.xml").write_text(scenario(script, contact, round(1000 * self._edge.t1)))
+        return name, folder
 
     def _stopped_at_end(self, child: _Child) -> _Child:
         self._children.callback(child.stop)

@@ -1,4 +1,4 @@
-"""An upstream that must hear nothing."""
+"""An upstream that never says anything, and as a rule must hear nothing."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ class Silence:
         except BlockingIOError:
             return
         raise AssertionError(f"the upstream received {heard!r}")
+
+    def heard(self) -> list[str]:
+        """Return the methods of the requests that have come since the last look."""
+        methods: list[str] = []
+        while True:
+            try:
+                data = self._socket.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return methods
+            methods.append(data.partition(b" ")[0].decode())

@@ -85,25 +85,3 @@ def test_a_repeated_200_reaches_the_caller_and_its_ack_the_callee(scene: Scene) 
     answers = [each for each in caller.received("200") if "INVITE" in each.values("CSeq")[0]]
     assert len(answers) >= 2
     assert len(callee.received("ACK")) == 1
-
-
-def test_a_reinvite_and_a_bye_of_the_callee_reach_the_caller(scene: Scene) -> None:
-    scene.start()
-    callee = scene.callee("callee_hangs_up")
-    caller = scene.caller("caller_is_hung_up")
-    caller.finish()
-    callee.finish()
-    (reinvite,) = caller.received("INVITE")
-    assert reinvite.values("X-Rounded-Call-Id") == []
-    assert scene.api.stats()["stage_requests"] == 1
-
-
-def test_a_restarted_program_serves_a_live_call(scene: Scene) -> None:
-    scene.start()  # over UDP: SIPp gives its calls up when a TCP connection closes
-    callee = scene.callee("callee_answers")
-    caller = scene.caller("caller_hangs_up", hold=200)
-    callee.wait_received("ACK")
-    scene.restart_program()
-    caller.finish()
-    callee.finish()
-    assert len(callee.received("BYE")) == 1

@@ -45,17 +45,6 @@ def test_a_call_is_refused_when_the_api_refuses_it(scene: Scene, status: int, mo
     assert scene.api.stats()["stage_requests"] == 1
 
 
-def test_the_upstreams_busy_reaches_the_caller_and_is_acknowledged_hop_by_hop(
-    scene: Scene,
-) -> None:
-    scene.start()
-    callee = scene.callee("callee_is_busy")
-    scene.caller("caller_is_refused", status="486").finish()
-    callee.finish()
-    (ack,) = callee.received("ACK")
-    assert len(ack.values("Via")) == 1, "the ACK to an error is the proxy's own"
-
-
 def test_an_unmapped_number_is_not_found(scene: Scene) -> None:
     scene.start()
     with Silence(scene.upstream) as upstream:

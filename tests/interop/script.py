@@ -1,0 +1,190 @@
+"""Scenarios for SIPp, written as the conversation that they are.
+
+A script has a line for each step of one side::
+
+    INVITE | Supported: 100rel     send a request, with these header fields besides the usual ones
+    < 183                          hear a response ...
+    < 100?                         ... or not
+    < BYE                          hear a request
+    200                            answer what was heard last
+    200 INVITE                     answer the INVITE although something else was heard since
+    ~500                           do nothing for 500 milliseconds; `~` alone takes SIPp's -d
+    one: < 200                     hear a 2xx, and give the dialog that it makes a name ...
+    one: BYE                       ... for a request in it
+    stay 4000                      answer late repetitions for 4000 milliseconds
+
+Tags, CSeq, branches and routes follow from what was said before (RFC 3261 9.1, 12.2, 17.1.1.3).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+HERE = "[local_ip]:[local_port]"
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="a script">'
+_STEP = re.compile(r"(?:(\w+): )?(<|~|stay)? ?(\w*)( INVITE)?(\?)?((?: \| .*)?)$")
+_ALICE = '"Alice" <sip:+33912345678@[local_ip]>;tag=alice-[pid]-[call_number]'
+_BOB = "<[$callee]>;tag=bob-[pid]-[call_number]"
+_REQUEST = """{method} {uri} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch};rport
+{routes}Max-Forwards: 70
+From: {sender}
+To: {receiver}
+Call-ID: [call_id]
+CSeq: {cseq} {method}
+{fields}"""
+_ANSWER_LAST = "[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:]{tag}\n[last_CSeq:]\n"
+_ANSWER_INVITE = "[$hops]\nFrom: [$caller]\nTo: " + _BOB + "\nCSeq: [$cseq]\n"
+_SDP = """Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 20518 0 IN IP4 192.0.2.10
+s=-
+c=IN IP4 192.0.2.10
+t=0 0
+m=audio 4000 RTP/AVP 8 101
+a=rtpmap:101 telephone-event/8000
+"""
+_DIALLED = "sip:[service]@[remote_ip]:[remote_port]"
+_WITHOUT_CONTACT = {"ACK", "BYE", "CANCEL", "PRACK"}
+_IN_DIALOG = {"ACK", "BYE", "PRACK", "UPDATE", "REFER", "NOTIFY", "INFO"}  # bring both tags
+_NO_BODY = "Content-Length: 0\n"
+_REASONS = {
+    "180": "Ringing", "183": "Session Progress", "200": "OK", "202": "Accepted",
+    "486": "Busy Here", "487": "Request Terminated", "503": "Service Unavailable", "603": "Decline",
+}  # fmt: skip
+_OF_INVITE = {  # what a callee keeps of the INVITE, for its own requests and for later answers
+    "hops": 'search_in="msg" regexp="(Record-Route|Via): .*(Record-Route|Via): [ -~]*"',
+    "caller": 'search_in="hdr" header="From:" regexp="[^ ].*"',
+    "callee": 'search_in="hdr" header="To:" regexp="sip:[^&gt;]*"',
+    "cseq": 'search_in="hdr" header="CSeq:" regexp="[0-9]+ INVITE"',
+}
+_OF_2XX = {
+    "peer": 'search_in="hdr" header="To:" regexp="[^ ].*"',
+    "target": 'search_in="hdr" header="Contact:" regexp="sip:[^&gt;]*"',
+}
+
+
+def scenario(script: str, contact: str = HERE, t1: int = 500) -> str:
+    """Return SIPp's XML.
+
+    Requests of the other side are to come to ``contact``, host and port; ``t1`` is in milliseconds.
+    """
+    return _Side(contact, t1).xml([line.strip() for line in script.strip().splitlines()])
+
+
+@dataclass
+class _Side:
+    """What one side has said and heard so far."""
+
+    contact: str
+    t1: int
+    calls: bool = True
+    heard: str = ""  # the last request
+    final: str = ""  # the class of the INVITE's final response, sent or heard
+    cseq: int = 0
+    invite: tuple[int, int] = 0, 0  # the step that sent the last INVITE, and its CSeq
+    steps: list[str] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
+
+    def xml(self, lines: list[str]) -> str:
+        self.calls = not lines[0].startswith("<")
+        for line in lines:
+            if (step := _STEP.match(line)) is None:
+                raise ValueError(f"no step of a script: {line!r}")
+            self.steps.append(self._step(*step.groups(default="")))
+        if self.kept:
+            self.steps.append(f'<Reference variables="{",".join(sorted(self.kept))}"/>')
+        return "\n".join([_HEAD, *self.steps, "</scenario>\n"])
+
+    def _step(
+        self, dialog: str, kind: str, what: str, of_invite: str, optional: str, fields: str
+    ) -> str:
+        if kind == "~":
+            return f'<pause milliseconds="{what}"/>' if what else "<pause/>"
+        if kind == "stay":
+            return f'<timewait milliseconds="{what}"/>'
+        if kind == "<":
+            hear = self._hear_response if what.isdigit() else self._hear_request
+            return hear(what, ' optional="true"' if optional else "", dialog)
+        extra = "".join(f"{each}\n" for each in fields.split(" | ")[1:])
+        if what.isdigit():
+            return self._answer(what, extra, of_invite=bool(of_invite) or self.heard == "INVITE")
+        return self._ask(what, extra, dialog)
+
+    def _hear_request(self, method: str, optional: str, _: str) -> str:
+        self.heard = method
+        if method != "INVITE" or self.calls or self.final:
+            return f'<recv request="{method}"{optional}/>'
+        return f'<recv request="INVITE" rrs="true">{self._keep(_OF_INVITE)}</recv>'
+
+    def _hear_response(self, status: str, optional: str, dialog: str) -> str:
+        if status >= "300":
+            self.final = status[0]
+        more = ' rrs="true"' if "100" < status < "300" else ""
+        more += ' auth="true"' if status == "407" else ""
+        keeps = {f"{dialog}_{name}": how for name, how in _OF_2XX.items() if dialog}
+        return f'<recv response="{status}"{optional}{more}>{self._keep(keeps)}</recv>'
+
+    def _keep(self, what: dict[str, str]) -> str:
+        """Keep parts of a message in variables of SIPp."""
+        self.kept |= what.keys()
+        found = [f'<ereg {how} check_it="true" assign_to="{name}"/>' for name, how in what.items()]
+        return f"<action>{''.join(found)}</action>" if found else ""
+
+    def _ask(self, method: str, fields: str, dialog: str) -> str:
+        hop_by_hop = method == "CANCEL" or (method == "ACK" and self.final > "2")
+        first = method == "INVITE" and self.calls and self.final != "2"
+        if method not in {"ACK", "CANCEL"}:
+            self.cseq += 1
+        if method == "INVITE":
+            self.invite = len(self.steps), self.cseq
+        if first or (method == "ACK" and not hop_by_hop):
+            self.final = "" if first else "2"
+        head = _REQUEST.format(
+            method=method,
+            uri=_DIALLED
+            if first or hop_by_hop
+            else f"[${dialog}_target]"
+            if dialog
+            else "[next_url]",
+            routes="" if first or hop_by_hop else "[routes]\n",
+            branch=f"[branch-{len(self.steps) - self.invite[0]}]" if hop_by_hop else "[branch]",
+            sender=_ALICE if self.calls else _BOB,
+            receiver=self._receiver(dialog, tag=not first and method != "CANCEL"),
+            cseq=self.invite[1] if method in {"ACK", "CANCEL"} else self.cseq,
+            fields=fields + ("" if method in _WITHOUT_CONTACT else self._contact()),
+        )
+        return self._sent(head + (_SDP if method == "INVITE" else _NO_BODY), again=method != "ACK")
+
+    def _receiver(self, dialog: str, *, tag: bool) -> str:
+        if not self.calls:
+            return "[$caller]"
+        if dialog:
+            return f"[${dialog}_peer]"
+        return "<sip:[service]@[remote_ip]>" + ("[peer_tag_param]" if tag else "")
+
+    def _answer(self, status: str, fields: str, *, of_invite: bool) -> str:
+        """Answer the last request from SIPp's own memory, an earlier INVITE from what was kept."""
+        tag = "" if self.calls or self.final == "2" else _BOB.partition(">")[2]
+        head = _ANSWER_LAST.format(tag="" if self.heard in _IN_DIALOG else tag)
+        if of_invite and self.heard != "INVITE":
+            head = _ANSWER_INVITE
+        if status < "300":
+            fields += self._contact()
+        again = "RSeq" in fields or (of_invite and status >= "200")
+        body = _SDP if of_invite and status in {"183", "200"} else _NO_BODY
+        if of_invite and status >= "200":
+            self.final = status[0]
+        first = f"SIP/2.0 {status} {_REASONS[status]}\n"
+        return self._sent(first + head + "Call-ID: [call_id]\n" + fields + body, again=again)
+
+    def _contact(self) -> str:
+        name = "alice" if self.calls else "bob"
+        return f"Contact: <sip:{name}@{self.contact};transport=[transport]>\n"
+
+    def _sent(self, message: str, *, again: bool) -> str:
+        attribute = f' retrans="{self.t1}"' if again else ""
+        return f"<send{attribute}><![CDATA[\n{message}\n]]></send>"

@@ -1,0 +1,99 @@
+"""What only a proxy behind us does: fork a call, and ask for credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("with_kamailio")]
+
+
+def test_each_200_of_a_fork_reaches_the_caller_and_each_ack_and_bye_its_callee(
+    scene: Scene,
+) -> None:
+    """RFC 3261 13.2.2.4, 16.7 step 5: all 2xx pass, and each makes a dialog of its own."""
+    scene.put_kamailio_behind(fork=True)
+    scene.start()
+    first = scene.callee("""
+        < INVITE
+        180
+        ~100
+        200
+        < ACK
+        < BYE
+        200
+        """)
+    second = scene.callee(
+        """
+        < INVITE
+        180
+        < CANCEL
+        200
+        200 INVITE
+        < ACK
+        < BYE
+        200
+        """,
+        which=1,
+    )
+    caller = scene.caller("""
+        INVITE
+        < 100
+        < 180
+        < 180
+        one: < 200
+        one: ACK
+        two: < 200
+        two: ACK
+        one: BYE
+        < 200
+        two: BYE
+        < 200
+        """)
+    for each in (caller, first, second):
+        each.finish()
+    ids = [each.received("INVITE")[0].values("X-Rounded-Call-Id") for each in (first, second)]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 1
+    for callee in (first, second):
+        (tag,) = {to.partition(";tag=")[2] for to in callee.sent("180")[0].values("To")}
+        for request in callee.received("ACK") + callee.received("BYE"):
+            assert request.values("To")[0].endswith(tag)
+    assert scene.api.stats()["stage_requests"] == 1
+
+
+def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(scene: Scene) -> None:
+    """RFC 3261 22.3: 407 reaches the caller; the second INVITE is a call of its own to us."""
+    scene.put_kamailio_behind(password="secret")
+    scene.start()
+    callee = scene.callee("""
+        < INVITE
+        180
+        200
+        < ACK
+        < BYE
+        200
+        """)
+    caller = scene.caller("""
+        INVITE
+        < 100
+        < 407
+        ACK
+        INVITE | [authentication username=alice password=secret]
+        < 100
+        < 180
+        < 200
+        ACK
+        BYE
+        < 200
+        """)
+    caller.finish()
+    callee.finish()
+    assert caller.sent("INVITE")[1].values("Proxy-Authorization")
+    (invite,) = callee.received("INVITE")
+    assert len(invite.values("X-Rounded-Call-Id")) == 1
+    assert scene.api.stats()["stage_requests"] == 2

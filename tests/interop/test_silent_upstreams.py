@@ -1,0 +1,65 @@
+"""Upstreams that say nothing, or no."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.silence import Silence
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+
+pytestmark = pytest.mark.interop
+
+T1 = 0.04  # seconds: 64 times this is how long we wait for an upstream that says nothing
+
+
+def test_a_caller_gives_up_a_callee_that_never_answers(scene: Scene) -> None:
+    """RFC 3261 9.1: no CANCEL goes ahead of a provisional response; the caller is served."""
+    scene.start(t1=T1)
+    with Silence(scene.upstream) as upstream:
+        caller = scene.caller("""
+            INVITE
+            < 100
+            ~100
+            CANCEL
+            < 200
+            < 487
+            ACK
+            """)
+        caller.finish()
+        assert set(upstream.heard()) == {"INVITE"}
+    assert caller.received("487")[0].values("To") == caller.received("200")[0].values("To")
+
+
+def test_a_call_that_nobody_answers_times_out(scene: Scene) -> None:
+    """RFC 3261 16.7, 16.9: timer B ends the branch, and 408 the call."""
+    scene.start(t1=T1)
+    with Silence(scene.upstream) as upstream:
+        scene.caller("""
+            INVITE
+            < 100
+            < 408
+            ACK
+            """).finish()
+        assert upstream.heard() == ["INVITE"] * 7  # at 0, 1, 3, 7, 15, 31 and 63 times T1
+
+
+def test_a_503_of_the_upstream_is_not_passed_on_as_503(scene: Scene) -> None:
+    """RFC 3261 16.7 step 6: else the caller takes us for overloaded, and not the upstream."""
+    scene.start()
+    callee = scene.callee("""
+        < INVITE
+        503 | Retry-After: 30
+        < ACK
+        """)
+    caller = scene.caller("""
+        INVITE
+        < 100
+        < 500
+        ACK
+        """)
+    caller.finish()
+    callee.finish()

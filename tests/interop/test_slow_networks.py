@@ -1,0 +1,130 @@
+"""Networks that lose datagrams and take their time, on both sides of us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.test_dialogs import vias
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+    from tests.interop.sipp import Sipp
+
+# SIPp knows a request as repeated where it said one thing in answer to it, so scripts for a
+# network that loses datagrams have one answer to each, or hear it again as an option.
+pytestmark = pytest.mark.interop
+
+LOSS = 0.05
+T1 = 0.1  # seconds: five repetitions fit into the length of a call
+
+
+def call_ids(peer: Sipp, method: str) -> list[str]:
+    """Return the Call-ID of each message that the peer received with this method."""
+    return [each.values("Call-ID")[0] for each in peer.received(method)]
+
+
+def place(scene: Scene, calls: int, caller: str, callee: str, hold: int) -> tuple[Sipp, Sipp]:
+    """Place calls, 25 a second, through relays that lose datagrams; all end as written."""
+    behind = scene.put_relay_behind(loss=LOSS, seed=2)
+    scene.start(t1=T1)
+    ahead = scene.put_relay_ahead(loss=LOSS, seed=3)
+    # A late CANCEL is a call to SIPp, so it must not end after the hundredth; it is made to.
+    upstream = scene.callee(callee, contact=behind.near, calls=10 * calls)
+    options = ("-r", "25")
+    trunk = scene.caller(caller, hold=hold, contact=ahead.far, calls=calls, options=options)
+    trunk.finish(timeout=40)
+    for relay in (ahead, behind):
+        assert relay.lost > relay.passed * LOSS / 2
+    assert scene.api.stats()["stage_requests"] == calls
+    assert_one_id_a_call(upstream, calls)
+    return trunk, upstream
+
+
+def assert_one_id_a_call(callee: Sipp, calls: int) -> None:
+    """Repeated or not, the INVITEs of a call brought the same id, and no other call's did."""
+    seen = {
+        (each.values("Call-ID")[0], tuple(each.values("X-Rounded-Call-Id")))
+        for each in callee.received("INVITE")
+    }
+    assert len(seen) == calls == len({ids for _, (ids,) in seen})
+
+
+def test_no_call_is_lost_with_one_datagram_in_twenty(scene: Scene) -> None:
+    trunk, upstream = place(scene, 100, """
+        INVITE
+        < 100?
+        < 200
+        ACK
+        ~
+        BYE
+        < 200
+        """, """
+        < INVITE
+        200
+        < ACK?
+        < BYE
+        200
+        stay 20000
+        """, hold=5000)  # fmt: skip
+    assert len(trunk.sent("INVITE")) > 100, "no INVITE was repeated"
+    assert len(upstream.received("BYE")) > 100, "no BYE was repeated"
+    assert len(set(call_ids(upstream, "BYE"))) == 100
+    assert len(set(call_ids(upstream, "ACK"))) >= 99  # a call may end before its last repetition
+
+
+def test_a_cancelled_call_ends_on_both_sides_with_one_datagram_in_twenty(scene: Scene) -> None:
+    _, upstream = place(scene, 100, """
+        INVITE | Supported: 100rel
+        < 100?
+        < 180
+        CANCEL
+        < 180?
+        < 200?
+        < 487
+        ACK
+        stay 3000
+        """, """
+        < INVITE
+        180 | Require: 100rel | RSeq: 1
+        < CANCEL
+        200
+        487 INVITE
+        < CANCEL?
+        < ACK
+        stay 20000
+        """, hold=0)  # fmt: skip
+    upstream.wait_until(lambda: len(set(call_ids(upstream, "ACK"))) == 100, "ACK of each call")
+    assert len(set(call_ids(upstream, "CANCEL"))) == 100
+
+
+def test_byes_that_cross_are_both_answered(scene: Scene) -> None:
+    scene.start()
+    ahead = scene.put_relay_ahead(delay=0.1)
+    callee = scene.callee("""
+        < INVITE
+        200
+        < ACK
+        BYE
+        < BYE
+        200
+        < 200
+        """)
+    caller = scene.caller(
+        """
+        INVITE
+        < 100
+        < 200
+        ACK
+        ~50
+        BYE
+        < BYE
+        200
+        < 200
+        """,
+        contact=ahead.far,
+    )
+    caller.finish()
+    callee.finish()
+    assert len(vias(caller.received("BYE"))) == len(vias(callee.received("BYE"))) == 2
