@@ -20,11 +20,10 @@ PONG = b"\r\n"
 
 _LINE_BREAK = b"\r\n"
 _NO_LINE_BREAK = re.compile(rb"[^\r\n]")
+_UNKNOWN = "nobody knows where the body ends"
 _END = b"\r\n\r\n"
-_LENGTH = re.compile(
-    rb"\r\n(?:content-length|l)[ \t]*+:[ \t]*+(?:\r\n[ \t]++)?([0-9]{1,10}+)[ \t]*+\r\n",
-    re.IGNORECASE,
-)
+_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*+:", re.IGNORECASE)
+_BYTES = re.compile(rb"[ \t]*+(?:\r\n[ \t]++)?([0-9]{1,10}+)[ \t]*+\r\n")
 
 
 class Framer:
@@ -63,9 +62,9 @@ class Framer:
                 if header is None:
                     return
                 body = self._body_size(taken, taken + header)
-                if body > MOST_BODY:
+                if body is None or body > MOST_BODY:
                     yield self._buffer[taken : taken + header]
-                    raise Malformed("the body is too long", 513)
+                    raise Malformed(_UNKNOWN if body is None else "the body is too long", 513)
                 if taken + header + body > len(self._buffer):
                     self._awaited = header + body
                     return
@@ -95,8 +94,13 @@ class Framer:
         self._searched = len(self._buffer) - 3 - start if end < 0 else 0
         return None if end < 0 else header + len(_END)
 
-    def _body_size(self, start: int, end: int) -> int:
-        match = _LENGTH.search(self._buffer, start, end - 2)
-        if match is None:
+    def _body_size(self, start: int, end: int) -> int | None:
+        """Give the bytes of the body, None for several lengths or one that is no number.
+
+        RFC 4475 3.1.2.3, 3.3.9.
+        """
+        found = [match.end() for match in _LENGTH.finditer(self._buffer, start, end - 2)]
+        if not found:
             raise Malformed("a message on a stream without Content-Length")
-        return int(match[1])
+        match = _BYTES.match(self._buffer, found[0], end - 2)
+        return int(match[1]) if match and len(found) == 1 else None

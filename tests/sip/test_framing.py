@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import MOST_BODY, MOST_HEADER, Framer
 from sip_stager.sip.parser import check_body, parse
+from tests.support.reading import status_of
 from tests.support.torture import ANSWER, ANY_BYTES, USUAL
 
 SPACED = b"A: b\r\nCONTENT-length \t: \t 3\t\r\n\r\n\r\n\n"
@@ -100,17 +101,9 @@ def test_line_breaks_without_end_are_not_kept() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [
-        b"X: 1",
-        b"Content-Length: ",
-        b"Content-Length: x",
-        b"Content-Length: -1",
-        b"Content-Length: 1 2",
-        b"X-Content-Length: 1",
-        b"l: 99999999999",
-    ],
+    [b"X: 1", b"X-Content-Length: 1", b"Subject: a\r\n l: 1", b"Content-Length 1"],
 )
-def test_a_message_whose_end_can_not_be_known_ends_the_stream(field: bytes) -> None:
+def test_a_message_without_a_length_ends_the_stream(field: bytes) -> None:
     """RFC 3261 18.3: "The Content-Length header field MUST be used with stream oriented
     transports."
     """
@@ -119,6 +112,33 @@ def test_a_message_whose_end_can_not_be_known_ends_the_stream(field: bytes) -> N
     )
     assert messages == [USUAL]
     assert why
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Content-Length: ",
+        b"Content-Length: x",
+        b"Content-Length: -1",
+        b"Content-Length: 1 2",
+        b"l: 99999999999",
+        b"l: 5\r\nContent-Length: 5",
+        b"l: 0\r\nX: y\r\nL : 5",
+        b"l: 5\r\nl: x",
+        b"l:\r\n 5\r\nl:\r\n 0",
+    ],
+)
+def test_of_a_message_whose_length_says_nothing_the_header_is_given_and_the_stream_ends(
+    field: bytes,
+) -> None:
+    """RFC 4475 3.1.2.3, 3.3.9: it is answered with an error, and as "the framing error is not
+    recoverable" the connection is closed, so that no part of a body is read as a message.
+    """
+    message = USUAL.replace(b"l: 5", field).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    messages, why = cut_to_the_end([USUAL + message + USUAL])
+    assert messages == [USUAL, message]
+    assert why == "nobody knows where the body ends"
+    assert status_of(message) == 400
 
 
 @pytest.mark.parametrize("length", [MOST_BODY + 1, 2**31])
@@ -185,11 +205,6 @@ def test_the_longest_header_is_taken_and_one_byte_more_is_not_however_it_is_spli
 def test_a_header_without_end_is_not_awaited_for_ever() -> None:
     with pytest.raises(Malformed):
         cut(*[b"x" * 1000] * 70)
-
-
-def test_of_two_lengths_the_first_counts() -> None:
-    message = b"A sip:a@b SIP/2.0\r\nl: 2\r\nContent-Length: 4\r\n\r\nab"
-    assert cut(message + USUAL)[0] == [message, USUAL]
 
 
 def test_a_folded_length_is_read() -> None:
