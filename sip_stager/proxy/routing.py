@@ -51,7 +51,7 @@ def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: 
     recovered = _from_strict_router(request, interfaces, seal)
     own = None if recovered is request else request.uri
     request = _without_own_maddr(recovered, interfaces, arrived)
-    for _ in range(MOST_OWN):
+    for _ in range(MOST_OWN + 1):
         route = first_route(request)
         if route is None or not interfaces.own(route):
             return Popped(request, own, None if own is None else interfaces.named(own))

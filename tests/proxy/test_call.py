@@ -20,7 +20,6 @@ from tests.support.conversation import (
 from tests.support.messages import BODY, request, response
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
     from sip_stager.sip.message import Request
 
 WITHOUT_CALL_ID = (
@@ -248,31 +247,6 @@ def test_a_process_that_never_saw_the_dialog_serves_it(method: str) -> None:
     assert not fresh.stager.stagings
 
 
-def test_a_dialog_that_never_came_through_us_is_answered_481(edge: Conversation) -> None:
-    edge.receive(request("BYE", "sip:carol@203.0.113.9", to_tag="bob"))
-    assert edge.take() == ["alice 481 BYE"]
-
-
-@pytest.mark.parametrize("source", [ALICE, BOB, STRANGER])
-@pytest.mark.parametrize("route", ["<sip:198.51.100.1:5060;lr>", "<sip:guessed@198.51.100.1;lr>"])
-def test_nobody_relays_through_us_with_a_route_that_is_not_sealed(
-    edge: Conversation, source: Flow, route: str
-) -> None:
-    """A Route is ours by its seal, so a made-up one opens no relay, not even to a trunk."""
-    extra = (f"Route: {route}",)
-    for method in ("INVITE", "BYE", "ACK"):
-        edge.receive(request(method, "sip:0900@203.0.113.9", to_tag="x", extra=extra), source)
-    assert [sent.split()[1:] for sent in edge.take()] == [["481", "INVITE"], ["481", "BYE"]]
-    assert edge.dropped == ["stray_ack"]
-    assert edge.alive == 0
-
-
-def test_a_seal_is_of_one_dialog_only(edge: Conversation) -> None:
-    other = bytes(request("BYE", "sip:x@203.0.113.9", to_tag="x", extra=(ROUTE,)))
-    edge.receive(other.replace(b"call-1@", b"call-2@"))
-    assert edge.take() == ["alice 481 BYE"]
-
-
 def test_a_call_id_in_a_request_of_a_dialog_is_removed_too(edge: Conversation) -> None:
     extra = (ROUTE, "X-Rounded-Call-Id: forged")
     edge.receive(request("INVITE", "sip:bob@192.0.2.2", to_tag="bob", extra=extra))
@@ -333,11 +307,6 @@ def test_a_call_that_could_not_be_staged_is_refused_with_its_reason(edge: Conver
 def test_max_forwards_is_begun_where_it_is_missing(edge: Conversation) -> None:
     staged(edge, max_forwards=None)
     assert edge.last_request("bob").value(b"max-forwards") == b"70"
-
-
-def test_a_route_of_the_callers_own_choice_is_not_followed(edge: Conversation) -> None:
-    staged(edge, extra=("Route: <sip:198.51.100.1:5060;lr>, <sip:203.0.113.9;lr>",))
-    assert b"route" not in edge.last_request("bob").names
 
 
 def test_an_upstream_that_can_not_be_reached_is_answered_503(edge: Conversation) -> None:
@@ -508,11 +477,6 @@ def test_a_mistake_of_ours_is_answered_500_and_leaves_nothing_behind(
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     edge.clock.advance(40)
     assert edge.alive == 0
-
-
-def test_a_route_without_lr_does_not_change_the_dialled_number(edge: Conversation) -> None:
-    staged(edge, extra=("Route: <sip:404@other.example>",))
-    assert edge.last_request("bob").uri_text == b"sip:+33612345678@192.0.2.2:5060"
 
 
 def test_an_ack_without_a_branch_is_forwarded(edge: Conversation) -> None:

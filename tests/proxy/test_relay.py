@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.conversation import ALICE, BOB, ROUTE, USER, Conversation
+from tests.support.conversation import ALICE, BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
@@ -78,18 +78,6 @@ def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
     edge.receive(asked)
     assert edge.take() == ["alice 400 OPTIONS"]
     assert "own_mistake" not in edge.dropped
-
-
-def test_a_strict_router_ahead_of_us_is_understood(edge: Conversation) -> None:
-    """RFC 3261 16.4: the Request-URI is ours, the last Route is the target."""
-    edge.receive(bye(f"sip:{USER}@198.51.100.1:5060;lr", "Route: <sip:bob@192.0.2.2>"))
-    assert edge.take() == ["bob BYE"]
-    edge.receive(
-        request("BYE", f"sip:{USER}@198.51.100.1:5060;lr", branch="z9hG4bK-strict", to_tag="bob",
-                extra=(ROUTE + ", <sip:bob@192.0.2.2>",))
-    )  # fmt: skip
-    sent = edge.last_request("bob")
-    assert sent.uri_text == b"sip:bob@192.0.2.2"
 
 
 def test_a_strict_router_behind_us_gets_its_own_uri(edge: Conversation) -> None:

@@ -99,14 +99,14 @@ class Conversation:
         """Hand a message from a peer to the core."""
         self.layer.receive(bytes(data), source)
 
-    def forward(self, invite: Request, source: Flow = ALICE) -> Request:
+    def forward(self, invite: bytes | Request, source: Flow = ALICE) -> Request:
         """Hand a new call to the core and stage it; give the request that went on."""
         self.receive(invite, source)
         self.stager.stagings[-1].succeed()
         self.clock.advance(0.1)
         return self.relayed
 
-    def relay(self, later: Request, source: Flow = ALICE) -> Request:
+    def relay(self, later: bytes | Request, source: Flow = ALICE) -> Request:
         """Hand a request of a dialog to the core; give the request that went on."""
         self.receive(later, source)
         self.clock.advance(0.1)

@@ -140,4 +140,5 @@ class FakeAdmission:
         caller = (invite.from_.uri.user or b"").decode()
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
-        return Call(invite.call_id.decode(), "trunk", caller, user, "agent", 4.0, self.pass_503)
+        call_id = invite.call_id.decode("ascii", "backslashreplace")
+        return Call(call_id, "trunk", caller, user, "agent", 4.0, self.pass_503)

@@ -1,0 +1,160 @@
+"""Only what we recorded for a dialog opens the way through us (RFC 3261 16.6 step 4)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.proxy.seal import Seal
+from sip_stager.sip.uri import Uri, parse_uri
+from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, URI, USER, Conversation
+from tests.support.messages import request, response
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+
+
+@pytest.fixture
+def edge() -> Conversation:
+    return Conversation()
+
+
+def route(user: bytes) -> Uri:
+    return parse_uri(b"sip:" + user + b"@198.51.100.1;lr")
+
+
+def later(method: str, *, call_id: str = "call-1@192.0.2.1", line: str = ROUTE) -> bytes:
+    """Write a request to where an attacker wants it."""
+    asked = request(method, "sip:0900@203.0.113.9", to_tag="x", extra=(line,) if line else ())
+    return bytes(asked).replace(b"call-1@192.0.2.1", call_id.encode())
+
+
+def test_what_we_record_is_a_seal_of_the_dialog(edge: Conversation) -> None:
+    """16.6 step 4: "they MAY encode enough information in the value to compare it against the
+    dialog identifier of future requests"."""
+    recorded = edge.forward(request()).values(b"record-route")
+    assert recorded == [URI.encode()]
+    assert Seal(b"key").made(request()) == USER.encode()
+
+
+def test_a_seal_holds_for_both_sides(edge: Conversation) -> None:
+    """12.2.1.1: the caller's tag is in the From of its own requests, in the To of the callee's."""
+    seal = Seal(b"key")
+    theirs = bytes(request("BYE", to_tag="bob"))
+    mine, its = b";tag=alice", b";tag=bob"
+    swapped = theirs.replace(mine, b";tag=?").replace(its, mine).replace(b";tag=?", its)
+    edge.receive(swapped.replace(b"Contact:", ROUTE.encode() + b"\r\nContact:"), BOB)
+    assert edge.take()[-1].endswith(" BYE")
+    assert edge.dropped == []
+    assert seal.holds(route(USER.encode()), request("BYE", to_tag="bob"))
+
+
+def test_the_seal_outlives_the_program() -> None:
+    """16.6 step 4: the URI "is only valid for the lifetime of any dialog", which is longer than
+    ours may be."""
+    made = Seal(b"key").made(request())
+    assert Seal(b"key").holds(route(made), request("BYE", to_tag="bob"))
+    assert not Seal(b"another key").holds(route(made), request("BYE", to_tag="bob"))
+
+
+@pytest.mark.parametrize("source", [ALICE, BOB, STRANGER])
+@pytest.mark.parametrize(
+    "line",
+    ["", "Route: <sip:198.51.100.1:5060;lr>", "Route: <sip:guessed@198.51.100.1;lr>",
+     "Route: <sip:198.51.100.1;lr>, <sip:203.0.113.9;lr>", "Route: <sip:203.0.113.9;lr>",
+     f"Route: <sip:{USER}@203.0.113.9;lr>", f"Route: <sip:{USER.upper()}@198.51.100.1;lr>",
+     f"Route: <sip:x@203.0.113.9;lr>, {URI}"],
+)  # fmt: skip
+def test_nobody_relays_through_us_with_a_route_that_is_not_sealed(
+    edge: Conversation, source: Flow, line: str
+) -> None:
+    """26.3: no open relay: "MAY reject requests not matching that information" (16.6 step 4)."""
+    for method in ("INVITE", "BYE", "ACK"):
+        edge.receive(later(method, line=line), source)
+    assert [sent.split()[1:] for sent in edge.take()] == [["481", "INVITE"], ["481", "BYE"]]
+    assert edge.dropped == ["stray_ack"]
+    assert edge.alive == 0
+
+
+def test_a_dialog_that_never_came_through_us_is_answered_481(edge: Conversation) -> None:
+    """12.2.2: who does not know a dialog answers 481."""
+    edge.receive(request("BYE", "sip:carol@203.0.113.9", to_tag="bob"))
+    assert edge.take() == ["alice 481 BYE"]
+    assert b"Record-Route" in (edge.last_response("alice").value(b"warning") or b"")
+
+
+@pytest.mark.parametrize("call_id", ["call-2@192.0.2.1", "call-1@192.0.2.1x", "CALL-1@192.0.2.1"])
+def test_a_seal_is_of_one_call_id_only(edge: Conversation, call_id: str) -> None:
+    """20.8: "Call-IDs are case-sensitive and are simply compared byte-by-byte." """
+    for method in ("INVITE", "BYE", "ACK"):
+        edge.receive(later(method, call_id=call_id))
+    assert [sent.split()[1] for sent in edge.take()] == ["481", "481"]
+    assert edge.dropped == ["stray_ack"]
+
+
+def test_a_seal_is_of_one_caller_only(edge: Conversation) -> None:
+    """12: a dialog is "a Call-ID value, a local tag and a remote tag"."""
+    edge.receive(later("BYE").replace(b";tag=alice", b";tag=mallory"))
+    assert edge.take() == ["alice 481 BYE"]
+
+
+@pytest.mark.parametrize(("one", "other"), [((b"a\0b", b"c"), (b"a", b"b\0c")),
+                                            ((b"1 2", b"3"), (b"1", b" 23"))])  # fmt: skip
+def test_call_id_and_tag_do_not_run_into_each_other(
+    one: tuple[bytes, bytes], other: tuple[bytes, bytes]
+) -> None:
+    """A Call-ID may hold any byte that a stranger likes, NUL too."""
+    assert invite_of(one) != invite_of(other)
+
+
+def invite_of(dialog: tuple[bytes, bytes]) -> bytes:
+    return Seal(b"key")._digest(*dialog)
+
+
+def test_nothing_of_a_strangers_is_in_our_uri(edge: Conversation) -> None:
+    """25.1: a user part is made of unreserved characters, whatever Call-ID and tag are made of."""
+    odd = bytes(request()).replace(b"call-1@192.0.2.1", b'\0;>\xff"<sip:a@b>')
+    (recorded,) = edge.forward(odd.replace(b";tag=alice", b";tag=\xfe\0")).values(b"record-route")
+    assert re.fullmatch(rb"<sip:[0-9a-f]{18}@198.51.100.1:5060;lr>", recorded)
+
+
+def test_a_dialog_whose_caller_has_no_tag_is_served_from_both_sides(edge: Conversation) -> None:
+    """12.2.1.1: "If the value of the remote or local tags is null, the tag parameter MUST be
+    omitted from the To or From header fields, respectively." """
+    untagged = bytes(request()).replace(b";tag=alice", b"")
+    edge.receive(untagged)
+    edge.stager.stagings[0].succeed()
+    (recorded,) = edge.last_request("bob").values(b"record-route")
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    edge.take()
+    line = b"Route: " + recorded + b"\r\nContact:"
+    bye = bytes(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", branch="z9hG4bK-1"))
+    edge.receive(bye.replace(b";tag=alice", b"").replace(b"Contact:", line))
+    assert edge.take() == ["bob BYE"]
+    bye = bytes(request("BYE", "sip:alice@192.0.2.1", branch="z9hG4bK-2"))
+    edge.receive(bye.replace(b";tag=alice", b";tag=bob").replace(b"Contact:", line), BOB)
+    assert edge.take() == ["alice BYE"]
+
+
+def test_without_a_tag_and_without_a_seal_nothing_is_of_a_dialog(edge: Conversation) -> None:
+    """16.4: a Route of ours alone says nothing."""
+    edge.receive(request("BYE", extra=("Route: <sip:198.51.100.1;lr>",)))
+    assert edge.take() == ["alice 405 BYE"]
+
+
+def test_long_call_ids_of_strangers_are_not_kept() -> None:
+    """Robustness: what a stranger sends fills no memory, however long it is."""
+    seal = Seal(b"key")
+
+    def ask(call_id: bytes) -> None:
+        asked = request("BYE", to_tag="x")
+        long = asked.with_field(asked.names.index(b"call-id"), b"Call-ID: " + call_id)
+        seal.holds(route(USER.encode()), long)
+
+    for number in range(40):
+        ask(b"%0300d" % number)
+    assert seal._kept.cache_info().currsize == 0
+    ask(b"short")
+    assert seal._kept.cache_info().currsize == 2
