@@ -28,7 +28,7 @@ class Edge:
     upstream_port: int
     address: str = "127.0.0.1"
     upstream_address: str = ""  # the same as ``address`` where it is left out
-    upstream_transport: str = "udp"
+    upstream_transport: str = "udp"  # "" leaves the choice to the program
     mode: str = "sync"
     deadline: float = 4.0
     t1: float = 0.5
@@ -37,7 +37,8 @@ class Edge:
     def settings(self, port: int, http_port: int) -> str:
         """Return the settings file's text: UDP and TCP on one port, one trunk, one number."""
         upstream = _host(self.upstream_address or self.address)
-        upstream = f"sip:{upstream}:{self.upstream_port};transport={self.upstream_transport}"
+        transport = f";transport={self.upstream_transport}" if self.upstream_transport else ""
+        upstream = f"sip:{upstream}:{self.upstream_port}{transport}"
         return "\n".join(
             [
                 *self._listeners(port),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LAST = 20_000  # characters of a log that are worth reading in a report
+_NEWEST = 12  # logs: tests that share a scene leave theirs behind
 _Child = TypeVar("_Child", bound=Child)
 
 
@@ -115,7 +116,7 @@ class Scene:
             self._directory,
             address=self._edge.upstream_address or self._edge.address,
             port=self._callee_ports[which],
-            transport=transport or self._edge.upstream_transport,
+            transport=transport or self._edge.upstream_transport or "udp",
             options=("-d", str(hold)),
             scenarios=scenarios,
             calls=calls,
@@ -153,9 +154,10 @@ class Scene:
         return self._stopped_at_end(caller)
 
     def evidence(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the end of each log that the processes have written."""
-        for path in sorted(self._directory.glob("*.log")):
-            if not path.name.endswith(".screen.log") and path.stat().st_size:
+        """Yield the name and the end of each log that the last processes have written."""
+        logs = [each for each in self._directory.glob("*.log") if each.stat().st_size]
+        for path in sorted(logs, key=lambda path: path.stat().st_mtime)[-_NEWEST:]:
+            if not path.name.endswith(".screen.log"):
                 yield path.name, path.read_text(errors="backslashreplace")[-_LAST:]
 
     def _start_program(self, port: int = 0) -> None:

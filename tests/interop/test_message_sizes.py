@@ -55,7 +55,7 @@ def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
     scene: Scene, tmp_path: Path
 ) -> None:
     """TCP is tried first from 1301 bytes on, and refused (RFC 3261 18.1.1)."""
-    scene.start()
+    scene.start(upstream_transport="")
     callee = scene.callee(CALLEE, calls=1)
     place(scene, tmp_path, [1])
     callee.finish()
@@ -76,7 +76,7 @@ def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
 def test_a_large_invite_takes_tcp_where_the_upstream_speaks_it(
     scene: Scene, tmp_path: Path
 ) -> None:
-    scene.start()
+    scene.start(upstream_transport="")
     callee = scene.callee(CALLEE, transport="tcp")
     place(scene, tmp_path, [HUGE])
     callee.finish()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 # A proxy's business (RFC 3261 16.6): all other lines must come out as they went in.
-_OURS = ("via", "v", "max-forwards", "record-route", "route", "x-rounded-call-id")
+_OURS = ("via", "v", "max-forwards", "max-breadth", "record-route", "route", "x-rounded-call-id")
 
 
 def kept(message: Traced) -> list[bytes]:
