@@ -47,11 +47,14 @@ def make_response(
     """Answer a request (RFC 3261 8.2.6.2).
 
     ``tag`` is added to a To that has none; ``extra`` holds names and values of more fields.
-    A request without one of the copied fields gets an answer without it.
+    A request without one of the copied fields gets an answer without it, and of one that has too
+    many only the first is copied.
     """
     names: list[bytes] = []
     fields: list[bytes] = []
     for name, field in zip(request.names, request.fields, strict=True):
+        if name in names and name != b"via":
+            continue
         if name in _COPIED or (name == b"timestamp" and status == 100):
             names.append(name)
             fields.append(field)

@@ -326,6 +326,13 @@ def test_an_answer_brings_back_the_vias_and_says_why(name: str) -> None:
         assert (found.value(b"warning") or b"").startswith(b"399 sip-stager ")
 
 
+def test_the_answer_to_multi01_has_one_of_each_field() -> None:
+    """3.3.8: an answer with two of each would break the rule that the request broke."""
+    found = answer("multi01")
+    assert len(set(found.names)) == len(found.names)
+    assert (found.cseq, found.call_id) == ((5, b"INVITE"), b"multi01.98asdh@192.0.2.1")
+
+
 def test_two_requests_of_a_bare_cookie_are_two() -> None:
     """3.2.1: they differ in what RFC 2543 compares, so one is no repetition of the other."""
     edge = Conversation()
