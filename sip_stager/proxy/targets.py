@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.proxy.equivalence import equivalent
 from sip_stager.proxy.forwarding import bounded, breadth_of
 from sip_stager.proxy.routing import Routed, with_host_of
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import Address, Uri, parse_address
+from sip_stager.sip.uri import Address, Uri, allowed_in_request, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST_CONTACTS = 32
 """Contacts of a 3xx that are looked at."""
-_METHOD = re.compile(rb"(?i);method=[^;?]*")
 
 
 class Upstream(NamedTuple):
@@ -47,7 +45,7 @@ class Upstream(NamedTuple):
                 Routed(request.with_uri(with_host_of(request.uri, uri)), None, uri, routing)
                 for uri in uris
             ]
-        kept = request.with_uri(allowed(request.uri_text))
+        kept = request.with_uri(allowed_in_request(request.uri_text))
         return [Routed(kept, None, uri, routing) for uri in uris]
 
 
@@ -73,7 +71,8 @@ def redirected(response: Response, tried: Routed, known: Iterable[Uri], most: in
         if distinct([address.uri], known + found):
             rest = rest.with_last(b"contact", b"Contact: " + value)
     targets = [
-        Routed(tried.request.with_uri(allowed(uri.text)), None, uri, tried.routing) for uri in found
+        Routed(tried.request.with_uri(allowed_in_request(uri.text)), None, uri, tried.routing)
+        for uri in found
     ]
     return Redirection(targets, rest if b"contact" in rest.names else None)
 
@@ -86,11 +85,6 @@ def distinct(uris: Iterable[Uri], known: Iterable[Uri] = ()) -> list[Uri]:
         if not any(equivalent(uri, other) for other in kept):
             kept.append(uri)
     return kept[begin:]
-
-
-def allowed(uri: bytes) -> bytes:
-    """Leave out what may not stand in a Request-URI: method and headers (RFC 3261 19.1.1)."""
-    return _METHOD.sub(b"", uri.partition(b"?")[0])
 
 
 def _contacts(response: Response) -> list[tuple[bytes, Address]]:

@@ -1,0 +1,172 @@
+"""Where a new call may go (RFC 3261 16.5), and when two targets are one (19.1.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.proxy.equivalence import equivalent
+from sip_stager.sip.uri import parse_uri
+from tests.support.conversation import BOB, Conversation
+from tests.support.messages import request, response
+
+FIRST = "sip:192.0.2.2:5060"
+
+
+def refused(edge: Conversation, targets: int) -> list[str]:
+    """Have bob refuse each copy of a call; give the Request-URIs that he saw."""
+    seen = []
+    edge.forward(request())
+    for _ in range(targets):
+        invite = edge.last_request("bob")
+        seen.append(invite.uri_text.decode())
+        edge.receive(response(invite, 404), BOB)
+        edge.clock.advance(0.1)
+    assert edge.last_response("alice").status == 404
+    return seen
+
+
+# The target set
+
+
+def test_the_targets_are_the_operators() -> None:
+    """16.5: "performing an algorithmic substitution on the Request-URI": the host of each
+    upstream."""
+    edge = Conversation(FIRST, backups=("sip:192.0.2.2:5070", "sip:upstream.example;transport=udp"))
+    assert refused(edge, 3) == [
+        "sip:+33612345678@192.0.2.2:5060",
+        "sip:+33612345678@192.0.2.2:5070",
+        "sip:+33612345678@upstream.example;transport=udp",
+    ]
+
+
+@pytest.mark.parametrize("again", [FIRST, "SIP:192.0.2.2:5060", "sip:192.0.2.2:5060;x=1"])
+def test_a_target_is_in_the_set_once(again: str) -> None:
+    """16.5: "If a target URI is already present in the set (based on the definition of equality for
+    the URI type), it MUST NOT be added again." """
+    assert len(refused(Conversation(FIRST, backups=(again,)), 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sip:+33612345678@elsewhere.example",
+        "sip:+33612345678@198.51.100.1;maddr=203.0.113.9",
+        "sip:+33612345678@203.0.113.9:5099;transport=tcp",
+        "tel:+33612345678",
+    ],
+)
+def test_the_caller_does_not_choose_the_target(uri: str) -> None:
+    """16.5 would send a domain or a maddr that is not ours where it says; 26.3 and an edge's
+    purpose forbid to relay for strangers: what is admitted goes upstream, nowhere else."""
+    edge = Conversation()
+    assert edge.forward(request(uri=uri)).uri_text == b"sip:+33612345678@192.0.2.2:5060"
+    assert edge.flow == BOB
+
+
+def test_the_request_uri_stays_where_the_operator_wants_it() -> None:
+    """16.5: "a trivial location service is a "no-op", where the target URI is equal to the incoming
+    request URI.  The request is sent to a specific next hop proxy for further processing." """
+    edge = Conversation(rewrite=False)
+    assert edge.forward(request()).uri_text == b"sip:+33612345678@198.51.100.1"
+    assert edge.flow == BOB
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_maddr_of_ours_goes_no_further(rewrite: bool) -> None:  # noqa: FBT001  a parameter
+    """16.4: "the proxy MUST strip the maddr", also where the Request-URI is kept."""
+    edge = Conversation(rewrite=rewrite)
+    sent = edge.forward(request(uri="sip:+33612345678@198.51.100.1;maddr=198.51.100.1"))
+    assert b"maddr" not in sent.uri_text
+
+
+@pytest.mark.parametrize(
+    ("uri", "kept"),
+    [
+        ("sip:+33612345678@198.51.100.1?X-Rounded-Call-Id=forged", "sip:+33612345678@198.51.100.1"),
+        ("sip:+33612345678@198.51.100.1;method=BYE;x=1?a=b", "sip:+33612345678@198.51.100.1;x=1"),
+        ("sip:+33612345678@198.51.100.1;user=phone", "sip:+33612345678@198.51.100.1;user=phone"),
+    ],
+)
+def test_what_is_not_allowed_in_a_request_uri_is_removed(uri: str, kept: str) -> None:
+    """16.6 step 2: "If the URI contains any parameters not allowed in a Request-URI, they MUST be
+    removed." """
+    edge = Conversation(rewrite=False)
+    assert edge.forward(request(uri=uri)).uri_text == kept.encode()
+
+
+# RFC 5393 5: Max-Breadth
+
+
+@pytest.mark.parametrize(
+    ("came", "goes"),
+    [((), b"60"), (("Max-Breadth: 60",), b"60"), (("Max-Breadth: 7",), b"7"),
+     (("Max-Breadth: 61",), b"60"), (("Max-Breadth: 4294967296",), b"60"),
+     (("Max-Breadth: many",), b"60"), (("Max-Breadth: 5", "max-breadth: 9"), b"5")],
+)  # fmt: skip
+def test_each_copy_has_one_max_breadth_within_bounds(came: tuple[str, ...], goes: bytes) -> None:
+    """RFC 5393 5.3.3: a proxy that gets none adds 60, and takes no more than 60; "All proxied
+    requests MUST contain a single Max-Breadth header field value." """
+    assert Conversation().forward(request(extra=came)).values(b"max-breadth") == [goes]
+
+
+def test_targets_share_the_breadth() -> None:
+    """RFC 5393 5.3.3: "SIP proxies MUST NOT allow the Outgoing Max-Breadth to exceed the Incoming
+    Max-Breadth in a given response context": one that is given up may still be under way."""
+    edge = Conversation(FIRST, backups=("sip:192.0.2.2:5070", "sip:192.0.2.2:5080"))
+    assert edge.forward(request()).value(b"max-breadth") == b"20"
+    edge.clock.advance(2)
+    assert edge.last_request("bob").value(b"max-breadth") == b"20"
+
+
+def test_as_many_targets_are_tried_as_the_breadth_allows() -> None:
+    """RFC 5393 5.3.3: with an Incoming Max-Breadth of 1 there is one branch."""
+    edge = Conversation(FIRST, backups=("sip:192.0.2.2:5070",))
+    assert edge.forward(request(extra=("Max-Breadth: 1",))).value(b"max-breadth") == b"1"
+    edge.clock.advance(2)
+    assert edge.last_request("bob").uri_text == b"sip:+33612345678@192.0.2.2:5060"
+
+
+# 19.1.4: when two URIs are one
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+        ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+        ("sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;security=on"),
+        ("sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+         "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com"),
+        ("sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+         "sip:alice@atlanta.com?priority=urgent&subject=project%20x"),
+        ("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0::1]"),
+        ("tel:+33", "tel:+33"),
+    ],
+)  # fmt: skip
+def test_uris_that_are_equivalent(one: str, other: str) -> None:
+    """19.1.4: "The URIs within each of the following sets are equivalent" (its examples)."""
+    assert equivalent(parse_uri(one.encode()), parse_uri(other.encode()))
+    assert equivalent(parse_uri(other.encode()), parse_uri(one.encode()))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+        ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+        ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+        ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+        ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+        ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+        ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+        ("sip:alice@atlanta.com", "sips:alice@atlanta.com"),
+        ("sip:bob:secret@biloxi.com", "sip:bob@biloxi.com"),
+        ("sip:a@h;user=ip", "sip:a@h"), ("sip:a@h;ttl=1", "sip:a@h"),
+        ("sip:a@h;maddr=192.0.2.1", "sip:a@h"), ("sip:a@h;method=INVITE", "sip:a@h"),
+        ("tel:+33", "tel:+34"), ("tel:+33", "sip:+33@h"),
+    ],
+)  # fmt: skip
+def test_uris_that_are_not_equivalent(one: str, other: str) -> None:
+    """19.1.4: "The URIs within each of the following sets are not equivalent" (its examples)."""
+    assert not equivalent(parse_uri(one.encode()), parse_uri(other.encode()))
+    assert not equivalent(parse_uri(other.encode()), parse_uri(one.encode()))
