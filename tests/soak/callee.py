@@ -101,7 +101,8 @@ class Callee(Leg):
     def _malformed(self, callee: str) -> None:
         if self.invite is not None:
             good = response(self.invite, 183, self._tag())
-            self._wire.send(malformed_response(good, self.plan.variant))
+            spoiled = malformed_response(good, self.plan.variant, framed=self._wire.reliable)
+            self._wire.send(spoiled)
         if callee == "malformed, then silent":
             self.vanish()
         elif callee == "malformed, then busy":

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.soak.leg import Leg, Timers
-from tests.soak.messages import Message, response, written
+from tests.soak.messages import Message, response
 from tests.soak.mischief import malformed_invite
+from tests.soak.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.soak.plan import Plan
     from tests.soak.wires import Wire
-
-_SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-_LARGE = _SDP + b"a=note:" + b"x" * 1500 + b"\r\n"
 
 
 class Caller(Leg):
@@ -25,36 +23,32 @@ class Caller(Leg):
         self, plan: Plan, call_id: bytes, timers: Timers, via: bytes, wire: Callable[[], Wire]
     ) -> None:
         super().__init__(plan, timers)
-        self.call_id, self.tag = call_id, b"caller-%d" % plan.index
-        self.body = _LARGE if plan.large else _SDP
+        self.call_id = call_id
+        self.requests = Requests(plan, call_id, via)
         self.began = self._loop.time()
-        self.first_heard = 0.0
-        self.paced = False
+        self.waited: float | None = None  # seconds from the INVITE to its first response
         self.status = 0
         self.ended_at = 0.0
         self.cancelled = False
         self.cancel_status = 0
         self.acknowledged: set[bytes] = set()
         self.reinvite_status: int | None = None
-        self._via, self._wire = via, wire
+        self._wire = wire
         self._provisional = self._impatient = False
         self._acks: dict[bytes, bytes] = {}  # by the branch and To tag of what they acknowledge
         self._accepted: dict[bytes, Message] = {}
-        self._uri = b"sip:%b@edge.invalid" % plan.number.encode()
-        self._branches = 0
-        self._invite_branch = self._branch()
+        self._invite_branch = self.requests.branch()
         self._invite_wire = wire()
 
     def start(self) -> None:
         """Send the INVITE."""
         plan, wire = self.plan, self._invite_wire
+        invite = self.requests.invite(self._invite_branch)
         if plan.caller == "malformed INVITE":
-            spoiled = malformed_invite(self._invite(self._invite_branch), plan.variant)
-            self.ask(self._invite_branch, spoiled, wire)
+            self.ask(self._invite_branch, malformed_invite(invite, plan.variant), wire)
             return
         if plan.caller == "garbage first":
             wire.send(plan.variant.to_bytes(2, "big") * (plan.variant % 50))
-        invite = self._invite(self._invite_branch)
         self.ask(self._invite_branch, invite, wire)
         if plan.caller == "repeats INVITE":
             for delay in (0.0, 0.002, 0.03, 0.3):
@@ -69,20 +63,24 @@ class Caller(Leg):
         if not message.status:
             self._asked(message, wire)
             return
+        if self.waited is None:
+            self.waited = self._loop.time() - self.began
         if self.plan.caller == "malformed INVITE":
             self.heard(self._invite_branch)
             self._final(message.status)
             return
         if len(message.fields.get(b"via", [])) != 1:
             self.unexpected.append("a response with more or less than its Via")
-        self.first_heard = self.first_heard or self._loop.time()
+        self._response(message)
+
+    def _response(self, message: Message) -> None:
         match message.cseq_method, message.branch == self._invite_branch:
             case b"INVITE", True:
                 self._answered(message)
             case b"INVITE", False:
                 self._reinvite_answered(message)
             case b"CANCEL", _:
-                self._asking[b"CANCEL"].stop()
+                self.heard(b"CANCEL")
                 self.cancel_status = message.status
             case b"BYE", _ if message.status >= 200:
                 self.heard(message.branch)
@@ -136,12 +134,13 @@ class Caller(Leg):
         self._final(message.status)
         self._vanish_at("answer")
         if self.plan.caller != "never ACKs" and not self.gone:
-            fields = self._fields(b"ACK", 1, self._invite_branch, message.value(b"to"))
-            self._wire_of_dialog().send(written(b"ACK %b SIP/2.0" % self._uri, fields))
+            ack = self.requests.ack(self._invite_branch, message)
+            self._wire_of_dialog().send(ack)
 
     def _repeat(self, invite: bytes, wire: Wire) -> None:
-        """Send it again; on a stream the transaction ends with the ACK, and it were a new call."""
-        if not (wire.reliable and self.status):
+        """Send it again, unless the transaction may have ended with the ACK: it were a new call."""
+        left = 0.0 if wire.reliable else self.timers.t4 / 2  # timer I
+        if not self.status or self._loop.time() - self.ended_at < left:
             wire.send(invite)
 
     def _final(self, status: int) -> None:
@@ -150,7 +149,8 @@ class Caller(Leg):
 
     def _acknowledge(self, message: Message) -> None:
         """Acknowledge a 2xx end to end (RFC 3261 13.2.2.4)."""
-        ack = self._in_dialog(message, b"ACK", message.number, self._branch())
+        requests, accepted = self.requests, self._accepted[message.to_tag]
+        ack = requests.in_dialog(accepted, b"ACK", message.number, requests.branch())
         if message.number == 1:
             self._acks[message.to_tag] = ack
             self.acknowledged.add(message.to_tag)
@@ -169,9 +169,7 @@ class Caller(Leg):
     def _reinvite(self, tag: bytes) -> None:
         if not self.hung_up_by_peer:
             self.reinvite_status = 0
-            branch = self._branch()
-            request = self._in_dialog(self._accepted[tag], b"INVITE", 2, branch)
-            self.ask(branch, request, self._wire_of_dialog())
+            self._ask_peer(tag, b"INVITE", 2)
             self.later(self.timers.patience + self.plan.talks, self._hang_up, tag)
 
     def _reinvite_answered(self, message: Message) -> None:
@@ -182,10 +180,8 @@ class Caller(Leg):
         if message.status < 300:
             self._acknowledge(message)
         else:
-            fields = self._fields(b"ACK", 2, message.branch, message.value(b"to"))
-            routed = [(b"Route", route) for route in self._routes(message.to_tag)]
-            uri = self._accepted[message.to_tag].contact
-            ack = written(b"ACK %b SIP/2.0" % uri, fields + routed)
+            accepted = self._accepted[message.to_tag]
+            ack = self.requests.in_dialog(accepted, b"ACK", 2, message.branch)
             self._wire_of_dialog().send(ack)
         if first:
             self.later(self.plan.talks, self._hang_up, message.to_tag)
@@ -193,9 +189,12 @@ class Caller(Leg):
     def _hang_up(self, tag: bytes) -> None:
         if not self.hung_up_by_peer and tag not in self.byes:
             self.byes[tag] = 0
-            branch = self._branch()
-            bye = self._in_dialog(self._accepted[tag], b"BYE", 3, branch)
-            self.ask(branch, bye, self._wire_of_dialog())
+            self._ask_peer(tag, b"BYE", 3)
+
+    def _ask_peer(self, tag: bytes, method: bytes, number: int) -> None:
+        branch = self.requests.branch()
+        request = self.requests.in_dialog(self._accepted[tag], method, number, branch)
+        self.ask(branch, request, self._wire_of_dialog())
 
     def _cancel(self) -> None:
         """Cancel once something was heard (RFC 3261 9.1), unless it has ended."""
@@ -205,8 +204,7 @@ class Caller(Leg):
 
     def _send_cancel(self) -> None:
         self.cancelled = True
-        fields = self._fields(b"CANCEL", 1, self._invite_branch, b"<%b>" % self._uri)
-        cancel = written(b"CANCEL %b SIP/2.0" % self._uri, fields)
+        cancel = self.requests.cancel(self._invite_branch)
         self.ask(b"CANCEL", cancel, self._wire_of_dialog())
 
     def _asked(self, request: Message, wire: Wire) -> None:
@@ -225,40 +223,3 @@ class Caller(Leg):
         wire = self._wire() if self._invite_wire.closed else self._invite_wire
         self.wires.add(wire)
         return wire
-
-    def _branch(self) -> bytes:
-        self._branches += 1
-        return b"z9hG4bK%d-%d" % (self.plan.index, self._branches)
-
-    def _invite(self, branch: bytes) -> bytes:
-        fields = self._fields(b"INVITE", 1, branch, b"<%b>" % self._uri)
-        return written(b"INVITE %b SIP/2.0" % self._uri, [*fields, self._contact()], self.body)
-
-    def _in_dialog(self, answer: Message, method: bytes, number: int, branch: bytes) -> bytes:
-        fields = self._fields(method, number, branch, answer.value(b"to"))
-        fields += [(b"Route", route) for route in self._routes(answer.to_tag)]
-        if method == b"INVITE":
-            fields.append(self._contact())
-        uri = self._accepted[answer.to_tag].contact
-        return written(b"%b %b SIP/2.0" % (method, uri), fields)
-
-    def _routes(self, tag: bytes) -> list[bytes]:
-        """Give the route set: what was recorded, from the caller's end (RFC 3261 12.1.2)."""
-        return self._accepted[tag].recorded[::-1]
-
-    def _contact(self) -> tuple[bytes, bytes]:
-        host = self._via.partition(b" ")[2]
-        transport = self.plan.transport.lower().encode()
-        return b"Contact", b"<sip:caller@%b;transport=%b>" % (host, transport)
-
-    def _fields(
-        self, method: bytes, number: int, branch: bytes, to: bytes
-    ) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"Via", b"%b;branch=%b;rport" % (self._via, branch)),
-            (b"Max-Forwards", b"70"),
-            (b"From", b"<sip:+33123456789@127.0.0.1>;tag=%b" % self.tag),
-            (b"To", to),
-            (b"Call-ID", self.call_id),
-            (b"CSeq", b"%d %b" % (number, method)),
-        ]

@@ -36,20 +36,22 @@ def malformed_invite(invite: bytes, variant: int) -> bytes:
     return ways[variant % len(ways)]
 
 
-def malformed_response(good: bytes, variant: int) -> bytes:
-    """Spoil a response in one of some ways; none of them may be passed back."""
-    after_first_via = re.sub(rb"(\r\nVia: [^\r]*)(\r\nVia: [^\r]*)+", rb"\1", good, count=1)
-    ways = (
+def malformed_response(good: bytes, variant: int, *, framed: bool) -> bytes:
+    """Spoil a response in one of some ways; none of them may be passed back.
+
+    ``framed`` leaves its length alone: on a stream all other calls would end with it.
+    """
+    one_via = re.sub(rb"(\r\nVia: [^\r]*)(\r\nVia: [^\r]*)+", rb"\1", good, count=1)
+    sound = (
         _without(b"CSeq", good),
         _without(b"Via", good),
         _with(b"CSeq", b"1 OPTIONS", good),
         _with(b"CSeq", b"\xff\xfe", good),
-        _with(b"Content-Length", b"99999", good),
         good.replace(b"SIP/2.0 1", b"SIP/2.0 x1", 1),
         good.replace(b"SIP/2.0 1", b"SIP/2.0 1e9", 1),
         good.replace(b"branch=z9hG4bK", b"branch=z9hG4bKnone", 1),
-        after_first_via,
-        good[: len(good) // 3],
-        b"\0" * 100,
+        one_via,
     )
+    unsound = (_with(b"Content-Length", b"99999", good), good[: len(good) // 3], b"\0" * 100)
+    ways = sound if framed else sound + unsound
     return ways[variant % len(ways)]

@@ -87,6 +87,7 @@ UNMAPPED = "+33699999999"
 MOST_PATIENT = 4.5
 """Seconds after which every caller cancels; above the deadline and timer B."""
 
+_STOPS_TALKING = {"vanishes after 180", "malformed, then silent"}
 _UDP_ONLY = {"malformed INVITE", "garbage first", "from no trunk"}
 
 
@@ -127,11 +128,9 @@ def draw(seed: int, index: int) -> Plan:
     chance = Random(f"{seed}/{index}")
     caller, callee = (_choose(chance, table) for table in (CALLERS, CALLEES))
     api = _choose(chance, {name: answer.weight for name, answer in API.items()})
-    moments = ["INVITE", "100", "answer"]
-    if callee != "vanishes after 180":  # else nobody ends it before timer C, in 3 minutes
-        moments.append("ringing")
-    elif caller == "vanishes":
-        moments = ["answer"]
+    moments = ["INVITE", "100", "ringing", "answer"]
+    if callee in _STOPS_TALKING:
+        moments = ["answer"]  # else nobody ends the call before timer C, in 3 minutes
     return Plan(
         index=index,
         caller=caller,

@@ -177,19 +177,14 @@ class Soak:
             call_id = message.call_id
             if call := self._live.get(call_id):
                 leg = call.caller if side == "caller" else call.callee
+                waited = call.caller.waited
                 leg.receive(message, wire)
-                if side == "caller" and call.caller.first_heard:
-                    self._note_wait(call.caller)
+                if waited is None and call.caller.waited is not None:
+                    self._waits.append(call.caller.waited)
             elif call_id not in {STRAY, b""}:
                 self._tell(call_id, f"the {side} got this for a call that is over: {data[:80]!r}")
         except (ValueError, IndexError, KeyError) as error:
             self._tell(b"?", f"the {side} cannot read {data[:300]!r}: {error!r}")
-
-    def _note_wait(self, caller: Caller) -> None:
-        """Note how long an INVITE waited for its first response."""
-        if not caller.paced:
-            caller.paced = True
-            self._waits.append(caller.first_heard - caller.began)
 
     def _pace(self, most: float) -> None:
         """Place fewer calls while the machine has no time to answer."""

@@ -68,7 +68,7 @@ def call(caller: str = "hangs up", api: str = "good", callee: str = "answers") -
     )
     one.caller.status, one.caller.byes = 200, {b"callee": 200}
     one.callee.finals, one.callee.branches = [200], {b"z9hG4bK1"}
-    one.callee.invite = Message(_INVITE + one.caller.body)
+    one.callee.invite = Message(_INVITE + one.caller.requests.body)
     one.callee.staged_id, one.callee.acknowledged = b"1", {b"callee"}
     return one
 
@@ -86,7 +86,7 @@ async def test_a_call_that_went_well_is_explained() -> None:
         (lambda one: one.callee.finals.clear(), "heard 200 and not 408"),
         (lambda one: one.callee.branches.add(b"z9hG4bK2"), "invited twice"),
         (lambda one: setattr(one.callee, "staged_id", b""), "no staged id"),
-        (lambda one: setattr(one.caller, "body", b""), "body is another"),
+        (lambda one: setattr(one.caller.requests, "body", b""), "body is another"),
         (lambda one: one.callee.unacknowledged.add(b"callee"), "2xx was not acknowledged"),
         (lambda one: one.caller.byes.update(callee=0), "caller's BYE was not answered"),
         (lambda one: one.callee.byes.update(caller=481), "callee's BYE was answered 481"),

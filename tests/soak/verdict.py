@@ -105,7 +105,7 @@ def _forwarding(call: Call) -> Iterator[str]:
         yield "the callee was invited twice"
     if not callee.staged_id:
         yield "the INVITE has no staged id, or several"
-    if callee.invite.body != call.caller.body:
+    if callee.invite.body != call.caller.requests.body:
         yield "the INVITE's body is another"
     if call.caller.status == 487 and callee.invited_at > call.caller.ended_at + _ORDERING:
         yield "the callee was invited after the caller's 487"
