@@ -1,4 +1,4 @@
-"""A request of a dialog that is not an INVITE, where something goes wrong on its way."""
+"""A request of a dialog that is not an INVITE: RFC 3261 16.7 and RFC 4320."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.conversation import ROUTE, Conversation
-from tests.support.messages import request
+from tests.support.calls import answer, ended
+from tests.support.conversation import ALICE, BOB, ROUTE, Conversation
+from tests.support.messages import request, response
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Request
@@ -20,6 +21,111 @@ def edge() -> Conversation:
 
 def bye(uri: str = "sip:bob@192.0.2.2", route: str = ROUTE) -> Request:
     return request("BYE", uri, to_tag="bob", cseq=2, extra=(route,))
+
+
+def relayed(edge: Conversation) -> Request:
+    """Have alice hang up; give what bob has."""
+    edge.receive(bye())
+    assert edge.take() == ["bob BYE"]
+    return edge.last_request("bob")
+
+
+@pytest.mark.parametrize("status", [100, 180, 183])
+def test_a_provisional_response_goes_no_further(edge: Conversation, status: int) -> None:
+    """RFC 4320 4.1: "An SIP element MUST NOT send any provisional response with a Status-Code other
+    than 100 to a non-INVITE request." Our own 100 comes in its time, and no other.
+    """
+    asked = relayed(edge)
+    assert answer(edge, asked, status) == []
+    edge.clock.advance(3.4)
+    assert "alice 100 BYE" not in edge.take()
+    edge.clock.advance(0.1)
+    assert "alice 100 BYE" in edge.take()
+
+
+def test_nobody_is_told_408_when_nobody_answers(edge: Conversation) -> None:
+    """RFC 4320 4.2: "A transaction-stateful SIP element MUST NOT send a response with Status-Code
+    of 408 to a non-INVITE request. As a consequence, an element that cannot respond before the
+    transaction expires will not send a final response at all."
+    """
+    relayed(edge)
+    edge.clock.advance(33)
+    assert set(edge.take()) == {"bob BYE", "alice 100 BYE"}
+    assert ended(edge)
+
+
+def test_a_408_of_the_peer_is_not_forwarded(edge: Conversation) -> None:
+    """RFC 4320 4.2, as above; and what was repeated is not asked anew."""
+    asked = relayed(edge)
+    assert answer(edge, asked, 408) == []
+    edge.receive(bye())
+    assert edge.take() == []
+    assert ended(edge)
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 407, 481, 500, 603])
+def test_one_final_response_is_forwarded_at_once(edge: Conversation, status: int) -> None:
+    """RFC 3261 16.7 step 5: "This step, combined with the next, ensures that a stateful proxy will
+    forward exactly one final response to a non-INVITE request"
+    """
+    asked = relayed(edge)
+    assert answer(edge, asked, status) == [f"alice {status} BYE"]
+    first = edge.transport.sent[-1][0]
+    assert answer(edge, asked, 200 if status != 200 else 404) == []
+    edge.receive(bye())
+    assert edge.take() == [f"alice {status} BYE"]
+    assert edge.transport.sent[-1][0] == first
+    assert ended(edge)
+
+
+def test_a_late_final_response_is_not_forwarded(edge: Conversation) -> None:
+    """RFC 4320 4.2: "A transaction-stateful SIP proxy MUST NOT send any response to a non-INVITE
+    request unless it has a matching server transaction that is not in the Terminated state."
+    """
+    asked = relayed(edge)
+    edge.clock.advance(33)
+    edge.take()
+    assert answer(edge, asked, 200) == []
+    assert edge.dropped == ["stray_response"]
+
+
+@pytest.mark.parametrize("status", [180, 200])
+def test_a_response_that_is_for_nobody_behind_us_is_not_forwarded(
+    edge: Conversation, status: int
+) -> None:
+    """RFC 3261 16.7 step 3: "If no Via header field values remain in the response, the response was
+    meant for this element and MUST NOT be forwarded."
+    """
+    came = response(relayed(edge), status)
+    own = came.fields[came.names.index(b"via")]
+    edge.receive(came.without(b"via").with_first(b"via", own), BOB)
+    assert edge.take() == ([] if status == 180 else ["alice 500 BYE"])
+
+
+def test_byes_that_cross_each_other_are_answered_each(edge: Conversation) -> None:
+    """RFC 5407: both sides hang up at once; each of the two gets its answer."""
+    asked = relayed(edge)
+    edge.receive(
+        request("BYE", "sip:alice@192.0.2.1", via="SIP/2.0/UDP 192.0.2.2:5060",
+                branch="z9hG4bK-bobs", to_tag="alice", extra=(ROUTE,)), BOB)  # fmt: skip
+    crossing = edge.last_request("alice")
+    assert edge.take() == ["alice BYE"]
+    assert answer(edge, asked, 481) == ["alice 481 BYE"]
+    assert answer(edge, crossing, 200, ALICE) == ["bob 200 BYE"]
+    assert ended(edge)
+
+
+def test_a_bye_passes_while_the_invite_is_not_answered(edge: Conversation) -> None:
+    """RFC 5407: a caller may hang up in an early dialog; its INVITE ends with 487 after."""
+    edge.receive(request())
+    edge.stager.stagings[0].succeed()
+    invite = edge.last_request("bob")
+    answer(edge, invite, 180)
+    edge.receive(request("BYE", "sip:bob@192.0.2.2", branch="z9hG4bK-early", to_tag="bob", cseq=2,
+                         extra=(ROUTE,)))  # fmt: skip
+    assert edge.take() == ["bob BYE"]
+    assert answer(edge, edge.last_request("bob"), 200) == ["alice 200 BYE"]
+    assert answer(edge, invite, 487) == ["bob ACK", "alice 487 INVITE"]
 
 
 def test_an_ack_to_a_contact_without_an_address_is_dropped(edge: Conversation) -> None:

@@ -1,0 +1,154 @@
+"""A mistake of ours ends a call or a request, and leaves nobody without an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sip_stager.events import CallEnded
+from sip_stager.proxy.facilities import Facilities
+from sip_stager.proxy.invite import ForwardedInvite
+from tests.support.calls import answer, called, ended
+from tests.support.conversation import ROUTE, Conversation
+from tests.support.messages import request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Mistaken = Callable[[object, str], None]
+
+
+class MistakeError(Exception):
+    """One of ours."""
+
+
+@pytest.fixture
+def edge() -> Conversation:
+    return Conversation()
+
+
+@pytest.fixture
+def mistaken(monkeypatch: pytest.MonkeyPatch) -> Mistaken:
+    """Give what makes a method raise."""
+
+    def wrong(*_: Any, **__: Any) -> None:
+        raise MistakeError
+
+    return lambda where, name: monkeypatch.setattr(where, name, wrong)
+
+
+def test_an_invite_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
+    mistaken(edge.stager, "start")
+    with pytest.raises(MistakeError):
+        edge.receive(request())
+    assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
+    assert ended(edge)
+
+
+def test_a_cancel_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
+    mistaken(edge.proxy, "_answer")
+    with pytest.raises(MistakeError):
+        edge.receive(request("CANCEL"))
+    assert edge.take() == ["alice 500 CANCEL"]
+    assert ended(edge)
+
+
+def test_an_invite_is_answered_500_when_it_was_staged(
+    edge: Conversation, mistaken: Mistaken
+) -> None:
+    edge.receive(request())
+    mistaken(ForwardedInvite, "start")
+    with pytest.raises(MistakeError):
+        edge.stager.stagings[0].succeed()
+    assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
+    assert ended(edge)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_a_request_is_answered_500_where_we_fail_after_a_look_up(
+    edge: Conversation, mistaken: Mistaken, method: str
+) -> None:
+    """Nobody else would end it: no transaction of ours has begun."""
+    uri = "sip:bob@upstream.example"
+    edge.receive(request(method, uri, to_tag="bob", cseq=2, extra=(ROUTE,)))
+    mistaken(Facilities, "_copy")
+    with pytest.raises(MistakeError):
+        edge.clock.advance(0.1)
+    assert edge.take()[-1] == f"alice 500 {method}"
+    assert ended(edge)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_invite_is_answered_500_where_we_fail_at_its_final_response(
+    edge: Conversation, mistaken: Mistaken, status: int
+) -> None:
+    invite = called(edge)
+    mistaken(Facilities, "passed_back")
+    with pytest.raises(MistakeError):
+        answer(edge, invite, status)
+    assert edge.take()[-1] == "alice 500 INVITE"
+    assert len(edge.of(CallEnded)) == 1
+    assert ended(edge)
+
+
+def test_a_request_is_answered_500_where_we_fail_at_its_final_response(
+    edge: Conversation, mistaken: Mistaken
+) -> None:
+    edge.receive(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
+    mistaken(Facilities, "passed_back")
+    with pytest.raises(MistakeError):
+        answer(edge, edge.last_request("bob"), 200)
+    assert edge.take() == ["bob BYE", "alice 500 BYE"]
+    assert ended(edge)
+
+
+def test_a_call_goes_on_after_a_mistake_about_a_provisional_response(
+    edge: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its timers are set, so it has an end, and there is more to come."""
+    invite = called(edge)
+    with monkeypatch.context() as patched:
+        patched.setattr(Facilities, "passed_back", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            answer(edge, invite, 180)
+    assert answer(edge, invite, 200) == ["alice 200 INVITE"]
+
+
+@pytest.mark.parametrize("seconds", [33, 182])
+def test_a_call_is_answered_500_where_we_fail_at_a_timer(
+    edge: Conversation, mistaken: Mistaken, seconds: float
+) -> None:
+    """Timer B, and timer C."""
+    invite = called(edge)
+    if seconds > 180:
+        answer(edge, invite, 180)
+    mistaken(ForwardedInvite, "fail")
+    mistaken(edge.layer, "start")
+    with pytest.raises(MistakeError):
+        edge.clock.advance(seconds)
+    assert "alice 500 INVITE" in edge.take()
+
+
+def test_a_call_is_answered_500_where_we_fail_at_the_next_target(mistaken: Mistaken) -> None:
+    edge = Conversation(backups=("sip:192.0.2.3",))
+    invite = called(edge)
+    mistaken(Facilities, "_copy")
+    with pytest.raises(MistakeError):
+        edge.clock.advance(2)
+    assert edge.take()[-1] == "alice 500 INVITE"
+    answer(edge, invite, 404)
+    assert ended(edge)
+
+
+def test_a_call_is_answered_500_where_we_fail_at_an_error_of_the_transport(
+    edge: Conversation, mistaken: Mistaken
+) -> None:
+    edge.transport.failing.add("192.0.2.2")
+    edge.receive(request())
+    mistaken(ForwardedInvite, "fail")
+    edge.stager.stagings[0].succeed()
+    with pytest.raises(MistakeError):
+        edge.clock.advance(0.1)
+    assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
+    assert ended(edge)
