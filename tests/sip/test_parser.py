@@ -315,9 +315,8 @@ def test_from_and_to_are_one_address_each() -> None:
 
 def test_a_request_of_rfc_2543_has_no_max_forwards() -> None:
     """16.6 step 3: "If the copy does not contain a Max-Forwards header field, the proxy MUST add
-    one", so its absence is no fault; nor is a value that means nothing (RFC 4475 3.1.2.4)."""
-    for written in (b"", b"Max-Forwards: 300\r\n", b"Max-Forwards: many\r\n"):
-        assert not status_of(changed((b"Max-Forwards: 70\r\n", written)))
+    one", so its absence is no fault."""
+    assert not status_of(changed((b"Max-Forwards: 70\r\n", b"")))
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,9 @@ def test_any_bytes_are_a_uri_or_malformed(text: bytes) -> None:
         (b"A B C<sip:a@b?x=y,z>", b"sip:a@b?x=y,z", b""),
         (b"<tel:+33612345678> ; TAG = t", b"tel:+33612345678", b"t"),
         (b"\t< sip:a@b >", b"sip:a@b", b""),
+        ('"Größe \\" ñ" <sip:a@b>;tag=t'.encode(), b"sip:a@b", b"t"),
+        ('"\\é\\\x00" <sip:a@b>'.encode(), b"sip:a@b", b""),
+        (b"caller<sip:a@b>;TaG=t", b"sip:a@b", b"t"),
     ],
 )
 def test_an_address_is_a_uri_with_parameters_of_its_field(
