@@ -16,7 +16,7 @@ import pytest
 
 from sip_stager.sip.fields import Malformed, parse_parameters, split_list, unfolded
 from sip_stager.sip.parser import parse
-from sip_stager.sip.uri import parse_address, parse_uri
+from sip_stager.sip.uri import allowed_in_request, parse_address, parse_uri
 from sip_stager.sip.via import branch_of, parse_via, stamped
 from tests.support.reading import outcomes
 
@@ -135,6 +135,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "parse_parameters, one": lambda text: parse_parameters(b";a=" + text),
     "parse_uri": parse_uri,
     "parse_uri, of SIP": lambda text: parse_uri(b"sip:a@b" + text),
+    "allowed_in_request": lambda text: allowed_in_request(b"sip:b;method" + text),
     "parse_address": parse_address,
     "parse_address, of SIP": lambda text: parse_address(b"<sip:a@b>" + text),
     "parse_via": parse_via,
