@@ -1,0 +1,227 @@
+"""What is kept has a bound, and strangers do not fill it (RFC 3261 21.5.4, 8.2.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.events import CallRefused
+from sip_stager.proxy.core import Bounds
+from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, URI, Conversation
+from tests.support.messages import request, response
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+    from sip_stager.sip.message import Request
+
+
+def call(number: int) -> bytes:
+    """Write the INVITE of one of many calls."""
+    invite = request(branch=f"z9hG4bK-call-{number}")
+    return bytes(invite).replace(b"call-1@", b"call-of-many-%d@" % number)
+
+
+def later(method: str = "BYE", number: int = 1) -> Request:
+    return request(method, "sip:bob@192.0.2.2", branch=f"z9hG4bK-later-{number}", to_tag="bob",
+                   cseq=number + 1, extra=(ROUTE,))  # fmt: skip
+
+
+def full(transactions: int = 200_000, calls_staging: int = 5_000) -> Conversation:
+    return Conversation(bounds=Bounds(transactions, calls_staging))
+
+
+def statuses(edge: Conversation) -> list[str]:
+    return [sent.split()[1] for sent in edge.take()]
+
+
+# The bounds
+
+
+def test_above_the_calls_being_staged_new_ones_get_503_with_retry_after() -> None:
+    """21.5.4: the server "MAY indicate when the client should retry the request in a Retry-After
+    header field"."""
+    edge = full(calls_staging=2)
+    for number in range(3):
+        edge.receive(call(number))
+    assert statuses(edge) == ["100", "100", "503"]
+    refusal = edge.last_response("alice")
+    assert refusal.value(b"retry-after") == b"5"
+    assert b"too many calls being staged" in (refusal.value(b"warning") or b"")
+    assert [event.cause for event in edge.of(CallRefused)] == ["overload"]
+
+
+def test_where_one_has_ended_the_next_is_taken() -> None:
+    """21.5.4: "temporarily"."""
+    edge = full(calls_staging=1)
+    edge.receive(call(1))
+    edge.stager.stagings[0].fail()
+    edge.receive(call(2))
+    edge.stager.stagings[1].succeed()
+    edge.receive(call(3))
+    assert statuses(edge) == ["100", "503", "100", "INVITE", "100"]
+
+
+def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
+    """21.5.4."""
+    edge = full(transactions=2)
+    for number in range(4):
+        edge.receive(call(number))
+    assert statuses(edge) == ["100", "100", "503", "503"]
+    refusal = edge.last_response("alice")
+    assert refusal.value(b"retry-after") == b"5"
+    assert b"too many transactions" in (refusal.value(b"warning") or b"")
+
+
+def test_what_is_refused_for_its_number_is_forgotten_at_once() -> None:
+    """8.2.7: a UAS that keeps nothing answers the repetition as it did the request."""
+    edge = full(transactions=1)
+    edge.receive(call(0))
+    before = edge.alive
+    for number in range(1, 50):
+        edge.receive(call(number))
+        edge.receive(call(number))
+    assert edge.alive == before
+
+
+def test_at_the_bound_what_is_alive_goes_on() -> None:
+    """A call that was taken is answered, acknowledged, asked in and ended whatever else comes."""
+    edge = full(transactions=6)
+    invite = edge.forward(request())
+    for number in range(20):
+        edge.receive(call(number))
+    edge.take()
+    edge.receive(response(invite, 180), BOB)
+    edge.receive(response(invite, 200), BOB)
+    edge.receive(later("ACK"))
+    edge.receive(later("UPDATE", 2))
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    edge.receive(later("BYE", 3))
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    assert edge.take() == [
+        "alice 180 INVITE", "alice 200 INVITE", "bob ACK",
+        "bob UPDATE", "alice 200 UPDATE", "bob BYE", "alice 200 BYE",
+    ]  # fmt: skip
+
+
+def test_at_the_bound_a_call_can_be_cancelled() -> None:
+    """9.2: a CANCEL makes room, so it is always taken."""
+    edge = full(transactions=1)
+    edge.receive(request())
+    edge.receive(call(2))
+    edge.take()
+    edge.receive(request("CANCEL"))
+    assert edge.take() == ["alice 200 CANCEL", "alice 487 INVITE"]
+
+
+@pytest.mark.parametrize("method", ["BYE", "INVITE"])
+def test_one_dialog_can_not_take_all_the_memory(method: str) -> None:
+    """21.5.4: above twice the bound requests of dialogs are asked to wait, too."""
+    edge = full(transactions=10)
+    for number in range(100):
+        edge.receive(later(method, number))
+    assert edge.alive <= 22
+    refusal = edge.last_response("alice")
+    assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
+
+
+def test_when_it_is_over_there_is_room_again() -> None:
+    """21.5.4: "temporarily", with nothing left of what was refused."""
+    edge = full(transactions=2)
+    for number in range(4):
+        edge.receive(call(number))
+    for staging in edge.stager.stagings:
+        staging.fail()
+    edge.clock.advance(40)
+    assert edge.alive == 0
+    edge.take()
+    edge.receive(call(9))
+    assert statuses(edge) == ["100"]
+
+
+# Nothing is kept for what a stranger sends
+
+ANSWERED: dict[str, tuple[bytes | Request, str]] = {
+    "a call from nobody": (request(), "403"),
+    "OPTIONS": (request("OPTIONS"), "200"),
+    "REGISTER": (request("REGISTER"), "405"),
+    "an unknown method": (request("FOO"), "405"),
+    "a BYE of no dialog": (request("BYE", to_tag="x"), "481"),
+    "a re-INVITE of no dialog": (request(to_tag="x"), "481"),
+    "a forged Route": (request("BYE", to_tag="x", extra=("Route: <sip:a@198.51.100.1;lr>",)),
+                       "481"),
+    "a CANCEL of nothing": (request("CANCEL"), "481"),
+    "no hops": (request(max_forwards="0"), "483"),
+    "another scheme": (request(uri="http://a"), "416"),
+    "an extension": (request(extra=("Proxy-Require: x",)), "420"),
+    "no breadth": (request(extra=("Max-Breadth: 0",)), "440"),
+    "a malformed Route": (request(extra=("Route: <",)), "400"),
+    "a Route that leads here": (request(to_tag="x", extra=("Route: " + ", ".join([URI] * 99),)),
+                                "482"),
+    "another version": (bytes(request()).replace(b" SIP/2.0\r\n", b" SIP/3.0\r\n"), "505"),
+    "no Call-ID": (bytes(request()).replace(b"Call-ID", b"X-ID"), "400"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", [STRANGER, STRANGER._replace(transport="TCP", connection=1)],
+                         ids=["UDP", "TCP"])  # fmt: skip
+@pytest.mark.parametrize("name", ANSWERED)
+def test_nothing_is_kept_for_what_a_stranger_sends(name: str, source: Flow) -> None:
+    """8.2.7: "A stateless UAS is a UAS that does not maintain transaction state.  It replies to
+    requests normally, but discards any state"."""
+    asked, status = ANSWERED[name]
+    edge = Conversation()
+    for _ in range(3):
+        edge.receive(bytes(asked).replace(b"/UDP 192.0.2.1", b"/UDP 203.0.113.66"), source)
+        assert edge.alive == 0
+        assert edge.clock.waiting <= 1  # that of a lane, which is swept
+    assert statuses(edge) == [status] * 3
+    assert not edge.proxy._ongoing
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_the_ack_of_such_an_answer_is_ignored(name: str) -> None:
+    """8.2.7: "A stateless UAS MUST ignore ACK requests." """
+    asked, _ = ANSWERED[name]
+    edge = Conversation()
+    edge.receive(asked, STRANGER)
+    edge.take()
+    edge.receive(request("ACK", to_tag="x"), STRANGER)
+    assert edge.take() == []
+    assert edge.alive == 0
+
+
+def test_such_an_answer_is_sent_once() -> None:
+    """8.2.7: "A stateless UAS MUST NOT retransmit responses." """
+    edge = Conversation()
+    edge.receive(request(via="SIP/2.0/UDP 203.0.113.66"), STRANGER)
+    edge.clock.advance(60)
+    assert statuses(edge) == ["403"]
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERED.keys() - {"a call from nobody"}))
+def test_such_an_answer_is_one_packet_and_not_much_longer_than_the_question(name: str) -> None:
+    """26.1.5: a stranger who forges his address must not make us amplify what he sends."""
+    asked, _ = ANSWERED[name]
+    edge = Conversation()
+    edge.receive(asked)
+    ((data, flow),) = edge.transport.sent
+    assert len(data) < len(bytes(asked)) + 300
+    assert flow == ALICE
+
+
+def test_the_calls_under_way_are_forgotten_with_their_end() -> None:
+    """8.2.2.2: merged requests are looked for among "ongoing" ones only, whatever their end."""
+    edge = Conversation()
+    edge.receive(call(1))
+    edge.receive(call(2), ALICE_TCP)
+    edge.receive(call(3))
+    assert len(edge.proxy._ongoing) == 3
+    edge.stager.stagings[0].fail()
+    edge.stager.stagings[1].succeed()
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    edge.receive(call(3).replace(b"INVITE", b"CANCEL"))
+    assert not edge.proxy._ongoing
+    edge.clock.advance(300)
+    assert edge.alive == 0
+    assert edge.clock.waiting == 0
