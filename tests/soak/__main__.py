@@ -24,13 +24,14 @@ def main(
     rate: Annotated[float, typer.Option(help="Calls per second at most")] = 300,
     seed: Annotated[int, typer.Option(help="Repeats a run; 0 takes a new one")] = 0,
     loss: Annotated[float, typer.Option(help="Part of the datagrams that is lost")] = 0.02,
+    mode: Annotated[str, typer.Option(help="sync or async")] = "sync",
     upstream: Annotated[str, typer.Option(help="udp or tcp")] = "udp",
     python: Annotated[str, typer.Option(help="The interpreter for the program")] = sys.executable,
     json: Annotated[Path, typer.Option(help="Where the figures go")] = Path("reports/soak.json"),
 ) -> None:
     """Place calls; exit with 1 when something is left over or cannot be explained."""
     seed = seed or 1 + randbelow(10**6)
-    wanted = Wanted(calls, minutes * 60, rate, seed, loss, python, upstream)
+    wanted = Wanted(calls, minutes * 60, rate, seed, loss, python, upstream, mode)
     again = f'make soak SOAK="--calls {calls} --seed {seed}"'
     _console.print(f"{calls} calls with seed {seed}; the same again: {again}", highlight=False)
     with tempfile.TemporaryDirectory(prefix="soak-") as directory:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.program import AGENT, Edge, Program
 from tests.soak.leg import SHORT, Timers
-from tests.soak.plan import API, DEADLINE, NUMBERS
+from tests.soak.plan import API, NUMBERS
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ERROR = re.compile(r'^[^{]|"level": ?"(error|critical)"')
@@ -30,6 +30,7 @@ address = "127.0.0.1"
 port = {port}
 [api]
 base_url = "{edge.api_url}"
+mode = "{edge.mode}"
 deadline = {edge.deadline}
 [upstream]
 uri = "sip:127.0.0.1:{edge.upstream_port};transport={edge.upstream_transport}"
@@ -107,15 +108,3 @@ GAUGES = ("sip_stager_transactions", "sip_stager_calls_staging", "sip_stager_tcp
 def gauges(figures: dict[str, float]) -> dict[str, float]:
     """Return what must be zero when nothing goes on."""
     return {name: value for name, value in figures.items() if name.startswith(GAUGES)}
-
-
-def new_edge(api_url: str, upstream_port: int, upstream_transport: str, timers: Timers) -> SoakEdge:
-    """Return the settings of a soak."""
-    return SoakEdge(
-        api_url,
-        upstream_port,
-        upstream_transport=upstream_transport,
-        deadline=DEADLINE,
-        log_level="warning",
-        timers=timers,
-    )

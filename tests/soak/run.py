@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tests.bench.process import cpu_seconds
 from tests.interop.ports import free_port
 from tests.soak.leg import SHORT, Timers
-from tests.soak.program import Api, Watched, gauges, new_edge
+from tests.soak.plan import DEADLINE
+from tests.soak.program import Api, SoakEdge, Watched, gauges
 from tests.soak.soak import Soak
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Wanted:
     loss: float
     python: str
     upstream: str = "udp"
+    mode: str = "sync"
     settle: float = 40.0
     timers: Timers = SHORT
 
@@ -64,7 +66,15 @@ async def run(wanted: Wanted, directory: Path) -> Seen:
         children.callback(api.stop)
         api.wait_ready()
         upstream = free_port()
-        edge = new_edge(api.url, upstream, wanted.upstream, wanted.timers)
+        edge = SoakEdge(
+            api.url,
+            upstream,
+            upstream_transport=wanted.upstream,
+            mode=wanted.mode,
+            deadline=DEADLINE,
+            log_level="warning",
+            timers=wanted.timers,
+        )
         program = Watched(edge, directory, python=wanted.python)
         children.callback(program.stop)
         program.wait_ready()

@@ -91,7 +91,7 @@ def _answers(call: Call) -> set[int]:
         answers = {500 if final == 503 else final for final in call.callee.finals}
         answers |= {503} if 503 in call.callee.finals else set()
     else:
-        answers = {487} if call.caller.cancelled else {408}
+        answers = {408}  # also of a call whose CANCEL crossed it
     return answers | ({487} if call.caller.cancelled else set())
 
 
