@@ -38,7 +38,7 @@ class ForwardedInvite:
 
     __slots__ = (
         "_branch", "_call", "_cancelled", "_facilities", "_finals", "_over", "_redirects",
-        "_request", "_ringing", "_server", "_source", "_targets", "_tried",
+        "_request", "_ringing", "_server", "_source", "_tag", "_targets", "_tried",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class ForwardedInvite:
         self._source = source
         self._server = server
         self._call = call
+        self._tag = b""
         self._branch: Branch | None = None
         self._finals: list[Final] = []
         self._redirects = facilities.upstream.redirects if call else 0
@@ -68,7 +69,7 @@ class ForwardedInvite:
 
     def cancel(self, cancel: Request) -> None:
         """Take the caller's CANCEL (RFC 3261 9.2, 16.10); no other target is tried."""
-        self._cancelled = True
+        self._cancelled, self._tag = True, self._answer_tag()
         self._search_no_more()
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
@@ -122,9 +123,12 @@ class ForwardedInvite:
             self._finish(self._own(500), "rejected")
 
     def _own(self, status: int) -> Response:
-        """Make a response of our own, with the To tag of what was passed back before (9.2)."""
-        tag = self._server.to_tag or self._facilities.tag(self._request)
-        return make_response(self._request, status, tag)
+        """Make a response of our own."""
+        return make_response(self._request, status, self._answer_tag())
+
+    def _answer_tag(self) -> bytes:
+        """Give the To tag that the answer to a CANCEL has, or would have now (RFC 3261 9.2)."""
+        return self._tag or self._server.to_tag or self._facilities.tag(self._request)
 
     def _ended_here(self, branch: Branch) -> bool:
         """Tell whether a CANCEL that a branch got was ours and not the caller's."""
