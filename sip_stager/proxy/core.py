@@ -80,7 +80,7 @@ class Proxy:
             return
         popped, routing = checked
         if not self._of_dialog(popped):
-            self._answer(request, transaction, own_answer(request))
+            self._answer_ourselves(request, transaction)
         elif routed := self._relayable(popped, routing, transaction):
             Relay(self._facilities, routed, source, transaction).start()
 
@@ -130,7 +130,7 @@ class Proxy:
             routing = routing_of(popped.request, self._facilities.identifiers)
             answer = rejection(request, routing)
         except Malformed as fault:
-            answer = Answer(fault.status, (warning(str(fault)),))
+            answer = Answer.to(fault)
         if answer is None:
             return popped, routing
         self._answer(request, transaction, answer)
@@ -143,7 +143,7 @@ class Proxy:
             routed = towards_next_hop(popped, routing)
             wrong = self._unsealed(popped)
         except Malformed as fault:
-            self._answer(popped.request, transaction, Answer(fault.status, (warning(str(fault)),)))
+            self._answer(popped.request, transaction, Answer.to(fault))
             return None
         if wrong:
             self._answer(popped.request, transaction, Answer(481, (warning(wrong),)))
@@ -158,7 +158,10 @@ class Proxy:
 
         RFC 3261 12.2.1.1: who never wrote a tag is not named by one.
         """
-        return bool(popped.request.to_tag) or not self._unsealed(popped)
+        try:
+            return bool(popped.request.to_tag) or not self._unsealed(popped)
+        except Malformed:  # a From without a tag that can be read has no seal that could hold
+            return False
 
     def _unsealed(self, popped: Popped) -> str:
         """Tell why a request is of no dialog that we recorded; empty where it is of one."""
@@ -175,7 +178,7 @@ class Proxy:
         try:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
-            self._answer(request, transaction, Answer(fault.status, (warning(str(fault)),)))
+            self._answer(request, transaction, Answer.to(fault))
             return
         refusal = admitted if isinstance(admitted, Refusal) else self._full(admitted)
         if refusal is not None:
@@ -208,6 +211,13 @@ class Proxy:
             return None
         text = f"too many {what}"
         return Refusal(503, "Service Unavailable", "overload", text, 5, call.trunk)
+
+    def _answer_ourselves(self, request: Request, transaction: Server) -> None:
+        try:
+            answer = own_answer(request)
+        except Malformed as fault:
+            answer = Answer.to(fault)
+        self._answer(request, transaction, answer)
 
     def _answer(self, request: Request, transaction: Server, answer: Answer) -> None:
         """Answer without keeping anything of it (RFC 3261 8.2.7)."""

@@ -7,6 +7,7 @@ the time goes to the state machine of ``tests/proxy/test_whole_call.py``.
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from contextlib import suppress
@@ -63,6 +64,7 @@ class Fuzzer:
             cases = [case for case, _ in self._pool]
             for _ in range(200):
                 self.take(mutated(self._chance, self._chosen(cases), cases))
+            gc.collect()
         self._tell(monotonic() - began)
 
     def take(self, case: Case) -> None:
@@ -166,6 +168,7 @@ def main(seconds: float, *folders: str) -> bool:
     """Fuzz; tell whether nothing was found."""
     seed = SystemRandom().randrange(2**32)
     say(f"seed {seed}")
+    gc.disable()  # as the program does, so that no message's time holds a collection
     fuzzer = Fuzzer(Random(seed))
     for case in [*seeds(), *kept(), *(one for name in folders for one in kept(Path(name)))]:
         fuzzer.take(case)
@@ -173,6 +176,7 @@ def main(seconds: float, *folders: str) -> bool:
     with suppress(KeyboardInterrupt):
         fuzzer.fuzz(until - seconds / 4)
     fuzzer.renew_corpus()
+    gc.enable()
     say(f"{whole_calls(until)} whole calls at random")
     return not fuzzer.failed
 

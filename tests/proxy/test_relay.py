@@ -140,6 +140,12 @@ def test_a_from_that_can_not_be_read_is_answered_400_on_a_new_call(edge: Convers
     assert edge.take() == ["alice 400 INVITE"]
 
 
+def test_a_from_that_can_not_be_read_makes_no_dialog_of_our_route(edge: Conversation) -> None:
+    asked = bytes(request("UPDATE", "sip:bob@192.0.2.2", extra=(ROUTE,)))
+    edge.receive(asked.replace(b">;tag=alice", b";tag=alice"))
+    assert edge.take() == ["alice 405 UPDATE"]
+
+
 def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
     asked = bytes(request("OPTIONS")).replace(b"To: <", b'To: "<')
     edge.receive(asked)

@@ -38,6 +38,7 @@ FATES = st.sampled_from(["arrives", "arrives", "arrives", "arrives", "twice", "l
 WHO = st.sampled_from(["alice", "bob", "bob", "carol"])
 PICK = st.integers(0, 5)
 SMUGGLED = ("x-rounded-CALL-ID : stolen", "X-Rounded-Call-Id: stolen")
+EXTRAS = st.sampled_from([(), (), SMUGGLED])
 
 
 class WholeCall(RuleBasedStateMachine):
@@ -75,8 +76,7 @@ class WholeCall(RuleBasedStateMachine):
 
     # What the agents do.
 
-    @rule(smuggled=st.sampled_from([(), (), SMUGGLED]), via=st.sampled_from(["", ";rport"]),
-          fate=FATES)  # fmt: skip
+    @rule(smuggled=EXTRAS, via=st.sampled_from(["", ";rport"]), fate=FATES)
     def call(self, smuggled: tuple[str, ...], via: str, fate: Fate) -> None:
         self._send("alice", self.agents["alice"].invite(smuggled, via), fate)
 
@@ -113,11 +113,14 @@ class WholeCall(RuleBasedStateMachine):
         who=WHO,
         pick=PICK,
         method=st.sampled_from(["BYE", "INVITE", "UPDATE", "PRACK", "INFO"]),
+        smuggled=EXTRAS,
         fate=FATES,
     )
-    def ask_in_dialog(self, who: str, pick: int, method: str, fate: Fate) -> None:
+    def ask_in_dialog(
+        self, who: str, pick: int, method: str, smuggled: tuple[str, ...], fate: Fate
+    ) -> None:
         agent, dialog = self._one(dialogs, who, pick)
-        self._send(agent.name, agent.ask(method, dialog), fate)
+        self._send(agent.name, agent.ask(method, dialog, extra=smuggled), fate)
 
     @precondition(lambda self: self._any(open_requests))
     @rule(

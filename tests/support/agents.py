@@ -71,14 +71,16 @@ class UserAgent:
             return self._hop_by_hop("ACK", invite, response)
         return self.ask("ACK", self._dialog(invite, response), invite.cseq[0])
 
-    def ask(self, method: str, dialog: Dialog, cseq: int | None = None) -> Request:
+    def ask(
+        self, method: str, dialog: Dialog, cseq: int | None = None, extra: Iterable[str] = ()
+    ) -> Request:
         """Write a request of a dialog (RFC 3261 12.2.1.1)."""
         if cseq is None:
             dialog.cseq += 1
             cseq = dialog.cseq
         head = f"From: {dialog.local}", f"To: {dialog.remote}", f"Call-ID: {dialog.call_id}"
         routes = [f"Route: {route}" for route in dialog.routes]
-        return self._ask(method, dialog.target, head, cseq, routes)
+        return self._ask(method, dialog.target, head, cseq, [*routes, *extra])
 
     def answer(self, request: Request, status: int, tag: str = "") -> Response:
         """Answer a request; a dialog begins where the answer has a tag."""

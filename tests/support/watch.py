@@ -13,6 +13,7 @@ from tests.support.agents import MARK
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
+    from sip_stager.transaction.invite_server import InviteServerTransaction
     from tests.support.conversation import Conversation
 
 TIMER_C = 181.0
@@ -178,17 +179,21 @@ class Watch:
         staged = len(self._edge.stager.stagings) - stagings
         assert staged <= begins, "a call is staged more than once"
         if request.method == b"CANCEL":
-            self._cancel_answered(request, sent, 200 if invite else 481)
+            self._cancel_answered(request, sent, invite)
         elif known is None:
             assert sent, "a request without any effect"
             assert begins or not request.to_tag or _forwards(sent, request), "no way in a dialog"
 
-    def _cancel_answered(self, cancel: Request, sent: Sent, status: int) -> None:
+    def _cancel_answered(
+        self, cancel: Request, sent: Sent, invite: InviteServerTransaction | None
+    ) -> None:
+        status = 481 if invite is None else 200
         answers = [one for one, _ in sent if isinstance(one, Response)]
         own = [one for one in answers if one.cseq_method == b"CANCEL"]
         assert [one.status for one in own] in ([status], [200]), "a CANCEL's answer (9.2)"
-        asked = self._asked.get((cancel.branch, b"INVITE"))
-        final = asked.final if asked is not None and status == 200 else None
+        if invite is None or invite.state is not State.COMPLETED:
+            return
+        final = self._asked[cancel.branch, b"INVITE"].final
         if final is not None and final.status == 487 and MARK not in final.names:
             assert final.to_tag == own[0].to_tag, "two To tags for one INVITE (9.2)"
 
