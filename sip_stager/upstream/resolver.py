@@ -70,7 +70,7 @@ class CachingResolver:
         try:
             async with asyncio.timeout(PATIENCE):
                 found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-        except (OSError, TimeoutError, UnicodeError):
+        except (OSError, TimeoutError, UnicodeError, RuntimeError):  # the last: no thread to be had
             return None
         address = next((str(one[4][0]) for one in found if one[0] in self._families), None)
         if address is None:

@@ -88,7 +88,7 @@ def test_a_response_to_our_cancel_is_not_forwarded(edge: Conversation) -> None:
 
 
 def test_100_is_never_forwarded(edge: Conversation) -> None:
-    """RFC 3261 16.7 step 5: "a stateful proxy MUST NOT forward any 100 (Trying) response."""
+    """RFC 3261 16.7 step 5: "a stateful proxy MUST NOT forward any 100 (Trying) response." """
     invite = called(edge)
     for _ in range(3):
         assert answer(edge, invite, 100, tag="") == []
@@ -114,8 +114,8 @@ def test_every_other_provisional_response_is_forwarded_at_once(edge: Conversatio
 
 
 def test_a_reliable_provisional_response_and_its_prack_pass(edge: Conversation) -> None:
-    """RFC 3262 3: "PRACK is like any other request within a dialog": proxies pass it as they pass
-    all, and the fields of the reliable response with it.
+    """RFC 3262 1: "PRACK is a normal SIP message, like BYE." Proxies pass it as they pass all, and
+    the fields of the reliable response with it.
     """
     reliable = ("Require: 100rel", "RSeq: 813520")
     ringing = passed(edge, 183, extra=reliable, body=BODY)

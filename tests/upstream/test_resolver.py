@@ -78,7 +78,13 @@ async def test_a_name_is_looked_up_once_and_then_known(
 
 
 @pytest.mark.parametrize(
-    "error", [socket.gaierror(-2, "no such name"), OSError("down"), UnicodeError("label too long")]
+    "error",
+    [
+        socket.gaierror(-2, "no such name"),
+        OSError("down"),
+        UnicodeError("label too long"),
+        RuntimeError("can't start new thread"),
+    ],
 )
 async def test_a_name_without_an_address_is_none_and_is_asked_for_again(
     names: NameServer, caching: CachingResolver, error: Exception
