@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.proxy.forwarding import breadth_of, hops_left
+from sip_stager.sip.responses import warning
 
 if TYPE_CHECKING:
+    from sip_stager.sip.fields import Malformed
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request
     from sip_stager.sip.responses import Extra
@@ -33,6 +35,11 @@ class Answer(NamedTuple):
 
     status: int
     extra: Extra = ()
+
+    @classmethod
+    def to(cls, fault: Malformed) -> Answer:
+        """Say what is wrong."""
+        return cls(fault.status, (warning(str(fault)),))
 
 
 def routing_of(request: Request, identifiers: Identifiers) -> bytes:
@@ -63,7 +70,10 @@ def rejection(request: Request, routing: bytes) -> Answer | None:
 
 
 def own_answer(request: Request) -> Answer:
-    """Answer a request that is for us, as a user agent (RFC 3261 8.2, 11.2)."""
+    """Answer a request that is for us, as a user agent (RFC 3261 8.2, 11.2).
+
+    Raises ``Malformed``.
+    """
     if request.method != b"OPTIONS":
         return Answer(405, (ALLOW,))
     return _unsupported(request, b"require") or Answer(200, CAPABILITIES)

@@ -112,6 +112,19 @@ def split_list(value: bytes) -> list[bytes]:
     return parts
 
 
+def first_of(value: bytes) -> bytes:
+    """Give what stands ahead of the first such comma; the rest may be anything."""
+    if b"," not in value:
+        return value
+    if value.count(b",") > MOST_VALUES:
+        raise Malformed("too many values in a header field")
+    match = _LIST.match(value)
+    first = match[0] if match else b""
+    if value[len(first) : len(first) + 1] not in {b"", b","}:
+        raise Malformed("quotes or angle brackets are not balanced")
+    return first
+
+
 def parse_parameters(text: bytes) -> Parameters:
     """Parse ``;name=value`` pairs; names in lower case, values as they came.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from sip_stager.sip.fields import Malformed, split_list, unfolded
+from sip_stager.sip.fields import MOST_VALUES, Malformed, first_of, split_list, unfolded
 from sip_stager.sip.uri import MOST_URI, Address, Uri, parse_address, parse_uri
 from sip_stager.sip.via import Via, branch_of, parse_via, stamped
 
@@ -54,15 +54,20 @@ class Message:
     def first(self, name: bytes) -> bytes | None:
         """Give the first value of a field that is a comma-separated list; None without any."""
         value = self.value(name)
-        return None if value is None else split_list(value)[0]
+        return None if value is None else first_of(value)
 
     def values(self, name: bytes) -> list[bytes]:
-        """Give all values of a field that is a comma-separated list, in their order."""
+        """Give all values of a field that is a comma-separated list, in their order.
+
+        Raises ``Malformed``, also where there are more than any peer would write.
+        """
+        rows = self.rows(name)
+        if sum(row.count(b",") for row in rows) > MOST_VALUES:
+            raise Malformed("too many values in a header field")
         return [
             value.strip(b" \t")
-            for known, field in zip(self.names, self.fields, strict=True)
-            if known == name
-            for value in split_list(unfolded(field.partition(b":")[2]))
+            for row in rows
+            for value in split_list(unfolded(row.partition(b":")[2]))
         ]
 
     def rows(self, name: bytes) -> list[bytes]:
@@ -183,7 +188,7 @@ class Message:
         """Cut a field at its colon and behind its first value; each part as it came."""
         field = self.fields[index]
         start = field.index(b":") + 1
-        end = start + len(split_list(field[start:])[0])
+        end = start + len(first_of(field[start:]))
         return field[:start], field[start:end], field[end:]
 
 

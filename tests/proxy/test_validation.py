@@ -396,6 +396,19 @@ def test_options_that_require_something_are_answered_420(edge: Conversation) -> 
     assert edge.last_response("alice").values(b"unsupported") == [b"foo", b"bar"]
 
 
+def test_a_require_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
+    """21.4.1: "The request could not be understood due to malformed syntax." """
+    edge.receive(request("OPTIONS", extra=('Require: "a,b',)))
+    assert edge.take() == ["alice 400 OPTIONS"]
+
+
+@pytest.mark.parametrize("field", ["Proxy-Require", "Require"])
+def test_extensions_beyond_all_measure_are_answered_400(edge: Conversation, field: str) -> None:
+    """16.3 step 5 would have them all listed: 60 kB of them would cost us more than the sender."""
+    edge.receive(request("OPTIONS", extra=(f"{field}: " + ",".join(["a"] * 250),) * 2))
+    assert edge.take() == ["alice 400 OPTIONS"]
+
+
 def test_options_are_answered_with_what_we_can(edge: Conversation) -> None:
     """11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
     present in a 200 (OK) response to an OPTIONS request." """
