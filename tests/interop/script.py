@@ -6,6 +6,7 @@ A script has a line for each step of one side::
     < 183                          hear a response ...
     < 100?                         ... or not
     < BYE                          hear a request
+    < CANCEL?                      hear one a second time, and then answer it again
     200                            answer what was heard last
     200 INVITE                     answer the INVITE although something else was heard since
     ~500                           do nothing for 500 milliseconds; `~` alone takes SIPp's -d
@@ -86,6 +87,7 @@ class _Side:
     final: str = ""  # the class of the INVITE's final response, sent or heard
     cseq: int = 0
     invite: tuple[int, int] = 0, 0  # the step that sent the last INVITE, and its CSeq
+    labels: dict[str, int] = field(default_factory=dict)  # of the answers to what was heard
     steps: list[str] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
 
@@ -116,9 +118,13 @@ class _Side:
 
     def _hear_request(self, method: str, optional: str, _: str) -> str:
         self.heard = method
-        if method != "INVITE" or self.calls or self.final:
-            return f'<recv request="{method}"{optional}/>'
-        return f'<recv request="INVITE" rrs="true">{self._keep(_OF_INVITE)}</recv>'
+        if optional and method in self.labels:
+            return f'<recv request="{method}"{optional} next="{self.labels[method]}"/>'
+        self.labels[method] = len(self.steps)
+        label = f'<label id="{self.labels[method]}"/>'
+        if method != "INVITE" or self.calls:
+            return f'<recv request="{method}"{optional}/>{label}'
+        return f'<recv request="INVITE" rrs="true">{self._keep(_OF_INVITE)}</recv>{label}'
 
     def _hear_response(self, status: str, optional: str, dialog: str) -> str:
         if status >= "300":

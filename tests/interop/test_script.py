@@ -60,6 +60,12 @@ def test_an_invite_can_be_answered_when_something_else_was_heard_since() -> None
     assert "CSeq: [$cseq]" in terminated
 
 
+def test_a_request_that_is_heard_again_is_answered_again() -> None:
+    xml = scenario("< INVITE\n180\n< CANCEL\n200\n487 INVITE\n< CANCEL?\n< ACK")
+    assert '<recv request="CANCEL"/><label id="2"/>\n<send>' in xml
+    assert '<recv request="CANCEL" optional="true" next="2"/>' in xml
+
+
 def test_what_is_no_step_is_refused() -> None:
     with pytest.raises(ValueError, match="no step of a script: 'INVITE!'"):
         scenario("INVITE!")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tests.interop.scene import Scene
     from tests.interop.sipp import Sipp
 
-# SIPp knows a request as repeated where it said one thing in answer to it, so scripts for a
-# network that loses datagrams have one answer to each, or hear it again as an option.
+# SIPp knows a request as repeated only where it said one thing in answer to it: scripts for a
+# network that loses datagrams have one answer to each, or hear it a second time.
 pytestmark = pytest.mark.interop
 
 LOSS = 0.05
