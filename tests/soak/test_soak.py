@@ -116,6 +116,16 @@ async def test_what_a_vanished_caller_does_not_hear_is_explained() -> None:
     assert list(unexplained(one)) == []
 
 
+async def test_what_timer_b_has_ended_is_explained() -> None:
+    one = call()
+    one.caller.status, one.caller.byes = 408, {}
+    one.caller.ended_at = one.caller.began + SHORT.patience
+    one.callee.unacknowledged.add(b"callee")
+    assert list(unexplained(one)) == []
+    one.caller.ended_at -= 1
+    assert "the caller heard 408 and not 200" in list(unexplained(one))
+
+
 def test_the_same_seed_gives_the_same_calls() -> None:
     assert [draw(7, index) for index in range(50)] == [draw(7, index) for index in range(50)]
     assert draw(7, 1) != draw(8, 1)

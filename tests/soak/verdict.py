@@ -38,6 +38,13 @@ class Call(NamedTuple):
         return any(wire.closed for wire in self.caller.wires | self.callee.wires)
 
     @property
+    def given_up(self) -> bool:
+        """Whether timer B may have come before the callee's answer, on a machine that stood still."""
+        caller = self.caller
+        waited = caller.ended_at - caller.began
+        return caller.status in {408, 487} and waited >= caller.timers.patience
+
+    @property
     def far_side(self) -> str:
         """The API where it does not stage, else the callee where the INVITE may come so far."""
         if self.plan.caller in {"malformed INVITE", "unmapped number", "from no trunk"}:
@@ -92,6 +99,8 @@ def _answers(call: Call) -> set[int]:
         answers |= {503} if 503 in call.callee.finals else set()
     else:
         answers = {408}  # also of a call whose CANCEL crossed it
+    if call.given_up and API[plan.api].staged:
+        answers |= {408}
     return answers | ({487} if call.caller.cancelled else set())
 
 
@@ -109,13 +118,17 @@ def _forwarding(call: Call) -> Iterator[str]:
         yield "the INVITE's body is another"
     if call.caller.status == 487 and callee.invited_at > call.caller.ended_at + _ORDERING:
         yield "the callee was invited after the caller's 487"
-    if call.caller.status == 487 and callee.rang and not (callee.cancelled or callee.gone):
+    if (
+        call.caller.status == 487
+        and callee.rang
+        and not (callee.cancelled or callee.gone or call.given_up)
+    ):
         yield "the callee was not cancelled"
 
 
 def _acknowledgements(call: Call) -> Iterator[str]:
     caller, callee = call.caller, call.callee
-    if call.torn or not callee.unacknowledged:
+    if call.torn or call.given_up or not callee.unacknowledged:
         return
     if callee.finals[0] != 200:
         yield f"the callee's {callee.finals[0]} was not acknowledged"
