@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.soak.run import Seen, Wanted
 
+_FEW = 0.1  # a part
 _FILLED = 60  # seconds: timer D keeps transactions for 32, and the rate rises slowly
 _GROWTH, _SLACK = 0.05, 2 * 2**20  # a part, and bytes
 _BUCKET = re.compile(r'event_loop_lag_seconds_bucket\{le="([^"]+)"\}')
@@ -34,6 +35,9 @@ def findings(seen: Seen) -> Iterator[Finding]:
     """Yield what the run is held to."""
     soak, figures = seen.soak, seen.figures
     yield Finding("calls without an explanation", f"{len(soak.strange)}", not soak.strange)
+    few = soak.unjudged <= _FEW * soak.placed
+    value = f"{soak.unjudged} in {len(soak.stalls)} moments"
+    yield Finding("calls unjudged, as the machine stood still", value, few)
     left = {name: value for name, value in seen.gauges.items() if value}
     yield Finding("gauges that are not zero", f"{left or 0}", not left and bool(seen.gauges))
     yield Finding("requests that the API still holds", f"{seen.held_by_api}", not seen.held_by_api)

@@ -26,6 +26,7 @@ _HOST, _STRANGER = "127.0.0.1", "127.0.0.9"
 _TICK = 0.02  # seconds between two looks at the clock
 _CALL_ID = re.compile(rb"\r\nCall-ID: (\S+)")
 _SLOWEST = 20.0  # calls per second, whatever the machine does
+_STOOD_STILL = 1.0  # seconds; after more the machine, and nobody else, ends what 64*T1 limits
 _MOST_TOLD = 50  # unexplained calls that are printed
 
 
@@ -36,7 +37,7 @@ class Soak:
         self, seed: int, timers: Timers, program: tuple[str, int], callee_port: int, loss: float
     ) -> None:
         self.seed, self.timers, self.loss = seed, timers, loss
-        self.placed = self.judged = 0
+        self.placed = self.judged = self.unjudged = 0
         self.rate = 100.0
         self.table: Counter[tuple[str, str, str]] = Counter()  # caller, far side, outcome
         self.strange: list[str] = []
@@ -47,6 +48,7 @@ class Soak:
         self._live: dict[bytes, Call] = {}
         self._order: deque[Call] = deque()
         self._waits: list[float] = []
+        self.stalls: list[float] = []  # when this machine stood still, or the program did
         self.lifetime = MOST_PATIENT + 3 * timers.patience  # seconds until a call must be over
         self._loop = asyncio.get_running_loop()
 
@@ -88,6 +90,7 @@ class Soak:
             if now - began > seconds:
                 return False
             due += min(now - before, 0.2) * self.rate
+            self._note_stall(now - before)
             before = now
             while due >= 1 and self.placed < calls:
                 due -= 1
@@ -99,9 +102,13 @@ class Soak:
 
     async def drain(self) -> None:
         """Wait until the last call must be over, then close all."""
+        before = self._loop.time()
         while self._order:
             await asyncio.sleep(_TICK)
-            self._judge(self._loop.time())
+            now = self._loop.time()
+            self._note_stall(now - before)
+            before = now
+            self._judge(now)
         await self.connections.close()
         self._server.close()
         for stream in self._upstreams:
@@ -140,9 +147,19 @@ class Soak:
         while self._order and now - self._order[0].caller.began > self.lifetime:
             call = self._order.popleft()
             del self._live[call.caller.call_id]
+            if self._stood_still(call.caller.began):
+                self.unjudged += 1
+                continue
             self.judged += 1
             self.table[call.plan.caller, call.far_side, call.outcome] += 1
             self._check(call)
+
+    def _note_stall(self, seconds: float) -> None:
+        if seconds > _STOOD_STILL:
+            self.stalls.append(self._loop.time())
+
+    def _stood_still(self, since: float) -> bool:
+        return bool(self.stalls) and self.stalls[-1] > since
 
     def _check(self, call: Call) -> None:
         for words in unexplained(call):
@@ -181,7 +198,10 @@ class Soak:
                 leg.receive(message, wire)
                 if waited is None and call.caller.waited is not None:
                     self._waits.append(call.caller.waited)
-            elif call_id not in {STRAY, b""}:
+                    self._note_stall(call.caller.waited)
+            elif call_id not in {STRAY, b""} and not self._stood_still(
+                self._loop.time() - 3 * self.lifetime
+            ):
                 self._tell(call_id, f"the {side} got this for a call that is over: {data[:80]!r}")
         except (ValueError, IndexError, KeyError) as error:
             self._tell(b"?", f"the {side} cannot read {data[:300]!r}: {error!r}")
