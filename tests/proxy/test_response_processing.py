@@ -293,6 +293,18 @@ def test_a_response_goes_where_the_request_came_from(edge: Conversation) -> None
     assert edge.transport.sent[-1][1] == ALICE_TCP._replace(port=5060)
 
 
+def test_an_answered_call_keeps_no_request_that_went_out(edge: Conversation) -> None:
+    """RFC 3261 16.7 step 9, as below: only what a repeated 2xx needs is kept for its 32 s."""
+    invite = called(edge)
+    (client,) = edge.layer.invite_clients.values()
+    branch: Any = client._user
+    answer(edge, invite, 200)
+    assert branch._routed is None
+    assert branch._client is None
+    assert branch._context._branch is None
+    assert branch._context._tried == []
+
+
 def test_the_context_lives_until_its_transactions_have_ended(edge: Conversation) -> None:
     """RFC 3261 16.7 step 9: "The proxy MUST maintain the response context until all of its
     associated transactions have been terminated, even after forwarding a final response."

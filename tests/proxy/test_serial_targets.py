@@ -206,6 +206,17 @@ def test_a_target_that_says_something_is_not_given_up(edge: Conversation, status
     assert not [line for line in edge.take() if "carol" in line]
 
 
+def test_a_target_that_has_refused_is_not_given_up_later(edge: Conversation) -> None:
+    """RFC 3261 16.6: each target has its own time; that of one which is over ends nothing."""
+    invite = called(edge)
+    edge.clock.advance(1.9)
+    answer(edge, invite, 404)
+    edge.clock.advance(1.5)
+    assert not [line for line in edge.take() if "dave" in line]
+    edge.clock.advance(0.5)
+    assert edge.take()[-1] == "dave INVITE"
+
+
 def test_the_last_target_is_not_given_up(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: its final response is waited for, by timer B."""
     called(edge)

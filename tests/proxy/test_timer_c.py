@@ -154,6 +154,17 @@ def test_the_callers_cancel_after_timer_cs_is_answered_and_sends_no_second_one(
     assert answer(edge, invite, 487) == ["bob ACK", "alice 487 INVITE"]
 
 
+def test_timer_c_does_not_cut_short_what_the_caller_cancelled(edge: Conversation) -> None:
+    """RFC 3261 9.1: the end of what was cancelled is waited for 64*T1 and no less."""
+    invite = called(edge)
+    answer(edge, invite, 180)
+    edge.clock.advance(C - 1)
+    assert cancelled(edge) == ["alice 200 CANCEL", "bob CANCEL"]
+    edge.clock.advance(20)
+    assert "alice 487 INVITE" not in edge.take()
+    assert answer(edge, invite, 200) == ["alice 200 INVITE"]
+
+
 def test_no_other_target_is_tried_after_timer_c() -> None:
     """RFC 3261 16.8 with 16.6: after three minutes the caller is told, and the search ends."""
     edge = Conversation(backups=("sip:192.0.2.3",))
