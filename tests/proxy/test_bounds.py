@@ -63,7 +63,8 @@ def test_where_one_has_ended_the_next_is_taken() -> None:
 
 
 def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
-    """21.5.4."""
+    """21.5.4: the server is "temporarily unable to process the request due to a temporary
+    overloading"."""
     edge = full(transactions=2)
     for number in range(4):
         edge.receive(call(number))

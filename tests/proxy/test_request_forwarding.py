@@ -319,8 +319,8 @@ def test_our_via_is_the_first(edge: Conversation) -> None:
 
 
 def test_our_via_names_the_transport_that_it_leaves_by(edge: Conversation) -> None:
-    """18.1.1: "the transport MUST insert a value of the "sent-by" field into the Via header field"
-    that an answer finds."""
+    """18.1.1: "Before a request is sent, the client transport MUST insert a value of the "sent-by"
+    field into the Via header field." """
     edge.relay(later("BYE", "sip:bob@192.0.2.2;transport=tcp"))
     assert edge.relayed.values(b"via")[0].startswith(b"SIP/2.0/TCP 198.51.100.1:5060;branch=")
 
@@ -368,8 +368,9 @@ def test_the_cancel_has_the_branch_of_its_invite(edge: Conversation) -> None:
 
 
 def test_equal_acks_get_one_branch(edge: Conversation) -> None:
-    """16.11: "The stateless proxy MAY use any technique it likes to guarantee uniqueness of its
-    branch IDs [...] the branch [...] MUST be the same for retransmissions" of a request."""
+    """16.11: "Since a stateless proxy must forward retransmitted requests to the same destination
+    and add identical branch parameters to each of them, it can only use information from the
+    message itself"."""
     first, again = (edge.relay(later("ACK")).top_via.branch for _ in range(2))
     assert first == again
     assert edge.relay(later("ACK", branch="z9hG4bK-2")).top_via.branch != first
@@ -383,9 +384,8 @@ def test_equal_acks_get_one_branch(edge: Conversation) -> None:
 def test_without_a_branch_the_rest_of_an_ack_tells_them_apart(
     edge: Conversation, change: tuple[bytes, bytes]
 ) -> None:
-    """16.11: else "compute a hash of the topmost Via, the tag in the To header field, the tag in
-    the From header field, the Call-ID header field, the CSeq number (but not method), and the
-    Request-URI"."""
+    """16.11: where the topmost Via has no branch of RFC 3261, the tags, Call-ID, CSeq number and
+    Request-URI are hashed with it."""
     plain = bytes(later("ACK")).replace(b";branch=z9hG4bK-later", b"")
     one, again, other = (
         edge.relay(data).top_via.branch for data in (plain, plain, plain.replace(*change, 1))
@@ -487,8 +487,8 @@ def test_without_a_tcp_listener_large_requests_go_over_udp() -> None:
 
 
 def test_received_and_rport_say_where_a_request_came_from(edge: Conversation) -> None:
-    """RFC 3581 4: "it MUST set the value of the parameter to the source port of the request [...]
-    it MUST insert a "received" parameter containing the source IP address"."""
+    """RFC 3581 4: "it MUST set the value of the parameter to the source port of the request", and
+    adds "received" with the source address, whatever the sent-by."""
     edge.receive(request(via="SIP/2.0/UDP pbx.example:5062;rport"), ALICE._replace(port=6666))
     data, flow = edge.transport.sent[0]
     assert flow == ALICE._replace(port=6666)
@@ -499,8 +499,8 @@ def test_received_and_rport_say_where_a_request_came_from(edge: Conversation) ->
 
 
 def test_the_copy_carries_received_and_rport_on(edge: Conversation) -> None:
-    """RFC 3581 4: the parameters are set "in the topmost Via header field value" of the request,
-    which goes on below ours."""
+    """RFC 3581 4: the parameters are set in the topmost Via of the request, which goes on below
+    ours."""
     came = request(via="SIP/2.0/UDP 10.0.0.9:5062;rport")
     sent = edge.forward(came, ALICE._replace(port=6666))
     assert sent.values(b"via")[1] == (
@@ -519,8 +519,8 @@ def test_without_rport_a_response_goes_to_the_port_of_sent_by(edge: Conversation
 
 @pytest.mark.parametrize("arrived", [0, 3])
 def test_the_answer_leaves_from_where_the_request_came_to(arrived: int) -> None:
-    """RFC 3581 4: the response "MUST be sent from the same address and port that the corresponding
-    request was received on"."""
+    """RFC 3581 4: the response leaves from the address and port that the request came to, for a NAT
+    lets no other through."""
     second = Interface("UDP", "198.51.100.2", "198.51.100.2", 5060)
     edge = Conversation(interfaces=(*INTERFACES, second))
     edge.receive(request(via="SIP/2.0/UDP 192.0.2.1;rport"), ALICE._replace(interface=arrived))

@@ -95,7 +95,7 @@ def test_a_seal_is_of_one_call_id_only(edge: Conversation, call_id: str) -> None
 
 
 def test_a_seal_is_of_one_caller_only(edge: Conversation) -> None:
-    """12: a dialog is "a Call-ID value, a local tag and a remote tag"."""
+    """12.1: a dialog is known by "a Call-ID value, a local tag and a remote tag"."""
     edge.receive(later("BYE").replace(b";tag=alice", b";tag=mallory"))
     assert edge.take() == ["alice 481 BYE"]
 

@@ -109,7 +109,8 @@ def test_a_scheme_that_is_not_understood_is_answered_416(
 
 @pytest.mark.parametrize("uri", ["SIP:+33612345678@198.51.100.1", "tel:+33612345678"])
 def test_sip_and_tel_are_understood(edge: Conversation, uri: str) -> None:
-    """19.1.1: "the scheme is case-insensitive"; RFC 3966 names numbers."""
+    """19.1.4: "Comparison of all other components of the URI is case-insensitive", the scheme's
+    too; RFC 3966 names numbers."""
     assert edge.forward(request(uri=uri)).uri_text == b"sip:+33612345678@192.0.2.2:5060"
 
 
@@ -150,8 +151,8 @@ def test_options_without_hops_are_answered_here(edge: Conversation) -> None:
 
 
 def test_an_ack_without_hops_goes_no_further(edge: Conversation) -> None:
-    """16.11: "A stateless proxy MUST validate a request as described in Section 16.3."; 17.1.1.3:
-    no ACK is answered."""
+    """16.11: what is forwarded without state is validated like the rest (16.3); and no ACK is
+    answered (17)."""
     edge.receive(later("ACK", hops="0"))
     assert edge.take() == []
     assert edge.dropped == ["stray_ack"]
