@@ -21,7 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from rich.console import Console
 
 from tests.fuzz.case import Case, made
-from tests.fuzz.corpus import keep, kept, renew
+from tests.fuzz.corpus import FAILED, keep, kept, renew
 from tests.fuzz.mutation import mutated
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import Run, run
@@ -82,7 +82,7 @@ class Fuzzer:
 
     def renew_corpus(self) -> None:
         """Write the corpus."""
-        size = renew(self._pool, self.failed.values())
+        size = renew(self._pool)
         say(f"corpus: {size} bytes")
 
     def _chosen(self, cases: list[Case]) -> Case:
@@ -92,7 +92,7 @@ class Fuzzer:
     def _found(self, case: Case, error: Exception) -> None:
         what = where(error)
         if what not in self.failed:
-            path = self.failed[what] = keep(shortened(case, what))
+            path = self.failed[what] = keep(shortened(case, what), FAILED)
             say(f"FOUND {what}, kept as {path}")
             say("".join(traceback.format_exception(error)))
 

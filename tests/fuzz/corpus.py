@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
 FOLDER = Path(__file__).parent / "corpus"
+FAILED = "failed-"
 MOST = 280_000
 """Bytes of all files together."""
 
@@ -21,17 +22,17 @@ def kept(folder: Path = FOLDER) -> list[Case]:
     return [read(path.read_bytes()) for path in sorted(folder.iterdir())]
 
 
-def keep(case: Case) -> Path:
-    """Keep one case."""
-    path = FOLDER / blake2b(bytes(case), digest_size=5).hexdigest()
+def keep(case: Case, kind: str = "") -> Path:
+    """Keep one case; those that have failed are of a kind that is kept for ever."""
+    path = FOLDER / (kind + blake2b(bytes(case), digest_size=5).hexdigest())
     path.write_bytes(bytes(case))
     return path
 
 
-def renew(shown: Iterable[tuple[Case, set[Hashable]]], failed: Iterable[Path]) -> int:
+def renew(shown: Iterable[tuple[Case, set[Hashable]]]) -> int:
     """Keep the shortest cases that show together all that was seen; give their bytes."""
     covered: set[Hashable] = set()
-    wanted = set(failed)
+    wanted = set(FOLDER.glob(f"{FAILED}*"))
     size = 0
     for case, seen in sorted(shown, key=lambda one: (len(bytes(one[0])), one[0])):
         if seen <= covered or size + len(bytes(case)) > MOST:
