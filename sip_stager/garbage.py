@@ -1,4 +1,4 @@
-"""When Python looks for garbage cycles: while nothing goes on, and never during a call."""
+"""When Python looks for garbage cycles: while nothing goes on, and else but once an hour."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 INTERVAL = 60.0
 """Seconds between two looks whether the program is idle."""
+AT_LEAST = 3600.0
+"""Seconds after which it is collected all the same, lest a cycle that should not be there leaks."""
 
 
 class IdleCollector:
@@ -25,12 +27,14 @@ class IdleCollector:
         self._clock = clock
         self._idle = idle
         self._timer: Cancellable | None = None
+        self._collected = 0.0
 
     def start(self) -> None:
         """Set aside what lives for ever, and collect from now on only while ``idle`` says so."""
         gc.collect()
         gc.freeze()
         gc.disable()
+        self._collected = self._clock.time()
         self._look()
 
     def stop(self) -> None:
@@ -42,6 +46,8 @@ class IdleCollector:
             gc.enable()
 
     def _look(self) -> None:
-        if self._idle():
+        now = self._clock.time()
+        if self._idle() or now - self._collected >= AT_LEAST:
             gc.collect()
+            self._collected = now
         self._timer = self._clock.call_later(INTERVAL, self._look)

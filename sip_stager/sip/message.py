@@ -27,7 +27,7 @@ _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 class Message:
     """What requests and responses share."""
 
-    __slots__ = ("_cseq", "_via", "body", "fields", "names", "start_line")
+    __slots__ = ("_cseq", "_tags", "_via", "body", "fields", "names", "start_line")
 
     def __init__(
         self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
@@ -38,6 +38,7 @@ class Message:
         self.body = body
         self._via: Via | None = None
         self._cseq: tuple[int, bytes] | None = None
+        self._tags: dict[bytes, bytes] = {}
 
     def __bytes__(self) -> bytes:
         return b"\r\n".join([self.start_line, *self.fields, b"", self.body])
@@ -117,6 +118,12 @@ class Message:
         return self._tag(b"from")
 
     def _tag(self, name: bytes) -> bytes:
+        tag = self._tags.get(name)
+        if tag is None:
+            tag = self._tags[name] = self._read_tag(name)
+        return tag
+
+    def _read_tag(self, name: bytes) -> bytes:
         value = self.value(name) or b""
         end_of_uri = value.rfind(b">") + 1
         if value.find(b'"', end_of_uri) >= 0:
@@ -137,10 +144,11 @@ class Message:
         return self._via
 
     def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
-        """Give the same message with other header fields, CSeq and top Via excepted."""
+        """Give the same message with other header fields, all but From, To, CSeq and top Via."""
         copy = type(self).__new__(type(self))
         copy.start_line, copy.names, copy.fields = self.start_line, names, fields
         copy.body, copy._cseq, copy._via = self.body, self._cseq, self._via  # noqa: SLF001  its own
+        copy._tags = self._tags  # noqa: SLF001  its own
         return copy
 
     def without(self, name: bytes) -> Self:
