@@ -11,7 +11,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import Upstream
+from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
 from sip_stager.staging.rounded import RoundedApi
@@ -98,7 +98,7 @@ def make_upstream(settings: Settings) -> Upstream:
     """Make the targets of new calls."""
     upstream = settings.upstream
     return Upstream(
-        tuple(parse_uri(uri.encode("utf-8")) for uri in upstream.uris),
+        tuple(distinct(parse_uri(uri.encode("utf-8")) for uri in upstream.uris)),
         upstream.request_uri == "rewrite",
         upstream.next_after,
         upstream.redirects,

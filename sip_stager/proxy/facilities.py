@@ -121,9 +121,8 @@ class Facilities:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
         reason = refusal.reason.encode("utf-8")
         respond(make_response(invite, refusal.status, self.tag(invite), tuple(extra), reason))
-        sip_call_id = invite.call_id.decode("ascii", "backslashreplace")
         status, cause, text = refusal.status, refusal.cause, refusal.text
-        self.notify(CallRefused(sip_call_id, trunk, status, cause, text, elapsed))
+        self.notify(CallRefused(invite.call_id_text, trunk, status, cause, text, elapsed))
 
     def drop(self, source: Flow, cause: str, detail: str) -> None:
         """Tell of a message that goes nowhere."""

@@ -31,13 +31,22 @@ def make_copy(
     ``sides`` are the interfaces that it came to and leaves from; with a ``seal`` we are put on
     the path of the dialog that it begins.
     """
-    copy = bounded(_one_hop_less(request))
+    if b"max-breadth" in request.names:
+        request = bounded(request)
+    names, fields = request.names.copy(), request.fields.copy()
+    _count_hop(request, names, fields)
     if seal:
-        copy = _recorded(copy, interfaces, sides, seal)
-    if b"content-length" not in copy.names:
-        copy = copy.with_last(b"content-length", b"Content-Length: %d" % len(copy.body))
+        _record(names, fields, interfaces, sides, seal)
+    if b"max-breadth" not in names:
+        names.append(b"max-breadth")
+        fields.append(b"Max-Breadth: %d" % MOST_BREADTH)
+    if b"content-length" not in names:
+        names.append(b"content-length")
+        fields.append(b"Content-Length: %d" % len(request.body))
     out = interfaces[sides[1]]
-    return copy.with_first(b"via", via.made(out.transport, out.advertised, out.port, branch))
+    names.insert(0, b"via")
+    fields.insert(0, via.made(out.transport, out.advertised, out.port, branch))
+    return request.edited(names, fields, same_via=False)
 
 
 def staged(request: Request, call_id: str) -> Request:
@@ -58,6 +67,8 @@ def hops_left(request: Request) -> int | None:
 
 def breadth_of(request: Request) -> int:
     """Give Max-Breadth, the most that we allow where it is absent, no number, or more."""
+    if b"max-breadth" not in request.names:
+        return MOST_BREADTH
     text = request.value(b"max-breadth") or b""
     if not text.isdigit() or len(text) > 10:
         return MOST_BREADTH
@@ -70,24 +81,27 @@ def bounded(request: Request, branches: int = 1) -> Request:
     return request.without(b"max-breadth").with_last(b"max-breadth", field)
 
 
-def _one_hop_less(request: Request) -> Request:
+def _count_hop(request: Request, names: list[bytes], fields: list[bytes]) -> None:
     """Step 3: count Max-Forwards down, or begin at 70."""
     hops = hops_left(request)
     if hops is None:
-        return request.with_last(b"max-forwards", b"Max-Forwards: 70")
-    index = request.names.index(b"max-forwards")
-    spelled = request.fields[index].partition(b":")[0]
-    return request.with_field(index, b"%b: %d" % (spelled, hops - 1))
+        names.append(b"max-forwards")
+        fields.append(b"Max-Forwards: 70")
+    else:
+        index = names.index(b"max-forwards")
+        fields[index] = b"%b: %d" % (fields[index].partition(b":")[0], hops - 1)
 
 
-def _recorded(
-    request: Request, interfaces: Interfaces, sides: tuple[int, int], seal: bytes
-) -> Request:
+def _record(
+    names: list[bytes],
+    fields: list[bytes],
+    interfaces: Interfaces,
+    sides: tuple[int, int],
+    seal: bytes,
+) -> None:
     """Step 4: Record-Route ahead of what is recorded; two where the sides differ (RFC 5658)."""
-    at = request.names.index(b"record-route") if b"record-route" in request.names else 0
+    at = names.index(b"record-route") if b"record-route" in names else 0
     arrived, leaving = sides
     recorded = [leaving] if leaving == arrived else [leaving, arrived]
-    names, fields = request.names.copy(), request.fields.copy()
     names[at:at] = [b"record-route"] * len(recorded)
     fields[at:at] = [interfaces.record_route(side, seal) for side in recorded]
-    return request.edited(names, fields)

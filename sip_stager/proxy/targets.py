@@ -22,8 +22,9 @@ MOST_CONTACTS = 32
 class Upstream(NamedTuple):
     """Where new calls go on, and how its targets are tried.
 
-    ``uris`` are tried one after another; ``rewrite`` puts their host into the Request-URI.  A
-    target that says nothing for ``next_after`` seconds is given up where another is left.
+    ``uris`` are different ones, and tried one after another; ``rewrite`` puts their host into the
+    Request-URI.  A target that says nothing for ``next_after`` seconds is given up where another
+    is left.
     ``redirects`` is how many Contacts of 3xx responses are tried for one call, 0 for none.
     """
 
@@ -38,8 +39,10 @@ class Upstream(NamedTuple):
         Each gets its share of Max-Breadth, for one that is given up may still be under way beside
         the next (RFC 5393 5.3.3).
         """
-        uris = distinct(self.uris)[: breadth_of(request)]
-        request = bounded(request.without(b"route"), len(uris))
+        uris = self.uris[: breadth_of(request)]
+        request = request.without(b"route")
+        if len(uris) > 1:
+            request = bounded(request, len(uris))
         if self.rewrite:
             return [
                 Routed(request.with_uri(with_host_of(request.uri, uri)), None, uri, routing)

@@ -85,10 +85,9 @@ def _has_been_here(request: Request, routing: bytes) -> bool:
     The digest has a key of ours, so it is in no branch but ours; one that was routed otherwise is
     a spiral, and may go on (RFC 3261 16.3 step 4).
     """
-    return any(
-        name == b"via" and routing in field
-        for name, field in zip(request.names, request.fields, strict=True)
-    )
+    if request.names.count(b"via") == 1:
+        return routing in request.fields[request.names.index(b"via")]
+    return any(routing in field for field in request.rows(b"via"))
 
 
 def _unsupported(request: Request, name: bytes) -> Answer | None:

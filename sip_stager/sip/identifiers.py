@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from itertools import count
+from typing import TYPE_CHECKING
 
 from sip_stager.sip.via import COOKIE
+
+if TYPE_CHECKING:
+    from sip_stager.sip.message import Request
+
+
+def tag_of(request: Request) -> bytes:
+    """Make the To tag of a request that is refused unread: equal ones get one, others another."""
+    return blake2b(bytes(request), digest_size=8).hexdigest().encode("ascii")
 
 
 class Identifiers:

@@ -23,6 +23,9 @@ _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECA
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
+MOST_TOLD = 256
+"""Bytes of a Call-ID that are told in events."""
+
 
 class Message:
     """What requests and responses share."""
@@ -81,6 +84,11 @@ class Message:
     def call_id(self) -> bytes:
         """The Call-ID; empty where it is missing."""
         return self.value(b"call-id") or b""
+
+    @property
+    def call_id_text(self) -> str:
+        """The Call-ID fit for an event: in ASCII, and only the beginning of a very long one."""
+        return self.call_id[:MOST_TOLD].decode("ascii", "backslashreplace")
 
     @property
     def cseq(self) -> tuple[int, bytes]:
@@ -143,12 +151,12 @@ class Message:
             self._via = parse_via(self.first(b"via") or b"")
         return self._via
 
-    def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
-        """Give the same message with other header fields, all but From, To, CSeq and top Via."""
+    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
+        """Give the same message with other header fields, all but From, To and CSeq."""
         copy = type(self).__new__(type(self))
         copy.start_line, copy.names, copy.fields = self.start_line, names, fields
-        copy.body, copy._cseq, copy._via = self.body, self._cseq, self._via  # noqa: SLF001  its own
-        copy._tags = self._tags  # noqa: SLF001  its own
+        copy.body, copy._cseq, copy._tags = self.body, self._cseq, self._tags  # noqa: SLF001
+        copy._via = self._via if same_via else None  # noqa: SLF001  what was read is its own
         return copy
 
     def without(self, name: bytes) -> Self:
@@ -160,10 +168,8 @@ class Message:
 
     def with_first(self, name: bytes, field: bytes) -> Self:
         """Give the message with a field ahead of all others."""
-        copy = self.edited([name, *self.names], [field, *self.fields])
-        if name == b"via":
-            copy._via = None  # noqa: SLF001  its own
-        return copy
+        same_via = name != b"via"
+        return self.edited([name, *self.names], [field, *self.fields], same_via=same_via)
 
     def with_last(self, name: bytes, field: bytes) -> Self:
         """Give the message with a field behind all others."""
@@ -187,10 +193,7 @@ class Message:
             fields[index] = spelled + b" " + others
         else:
             del names[index], fields[index]
-        copy = self.edited(names, fields)
-        if name == b"via":
-            copy._via = None  # noqa: SLF001  its own
-        return copy
+        return self.edited(names, fields, same_via=name != b"via")
 
     def _first_apart(self, index: int) -> tuple[bytes, bytes, bytes]:
         """Cut a field at its colon and behind its first value; each part as it came."""
@@ -223,9 +226,9 @@ class Request(Message):
             self.version = self.version.upper()
             self.start_line = start_line[:start] + self.version + start_line[end:]
 
-    def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
+    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
         """Give the same request with other header fields."""
-        copy = super().edited(names, fields)
+        copy = super().edited(names, fields, same_via=same_via)
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
         return copy
 
@@ -273,8 +276,8 @@ class Response(Message):
         self.status = int(match[1])
         self.reason = match[2]
 
-    def edited(self, names: list[bytes], fields: list[bytes]) -> Self:
+    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
         """Give the same response with other header fields."""
-        copy = super().edited(names, fields)
+        copy = super().edited(names, fields, same_via=same_via)
         copy.status, copy.reason = self.status, self.reason
         return copy

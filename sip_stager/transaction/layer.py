@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import MessageDropped, MessageReceived
 from sip_stager.sip.fields import Malformed
+from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check, check_body, parse
 from sip_stager.sip.responses import make_response, response_flow, warning
@@ -167,7 +168,7 @@ class TransactionLayer:
         self._drop(source, "malformed", str(fault))
         if request.method != b"ACK":
             extra = (warning(str(fault)),)
-            response = make_response(request, fault.status, b"malformed", extra)
+            response = make_response(request, fault.status, tag_of(request), extra)
             self._around.send(response, response_flow(request.top_via, source))
 
     def _drop(self, source: Flow, cause: str, detail: str) -> None:
@@ -184,7 +185,7 @@ def _tell(
     try:
         receive(*arguments)
     except Exception:
-        server.respond(make_response(request, 500, b"mistake"))
+        server.respond(make_response(request, 500, tag_of(request)))
         raise
 
 

@@ -73,7 +73,7 @@ class TrunkAdmission:
             text = f"no agent is mapped to {shown(called)}"
             return Refusal(404, "Not Found", "unmapped_number", text, trunk=trunk.name)
         return Call(
-            sip_call_id=invite.call_id.decode("ascii", "backslashreplace"),
+            sip_call_id=invite.call_id_text,
             trunk=trunk.name,
             from_number=self._caller(invite, trunk.country),
             to_number=called,

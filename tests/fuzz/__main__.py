@@ -21,7 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from rich.console import Console
 
 from tests.fuzz.case import Case, made
-from tests.fuzz.corpus import FAILED, keep, kept, renew
+from tests.fuzz.keeping import FAILED, keep, kept, renew
 from tests.fuzz.mutation import mutated
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import Run, run

@@ -15,7 +15,7 @@ atheris = importlib.import_module("atheris")
 
 with atheris.instrument_imports(include=["sip_stager"]):
     from tests.fuzz.case import read
-    from tests.fuzz.corpus import kept
+    from tests.fuzz.keeping import kept
     from tests.fuzz.mutation import mutated
     from tests.fuzz.seeds import seeds
     from tests.fuzz.targets import run

@@ -11,7 +11,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import Upstream
+from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
@@ -78,7 +78,7 @@ class Conversation:
             Surroundings(clock, self.transport, self.events.append, timers)
         )
         listeners = Interfaces(interfaces)
-        uris = tuple(parse_uri(uri.encode()) for uri in (upstream, *backups))
+        uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
         facilities = Facilities(
             clock=clock,
             layer=self.layer,

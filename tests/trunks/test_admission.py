@@ -129,6 +129,13 @@ def test_digits_outside_every_numbering_plan_are_found_where_they_are_mapped(uri
     assert (call.agent_id, call.to_number) == (OTHER, "+15550001234")
 
 
+def test_of_a_very_long_call_id_the_beginning_is_told() -> None:
+    long = bytes(invite()).replace(b"abc@carrier", b"\xff" * 60_000)
+    message = parse(long)
+    assert isinstance(message, Request)
+    assert admitted(message).sip_call_id == "\\xff" * 256
+
+
 def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
     wishing = Trunk("wishing", (ip_network("192.0.2.0/24"),), pass_503=True)
     admission = TrunkAdmission([wishing], {"+33612345678": AGENT}, 4.0, NOBODY)
