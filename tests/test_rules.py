@@ -24,6 +24,8 @@ def rows(header: str) -> Iterator[tuple[str, str, str, str]]:
     for line in LINES:
         if re.fullmatch(r"`tests/\S+\.py`", line):
             file = line.strip("`")
+        elif not line.startswith("|"):
+            kind = ""
         elif line.startswith("| Rule |"):
             kind = line
         elif line.startswith("| ") and kind == header:

@@ -31,6 +31,7 @@ _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _UNREACHABLE = {(2, 3), (2, 12), (3, 1), (3, 4)}  # of ICMP, of ICMPv6; a parameter problem too
 _ERROR = struct.Struct("=IBB")
 _ROOM = 512
+_RESPONSE = b"SIP/2.0 "
 
 
 class ErrorQueue:
@@ -65,7 +66,12 @@ class ErrorQueue:
         return (self._watch or self._socket).fileno()
 
     def sent(self, data: bytes, flow: Flow) -> None:
-        """Note what leaves, and to whom."""
+        """Note what leaves, and to whom.
+
+        A response is none of it: nobody waits for one, and strangers choose how many go where.
+        """
+        if data.startswith(_RESPONSE):
+            return
         self._sent[data[:QUOTED]] = flow
         if len(self._sent) > KEPT:
             self._sent.popitem(last=False)

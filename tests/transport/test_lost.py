@@ -127,10 +127,24 @@ async def test_only_errors_that_last_are_told(
 ) -> None:
     """RFC 3261 18.4: "Source quench and TTL exceeded ICMP errors SHOULD be ignored." """
     errors, target = edge.edge._udp[0]._errors, nobody()
-    errors.sent(ANSWER, target)
-    errors._gather(ANSWER[: icmp.QUOTED], number, origin, kind)
+    errors.sent(USUAL, target)
+    errors._gather(USUAL[: icmp.QUOTED], number, origin, kind)
     await asyncio.sleep(2 * icmp.PAUSE)
     assert edge.lost.qsize() == told
+
+
+async def test_an_error_about_a_response_is_nobodys(edge: Listening) -> None:
+    """Nothing waits for it, and whoever sends us requests could make us search for each answer.
+
+    A stranger chooses how many ports of his the answers go to, and all of them may be closed.
+    """
+    answered, asked = nobody(), nobody()
+    edge.send(ANSWER, answered)
+    edge.send(USUAL, asked)
+    assert await edge.lost_flow() == asked
+    await asyncio.sleep(2 * icmp.PAUSE)
+    assert edge.lost.empty()
+    assert edge.dropped == ["send_failed"]
 
 
 async def test_only_what_was_sent_of_late_is_known(

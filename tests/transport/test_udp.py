@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.ports import Flow
-from sip_stager.transport.udp import BATCH
+from sip_stager.transport.udp import BATCH, LARGE
 from tests.transport.listening import PATIENCE, UdpPeer
 
 if TYPE_CHECKING:
@@ -47,6 +47,24 @@ async def test_the_loop_gets_its_turn_after_each_batch(edge: Listening) -> None:
         for _ in range(2 * BATCH):
             peer.send(b"x", edge.ports[0])
         for expected in (BATCH, 2 * BATCH):
+            assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
+
+
+async def test_large_datagrams_make_a_batch_by_their_bytes(edge: Listening) -> None:
+    """Each byte is looked at, so 64 of the largest would hold up everybody for 0.3 s."""
+    size, whole = LARGE // 2, 2
+    seen: asyncio.Queue[int] = asyncio.Queue()
+
+    def receive(data: bytes, flow: Flow) -> None:
+        if edge.arrived.qsize() in {0, whole}:
+            edge.loop.call_soon(lambda: seen.put_nowait(edge.arrived.qsize()))
+        edge.receive(data, flow)
+
+    edge.edge.attach(receive)
+    with UdpPeer() as peer:
+        for _ in range(2 * whole):
+            peer.send(b"x" * size, edge.ports[0])
+        for expected in (whole, 2 * whole):
             assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
 
 
