@@ -94,10 +94,10 @@ class Facilities:
 
         self.layer.send(copy, flow, None if flow is target else refused)
 
-    def passed_back(self, response: Response, request: Request) -> Response | None:
+    def passed_back(self, response: Response, branch: bytes) -> Response | None:
         """Take our Via off a response; None where the next one is not the requester's (16.7)."""
         passed = response.without_first(b"via")
-        if request.top_via.branch in (passed.value(b"via") or b""):
+        if branch in (passed.value(b"via") or b""):
             return passed if b"via" in passed.names else None
         return None
 

@@ -37,8 +37,8 @@ class ForwardedInvite:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_branch", "_call", "_cancelled", "_facilities", "_finals", "_over", "_redirects",
-        "_request", "_ringing", "_server", "_source", "_tag", "_targets", "_tried",
+        "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects", "_request",
+        "_ringing", "_server", "_source", "_tag", "_targets", "_tried", "_via",
     )  # fmt: skip
 
     def __init__(
@@ -52,7 +52,8 @@ class ForwardedInvite:
         self._facilities = facilities
         self._targets = deque(targets)
         self._tried: list[Routed] = []
-        self._request = self._targets[0].request
+        self._request: Request | None = self._targets[0].request
+        self._via = self._request.top_via.branch
         self._source = source
         self._server = server
         self._call = call
@@ -60,7 +61,7 @@ class ForwardedInvite:
         self._branch: Branch | None = None
         self._finals: list[Final] = []
         self._redirects = facilities.upstream.redirects if call else 0
-        self._ringing = self._cancelled = self._over = False
+        self._ringing = self._cancelled = False
 
     def start(self) -> None:
         """Try the first target."""
@@ -69,7 +70,7 @@ class ForwardedInvite:
 
     def cancel(self, cancel: Request) -> None:
         """Take the caller's CANCEL (RFC 3261 9.2, 16.10); no other target is tried."""
-        self._cancelled, self._tag = True, self._answer_tag()
+        self._cancelled, self._tag = True, self._answer_tag(cancel)
         self._search_no_more()
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
@@ -82,8 +83,8 @@ class ForwardedInvite:
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
-        passed = self._facilities.passed_back(response, self._request)
-        if passed is None or self._over:
+        passed = self._facilities.passed_back(response, self._via)
+        if passed is None or self._request is None:
             return
         self._server.respond(passed)
         if self._call is not None and not self._ringing and response.status >= 180:
@@ -93,7 +94,7 @@ class ForwardedInvite:
 
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Take a final response: a 2xx goes back at once, others when all targets had theirs."""
-        passed = self._facilities.passed_back(response, self._request)
+        passed = self._facilities.passed_back(response, self._via)
         if passed is None:
             self.fail(branch, 500, "rejected")
         elif response.status < 300:
@@ -105,11 +106,14 @@ class ForwardedInvite:
 
     def fail(self, branch: Branch, status: int, outcome: str) -> None:
         """Take note that a target gave no answer; what was cancelled ends with 487 all the same."""
+        if self._request is None:
+            return
         if self._cancelled:
             status, outcome = 487, "cancelled"
         elif status == 503 and self._call is None:
             status = 500  # one peer is out of reach: 503 would say that nothing at all can go on
-        self._go_on(branch, Final(self._own(status), outcome))
+        response = make_response(self._request, status, self._answer_tag(self._request))
+        self._go_on(branch, Final(response, outcome))
 
     def give_up(self, branch: Branch) -> None:
         """Try the next target ahead of a silent one's end; a 2xx of that one still counts."""
@@ -119,16 +123,13 @@ class ForwardedInvite:
 
     def break_off(self) -> None:
         """End what a mistake of ours has left without an end."""
-        if not self._over:
-            self._finish(self._own(500), "rejected")
+        if self._request is not None:
+            response = make_response(self._request, 500, self._answer_tag(self._request))
+            self._finish(response, "rejected")
 
-    def _own(self, status: int) -> Response:
-        """Make a response of our own."""
-        return make_response(self._request, status, self._answer_tag())
-
-    def _answer_tag(self) -> bytes:
+    def _answer_tag(self, request: Request) -> bytes:
         """Give the To tag that the answer to a CANCEL has, or would have now (RFC 3261 9.2)."""
-        return self._tag or self._server.to_tag or self._facilities.tag(self._request)
+        return self._tag or self._server.to_tag or self._facilities.tag(request)
 
     def _ended_here(self, branch: Branch) -> bool:
         """Tell whether a CANCEL that a branch got was ours and not the caller's."""
@@ -181,16 +182,15 @@ class ForwardedInvite:
 
         More of 2xx may follow the first.
         """
-        if outcome != "unreachable":
-            passing = self._call is not None and self._call.call.pass_503
-            response = self._facilities.without_503(response, self._request, pass_503=passing)
+        request, under_way, call = self._request, self._branch, self._call
+        if request is not None and outcome != "unreachable":
+            passing = call is not None and call.call.pass_503
+            response = self._facilities.without_503(response, request, pass_503=passing)
         self._server.respond(response)
-        if self._over:
+        if request is None:
             return
-        self._over = True
-        under_way, call = self._branch, self._call
         elapsed = self._elapsed()
-        self._branch = self._call = None
+        self._request = self._branch = self._call = None
         self._search_no_more()
         self._finals.clear()
         self._tried.clear()

@@ -39,7 +39,7 @@ class Relay:
     def receive(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
         request = self._routed.request
-        if passed := self._facilities.passed_back(response, request):
+        if passed := self._facilities.passed_back(response, request.top_via.branch):
             passed = self._facilities.without_503(passed, request, pass_503=False)
             self._server.respond(passed)
         elif response.status >= 200:

@@ -100,7 +100,7 @@ async def test_an_error_that_does_not_quote_what_was_sent_is_not_believed(
 ) -> None:
     forged, real = nobody(), nobody()
     edge.edge._udp[0]._socket.sendto(USUAL + b"1", (forged.host, forged.port))
-    edge.send(ANSWER, real)
+    edge.send(USUAL, real)
     assert await edge.lost_flow() == real
     assert edge.lost.empty()
     assert edge.dropped == ["send_failed"]
