@@ -67,8 +67,10 @@ class Listening:
             while sum(self.edge.connections.values()) != number:  # noqa: ASYNC110  the edge has no event for it
                 await asyncio.sleep(0.001)
 
-    async def connect(self) -> TcpPeer:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[2])
+    async def connect(self, host: str = "127.0.0.1") -> TcpPeer:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.ports[2], local_addr=(host, 0)
+        )
         return TcpPeer(reader, writer)
 
 
@@ -132,14 +134,15 @@ class TcpPeer:
 class TcpServer:
     """Listens on loopback as an upstream does."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.peers: asyncio.Queue[TcpPeer] = asyncio.Queue()
         self.port = 0
         self._server: asyncio.Server | None = None
         self._all: list[TcpPeer] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accepted, self.host, 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

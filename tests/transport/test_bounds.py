@@ -138,6 +138,44 @@ async def test_only_so_many_connections_are_opened(listening: Listen, bound: str
         assert await (await other.next()).read(1) == b"3"
 
 
+async def test_the_address_that_has_most_connections_gives_way_to_another(
+    listening: Listen,
+) -> None:
+    """Strangers who hold all of them do not keep a trunk out; the one used longest ago goes."""
+    edge = await listening(connections=3)
+    async with await edge.connect() as old, await edge.connect() as used:
+        async with await edge.connect("127.0.0.9") as other:
+            for peer in (other, old, used):
+                peer.send(USUAL)
+                await edge.next()
+                await asyncio.sleep(0.005)  # a loop's clock may have steps of a millisecond
+            async with await edge.connect("127.0.0.2") as trunk:
+                assert await old.closed()
+                for peer in (other, used, trunk):
+                    peer.send(ANSWER)
+                    assert (await edge.next())[0] == ANSWER
+            assert edge.dropped == ["too_many_connections"]
+
+
+async def test_a_connection_that_we_opened_gives_way_to_another_address_and_is_lost(
+    listening: Listen,
+) -> None:
+    """Answers to strangers who had hung up took the places of requests."""
+    edge = await listening(connections=2)
+    async with TcpServer() as one, TcpServer() as two, TcpServer("127.0.0.3") as upstream:
+        flows = [Flow("TCP", "127.0.0.1", server.port, 2) for server in (one, two)]
+        for flow, server in zip(flows, (one, two), strict=True):
+            edge.send(b"1", flow)
+            assert await (peer := await server.next()).read(1) == b"1"
+            await asyncio.sleep(0.005)
+        edge.send(b"2", Flow("TCP", "127.0.0.3", upstream.port, 2))
+        assert await (await upstream.next()).read(1) == b"2"
+        assert await edge.lost_flow() == flows[0]
+        edge.send(b"3", flows[1])
+        assert await peer.read(1) == b"3"
+    assert edge.dropped == ["too_many_connections"]
+
+
 async def test_what_peers_open_leaves_room_for_what_we_open(listening: Listen) -> None:
     edge = await listening(connections=1)
     async with TcpServer() as upstream, await edge.connect():
