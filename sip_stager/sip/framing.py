@@ -80,10 +80,9 @@ class Framer:
         """
         message = _NO_LINE_BREAK.search(self._buffer, start)
         end = message.start() if message else len(self._buffer)
-        while (ping := self._buffer.find(_END, start, end)) >= 0:
-            self.pings += 1
-            start = ping + len(_END)
-        return end if message else max(end - 3, start)
+        *pings, rest = self._buffer[start:end].split(_END)  # a stranger may send thousands at once
+        self.pings += len(pings)
+        return end if message else end - min(3, len(rest))
 
     def _header_size(self, start: int) -> int | None:
         """Give the bytes up to the body of the message that begins there, None while unknown."""
