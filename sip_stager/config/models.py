@@ -75,7 +75,8 @@ class Limits(Table):
     cannot take wait for one another until their deadline, so many more would be in vain."""
     connections: Count = 1_000
     """TCP connections that peers may have opened, and as many that we open; a trunk needs a few,
-    and each takes a file descriptor."""
+    and each takes a file descriptor. Past them the address that has most loses the
+    one used longest ago."""
     connections_per_source: Count = 100
     """The same with one address, so that no single peer takes them all."""
     message_time: Seconds = 30.0

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Connections:
     """Connections by their number, counted by the address at their other end.
 
-    ``most`` bounds all of them, ``most_per_address`` those with one address.
+    ``most`` bounds all of them, ``most_per_address`` those with one address.  Where there are as
+    many as may be, the address that has most of them gives way to one that has fewer.
     """
 
     def __init__(self, most: int, most_per_address: int) -> None:
@@ -36,7 +37,9 @@ class Connections:
     def add(self, connection: Connection) -> bool:
         """Keep a connection; False when there are too many."""
         host = connection.flow.host
-        if len(self) >= self._most or self._per_address[host] >= self._most_per_address:
+        if self._per_address[host] >= self._most_per_address:
+            return False
+        if len(self) >= self._most and not self._make_room(self._per_address[host]):
             return False
         self._by_number[connection.flow.connection] = connection
         self._per_address[host] += 1
@@ -46,3 +49,16 @@ class Connections:
         """Forget a connection; harmless when it was not kept."""
         if self._by_number.pop(connection.flow.connection, None) is not None:
             self._per_address -= Counter((connection.flow.host,))
+
+    def _make_room(self, has: int) -> bool:
+        """Close the one used longest ago of the address with most; False where none has more."""
+
+        def spared(connection: Connection) -> tuple[int, float]:
+            return -self._per_address[connection.flow.host], connection.used
+
+        first = min((one for one in self if one.is_open), key=spared, default=None)
+        if first is None or self._per_address[first.flow.host] <= has:
+            return False
+        self.discard(first)
+        first.give_way()
+        return True

@@ -45,7 +45,7 @@ class Owner(Protocol):
         """Hear that it is over; ``why`` is empty when we closed it."""
 
     def broken(self, flow: Flow, cause: str, why: str) -> None:
-        """Hear that the peer did not speak SIP, or was too slow."""
+        """Hear that it is cut: the peer does not speak SIP, is too slow, or has too many."""
 
 
 class Connection(asyncio.Protocol):
@@ -71,6 +71,11 @@ class Connection(asyncio.Protocol):
         self._over = False
         self._why = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been opened, and nobody has closed it."""
+        return self._transport is not None
+
     def send(self, data: bytes) -> bool:
         """Send a message; False when the connection is closing."""
         transport = self._transport
@@ -88,6 +93,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._loop.call_later(LINGER, self._transport.abort)
             self._transport.close()
+
+    def give_way(self) -> None:
+        """End it at once: there are too many, and another address has fewer of them."""
+        self._cut("it gave way to another address", "too_many_connections")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
@@ -173,8 +182,8 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
         self._over, self._why = True, why
 
-    def _cut(self, why: str) -> None:
-        self._owner.broken(self.flow, "too_slow", why)
+    def _cut(self, why: str, cause: str = "too_slow") -> None:
+        self._owner.broken(self.flow, cause, why)
         self._over, self._why = True, why
         if self._transport is not None:
             self._transport.abort()

@@ -106,7 +106,7 @@ class TcpTransport:
             self._loop.call_soon(self._lost, target, why)
 
     def broken(self, flow: Flow, cause: str, why: str) -> None:
-        """Tell of a peer that does not speak SIP, or too slowly."""
+        """Tell of a connection that is cut."""
         self._dropped(flow, cause, why)
 
     async def close(self) -> None:

@@ -143,18 +143,21 @@ async def test_the_address_that_has_most_connections_gives_way_to_another(
 ) -> None:
     """Strangers who hold all of them do not keep a trunk out; the one used longest ago goes."""
     edge = await listening(connections=3)
-    async with await edge.connect() as old, await edge.connect() as used:
-        async with await edge.connect("127.0.0.9") as other:
-            for peer in (other, old, used):
-                peer.send(USUAL)
-                await edge.next()
-                await asyncio.sleep(0.005)  # a loop's clock may have steps of a millisecond
-            async with await edge.connect("127.0.0.2") as trunk:
-                assert await old.closed()
-                for peer in (other, used, trunk):
-                    peer.send(ANSWER)
-                    assert (await edge.next())[0] == ANSWER
-            assert edge.dropped == ["too_many_connections"]
+    async with (
+        await edge.connect() as old,
+        await edge.connect() as used,
+        await edge.connect("127.0.0.9") as other,
+    ):
+        for peer in (other, old, used):
+            peer.send(USUAL)
+            await edge.next()
+            await asyncio.sleep(0.005)  # a loop's clock may have steps of a millisecond
+        async with await edge.connect("127.0.0.2") as trunk:
+            assert await old.closed()
+            for peer in (other, used, trunk):
+                peer.send(ANSWER)
+                assert (await edge.next())[0] == ANSWER
+        assert edge.dropped == ["too_many_connections"]
 
 
 async def test_a_connection_that_we_opened_gives_way_to_another_address_and_is_lost(
