@@ -114,6 +114,7 @@ class Application:
             calls_staging=lambda: self._staging.waiting,
             transactions=lambda: self.transactions,
             tcp_connections=lambda: self._edge.connections,
+            api_requests=lambda: self._api.requests,
             limits=self._settings.limits.model_dump(
                 include={"transactions", "calls_staging", "connections"}
             ),

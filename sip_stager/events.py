@@ -97,9 +97,9 @@ class StagingEnded:
 
     ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense``,
     ``stopping``, ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole step.  ``phases``
-    holds where the time went: ``name_lookup``, ``connect`` (TLS included), ``request`` (from the
-    request's first byte to the response's last), ``poll`` (waiting between polls); a phase that
-    did not occur is absent.
+    holds where the time went: ``queue`` (for a free connection), ``name_lookup``, ``connect`` (TLS
+    included), ``request`` (from the request's first byte to the response's last), ``poll`` (waiting
+    between polls); a phase that did not occur is absent.
     ``text`` says what the API or the network said, untrusted.
     """
 

@@ -21,6 +21,7 @@ def served() -> set[str]:
         calls_staging=lambda: 0,
         transactions=dict,
         tcp_connections=dict,
+        api_requests=dict,
         limits={},
         log_lines_dropped=lambda: 0,
         worst_lag=lambda: 0.0,

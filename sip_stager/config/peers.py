@@ -99,7 +99,7 @@ class Api(Table):
     poll_most: Seconds = 1.0
     """... to this."""
     connections: Count = 1000
-    """Connections to the API at most: each call that is being staged holds one."""
+    """Connections to the API at most, and so requests at a time; past them calls wait their turn."""
     warm_connections: Annotated[int, Field(strict=True, ge=0)] = 4
     """Connections opened before the first call, so that it does not pay for TLS."""
     body_most: Annotated[int, Field(strict=True, ge=1024)] = 65536

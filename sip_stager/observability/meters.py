@@ -53,14 +53,15 @@ class Readings:
     """What a scrape asks of the other rooms; each must answer at once, and not raise.
 
     ``transactions`` gives the number of living ones by kind (``invite_server``, ...), and
-    ``tcp_connections`` by who opened them (``accepted``, ``opened``).  ``limits`` are the bounds
-    of the stores by their names.  ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since
-    the start.
+    ``tcp_connections`` by who opened them (``accepted``, ``opened``), ``api_requests`` by their
+    state (``under_way``, ``queued``).  ``limits`` are the bounds of the stores by their names.
+    ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
     """
 
     calls_staging: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
     tcp_connections: Callable[[], Mapping[str, int]]
+    api_requests: Callable[[], Mapping[str, int]]
     limits: Mapping[str, int]
     log_lines_dropped: Callable[[], int]
     worst_lag: Callable[[], float]
@@ -93,6 +94,7 @@ class Gauges(Collector):
         for name, documentation, label, values in (
             ("transactions", "SIP transactions alive now.", "kind", readings.transactions()),
             ("tcp_connections", "TCP connections open now.", "kind", readings.tcp_connections()),
+            ("api_requests", "Requests to the API now.", "state", readings.api_requests()),
             ("limit", "What a store holds at most.", "store", readings.limits),
         ):
             family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])

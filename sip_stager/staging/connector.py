@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,14 @@ import httpx
 from aiohappyeyeballs import start_connection
 
 from sip_stager.staging.connection import Connection, reason
+from sip_stager.staging.phases import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from aiohappyeyeballs import AddrInfoType
 
-Phases = dict[str, float]
+    from sip_stager.staging.phases import Phases
 
 _NAME_KEPT = 30.0  # seconds
 _NEXT_ADDRESS = 0.25  # seconds; RFC 8305 section 5
@@ -47,7 +47,7 @@ class Connector:
         if not addresses:
             return httpx.ConnectError(f"the name {self._host} cannot be resolved")
         try:
-            with _timed(phases, "connect"):
+            with Timed(phases, "connect"):
                 return await self._connect(addresses, protocol)
         except ssl.SSLCertVerificationError as error:
             words = f"the TLS certificate of {self._host} is not valid: {reason(error)}"
@@ -84,7 +84,7 @@ class Connector:
             )
         except (OSError, UnicodeError):
             pass  # it is a name
-        with _timed(phases, "name_lookup"):
+        with Timed(phases, "name_lookup"):
             if self._lookup is None:
                 self._lookup = asyncio.get_running_loop().create_task(self._look_up())
             await asyncio.shield(self._lookup)  # one look-up serves all who need it
@@ -100,12 +100,3 @@ class Connector:
             self._addresses = ()
         finally:
             self._lookup = None
-
-
-@contextmanager
-def _timed(phases: Phases, phase: str) -> Iterator[None]:
-    began = perf_counter()
-    try:
-        yield
-    finally:
-        phases[phase] = phases.get(phase, 0.0) + perf_counter() - began

@@ -6,8 +6,8 @@ session takes several times what ours does (``tests/bench/http_clients.py`` meas
 
 This transport reads the whole body, so that a response is ready when it is returned.  A body over
 the limit, or compressed (identity is asked for), is not read; ``response.extensions["unread"]``
-says why.  ``request.extensions["phases"]``, a dict, gets ``name_lookup`` and ``connect`` in
-seconds where a new connection was made.
+says why.  ``request.extensions["phases"]``, a dict, gets the seconds spent in ``queue``,
+``name_lookup``, ``connect`` and ``request``, as far as they occurred.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from sip_stager.staging.connector import Phases
+    from sip_stager.staging.phases import Phases
 
 _HEADS_KEPT = 1024
 _PORTS = {"http": 80, "https": 443}
@@ -72,6 +72,13 @@ class HttpTransport(httpx.AsyncBaseTransport):
             raise result
         finally:
             del result  # this frame is in its traceback: a cycle, and nobody looks for those
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How many requests are ``under_way``, and how many are ``queued``, of all hosts."""
+        each = [pool.requests for pool in self._pools.values()]
+        under_way, queued = (sum(some) for some in zip(*each, strict=True)) if each else (0, 0)
+        return {"under_way": under_way, "queued": queued}
 
     async def aclose(self) -> None:
         """Close every connection."""

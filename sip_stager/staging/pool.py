@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import httpx
 
 from sip_stager.staging.connection import Connection, Result, Unanswered
+from sip_stager.staging.phases import Timed
 
 if TYPE_CHECKING:
     from sip_stager.staging.connection import Head
-    from sip_stager.staging.connector import Connector, Phases
+    from sip_stager.staging.connector import Connector
+    from sip_stager.staging.phases import Phases
 
 KEPT_IDLE = 50.0  # seconds; load balancers close at 60, and we would rather be first
 _NOTICED = 0.5  # seconds; a close that was under way is noticed within a round trip
@@ -41,6 +43,7 @@ class Pool:
         self._busy: set[Connection] = set()
         self._idle: dict[Connection, float] = {}  # since when, the oldest first
         self._sweeping: asyncio.TimerHandle | None = None
+        self._holding = self._queued = 0
         self._closed = False
 
     async def exchange(self, head: Head, body: bytes, phases: Phases) -> Result:
@@ -51,18 +54,28 @@ class Pool:
         When the connection was new, or its end came late, the server may have had the request in
         hand, and a second staging would be a second call (RFC 9110 9.2.2).
         """
-        async with self._places:
+        await self._place(phases)
+        self._holding += 1
+        try:
             if (kept := self._take()) is not None:
                 sent = perf_counter()
-                result = await self._send(kept, head, body)
+                result = await self._send(kept, head, body, phases)
                 if not isinstance(result, Unanswered) or perf_counter() - sent >= _NOTICED:
                     return result
             if self._closed:
                 return httpx.ConnectError("this program has closed its connections")
             fresh = await self._connector.connect(self._protocol, phases)
             if isinstance(fresh, Connection):
-                return await self._send(fresh, head, body)
+                return await self._send(fresh, head, body, phases)
             return fresh
+        finally:
+            self._holding -= 1
+            self._places.release()
+
+    @property
+    def requests(self) -> tuple[int, int]:
+        """How many hold a place, and how many wait for one."""
+        return self._holding, self._queued
 
     async def aclose(self) -> None:
         """Close every connection, those in use too; the pool opens no other."""
@@ -86,11 +99,26 @@ class Pool:
                 return connection
         return None
 
-    async def _send(self, connection: Connection, head: Head, body: bytes) -> Result:
+    async def _place(self, phases: Phases) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
+        self._queued += 1
+        try:
+            with Timed(phases, "queue"):
+                await self._places.acquire()
+        finally:
+            self._queued -= 1
+
+    async def _send(
+        self, connection: Connection, head: Head, body: bytes, phases: Phases
+    ) -> Result:
         self._busy.add(connection)
+        began = perf_counter()
         try:
             return await connection.send(head, body)
         finally:
+            phases["request"] = phases.get("request", 0.0) + perf_counter() - began
             self._busy.discard(connection)
             if connection.reusable and not self._closed:
                 self._keep(connection)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from sip_stager.ports import Call
-    from sip_stager.staging.connector import Phases
+    from sip_stager.staging.phases import Phases
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
 _JSON = httpx.Headers({"Content-Type": "application/json"})
@@ -91,6 +90,11 @@ class RoundedApi:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How many requests are ``under_way``, and how many are ``queued``."""
+        return self._transport.requests
 
     async def warm(self, connections: int) -> tuple[str, ...]:
         """Open so many connections at the same time; give what went wrong, in words."""
@@ -164,23 +168,17 @@ class RoundedApi:
     async def _send(
         self, method: str, url: httpx.URL, phases: Phases, body: bytes
     ) -> httpx.Response | Unreachable:
-        spent: Phases = {}
         request = httpx.Request(
             method,
             url,
             headers=_JSON if body else None,
             stream=httpx.ByteStream(body),
-            extensions={"phases": spent},
+            extensions={"phases": phases},
         )
-        began = perf_counter()
         try:
             return await self._transport.handle_async_request(request)
         except httpx.TransportError as error:
             return Unreachable(str(error))
-        finally:
-            spent["request"] = perf_counter() - began - sum(spent.values())
-            for phase, seconds in spent.items():
-                phases[phase] = phases.get(phase, 0.0) + seconds
 
     def _refused(self, response: httpx.Response, body: dict[str, Any]) -> Refused | OverTime:
         text = self._shown(error_words(body)) or response.reason_phrase

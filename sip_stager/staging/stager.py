@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sip_stager.events import Event
     from sip_stager.ports import Call, Decision, Notify
-    from sip_stager.staging.connector import Phases
+    from sip_stager.staging.phases import Phases
     from sip_stager.staging.rounded import RoundedApi
 
 log = structlog.get_logger()

@@ -36,6 +36,7 @@ READINGS = Readings(
     calls_staging=lambda: 3,
     transactions=lambda: {"invite_server": 2, "client": 1},
     tcp_connections=lambda: {"accepted": 5, "opened": 1},
+    api_requests=lambda: {"under_way": 9, "queued": 8},
     limits={"connections": 1000},
     log_lines_dropped=lambda: 7,
     worst_lag=lambda: 0.004,

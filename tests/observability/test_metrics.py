@@ -150,6 +150,8 @@ def test_readings_are_taken_at_the_scrape() -> None:
     assert value(samples, "transactions", kind="invite_server") == 2
     assert value(samples, "tcp_connections", kind="accepted") == 5
     assert value(samples, "tcp_connections", kind="opened") == 1
+    assert value(samples, "api_requests", state="under_way") == 9
+    assert value(samples, "api_requests", state="queued") == 8
     assert value(samples, "limit", store="connections") == 1000
     assert value(samples, "log_lines_dropped_total") == 7
     assert value(samples, "event_loop_lag_worst_seconds") == 0.004

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sip_stager.staging.connection import Result
-    from sip_stager.staging.connector import Phases
+    from sip_stager.staging.phases import Phases
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = Head("GET", b"/", [(b"Host", b"a")])
@@ -73,9 +73,12 @@ async def test_who_waits_is_bounded_by_his_deadline_and_leaves_his_place(slow: S
     pool = pool_of(slow, connections=1)
     first = asyncio.create_task(ask(pool))
     await _heard(slow, 1)
+    phases: Phases = {}
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await ask(pool)
+            await ask(pool, phases)
+    assert set(phases) == {"queue"}
+    assert phases["queue"] >= 0.015
     last = asyncio.create_task(ask(pool))
     slow.writers[0].write(OK)
     assert isinstance(await first, Answer)
@@ -83,6 +86,25 @@ async def test_who_waits_is_bounded_by_his_deadline_and_leaves_his_place(slow: S
     slow.writers[0].write(OK)
     assert isinstance(await last, Answer)
     await pool.aclose()
+
+
+async def test_what_is_under_way_and_what_waits_is_told(slow: Scripted) -> None:
+    pool = pool_of(slow, connections=1)
+    phases: list[Phases] = [{}, {}, {}]
+    first, hung_up, last = (asyncio.create_task(ask(pool, one)) for one in phases)
+    await _heard(slow, 1)
+    assert pool.requests == (1, 2)
+    hung_up.cancel()
+    await asyncio.wait([hung_up])
+    assert pool.requests == (1, 1)
+    slow.writers[0].write(OK)
+    await first
+    await _heard(slow, 2)
+    slow.writers[0].write(OK)
+    await last
+    assert pool.requests == (0, 0)
+    await pool.aclose()
+    assert [set(one) for one in phases] == [{"connect", "request"}, {"queue"}, {"queue", "request"}]
 
 
 async def test_a_connection_whose_request_is_cancelled_makes_room_for_another(
@@ -123,7 +145,7 @@ async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_on
     phases: Phases = {}
     assert isinstance(await ask(pool, phases), Answer)
     await pool.aclose()
-    assert set(phases) == {"connect"}
+    assert set(phases) == {"connect", "request"}
     assert len(server.requests) == 2
 
 
@@ -191,7 +213,7 @@ async def test_a_name_is_looked_up_once_for_all_who_connect(
     pool = pool_of(server, "api.example", connections=3)
     phases: list[Phases] = [{}, {}]
     await asyncio.gather(*(ask(pool, one) for one in phases))
-    assert [set(one) for one in phases] == [{"name_lookup", "connect"}] * 2
+    assert [set(one) for one in phases] == [{"name_lookup", "connect", "request"}] * 2
     for writer in server.writers:
         writer.close()
     await server.ends(2)
@@ -199,7 +221,7 @@ async def test_a_name_is_looked_up_once_for_all_who_connect(
     later: Phases = {}
     assert isinstance(await ask(pool, later), Answer)
     await pool.aclose()
-    assert set(later) == {"connect"}
+    assert set(later) == {"connect", "request"}
     assert names.asked == ["api.example"]
 
 

@@ -1,0 +1,24 @@
+"""Where the time of a staging goes."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+Phases = dict[str, float]
+"""Seconds by phase: ``events.StagingEnded`` says which there are."""
+
+
+class Timed:
+    """Adds the seconds spent within to a phase, also when what is within is cancelled."""
+
+    __slots__ = ("_began", "_phase", "_phases")
+
+    def __init__(self, phases: Phases, phase: str) -> None:
+        self._phases, self._phase = phases, phase
+
+    def __enter__(self) -> None:
+        self._began = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        spent = perf_counter() - self._began
+        self._phases[self._phase] = self._phases.get(self._phase, 0.0) + spent
