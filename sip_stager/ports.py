@@ -6,8 +6,8 @@ raises, its failure is a later fact; nothing is called back after ``cancel()``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 Notify = Callable[["Event"], None]
+Value = str | int | float | bool
+"""What a variable of an agent may hold."""
 
 
 class Cancellable(Protocol):
@@ -79,6 +81,7 @@ class Call:
     Numbers are E.164 with the plus sign where the caller's or the dialled string is a number;
     what is not a number is left as it was.  ``deadline`` is the time that staging may take in
     all, in seconds; ``pass_503`` tells whether the trunk wants an upstream's 503 as it is.
+    ``variables`` are what the agent is told of the call; they may hold what a stranger wrote.
     """
 
     sip_call_id: str
@@ -87,6 +90,7 @@ class Call:
     to_number: str
     agent_id: str
     deadline: float
+    variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
     pass_503: bool = False
 
 

@@ -16,14 +16,16 @@ UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def wrong_fields(asked: dict[str, Any]) -> list[dict[str, str]]:
     """Say what is wrong with a staging request, as the details of an error."""
-    numbers = [
+    wrong = [
         {"field": name, "message": "Must be a string of at least 8 characters"}
         for name in ("from_number", "to_number")
         if not isinstance(asked.get(name), str) or len(asked[name]) < 8
     ]
-    if UUID.fullmatch(str(asked["agent_id"])):
-        return numbers
-    return [*numbers, {"field": "agent_id", "message": "Must be a uuid"}]
+    if not UUID.fullmatch(str(asked["agent_id"])):
+        wrong.append({"field": "agent_id", "message": "Must be a uuid"})
+    if not isinstance(asked.get("dynamic_variables_values", {}), dict):
+        wrong.append({"field": "dynamic_variables_values", "message": "Must be an object"})
+    return wrong
 
 
 def success(status: int, data: dict[str, Any], message: str = "OK") -> web.Response:

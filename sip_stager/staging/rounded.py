@@ -116,15 +116,8 @@ class RoundedApi:
 
         ``phases`` gets the seconds spent, also when the caller is cancelled.
         """
-        body = json.dumps(
-            {
-                "from_number": call.from_number,
-                "to_number": call.to_number,
-                "agent_id": call.agent_id,
-            }
-        ).encode()
         url = self._stage_urls[sync]
-        data = await self._data("POST", url, phases, body)
+        data = await self._data("POST", url, phases, _asked(call))
         if not isinstance(data, dict):
             return data
         call_id = data.get("call_id")
@@ -192,3 +185,15 @@ class RoundedApi:
     def _shown(self, text: str) -> str:
         """Make text fit to be seen; an API that repeats the key does not get it into a log."""
         return printable(text.replace(self._key.get_secret_value(), "***"))
+
+
+def _asked(call: Call) -> bytes:
+    """Write the body of a staging request."""
+    asked: dict[str, Any] = {
+        "from_number": call.from_number,
+        "to_number": call.to_number,
+        "agent_id": call.agent_id,
+    }
+    if call.variables:
+        asked["dynamic_variables_values"] = dict(call.variables)
+    return json.dumps(asked).encode()

@@ -82,10 +82,12 @@ async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None
 
 
 async def test_wrong_fields_are_named(client: httpx.AsyncClient) -> None:
-    refused = await _stage(client, to_number="+33", agent_id="nobody")
+    refused = await _stage(
+        client, to_number="+33", agent_id="nobody", dynamic_variables_values=["x"]
+    )
     assert refused.status_code == 422
-    details = refused.json()["error"]["details"]
-    assert [detail["field"] for detail in details] == ["to_number", "agent_id"]
+    named = [detail["field"] for detail in refused.json()["error"]["details"]]
+    assert named == ["to_number", "agent_id", "dynamic_variables_values"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"agent_id": [], "to_number": []}'])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from sip_stager.staging.rounded import Agent
 
 if TYPE_CHECKING:
     from sip_stager.demo.api import FakeApi
-    from sip_stager.ports import Call
+    from sip_stager.ports import Call, Value
     from sip_stager.staging.rounded import RoundedApi
 
 KEY = "key-that-nobody-may-see"
@@ -30,6 +31,14 @@ async def test_a_call_is_staged_with_the_documented_fields_and_no_others(
     }
     assert set(phases) == {"connect", "request"}
     assert await client.status(staged.call_id, {}) == "staged"
+
+
+async def test_variables_are_sent_where_there_are_any(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    variables: dict[str, Value] = {"customer": 'Zoë "Z"\n', "vip": True, "age": 42, "score": 0.5}
+    assert isinstance(await client.stage(replace(call, variables=variables), {}, sync=True), Staged)
+    assert fake.last_request["dynamic_variables_values"] == variables
 
 
 async def test_it_asks_for_json_that_is_not_compressed(
