@@ -90,8 +90,8 @@ class Call:
     to_number: str
     agent_id: str
     deadline: float
-    variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
     pass_503: bool = False
+    variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
