@@ -1,0 +1,225 @@
+"""A variable is a constant, or a text that the call fills; what a call lacks leaves it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.sip.message import Request
+from sip_stager.sip.parser import parse
+from sip_stager.trunks.sources import Facts
+from sip_stager.trunks.variables import (
+    BUILT_IN,
+    MOST_CHARACTERS,
+    MOST_IN_ALL,
+    CallVariables,
+    WrongVariable,
+    check_name,
+    compiled,
+)
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Value
+
+NUMBER = "+33612345678"
+FACTS = Facts("+33912345678", NUMBER, "paris", "192.0.2.1", "FR")
+WITHHELD = FACTS._replace(caller="", withheld=True)
+HEADERS = b"""\
+From: "Zo\xc3\xab \\"Z\\" " <sip:+33912345678@carrier;cpc=ordinary>;tag=from-tag
+X-Customer: Smith, John;id=42
+X-Folded: one
+ two
+X-Control: a\x00b\x1b[31mc
+X-Broken: caf\xe9
+X-Empty:
+X-Quoted: v;note="a \\"b\\"; c";flag
+P-Asserted-Identity: "A, B" <tel:+33912345678;cpc=payphone>, <sip:second@carrier>
+Diversion: <sip:0145678901@carrier>;reason=unconditional, <sip:older@carrier>
+u2u: not-the-header
+User-to-User: 56a390f3d2b7;encoding=hex
+Authorization: Digest response=secret
+""".replace(b"\n", b"\r\n")
+
+
+def invite(
+    headers: bytes = HEADERS, uri: bytes = b"sip:%2B33612345678@edge;custom=7;lr"
+) -> Request:
+    message = parse(
+        b"INVITE " + uri + b" SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+        b"To: <sip:x@edge>\r\nCall-ID: abc\r\nCSeq: 1 INVITE\r\n" + headers + b"\r\n"
+    )
+    assert isinstance(message, Request)
+    return message
+
+
+def filled(text: Value, facts: Facts = FACTS, request: Request | None = None) -> Value | None:
+    """What one variable holds; None where it is left out."""
+    variables = CallVariables({"v": text}).of(request or invite(), facts, NUMBER)
+    return variables.get("v")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("plain", "plain"),
+        (True, True),
+        (3, 3),
+        (0.5, 0.5),
+        ("costs $$5", "costs $5"),
+        ("$${caller}", "${caller}"),
+        ("${caller}", "+33912345678"),
+        ("${called}", NUMBER),
+        ("${trunk}/${source}", "paris/192.0.2.1"),
+        ("${display_name}", 'Zoë "Z"'),
+        ("${request_uri}", "sip:%2B33612345678@edge;custom=7;lr"),
+        ("${request_uri.user}", NUMBER),
+        ("${request_uri;custom}", "7"),
+        ("${request_uri;lr}", "true"),
+        ("${request_uri;none}", None),
+        ("${diversion}", "+33145678901"),
+        ("${header:Diversion;reason}", "unconditional"),
+        ("${user_to_user}", "56a390f3d2b7"),
+        ("${header:User-to-User;encoding}", "hex"),
+        ("${header:X-Customer}", "Smith, John;id=42"),
+        ("${header:x-CUSTOMER;ID}", "42"),
+        ("${header:X-Folded}", "one two"),
+        ("${header:X-Control}", "a b [31mc"),
+        ("${header:X-Broken}", "caf�"),
+        ("${header:X-Quoted;note}", 'a "b"; c'),
+        ("${header:X-Quoted;flag}", "true"),
+        ("${header:P-Asserted-Identity}", '"A, B" <tel:+33912345678;cpc=payphone>'),
+        ("${header:P-Asserted-Identity;cpc}", "payphone"),
+        ("${header:From;tag}", "from-tag"),
+        ("${header:f;cpc}", "ordinary"),
+        ("a ${header:X-Customer;id} b", "a 42 b"),
+        ("${header:X-None}", None),
+        ("a ${header:X-None} b", None),
+        ("${header:X-None|nobody}", "nobody"),
+        ("${header:X-None|}", ""),
+        ("${header:X-Empty}", None),
+        ("${header:X-Empty|none}", "none"),
+        ("${header:X-Customer;none|5}", "5"),
+    ],
+)
+def test_a_text_is_filled_from_the_call(text: Value, value: Value | None) -> None:
+    assert filled(text) == value
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "caller",
+        "display_name",
+        "header:From",
+        "header:f;tag",
+        "header:P-Asserted-Identity",
+        "header:P-Asserted-Identity;cpc",
+    ],
+)
+def test_nothing_identifies_a_caller_who_withholds_his_number(source: str) -> None:
+    assert filled(f"${{{source}}}") is not None
+    assert filled(f"${{{source}}}", WITHHELD) is None
+    assert filled(f"${{{source}|withheld}}", WITHHELD) == "withheld"
+
+
+def test_what_does_not_identify_a_caller_is_read_though_he_withholds_his_number() -> None:
+    assert filled("${called} ${header:X-Customer;id} ${diversion}", WITHHELD) == (
+        f"{NUMBER} 42 +33145678901"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong", "right"),
+    [
+        ("costs $5", "begins no placeholder", '"$$" for a dollar'),
+        ("${caller", "begins no placeholder", '"$$" for a dollar'),
+        ("${Caller}", '"${Caller}" is nothing that a call has', "write one of caller, called"),
+        ("${}", "nothing that a call has", "write one of"),
+        ("${caller;x}", "nothing that a call has", "write one of"),
+        ("${header:}", "nothing that a call has", "the header's name"),
+        ("${header:X Y}", "nothing that a call has", "the header's name"),
+        ("${header:É}", "nothing that a call has", "the header's name"),
+        ("${header:X;}", "nothing that a call has", "the parameter's name"),
+        ("${header:Authorization}", "nothing that a call has", "credentials"),
+        ("${a${b}}", "begins no placeholder", '"$$" for a dollar'),
+        ("x" * (MOST_CHARACTERS + 1), "has 1025 characters", "1024 at most"),
+        (["x"], "is a list", "write a text, a number"),
+        ({"x": 1}, "is a table", "write a text, a number"),
+        (None, "is a date", "a date is a text"),
+        (float("nan"), "is nan", "a number that JSON can hold"),
+        (float("inf"), "is inf", "a number that JSON can hold"),
+        (2**60, "is 1152921504606846976", "a number that JSON can hold"),
+    ],
+)
+def test_a_wrong_variable_is_refused_when_it_is_read(value: object, wrong: str, right: str) -> None:
+    with pytest.raises(WrongVariable) as caught:
+        compiled(value)
+    assert wrong in caught.value.wrong
+    assert right in caught.value.right
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN, "", "a b", "é", "x" * 65])
+def test_a_name_that_no_variable_may_have_is_refused(name: str) -> None:
+    with pytest.raises(WrongVariable):
+        check_name(name)
+    check_name("customer_name-2.x")
+
+
+def test_a_numbers_variables_win_over_its_trunks_and_those_over_everybodys() -> None:
+    variables = CallVariables(
+        {"a": "all", "b": "all", "c": "all"},
+        {"paris": {"b": "trunk", "c": "trunk"}},
+        {NUMBER: {"c": "${called}"}},
+    )
+    request = invite()
+    assert variables.of(request, FACTS, NUMBER) == {"a": "all", "b": "trunk", "c": NUMBER}
+    assert variables.of(request, FACTS, "other") == {"a": "all", "b": "trunk", "c": "trunk"}
+    elsewhere = FACTS._replace(trunk="lyon")
+    assert variables.of(request, elsewhere, "other") == {"a": "all", "b": "all", "c": "all"}
+
+
+def test_a_value_that_is_too_long_is_missing_and_never_cut() -> None:
+    request = invite(
+        b"X-Long: " + b"x" * MOST_CHARACTERS + b"\r\nX-Longer: " + b"x" * 5000 + b"\r\n"
+    )
+    assert filled("${header:X-Long}", request=request) == "x" * MOST_CHARACTERS
+    assert filled("a${header:X-Long}", request=request) is None
+    assert filled("${header:X-Longer|none}", request=request) == "none"
+
+
+def test_all_variables_of_a_call_are_bounded() -> None:
+    request = invite(b"X-Long: " + b"x" * 1000 + b"\r\n")
+    table: dict[str, Value] = {f"v{number:02}": "${header:X-Long}" for number in range(60)}
+    found = CallVariables(table | {"zz": 1}).of(request, FACTS, NUMBER)
+    assert list(found) == [*(f"v{number:02}" for number in range(8)), "zz"]
+    assert sum(len(name) + len(str(value)) for name, value in found.items()) <= MOST_IN_ALL
+
+
+EVERY_SOURCE: dict[str, Value] = {
+    str(number): f"${{{source}}}"
+    for number, source in enumerate(
+        (
+            *("caller", "called", "display_name", "diversion", "user_to_user", "request_uri"),
+            *("request_uri.user", "request_uri;p", "header:X", "header:X;p", "header:Diversion"),
+            *("header:From;p", "header:P-Asserted-Identity;p"),
+        )
+    )
+}
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"From", b"X", b"Diversion", b"User-to-User"]))
+def test_no_header_makes_it_raise_or_brings_a_control_character(value: bytes, name: bytes) -> None:
+    value = value.replace(b"\r", b"").replace(b"\n", b"")
+    request = invite(name + b": " + value + b"\r\n")
+    for found in CallVariables(EVERY_SOURCE).of(request, FACTS, NUMBER).values():
+        assert isinstance(found, str)
+        assert found.isprintable()
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_no_request_uri_makes_it_raise(uri: bytes) -> None:
+    uri = b"sip:" + bytes(byte for byte in uri if byte > 0x20)
+    CallVariables(EVERY_SOURCE).of(invite(uri=uri), FACTS, NUMBER)
