@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import uuid
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sip_stager.config.mistakes import refused
 from sip_stager.trunks.numbers import COUNTRIES, is_e164, normalised
+from sip_stager.trunks.spelling import FIELDS, NAMED, REQUEST_URI, field_of
 
 Network = IPv4Network | IPv6Network
 
@@ -23,6 +24,7 @@ _SIP_URI = re.compile(
     re.IGNORECASE,
 )
 _USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,?/#-]{1,128}")
+_PREFIX = re.compile(r"\+?[A-Za-z0-9_.*#-]{1,32}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -148,6 +150,30 @@ def _agent(value: object) -> uuid.UUID:
         ) from None
 
 
+def _called_source(source: str) -> str:
+    try:
+        field_of(source)
+    except ValueError:
+        known = ", ".join(f'"{each}"' for each in (REQUEST_URI, *FIELDS))
+        right = f'write {known}, or a header\'s name like "{NAMED}X-Original-To"'
+        raise refused(f'"{source}" is no place for a called number', right) from None
+    return source
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        right = 'write what the carrier sends ahead of the number, like "99" or "00331"'
+        raise refused(f"{text!r} is no prefix of a number", right)
+    return text
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise refused(f'has "{value}" twice', "take one of the two out")
+    return values
+
+
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise refused(
@@ -164,6 +190,10 @@ Country = Annotated[str, AfterValidator(_country)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 UpstreamUri = Annotated[str, AfterValidator(_upstream)]
 CalledNumber = Annotated[str, AfterValidator(_number)]
+CalledSource = Annotated[str, AfterValidator(_called_source)]
+CallerSource = Literal["p_asserted_identity", "remote_party_id", "from"]
+NumberPrefix = Annotated[str, AfterValidator(_prefix)]
+Distinct = AfterValidator(_distinct)
 E164 = Annotated[str, AfterValidator(_e164)]
 AgentId = Annotated[uuid.UUID, BeforeValidator(_agent)]
 VariableName = Annotated[str, AfterValidator(_variable)]

@@ -10,8 +10,12 @@ from sip_stager.config.kinds import (
     Address,
     AgentId,
     CalledNumber,
+    CalledSource,
+    CallerSource,
     Count,
     Country,
+    Distinct,
+    NumberPrefix,
     Port,
     Seconds,
     TrunkNetwork,
@@ -29,6 +33,19 @@ class Trunk(Table):
     """The addresses and networks that its calls come from."""
     country: Country | None = None
     """ISO 3166 alpha-2: how to read numbers that the carrier sends in national form."""
+    called: Annotated[tuple[CalledSource, ...], Field(min_length=1), Distinct] = ("request_uri",)
+    """Where the called number stands; the first of them that can be read counts."""
+    strip: Annotated[tuple[NumberPrefix, ...], Distinct] = ()
+    """What the carrier writes ahead of called numbers and is no part of them."""
+    caller: Annotated[tuple[CallerSource, ...], Field(min_length=1), Distinct] = (
+        "p_asserted_identity",
+        "remote_party_id",
+        "from",
+    )
+    """Where the caller's number stands; the first of them with a valid number counts."""
+    pass_withheld: bool = False
+    """Whether the API is told the number of a caller who withholds it, where it is in the INVITE;
+    else it gets the stand-in number."""
     pass_503: bool = False
     """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
     says that this program takes no calls at all (RFC 3261 16.7)."""

@@ -7,18 +7,18 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.ports import Call, Flow, Refusal
-from sip_stager.trunks.numbers import dialled, is_e164, normalised, shown
+from sip_stager.trunks.called import Spelling, called_number
+from sip_stager.trunks.caller import Identifying, caller_number
+from sip_stager.trunks.numbers import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sip_stager.sip.message import Request
 
-_WITHHELD = {b"id", b"user", b"full"}
 
-
-class Trunk(Protocol):
-    """A carrier: its name, where its calls come from, and how it writes national numbers."""
+class Trunk(Spelling, Identifying, Protocol):
+    """A carrier: its name, where its calls come from, and how it writes numbers."""
 
     @property
     def name(self) -> str:
@@ -28,11 +28,6 @@ class Trunk(Protocol):
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The addresses that its calls come from."""
-        ...
-
-    @property
-    def country(self) -> str | None:
-        """ISO 3166 alpha-2; None where its numbers are all international."""
         ...
 
     @property
@@ -62,12 +57,12 @@ class TrunkAdmission:
         self._anonymous_number = anonymous_number
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
-        """Decide at once; raises ``Malformed`` where the Request-URI or the From is."""
+        """Decide at once; raises ``Malformed`` where the Request-URI is."""
         trunk = self._networks.trunk_of(source.host)
         if trunk is None:
             text = f"{source.host} belongs to no trunk"
             return Refusal(403, "Forbidden", "unknown_source", text)
-        called = self._called(invite.uri.user or b"", trunk.country)
+        called = self._mapped(called_number(invite, trunk).number)
         agent = self._agents.get(called)
         if agent is None:
             text = f"no agent is mapped to {shown(called)}"
@@ -75,36 +70,20 @@ class TrunkAdmission:
         return Call(
             sip_call_id=invite.call_id_text,
             trunk=trunk.name,
-            from_number=self._caller(invite, trunk.country),
+            from_number=caller_number(invite, trunk).number or self._anonymous_number,
             to_number=called,
             agent_id=agent,
             deadline=self._deadline,
             pass_503=trunk.pass_503,
         )
 
-    def _called(self, user: bytes, country: str | None) -> str:
-        """Return the dialled number as the mapping has it.
+    def _mapped(self, number: str) -> str:
+        """Return the called number as the mapping has it.
 
         Digits that no numbering plan knows are E.164 without its plus sign where they are mapped.
         """
-        number = normalised(dialled(user), country)
         with_plus = f"+{number.removeprefix('00')}"
         return with_plus if number not in self._agents and with_plus in self._agents else number
-
-    def _caller(self, invite: Request, country: str | None) -> str:
-        """Return the From's number, unless the caller asks not to be named."""
-        if _withheld(invite):
-            return self._anonymous_number
-        number = normalised(dialled(invite.from_.uri.user or b""), country)
-        return number if is_e164(number) else self._anonymous_number
-
-
-def _withheld(invite: Request) -> bool:
-    """Tell whether the caller's identity is private (RFC 3323 4.2, RFC 3325 9.3)."""
-    wishes = invite.value(b"privacy")
-    return wishes is not None and not _WITHHELD.isdisjoint(
-        wish.strip().lower() for wish in wishes.split(b";")
-    )
 
 
 class TrunkNetworks:

@@ -35,21 +35,33 @@ def dialled(user: bytes) -> str:
     return unquote_to_bytes(user.partition(b";")[0]).decode("utf-8", "replace")
 
 
-def normalised(number: str, country: str | None = None) -> str:
+def normalised(number: str, country: str | None = None, context: str = "") -> str:
     """Return the number as E.164, or what was given where it is no telephone number.
 
     ``country`` (ISO 3166 alpha-2) says how national numbers and international prefixes are
-    dialled there.  Anything that is not made of digits and separators is a name, and stays.
+    dialled there; a phone-context that begins with a plus sign says it of this number (RFC 3966
+    5.1.5).  Anything that is not made of digits and separators is a name, and stays.
     """
-    if _E164.fullmatch(number) or len(number) > _LONGEST:
+    if _E164.fullmatch(number) or len(number) + len(context) > _LONGEST:
         return number
-    return _read(number, country)
+    local = _read_local(number, context) if context and not number.startswith("+") else None
+    return local or _read(number, country)
+
+
+def is_dialled(text: str) -> bool:
+    """Tell whether a text is made of 3 to 20 digits, with separators and perhaps a plus sign."""
+    return _DIALLED.fullmatch(text.translate(_SEPARATORS)) is not None
+
+
+@lru_cache(maxsize=1024)
+def _read_local(number: str, context: str) -> str | None:
+    return _valid(context + number, None) if is_dialled(number) else None
 
 
 @lru_cache(maxsize=8192)
 def _read(number: str, country: str | None) -> str:
     bare = number.translate(_SEPARATORS)
-    if not _DIALLED.fullmatch(bare):
+    if not is_dialled(bare):
         return number
     abroad = "+" + bare.removeprefix("+").removeprefix("00")
     explicit = bare.startswith(("+", "00")) and is_e164(abroad)

@@ -42,6 +42,10 @@ class Trunk:
     name: str = "trunk"
     networks: tuple[IPv4Network, ...] = (IPv4Network("192.0.2.0/24"),)
     country: str | None = "FR"
+    called: tuple[str, ...] = ("request_uri",)
+    strip: tuple[str, ...] = ()
+    caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
+    pass_withheld: bool = False
     pass_503: bool = False
 
 

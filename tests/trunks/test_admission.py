@@ -26,6 +26,10 @@ class Trunk:
     name: str
     networks: tuple[IPv4Network | IPv6Network, ...]
     country: str | None = None
+    called: tuple[str, ...] = ("request_uri",)
+    strip: tuple[str, ...] = ()
+    caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
+    pass_withheld: bool = False
     pass_503: bool = False
 
 
@@ -191,7 +195,8 @@ def test_the_caller_is_a_number_or_the_one_that_stands_for_nobody(caller: str, n
         ("full", NOBODY),
         ("user", NOBODY),
         ("none", "+33912345678"),
-        ("header", "+33912345678"),
+        ("header", NOBODY),
+        ("session;critical", "+33912345678"),
     ],
 )
 def test_a_caller_who_asks_not_to_be_named_is_not(privacy: str, number: str) -> None:

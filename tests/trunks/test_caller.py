@@ -1,0 +1,119 @@
+"""The caller is the first valid number of the trunk's order, unless he keeps it to himself."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.ports import Call, Flow
+from sip_stager.trunks.admission import TrunkAdmission
+from sip_stager.trunks.caller import CALLERS, Caller, caller_number
+from tests.trunks.test_admission import AGENT, NOBODY, TRUNKS, Trunk, invite
+
+TRUE, PRESENTED = "+33912345678", "+33199990000"
+NETWORKS = TRUNKS[0].networks
+FROM = "<sip:0199990000@carrier>"
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+PAI = "P-Asserted-Identity: <sip:+33912345678@carrier>\r\n"
+RPID = "Remote-Party-ID: <sip:0912345678@carrier>"
+
+
+def caller(extra: str = "", order: tuple[str, ...] = CALLERS, from_: str = FROM) -> Caller:
+    return caller_number(
+        invite(caller=from_, extra=extra), Trunk("carrier", (), "FR", caller=order)
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "source"),
+    [
+        (PAI, "p_asserted_identity"),
+        ("P-Asserted-Identity: <tel:+33-9-12-34-56-78>\r\n", "p_asserted_identity"),
+        ("P-Asserted-Identity: sip:33912345678@carrier\r\n", "p_asserted_identity"),
+        ("P-Asserted-Identity: <sip:a@b>, <tel:0912345678>\r\n", "p_asserted_identity"),
+        (f"P-Asserted-Identity: <sip:a@b>\r\n{PAI}", "p_asserted_identity"),
+        ("P-Asserted-Identity: <sip:b>, <tel:912345678;phone-context=+33>\r\n", CALLERS[0]),
+        (f"{RPID};party=calling;privacy=off;screen=yes\r\n", "remote_party_id"),
+        (f"{RPID};privacy=name\r\n", "remote_party_id"),
+        (f"P-Asserted-Identity: <sip:a@b>\r\n{RPID}\r\n", "remote_party_id"),
+        (f"P-Asserted-Identity: <sip:\r\n{RPID}\r\n", "remote_party_id"),
+        (f"Remote-Party-ID: <sip:+33688888888@b>;party=called\r\n{RPID}\r\n", "remote_party_id"),
+    ],
+)
+def test_the_networks_word_goes_ahead_of_the_callers(extra: str, source: str) -> None:
+    found = caller(extra)
+    assert (found.number, found.source, found.withheld) == (TRUE, source, "")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "",
+        "P-Asserted-Identity: <sip:pbx@carrier>\r\n",
+        "P-Asserted-Identity: <urn:service:sos>\r\n",
+        "P-Asserted-Identity: <sip:+33@carrier>\r\n",
+        f"P-Asserted-Identity: {',' * 300}\r\n",
+        f"{RPID};party=called\r\n",
+        f"{RPID};party=calling;;\r\n",
+    ],
+)
+def test_the_from_stands_where_the_others_say_nothing_valid(extra: str) -> None:
+    assert (caller(extra).number, caller(extra).source) == (PRESENTED, "from")
+
+
+def test_the_order_is_the_trunks() -> None:
+    assert caller(PAI, ("from", "p_asserted_identity")).number == PRESENTED
+    assert caller(PAI, ("remote_party_id",)) == Caller(passed=(("remote_party_id", "is missing"),))
+    assert caller(order=("from",), from_="<sip:1000@pbx>").passed == (
+        ("from", "holds no valid number"),
+    )
+
+
+@pytest.mark.parametrize("from_", ["<sip:+33912345678", "<urn:service:sos>", "<sip:edge>", "?"])
+def test_a_from_that_cannot_be_read_costs_the_name_and_not_the_call(from_: str) -> None:
+    assert caller(from_=from_).number == ""
+
+
+WITHHELD = [
+    ("Privacy: id\r\n", FROM, "Privacy: id"),
+    ("privacy: none\r\nPrivacy: critical;USER\r\n", FROM, "Privacy: user"),
+    ("Privacy: id,critical\r\n", FROM, "Privacy: id"),
+    ("Privacy:\r\n header\r\n", FROM, "Privacy: header"),
+    ("Privacy: full\r\n", FROM, "Privacy: full"),
+    (f"{RPID};privacy=full\r\n", FROM, "Remote-Party-ID with privacy"),
+    (f'{RPID};party=calling; Privacy = "uri-network"\r\n', FROM, "Remote-Party-ID with privacy"),
+    ("Remote-Party-ID: <sip:;privacy=full\r\n", FROM, "Remote-Party-ID with privacy"),
+    ("", ANONYMOUS, "an anonymous From"),
+    ("", "sip:Anonymous@carrier.example", "an anonymous From"),
+    ("", "<sip:anonymous.invalid>", "an anonymous From"),
+    ("", "<sip:+33912345678@anonymous.invalid>", "an anonymous From"),
+    ("Privacy: none\r\n", ANONYMOUS, "an anonymous From"),
+]
+
+
+@pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
+def test_a_withheld_number_is_nowhere(extra: str, from_: str, reason: str) -> None:
+    assert caller(PAI + extra, from_=from_) == Caller(withheld=reason)
+    trunk = Trunk("carrier", NETWORKS, "FR")
+    call = admitted(trunk, PAI + extra, from_)
+    assert call.from_number == NOBODY
+    assert TRUE[3:] not in str(call)
+
+
+@pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
+def test_a_trunk_may_pass_it_all_the_same(extra: str, from_: str, reason: str) -> None:
+    trunk = Trunk("carrier", NETWORKS, "FR", pass_withheld=True)
+    found = caller_number(invite(caller=from_, extra=PAI + extra), trunk)
+    assert found == Caller(TRUE, "p_asserted_identity", reason)
+    assert admitted(trunk, PAI + extra, from_).from_number == TRUE
+
+
+@pytest.mark.parametrize("privacy", ["none", "session", "history;critical", "identity", ""])
+def test_other_wishes_withhold_nothing(privacy: str) -> None:
+    assert caller(f"{PAI}Privacy: {privacy}\r\n").number == TRUE
+
+
+def admitted(trunk: Trunk, extra: str, from_: str) -> Call:
+    admission = TrunkAdmission([trunk], {"+33612345678": AGENT}, 4.0, NOBODY)
+    call = admission.admit(invite(caller=from_, extra=extra), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    return call
