@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from sip_stager.config.kinds import sip_uri
 from sip_stager.proxy.core import Bounds, Proxy
 from sip_stager.proxy.facilities import Facilities
-from sip_stager.proxy.interfaces import Interface, Interfaces
+from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.targets import Upstream, distinct
@@ -44,7 +46,7 @@ def make_core(
         clock=lanes,
         layer=layer,
         interfaces=interfaces,
-        locator=Locator(interfaces, resolver, clock),
+        locator=Locator(interfaces, resolver, clock, loopback=_on_this_machine(settings)),
         identifiers=Identifiers(os.urandom(32)),
         seal=Seal(settings.api.key.get_secret_value().encode()),
         upstream=make_upstream(settings),
@@ -56,6 +58,15 @@ def make_core(
     bounds = Bounds(limits.transactions, limits.calls_staging)
     Proxy(facilities, make_admission(settings), stager, bounds)
     return layer
+
+
+def _on_this_machine(settings: Settings) -> bool:
+    """Whether any peer is on this machine, by the addresses that the operator set."""
+    upstreams = (sip_uri(uri)[0] for uri in settings.upstream.uris)
+    hosts = [*upstreams, *(listener.address for listener in settings.listeners)]
+    return any(
+        host == "localhost" or (ip_version(host) and ip_address(host).is_loopback) for host in hosts
+    )
 
 
 def make_api(settings: Settings) -> RoundedApi:

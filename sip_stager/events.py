@@ -8,7 +8,7 @@ that come by the dozen in each call are named tuples, which are made in half the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from sip_stager.ports import Call, Flow
@@ -92,14 +92,25 @@ class StagingPolled:
 
 
 @dataclass(frozen=True, slots=True)
+class StagingRetried:
+    """A staging failed and is tried again in ``wait`` seconds; ``outcome`` is what it met."""
+
+    call: Call
+    outcome: str
+    http_status: int
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
 class StagingEnded:
     """Staging is over.
 
     ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense``,
-    ``stopping``, ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole step.  ``phases``
+    ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole step.  ``phases``
     holds where the time went: ``queue`` (for a free connection), ``name_lookup``, ``connect`` (TLS
     included), ``request`` (from the request's first byte to the response's last), ``poll`` (waiting
-    between polls); a phase that did not occur is absent.
+    between polls), ``rate_limit`` (until the API takes requests again), ``retry_wait`` (between
+    attempts); a phase that did not occur is absent.
     ``text`` says what the API or the network said, untrusted.
     """
 
@@ -110,6 +121,23 @@ class StagingEnded:
     call_id: str = ""
     http_status: int = 0
     text: str = ""
+
+
+BreakerState = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMoved:
+    """The circuit breaker before the API changed its ``state``.
+
+    ``failures`` of ``calls`` in its window made it open, for ``pause`` seconds; 0 of 0 where it
+    was one call that tried the API again.
+    """
+
+    state: BreakerState
+    calls: int
+    failures: int
+    pause: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +152,28 @@ class InviteForwarded:
 
 @dataclass(frozen=True, slots=True)
 class CallRinging:
-    """The first 18x of a call was passed to the caller; ``elapsed`` counts from the INVITE."""
+    """The first 18x of a call went to the caller; ``elapsed`` counts from the INVITE.
+
+    ``local`` tells that it was of our own making, while the call was staged.
+    """
 
     call: Call
     status: int
+    elapsed: float
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallTreated:
+    """A call that could not be staged goes another way than to be refused.
+
+    ``treatment`` is ``forward``, ``redirect``, ``moved`` or ``agent`` (``ports.Treatment``).
+    """
+
+    call: Call
+    cause: str
+    treatment: str
+    text: str
     elapsed: float
 
 
@@ -136,7 +182,8 @@ class CallEnded:
     """A forwarded or staging INVITE has its final response.
 
     ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timed_out``,
-    ``unreachable`` (the upstream); ``call_id`` is empty when it was not staged.
+    ``unreachable`` (the upstream), ``moved`` (302 by the policy); ``call_id`` is empty when it was
+    not staged.
     """
 
     call: Call
@@ -155,7 +202,10 @@ Event = (
     | CallRefused
     | StagingStarted
     | StagingPolled
+    | StagingRetried
     | StagingEnded
+    | BreakerMoved
+    | CallTreated
     | InviteForwarded
     | CallRinging
     | CallEnded

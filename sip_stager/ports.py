@@ -75,6 +75,42 @@ class Resolver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Treatment:
+    """One thing to do with a call that could not be staged.
+
+    ``kind``: ``forward`` (go on upstream without a staged agent), ``refuse`` (``status`` and
+    ``reason``, each with a default where it is 0 or empty), ``redirect`` (``target`` is the SIP
+    URI to try instead of the upstream), ``moved`` (the same URI in a 302), ``agent`` (``target``
+    is the agent to stage instead).
+    """
+
+    kind: str
+    status: int = 0
+    reason: str = ""
+    target: str = ""
+
+
+REFUSE = Treatment("refuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What becomes of a call while it is staged, and when it can not be.
+
+    ``treatments`` are tried one after another, by the cause of the failure; a cause without any is
+    refused.  ``after_ringing`` stands for all of them once we have rung.  ``refusal`` is the status
+    of a refusal that names none.  ``ringing`` is the status of our own provisional response (180 or
+    183, 0 for none), ``ring_after`` the seconds until it is sent.
+    """
+
+    treatments: Mapping[str, tuple[Treatment, ...]] = field(default_factory=dict)
+    after_ringing: tuple[Treatment, ...] = ()
+    refusal: int = 503
+    ringing: int = 0
+    ring_after: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A new call that admission has let in: what staging needs to know.
 
@@ -91,6 +127,7 @@ class Call:
     agent_id: str
     deadline: float
     pass_503: bool = False
+    policy: Policy = Policy()
     variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
 
 

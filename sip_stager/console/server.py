@@ -7,9 +7,11 @@ slices, and the number and the size of what strangers may send is bounded.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, generate_latest
 from prometheus_client.registry import Collector
 
@@ -47,6 +49,17 @@ _INDEX = f"""<!doctype html>
 """
 
 
+def _quiet() -> logging.Logger:
+    """Make a logger that keeps our own mistakes, and not what strangers send instead of HTTP."""
+    logger = logging.getLogger("aiohttp.server")
+    logger.addFilter(_no_nonsense)
+    return logger
+
+
+def _no_nonsense(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 class _Slice(Collector):
     """One metric, in the form of a registry."""
 
@@ -75,7 +88,11 @@ class ConsoleServer:
         self._registry = registry
         self._ready = ready
         self._runner = web.AppRunner(
-            self._application(), access_log=None, keepalive_timeout=IDLE, shutdown_timeout=1.0
+            self._application(),
+            access_log=None,
+            logger=_quiet(),
+            keepalive_timeout=IDLE,
+            shutdown_timeout=1.0,
         )
         self._server: asyncio.Server | None = None
 

@@ -6,13 +6,16 @@ refused leaves the reason.  What strangers can cause as often as they like is ra
 
 from __future__ import annotations
 
+import re
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sip_stager.events import (
+    BreakerMoved,
     CallEnded,
     CallRefused,
+    CallTreated,
     InviteForwarded,
     MessageDropped,
     MessageReceived,
@@ -56,6 +59,8 @@ class Ration:
         self._counts[name, cause] = now, count + 1
         return {} if count < LINES_A_SECOND else None
 
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
 
 class EventLog:
     """Writes a line for each event that matters."""
@@ -69,6 +74,7 @@ class EventLog:
         self._logger = logger
         self._text: Callable[[str], str] = mask if numbers == "masked" else str
         self._number = lru_cache(4096)(self._text)
+        self._hides = numbers == "masked"
         self._ration = Ration(clock)
         self._staged: dict[str, StagingEnded] = {}
 
@@ -83,12 +89,21 @@ class EventLog:
                 self._refused(event)
             case StagingEnded():
                 self._staging_ended(event)
+            case CallTreated():
+                self._treated(event)
+            case BreakerMoved():
+                self._breaker_moved(event)
             case InviteForwarded():
                 self._forwarded(event)
             case CallEnded():
                 self._ended(event)
             case _:
                 pass
+
+    def _shown_id(self, sip_call_id: str) -> str:
+        """Give a Call-ID; of what helps to find a carrier's record only E.164 numbers are masked."""
+        text = _short(sip_call_id)
+        return _E164.sub(lambda match: mask(match[0]), text) if self._hides else text
 
     def _dropped(self, event: MessageDropped) -> None:
         if event.cause == "keepalive":
@@ -111,13 +126,23 @@ class EventLog:
             return
         self._logger.warning(
             "call_refused",
-            sip_call_id=_short(event.sip_call_id),
+            sip_call_id=self._shown_id(event.sip_call_id),
             trunk=event.trunk,
             status=event.status,
             cause=event.cause,
             text=self._text(_short(event.text)),
             elapsed_seconds=round(event.elapsed, 4),
             **held_back,
+        )
+
+    def _treated(self, event: CallTreated) -> None:
+        self._logger.warning(
+            "call_treated",
+            **self._call(event.call),
+            cause=event.cause,
+            treatment=event.treatment,
+            text=self._text(_short(event.text)),
+            elapsed_seconds=round(event.elapsed, 4),
         )
 
     def _staging_ended(self, event: StagingEnded) -> None:
@@ -132,6 +157,14 @@ class EventLog:
                 text=self._text(_short(event.text)),
                 **_staging(event),
             )
+
+    def _breaker_moved(self, event: BreakerMoved) -> None:
+        if event.state != "open":
+            self._logger.info(f"breaker_{event.state}")
+            return
+        self._logger.warning(
+            "breaker_open", calls=event.calls, failures=event.failures, pause_seconds=event.pause
+        )
 
     def _forwarded(self, event: InviteForwarded) -> None:
         staging = self._staged.pop(event.call.sip_call_id, None)
@@ -149,7 +182,7 @@ class EventLog:
         write = self._logger.warning if lost else self._logger.info
         write(
             f"call_{event.outcome}",
-            sip_call_id=_short(event.call.sip_call_id),
+            sip_call_id=self._shown_id(event.call.sip_call_id),
             call_id=event.call_id,
             trunk=event.call.trunk,
             status=event.status,
@@ -163,7 +196,7 @@ class EventLog:
 
     def _call(self, call: Call) -> dict[str, Any]:
         return {
-            "sip_call_id": _short(call.sip_call_id),
+            "sip_call_id": self._shown_id(call.sip_call_id),
             "trunk": call.trunk,
             "from_number": self._number(_short(call.from_number)),
             "to_number": self._number(_short(call.to_number)),

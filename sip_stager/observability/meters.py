@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
+BREAKER_STATES = ("closed", "open", "half_open")
+
+
 class Tally(Collector):
     """A counter in a plain dict: the event loop is its only user, so it needs no lock."""
 
@@ -54,7 +57,9 @@ class Readings:
 
     ``transactions`` gives the number of living ones by kind (``invite_server``, ...), and
     ``tcp_connections`` by who opened them (``accepted``, ``opened``), ``api_requests`` by their
-    state (``under_way``, ``queued``).  ``limits`` are the bounds of the stores by their names.
+    state (``under_way``, ``queued``).  ``breaker_state`` is one of ``BREAKER_STATES``;
+    ``rate_limit_remaining`` is None as long as the API has not said.  ``limits`` are the bounds of
+    the stores by their names.
     ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
     """
 
@@ -62,6 +67,8 @@ class Readings:
     transactions: Callable[[], Mapping[str, int]]
     tcp_connections: Callable[[], Mapping[str, int]]
     api_requests: Callable[[], Mapping[str, int]]
+    breaker_state: Callable[[], str]
+    rate_limit_remaining: Callable[[], int | None]
     limits: Mapping[str, int]
     log_lines_dropped: Callable[[], int]
     worst_lag: Callable[[], float]
@@ -91,10 +98,19 @@ class Gauges(Collector):
             "Log lines lost, because nobody took them or the disk was full.",
             readings.log_lines_dropped(),
         )
+        remaining = GaugeMetricFamily(
+            "sip_stager_api_rate_limit_remaining", "Requests left, as the API last said."
+        )
+        if (left := readings.rate_limit_remaining()) is not None:
+            remaining.add_metric([], left)
+        yield remaining
+        breaker = readings.breaker_state()
+        states = {state: int(state == breaker) for state in BREAKER_STATES}
         for name, documentation, label, values in (
             ("transactions", "SIP transactions alive now.", "kind", readings.transactions()),
             ("tcp_connections", "TCP connections open now.", "kind", readings.tcp_connections()),
             ("api_requests", "Requests to the API now.", "state", readings.api_requests()),
+            ("breaker_state", "1 for the state of the circuit breaker.", "state", states),
             ("limit", "What a store holds at most.", "store", readings.limits),
         ):
             family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])

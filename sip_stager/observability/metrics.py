@@ -15,10 +15,12 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sip_stager import __version__
 from sip_stager.events import (
+    BreakerMoved,
     CallAdmitted,
     CallEnded,
     CallRefused,
     CallRinging,
+    CallTreated,
     InviteForwarded,
     LargeRequestSent,
     MessageDropped,
@@ -26,9 +28,10 @@ from sip_stager.events import (
     MessageSent,
     StagingEnded,
     StagingPolled,
+    StagingRetried,
     StagingStarted,
 )
-from sip_stager.observability.meters import Children, Gauges, Readings, Tally
+from sip_stager.observability.meters import BREAKER_STATES, Children, Gauges, Readings, Tally
 from sip_stager.observability.registered import code_label, method_label
 from sip_stager.sip.message import Request
 
@@ -43,11 +46,12 @@ STAGING_OUTCOMES = (
     "over_time",
     "unreachable",
     "nonsense",
+    "breaker_open",
     "stopping",
     "own_mistake",
     "cancelled",
 )
-CALL_OUTCOMES = ("answered", "rejected", "cancelled", "timed_out", "unreachable")
+CALL_OUTCOMES = ("answered", "rejected", "cancelled", "timed_out", "unreachable", "moved")
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
 """Seconds.  An API that is well takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the
@@ -93,8 +97,10 @@ class Metrics:
                 self._dropped.add(event.cause)
             case LargeRequestSent():
                 self._large.add(event.target.transport)
-            case StagingStarted() | StagingPolled() | StagingEnded():
+            case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
                 self._staging(event)
+            case BreakerMoved():
+                self._breaker_moves.add(event.state)
             case _:
                 self._call(event)
 
@@ -115,12 +121,16 @@ class Metrics:
         if event.repeated:
             self._retransmissions.add(method)
 
-    def _staging(self, event: StagingStarted | StagingPolled | StagingEnded) -> None:
+    def _staging(
+        self, event: StagingStarted | StagingPolled | StagingRetried | StagingEnded
+    ) -> None:
         match event:
             case StagingStarted():
                 self._stagings_started.add(event.mode)
             case StagingPolled():
                 self._polls.add()
+            case StagingRetried():
+                self._retries.add(event.outcome)
             case StagingEnded():
                 self._stagings_ended.add(event.call.trunk, event.outcome)
                 self._staging_duration[event.outcome].observe(event.elapsed)
@@ -128,7 +138,8 @@ class Metrics:
                     self._phase_duration[phase].observe(seconds)
 
     def _call(
-        self, event: CallAdmitted | CallRefused | InviteForwarded | CallRinging | CallEnded
+        self,
+        event: CallAdmitted | CallRefused | CallTreated | InviteForwarded | CallRinging | CallEnded,
     ) -> None:
         match event:
             case CallAdmitted():
@@ -137,8 +148,12 @@ class Metrics:
                 self._refused.add(event.trunk, event.cause, code_label(event.status))
             case InviteForwarded():
                 self._forward.observe(event.elapsed)
+            case CallTreated():
+                self._treated.add(event.call.trunk, event.cause, event.treatment)
             case CallRinging():
                 self._ringing.observe(event.elapsed)
+                if event.local:
+                    self._local_ringing.add(event.call.trunk)
             case CallEnded():
                 self._ended.add(event.call.trunk, event.outcome)
             case _:
@@ -166,11 +181,25 @@ class Metrics:
         tally = self._tally
         self._admitted = tally("calls_admitted", "Calls let in, to be staged.", "trunk")
         self._refused = tally("calls_refused", "Calls refused here.", "trunk", "cause", "status")
+        self._treated = tally(
+            "calls_treated",
+            "Calls that were not staged and went another way than to be refused.",
+            "trunk",
+            "cause",
+            "treatment",
+        )
+        self._local_ringing = tally(
+            "local_ringing", "Calls that heard our own ringing while they were staged.", "trunk"
+        )
         self._ended = tally("calls_ended", "Calls by how their INVITE ended.", "trunk", "outcome")
         self._stagings_started = tally("stagings_started", "Stagings begun.", "mode")
         self._stagings_ended = tally("stagings_ended", "Stagings ended.", "trunk", "outcome")
         self._polls = tally("staging_polls", "Times that the API was asked for a call's status.")
         self._polls.add(amount=0)
+        self._retries = tally("staging_retries", "Stagings that were tried again.", "outcome")
+        self._breaker_moves = tally("breaker_moves", "Changes of the breaker's state.", "state")
+        for state in BREAKER_STATES:
+            self._breaker_moves.add(state, amount=0)
 
     def _take_times(self) -> None:
         histogram = self._histogram

@@ -11,6 +11,7 @@ from sip_stager.events import (
     MessageSent,
     StagingEnded,
     StagingPolled,
+    StagingRetried,
     StagingStarted,
 )
 from sip_stager.sip.fields import Malformed
@@ -51,7 +52,7 @@ def call_key(event: Event) -> str:
             return event.message.call_id.decode("ascii", "backslashreplace")
         case CallRefused():
             return event.sip_call_id
-        case StagingStarted() | StagingPolled() | StagingEnded():
+        case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
             return event.call.sip_call_id
         case _:
             return ""
@@ -78,6 +79,9 @@ def step(event: Event, caller_tag: bytes, shown: Callable[[str], str]) -> Step |
             return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
         case StagingPolled():
             return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
+        case StagingRetried():
+            what = event.http_status or event.outcome
+            return Step(Column.PROXY, Column.PROXY, f"{what}, again in {event.wait:g} s", "yellow")
         case StagingEnded():
             return _staging_ended(event)
         case CallRefused():
@@ -146,6 +150,8 @@ def _staging_ended(event: StagingEnded) -> Step:
     if event.http_status:
         text = f"{event.http_status} {event.outcome}"
         return Step(Column.API, Column.PROXY, text, "red")
+    if event.outcome == "breaker_open":
+        return Step(Column.PROXY, Column.PROXY, "the breaker is open: not staged", "red")
     return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
 
 

@@ -65,7 +65,7 @@ class Proxy:
         if checked is None:
             return
         popped, routing = checked
-        if not self._of_dialog(popped):
+        if not invite.to_tag:  # however it is sealed: a seal is no permission to call
             self._begin_call(popped.request, routing, source, transaction)
         elif routed := self._relayable(popped, routing, transaction):
             transaction.respond(make_response(routed.request, 100))
@@ -196,10 +196,10 @@ class Proxy:
         transaction: InviteServerTransaction,
     ) -> None:
         self._ongoing[routing] = transaction
-        transaction.answered = lambda: self._ongoing.pop(routing, None)
+        transaction.ended = lambda: self._ongoing.pop(routing, None)
         self._facilities.notify(CallAdmitted(call, source))
         targets = self._facilities.upstream.targets(request, routing)
-        HeldInvite(self._facilities, call, targets, source, transaction).start(self._stager)
+        HeldInvite(self._facilities, call, targets, source, transaction, self._stager).start()
 
     def _full(self, call: Call) -> Refusal | None:
         """Refuse a call that there is no room for."""

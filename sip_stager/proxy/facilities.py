@@ -53,10 +53,10 @@ class Facilities:
         """Make a response of our own; an INVITE and its CANCEL get one To tag (RFC 3261 9.2)."""
         return make_response(request, status, self.tag(request), extra)
 
-    def tag(self, request: Request) -> bytes:
-        """Make the To tag of all our answers to a request and to its CANCEL."""
-        number = b"%d" % request.cseq[0]
-        return self.identifiers.answer_tag(request.call_id, number, request.top_via.branch)
+    def tag(self, request: Request, *of_what: bytes) -> bytes:
+        """Make the To tag of all our answers to a request and to its CANCEL, or of another kind."""
+        parts = request.call_id, b"%d" % request.cseq[0], request.top_via.branch
+        return self.identifiers.answer_tag(*parts, *of_what)
 
     def preprocessed(self, request: Request, source: Flow) -> Popped:
         """Undo what only brought a request here (RFC 3261 16.4); raises ``Malformed``."""
@@ -114,13 +114,15 @@ class Facilities:
         refusal: Refusal,
         trunk: str,
         elapsed: float,
+        tag: bytes = b"",
     ) -> None:
         """Answer an INVITE with a refusal, and tell; its text goes into a Warning (20.43)."""
         extra = [warning(f"{refusal.cause}: {refusal.text}")]
         if refusal.retry_after is not None:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
         reason = refusal.reason.encode("utf-8")
-        respond(make_response(invite, refusal.status, self.tag(invite), tuple(extra), reason))
+        tag = tag or self.tag(invite)
+        respond(make_response(invite, refusal.status, tag, tuple(extra), reason))
         status, cause, text = refusal.status, refusal.cause, refusal.text
         self.notify(CallRefused(invite.call_id_text, trunk, status, cause, text, elapsed))
 

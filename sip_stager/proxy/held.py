@@ -3,34 +3,47 @@
 ::
 
       INVITE -> held ---- staged ----> forwarded (invite.py)
-                  |
-                  +------ not staged --> refused
-                  +------ CANCEL ------> 487, and staging is stopped
+                 |  |
+                 |  +---- not staged --> the policy's treatments, one after another: another agent
+                 |                       is staged, or the call goes on without one, elsewhere,
+                 |                       or is refused
+                 +------- CANCEL ------> 487, and staging is stopped
 """
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallEnded
-from sip_stager.ports import Refusal
-from sip_stager.proxy.forwarding import staged
+from sip_stager.events import CallEnded, CallRinging, CallTreated
+from sip_stager.ports import REFUSE, Forward, Refusal
+from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 from sip_stager.proxy.invite import ForwardedInvite, StagedCall
-from sip_stager.sip.responses import make_response
+from sip_stager.proxy.routing import Routed
+from sip_stager.sip.responses import REASONS, Extra, make_response
+from sip_stager.sip.uri import parse_uri
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager
+    from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager, Treatment
     from sip_stager.proxy.facilities import Facilities
-    from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
+RING_AGAIN = 60.0
+"""Seconds between two provisional responses of ours (RFC 3261 13.3.1.1)."""
+LEAST_FOR_AGENT = 0.3
+"""Seconds of the budget below which no other agent is staged any more: it would be in vain."""
+_MAY_BE_RETRIED = frozenset({404, 413, 480, 486, 500, 503, 600, 603})
+"""The refusals that Retry-After belongs to (RFC 3261 20.33)."""
+
 
 class HeldInvite:
-    """Waits for staging's decision."""
+    """Waits for staging's decision, and rings meanwhile where the policy says so."""
 
     __slots__ = (
-        "_began", "_call", "_facilities", "_request", "_server", "_source", "_staging", "_targets",
+        "_began", "_call", "_facilities", "_request", "_ringing", "_rung", "_server", "_source",
+        "_stager", "_staging", "_targets", "_treatments",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +53,7 @@ class HeldInvite:
         targets: list[Routed],
         source: Flow,
         server: InviteServerTransaction,
+        stager: Stager,
     ) -> None:
         self._facilities = facilities
         self._call = call
@@ -47,40 +61,147 @@ class HeldInvite:
         self._request = targets[0].request
         self._source = source
         self._server = server
+        self._stager = stager
         self._began = facilities.now()
         self._staging: Cancellable | None = None
+        self._ringing: Cancellable | None = None
+        self._rung = False
+        self._treatments: deque[Treatment] | None = None
 
-    def start(self, stager: Stager) -> None:
+    def start(self) -> None:
         """Say 100 and begin to stage."""
         self._server.owner = self
         self._server.respond(make_response(self._request, 100))
-        self._staging = stager.start(self._call, self._decided)
+        self._staging = self._stager.start(self._call, self._decided)
+        policy = self._call.policy
+        if policy.ringing and not _wants_reliable(self._request):
+            clock = self._facilities.clock
+            self._ringing = clock.call_later(policy.ring_after, self._ring)
 
     def cancel(self, cancel: Request) -> None:  # noqa: ARG002  an owner's shape
         """Stop staging and end the call; nothing goes upstream."""
         if self._staging is not None:
             self._staging.cancel()
-            self._staging = None  # what it is cancelled by holds its frame, which holds us: a cycle
-        self._server.respond(self._facilities.response(self._request, 487))
+        self._stop()
+        self._respond(487)
         self._facilities.notify(CallEnded(self._call, "", "cancelled", 487, self._elapsed()))
+
+    def _stop(self) -> None:
+        """Let go what is under way; a task that was cancelled holds a frame that leads to us."""
+        self._staging = None
+        if self._ringing is not None:
+            self._ringing.cancel()
+            self._ringing = None
+
+    def _ring(self) -> None:
+        """Let the caller hear ringing, in an early dialog of our own that the real one ends."""
+        facilities, status = self._facilities, self._call.policy.ringing
+        tag = facilities.tag(self._request, b"ringing")
+        self._server.respond(make_response(self._request, status, tag))
+        self._ringing = facilities.clock.call_later(RING_AGAIN, self._ring)
+        if not self._rung:
+            self._rung = True
+            facilities.notify(CallRinging(self._call, status, self._elapsed(), local=True))
 
     def _decided(self, decision: Decision) -> None:
         self._staging = None
         try:
-            self._go_on(decision)
+            if isinstance(decision, Forward):
+                self._forward_staged(decision.call_id)
+            else:
+                self._treat(decision)
         except Exception:  # a mistake of ours must not leave the caller in silence
-            self._server.respond(self._facilities.response(self._request, 500))
+            self._stop()
+            self._respond(500)
             raise
 
-    def _go_on(self, decision: Decision) -> None:
-        if isinstance(decision, Refusal):
-            respond, trunk = self._server.respond, self._call.trunk
-            self._facilities.refuse(self._request, respond, decision, trunk, self._elapsed())
-            return
-        call_id = decision.call_id
+    def _forward_staged(self, call_id: str) -> None:
         targets = [one._replace(request=staged(one.request, call_id)) for one in self._targets]
-        call = StagedCall(self._call, call_id, self._began)
+        self._forward(targets, call_id)
+
+    def _forward(self, targets: list[Routed], call_id: str = "") -> None:
+        self._stop()
+        call = StagedCall(self._call, call_id, self._began, self._rung)
         ForwardedInvite(self._facilities, targets, self._source, self._server, call).start()
+
+    def _treat(self, failure: Refusal) -> None:
+        """Do what the policy says next for a call that could not be staged."""
+        treatment = self._next(failure.cause)
+        kind = treatment.kind
+        if kind == "agent":
+            self._stage_instead(treatment.target, failure)
+            return
+        if kind != "refuse":
+            self._tell(failure, kind)
+        if kind == "forward":
+            self._forward([_without_id(one) for one in self._targets])
+        elif kind == "redirect":
+            self._forward([self._towards(treatment.target)])
+        elif kind == "moved":
+            self._end_moved(treatment.target)
+        else:
+            self._refuse(treatment, failure)
+
+    def _next(self, cause: str) -> Treatment:
+        """Give the next treatment; what follows the first failure stands for later ones too."""
+        policy = self._call.policy
+        if self._treatments is None:
+            chosen = policy.treatments.get(cause, ())
+            self._treatments = deque(policy.after_ringing if self._rung else chosen)
+            if not self._treatments:
+                self._treatments.extend(chosen)
+        return self._treatments.popleft() if self._treatments else REFUSE
+
+    def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
+        left = self._call.deadline - self._elapsed()
+        if left < LEAST_FOR_AGENT:
+            self._treat(failure)
+            return
+        self._tell(failure, "agent")
+        call = replace(self._call, agent_id=agent_id, deadline=left)
+        self._staging = self._stager.start(call, self._decided)
+
+    def _towards(self, uri: str) -> Routed:
+        """Make another target of the same INVITE, with its own Request-URI."""
+        target = parse_uri(uri.encode())
+        first = _without_id(self._targets[0])
+        request = first.request.with_uri(target.text)
+        return Routed(request, None, target, first.routing)
+
+    def _end_moved(self, uri: str) -> None:
+        self._stop()
+        extra = ((b"Contact", b"<%b>" % uri.encode()),)
+        self._respond(302, extra)
+        self._facilities.notify(CallEnded(self._call, "", "moved", 302, self._elapsed()))
+
+    def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
+        self._stop()
+        status = treatment.status or self._call.policy.refusal
+        reason = treatment.reason or REASONS.get(status, b"").decode()
+        retry_after = failure.retry_after if status in _MAY_BE_RETRIED else None
+        refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)
+        server, trunk = self._server, self._call.trunk
+        self._facilities.refuse(
+            self._request, server.respond, refusal, trunk, self._elapsed(), server.to_tag
+        )
+
+    def _respond(self, status: int, extra: Extra = ()) -> None:
+        """Answer, in the early dialog that our ringing began where there is one."""
+        tag = self._server.to_tag or self._facilities.tag(self._request)
+        self._server.respond(make_response(self._request, status, tag, extra))
+
+    def _tell(self, failure: Refusal, kind: str) -> None:
+        event = CallTreated(self._call, failure.cause, kind, failure.text, self._elapsed())
+        self._facilities.notify(event)
 
     def _elapsed(self) -> float:
         return self._facilities.now() - self._began
+
+
+def _wants_reliable(invite: Request) -> bool:
+    """Whether provisional responses would have to be sent reliably (RFC 3262 3)."""
+    return any(b"100rel" in row.lower() for row in invite.rows(b"require"))
+
+
+def _without_id(routed: Routed) -> Routed:
+    return routed._replace(request=routed.request.without(CALL_ID_FIELD))

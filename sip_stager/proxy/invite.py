@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 
 class StagedCall(NamedTuple):
-    """The call that an INVITE begins, its staged id, and when the INVITE came."""
+    """The call that an INVITE begins, its staged id, when the INVITE came, and whether we rang."""
 
     call: Call
     call_id: str
     began: float
+    rung: bool = False
 
 
 class ForwardedInvite:
@@ -61,7 +62,8 @@ class ForwardedInvite:
         self._branch: Branch | None = None
         self._finals: list[Final] = []
         self._redirects = facilities.upstream.redirects if call else 0
-        self._ringing = self._cancelled = False
+        self._ringing = call is not None and call.rung
+        self._cancelled = False
 
     def start(self) -> None:
         """Try the first target."""
@@ -78,7 +80,7 @@ class ForwardedInvite:
     def forwarded(self, target: Flow) -> None:
         """Hear that the INVITE left for a target."""
         if self._call is not None:
-            call, call_id, _ = self._call
+            call, call_id = self._call.call, self._call.call_id
             self._facilities.notify(InviteForwarded(call, call_id, target, self._elapsed()))
 
     def receive_provisional(self, response: Response) -> None:

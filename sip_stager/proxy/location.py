@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.ports import Flow
@@ -22,12 +24,18 @@ MOST_AVOIDED = 1024
 
 
 class Locator:
-    """Turns the URI of a next hop into a flow (RFC 3261 16.6 step 7, RFC 3263 4)."""
+    """Turns the URI of a next hop into a flow (RFC 3261 16.6 step 7, RFC 3263 4).
 
-    def __init__(self, interfaces: Interfaces, resolver: Resolver, clock: Clock) -> None:
+    ``loopback`` tells whether a next hop may be on this machine.
+    """
+
+    def __init__(
+        self, interfaces: Interfaces, resolver: Resolver, clock: Clock, *, loopback: bool = True
+    ) -> None:
         self._interfaces = interfaces
         self._resolver = resolver
         self._clock = clock
+        self._loopback = loopback
         self._without_tcp: dict[tuple[str, int], float] = {}
 
     def over_tcp(self, uri: Uri, target: Flow) -> Flow | None:
@@ -72,6 +80,20 @@ class Locator:
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
         version = ip_version(address)
         leaving = self._interfaces.leaving(uri.transport, version, preferred)
-        if not version or leaving is None:
+        if not version or leaving is None or not _is_of_one_host(address, self._loopback):
             return None
         return Flow(uri.transport, address, uri.port or DEFAULT_PORT, leaving)
+
+
+@lru_cache(maxsize=4096)
+def _is_of_one_host(address: str, loopback: bool) -> bool:  # noqa: FBT001  a cached key
+    """Whether an address is of one host, and not this one unless ``loopback`` allows it.
+
+    A peer's Contact may name any: multicast would multiply what is sent there, and behind the
+    loopback address is what this machine keeps to itself.
+    """
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    one = not (ip.is_multicast or ip.is_unspecified or str(ip) == "255.255.255.255")
+    return one and (loopback or not ip.is_loopback)

@@ -1,4 +1,4 @@
-"""What becomes of a call by the outcome of its staging; pure."""
+"""What the outcome of a staging means to its call; pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ RETRY_AFTER_MOST = 300  # what the API asks for beyond that is no business of a 
 
 
 def decide(outcome: Outcome) -> Decision:
-    """Forward what is staged; refuse the rest with 503, which is no fault of the caller's."""
+    """Forward what is staged; of the rest say the cause, by which the call's policy treats it."""
     if isinstance(outcome, Staged):
         return Forward(outcome.call_id)
-    return Refusal(503, "Service Unavailable", outcome.word, outcome.text, _retry_after(outcome))
+    cause = "busy" if outcome.http_status == 429 else outcome.word
+    return Refusal(503, "Service Unavailable", cause, outcome.text, _retry_after(outcome))
 
 
 def _retry_after(outcome: Outcome) -> int:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 class InviteServerTransaction(Transaction):
     """Absorbs repetitions of an INVITE, and sees its final response acknowledged.
 
-    ``owner`` is who works on the INVITE, until its final response; ``answered`` is called then,
-    or when it is abandoned.
+    ``owner`` is who works on the INVITE, until its final response.  ``ended`` is called with a
+    refusal, and where there is none when the transaction ends.
     """
 
-    __slots__ = ("_ack", "_last", "answered", "owner")
+    __slots__ = ("_ack", "_last", "ended", "owner")
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class InviteServerTransaction(Transaction):
         self._ack = ack
         self._last: Response | None = None
         self.owner: object = None
-        self.answered: Callable[[], object] | None = None
+        self.ended: Callable[[], object] | None = None
 
     @property
     def to_tag(self) -> bytes:
@@ -83,8 +83,7 @@ class InviteServerTransaction(Transaction):
 
     def _accept(self) -> None:
         """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""
-        self._last = None
-        self._let_go()
+        self._last = self.owner = None
         self._enter(State.ACCEPTED)
         self._after(self._around.timers.patience, self.abandon)
 
@@ -95,9 +94,9 @@ class InviteServerTransaction(Transaction):
 
     def _let_go(self) -> None:
         self.owner = None
-        if self.answered is not None:
-            self.answered()
-            self.answered = None
+        if self.ended is not None:
+            self.ended()
+            self.ended = None
 
     def _complete(self) -> None:
         self._let_go()

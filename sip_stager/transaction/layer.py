@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sip_stager.ports import Flow
     from sip_stager.transaction.base import ClientUser, Surroundings
 
+PAUSE = 0.05
+"""Seconds between two searches for the transactions that a lost address concerns."""
+
 
 class User(Protocol):
     """The transaction user: the proxy."""
@@ -58,6 +61,8 @@ class TransactionLayer:
         self.servers: dict[Hashable, ServerTransaction] = {}
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
         self.clients: dict[Hashable, ClientTransaction] = {}
+        self._lost: dict[tuple[object, ...], str] = {}
+        self._looked = -PAUSE
 
     def __len__(self) -> int:
         servers = len(self.invite_servers) + len(self.servers)
@@ -114,9 +119,20 @@ class TransactionLayer:
 
     def lost(self, flow: Flow, why: str) -> None:
         """Hear that nothing reaches an address (RFC 3261 17.1.4, 18.4)."""
+        wait = self._looked + PAUSE - self._around.clock.time()
+        if wait > 0 and not self._lost:
+            self._around.clock.call_later(PAUSE, self._tell_lost)
+        self._lost[flow[:3]] = why
+        if wait <= 0:
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Go through the client transactions once for all addresses that were lost."""
+        lost, self._lost = self._lost, {}
+        self._looked = self._around.clock.time()
         for store in (self.invite_clients, self.clients):
-            for client in [one for one in store.values() if one.flow[:3] == flow[:3]]:
-                client.lost(why)
+            for client in [one for one in store.values() if one.flow[:3] in lost]:
+                client.lost(lost[client.flow[:3]])
 
     def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
         client = self.invite_clients.get(key) or self.clients.get(key)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -17,15 +18,18 @@ FRESH = 30.0
 """Seconds after which a known name is looked up again, while its old address goes on serving."""
 MOST_NAMES = 1024
 """Names kept; a peer's Contact may name any host."""
-MOST_LOOKED_UP = 64
-"""Names that are being looked up at a time; they share a few threads, each held until the system
-gives up on its name."""
+MOST_LOOKED_UP = 16
+"""Names of peers that are being looked up at a time, each by a thread that the system may hold for
+longer than we wait."""
+
+_TYPE = socket.SOCK_DGRAM
 
 
 class CachingResolver:
     """A ``ports.Resolver`` over the system's resolver.
 
     ``families`` are those that we listen on: an address of another one could not be reached.
+    Names that a peer chose have threads of their own, so that slow ones hold up nobody else's.
     """
 
     def __init__(
@@ -38,11 +42,13 @@ class CachingResolver:
         self._kept: set[str] = set()
         self._known: dict[str, tuple[str, float]] = {}
         self._looking: dict[str, asyncio.Task[str | None]] = {}
+        self._threads = ThreadPoolExecutor(MOST_LOOKED_UP, "resolver")
+        self._held = 0
 
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         """Give an address of the host, or None (``ports.Resolver``)."""
         known = self._known.get(host)
-        if known is None and host not in self._looking and len(self._looking) >= MOST_LOOKED_UP:
+        if known is None and host not in self._looking and self._held >= MOST_LOOKED_UP:
             return self._loop.call_soon(done, None)
         if known is None:
             return self._loop.create_task(self._wait_for(host, done))
@@ -69,7 +75,7 @@ class CachingResolver:
     async def _ask(self, host: str) -> str | None:
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+                found = await self._found(host)
         except (OSError, TimeoutError, UnicodeError, RuntimeError):  # the last: no thread to be had
             return None
         address = next((str(one[4][0]) for one in found if one[0] in self._families), None)
@@ -81,3 +87,21 @@ class CachingResolver:
             self._known.pop(next(forgettable, ""), None)
         self._known[host] = (address, self._loop.time())
         return address
+
+    def _found(self, host: str) -> asyncio.Future[Any]:
+        """Ask the system: for the operator's names as the loop does, for others in our threads."""
+        if host in self._kept:
+            return asyncio.ensure_future(self._loop.getaddrinfo(host, None, type=_TYPE))
+        future = self._loop.run_in_executor(self._threads, _look_up, host)
+        self._held += 1
+        future.add_done_callback(self._freed)
+        return asyncio.shield(future)
+
+    def _freed(self, future: asyncio.Future[Any]) -> None:
+        self._held -= 1
+        if not future.cancelled():
+            future.exception()  # nobody may be waiting any more, and that is no mistake
+
+
+def _look_up(host: str) -> list[Any]:
+    return socket.getaddrinfo(host, None, type=_TYPE)

@@ -189,3 +189,13 @@ async def test_it_serves_ipv6(registry: CollectorRegistry) -> None:
     ):
         assert response.status == 200
     await console.stop()
+
+
+async def test_nonsense_instead_of_http_is_answered_and_not_logged(
+    console: ConsoleServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", console.port)
+    writer.write(b"INVITE sip:x SIP/2.0\r\nVia: y\x00\r\n\r\n")
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert caplog.records == []

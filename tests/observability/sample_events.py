@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.events import (
+    BreakerMoved,
     CallAdmitted,
     CallEnded,
     CallRefused,
     CallRinging,
+    CallTreated,
     InviteForwarded,
     LargeRequestSent,
     MessageDropped,
@@ -16,6 +18,7 @@ from sip_stager.events import (
     MessageSent,
     StagingEnded,
     StagingPolled,
+    StagingRetried,
     StagingStarted,
 )
 from sip_stager.observability.meters import Readings
@@ -37,6 +40,8 @@ READINGS = Readings(
     transactions=lambda: {"invite_server": 2, "client": 1},
     tcp_connections=lambda: {"accepted": 5, "opened": 1},
     api_requests=lambda: {"under_way": 9, "queued": 8},
+    breaker_state=lambda: "half_open",
+    rate_limit_remaining=lambda: 41,
     limits={"connections": 1000},
     log_lines_dropped=lambda: 7,
     worst_lag=lambda: 0.004,
@@ -75,9 +80,12 @@ EVERYTHING: list[Event] = [
     CallRefused(SIP_CALL_ID, "carrier", 503, "over_time", f"{CALLED} was not staged in 4 s", 4.0),
     StagingStarted(CALL, "async"),
     StagingPolled(CALL, "c-1", "initiated"),
+    StagingRetried(CALL, "refused", 429, 1.0),
     STAGED,
     FAILED,
+    BreakerMoved("open", 20, 12, 5.0),
     InviteForwarded(CALL, "c-1", AGENT, 0.21),
     CallRinging(CALL, 180, 0.3),
+    CallTreated(CALL, "over_time", "forward", f"{CALLED} was not staged in 4 s", 4.0),
     CallEnded(CALL, "c-1", "answered", 200, 1.3),
 ]

@@ -175,3 +175,11 @@ def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.Mon
     lines = written.take(*[InviteForwarded(call, "c", AGENT, 0.1) for call in calls])
     assert ["staging_seconds" in line for line in lines] == [False, False, True, True, True]
     assert written.log._staged == {}
+
+
+def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:
+    event = CallRefused("x-+33612345678-1234567890@h", "carrier", 503, "refused", "", 0.1)
+    (masked,) = Written("masked").take(event)
+    assert masked["sip_call_id"] == "x-+336******78-1234567890@h"
+    (plain,) = Written("plain").take(event)
+    assert plain["sip_call_id"] == event.sip_call_id

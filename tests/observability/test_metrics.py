@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -109,6 +110,19 @@ def test_stagings_are_counted_by_outcome_and_timed_by_phase() -> None:
     assert value(samples, "staging_phase_duration_seconds_count", phase="request") == 2
 
 
+def test_retries_and_the_breakers_moves_are_counted() -> None:
+    samples = counted(*EVERYTHING)
+    assert value(samples, "staging_retries_total", outcome="refused") == 1
+    assert value(samples, "breaker_moves_total", state="open") == 1
+    assert value(samples, "breaker_moves_total", state="closed") == 0
+
+
+def test_what_the_api_has_not_said_is_not_shown() -> None:
+    metrics = Metrics(replace(READINGS, rate_limit_remaining=lambda: None))
+    text = generate_latest(metrics.registry).decode()
+    assert "\nsip_stager_api_rate_limit_remaining " not in text
+
+
 def test_calls_are_counted_and_timed() -> None:
     samples = counted(*EVERYTHING)
     assert value(samples, "calls_admitted_total", trunk="carrier") == 1
@@ -152,6 +166,9 @@ def test_readings_are_taken_at_the_scrape() -> None:
     assert value(samples, "tcp_connections", kind="opened") == 1
     assert value(samples, "api_requests", state="under_way") == 9
     assert value(samples, "api_requests", state="queued") == 8
+    for state, expected in (("closed", 0), ("open", 0), ("half_open", 1)):
+        assert value(samples, "breaker_state", state=state) == expected
+    assert value(samples, "api_rate_limit_remaining") == 41
     assert value(samples, "limit", store="connections") == 1000
     assert value(samples, "log_lines_dropped_total") == 7
     assert value(samples, "event_loop_lag_worst_seconds") == 0.004

@@ -158,3 +158,9 @@ def test_long_call_ids_of_strangers_are_not_kept() -> None:
     assert seal._kept.cache_info().currsize == 0
     ask(b"short")
     assert seal._kept.cache_info().currsize == 2
+
+
+def test_a_seal_is_no_permission_to_call(edge: Conversation) -> None:
+    """An INVITE without a To tag begins a call, which is admitted and staged, or refused."""
+    edge.receive(request("INVITE", "sip:0900@192.0.2.2", extra=(ROUTE,)), STRANGER)
+    assert edge.take() == ["stranger 403 INVITE"]

@@ -6,7 +6,7 @@ import heapq
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sip_stager.ports import Call, Cancellable, Decision, Flow, Forward, Refusal
+from sip_stager.ports import Call, Cancellable, Decision, Flow, Forward, Policy, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +132,7 @@ class FakeAdmission:
     def __init__(self) -> None:
         self.strangers = {"203.0.113.66"}
         self.pass_503 = False
+        self.policy = Policy()
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:
@@ -141,4 +142,4 @@ class FakeAdmission:
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
         call_id = invite.call_id.decode("ascii", "backslashreplace")
-        return Call(call_id, "trunk", caller, user, "agent", 4.0, self.pass_503)
+        return Call(call_id, "trunk", caller, user, "agent", 4.0, self.pass_503, self.policy)

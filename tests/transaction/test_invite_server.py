@@ -214,7 +214,7 @@ def invited(scene: Scene) -> InviteServerTransaction:
     server = scene.servers[-1]
     assert isinstance(server, InviteServerTransaction)
     server.owner = scene
-    server.answered = lambda: scene.told.append("answered")
+    server.ended = lambda: scene.told.append("ended")
     return server
 
 
@@ -228,16 +228,16 @@ def test_who_works_on_an_invite_is_forgotten_with_its_final_response(
     assert scene.told == ["INVITE"]
     scene.respond(status)
     assert [*kept, server.owner] == [scene, None]
-    assert scene.told == ["INVITE", "answered"]
+    assert scene.told == ["INVITE", "ended"][: 1 + (status == 486)]
     assert scene.lifetime() == 32
-    assert scene.told == ["INVITE", "answered"]
+    assert scene.told == ["INVITE", "ended"]
 
 
 def test_who_works_on_an_invite_is_forgotten_when_it_is_abandoned(scene: Scene) -> None:
     server = invited(scene)
     server.abandon()
     assert server.owner is None
-    assert scene.told == ["INVITE", "answered"]
+    assert scene.told == ["INVITE", "ended"]
     assert scene.over
 
 
@@ -249,7 +249,7 @@ def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: 
         invited(scene).dismiss(make_response(request(), 403, b"ours"))
         assert scene.alive == 0
     assert scene.take() == ["403 INVITE"] * 2
-    assert scene.told == ["INVITE", "answered"] * 2
+    assert scene.told == ["INVITE", "ended"] * 2
     assert scene.over
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,8 +48,11 @@ class NameServer:
 
 @pytest.fixture
 async def names(monkeypatch: pytest.MonkeyPatch) -> NameServer:
-    server = NameServer()
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", server.getaddrinfo)
+    server, loop = NameServer(), asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", server.getaddrinfo)
+    monkeypatch.setattr(
+        loop, "run_in_executor", lambda _, __, host: loop.create_task(server.getaddrinfo(host))
+    )
     return server
 
 
@@ -168,12 +172,31 @@ async def test_only_so_many_names_are_looked_up_at_a_time(
     names: NameServer, caching: CachingResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resolver, "MOST_LOOKED_UP", 2)
-    silent = [caching.resolve(host, print) for host in ("a", "b", "a")]
-    await asyncio.sleep(0)
-    assert await resolved(caching, "c") is None
-    assert set(names.asked) == {"a", "b"}
-    for one in silent:
-        one.cancel()
+    monkeypatch.setattr(resolver, "PATIENCE", 0.01)
+    names.names["c"] = "192.0.2.1"
+    assert [await resolved(caching, host) for host in ("a", "b", "c")] == [None] * 3
+    assert names.asked == ["a", "b"]  # the system still holds them, though nobody waits any more
+
+
+async def test_slow_names_of_peers_do_not_hold_up_the_operators(
+    monkeypatch: pytest.MonkeyPatch, caching: CachingResolver
+) -> None:
+    held = threading.Event()
+
+    def slow(host: str, *_: Any, **__: Any) -> list[Any]:
+        if host != "upstream.example":
+            held.wait(20)
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(resolver, "PATIENCE", 0.2)
+    names = [f"peer-{number}.example" for number in range(resolver.MOST_LOOKED_UP + 5)]
+    try:
+        found = await asyncio.gather(*(resolved(caching, name) for name in names))
+        assert found == [None] * len(names)
+        assert await caching.warm("upstream.example") == "192.0.2.1"
+    finally:
+        held.set()
 
 
 async def test_an_address_is_of_a_family_that_we_listen_on(names: NameServer) -> None:

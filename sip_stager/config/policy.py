@@ -1,0 +1,122 @@
+"""What becomes of a call while it is staged and when it can not be, as the settings say it."""
+
+import re
+import uuid
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from sip_stager.config.kinds import Seconds
+from sip_stager.config.mistakes import refused
+from sip_stager.config.peers import Table
+from sip_stager.ports import Policy, Treatment
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.uri import parse_uri
+
+CAUSES = ("over_time", "unreachable", "refused", "busy", "nonsense")
+"""The causes that the operator decides about, in the words of the log and the metrics."""
+
+_REFUSE = re.compile(r"refuse(?: ([3-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
+_FORMS = '"forward", "refuse", "refuse 480 Reason", "redirect sip:...", "moved sip:...", "agent ID"'
+_KINDS = {"redirect", "moved", "agent"}
+
+
+def treatment(text: str) -> Treatment:
+    """Read one treatment; raises what the settings tell as a mistake."""
+    if text == "forward":
+        return Treatment("forward")
+    if match := _REFUSE.fullmatch(text):
+        return Treatment("refuse", int(match[1] or 0), match[2] or "")
+    kind, _, target = text.partition(" ")
+    if kind not in _KINDS or not target:
+        raise refused(f'"{text}" is no treatment', f"write one of {_FORMS}")
+    return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
+
+
+def _agent(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise refused(f'"{text}" is no agent id', "write the agent's UUID") from None
+
+
+def _uri(text: str) -> str:
+    try:
+        uri = parse_uri(text.encode("ascii"))
+    except (Malformed, UnicodeEncodeError):
+        uri = None
+    if uri is None or uri.scheme != b"sip" or uri.headers:
+        raise refused(f'"{text}" is no SIP URI', 'write one like "sip:queue@sip.example.com"')
+    return text
+
+
+def _treatments(value: Any) -> Any:
+    """Read a treatment, or a list of them of which all but the last stage another agent."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise refused("is not a treatment or a list of them", f"write one of {_FORMS}")
+    found = tuple(treatment(text) for text in texts)
+    kinds = [one.kind for one in found]
+    if not found or kinds[-1] == "agent":
+        raise refused(
+            "does not say what happens when that agent can not be staged either",
+            'add another treatment: ["agent ID", "refuse"]',
+        )
+    if kinds[:-1] != ["agent"] * (len(kinds) - 1):
+        raise refused(
+            f'has more treatments behind "{texts[0]}", which ends the call\'s staging',
+            "leave them out, or put the agents first",
+        )
+    if kinds.count("agent") > 1:
+        raise refused("stages more than one other agent", "name one: a caller waits for each")
+    return found
+
+
+Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]
+
+
+class CallPolicy(Table):
+    """What becomes of a call while it is staged and when it can not be; each key by itself.
+
+    A number's goes ahead of its trunk's, and a trunk's ahead of the one for all.
+    """
+
+    over_time: Treatments | None = None
+    """The agent was not ready in time, or the API gave up (HTTP 408)."""
+    unreachable: Treatments | None = None
+    """No whole answer of the API: it is down, or the way to it."""
+    refused: Treatments | None = None
+    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422), or it failed."""
+    busy: Treatments | None = None
+    """The API has too much to do (HTTP 429)."""
+    nonsense: Treatments | None = None
+    """The API said yes without a usable call id."""
+    after_ringing: Treatments | None = None
+    """Stands for all of them once the caller has heard our ringing: carriers try no other route
+    then."""
+    refusal: Annotated[int, Field(strict=True, ge=400, le=699)] | None = None
+    """The status of a `refuse` that names none: one that makes this carrier try its next route."""
+    ringing: Literal["180", "183", "never"] | None = None
+    """What a caller gets who waits longer than `ring_after`; it is repeated every minute."""
+    ring_after: Seconds | None = None
+    """Seconds of silence before it; most stagings are done by then."""
+
+
+def merged(*policies: CallPolicy) -> Policy:
+    """Make the policy of a call; the first of them that says something about a key counts."""
+
+    def said(key: str, default: Any) -> Any:
+        values = (getattr(policy, key) for policy in policies)
+        return next((value for value in values if value is not None), default)
+
+    treatments = {cause: found for cause in CAUSES if (found := said(cause, ()))}
+    if "unreachable" in treatments:
+        treatments["breaker_open"] = treatments["unreachable"]
+    ringing = said("ringing", "180")
+    return Policy(
+        treatments,
+        after_ringing=said("after_ringing", ()),
+        refusal=said("refusal", 503),
+        ringing=0 if ringing == "never" else int(ringing),
+        ring_after=said("ring_after", 2.0),
+    )

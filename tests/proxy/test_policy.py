@@ -1,0 +1,140 @@
+"""A call that can not be staged is treated as its policy says, within its budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sip_stager.events import CallEnded, CallRefused, CallTreated
+from sip_stager.ports import Policy, Treatment
+from tests.support.conversation import BOB, Conversation
+from tests.support.messages import request, response
+
+FORWARD = Treatment("forward")
+BUSY_HERE = Treatment("refuse", 486, "All lines busy")
+QUEUE = Treatment("redirect", target="sip:queue@192.0.2.2:5080")
+MOVED = Treatment("moved", target="sip:queue@example.com")
+OTHER = Treatment("agent", target="other-agent")
+
+
+def edge_with(policy: Policy) -> Conversation:
+    edge = Conversation()
+    edge.admission.policy = policy
+    edge.receive(request(extra=("X-Rounded-Call-Id: forged",)))
+    return edge
+
+
+def over_time(*treatments: Treatment, **keys: Any) -> Conversation:
+    return edge_with(Policy({"over_time": treatments}, **keys))
+
+
+def test_without_a_policy_a_call_is_refused_with_503_and_retry_after() -> None:
+    edge = edge_with(Policy())
+    edge.stager.stagings[0].fail("unreachable")
+    refusal = edge.last_response("alice")
+    assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
+    assert (refusal.value(b"warning") or b"").startswith(b'399 sip-stager "unreachable: ')
+
+
+def test_forward_goes_on_upstream_without_the_header() -> None:
+    edge = over_time(FORWARD)
+    edge.stager.stagings[0].fail()
+    invite = edge.last_request("bob")
+    assert b"x-rounded-call-id" not in invite.names
+    assert invite.uri_text == b"sip:+33612345678@192.0.2.2:5060"
+    edge.receive(response(invite, 200), BOB)
+    assert edge.take() == ["alice 100 INVITE", "bob INVITE", "alice 200 INVITE"]
+    (event,) = edge.of(CallTreated)
+    assert (event.cause, event.treatment) == ("over_time", "forward")
+    assert [(one.call_id, one.outcome) for one in edge.of(CallEnded)] == [("", "answered")]
+
+
+def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
+    edge = over_time(BUSY_HERE)
+    edge.stager.stagings[0].fail()
+    refusal = edge.last_response("alice")
+    assert refusal.start_line == b"SIP/2.0 486 All lines busy"
+    assert refusal.value(b"retry-after") == b"5"
+    assert [one.status for one in edge.of(CallRefused)] == [486]
+    assert edge.of(CallTreated) == []
+
+
+@pytest.mark.parametrize(("status", "fits"), [(480, True), (503, True), (488, False), (504, False)])
+def test_retry_after_stands_where_it_belongs(status: int, *, fits: bool) -> None:
+    """RFC 3261 20.33 names the responses that it is for."""
+    edge = over_time(Treatment("refuse", status))
+    edge.stager.stagings[0].fail()
+    assert (b"retry-after" in edge.last_response("alice").names) is fits
+
+
+def test_a_refusal_without_a_code_has_the_trunks() -> None:
+    edge = over_time(Treatment("refuse"), refusal=480)
+    edge.stager.stagings[0].fail()
+    assert edge.last_response("alice").start_line == b"SIP/2.0 480 Temporarily Unavailable"
+
+
+def test_redirect_tries_another_uri_with_the_same_invite() -> None:
+    edge = over_time(QUEUE)
+    edge.stager.stagings[0].fail()
+    invite = edge.last_request("bob")
+    assert invite.uri_text == b"sip:queue@192.0.2.2:5080"
+    assert b"x-rounded-call-id" not in invite.names
+    assert edge.transport.sent[-1][1].port == 5080
+
+
+def test_moved_is_a_302_with_the_uri_as_contact() -> None:
+    edge = over_time(MOVED)
+    edge.stager.stagings[0].fail()
+    answer = edge.last_response("alice")
+    assert (answer.status, answer.value(b"contact")) == (302, b"<sip:queue@example.com>")
+    assert [one.outcome for one in edge.of(CallEnded)] == ["moved"]
+
+
+def test_another_agent_is_staged_once_within_what_is_left() -> None:
+    edge = over_time(OTHER, FORWARD)
+    edge.clock.advance(1.5)
+    edge.stager.stagings[0].fail()
+    second = edge.stager.stagings[1]
+    assert (second.call.agent_id, second.call.deadline) == ("other-agent", 2.5)
+    second.succeed("call-2")
+    assert edge.last_request("bob").value(b"x-rounded-call-id") == b"call-2"
+
+
+def test_what_follows_the_other_agent_stands_for_its_failure_whatever_the_cause() -> None:
+    edge = over_time(OTHER, BUSY_HERE)
+    edge.stager.stagings[0].fail("over_time")
+    edge.stager.stagings[1].fail("nonsense")
+    assert edge.last_response("alice").status == 486
+    assert len(edge.stager.stagings) == 2
+
+
+def test_no_other_agent_is_staged_where_the_budget_is_spent() -> None:
+    edge = over_time(OTHER, BUSY_HERE)
+    edge.clock.advance(3.8)
+    edge.stager.stagings[0].fail()
+    assert edge.last_response("alice").status == 486
+    assert len(edge.stager.stagings) == 1
+
+
+def test_a_cause_that_the_policy_does_not_name_is_refused() -> None:
+    edge = over_time(FORWARD)
+    edge.stager.stagings[0].fail("stopping")
+    assert edge.last_response("alice").status == 503
+
+
+@pytest.mark.parametrize("treatment", [FORWARD, QUEUE, MOVED, BUSY_HERE])
+def test_nothing_is_left_behind(treatment: Treatment) -> None:
+    edge = over_time(treatment)
+    edge.stager.stagings[0].fail()
+    edge.clock.advance(300)
+    assert edge.alive == 0
+    assert edge.clock.waiting == 0
+
+
+def test_a_cancel_while_another_agent_is_staged_ends_that_staging() -> None:
+    edge = over_time(OTHER, FORWARD)
+    edge.stager.stagings[0].fail()
+    edge.receive(request("CANCEL"))
+    assert edge.stager.stagings[1].cancelled
+    assert edge.take()[-2:] == ["alice 200 CANCEL", "alice 487 INVITE"]

@@ -1,0 +1,117 @@
+"""While a call is staged its caller may hear ringing of our own, in an early dialog of our own."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.events import CallRinging
+from sip_stager.ports import Policy, Treatment
+from tests.support.conversation import BOB, Conversation
+from tests.support.messages import request, response
+
+
+def held(
+    ringing: int = 180, extra: tuple[str, ...] = (), policy: Policy | None = None
+) -> Conversation:
+    edge = Conversation()
+    edge.admission.policy = policy or Policy(ringing=ringing, ring_after=2.0)
+    edge.receive(request(extra=extra))
+    return edge
+
+
+@pytest.mark.parametrize("status", [180, 183])
+def test_it_is_sent_after_its_time_and_once_a_minute(status: int) -> None:
+    """RFC 3261 13.3.1.1: a provisional response is repeated at every minute."""
+    edge = held(status)
+    edge.clock.advance(1.9)
+    assert edge.take() == ["alice 100 INVITE"]
+    edge.clock.advance(0.2)
+    assert edge.take() == [f"alice {status} INVITE"]
+    edge.clock.advance(59.8)
+    assert edge.take() == []
+    edge.clock.advance(0.2)
+    assert edge.take() == [f"alice {status} INVITE"]
+    (event,) = edge.of(CallRinging)
+    assert (event.status, event.local) == (status, True)
+
+
+def test_it_has_no_body_and_a_to_tag_of_its_own() -> None:
+    edge = held()
+    edge.clock.advance(2)
+    ours = edge.last_response("alice")
+    assert ours.body == b""
+    assert ours.to_tag
+    edge.stager.stagings[0].succeed()
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    assert edge.last_response("alice").to_tag == b"bob"
+
+
+def test_a_policy_without_ringing_sends_100_alone() -> None:
+    edge = held(0)
+    edge.clock.advance(100)
+    assert edge.take() == ["alice 100 INVITE"]
+
+
+@pytest.mark.parametrize(
+    "required", ["Require: 100rel", "Require: timer, 100REL", "Require : 100rel"]
+)
+def test_an_invite_that_wants_reliable_ones_gets_none(required: str) -> None:
+    """RFC 3262 3: they would have to be sent reliably."""
+    edge = held(extra=(required,))
+    edge.clock.advance(100)
+    assert edge.take() == ["alice 100 INVITE"]
+
+
+def test_it_stops_when_the_call_goes_on() -> None:
+    edge = held()
+    edge.clock.advance(2)
+    edge.stager.stagings[0].succeed()
+    edge.receive(response(edge.last_request("bob"), 100), BOB)
+    edge.take()
+    edge.clock.advance(120)
+    assert edge.take() == []
+
+
+def test_the_upstreams_ringing_behind_ours_is_not_the_first() -> None:
+    edge = held()
+    edge.clock.advance(2)
+    edge.stager.stagings[0].succeed()
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    assert [event.local for event in edge.of(CallRinging)] == [True]
+
+
+def test_a_cancel_ends_it_and_the_487_has_its_tag() -> None:
+    """RFC 3261 9.2: the answers to the CANCEL and to the INVITE have one To tag."""
+    edge = held()
+    edge.clock.advance(2)
+    ringing = edge.last_response("alice").to_tag
+    edge.take()
+    edge.receive(request("CANCEL"))
+    answers = [message for _, message in edge.messages()]
+    assert [one.to_tag for one in answers] == [ringing, ringing]
+    edge.clock.advance(100)
+    assert edge.clock.waiting == 0
+
+
+def test_once_it_rang_the_policy_for_that_counts() -> None:
+    policy = Policy(
+        {"over_time": (Treatment("refuse", 503),)},
+        after_ringing=(Treatment("forward"),),
+        ringing=180,
+        ring_after=2.0,
+    )
+    edge = held(policy=policy)
+    edge.clock.advance(2)
+    edge.stager.stagings[0].fail("over_time")
+    assert edge.take()[-1] == "bob INVITE"
+    early = held(policy=policy)
+    early.stager.stagings[0].fail("over_time")
+    assert early.take()[-1] == "alice 503 INVITE"
+
+
+def test_a_refusal_behind_it_has_its_tag() -> None:
+    edge = held()
+    edge.clock.advance(2)
+    ringing = edge.last_response("alice").to_tag
+    edge.stager.stagings[0].fail()
+    assert edge.last_response("alice").to_tag == ringing
