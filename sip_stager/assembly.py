@@ -22,6 +22,7 @@ from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from sip_stager.trunks.admission import TrunkAdmission
+from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
     from sip_stager.config import Settings
@@ -86,7 +87,14 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
 def make_admission(settings: Settings) -> TrunkAdmission:
     """Make the admission of the trunks and numbers."""
     api = settings.api
-    return TrunkAdmission(settings.trunks, settings.agents, api.deadline, api.anonymous_number)
+    variables = CallVariables(
+        settings.variables,
+        {trunk.name: trunk.variables for trunk in settings.trunks},
+        {row.number: row.variables for row in settings.numbers},
+    )
+    return TrunkAdmission(
+        settings.trunks, settings.agents, api.deadline, api.anonymous_number, variables
+    )
 
 
 def make_interfaces(settings: Settings) -> Interfaces:

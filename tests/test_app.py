@@ -84,6 +84,7 @@ class World:
             upstream = {{ uri = "sip:{self.host}" }}
             trunks = [{{ name = "carrier", networks = ["127.0.0.0/8"] }}]
             numbers = [{{ number = "+33612345678", agent = "{AGENT}" }}]
+            variables = {{ line = "${{called}} by ${{trunk}}" }}
             """
         )
         return load(file, {"ROUNDED_API_KEY": "demo-key"})
@@ -137,6 +138,8 @@ async def test_a_call_is_staged_and_goes_upstream_with_its_id(world: World, api:
         (staged,) = [event for event in events if isinstance(event, StagingEnded)]
         assert invite.values(b"x-rounded-call-id") == [staged.call_id.encode()]
         assert api.last_request["agent_id"] == AGENT
+        told = api.last_request["dynamic_variables_values"]
+        assert told == {"line": "+33612345678 by carrier"}
         assert alive(application) == {"invite_server": 1, "invite_client": 1}
         world.upstream.send(bytes(response(invite, 200)), world.port)
         ok = parse(await world.caller.next())

@@ -33,6 +33,9 @@ def effective(settings: Settings) -> Iterator[Text]:
             yield Text(f"[[{name}]]" if array else f"[{name}]", style="bold")
             yield from _lines(table, type(table).model_fields)
             yield Text()
+    yield Text("[variables]", style="bold")
+    yield from (Text(_assigned(name, value)) for name, value in settings.variables.items())
+    yield Text()
 
 
 def _lines(table: BaseModel, names: Iterable[str]) -> Iterator[Text]:
@@ -48,9 +51,15 @@ def _lines(table: BaseModel, names: Iterable[str]) -> Iterator[Text]:
             yield Text(f"{name} = {_toml(value)}{note}", style="dim" if default else "")
 
 
+def _assigned(name: str, value: Any) -> str:
+    return f"{json.dumps(name) if '.' in name else name} = {_toml(value)}"
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(each) for each in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(_assigned(*each) for each in value.items())}}}"
     return json.dumps(value if isinstance(value, int | float | str) else str(value))
 
 

@@ -31,7 +31,7 @@ def _above(location: Location, blamed: set[Location]) -> bool:
 
 
 def _explain(error: ErrorDetails) -> Finding:
-    location: Location = error["loc"]
+    location = _place(error)
     name, found = location[-1], _brief(error["input"])
     match error["type"]:
         case "mistake":
@@ -46,7 +46,7 @@ def _explain(error: ErrorDetails) -> Finding:
             wrong, right = "is one table", f"write [[{name}]], a list of tables"
         case "model_type" if isinstance(error["input"], list):
             wrong, right = "is a list of tables", f"write [{name}], one table"
-        case "model_type":
+        case "model_type" | "dict_type":
             wrong, right = f"is {found}", "make it a table"
         case "tuple_type":
             wrong, right = f"is {found}", "make it a list"
@@ -56,6 +56,12 @@ def _explain(error: ErrorDetails) -> Finding:
             said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
             wrong, right = f"is {found}", f"write {said}"
     return Finding(location, wrong, right)
+
+
+def _place(error: ErrorDetails) -> Location:
+    """Return where it stands; pydantic says ``[key]`` where a name is wrong and not its value."""
+    location: Location = error["loc"]
+    return location[:-1] if location[-1] == "[key]" else location
 
 
 def _brief(value: object) -> str:

@@ -22,6 +22,7 @@ from sip_stager.config.kinds import (
 )
 from sip_stager.config.mistakes import Mistake, refused
 from sip_stager.config.peers import Api, Listener, Table, Upstream
+from sip_stager.config.variables import Variables
 
 
 class Trunk(Table):
@@ -49,6 +50,8 @@ class Trunk(Table):
     pass_503: bool = False
     """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
     says that this program takes no calls at all (RFC 3261 16.7)."""
+    variables: Variables = Field(default_factory=dict)
+    """What agents are told of its calls: constants and templates by their names."""
 
 
 class Number(Table):
@@ -58,6 +61,8 @@ class Number(Table):
     """E.164 with its plus sign, or a name that is no number, as the trunk sends it."""
     agent: AgentId
     """The agent's id (a UUID)."""
+    variables: Variables = Field(default_factory=dict)
+    """What the agent is told of a call to this number; these win over the trunk's."""
 
 
 class Sip(Table):
@@ -133,6 +138,8 @@ class Settings(Table):
     """The rows of the file, then the rows of the CSV."""
     numbers_csv: Path | None = None
     """A CSV with the columns `number,agent`; relative to the settings file."""
+    variables: Variables = Field(default_factory=dict)
+    """What agents are told of every call; a trunk's and a number's win over them."""
     sip: Sip = Sip()
     limits: Limits = Limits()
     http: Http = Http()

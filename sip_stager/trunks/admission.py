@@ -10,6 +10,8 @@ from sip_stager.ports import Call, Flow, Refusal
 from sip_stager.trunks.called import Spelling, called_number
 from sip_stager.trunks.caller import Identifying, caller_number
 from sip_stager.trunks.numbers import shown
+from sip_stager.trunks.sources import Facts
+from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +43,7 @@ class TrunkAdmission:
 
     ``agents`` gives the agent's id for each called number, in E.164 or as a name; ``deadline``
     is what a call's staging may take, in seconds; ``anonymous_number`` stands for a caller who
-    withholds his number or has none.
+    withholds his number or has none.  ``variables`` has those of all trunks and numbers.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class TrunkAdmission:
         agents: Mapping[str, str],
         deadline: float,
         anonymous_number: str,
+        variables: CallVariables | None = None,
     ) -> None:
         self._networks = TrunkNetworks(trunks)
         self._agents = agents
         self._deadline = deadline
         self._anonymous_number = anonymous_number
+        self._variables = variables or CallVariables()
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide at once; raises ``Malformed`` where the Request-URI is."""
@@ -67,14 +71,18 @@ class TrunkAdmission:
         if agent is None:
             text = f"no agent is mapped to {shown(called)}"
             return Refusal(404, "Not Found", "unmapped_number", text, trunk=trunk.name)
+        caller = caller_number(invite, trunk)
+        withheld = bool(caller.withheld) and not trunk.pass_withheld
+        facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, withheld)
         return Call(
             sip_call_id=invite.call_id_text,
             trunk=trunk.name,
-            from_number=caller_number(invite, trunk).number or self._anonymous_number,
+            from_number=caller.number or self._anonymous_number,
             to_number=called,
             agent_id=agent,
             deadline=self._deadline,
             pass_503=trunk.pass_503,
+            variables=self._variables.of(invite, facts, called),
         )
 
     def _mapped(self, number: str) -> str:

@@ -81,6 +81,15 @@ def test_each_number_is_shown_with_what_becomes_of_it(
     assert ["+33612345678", AGENT, "sync", *target.split()] in lines(result)
 
 
+def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
+    of_trunk = '[[trunks]]\nvariables = { vip = true, "a.b" = 0.5 }'
+    text = RIGHT.replace("[[trunks]]", of_trunk) + '[variables]\nline = "${called} $$"\n'
+    result = check(folder, text)
+    assert result.exit_code == 0
+    assert 'variables = {vip = true, "a.b" = 0.5}\n' in result.stdout
+    assert '[variables]\nline = "${called} $$"\n' in result.stdout
+
+
 def test_of_very_many_numbers_the_first_are_shown(folder: Folder) -> None:
     rows = "".join(f"+3361234{number:04},{AGENT}\n" for number in range(2000))
     folder.write("n.csv", f"number,agent\n{rows}")

@@ -24,7 +24,7 @@ def tables() -> dict[str, dict[str, Any]]:
     return {
         name: value[0] if isinstance(value, list) else value
         for name, value in document.items()
-        if name != "numbers_csv"
+        if name not in {"numbers_csv", "variables"}
     }
 
 
@@ -44,7 +44,17 @@ def test_the_example_loads_with_its_csv(tmp_path: Path) -> None:
 
 def test_the_example_has_every_table() -> None:
     assert tables().keys() == TABLES.keys()
-    assert {*TABLES, "numbers_csv"} == Settings.model_fields.keys()
+    assert {*TABLES, "numbers_csv", "variables"} == Settings.model_fields.keys()
+
+
+def test_the_example_has_variables_that_could_be_used(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    before, header, rest = text.partition("\n[variables]\n")
+    assert header
+    shown, line, after = rest.partition("\n\n# ----")
+    example = tmp_path / "s.toml"
+    example.write_text(f"{before}{header}{_DEFAULT.sub('', shown)}{line}{after}")
+    assert len(load(example, {"ROUNDED_API_KEY": "x"}).variables) == 3
 
 
 @pytest.mark.parametrize("name", TABLES)

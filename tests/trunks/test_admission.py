@@ -13,9 +13,10 @@ from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks
+from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Admission
+    from sip_stager.ports import Admission, Value
 
 AGENT, OTHER = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 NOBODY = "+10000000000"
@@ -146,6 +147,34 @@ def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
     call = admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert call.pass_503
+
+
+VARIABLES: dict[str, Value] = {
+    "caller": "${caller}",
+    "name": "${display_name}",
+    "line": "${called}",
+}
+
+
+@pytest.mark.parametrize(
+    ("extra", "pass_withheld", "told"),
+    [
+        ("", False, {"caller": "+33912345678", "name": "Zoe"}),
+        ("Privacy: id\r\n", False, {}),
+        ("Privacy: id\r\n", True, {"caller": "+33912345678", "name": "Zoe"}),
+    ],
+)
+def test_the_agent_is_told_who_calls_unless_he_withholds_it(
+    extra: str, told: dict[str, str], *, pass_withheld: bool
+) -> None:
+    line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_withheld=pass_withheld)
+    admission = TrunkAdmission(
+        [line], {"+33612345678": AGENT}, 4.0, NOBODY, CallVariables(VARIABLES)
+    )
+    request = invite(caller='"Zoe" <sip:+33912345678@carrier>', extra=extra)
+    call = admission.admit(request, Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.variables == {"line": "+33612345678"} | told
 
 
 @pytest.mark.parametrize("name", ["sip_username", "1000"])

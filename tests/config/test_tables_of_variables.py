@@ -1,0 +1,64 @@
+"""Variables are checked as the file is read, each with its line and its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.config.settings_folder import RIGHT
+
+if TYPE_CHECKING:
+    from tests.config.settings_folder import Folder
+
+TABLE = f"{RIGHT}[variables]\n"  # its header is on line 17
+
+
+def test_they_are_kept_as_they_stand(folder: Folder) -> None:
+    text = RIGHT.replace("[upstream]", "[variables]\nbrand = 'Example'\nage = 3\n\n[upstream]")
+    text = text.replace("[[numbers]]", "[trunks.variables]\nvip = true\n\n[[numbers]]")
+    settings = folder.load(f'{text}variables = {{ line = "${{called}}", ratio = 0.5 }}\n')
+    assert settings.variables == {"brand": "Example", "age": 3}
+    assert settings.trunks[0].variables == {"vip": True}
+    assert settings.numbers[0].variables == {"line": "${called}", "ratio": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "wrong", "right"),
+    [
+        ('call_id = "x"', "call_id", "filled in by the platform", "take it out"),
+        ('"a b" = "x"', "a b", "no name of a variable", "letters, digits"),
+        ('name = "${callr}"', "name", '"${callr}" is nothing that a call has', "write one of"),
+        ('name = "5 $"', "name", 'has a "$"', '"$$" for a dollar'),
+        ("name = 2026-01-31", "name", "is a date or a time", '"2026-01-31"'),
+        ("name = nan", "name", "is nan", "JSON"),
+        ('name = ["x"]', "name", "is a list", "a text, a number"),
+        ("name = { x = 1 }", "name", "is a table", "a text, a number"),
+    ],
+)
+def test_a_wrong_variable_is_named(
+    folder: Folder, line: str, key: str, wrong: str, right: str
+) -> None:
+    (mistake,) = folder.mistakes(f"{TABLE}fine = 1\n{line}\n")
+    assert (mistake.line, mistake.key) == (19, f"variables.{key}")
+    assert wrong in mistake.wrong
+    assert right in mistake.right
+
+
+def test_a_wrong_variable_of_a_trunk_and_of_a_number_is_named(folder: Folder) -> None:
+    text = RIGHT.replace("[[numbers]]", '[trunks.variables]\ncall_id = "x"\n[[numbers]]')
+    mistakes = folder.mistakes(f'{text}variables = {{ a = 1, b = "$" }}\n')
+    found = [(mistake.line, mistake.key) for mistake in mistakes]
+    assert found == [(15, "trunks[0].variables.call_id"), (19, "numbers[0].variables.b")]
+
+
+def test_what_is_no_table_of_variables_is_named(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(f"{RIGHT}variables = 3\n")
+    assert (mistake.key, mistake.wrong, mistake.right) == (
+        *("numbers[0].variables", "is 3", "make it a table"),
+    )
+
+
+def test_there_are_not_too_many(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(TABLE + "".join(f"v{number} = 1\n" for number in range(65)))
+    assert (mistake.key, mistake.wrong) == ("variables", "has 65 variables")
