@@ -10,7 +10,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.staging.rounded import Agent, RoundedApi
+from sip_stager.staging.agent import Agent
+from sip_stager.staging.rounded import RoundedApi
 
 if TYPE_CHECKING:
     from rich.console import Console

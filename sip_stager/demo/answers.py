@@ -11,6 +11,8 @@ from aiohttp import web
 if TYPE_CHECKING:
     from sip_stager.demo.behaviour import Behaviour
 
+PUBLISHED = 3
+"""The version of each agent that was published last."""
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -26,6 +28,19 @@ def wrong_fields(asked: dict[str, Any]) -> list[dict[str, str]]:
     if not isinstance(asked.get("dynamic_variables_values", {}), dict):
         wrong.append({"field": "dynamic_variables_values", "message": "Must be an object"})
     return wrong
+
+
+def agent_record(agent_id: str, version: int, variables: dict[str, str]) -> dict[str, Any]:
+    """Write an agent's record, with what no log should show in it."""
+    return {
+        "id": agent_id,
+        "version": version,
+        "name": f"Agent {agent_id[:8]}",
+        "language": "fr-FR",
+        "base_prompt": "You are a secret prompt.",
+        "states": [{"variables": [], "tools": [{"headers": {"Authorization": "Bearer secret"}}]}],
+        "variables": [{"name": name, "type": type_} for name, type_ in variables.items()],
+    }
 
 
 def success(status: int, data: dict[str, Any], message: str = "OK") -> web.Response:

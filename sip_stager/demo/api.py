@@ -23,7 +23,15 @@ from aiohttp import web
 from pydantic import TypeAdapter
 
 from sip_stager.demo import faults
-from sip_stager.demo.answers import UUID, failure, refusal, success, wrong_fields
+from sip_stager.demo.answers import (
+    PUBLISHED,
+    UUID,
+    agent_record,
+    failure,
+    refusal,
+    success,
+    wrong_fields,
+)
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
 
@@ -111,7 +119,7 @@ class FakeApi:
             case "POST", ["v1", "calls", call_id, "terminate"] if call_id in self._calls:
                 return self._terminate(call_id)
             case "GET", ["v1", "agents", agent_id]:
-                return self._agent(agent_id)
+                return self._agent(agent_id, request.query.get("version", str(PUBLISHED)))
             case _:
                 return failure(404, "Not found")
 
@@ -171,14 +179,12 @@ class FakeApi:
         self._calls[call_id].terminated = True
         return success(200, {"call_id": call_id}, "Call terminated")
 
-    def _agent(self, agent_id: str) -> web.StreamResponse:
+    def _agent(self, agent_id: str, version: str) -> web.StreamResponse:
         if (behaviour := self._behaviour(agent_id)).status != 201:
             return refusal(behaviour)
-        if not UUID.fullmatch(agent_id):
+        if not UUID.fullmatch(agent_id) or version not in map(str, range(1, PUBLISHED + 1)):
             return failure(404, "Agent not found")
-        name = f"Agent {agent_id[:8]}"
-        shown = {"id": agent_id, "version": 3, "name": name, "language": "fr-FR", "variables": []}
-        return success(200, shown)
+        return success(200, agent_record(agent_id, int(version), behaviour.variables))
 
     async def _manage(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_fake/behaviours" and request.method == "PUT":

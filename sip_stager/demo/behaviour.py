@@ -49,3 +49,5 @@ class Behaviour(BaseModel):
     poll_failures: int = 0
     poll_status: int = 503
     fault: Fault = ""
+    variables: dict[str, str] = {}
+    """Those that the agent declares: the type of each by its name."""

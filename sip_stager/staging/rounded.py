@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from sip_stager.staging.agent import read_agent
 from sip_stager.staging.answers import (
     error_words,
     is_token,
@@ -30,19 +30,11 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from sip_stager.ports import Call
+    from sip_stager.staging.agent import Agent
     from sip_stager.staging.phases import Phases
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
 _JSON = httpx.Headers({"Content-Type": "application/json"})
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """What is worth showing of an agent; the rest of its record may hold credentials."""
-
-    name: str
-    version: str
-    language: str
 
 
 class RoundedApi:
@@ -135,13 +127,11 @@ class RoundedApi:
             return self._shown(status)
         return Nonsense("the API's answer has no status", 200)
 
-    async def agent(self, agent_id: str) -> Agent | Failure:
-        """Fetch the latest published version of an agent."""
-        data = await self._data("GET", httpx.URL(f"{self._agents}{agent_id}"), {})
-        if not isinstance(data, dict):
-            return data
-        shown = (self._shown(str(data.get(name, ""))) for name in ("name", "version", "language"))
-        return Agent(*shown)
+    async def agent(self, agent_id: str, version: int | None = None) -> Agent | Failure:
+        """Fetch a version of an agent, or the one that was published last."""
+        asked = f"?version={version}" if version else ""
+        data = await self._data("GET", httpx.URL(f"{self._agents}{agent_id}{asked}"), {})
+        return read_agent(data, self._shown) if isinstance(data, dict) else data
 
     async def _data(
         self, method: str, url: httpx.URL, phases: Phases, body: bytes = b""

@@ -81,6 +81,18 @@ async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None
         assert (await client.get(path)).status_code == 404
 
 
+async def test_an_agent_has_three_versions_and_declares_variables(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    fake.by[AGENT] = Behaviour(variables={"vip": "boolean"})
+    for query, version in (("", 3), ("?version=2", 2)):
+        shown = (await client.get(f"/v1/agents/{AGENT}{query}")).json()["data"]
+        assert (shown["version"], shown["variables"]) == (
+            *(version, [{"name": "vip", "type": "boolean"}]),
+        )
+    assert (await client.get(f"/v1/agents/{AGENT}?version=4")).status_code == 404
+
+
 async def test_wrong_fields_are_named(client: httpx.AsyncClient) -> None:
     refused = await _stage(
         client, to_number="+33", agent_id="nobody", dynamic_variables_values=["x"]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.staging.agent import Agent
 from sip_stager.staging.outcome import Nonsense, OverTime, Refused, Staged, Unreachable
-from sip_stager.staging.rounded import Agent
 
 if TYPE_CHECKING:
     from sip_stager.demo.api import FakeApi
@@ -126,7 +126,16 @@ async def test_the_key_is_masked_where_the_api_repeats_it(
 async def test_an_agent_is_fetched_with_what_is_worth_showing(
     client: RoundedApi, call: Call
 ) -> None:
-    assert await client.agent(call.agent_id) == Agent("Agent 411b82c8", "3", "fr-FR")
+    assert await client.agent(call.agent_id) == Agent("Agent 411b82c8", "3", "fr-FR", {})
+
+
+async def test_an_agent_says_which_variables_it_declares(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(variables={"vip": "boolean", "born": "date"})
+    agent = await client.agent(call.agent_id, 2)
+    assert agent == Agent("Agent 411b82c8", "2", "fr-FR", {"vip": "boolean", "born": "date"})
+    assert await client.agent(call.agent_id, 4) == Refused(404, "Agent not found")
 
 
 async def test_an_agent_that_is_not_there_is_a_refusal(client: RoundedApi) -> None:
