@@ -115,6 +115,8 @@ class Application:
             transactions=lambda: self.transactions,
             tcp_connections=lambda: self._edge.connections,
             api_requests=lambda: self._api.requests,
+            breaker_state=lambda: self._staging.breaker_state,
+            rate_limit_remaining=lambda: self._api.rate_limit.remaining,
             limits=self._settings.limits.model_dump(
                 include={"transactions", "calls_staging", "connections"}
             ),

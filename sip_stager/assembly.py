@@ -16,6 +16,8 @@ from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
+from sip_stager.staging.breaker import BreakerRules
+from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 from sip_stager.transaction.base import Surroundings
@@ -80,7 +82,19 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
     """Make the stager."""
     wanted = settings.api
     return Staging(
-        api, notify, mode=wanted.mode, poll_first=wanted.poll_first, poll_most=wanted.poll_most
+        api,
+        notify,
+        mode=wanted.mode,
+        poll_first=wanted.poll_first,
+        poll_most=wanted.poll_most,
+        retries=Retries(wanted.retries, wanted.retry_pause, wanted.retry_ambiguous),
+        breaker=BreakerRules(
+            wanted.breaker_share,
+            wanted.breaker_window,
+            wanted.breaker_least,
+            wanted.breaker_pause,
+            wanted.breaker_pause_most,
+        ),
     )
 
 

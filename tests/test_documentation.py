@@ -22,6 +22,8 @@ def served() -> set[str]:
         transactions=dict,
         tcp_connections=dict,
         api_requests=dict,
+        breaker_state=str,
+        rate_limit_remaining=lambda: None,
         limits={},
         log_lines_dropped=lambda: 0,
         worst_lag=lambda: 0.0,

@@ -99,7 +99,25 @@ class Api(Table):
     poll_most: Seconds = 1.0
     """... to this."""
     connections: Count = 1000
-    """Connections to the API at most, and so requests at a time; past them calls wait their turn."""
+    """Connections to the API at most, and so requests at a time: past them calls queue."""
+    retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
+    """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503."""
+    retry_pause: Seconds = 0.2
+    """Seconds before each of them, where no Retry-After asks for more."""
+    retry_ambiguous: Annotated[bool, Field(strict=True)] = False
+    """Whether to try again too where the API may have staged the call: a second staging is a
+    second call."""
+    breaker_share: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.5
+    """The share of calls that the API failed which opens the circuit breaker: no call waits for
+    the API then."""
+    breaker_window: Seconds = 10.0
+    """Seconds that are looked back on for it."""
+    breaker_least: Count = 20
+    """Calls within the window below which it stays closed, whatever became of them."""
+    breaker_pause: Seconds = 5.0
+    """Seconds until one call tries the API again; they double with each that fails ..."""
+    breaker_pause_most: Seconds = 60.0
+    """... to this."""
     warm_connections: Annotated[int, Field(strict=True, ge=0)] = 4
     """Connections opened before the first call, so that it does not pay for TLS."""
     body_most: Annotated[int, Field(strict=True, ge=1024)] = 65536
@@ -116,6 +134,17 @@ class Api(Table):
             raise refused(
                 f"is {most:g}, less than poll_first = {first:g}",
                 "write a poll_most that is at least poll_first",
+            )
+        return most
+
+    @field_validator("breaker_pause_most")
+    @classmethod
+    def _not_below_pause(cls, most: float, info: ValidationInfo) -> float:
+        pause = info.data.get("breaker_pause")
+        if pause is not None and most < pause:
+            raise refused(
+                f"is {most:g}, less than breaker_pause = {pause:g}",
+                "write a breaker_pause_most that is at least breaker_pause",
             )
         return most
 

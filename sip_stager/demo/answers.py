@@ -68,6 +68,7 @@ def failure(
 def refusal(behaviour: Behaviour, status: int = 0) -> web.Response:
     """Answer with the error that a behaviour asks for, or with another status and its words."""
     response = failure(status or behaviour.status, behaviour.message, bare=behaviour.bare)
+    response.headers.update(behaviour.headers)
     if behaviour.retry_after:
         response.headers["Retry-After"] = behaviour.retry_after
     return response

@@ -135,11 +135,13 @@ class FakeApi:
             return failure(422, "Validation failed", wrong)
         call_id = self._remember(asked, behaviour)
         await self._hold(behaviour, sync=request.query_string == "sync=true")
+        if behaviour.status == 201 and behaviour.fault:
+            return await faults.answer(request, behaviour.fault, call_id)
         if behaviour.status != 201:
             return refusal(behaviour)
-        if behaviour.fault:
-            return await faults.answer(request, behaviour.fault, call_id)
-        return success(201, {"call_id": call_id}, "Call staged successfully")
+        response = success(201, {"call_id": call_id}, "Call staged successfully")
+        response.headers.update(behaviour.headers)
+        return response
 
     async def _hold(self, behaviour: Behaviour, *, sync: bool) -> None:
         if wait := behaviour.latency + (behaviour.delay if sync else 0.0):

@@ -33,8 +33,9 @@ class Behaviour(BaseModel):
     request is held so long, an asynchronous one is answered at once and polled.  ``latency`` is
     added before the answer of either kind, polls included.  ``status`` other than 201 is an
     error with the documented body, in which ``message`` stands; ``bare`` sends the inner object
-    alone.  ``becomes`` is what the call is once ``delay`` is over.  The first ``poll_failures``
-    polls are answered ``poll_status``.  ``fault`` is for the staging request alone.
+    alone.  ``headers`` are added to the answer, an error or not.  ``becomes`` is what the call is
+    once ``delay`` is over.  The first ``poll_failures`` polls are answered ``poll_status``.
+    ``fault`` is for the staging request alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Behaviour(BaseModel):
     message: str = "An error occurred while processing your request"
     bare: bool = False
     retry_after: str = ""
+    headers: dict[str, str] = {}
     becomes: str = "staged"
     poll_failures: int = 0
     poll_status: int = 503

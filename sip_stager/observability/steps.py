@@ -75,15 +75,8 @@ def step(event: Event, caller_tag: bytes, shown: Callable[[str], str]) -> Step |
     match event:
         case MessageReceived() | MessageSent():
             return _message(event, caller_tag, shown)
-        case StagingStarted():
-            return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
-        case StagingPolled():
-            return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
-        case StagingRetried():
-            what = event.http_status or event.outcome
-            return Step(Column.PROXY, Column.PROXY, f"{what}, again in {event.wait:g} s", "yellow")
-        case StagingEnded():
-            return _staging_ended(event)
+        case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
+            return _staging(event)
         case CallRefused():
             text = printable(shown(f"{event.cause}: {event.text}"))
             return Step(Column.PROXY, Column.PROXY, text, "red")
@@ -143,6 +136,19 @@ def _style(message: Request | Response) -> str:
     return "green" if message.status < 300 else "red"
 
 
+def _staging(event: StagingStarted | StagingPolled | StagingRetried | StagingEnded) -> Step:
+    match event:
+        case StagingStarted():
+            return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
+        case StagingPolled():
+            return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
+        case StagingRetried():
+            what = event.http_status or event.outcome
+            return Step(Column.PROXY, Column.PROXY, f"{what}: again in {event.wait:g} s", "yellow")
+        case StagingEnded():
+            return _staging_ended(event)
+
+
 def _staging_ended(event: StagingEnded) -> Step:
     if event.outcome == "staged":
         text = f"{event.http_status} staged {printable(event.call_id)}"
@@ -151,7 +157,7 @@ def _staging_ended(event: StagingEnded) -> Step:
         text = f"{event.http_status} {event.outcome}"
         return Step(Column.API, Column.PROXY, text, "red")
     if event.outcome == "breaker_open":
-        return Step(Column.PROXY, Column.PROXY, "the breaker is open: not staged", "red")
+        return Step(Column.PROXY, Column.PROXY, "not staged", "red")
     return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any, TypeGuard
 
 TEXT_MOST = 200  # characters of a stranger's words that are kept
@@ -48,13 +47,22 @@ def printable(text: str) -> str:
     )
 
 
-def retry_after(value: str | None) -> int | None:
-    """Read Retry-After (RFC 9110 10.2.3), seconds or a date; None where it makes no sense."""
+def retry_after(value: str | None, wall: float) -> int | None:
+    """Read Retry-After (RFC 9110 10.2.3), seconds or a date; None where it makes no sense.
+
+    ``wall`` is the time of day, in seconds since 1970.
+    """
     if value is None:
         return None
     if value.isascii() and value.isdigit():
         return int(value[:9])
+    date = timestamp(value)
+    return None if date is None else max(0, round(date - wall))
+
+
+def timestamp(value: str) -> float | None:
+    """Read a date of HTTP (RFC 9110 5.6.7) as seconds since 1970; None where it is none."""
     try:
-        return max(0, round(parsedate_to_datetime(value).timestamp() - time()))
+        return parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -40,11 +40,15 @@ class OverTime:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """No whole answer came: name look-up, TCP, TLS, or a connection that broke."""
+    """No whole answer came: name look-up, TCP, TLS, or a connection that broke.
+
+    ``sent`` tells that the API may have got the request.
+    """
 
     word: ClassVar = "unreachable"
     text: str
     http_status: int = 0
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,15 @@ class Nonsense:
     """An answer of success that is of no use."""
 
     word: ClassVar = "nonsense"
+    text: str
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerOpen:
+    """The API has failed for so many calls that it is left alone for a while."""
+
+    word: ClassVar = "breaker_open"
     text: str
     http_status: int = 0
 
@@ -84,4 +97,4 @@ class OwnMistake:
 
 
 Failure = Refused | OverTime | Unreachable | Nonsense
-Outcome = Staged | Failure | Cancelled | Stopping | OwnMistake
+Outcome = Staged | Failure | BreakerOpen | Cancelled | Stopping | OwnMistake

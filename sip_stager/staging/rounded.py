@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -23,6 +24,7 @@ from sip_stager.staging.answers import (
 )
 from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.outcome import Failure, Nonsense, OverTime, Refused, Staged, Unreachable
+from sip_stager.staging.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     import ssl
@@ -42,7 +44,8 @@ class RoundedApi:
 
     ``connections`` is the most that are open at once, ``body_most`` the most of an answer that
     is read, in bytes.  Certificates are verified against certifi's list, or the one that the
-    environment's ``SSL_CERT_FILE`` names, unless ``tls`` brings another.
+    environment's ``SSL_CERT_FILE`` names, unless ``tls`` brings another.  ``rate_limit`` is what
+    the answers said of it; to keep to it is up to who sends.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class RoundedApi:
             httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
         )
         self._key = key
+        self.rate_limit = RateLimit()
         self._transport = HttpTransport(
             tls=tls or httpx.create_ssl_context(),
             headers={
@@ -140,6 +144,7 @@ class RoundedApi:
         response = await self._send(method, url, phases, body)
         if isinstance(response, Unreachable):
             return response
+        self.rate_limit.heard(response.status_code, response.headers.raw, perf_counter(), time())
         answer = json_object(response.content)
         if not response.is_success:
             return self._refused(response, answer)
@@ -160,6 +165,8 @@ class RoundedApi:
         )
         try:
             return await self._transport.handle_async_request(request)
+        except httpx.ConnectError as error:
+            return Unreachable(str(error), sent=False)
         except httpx.TransportError as error:
             return Unreachable(str(error))
 
@@ -169,7 +176,7 @@ class RoundedApi:
             return OverTime(f"the API gave up: {text}", 408)
         if response.is_redirect:
             text = "redirects are not followed; set api.base_url to where the API is now"
-        after = retry_after(response.headers.get("Retry-After"))
+        after = retry_after(response.headers.get("Retry-After"), time())
         return Refused(response.status_code, text, after)
 
     def _shown(self, text: str) -> str:

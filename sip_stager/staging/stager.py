@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from time import perf_counter  # uvloop's clock has steps of a millisecond
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import structlog
 
-from sip_stager.events import StagingEnded, StagingPolled, StagingStarted
+from sip_stager.events import StagingEnded, StagingStarted
+from sip_stager.staging.attempts import Attempts
+from sip_stager.staging.breaker import Breaker, BreakerRules
 from sip_stager.staging.outcome import (
+    BreakerOpen,
     Cancelled,
     Failure,
+    Nonsense,
     Outcome,
     OverTime,
     OwnMistake,
     Refused,
     Staged,
     Stopping,
+    Unreachable,
 )
 from sip_stager.staging.policy import decide
+from sip_stager.staging.retry import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.events import Event
+    from sip_stager.events import BreakerState, Event
     from sip_stager.ports import Call, Decision, Notify
+    from sip_stager.staging.attempts import Mode
     from sip_stager.staging.phases import Phases
     from sip_stager.staging.rounded import RoundedApi
 
 log = structlog.get_logger()
 
 _STOPPING = "stopping"
-_CLAIMED = frozenset({"ringing", "in_progress", "connected"})
-_OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redirection_completed"})
+_OUR_SIDE = frozenset({"queue", "rate_limit", "retry_wait"})  # phases that do not touch the API
+_RETRIES = Retries()
+_BREAKER = BreakerRules()
 
 
 class Staging:
@@ -41,6 +50,7 @@ class Staging:
 
     ``mode`` "sync" is one request that the API holds until the call is staged; "async" polls,
     the first time after ``poll_first`` seconds, then at doubling intervals up to ``poll_most``.
+    All of it, ``retries`` included, happens within the call's deadline.
     """
 
     def __init__(
@@ -48,15 +58,16 @@ class Staging:
         api: RoundedApi,
         notify: Notify,
         *,
-        mode: Literal["sync", "async"] = "sync",
+        mode: Mode = "sync",
         poll_first: float = 0.1,
         poll_most: float = 1.0,
+        retries: Retries = _RETRIES,
+        breaker: BreakerRules = _BREAKER,
     ) -> None:
-        self._api = api
         self._notify = notify
         self._mode = mode
-        self._poll_first = poll_first
-        self._poll_most = poll_most
+        self._attempts = Attempts(api, self._report, mode, poll_first, poll_most, retries)
+        self._breaker = Breaker(breaker, self._report)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -64,6 +75,11 @@ class Staging:
     def waiting(self) -> int:
         """How many calls are being staged."""
         return len(self._tasks)
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        """Whether calls are let through to the API."""
+        return self._breaker.state
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> asyncio.Task[None]:
         """Call ``done`` later, once, within the call's deadline; never after ``cancel()``.
@@ -87,7 +103,6 @@ class Staging:
         began = perf_counter()
         phases: Phases = {}
         outcome: Outcome = Cancelled()
-        self._report(StagingStarted(call, self._mode))
         try:
             outcome = await self._within_deadline(call, phases)
         except asyncio.CancelledError as cancelled:
@@ -104,37 +119,25 @@ class Staging:
         except Exception:
             log.exception("staging_result_failed", sip_call_id=call.sip_call_id)
 
-    async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure:
+    async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure | BreakerOpen:
+        now = perf_counter()
+        ticket = self._breaker.admit(now)
+        if ticket is None:
+            pause = self._breaker.opens_in(now)
+            until = f"for {pause:.1f} s more" if pause else "but for one call that tries it"
+            return BreakerOpen(f"the API failed too often; it is left alone {until}")
+        self._report(StagingStarted(call, self._mode))
+        outcome: Staged | Failure | None = None
+        deadline = self._loop.time() + call.deadline
         try:
-            async with asyncio.timeout(call.deadline):
-                if self._mode == "sync":
-                    return await self._api.stage(call, phases, sync=True)
-                return await self._asynchronously(call, phases)
+            async with asyncio.timeout_at(deadline):
+                again = partial(self._breaker.valid, ticket)
+                outcome = await self._attempts.stage(call, phases, deadline, again)
         except TimeoutError:
-            return OverTime(f"the API did not stage the call within {call.deadline:g} s")
-
-    async def _asynchronously(self, call: Call, phases: Phases) -> Staged | Failure:
-        staged = await self._api.stage(call, phases, sync=False)
-        if not isinstance(staged, Staged):
-            return staged
-        pause = self._poll_first
-        while True:
-            await self._wait(pause, phases)
-            answer = await self._api.status(staged.call_id, phases)
-            if isinstance(answer, str):
-                self._report(StagingPolled(call, staged.call_id, answer))
-            if (failure := _failure(answer)) or answer == "staged":
-                return failure or staged
-            pause = min(2 * pause, self._poll_most)
-            if isinstance(answer, Refused) and answer.retry_after:
-                pause = max(pause, answer.retry_after)
-
-    async def _wait(self, pause: float, phases: Phases) -> None:
-        began = perf_counter()
-        try:
-            await asyncio.sleep(pause)
+            outcome = OverTime(f"the API did not stage the call within {call.deadline:g} s")
         finally:
-            phases["poll"] = phases.get("poll", 0.0) + perf_counter() - began
+            self._breaker.ended(ticket, perf_counter(), failed=_failed(outcome, phases))
+        return outcome
 
     def _report(self, event: Event) -> None:
         try:
@@ -143,15 +146,19 @@ class Staging:
             log.exception("notify_failed", notified=type(event).__name__)
 
 
-def _failure(answer: str | Failure) -> Refused | None:
-    """Tell whether a poll's answer ends the waiting; what may pass is asked again."""
-    match answer:
-        case str() if answer in _CLAIMED:
-            return Refused(200, f"somebody else has taken the staged call: it is {answer}")
-        case str() if answer in _OVER:
-            return Refused(200, f"the call ended before it was staged: it is {answer}")
-        case Refused(http_status=status) if status < 500 and status != 429:
-            return answer
+def _failed(outcome: Staged | Failure | None, phases: Phases) -> bool | None:
+    """Tell the breaker whether the API failed; None where the call never came to it.
+
+    An API that says no is well: a wrong key or an unknown agent is its operator's business, and
+    too many requests are the rate limit's.
+    """
+    match outcome:
+        case OverTime() | Unreachable() | Nonsense():
+            return True if phases.keys() - _OUR_SIDE else None
+        case Refused(http_status=status):
+            return status >= 500 if phases.keys() - _OUR_SIDE else None
+        case Staged():
+            return False
     return None
 
 

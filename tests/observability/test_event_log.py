@@ -7,6 +7,7 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from sip_stager.events import (
+    BreakerMoved,
     CallEnded,
     CallRefused,
     InviteForwarded,
@@ -106,7 +107,26 @@ def test_an_upstream_out_of_reach_is_a_warning() -> None:
 
 def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
     for line in Written().take(*EVERYTHING):
+        if line["event"] == "breaker_open":
+            continue  # it is of no one call
         assert line.get("sip_call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
+
+
+def test_the_breaker_leaves_a_line_whenever_it_moves() -> None:
+    opened, trying, closed = Written().take(
+        BreakerMoved("open", 20, 12, 5.0),
+        BreakerMoved("half_open", 0, 0, 0.0),
+        BreakerMoved("closed", 0, 0, 0.0),
+    )
+    assert opened == {
+        "event": "breaker_open",
+        "level": "warning",
+        "calls": 20,
+        "failures": 12,
+        "pause_seconds": 5.0,
+    }
+    assert (trying["event"], trying["level"]) == ("breaker_half_open", "info")
+    assert (closed["event"], closed["level"]) == ("breaker_closed", "info")
 
 
 def test_numbers_are_masked_everywhere() -> None:

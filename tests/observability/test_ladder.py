@@ -14,6 +14,7 @@ from sip_stager.events import (
     MessageSent,
     StagingEnded,
     StagingPolled,
+    StagingRetried,
     StagingStarted,
 )
 from sip_stager.observability import ladder
@@ -136,6 +137,9 @@ def test_what_comes_again_is_marked() -> None:
     [
         (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ───│"),
         (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ──────│"),
+        (StagingRetried(CALL, "refused", 429, 1.0), " 429: again in 1 s"),
+        (StagingRetried(CALL, "unreachable", 0, 0.2), " unreachable: again in 0.2 s"),
+        (StagingEnded(CALL, "breaker_open", 0.0, {}), " not staged"),
         (StagingEnded(CALL, "unreachable", 0.1, {}), "── closed: unreachable ──▶│"),
         (CallRefused(SIP_CALL_ID, "c", 503, "over_time", "in 4 s", 4.0), " over_time: in 4 s"),
     ],

@@ -102,7 +102,7 @@ async def test_an_api_that_is_not_there_is_unreachable(
     base_url: str, words: str, call: Call
 ) -> None:
     async with RoundedApi(base_url, SecretStr(KEY)) as client:
-        assert await client.stage(call, {}, sync=True) == Unreachable(words)
+        assert await client.stage(call, {}, sync=True) == Unreachable(words, sent=False)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
         outcome = await client.stage(call, {}, sync=True)
     await fake.close()
     words = "the TLS certificate of 127.0.0.1 is not valid: self-signed certificate"
-    assert outcome == Unreachable(words)
+    assert outcome == Unreachable(words, sent=False)
     assert fake.stats.requests == 0
 
 

@@ -12,7 +12,15 @@ import pytest
 from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour, Fault
-from sip_stager.staging import connection, connector, http_transport, pool, rounded, stager
+from sip_stager.staging import (
+    attempts,
+    connection,
+    connector,
+    http_transport,
+    pool,
+    rounded,
+    stager,
+)
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Call, Decision
 
 KEY = "key-that-nobody-may-see"
-ROOM = (connection, connector, http_transport, pool, rounded, stager)
+ROOM = (attempts, connection, connector, http_transport, pool, rounded, stager)
 OURS = {module.__name__ for module in ROOM}
 
 

@@ -1,0 +1,131 @@
+"""A circuit breaker: an API that fails is left alone for a while; pure, time is an argument.
+
+Closed, it counts what came of calls in a sliding window.  Once enough of them failed it opens, and
+no call touches the API.  After a pause it is half open: one call at a time is let through to try;
+if that goes well it closes, else it opens again for twice as long.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip_stager.events import BreakerMoved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.events import BreakerState
+
+_SLICES = 10  # of the window; memory and time do not grow with the calls in it
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """``share`` of failures among ``least`` calls or more within ``window`` seconds opens it.
+
+    It stays open for ``pause`` seconds, doubled with each try that fails, up to ``pause_most``.
+    """
+
+    share: float = 0.5
+    window: float = 10.0
+    least: int = 20
+    pause: float = 5.0
+    pause_most: float = 60.0
+
+
+class Breaker:
+    """Lets calls through or not; ``moved`` is told of each change of its state.
+
+    Times are in seconds on any clock that never goes back.
+    """
+
+    def __init__(self, rules: BreakerRules, moved: Callable[[BreakerMoved], None]) -> None:
+        self._rules = rules
+        self._moved = moved
+        self._window = _Window(rules.window)
+        self._pause = rules.pause
+        self._until = 0.0
+        self._trying = False
+        self._era = 0
+        self.state: BreakerState = "closed"
+
+    def admit(self, now: float) -> int | None:
+        """Give a ticket to hand back with what came of the call, or None: leave the API alone."""
+        if self.state == "closed":
+            return self._era
+        if self._trying or now < self._until:
+            return None
+        if self.state == "open":
+            self._move("half_open")
+        self._trying = True
+        return self._era
+
+    def valid(self, ticket: int) -> bool:
+        """Tell whether nothing has changed since the ticket was given."""
+        return ticket == self._era
+
+    def opens_in(self, now: float) -> float:
+        """Give the seconds until a call is let through again to try."""
+        return max(0.0, self._until - now)
+
+    def ended(self, ticket: int, now: float, *, failed: bool | None) -> None:
+        """Take note of a call; None says that it taught nothing: its caller hung up, say.
+
+        A call that was let through before the state last changed teaches nothing, either.
+        """
+        if ticket != self._era:
+            return
+        if self.state == "half_open":
+            self._tried(now, failed=failed)
+        elif failed is not None:
+            self._window.add(now, failed=failed)
+            if failed and self._too_many():
+                self._open(now, self._rules.pause)
+
+    def _too_many(self) -> bool:
+        calls, failures = self._window.totals()
+        return calls >= self._rules.least and failures >= self._rules.share * calls
+
+    def _tried(self, now: float, *, failed: bool | None) -> None:
+        self._trying = False
+        if failed:
+            self._open(now, min(2 * self._pause, self._rules.pause_most))
+        elif failed is not None:
+            self._move("closed")
+
+    def _open(self, now: float, pause: float) -> None:
+        self._pause = pause
+        self._until = now + pause
+        self._move("open", pause)
+
+    def _move(self, state: BreakerState, pause: float = 0.0) -> None:
+        calls, failures = self._window.totals()
+        self._window.clear()
+        self._era += 1
+        self.state = state
+        self._moved(BreakerMoved(state, calls, failures, pause))
+
+
+class _Window:
+    """Calls and failures of the last ``length`` seconds, a tenth of it more or less."""
+
+    def __init__(self, length: float) -> None:
+        self._length = length
+        self._slices: deque[list[float]] = deque()  # each: since when, calls, failures
+
+    def add(self, now: float, *, failed: bool) -> None:
+        slices = self._slices
+        if not slices or now - slices[-1][0] >= self._length / _SLICES:
+            slices.append([now, 0, 0])
+            while now - slices[0][0] > self._length:
+                slices.popleft()
+        slices[-1][1] += 1
+        slices[-1][2] += failed
+
+    def totals(self) -> tuple[int, int]:
+        return int(sum(one[1] for one in self._slices)), int(sum(one[2] for one in self._slices))
+
+    def clear(self) -> None:
+        self._slices.clear()

@@ -1,0 +1,49 @@
+"""Whether a staging that failed is tried again; pure.
+
+A second staging is a second call, with an agent who waits for nobody.  So only what the API has
+surely not taken up is tried again, unless the operator says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sip_stager.staging.outcome import Failure, OverTime, Refused, Unreachable
+
+LEAST_LEFT = 0.3  # seconds; what a staging takes, so with less the agent would wait in vain
+
+
+def fits(wait: float, left: float) -> bool:
+    """Tell whether there is time for a staging after a wait, both in seconds."""
+    return wait + LEAST_LEFT <= left
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often (``most``) and after how many seconds (``pause``) a staging is tried again.
+
+    ``ambiguous``: also where the API may have staged the call, and only its answer is missing.
+    """
+
+    most: int = 2
+    pause: float = 0.2
+    ambiguous: bool = False
+
+    def wait(self, failure: Failure, attempts: int, left: float) -> float | None:
+        """Give the seconds to wait before the next attempt, None to give up.
+
+        ``attempts`` were made, and ``left`` seconds remain until the call's deadline.
+        """
+        if attempts > self.most or not self._repeatable(failure):
+            return None
+        asked = failure.retry_after if isinstance(failure, Refused) else None
+        wait = max(self.pause, asked or 0)
+        return wait if fits(wait, left) else None
+
+    def _repeatable(self, failure: Failure) -> bool:
+        match failure:
+            case Unreachable(sent=False) | Refused(http_status=429 | 503):
+                return True
+            case Unreachable() | OverTime() | Refused(http_status=500 | 502 | 504):
+                return self.ambiguous
+        return False

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.staging.outcome import Failure, Nonsense, OverTime, Refused, Unreachable
+from sip_stager.staging.retry import LEAST_LEFT, Retries, fits
+
+RETRIES = Retries(most=2, pause=0.2)
+AMBIGUOUS = Retries(most=2, pause=0.2, ambiguous=True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "wait", "ambiguous"),
+    [
+        (Unreachable("no name", sent=False), 0.2, 0.2),
+        (Unreachable("closed before any answer"), None, 0.2),
+        (OverTime("the API gave up", 408), None, 0.2),
+        (Nonsense("no call_id", 201), None, None),
+        (Refused(200, "it is ringing"), None, None),
+        (Refused(302, "redirects are not followed"), None, None),
+        (Refused(400, "no"), None, None),
+        (Refused(401, "no"), None, None),
+        (Refused(403, "no", 1), None, None),
+        (Refused(404, "no"), None, None),
+        (Refused(422, "no"), None, None),
+        (Refused(429, "slow down"), 0.2, 0.2),
+        (Refused(429, "slow down", 0), 0.2, 0.2),
+        (Refused(429, "slow down", 1), 1, 1),
+        (Refused(429, "slow down", 999_999_999), None, None),
+        (Refused(500, "oh", 1), None, 1),
+        (Refused(502, "oh"), None, 0.2),
+        (Refused(503, "oh"), 0.2, 0.2),
+        (Refused(503, "oh", 3), 3, 3),
+        (Refused(503, "oh", 4), None, None),
+        (Refused(504, "oh"), None, 0.2),
+    ],
+)
+def test_what_the_api_has_surely_not_taken_up_is_tried_again(
+    failure: Failure, wait: float | None, ambiguous: float | None
+) -> None:
+    assert RETRIES.wait(failure, 1, 4.0) == wait
+    assert AMBIGUOUS.wait(failure, 1, 4.0) == ambiguous
+
+
+@pytest.mark.parametrize(("most", "attempts"), [(0, 0), (1, 1), (2, 2), (5, 5)])
+def test_the_attempts_are_bounded(most: int, attempts: int) -> None:
+    retries, failure = Retries(most=most, pause=0.1), Refused(503, "oh")
+    waits = [retries.wait(failure, made, 99.0) for made in range(1, 9)]
+    assert waits == [0.1] * attempts + [None] * (8 - attempts)
+
+
+def test_nothing_is_tried_that_could_not_end_in_time() -> None:
+    failure = Unreachable("refused", sent=False)
+    assert RETRIES.wait(failure, 1, 0.2 + LEAST_LEFT) == 0.2
+    assert RETRIES.wait(failure, 1, 0.19 + LEAST_LEFT) is None
+    assert RETRIES.wait(failure, 1, -1.0) is None
+    assert fits(1.0, 1.0 + LEAST_LEFT)
+    assert not fits(1.0, 1.0)
