@@ -18,7 +18,10 @@ def check(
     config: ConfigOption,
     *,
     online: Annotated[
-        bool, typer.Option("--online", help="Also fetch each mapped agent from the API.")
+        bool,
+        typer.Option(
+            "--online", help="Also fetch each mapped agent from the API, and compare variables."
+        ),
     ] = False,
     every: Annotated[
         bool, typer.Option("--all", help=f"Show all numbers, not only the first {SHOWN}.")
@@ -31,7 +34,8 @@ def check(
 
     **Example:** `ROUNDED_API_KEY=... sip-stager check --config sip_stager.toml --online`
 
-    **Exit codes:** 0 all is well; 1 an agent could not be fetched (`--online`); 2 the settings
+    **Exit codes:** 0 all is well; 1 an agent could not be fetched, or a variable
+    does not fit it (`--online`); 2 the settings
     are wrong, and stderr has the line and the key of each mistake, what is wrong and what would
     be right.
     """
@@ -41,8 +45,8 @@ def check(
     for line in effective(settings):
         console.print(line, soft_wrap=True)
     _show_numbers(console, settings, every=every)
-    if online and not check_agents(settings, console):
-        typer.echo("Some agents could not be fetched: see the table.", err=True)
+    if online and (complaints := check_agents(settings, console)):
+        typer.echo("\n".join(complaints), err=True)
         raise typer.Exit(1)
     console.print(_verdict(settings))
 

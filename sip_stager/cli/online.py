@@ -1,19 +1,21 @@
-"""Asking the API whether the agents of the settings exist."""
+"""Asking the API whether the agents of the settings exist, and what they want to be told."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from sip_stager.cli.declared import AgentKey, mapped, mismatches
 from sip_stager.staging.agent import Agent
 from sip_stager.staging.rounded import RoundedApi
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from sip_stager.config import Settings
@@ -21,28 +23,48 @@ if TYPE_CHECKING:
 _AT_ONCE = 8  # questions under way: quick for a few hundred agents, gentle on the API's limits
 _PATIENCE = 10.0  # seconds for one agent
 _BODY_MOST = 4 * 1024 * 1024  # bytes; an agent's record holds its prompts
+_SHOWN = 50  # variables that do not fit
 
 
-def check_agents(settings: Settings, console: Console) -> bool:
-    """Fetch each mapped agent once, print a table, and tell whether all of them are there."""
-    numbers = Counter(str(row.agent) for row in settings.numbers)
+def check_agents(settings: Settings, console: Console) -> tuple[str, ...]:
+    """Fetch each mapped agent once, print what they are, and give what is wrong, in words."""
+    numbers = mapped(settings)
     answers = asyncio.run(_fetch(settings, list(numbers), console))
     table = Table(title="The agents, as the API knows them", title_justify="left", box=None)
-    for heading in ("agent", "numbers", "name", "version", "language"):
+    for heading in ("agent", "numbers", "name", "version", "language", "variables"):
         table.add_column(heading, overflow="fold")
-    for agent_id, answer in answers.items():
-        count = str(numbers[agent_id])
-        if isinstance(answer, Agent):
-            table.add_row(
-                agent_id, count, Text(answer.name), Text(answer.version), Text(answer.language)
-            )
-        else:
-            table.add_row(agent_id, count, Text(answer, style="red"))
+    for key, answer in answers.items():
+        table.add_row(key[0], str(len(numbers[key])), *_cells(answer))
     console.print(table)
-    return all(isinstance(answer, Agent) for answer in answers.values())
+    agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
+    unfit = list(mismatches(settings, agents))
+    for line in unfit[:_SHOWN]:
+        console.print(line, style="red", soft_wrap=True)
+    if len(unfit) > _SHOWN:
+        console.print(f"... and {len(unfit) - _SHOWN} more")
+    return tuple(_complaints(all_there=len(agents) == len(answers), all_fit=not unfit))
 
 
-async def _fetch(settings: Settings, agents: list[str], console: Console) -> dict[str, Agent | str]:
+def _complaints(*, all_there: bool, all_fit: bool) -> Iterator[str]:
+    if not all_there:
+        yield "Some agents could not be fetched: see the table."
+    if not all_fit:
+        yield "Some variables do not fit their agents: see below the table."
+
+
+def _cells(answer: Agent | str) -> Iterator[Text]:
+    if isinstance(answer, str):
+        yield Text(answer, style="red")
+        return
+    declared = answer.variables or {}
+    variables = ", ".join(f"{name} ({type_})" for name, type_ in declared.items())
+    for text in (answer.name, answer.version, answer.language, variables):
+        yield Text(text)
+
+
+async def _fetch(
+    settings: Settings, agents: list[AgentKey], console: Console
+) -> dict[AgentKey, Agent | str]:
     """Return each agent, or in words why there is none."""
     free = asyncio.Semaphore(_AT_ONCE)
     api = RoundedApi(
@@ -55,9 +77,9 @@ async def _fetch(settings: Settings, agents: list[str], console: Console) -> dic
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("asking the API", total=len(agents))
 
-            async def ask(agent_id: str) -> Agent | str:
+            async def ask(key: AgentKey) -> Agent | str:
                 async with free:
-                    answer = await _ask(api, agent_id)
+                    answer = await _ask(api, key)
                 progress.advance(task)
                 return answer
 
@@ -65,10 +87,10 @@ async def _fetch(settings: Settings, agents: list[str], console: Console) -> dic
     return dict(zip(agents, answers, strict=True))
 
 
-async def _ask(api: RoundedApi, agent_id: str) -> Agent | str:
+async def _ask(api: RoundedApi, key: AgentKey) -> Agent | str:
     try:
         async with asyncio.timeout(_PATIENCE):
-            answer = await api.agent(agent_id)
+            answer = await api.agent(*key)
     except TimeoutError:
         return f"no answer within {_PATIENCE:g} s"
     if isinstance(answer, Agent):

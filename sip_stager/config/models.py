@@ -61,6 +61,9 @@ class Number(Table):
     """E.164 with its plus sign, or a name that is no number, as the trunk sends it."""
     agent: AgentId
     """The agent's id (a UUID)."""
+    version: Count | None = None
+    """The version of the agent that `check --online` compares variables with; staging takes the
+    one that was published last, whatever stands here."""
     variables: Variables = Field(default_factory=dict)
     """What the agent is told of a call to this number; these win over the trunk's."""
 

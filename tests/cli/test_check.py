@@ -128,6 +128,45 @@ async def test_online_names_each_agent_once(folder: Folder) -> None:
     assert [OTHER, "1", "Agent", OTHER[:8], "3", "fr-FR"] in lines(result)
 
 
+async def check_declared(folder: Folder, numbers: str, **declared: str) -> Result:
+    async with FakeApi(by={AGENT: Behaviour(variables=declared)}, key=KEY) as api:
+        of_trunk = '[[trunks]]\nvariables = { route = "${trunk}" }'
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        return await check_online(folder, text.replace("[[trunks]]", of_trunk) + numbers)
+
+
+async def test_online_takes_variables_that_the_agent_declares(folder: Folder) -> None:
+    numbers = 'variables = { vip = "yes", line = "${called}" }\n[variables]\nvip = "perhaps"\n'
+    declared = {"vip": "boolean", "line": "number", "route": "string"}
+    result = await check_declared(folder, numbers, **declared)
+    assert result.exit_code == 0, result.output
+    assert "vip (boolean), line (number), route (string)" in result.stdout
+
+
+async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder) -> None:
+    numbers = 'variables = { vip = "perhaps" }\n[variables]\nborn = "31/01/2026"\nbrand = 5\n'
+    result = await check_declared(folder, numbers, vip="boolean", born="date", brand="string")
+    assert result.exit_code == 1
+    declared = "it declares vip (boolean), born (date), brand (string)"
+    for line in (
+        '[variables]: born: "31/01/2026" is no date, as the agent declares it',
+        f'trunk "carrier": route: the agent does not declare it; {declared}',
+        'number +33612345678: vip: "perhaps" is no boolean, as the agent declares it',
+    ):
+        assert f"\n{line} (agent {AGENT})\n" in result.stdout
+    assert result.stdout.count(f"(agent {AGENT})") == 3
+    assert result.stderr.endswith("Some variables do not fit their agents: see below the table.\n")
+    assert "secret" not in result.output
+
+
+async def test_online_compares_with_the_version_that_the_mapping_names(folder: Folder) -> None:
+    declared = {"route": "string"}
+    assert (await check_declared(folder, "version = 2\n", **declared)).exit_code == 0
+    result = await check_declared(folder, "version = 9\n", **declared)
+    assert result.exit_code == 1
+    assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+
+
 async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
     async with FakeApi(by={AGENT: Behaviour(status=404)}, key=KEY) as api:
         result = await check_online(
