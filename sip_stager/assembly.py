@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from ipaddress import ip_address
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sip_stager.config.kinds import sip_uri
+from sip_stager.config.policy import merged, said
 from sip_stager.proxy.core import Bounds, Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
@@ -24,9 +26,12 @@ from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from sip_stager.trunks.admission import TrunkAdmission
+from sip_stager.trunks.budget import Terms
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.config import Settings
     from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
 
@@ -107,8 +112,25 @@ def make_admission(settings: Settings) -> TrunkAdmission:
         {row.number: row.variables for row in settings.numbers},
     )
     return TrunkAdmission(
-        settings.trunks, settings.agents, api.deadline, api.anonymous_number, variables
+        settings.trunks, settings.agents, make_terms(settings), api.anonymous_number, variables
     )
+
+
+def make_terms(settings: Settings) -> Callable[[str, str], Terms]:
+    """Say what a call from a trunk to a mapped number is granted; both are given by name."""
+    trunks = {trunk.name: trunk for trunk in settings.trunks}
+    numbers = {row.number: row.policy for row in settings.numbers if row.policy.model_fields_set}
+
+    @lru_cache(maxsize=4096)
+    def terms(name: str, number: str | None) -> Terms:
+        trunk = trunks[name]
+        own = (numbers[number],) if number else ()
+        policies = (*own, trunk.policy, settings.policy)
+        deadline = said(policies, "deadline", settings.api.deadline)
+        margin = said(policies, "margin", 0.3)
+        return Terms(merged(*policies), deadline, trunk.no_ringback_timeout, margin)
+
+    return lambda trunk, number: terms(trunk, number if number in numbers else None)
 
 
 def make_interfaces(settings: Settings) -> Interfaces:

@@ -89,6 +89,10 @@ class Treatment:
     reason: str = ""
     target: str = ""
 
+    def __str__(self) -> str:
+        parts = self.kind, str(self.status or ""), self.reason, self.target
+        return " ".join(part for part in parts if part)
+
 
 REFUSE = Treatment("refuse")
 

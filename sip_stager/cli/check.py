@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from sip_stager.cli.effective import SHOWN, effective, plan
+from sip_stager.cli.failures import failures
 from sip_stager.cli.online import check_agents
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 from sip_stager.config import Settings
@@ -56,6 +57,8 @@ def _show_numbers(console: Console, settings: Settings, *, every: bool) -> None:
     console.print(plan(settings, rows))
     if len(rows) < len(settings.numbers):
         console.print(f"... and {len(settings.numbers) - len(rows)} more (--all shows them)")
+    console.print()
+    console.print(failures(settings))
     console.print()
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sip_stager.config.models import TABLES
+from sip_stager.config.policy import CallPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,6 +59,8 @@ def _assigned(name: str, value: Any) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(each) for each in value)}]"
+    if isinstance(value, CallPolicy):
+        value = {name: getattr(value, name) for name in value.model_fields_set}
     if isinstance(value, dict):
         return f"{{{', '.join(_assigned(*each) for each in value.items())}}}"
     return json.dumps(value if isinstance(value, int | float | str) else str(value))

@@ -74,7 +74,8 @@ def _brief(value: object) -> str:
 
 def _keys(location: Location) -> list[str]:
     """Return the keys that the table around a location may hold."""
-    table = TABLES.get(str(location[0])) if len(location) > 1 else Settings
+    name = "policy" if "policy" in location[1:-1] else str(location[0])
+    table = TABLES.get(name) if len(location) > 1 else Settings
     return [name for name in table.model_fields if name != "key"] if table else []
 
 

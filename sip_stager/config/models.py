@@ -22,6 +22,7 @@ from sip_stager.config.kinds import (
 )
 from sip_stager.config.mistakes import Mistake, refused
 from sip_stager.config.peers import Api, Listener, Table, Upstream
+from sip_stager.config.policy import CallPolicy
 from sip_stager.config.variables import Variables
 
 
@@ -50,6 +51,10 @@ class Trunk(Table):
     pass_503: bool = False
     """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
     says that this program takes no calls at all (RFC 3261 16.7)."""
+    no_ringback_timeout: Seconds | None = None
+    """How long it waits for a 180 or 183 before it hangs up, in seconds (Telnyx: 5)."""
+    policy: CallPolicy = CallPolicy()
+    """What becomes of its calls while they are staged, and when they can not be."""
     variables: Variables = Field(default_factory=dict)
     """What agents are told of its calls: constants and templates by their names."""
 
@@ -61,6 +66,8 @@ class Number(Table):
     """E.164 with its plus sign, or a name that is no number, as the trunk sends it."""
     agent: AgentId
     """The agent's id (a UUID)."""
+    policy: CallPolicy = CallPolicy()
+    """What becomes of its calls while they are staged, and when they can not be."""
     version: Count | None = None
     """The version of the agent that `check --online` compares variables with; staging takes the
     one that was published last, whatever stands here."""
@@ -143,6 +150,8 @@ class Settings(Table):
     """A CSV with the columns `number,agent`; relative to the settings file."""
     variables: Variables = Field(default_factory=dict)
     """What agents are told of every call; a trunk's and a number's win over them."""
+    policy: CallPolicy = CallPolicy()
+    """What becomes of a call while it is staged and when it can not be, where nobody else says."""
     sip: Sip = Sip()
     limits: Limits = Limits()
     http: Http = Http()
@@ -171,6 +180,7 @@ TABLES: dict[str, type[Table]] = {
     "upstream": Upstream,
     "trunks": Trunk,
     "numbers": Number,
+    "policy": CallPolicy,
     "sip": Sip,
     "limits": Limits,
     "http": Http,

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -100,23 +101,28 @@ class CallPolicy(Table):
     """What a caller gets who waits longer than `ring_after`; it is repeated every minute."""
     ring_after: Seconds | None = None
     """Seconds of silence before it; most stagings are done by then."""
+    deadline: Annotated[Seconds, Field(le=60)] | None = None
+    """Seconds that staging may take in all; `deadline` of [api] where none is set."""
+    margin: Seconds | None = None
+    """Seconds of the carrier's patience and of the INVITE's Expires that forwarding needs."""
 
 
 def merged(*policies: CallPolicy) -> Policy:
     """Make the policy of a call; the first of them that says something about a key counts."""
-
-    def said(key: str, default: Any) -> Any:
-        values = (getattr(policy, key) for policy in policies)
-        return next((value for value in values if value is not None), default)
-
-    treatments = {cause: found for cause in CAUSES if (found := said(cause, ()))}
+    treatments = {cause: found for cause in CAUSES if (found := said(policies, cause, ()))}
     if "unreachable" in treatments:
         treatments["breaker_open"] = treatments["unreachable"]
-    ringing = said("ringing", "180")
+    ringing = said(policies, "ringing", "180")
     return Policy(
         treatments,
-        after_ringing=said("after_ringing", ()),
-        refusal=said("refusal", 503),
+        after_ringing=said(policies, "after_ringing", ()),
+        refusal=said(policies, "refusal", 503),
         ringing=0 if ringing == "never" else int(ringing),
-        ring_after=said("ring_after", 2.0),
+        ring_after=said(policies, "ring_after", 2.0),
     )
+
+
+def said(policies: Iterable[CallPolicy], key: str, default: Any) -> Any:
+    """Give what the first of the policies that has this key says."""
+    values = (getattr(policy, key) for policy in policies)
+    return next((value for value in values if value is not None), default)

@@ -59,6 +59,7 @@ class Ration:
         self._counts[name, cause] = now, count + 1
         return {} if count < LINES_A_SECOND else None
 
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -101,7 +102,7 @@ class EventLog:
                 pass
 
     def _shown_id(self, sip_call_id: str) -> str:
-        """Give a Call-ID; of what helps to find a carrier's record only E.164 numbers are masked."""
+        """Give a Call-ID; it finds a carrier's record, so only E.164 numbers in it are masked."""
         text = _short(sip_call_id)
         return _E164.sub(lambda match: mask(match[0]), text) if self._hides else text
 

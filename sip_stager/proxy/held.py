@@ -74,7 +74,7 @@ class HeldInvite:
         self._server.respond(make_response(self._request, 100))
         self._staging = self._stager.start(self._call, self._decided)
         policy = self._call.policy
-        if policy.ringing and not _wants_reliable(self._request):
+        if policy.ringing and not self._request.requires(b"100rel"):  # RFC 3262 3: not as others
             clock = self._facilities.clock
             self._ringing = clock.call_later(policy.ring_after, self._ring)
 
@@ -196,11 +196,6 @@ class HeldInvite:
 
     def _elapsed(self) -> float:
         return self._facilities.now() - self._began
-
-
-def _wants_reliable(invite: Request) -> bool:
-    """Whether provisional responses would have to be sent reliably (RFC 3262 3)."""
-    return any(b"100rel" in row.lower() for row in invite.rows(b"require"))
 
 
 def _without_id(routed: Routed) -> Routed:

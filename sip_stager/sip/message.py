@@ -232,6 +232,10 @@ class Request(Message):
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
         return copy
 
+    def requires(self, option: bytes) -> bool:
+        """Whether Require names an option tag, given in lower case (RFC 3261 20.32)."""
+        return any(option in row.lower() for row in self.rows(b"require"))
+
     @property
     def uri(self) -> Uri:
         """The Request-URI; raises ``Malformed``."""

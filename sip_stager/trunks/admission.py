@@ -14,9 +14,10 @@ from sip_stager.trunks.sources import Facts
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sip_stager.sip.message import Request
+    from sip_stager.trunks.budget import Terms
 
 
 class Trunk(Spelling, Identifying, Protocol):
@@ -41,22 +42,23 @@ class Trunk(Spelling, Identifying, Protocol):
 class TrunkAdmission:
     """Lets calls in from known networks to mapped numbers (``ports.Admission``).
 
-    ``agents`` gives the agent's id for each called number, in E.164 or as a name; ``deadline``
-    is what a call's staging may take, in seconds; ``anonymous_number`` stands for a caller who
-    withholds his number or has none.  ``variables`` has those of all trunks and numbers.
+    ``agents`` gives the agent's id for each called number, in E.164 or as a name; ``terms_of`` what
+    a call from a trunk, by its name, to such a number is granted; ``anonymous_number`` stands for
+    a caller who withholds his number or has none.  ``variables`` has those of all trunks and
+    numbers.
     """
 
     def __init__(
         self,
         trunks: Iterable[Trunk],
         agents: Mapping[str, str],
-        deadline: float,
+        terms_of: Callable[[str, str], Terms],
         anonymous_number: str,
         variables: CallVariables | None = None,
     ) -> None:
         self._networks = TrunkNetworks(trunks)
         self._agents = agents
-        self._deadline = deadline
+        self._terms_of = terms_of
         self._anonymous_number = anonymous_number
         self._variables = variables or CallVariables()
 
@@ -74,14 +76,16 @@ class TrunkAdmission:
         caller = caller_number(invite, trunk)
         withheld = bool(caller.withheld) and not trunk.pass_withheld
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, withheld)
+        terms = self._terms_of(trunk.name, called)
         return Call(
             sip_call_id=invite.call_id_text,
             trunk=trunk.name,
             from_number=caller.number or self._anonymous_number,
             to_number=called,
             agent_id=agent,
-            deadline=self._deadline,
+            deadline=terms.budget(invite),
             pass_503=trunk.pass_503,
+            policy=terms.policy,
             variables=self._variables.of(invite, facts, called),
         )
 

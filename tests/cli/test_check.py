@@ -221,3 +221,15 @@ def test_it_runs_as_a_module(folder: Folder) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("OK: ")
+
+
+def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder: Folder) -> None:
+    text = RIGHT.replace(
+        f'agent = "{AGENT}"\n',
+        f'agent = "{AGENT}"\npolicy = {{ over_time = ["agent {OTHER}", "refuse 486 Busy"] }}\n',
+    )
+    text += '[policy]\nunreachable = "forward"\nrefusal = 480\nringing = "never"\n'
+    shown = " ".join(check(folder, text).stdout.split())
+    assert f"carrier +33612345678 agent {OTHER}, then refuse 486 Busy forward refuse 480" in shown
+    assert "carrier all others refuse 480 forward refuse 480 refuse 480 refuse 480" in shown
+    assert "the same never" in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from sip_stager.config import Settings, load
@@ -65,6 +66,8 @@ def test_the_example_has_every_key_with_its_default(name: str) -> None:
     for key, field in fields.items():
         if field.default not in {None, PydanticUndefined}:
             default = field.default
+            if isinstance(default, BaseModel):
+                default = default.model_dump(exclude_unset=True)
             assert table[key] == (list(default) if isinstance(default, tuple) else default), key
 
 

@@ -22,6 +22,7 @@ from tests.support.conversation import (
     Conversation,
     name_of,
 )
+from tests.support.fakes import on_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ class Trunk:
 @cache
 def trunk_admission() -> TrunkAdmission:
     """Give the real admission: it reads what strangers write."""
-    return TrunkAdmission([Trunk()], AGENTS, 4.0, "+10000000000")
+    return TrunkAdmission([Trunk()], AGENTS, on_terms, "+10000000000")
 
 
 def conversation(pieces: Sequence[bytes], seen: Run) -> None:

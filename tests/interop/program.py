@@ -6,7 +6,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.interop.fake_api import KEY
@@ -33,6 +33,7 @@ class Edge:
     deadline: float = 4.0
     t1: float = 0.5
     log_level: str = "debug"
+    policy: dict[str, object] = field(default_factory=dict)
 
     def settings(self, port: int, http_port: int) -> str:
         """Return the settings file's text: UDP and TCP on one port, one trunk, one number."""
@@ -46,6 +47,7 @@ class Edge:
                 _table("[upstream]", uri=upstream),
                 _table("[[trunks]]", name="sipp", networks=["127.0.0.1/32", "::1/128"]),
                 _table("[[numbers]]", number=NUMBER, agent=AGENT),
+                _table("[policy]", **self.policy),
                 _table("[sip]", t1=self.t1),
                 _table("[http]", port=http_port),
                 _table("[log]", level=self.log_level),

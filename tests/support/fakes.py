@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sip_stager.ports import Call, Cancellable, Decision, Flow, Forward, Policy, Refusal
+from sip_stager.trunks.budget import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,11 @@ class FakeResolver:
 
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         return self._clock.call_later(0.01, done, self.names.get(host))
+
+
+def on_terms(trunk: str, number: str) -> Terms:
+    """Grant every call the same."""
+    return Terms(Policy(), 4.0)
 
 
 class FakeAdmission:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Call, Flow, Refusal
+from sip_stager.ports import Call, Flow, Policy, Refusal
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks
+from sip_stager.trunks.budget import Terms
 from sip_stager.trunks.variables import CallVariables
+from tests.support.fakes import on_terms
 
 if TYPE_CHECKING:
     from sip_stager.ports import Admission, Value
@@ -46,7 +48,7 @@ TRUNKS = [
 ADMISSION: Admission = TrunkAdmission(
     TRUNKS,
     {"+33612345678": AGENT, "+15550001234": OTHER, "sip_username": OTHER, "1000": OTHER},
-    deadline=3.5,
+    terms_of=lambda *_: Terms(Policy(), 3.5),
     anonymous_number=NOBODY,
 )
 
@@ -143,7 +145,7 @@ def test_of_a_very_long_call_id_the_beginning_is_told() -> None:
 
 def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
     wishing = Trunk("wishing", (ip_network("192.0.2.0/24"),), pass_503=True)
-    admission = TrunkAdmission([wishing], {"+33612345678": AGENT}, 4.0, NOBODY)
+    admission = TrunkAdmission([wishing], {"+33612345678": AGENT}, on_terms, NOBODY)
     call = admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert call.pass_503
@@ -169,7 +171,7 @@ def test_the_agent_is_told_who_calls_unless_he_withholds_it(
 ) -> None:
     line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_withheld=pass_withheld)
     admission = TrunkAdmission(
-        [line], {"+33612345678": AGENT}, 4.0, NOBODY, CallVariables(VARIABLES)
+        [line], {"+33612345678": AGENT}, on_terms, NOBODY, CallVariables(VARIABLES)
     )
     request = invite(caller='"Zoe" <sip:+33912345678@carrier>', extra=extra)
     call = admission.admit(request, Flow("UDP", "192.0.2.1", 5060))
@@ -260,3 +262,18 @@ def test_what_is_remembered_of_strangers_is_bounded() -> None:
     for number in range(5000):
         networks.trunk_of(f"10.0.{number // 250}.{number % 250}")
     assert networks.trunk_of.cache_info().currsize <= 4096
+
+
+def test_a_call_is_granted_the_terms_of_its_trunk_and_number_within_its_budget() -> None:
+    asked: list[tuple[str, str]] = []
+    policy = Policy(refusal=480)
+
+    def terms_of(trunk: str, number: str) -> Terms:
+        asked.append((trunk, number))
+        return Terms(policy, 8.0, patience=5.0, margin=0.5)
+
+    admission = TrunkAdmission(TRUNKS, {"+33612345678": AGENT}, terms_of, NOBODY)
+    call = admission.admit(invite("sip:0612345678@edge"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert asked == [("french", "+33612345678")]
+    assert (call.policy, call.deadline) == (policy, 4.5)

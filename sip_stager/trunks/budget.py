@@ -1,0 +1,47 @@
+"""How long a call may be staged: the least of all who wait for it, less what forwarding needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Policy
+    from sip_stager.sip.message import Request
+
+LEAST = 0.1
+"""Seconds that a staging gets at least: with less it could not even fail for a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the settings grant a call; times are in seconds.
+
+    ``patience`` is how long the carrier waits for a 180 or 183 before it hangs up, None where it
+    waits for ever; ``margin`` is what forwarding needs of that and of the INVITE's Expires.
+    """
+
+    policy: Policy
+    deadline: float
+    patience: float | None = None
+    margin: float = 0.3
+
+    def budget(self, invite: Request) -> float:
+        """Give the seconds that staging may take in all."""
+        bounds = [self.deadline]
+        if self.patience is not None and not self._rings_within(self.patience, invite):
+            bounds.append(self.patience - self.margin)
+        if (expires := _expires(invite)) is not None:
+            bounds.append(expires - self.margin)
+        return max(min(bounds), LEAST)
+
+    def _rings_within(self, seconds: float, invite: Request) -> bool:
+        """Whether the caller hears ringing of ours by then, which contents the carrier."""
+        policy = self.policy
+        return policy.ringing > 0 and policy.ring_after < seconds and not invite.requires(b"100rel")
+
+
+def _expires(invite: Request) -> int | None:
+    """Give how long the INVITE is valid (RFC 3261 13.2.1), None where it does not say."""
+    text = invite.value(b"expires") or b""
+    return int(text) if text.isdigit() and len(text) <= 10 else None

@@ -1,0 +1,80 @@
+"""The policies of the settings: how they are written, what is refused, and who goes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sip_stager.config.policy import CallPolicy, merged
+from sip_stager.ports import Policy, Treatment
+
+AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("forward", [Treatment("forward")]),
+        ("refuse", [Treatment("refuse")]),
+        ("refuse 480", [Treatment("refuse", 480)]),
+        ("refuse 603 Not today", [Treatment("refuse", 603, "Not today")]),
+        ("redirect sip:queue@h:5080", [Treatment("redirect", target="sip:queue@h:5080")]),
+        ("moved sip:+331@h;user=phone", [Treatment("moved", target="sip:+331@h;user=phone")]),
+        (
+            [f"agent {AGENT.upper()}", "forward"],
+            [Treatment("agent", target=AGENT), Treatment("forward")],
+        ),
+    ],
+)
+def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -> None:
+    assert CallPolicy(over_time=written).over_time == tuple(meant)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("drop", "is no treatment"),
+        ("refuse 200", "is no treatment"),
+        ("refuse 700", "is no treatment"),
+        ("refuse 480 \r\nX-Evil: 1", "is no treatment"),
+        ("redirect", "is no treatment"),
+        ("redirect queue", "is no SIP URI"),
+        ("redirect sips:queue@h", "is no SIP URI"),
+        ("redirect sip:queue@h?X=y", "is no SIP URI"),
+        ("agent smith", "is no agent id"),
+        (f"agent {AGENT}", "when that agent can not be staged either"),
+        ([], "what happens"),
+        (["forward", "refuse"], "more treatments behind"),
+        ([f"agent {AGENT}", f"agent {AGENT}", "refuse"], "more than one other agent"),
+        (7, "is not a treatment"),
+        ([7], "is not a treatment"),
+    ],
+)
+def test_what_contradicts_itself_or_says_nothing_is_refused(written: Any, why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        CallPolicy(over_time=written)
+
+
+def test_each_key_comes_from_the_first_policy_that_has_it() -> None:
+    number = CallPolicy(over_time="forward", ring_after=1.0)  # type: ignore[arg-type]
+    trunk = CallPolicy(over_time="refuse 480", refusal=480, ringing="183")  # type: ignore[arg-type]
+    everybody = CallPolicy(unreachable="refuse 500", refusal=500, ring_after=9.0)  # type: ignore[arg-type]
+    policy = merged(number, trunk, everybody)
+    assert policy.treatments["over_time"] == (Treatment("forward"),)
+    assert policy.treatments["unreachable"] == (Treatment("refuse", 500),)
+    assert (policy.refusal, policy.ringing, policy.ring_after) == (480, 183, 1.0)
+
+
+def test_an_open_breaker_is_an_api_out_of_reach() -> None:
+    policy = merged(CallPolicy(unreachable="forward"))  # type: ignore[arg-type]
+    assert policy.treatments["breaker_open"] == (Treatment("forward"),)
+
+
+def test_without_any_word_calls_are_refused_with_503_and_ring_after_two_seconds() -> None:
+    assert merged(CallPolicy()) == Policy(refusal=503, ringing=180, ring_after=2.0)
+
+
+def test_ringing_can_be_switched_off() -> None:
+    assert merged(CallPolicy(ringing="never"), CallPolicy(ringing="180")).ringing == 0

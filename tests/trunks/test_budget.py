@@ -1,0 +1,40 @@
+"""One budget: the least of the deadline, the carrier's patience and the INVITE's Expires."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.ports import Policy
+from sip_stager.trunks.budget import LEAST, Terms
+from tests.support.messages import request
+
+SILENT = Policy(ringing=0)
+RINGING = Policy(ringing=180, ring_after=2.0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "extra", "seconds"),
+    [
+        (Terms(SILENT, 4.0), (), 4.0),
+        (Terms(SILENT, 4.0, patience=5.0), (), 4.0),
+        (Terms(SILENT, 8.0, patience=5.0, margin=0.5), (), 4.5),
+        (Terms(RINGING, 8.0, patience=5.0), (), 8.0),  # our 180 comes in time
+        (Terms(RINGING, 8.0, patience=1.5, margin=0.5), (), 1.0),  # and here too late
+        (Terms(SILENT, 8.0, margin=0.5), ("Expires: 3",), 2.5),
+        (Terms(SILENT, 2.0), ("Expires: 300",), 2.0),
+        (Terms(SILENT, 2.0), ("Expires: soon",), 2.0),
+        (Terms(SILENT, 2.0), ("Expires: 99999999999999999999",), 2.0),
+        (Terms(SILENT, 2.0), ("Expires: 0",), LEAST),
+        (Terms(SILENT, 2.0, patience=0.2), (), LEAST),
+    ],
+)
+def test_the_least_counts_less_what_forwarding_needs(
+    terms: Terms, extra: tuple[str, ...], seconds: float
+) -> None:
+    assert terms.budget(request(extra=extra)) == pytest.approx(seconds)
+
+
+def test_an_invite_that_takes_no_ringing_of_ours_is_bound_by_the_carriers_patience() -> None:
+    """RFC 3262: with `Require: 100rel` we do not ring, so the carrier hears nothing."""
+    terms = Terms(RINGING, 8.0, patience=5.0, margin=0.5)
+    assert terms.budget(request(extra=("Require: 100rel",))) == pytest.approx(4.5)
