@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from time import perf_counter
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sip_stager.config.kinds import sip_uri
 from sip_stager.config.policy import merged, said
@@ -27,6 +29,7 @@ from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.budget import Terms
+from sip_stager.trunks.mapping import Moment, NumberMapping
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
@@ -103,16 +106,25 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
     )
 
 
-def make_admission(settings: Settings) -> TrunkAdmission:
-    """Make the admission of the trunks and numbers."""
+def local_time(zone: str) -> Moment:
+    """Read the clock of a time zone."""
+    now = datetime.now(ZoneInfo(zone))
+    return Moment(now.weekday(), now.hour * 60 + now.minute)
+
+
+def make_admission(
+    settings: Settings, moment: Callable[[str], Moment] = local_time
+) -> TrunkAdmission:
+    """Make the admission of the trunks and numbers; ``moment`` gives the time in a zone."""
     api = settings.api
     variables = CallVariables(
         settings.variables,
         {trunk.name: trunk.variables for trunk in settings.trunks},
         {row.number: row.variables for row in settings.numbers},
     )
+    mapping = NumberMapping((number.row() for number in settings.numbers), moment)
     return TrunkAdmission(
-        settings.trunks, settings.agents, make_terms(settings), api.anonymous_number, variables
+        settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables
     )
 
 

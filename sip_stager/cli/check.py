@@ -64,7 +64,8 @@ def _show_numbers(console: Console, settings: Settings, *, every: bool) -> None:
 
 def _verdict(settings: Settings) -> str:
     listeners = ", ".join(f"{each.transport}:{each.sent_by}" for each in settings.listeners)
+    agents = {agent for several in settings.agents.values() for agent in several}
     return (
         f"OK: peers reach it at {listeners}; trunks: {len(settings.trunks)}, "
-        f"numbers: {len(settings.numbers)}, agents: {len(set(settings.agents.values()))}"
+        f"numbers: {len(settings.numbers)}, agents: {len(agents)}"
     )

@@ -24,7 +24,8 @@ def mapped(settings: Settings) -> dict[AgentKey, list[Number]]:
     """Give the agents of the settings, each with its numbers."""
     rows: defaultdict[AgentKey, list[Number]] = defaultdict(list)
     for row in settings.numbers:
-        rows[str(row.agent), row.version].append(row)
+        for key in {(str(share.agent), share.version) for share in row.shares}:
+            rows[key].append(row)
     return dict(rows)
 
 

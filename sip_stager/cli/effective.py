@@ -73,8 +73,17 @@ def plan(settings: Settings, rows: Iterable[Number]) -> Table:
         table.add_column(heading, overflow="fold", style="" if heading == "agent" else None)
     for row in rows:
         target = _target(settings, row.number)
-        table.add_row(Text(row.number), str(row.agent), settings.api.mode, Text(target))
+        table.add_row(Text(row.number), "\n".join(answering(row)), settings.api.mode, Text(target))
     return table
+
+
+def answering(row: Number) -> Iterator[str]:
+    """Name the agents that answer a number, each with its part in the calls and its time."""
+    for share in row.shares:
+        weight = f"weight {share.weight}" if len(row.shares) > 1 else ""
+        when = [*share.days, *share.hours, row.timezone or ""] if share.timed else []
+        details = ", ".join(filter(None, (weight, " ".join(when))))
+        yield f"{share.agent} ({details})" if details else str(share.agent)
 
 
 def _target(settings: Settings, number: str) -> str:

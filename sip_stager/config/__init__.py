@@ -3,12 +3,14 @@
 ``load`` either returns settings that can be used or raises every mistake at once.
 """
 
+from sip_stager.config.answering import AgentShare, Number
 from sip_stager.config.load import load
 from sip_stager.config.mistakes import Mistake, SettingsError
-from sip_stager.config.models import Http, Limits, Log, Number, Settings, Sip, Trunk
+from sip_stager.config.models import Http, Limits, Log, Settings, Sip, Trunk
 from sip_stager.config.peers import Api, Listener, Upstream
 
 __all__ = [
+    "AgentShare",
     "Api",
     "Http",
     "Limits",

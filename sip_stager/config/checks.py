@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from sip_stager.config.answering import Number
 from sip_stager.config.key import open_to_others
 from sip_stager.config.kinds import Network, as_ip, sip_uri
 from sip_stager.config.mistakes import Finding
-from sip_stager.config.models import Http, Number, Settings, Trunk
+from sip_stager.config.models import Http, Settings, Trunk
 from sip_stager.config.peers import Listener, Upstream
+from sip_stager.trunks.mapping import ANY
 from sip_stager.trunks.numbers import is_e164, normalised
 
 if TYPE_CHECKING:
@@ -201,6 +203,14 @@ def _national(settings: Settings) -> Iterator[Finding]:
     """Name the numbers that a trunk with a country reads otherwise than they are written."""
     for index, row in enumerate(settings.numbers):
         for trunk in settings.trunks:
+            if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
+                wrong = (
+                    f'"{row.number}" begins a national number, and those of the trunk '
+                    f'"{trunk.name}" are found as +...'
+                )
+                right = 'write it with the country\'s code, like "+336*"'
+                yield Finding(("numbers", index, "number"), wrong, right)
+                break
             if (meant := normalised(row.number, trunk.country)) != row.number:
                 wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
                 yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from sip_stager.config.mistakes import Finding, Location
-from sip_stager.config.models import TABLES, Settings
+from sip_stager.config.models import INNER_TABLES, TABLES, Settings
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -74,8 +74,10 @@ def _brief(value: object) -> str:
 
 def _keys(location: Location) -> list[str]:
     """Return the keys that the table around a location may hold."""
-    name = "policy" if "policy" in location[1:-1] else str(location[0])
-    table = TABLES.get(name) if len(location) > 1 else Settings
+    if "policy" in location[1:-1]:
+        return list(TABLES["policy"].model_fields)
+    names = tuple(part for part in location[:-1] if isinstance(part, str))
+    table = INNER_TABLES.get(names) or TABLES.get(names[0]) if names else Settings
     return [name for name in table.model_fields if name != "key"] if table else []
 
 

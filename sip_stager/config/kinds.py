@@ -7,10 +7,12 @@ import uuid
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sip_stager.config.mistakes import refused
+from sip_stager.trunks.mapping import ANY, is_plain
 from sip_stager.trunks.numbers import COUNTRIES, is_e164, normalised
 from sip_stager.trunks.spelling import FIELDS, NAMED, REQUEST_URI, field_of
 
@@ -23,7 +25,8 @@ _SIP_URI = re.compile(
     r"(?:;transport=(?P<transport>[A-Za-z]+))?",
     re.IGNORECASE,
 )
-_USER = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,?/#-]{1,128}")
+_STEM = re.compile(r"\+[1-9][0-9]{0,14}|(?!00)[A-Za-z0-9_.!~'()&=$,?/#-]{1,64}")
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _PREFIX = re.compile(r"\+?[A-Za-z0-9_.*#-]{1,32}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -123,13 +126,48 @@ def _upstream(uri: str) -> str:
 
 
 def _number(text: str) -> str:
+    if text.strip().endswith(ANY):
+        return _pattern(text.strip())
     number = normalised(text.strip())
-    if not _USER.fullmatch(number) or (number.startswith("+") and not is_e164(number)):
+    if not is_plain(number) or (number.startswith("+") and not is_e164(number)):
         raise refused(
             f"{text!r} is neither a telephone number nor a name",
             'write E.164, like "+33612345678", or the user part of the URI that the trunk sends',
         )
     return number
+
+
+def _pattern(text: str) -> str:
+    stem = text.removesuffix(ANY)
+    if stem and not _STEM.fullmatch(stem):
+        right = 'write it like "+3361*", or "*" alone for every number that has no row of its own'
+        raise refused(f"{text!r} is no beginning of a number or name", right)
+    return text
+
+
+def hours_of(text: str) -> tuple[int, int]:
+    """Read ``09:00-18:00`` as minutes of the day; raises what the settings tell as a mistake."""
+    match = _HOURS.fullmatch(text)
+    numbers = [int(number) for number in match.groups()] if match else [0, 0, 0, 0]
+    begin, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
+    if begin == end or end > 24 * 60:
+        right = 'write a beginning and an end, like "09:00-18:00" or "22:00-06:00"'
+        raise refused(f'"{text}" are no hours of a day', right)
+    return begin, end
+
+
+def _hours(text: str) -> str:
+    hours_of(text)
+    return text
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        right = 'write a name like "Europe/Paris" (the system\'s package of time zones is tzdata)'
+        raise refused(f'"{name}" is no time zone that this system knows', right) from None
+    return name
 
 
 def _e164(text: str) -> str:
@@ -194,6 +232,8 @@ CalledSource = Annotated[str, AfterValidator(_called_source)]
 CallerSource = Literal["p_asserted_identity", "remote_party_id", "from"]
 NumberPrefix = Annotated[str, AfterValidator(_prefix)]
 Distinct = AfterValidator(_distinct)
+Hours = Annotated[str, AfterValidator(_hours)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 E164 = Annotated[str, AfterValidator(_e164)]
 AgentId = Annotated[uuid.UUID, BeforeValidator(_agent)]
 VariableName = Annotated[str, AfterValidator(_variable)]

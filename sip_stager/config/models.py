@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from sip_stager.config.answering import AgentShare, Number
 from sip_stager.config.kinds import (
     Address,
-    AgentId,
-    CalledNumber,
     CalledSource,
     CallerSource,
     Count,
@@ -57,22 +56,6 @@ class Trunk(Table):
     """What becomes of its calls while they are staged, and when they can not be."""
     variables: Variables = Field(default_factory=dict)
     """What agents are told of its calls: constants and templates by their names."""
-
-
-class Number(Table):
-    """A number that is called, and the agent that answers it."""
-
-    number: CalledNumber
-    """E.164 with its plus sign, or a name that is no number, as the trunk sends it."""
-    agent: AgentId
-    """The agent's id (a UUID)."""
-    policy: CallPolicy = CallPolicy()
-    """What becomes of its calls while they are staged, and when they can not be."""
-    version: Count | None = None
-    """The version of the agent that `check --online` compares variables with; staging takes the
-    one that was published last, whatever stands here."""
-    variables: Variables = Field(default_factory=dict)
-    """What the agent is told of a call to this number; these win over the trunk's."""
 
 
 class Sip(Table):
@@ -159,9 +142,9 @@ class Settings(Table):
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
 
     @property
-    def agents(self) -> dict[str, str]:
-        """The agent's id for each called number."""
-        return {row.number: str(row.agent) for row in self.numbers}
+    def agents(self) -> dict[str, tuple[str, ...]]:
+        """The ids of the agents of each called number."""
+        return {row.number: tuple(str(one.agent) for one in row.shares) for row in self.numbers}
 
     def with_warnings(self, warnings: Iterable[Mistake]) -> Self:
         """Note what is worth a second look."""
@@ -187,3 +170,6 @@ TABLES: dict[str, type[Table]] = {
     "log": Log,
 }
 """The model of each table of the file."""
+
+INNER_TABLES: dict[tuple[str, ...], type[Table]] = {("numbers", "agents"): AgentShare}
+"""The same of tables that stand in others."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.ports import Call, Flow, Refusal
-from sip_stager.trunks.called import Spelling, called_number
-from sip_stager.trunks.caller import Identifying, caller_number
+from sip_stager.trunks.called import Called, Spelling, called_number
+from sip_stager.trunks.caller import Caller, Identifying, caller_number
 from sip_stager.trunks.numbers import shown
 from sip_stager.trunks.sources import Facts
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from sip_stager.sip.message import Request
     from sip_stager.trunks.budget import Terms
+    from sip_stager.trunks.mapping import Match, NumberMapping
 
 
 class Trunk(Spelling, Identifying, Protocol):
@@ -39,25 +40,33 @@ class Trunk(Spelling, Identifying, Protocol):
         ...
 
 
+class Route(NamedTuple):
+    """What an INVITE leads to, with the reasons; without a match it leads nowhere."""
+
+    called: Called
+    match: Match | None = None
+    caller: Caller = Caller()
+    agent: str = ""
+
+
 class TrunkAdmission:
     """Lets calls in from known networks to mapped numbers (``ports.Admission``).
 
-    ``agents`` gives the agent's id for each called number, in E.164 or as a name; ``terms_of`` what
-    a call from a trunk, by its name, to such a number is granted; ``anonymous_number`` stands for
-    a caller who withholds his number or has none.  ``variables`` has those of all trunks and
-    numbers.
+    ``mapping`` has the agents of the called numbers; ``terms_of`` says what a call from a trunk, by
+    its name, to a row of it, by its number, is granted; ``anonymous_number`` stands for a caller
+    who withholds his number or has none.  ``variables`` has those of all trunks and numbers.
     """
 
     def __init__(
         self,
         trunks: Iterable[Trunk],
-        agents: Mapping[str, str],
+        mapping: NumberMapping,
         terms_of: Callable[[str, str], Terms],
         anonymous_number: str,
         variables: CallVariables | None = None,
     ) -> None:
         self._networks = TrunkNetworks(trunks)
-        self._agents = agents
+        self._mapping = mapping
         self._terms_of = terms_of
         self._anonymous_number = anonymous_number
         self._variables = variables or CallVariables()
@@ -68,34 +77,38 @@ class TrunkAdmission:
         if trunk is None:
             text = f"{source.host} belongs to no trunk"
             return Refusal(403, "Forbidden", "unknown_source", text)
-        called = self._mapped(called_number(invite, trunk).number)
-        agent = self._agents.get(called)
-        if agent is None:
-            text = f"no agent is mapped to {shown(called)}"
-            return Refusal(404, "Not Found", "unmapped_number", text, trunk=trunk.name)
+        return self.decided(invite, source, trunk, self.route(invite, trunk))
+
+    def route(self, invite: Request, trunk: Trunk) -> Route:
+        """Find out who is called, and by whom; raises ``Malformed`` where the Request-URI is."""
+        called = called_number(invite, trunk)
+        match = self._mapping.find(called.number) if called.number else None
+        if match is None:
+            return Route(called)
         caller = caller_number(invite, trunk)
+        agent = self._mapping.agent(match, caller.number or invite.call_id_text)
+        return Route(called, match, caller, agent)
+
+    def decided(self, invite: Request, source: Flow, trunk: Trunk, route: Route) -> Call | Refusal:
+        """Make a call of what an INVITE leads to."""
+        if route.match is None:
+            text = f"no agent is mapped to {shown(route.called.number)}"
+            return Refusal(404, "Not Found", "unmapped_number", text, trunk=trunk.name)
+        caller, called, number = route.caller, route.match.number, route.match.row.number
         withheld = bool(caller.withheld) and not trunk.pass_withheld
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, withheld)
-        terms = self._terms_of(trunk.name, called)
+        terms = self._terms_of(trunk.name, number)
         return Call(
             sip_call_id=invite.call_id_text,
             trunk=trunk.name,
             from_number=caller.number or self._anonymous_number,
             to_number=called,
-            agent_id=agent,
+            agent_id=route.agent,
             deadline=terms.budget(invite),
             pass_503=trunk.pass_503,
             policy=terms.policy,
-            variables=self._variables.of(invite, facts, called),
+            variables=self._variables.of(invite, facts, number),
         )
-
-    def _mapped(self, number: str) -> str:
-        """Return the called number as the mapping has it.
-
-        Digits that no numbering plan knows are E.164 without its plus sign where they are mapped.
-        """
-        with_plus = f"+{number.removeprefix('00')}"
-        return with_plus if number not in self._agents and with_plus in self._agents else number
 
 
 class TrunkNetworks:

@@ -90,6 +90,19 @@ def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
     assert '[variables]\nline = "${called} $$"\n' in result.stdout
 
 
+def test_agents_that_share_a_number_are_shown_with_their_parts(folder: Folder) -> None:
+    agents = (
+        'timezone = "Europe/Paris"\n'
+        f'[[numbers.agents]]\nagent = "{AGENT}"\ndays = ["sat"]\nhours = ["09:00-12:00"]\n'
+        f'[[numbers.agents]]\nagent = "{OTHER}"\nweight = 2\n'
+    )
+    result = check(folder, RIGHT.replace(f'agent = "{AGENT}"\n', agents))
+    assert result.exit_code == 0, result.output
+    assert f"{AGENT} (weight 1, sat 09:00-12:00 Europe/Paris)" in result.stdout
+    assert f"{OTHER} (weight 2)" in result.stdout
+    assert result.stdout.endswith("numbers: 1, agents: 2\n")
+
+
 def test_of_very_many_numbers_the_first_are_shown(folder: Folder) -> None:
     rows = "".join(f"+3361234{number:04},{AGENT}\n" for number in range(2000))
     folder.write("n.csv", f"number,agent\n{rows}")

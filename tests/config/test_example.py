@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from sip_stager.config import Settings, load
-from sip_stager.config.models import TABLES
+from sip_stager.config.models import INNER_TABLES, TABLES
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "sip_stager.example.toml"
 _DEFAULT = re.compile(r"# (?=\w+ = )")
@@ -32,7 +32,7 @@ def tables() -> dict[str, dict[str, Any]]:
 def test_the_example_loads() -> None:
     settings = load(EXAMPLE, {"ROUNDED_API_KEY": "x"})
     assert settings.warnings == ()
-    assert len(settings.numbers) == 1
+    assert len(settings.numbers) == 2
 
 
 def test_the_example_loads_with_its_csv(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_example_loads_with_its_csv(tmp_path: Path) -> None:
         text = (EXAMPLE.parent / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text.replace("# numbers_csv", "numbers_csv"))
     settings = load(tmp_path / "sip_stager.example.toml", {"ROUNDED_API_KEY": "x"})
-    assert len(settings.numbers) == 4
+    assert len(settings.numbers) == 6
 
 
 def test_the_example_has_every_table() -> None:
@@ -80,13 +80,15 @@ def test_what_has_a_default_is_commented_out() -> None:
         for key in row
         if not TABLES[name].model_fields[key].is_required()
     }
-    assert given == {"listeners.transport"}  # of the second listener
+    of_the_second_listener, of_the_first_number = "listeners.transport", "numbers.agent"
+    of_the_second_number = {"numbers.agents", "numbers.timezone"}
+    assert given == {of_the_second_listener, of_the_first_number, *of_the_second_number}
 
 
 def test_every_setting_says_what_it_is() -> None:
     mute = [
         f"{name}.{key}"
-        for name, table in TABLES.items()
+        for name, table in [*TABLES.items(), *INNER_TABLES.items()]
         for key, field in table.model_fields.items()
         if not field.description
     ]

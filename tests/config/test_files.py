@@ -14,7 +14,7 @@ def test_rows_of_the_csv_come_after_those_of_the_file(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n{ROW}\nalice,{AGENT.upper()}\n")
     settings = folder.load(WITH_CSV)
     assert list(settings.agents) == ["+33612345678", "+33612345679", "alice"]
-    assert set(settings.agents.values()) == {AGENT}
+    assert set(settings.agents.values()) == {(AGENT,)}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_rows_of_the_csv_come_after_those_of_the_file(folder: Folder) -> None:
 )
 def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -> None:
     folder.write("n.csv", text)
-    assert folder.load(WITH_CSV).agents["+33612345679"] == AGENT
+    assert folder.load(WITH_CSV).agents["+33612345679"] == (AGENT,)
 
 
 @pytest.mark.parametrize(

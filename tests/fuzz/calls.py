@@ -23,6 +23,7 @@ from tests.support.conversation import (
     name_of,
 )
 from tests.support.fakes import on_terms
+from tests.support.mapping import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ class Trunk:
 @cache
 def trunk_admission() -> TrunkAdmission:
     """Give the real admission: it reads what strangers write."""
-    return TrunkAdmission([Trunk()], AGENTS, on_terms, "+10000000000")
+    return TrunkAdmission([Trunk()], mapped(AGENTS), on_terms, "+10000000000")
 
 
 def conversation(pieces: Sequence[bytes], seen: Run) -> None:

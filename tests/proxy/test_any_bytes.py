@@ -15,6 +15,7 @@ from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, URI, Conversation
 from tests.support.fakes import on_terms
+from tests.support.mapping import mapped
 from tests.support.messages import request, response
 from tests.support.torture import TORTURE, damage
 
@@ -51,7 +52,7 @@ AGENTS = dict.fromkeys(("+33612345678", "user", "vivekg", "caller"), "agent")
 def conversation() -> Conversation:
     """Put the real admission into a conversation: it reads what strangers write."""
     edge = Conversation(delay=0.1)
-    edge.proxy._admission = TrunkAdmission([Trunk()], AGENTS, on_terms, "+10000000000")
+    edge.proxy._admission = TrunkAdmission([Trunk()], mapped(AGENTS), on_terms, "+10000000000")
     return edge
 
 

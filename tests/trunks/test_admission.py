@@ -16,6 +16,7 @@ from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks
 from sip_stager.trunks.budget import Terms
 from sip_stager.trunks.variables import CallVariables
 from tests.support.fakes import on_terms
+from tests.support.mapping import mapped
 
 if TYPE_CHECKING:
     from sip_stager.ports import Admission, Value
@@ -47,7 +48,7 @@ TRUNKS = [
 ]
 ADMISSION: Admission = TrunkAdmission(
     TRUNKS,
-    {"+33612345678": AGENT, "+15550001234": OTHER, "sip_username": OTHER, "1000": OTHER},
+    mapped({"+33612345678": AGENT, "+15550001234": OTHER, "sip_username": OTHER, "1000": OTHER}),
     terms_of=lambda *_: Terms(Policy(), 3.5),
     anonymous_number=NOBODY,
 )
@@ -145,7 +146,7 @@ def test_of_a_very_long_call_id_the_beginning_is_told() -> None:
 
 def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
     wishing = Trunk("wishing", (ip_network("192.0.2.0/24"),), pass_503=True)
-    admission = TrunkAdmission([wishing], {"+33612345678": AGENT}, on_terms, NOBODY)
+    admission = TrunkAdmission([wishing], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
     call = admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert call.pass_503
@@ -171,7 +172,7 @@ def test_the_agent_is_told_who_calls_unless_he_withholds_it(
 ) -> None:
     line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_withheld=pass_withheld)
     admission = TrunkAdmission(
-        [line], {"+33612345678": AGENT}, on_terms, NOBODY, CallVariables(VARIABLES)
+        [line], mapped({"+33612345678": AGENT}), on_terms, NOBODY, CallVariables(VARIABLES)
     )
     request = invite(caller='"Zoe" <sip:+33912345678@carrier>', extra=extra)
     call = admission.admit(request, Flow("UDP", "192.0.2.1", 5060))
@@ -272,7 +273,7 @@ def test_a_call_is_granted_the_terms_of_its_trunk_and_number_within_its_budget()
         asked.append((trunk, number))
         return Terms(policy, 8.0, patience=5.0, margin=0.5)
 
-    admission = TrunkAdmission(TRUNKS, {"+33612345678": AGENT}, terms_of, NOBODY)
+    admission = TrunkAdmission(TRUNKS, mapped({"+33612345678": AGENT}), terms_of, NOBODY)
     call = admission.admit(invite("sip:0612345678@edge"), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert asked == [("french", "+33612345678")]

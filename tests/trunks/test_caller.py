@@ -8,6 +8,7 @@ from sip_stager.ports import Call, Flow
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.caller import CALLERS, Caller, caller_number
 from tests.support.fakes import on_terms
+from tests.support.mapping import mapped
 from tests.trunks.test_admission import AGENT, NOBODY, TRUNKS, Trunk, invite
 
 TRUE, PRESENTED = "+33912345678", "+33199990000"
@@ -114,7 +115,7 @@ def test_other_wishes_withhold_nothing(privacy: str) -> None:
 
 
 def admitted(trunk: Trunk, extra: str, from_: str) -> Call:
-    admission = TrunkAdmission([trunk], {"+33612345678": AGENT}, on_terms, NOBODY)
+    admission = TrunkAdmission([trunk], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
     call = admission.admit(invite(caller=from_, extra=extra), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     return call

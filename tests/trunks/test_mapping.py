@@ -1,0 +1,204 @@
+"""A call goes to the agent of its number, else of the longest prefix, else to the default."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.ports import Call, Flow
+from sip_stager.trunks.admission import TrunkAdmission
+from sip_stager.trunks.mapping import Moment, NumberMapping, Row, Share
+from tests.support.fakes import on_terms
+from tests.support.mapping import mapped, monday_noon
+from tests.trunks.test_admission import NOBODY, TRUNKS, invite
+
+NUMBERS = ["+33612345678", "+336*", "+3361*", "+33612*", "+1*", "support", "support-*", "10*"]
+MAPPING = mapped({number: number for number in NUMBERS})
+WITH_DEFAULT = mapped({number: number for number in [*NUMBERS, "*"]})
+
+
+def found(mapping: NumberMapping, number: str) -> tuple[str, str]:
+    match = mapping.find(number)
+    return (match.row.number, match.number) if match else ("", number)
+
+
+@pytest.mark.parametrize(
+    ("number", "row", "as_mapped"),
+    [
+        ("+33612345678", "+33612345678", "+33612345678"),
+        ("+33612345679", "+33612*", "+33612345679"),
+        ("+33613345679", "+3361*", "+33613345679"),
+        ("+33699999999", "+336*", "+33699999999"),
+        ("+3361", "+3361*", "+3361"),
+        ("15550001234", "+1*", "+15550001234"),
+        ("0015550001234", "+1*", "+15550001234"),
+        ("1000", "10*", "1000"),
+        ("support", "support", "support"),
+        ("support-fr", "support-*", "support-fr"),
+        ("Support", "", "Support"),
+        ("+33712345678", "", "+33712345678"),
+        ("33", "", "33"),
+        ("", "", ""),
+    ],
+)
+def test_the_narrowest_row_wins(number: str, row: str, as_mapped: str) -> None:
+    assert found(MAPPING, number) == (row, as_mapped)
+    assert found(WITH_DEFAULT, number)[0] == (row or ("*" if number else ""))
+
+
+@pytest.mark.parametrize("number", ["support-\r\nX: 1", "a b", "\u0660", "<x>", "a" * 129, '"'])
+def test_what_is_not_plain_is_no_ones(number: str) -> None:
+    assert found(WITH_DEFAULT, number) == ("", number)
+    assert found(WITH_DEFAULT, f"support-{number}") == ("", f"support-{number}")
+
+
+@given(st.text("+0136*s", max_size=8), st.lists(st.text("+0136s", max_size=5), max_size=8))
+def test_the_longest_prefix_is_found_as_by_looking_at_all(number: str, stems: list[str]) -> None:
+    mapping = mapped({f"{stem}*": stem for stem in stems})
+    match = mapping.find(number)
+    fit = [stem for stem in stems if number.startswith(stem)] if number else []
+    assert (match.row.number if match else None) == (f"{max(fit, key=len)}*" if fit else None)
+
+
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_what_is_looked_at_does_not_grow_with_the_rows(rows: int) -> None:
+    numbers = [f"+336{number:08}" for number in range(rows)]
+    prefixes = [f"+4930{number:05}*" for number in range(rows)]
+    mapping = mapped(dict.fromkeys([*numbers, *prefixes, "+49*", "*"], "agent"))
+    assert len(list(mapping.considered("+493099999999"))) == 5
+    assert found(mapping, "+3360000009900000")[0] == "*"
+    assert found(mapping, numbers[-1])[0] == numbers[-1]
+    assert found(mapping, "+49300000099")[0] == prefixes[0]
+
+
+NOON = Moment(0, 720)
+
+
+def agent(row: Row, caller: str = "+33912345678", moment: Moment = NOON) -> str:
+    return row.agent(caller, "+33612345678", lambda _: moment)
+
+
+def test_weights_divide_callers_and_each_keeps_his_agent() -> None:
+    row = Row("+33612345678", (Share("a", 3), Share("b", 1)))
+    callers = [f"+3391{number:07}" for number in range(4000)]
+    first = [agent(row, caller) for caller in callers]
+    assert 2850 < Counter(first)["a"] < 3150
+    assert [agent(row, caller) for caller in callers] == first
+
+
+def test_numbers_divide_their_callers_each_in_its_own_way() -> None:
+    row = Row("+3361*", (Share("a"), Share("b")))
+    chosen = {row.agent("+33912345678", f"+3361{n}", monday_noon) for n in range(64)}
+    assert chosen == {"a", "b"}
+
+
+def test_the_agent_of_a_caller_is_the_same_in_every_process() -> None:
+    row = Row("x", (Share("a"), Share("b"), Share("c")))
+    assert [agent(row, str(number)) for number in range(6)] == list("cccaac")
+
+
+WEEK = frozenset(range(5))
+OFFICE = Row(
+    "+33612345678",
+    (
+        Share("day", days=WEEK, hours=((540, 720), (840, 1080))),
+        Share("party", days=frozenset({4, 5}), hours=((1320, 360),)),
+        Share("else"),
+    ),
+    "Europe/Paris",
+)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "hour", "expected"),
+    [
+        (0, "08:59", "else"),
+        (0, "09:00", "day"),
+        (4, "11:59", "day"),
+        (4, "12:00", "else"),
+        (4, "14:00", "day"),
+        (5, "14:00", "else"),
+        (4, "21:59", "else"),
+        (4, "22:00", "party"),
+        (5, "05:59", "party"),
+        (5, "06:00", "else"),
+        (5, "23:59", "party"),
+        (6, "00:00", "party"),
+        (6, "22:00", "else"),
+        (0, "00:00", "else"),
+        (4, "00:00", "else"),
+    ],
+)
+def test_days_and_hours_go_ahead_of_the_rest(weekday: int, hour: str, expected: str) -> None:
+    minute = int(hour[:2]) * 60 + int(hour[3:])
+    assert agent(OFFICE, moment=Moment(weekday, minute)) == expected
+
+
+def test_a_day_without_hours_is_all_of_it() -> None:
+    row = Row("x", (Share("sunday", days=frozenset({6})), Share("else")))
+    times = [(5, 1439), (6, 0), (6, 1439), (0, 0)]
+    chosen = [agent(row, moment=Moment(*time)) for time in times]
+    assert chosen == ["else", "sunday", "sunday", "else"]
+
+
+def test_those_of_the_same_hours_share_by_weight() -> None:
+    night = ((1320, 360),)
+    row = Row("x", (Share("a", hours=night), Share("b", hours=night), Share("day")))
+    chosen = {agent(row, str(number), Moment(2, 60)) for number in range(64)}
+    assert chosen == {"a", "b"}
+
+
+def test_the_clock_is_asked_for_the_zone_and_only_where_there_are_hours() -> None:
+    asked: list[str] = []
+
+    def moment(zone: str) -> Moment:
+        asked.append(zone)
+        return Moment(0, 720)
+
+    assert Row("x", (Share("a"), Share("b"))).agent("c", "x", moment) in {"a", "b"}
+    assert asked == []
+    assert OFFICE.agent("c", "x", moment) == "else"
+    assert asked == ["Europe/Paris"]
+
+
+def admitted(caller: str, call_id: str) -> Call:
+    row = Row("+33612345678", tuple(Share(str(number)) for number in range(1000)))
+    admission = TrunkAdmission(TRUNKS, NumberMapping([row], monday_noon), on_terms, NOBODY)
+    request = invite(caller=caller)
+    fields = [
+        b"Call-ID: " + call_id.encode() if name == b"call-id" else field
+        for name, field in zip(request.names, request.fields, strict=True)
+    ]
+    call = admission.admit(
+        request.edited(request.names, fields), Flow("UDP", TRUNKS[0].networks[0][1].exploded, 5060)
+    )
+    assert isinstance(call, Call)
+    return call
+
+
+def test_a_redial_reaches_the_same_agent() -> None:
+    known = "<sip:+33912345678@carrier>"
+    assert admitted(known, "one").agent_id == admitted(known, "two").agent_id
+
+
+def test_callers_without_a_number_are_divided_by_their_calls() -> None:
+    nobody = "<sip:anonymous@anonymous.invalid>"
+    assert admitted(nobody, "one").agent_id == admitted(nobody, "one").agent_id
+    assert admitted(nobody, "one").agent_id != admitted(nobody, "two").agent_id
+
+
+def test_the_number_goes_on_as_it_was_called_and_not_as_the_prefix() -> None:
+    admission = TrunkAdmission(TRUNKS, mapped({"+3361*": "a"}), on_terms, NOBODY)
+    call = admission.admit(invite("sip:0612345678@edge"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert (call.to_number, call.agent_id) == ("+33612345678", "a")
+
+
+def test_who_calls_no_number_at_all_gets_no_agent() -> None:
+    admission = TrunkAdmission(TRUNKS, mapped({"*": "a"}), on_terms, NOBODY)
+    decision = admission.admit(invite("sip:edge"), Flow("UDP", "192.0.2.1", 5060))
+    assert not isinstance(decision, Call)
+    assert decision.cause == "unmapped_number"
