@@ -148,7 +148,7 @@ def answer(pieces: Sequence[bytes], seen: Run) -> None:
         read = seen.timed(answers.json_object, piece)
         words = answers.printable(answers.error_words(read))
         assert words.isprintable()
-        after = seen.timed(answers.retry_after, piece.decode("latin-1"))
+        after = seen.timed(answers.retry_after, piece.decode("latin-1"), 0.0)
         assert after is None or after >= 0
         tokens = [answers.is_token(value) for value in read.values()]
         seen.seen.add((len(read) > 0, words != "", after is None, any(tokens)))

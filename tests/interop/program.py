@@ -33,6 +33,7 @@ class Edge:
     deadline: float = 4.0
     t1: float = 0.5
     log_level: str = "debug"
+    api: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
 
     def settings(self, port: int, http_port: int) -> str:
@@ -43,7 +44,13 @@ class Edge:
         return "\n".join(
             [
                 *self._listeners(port),
-                _table("[api]", base_url=self.api_url, mode=self.mode, deadline=self.deadline),
+                _table(
+                    "[api]",
+                    base_url=self.api_url,
+                    mode=self.mode,
+                    deadline=self.deadline,
+                    **self.api,
+                ),
                 _table("[upstream]", uri=upstream),
                 _table("[[trunks]]", name="sipp", networks=["127.0.0.1/32", "::1/128"]),
                 _table("[[numbers]]", number=NUMBER, agent=AGENT),
