@@ -122,10 +122,15 @@ def make_admission(
         {trunk.name: trunk.variables for trunk in settings.trunks},
         {row.number: row.variables for row in settings.numbers},
     )
-    mapping = NumberMapping((number.row() for number in settings.numbers), moment)
+    mapping = make_mapping(settings, moment)
     return TrunkAdmission(
         settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables
     )
+
+
+def make_mapping(settings: Settings, moment: Callable[[str], Moment]) -> NumberMapping:
+    """Make the mapping of the numbers."""
+    return NumberMapping((number.row() for number in settings.numbers), moment)
 
 
 def make_terms(settings: Settings) -> Callable[[str, str], Terms]:

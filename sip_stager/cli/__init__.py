@@ -7,6 +7,7 @@ import typer
 from sip_stager import __version__
 from sip_stager.cli.check import check
 from sip_stager.cli.demo import demo
+from sip_stager.cli.route import route
 from sip_stager.cli.run import run
 
 app = typer.Typer(
@@ -43,5 +44,5 @@ def _program(
     """
 
 
-for _command in (run, check, demo):
+for _command in (run, check, route, demo):
     app.command()(_command)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
 
 from sip_stager.config.checks import Parts, check, doubts
 from sip_stager.config.explain import explained
-from sip_stager.config.files import Rows, read_numbers, read_toml
+from sip_stager.config.files import read_numbers, read_toml
 from sip_stager.config.key import find_key
 from sip_stager.config.lines import Lines
 from sip_stager.config.mistakes import Finding, Location, Mistake, SettingsError, dotted
@@ -40,7 +40,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    return settings.with_warnings(map(places.mistake, doubts(settings)))
+    return settings.with_notes(map(places.mistake, doubts(settings)), places)
 
 
 @dataclass
@@ -49,8 +49,14 @@ class _Places:
 
     path: Path
     lines: Lines
-    csv: Rows | None = None
+    csv: Path | None = None
+    csv_lines: list[int] = field(default_factory=list)
     first_row: int = 0
+
+    def __call__(self, location: Location) -> str:
+        """Give the file and the line of a setting."""
+        file, line, _ = self._place(location)
+        return f"{file}:{line}"
 
     def mistake(self, finding: Finding) -> Mistake:
         file, line, key = self._place(finding.location)
@@ -64,7 +70,7 @@ class _Places:
         match location:
             case ("numbers", int(row), *rest) if self.csv and row >= self.first_row:
                 column = str(rest[0]) if rest else ""
-                return self.csv.path, self.csv.lines[row - self.first_row], column
+                return self.csv, self.csv_lines[row - self.first_row], column
             case _:
                 return self.path, self.lines.of(location), dotted(location)
 
@@ -75,7 +81,7 @@ def _add_rows(document: dict[str, Any], places: _Places) -> list[Mistake]:
     if not isinstance(name, str) or not isinstance(rows, list):
         return []
     table = read_numbers(places.path.parent / name)
-    places.csv, places.first_row = table, len(rows)
+    places.csv, places.csv_lines, places.first_row = table.path, table.lines, len(rows)
     document["numbers_csv"] = table.path
     document["numbers"] = rows + table.numbers
     line = places.lines.of(("numbers_csv",))

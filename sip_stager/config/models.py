@@ -1,6 +1,6 @@
 """The settings: what can be set, its default, and the reason for it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,7 +19,7 @@ from sip_stager.config.kinds import (
     Seconds,
     TrunkNetwork,
 )
-from sip_stager.config.mistakes import Mistake, refused
+from sip_stager.config.mistakes import Location, Mistake, refused
 from sip_stager.config.peers import Api, Listener, Table, Upstream
 from sip_stager.config.policy import CallPolicy
 from sip_stager.config.variables import Variables
@@ -140,16 +140,22 @@ class Settings(Table):
     http: Http = Http()
     log: Log = Log()
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
+    _place: Callable[[Location], str] | None = PrivateAttr(default=None)
 
     @property
     def agents(self) -> dict[str, tuple[str, ...]]:
         """The ids of the agents of each called number."""
         return {row.number: tuple(str(one.agent) for one in row.shares) for row in self.numbers}
 
-    def with_warnings(self, warnings: Iterable[Mistake]) -> Self:
-        """Note what is worth a second look."""
+    def with_notes(self, warnings: Iterable[Mistake], place: Callable[[Location], str]) -> Self:
+        """Note what is worth a second look, and where each setting stands."""
         self._warnings = tuple(warnings)
+        self._place = place
         return self
+
+    def place(self, location: Location) -> str:
+        """Return the file and the line of a setting, empty where it comes from no file."""
+        return self._place(location) if self._place else ""
 
     @property
     def warnings(self) -> tuple[Mistake, ...]:

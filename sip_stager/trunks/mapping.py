@@ -147,11 +147,12 @@ class NumberMapping:
         Prefixes and the default take only what is plain, for strangers write called numbers.
         """
         with_plus = f"+{number.removeprefix('00')}"
-        yield number, number, self._exact.get(number)
+        spellings = (number, with_plus) if is_e164(with_plus) else (number,)
+        for spelt in spellings:
+            yield spelt, spelt, self._exact.get(spelt)
         if not is_plain(number):
             return
-        yield with_plus, with_plus, self._exact.get(with_plus)
-        for spelt in (number, with_plus) if is_e164(with_plus) else (number,):
+        for spelt in spellings:
             for length, rows in self._prefixes:
                 if length <= len(spelt):
                     yield spelt, f"{spelt[:length]}{ANY}", rows.get(spelt[:length])

@@ -213,7 +213,10 @@ def test_the_program_says_its_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == f"sip-stager {__version__}\n"
 
 
-@pytest.mark.parametrize(("command", "example"), [("check", "--online"), ("run", "--config")])
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [("check", "--online"), ("run", "--config"), ("route", "--to 0366725520")],
+)
 def test_help_teaches(command: str, example: str) -> None:
     shown = " ".join(CliRunner().invoke(app, [command, "--help"]).stdout.split())
     assert "Example:" in shown
