@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import make_api, make_core, make_staging
+from sip_stager.assembly import make_agents, make_api, make_core, make_staging
 from sip_stager.config.kinds import sip_uri
 from sip_stager.console.server import ConsoleServer
 from sip_stager.garbage import IdleCollector
@@ -45,7 +45,8 @@ class Application:
         self._edge = Edge(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
         self._resolver = CachingResolver(loop, families)
-        self._api = make_api(settings)
+        self._agents = make_agents(settings, self._notify)
+        self._api = make_api(settings, self._agents.declared)
         self._staging = make_staging(settings, self._api, self._notify)
         self._layer = make_core(
             settings, loop, self._edge, self._resolver, self._staging, self._notify
@@ -77,6 +78,7 @@ class Application:
                 await self._edge.listen(listener.transport.upper(), address, index)
         self._lag.start(self._metrics.loop_lag.observe)
         self._collector.start()
+        self._agents.start()
         self._not_ready = ()
         return concerns
 
@@ -85,6 +87,7 @@ class Application:
         self._not_ready = ("stopping",)
         self._lag.stop()
         self._collector.stop()
+        await self._agents.stop()
         await self._staging.stop()
         await self._api.aclose()
         await self._console.stop()
@@ -117,6 +120,7 @@ class Application:
             api_requests=lambda: self._api.requests,
             breaker_state=lambda: self._staging.breaker_state,
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
+            agents=lambda: self._agents.states,
             limits=self._settings.limits.model_dump(
                 include={"transactions", "calls_staging", "connections"}
             ),

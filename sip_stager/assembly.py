@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from sip_stager.config.agents import agents_of
 from sip_stager.config.kinds import sip_uri
 from sip_stager.config.policy import merged, said
 from sip_stager.proxy.core import Bounds, Proxy
@@ -20,6 +21,7 @@ from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
+from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
@@ -33,10 +35,11 @@ from sip_stager.trunks.mapping import Moment, NumberMapping
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sip_stager.config import Settings
     from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
+    from sip_stager.staging.agent import Declared
 
 
 def make_core(
@@ -80,10 +83,23 @@ def _on_this_machine(settings: Settings) -> bool:
     )
 
 
-def make_api(settings: Settings) -> RoundedApi:
-    """Make the client of the API."""
+def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
+    """Make the client of the API; ``declared`` are the variables of the agents."""
     api = settings.api
-    return RoundedApi(api.base_url, api.key, connections=api.connections, body_most=api.body_most)
+    return RoundedApi(
+        api.base_url,
+        api.key,
+        connections=api.connections,
+        body_most=api.body_most,
+        declared=declared,
+    )
+
+
+def make_agents(settings: Settings, notify: Notify) -> Agents:
+    """Make the watch over the agents, with connections of its own: calls need theirs."""
+    api = settings.api
+    client = RoundedApi(api.base_url, api.key, connections=AT_ONCE, body_most=BODY_MOST)
+    return Agents(client, agents_of(settings), notify, api.agents_refresh)
 
 
 def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:

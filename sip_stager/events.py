@@ -193,6 +193,19 @@ class CallEnded:
     elapsed: float
 
 
+@dataclass(frozen=True, slots=True)
+class AgentStateChanged:
+    """A mapped agent is ``missing`` in the API, or ``known`` again; ``text`` is the API's word.
+
+    ``version`` is the one that the mapping names, None for the one that was published last.
+    """
+
+    agent_id: str
+    version: int | None
+    state: str
+    text: str = ""
+
+
 Event = (
     MessageReceived
     | MessageSent
@@ -209,4 +222,5 @@ Event = (
     | InviteForwarded
     | CallRinging
     | CallEnded
+    | AgentStateChanged
 )

@@ -24,6 +24,7 @@ def served() -> set[str]:
         api_requests=dict,
         breaker_state=str,
         rate_limit_remaining=lambda: None,
+        agents=dict,
         limits={},
         log_lines_dropped=lambda: 0,
         worst_lag=lambda: 0.0,

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sip_stager.config import Number, Settings
+    from sip_stager.config.agents import AgentKey
     from sip_stager.ports import Value
     from sip_stager.staging.agent import Agent, Declared
-
-AgentKey = tuple[str, int | None]
-"""An agent's id, and the version that the mapping names."""
 
 
 def mapped(settings: Settings) -> dict[AgentKey, list[Number]]:

@@ -9,7 +9,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.cli.declared import AgentKey, mapped, mismatches
+from sip_stager.cli.declared import mapped, mismatches
+from sip_stager.config.agents import AgentKey, agents_of
 from sip_stager.staging.agent import Agent
 from sip_stager.staging.rounded import RoundedApi
 
@@ -29,12 +30,12 @@ _SHOWN = 50  # variables that do not fit
 def check_agents(settings: Settings, console: Console) -> tuple[str, ...]:
     """Fetch each mapped agent once, print what they are, and give what is wrong, in words."""
     numbers = mapped(settings)
-    answers = asyncio.run(_fetch(settings, list(numbers), console))
+    answers = asyncio.run(_fetch(settings, agents_of(settings), console))
     table = Table(title="The agents, as the API knows them", title_justify="left", box=None)
     for heading in ("agent", "numbers", "name", "version", "language", "variables"):
         table.add_column(heading, overflow="fold")
     for key, answer in answers.items():
-        table.add_row(key[0], str(len(numbers[key])), *_cells(answer))
+        table.add_row(key[0], str(len(numbers.get(key, ()))), *_cells(answer))
     console.print(table)
     agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
     unfit = list(mismatches(settings, agents))
@@ -63,7 +64,7 @@ def _cells(answer: Agent | str) -> Iterator[Text]:
 
 
 async def _fetch(
-    settings: Settings, agents: list[AgentKey], console: Console
+    settings: Settings, agents: tuple[AgentKey, ...], console: Console
 ) -> dict[AgentKey, Agent | str]:
     """Return each agent, or in words why there is none."""
     free = asyncio.Semaphore(_AT_ONCE)

@@ -122,6 +122,9 @@ class Api(Table):
     """Connections opened before the first call, so that it does not pay for TLS."""
     body_most: Annotated[int, Field(strict=True, ge=1024)] = 65536
     """Bytes that are read of an answer at most: one with a transcript can be huge."""
+    agents_refresh: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 300.0
+    """Seconds in which each mapped agent is fetched again, to know its variables and that it is
+    still there; 0 fetches none."""
     anonymous_number: E164 = "+10000000000"
     """The caller's number for the API where the caller withholds it or has none. The API asks for
     E.164; this one looks like it, and no area code 000 is or will be given to anybody."""

@@ -119,7 +119,7 @@ class FakeApi:
             case "POST", ["v1", "calls", call_id, "terminate"] if call_id in self._calls:
                 return self._terminate(call_id)
             case "GET", ["v1", "agents", agent_id]:
-                return self._agent(agent_id, request.query.get("version", str(PUBLISHED)))
+                return await self._agent(agent_id, request.query.get("version", str(PUBLISHED)))
             case _:
                 return failure(404, "Not found")
 
@@ -181,9 +181,10 @@ class FakeApi:
         self._calls[call_id].terminated = True
         return success(200, {"call_id": call_id}, "Call terminated")
 
-    def _agent(self, agent_id: str, version: str) -> web.StreamResponse:
+    async def _agent(self, agent_id: str, version: str) -> web.StreamResponse:
         if (behaviour := self._behaviour(agent_id)).status != 201:
             return refusal(behaviour)
+        await asyncio.sleep(behaviour.latency)
         if not UUID.fullmatch(agent_id) or version not in map(str, range(1, PUBLISHED + 1)):
             return failure(404, "Agent not found")
         return success(200, agent_record(agent_id, int(version), behaviour.variables))

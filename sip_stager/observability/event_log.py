@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sip_stager.events import (
+    AgentStateChanged,
     BreakerMoved,
     CallEnded,
     CallRefused,
@@ -98,8 +99,23 @@ class EventLog:
                 self._forwarded(event)
             case CallEnded():
                 self._ended(event)
+            case AgentStateChanged():
+                self._agent(event)
             case _:
                 pass
+
+    def _agent(self, event: AgentStateChanged) -> None:
+        held_back = self._ration.take("agent", event.state)
+        if held_back is None:
+            return
+        write = self._logger.warning if event.state == "missing" else self._logger.info
+        write(
+            f"agent_{event.state}",
+            agent_id=event.agent_id,
+            version=event.version,
+            text=_short(event.text),
+            **held_back,
+        )
 
     def _shown_id(self, sip_call_id: str) -> str:
         """Give a Call-ID; it finds a carrier's record, so only E.164 numbers in it are masked."""

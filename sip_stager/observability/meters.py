@@ -58,7 +58,8 @@ class Readings:
     ``transactions`` gives the number of living ones by kind (``invite_server``, ...), and
     ``tcp_connections`` by who opened them (``accepted``, ``opened``), ``api_requests`` by their
     state (``under_way``, ``queued``).  ``breaker_state`` is one of ``BREAKER_STATES``;
-    ``rate_limit_remaining`` is None as long as the API has not said.  ``limits`` are the bounds of
+    ``rate_limit_remaining`` is None as long as the API has not said.  ``agents`` gives the
+    number of agents by state (``known``, ``missing``, ``unknown``).  ``limits`` are the bounds of
     the stores by their names.
     ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
     """
@@ -69,6 +70,7 @@ class Readings:
     api_requests: Callable[[], Mapping[str, int]]
     breaker_state: Callable[[], str]
     rate_limit_remaining: Callable[[], int | None]
+    agents: Callable[[], Mapping[str, int]]
     limits: Mapping[str, int]
     log_lines_dropped: Callable[[], int]
     worst_lag: Callable[[], float]
@@ -111,6 +113,7 @@ class Gauges(Collector):
             ("tcp_connections", "TCP connections open now.", "kind", readings.tcp_connections()),
             ("api_requests", "Requests to the API now.", "state", readings.api_requests()),
             ("breaker_state", "1 for the state of the circuit breaker.", "state", states),
+            ("agents", "Mapped agents by what the API said of them.", "state", readings.agents()),
             ("limit", "What a store holds at most.", "store", readings.limits),
         ):
             family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])

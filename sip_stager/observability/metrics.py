@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sip_stager import __version__
 from sip_stager.events import (
+    AgentStateChanged,
     BreakerMoved,
     CallAdmitted,
     CallEnded,
@@ -101,6 +102,8 @@ class Metrics:
                 self._staging(event)
             case BreakerMoved():
                 self._breaker_moves.add(event.state)
+            case AgentStateChanged():
+                self._agent_moves.add(event.state)
             case _:
                 self._call(event)
 
@@ -200,6 +203,11 @@ class Metrics:
         self._breaker_moves = tally("breaker_moves", "Changes of the breaker's state.", "state")
         for state in BREAKER_STATES:
             self._breaker_moves.add(state, amount=0)
+        self._agent_moves = tally(
+            "agent_moves", "Agents that the API had no more, or had again.", "state"
+        )
+        for state in ("missing", "known"):
+            self._agent_moves.add(state, amount=0)
 
     def _take_times(self) -> None:
         histogram = self._histogram

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from sip_stager.staging.agent import read_agent
+from sip_stager.staging.agent import fitting, read_agent
 from sip_stager.staging.answers import (
     error_words,
     is_token,
@@ -28,11 +28,12 @@ from sip_stager.staging.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
     from pydantic import SecretStr
 
     from sip_stager.ports import Call
-    from sip_stager.staging.agent import Agent
+    from sip_stager.staging.agent import Agent, Declared
     from sip_stager.staging.phases import Phases
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
@@ -45,7 +46,8 @@ class RoundedApi:
     ``connections`` is the most that are open at once, ``body_most`` the most of an answer that
     is read, in bytes.  Certificates are verified against certifi's list, or the one that the
     environment's ``SSL_CERT_FILE`` names, unless ``tls`` brings another.  ``rate_limit`` is what
-    the answers said of it; to keep to it is up to who sends.
+    the answers said of it; to keep to it is up to who sends.  ``declared`` has the variables of
+    agents by their ids; the values that a call brings are brought to their types.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RoundedApi:
         connections: int = 1000,
         body_most: int = 65536,
         tls: ssl.SSLContext | None = None,
+        declared: Mapping[str, Declared] | None = None,
     ) -> None:
         base = base_url.rstrip("/")
         self._calls = f"{base}/v1/calls/"
@@ -64,6 +67,7 @@ class RoundedApi:
             httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
         )
         self._key = key
+        self._declared = {} if declared is None else declared
         self.rate_limit = RateLimit()
         self._transport = HttpTransport(
             tls=tls or httpx.create_ssl_context(),
@@ -113,7 +117,7 @@ class RoundedApi:
         ``phases`` gets the seconds spent, also when the caller is cancelled.
         """
         url = self._stage_urls[sync]
-        data = await self._data("POST", url, phases, _asked(call))
+        data = await self._data("POST", url, phases, _asked(call, self._declared))
         if not isinstance(data, dict):
             return data
         call_id = data.get("call_id")
@@ -184,13 +188,13 @@ class RoundedApi:
         return printable(text.replace(self._key.get_secret_value(), "***"))
 
 
-def _asked(call: Call) -> bytes:
-    """Write the body of a staging request."""
+def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:
+    """Write the body of a staging request; values are of the types that the agent declares."""
     asked: dict[str, Any] = {
         "from_number": call.from_number,
         "to_number": call.to_number,
         "agent_id": call.agent_id,
     }
-    if call.variables:
-        asked["dynamic_variables_values"] = dict(call.variables)
+    if variables := fitting(call.variables, declared.get(call.agent_id, {})):
+        asked["dynamic_variables_values"] = variables
     return json.dumps(asked).encode()

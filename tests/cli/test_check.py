@@ -172,6 +172,15 @@ async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder
     assert "secret" not in result.output
 
 
+async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Folder) -> None:
+    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n'
+        result = await check_online(folder, text + policy)
+    assert result.exit_code == 1
+    assert [OTHER, "0", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+
+
 async def test_online_compares_with_the_version_that_the_mapping_names(folder: Folder) -> None:
     declared = {"route": "string"}
     assert (await check_declared(folder, "version = 2\n", **declared)).exit_code == 0

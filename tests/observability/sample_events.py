@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.events import (
+    AgentStateChanged,
     BreakerMoved,
     CallAdmitted,
     CallEnded,
@@ -42,6 +43,7 @@ READINGS = Readings(
     api_requests=lambda: {"under_way": 9, "queued": 8},
     breaker_state=lambda: "half_open",
     rate_limit_remaining=lambda: 41,
+    agents=lambda: {"known": 4, "missing": 1, "unknown": 0},
     limits={"connections": 1000},
     log_lines_dropped=lambda: 7,
     worst_lag=lambda: 0.004,
@@ -88,4 +90,5 @@ EVERYTHING: list[Event] = [
     CallRinging(CALL, 180, 0.3),
     CallTreated(CALL, "over_time", "forward", f"{CALLED} was not staged in 4 s", 4.0),
     CallEnded(CALL, "c-1", "answered", 200, 1.3),
+    AgentStateChanged(CALL.agent_id, None, "missing", "Agent not found"),
 ]

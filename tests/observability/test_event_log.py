@@ -7,6 +7,7 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from sip_stager.events import (
+    AgentStateChanged,
     BreakerMoved,
     CallEnded,
     CallRefused,
@@ -107,9 +108,24 @@ def test_an_upstream_out_of_reach_is_a_warning() -> None:
 
 def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
     for line in Written().take(*EVERYTHING):
-        if line["event"] == "breaker_open":
+        if line["event"] in {"breaker_open", "agent_missing"}:
             continue  # it is of no one call
         assert line.get("sip_call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
+
+
+def test_an_agent_that_vanished_leaves_a_line_and_another_when_it_is_back() -> None:
+    missing, known = Written().take(
+        AgentStateChanged("a-1", 3, "missing", "Agent not found"),
+        AgentStateChanged("a-1", 3, "known"),
+    )
+    assert missing == {
+        "event": "agent_missing",
+        "level": "warning",
+        "agent_id": "a-1",
+        "version": 3,
+        "text": "Agent not found",
+    }
+    assert (known["event"], known["level"]) == ("agent_known", "info")
 
 
 def test_the_breaker_leaves_a_line_whenever_it_moves() -> None:

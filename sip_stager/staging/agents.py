@@ -1,0 +1,122 @@
+"""The agents of the settings, fetched at start and again all the while, off every call's path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sip_stager.events import AgentStateChanged
+from sip_stager.staging.agent import Agent
+from sip_stager.staging.outcome import Failure, OverTime, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sip_stager.ports import Notify
+    from sip_stager.staging.agent import Declared
+    from sip_stager.staging.rounded import RoundedApi
+
+log = structlog.get_logger()
+
+AT_ONCE = 4
+"""Questions under way at start; afterwards one at a time."""
+BODY_MOST = 1 << 20
+"""Bytes of an agent's record, prompts and all; to read so many takes the loop a few ms."""
+STATES = ("known", "missing", "unknown")
+
+_LEAST_PAUSE = 0.1  # seconds between two questions, so that thousands of agents are no flood
+_PATIENCE = 10.0  # seconds for one agent
+_AFTER_FAILURE = 1.0  # seconds, where the API asks for no longer ones
+
+
+class Agents:
+    """Keeps what is known of agents; ``declared`` has their variables by their ids.
+
+    Each of ``wanted``, an id and perhaps a version, is asked for once in ``every`` seconds, evenly
+    spread; 0 asks for none.  An error of the API changes nothing that is known; only a 404 says
+    that an agent is missing.  ``api`` is its own, and is closed by ``stop``.
+    """
+
+    def __init__(
+        self,
+        api: RoundedApi,
+        wanted: Iterable[tuple[str, int | None]],
+        notify: Notify,
+        every: float,
+    ) -> None:
+        self.declared: dict[str, Declared] = {}
+        self._api = api
+        self._states = dict.fromkeys(wanted, "unknown")
+        self._notify = notify
+        self._every = every
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many agents are ``known``, ``missing``, or ``unknown`` as yet."""
+        found = Counter(self._states.values())
+        return {state: found[state] for state in STATES}
+
+    def start(self) -> None:
+        """Begin to ask; returns at once."""
+        if self._every and self._states:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End it, with the questions that are under way."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._api.aclose()
+
+    async def _run(self) -> None:
+        wanted = list(self._states)
+        everybody = iter(wanted)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._ask_each(everybody))
+        pause = max(self._every / len(wanted), _LEAST_PAUSE)
+        while True:
+            await self._ask_each(iter(wanted), pause)
+
+    async def _ask_each(self, wanted: Iterator[tuple[str, int | None]], pause: float = 0) -> None:
+        for key in wanted:
+            await asyncio.sleep(pause)
+            try:
+                await self._ask(key)
+            except Exception:  # a mistake of our own costs no more than this answer
+                log.exception("agent_not_read", agent_id=key[0])
+                await asyncio.sleep(_AFTER_FAILURE)
+
+    async def _ask(self, key: tuple[str, int | None]) -> None:
+        match await self._answer(key):
+            case Agent() as agent:
+                self._learn(key, agent)
+                self._enter(key, "known")
+            case Refused(http_status=404, text=text):
+                self._enter(key, "missing", text)
+            case Refused(retry_after=int(seconds)):
+                await asyncio.sleep(min(max(seconds, _AFTER_FAILURE), self._every))
+            case _:
+                await asyncio.sleep(_AFTER_FAILURE)
+
+    async def _answer(self, key: tuple[str, int | None]) -> Agent | Failure:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._api.agent(*key)
+        except TimeoutError:
+            return OverTime(f"no answer within {_PATIENCE:g} s")
+
+    def _learn(self, key: tuple[str, int | None], agent: Agent) -> None:
+        """Keep what it declares; a call gets the version that was published last, so it counts."""
+        agent_id, version = key
+        if agent.variables is not None and not (version and (agent_id, None) in self._states):
+            self.declared[agent_id] = agent.variables
+
+    def _enter(self, key: tuple[str, int | None], state: str, text: str = "") -> None:
+        before, self._states[key] = self._states[key], state
+        if state != before and "missing" in {state, before}:
+            self._notify(AgentStateChanged(*key, state, text))
