@@ -6,23 +6,22 @@ import asyncio
 import socket
 import ssl
 from time import perf_counter
+from traceback import clear_frames
 from typing import TYPE_CHECKING
 
 import httpx
-from aiohappyeyeballs import start_connection
 
 from sip_stager.staging.connection import Connection, reason
 from sip_stager.staging.phases import Timed
+from sip_stager.staging.race import race
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohappyeyeballs import AddrInfoType
-
     from sip_stager.staging.phases import Phases
+    from sip_stager.staging.race import AddressInfo
 
 _NAME_KEPT = 30.0  # seconds
-_NEXT_ADDRESS = 0.25  # seconds; RFC 8305 section 5
 
 
 class Connector:
@@ -36,7 +35,7 @@ class Connector:
         self._port = port
         self._tls = tls
         self._looked_up = float("-inf")
-        self._addresses: Sequence[AddrInfoType] = ()
+        self._addresses: Sequence[AddressInfo] = ()
         self._lookup: asyncio.Task[None] | None = None
 
     async def connect(
@@ -48,20 +47,29 @@ class Connector:
             return httpx.ConnectError(f"the name {self._host} cannot be resolved")
         try:
             with Timed(phases, "connect"):
-                return await self._connect(addresses, protocol)
-        except ssl.SSLCertVerificationError as error:
-            words = f"the TLS certificate of {self._host} is not valid: {reason(error)}"
-        except ssl.SSLError as error:
-            words = f"no TLS with {self._host} port {self._port}: {reason(error)}"
+                connected = await race(addresses)
+                if isinstance(connected, socket.socket):
+                    return await self._begin(connected, protocol)
+                failed: Exception = connected
         except (OSError, RuntimeError) as error:  # uvloop raises both
+            clear_frames(error.__traceback__)  # they hold the error: a cycle
+            failed = error.with_traceback(None)
+        return self._error(failed)
+
+    def _error(self, failed: Exception) -> httpx.ConnectError:
+        if isinstance(failed, ssl.SSLCertVerificationError):
+            words = f"the TLS certificate of {self._host} is not valid: {reason(failed)}"
+        elif isinstance(failed, ssl.SSLError):
+            words = f"no TLS with {self._host} port {self._port}: {reason(failed)}"
+        else:
             self._looked_up = float("-inf")
-            words = f"cannot connect to {self._host} port {self._port}: {reason(error)}"
+            words = f"cannot connect to {self._host} port {self._port}: {reason(failed)}"
         return httpx.ConnectError(words)
 
-    async def _connect(
-        self, addresses: Sequence[AddrInfoType], protocol: Callable[[], Connection]
+    async def _begin(
+        self, connected: socket.socket, protocol: Callable[[], Connection]
     ) -> Connection:
-        connected = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS)
+        """Begin TLS, if there is to be any, and reading."""
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 protocol,
@@ -74,7 +82,7 @@ class Connector:
             raise
         return connection
 
-    async def _find(self, phases: Phases) -> Sequence[AddrInfoType]:
+    async def _find(self, phases: Phases) -> Sequence[AddressInfo]:
         """Give the addresses; none where the name cannot be resolved."""
         if perf_counter() - self._looked_up < _NAME_KEPT:
             return self._addresses

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.staging.connection import Connection
+from sip_stager.staging.connector import Connector
+from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
+from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sip_stager.demo.api import FakeApi
     from sip_stager.ports import Call, Decision
-    from sip_stager.staging.rounded import RoundedApi
+    from sip_stager.staging.race import AddressInfo
 
 OURS = ("sip_stager.staging", "httpx", "httptools")
 
@@ -75,3 +82,52 @@ async def test_a_cancelled_call_leaves_no_cycle(
     owner.staging = None
     await asyncio.sleep(0.02)
     assert ours(found) == set()
+
+
+async def left_over(url: str, call: Call, found: list[object]) -> set[str]:
+    """Fail to stage a few times; give what is left, but for what the first failure brings along."""
+    async with RoundedApi(url, SecretStr("key")) as client:
+        for _ in range(4):
+            gc.collect()
+            found.clear()
+            try:
+                async with asyncio.timeout(0.1):
+                    await client.stage(call, {}, sync=True)
+            except TimeoutError:
+                pass
+            await asyncio.sleep(0.02)
+        gc.collect()
+    kinds = (OSError, RuntimeError, Connector, Connection)  # sockets are of servers here, too
+    return {type(each).__qualname__ for each in found if isinstance(each, kinds)}
+
+
+@pytest.mark.parametrize("ports", [(1,), (1, 2), (1, 2, 3)])
+async def test_connections_that_are_refused_leave_no_cycle(
+    call: Call, found: list[object], monkeypatch: pytest.MonkeyPatch, ports: tuple[int, ...]
+) -> None:
+    async def find(*_: object) -> list[AddressInfo]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", one)) for one in ports]
+
+    monkeypatch.setattr(Connector, "_find", find)
+    assert await left_over("http://api.example", call, found) == set()
+
+
+async def test_a_handshake_that_fails_leaves_no_cycle(call: Call, found: list[object]) -> None:
+    async with Scripted(b"220 mail.example.net ESMTP\r\n\r\n", closes=True) as server:
+        url = server.url.replace("http:", "https:").partition("/a?")[0]
+        assert await left_over(url, call, found) == set()
+
+
+async def test_a_connection_that_nobody_accepts_leaves_no_cycle(
+    call: Call, found: list[object]
+) -> None:
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # one fills the backlog, SYNs are dropped
+            one = sockets.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert await left_over(url, call, found) == set()
