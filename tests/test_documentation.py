@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sip_stager.config import load
 from sip_stager.observability.meters import Readings
 from sip_stager.observability.metrics import Metrics
+from sip_stager.trunks.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -54,6 +56,23 @@ def test_alerts_and_runbook_speak_of_metrics_that_are_served(name: str) -> None:
 
 def test_a_metric_that_is_not_served_is_seen() -> None:
     assert named("rate(sip_stager_calls_vanished_total[5m])") - served()
+
+
+def test_the_page_of_variables_lists_every_source_and_shows_settings_that_load(
+    tmp_path: Path,
+) -> None:
+    page = (ROOT / "docs/variables.md").read_text()
+    listed = set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE))
+    assert listed == SOURCES.keys()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    settings = tmp_path / "s.toml"
+    settings.write_text(
+        f'{example}[[listeners]]\naddress = "127.0.0.1"\n[upstream]\nuri = "sip:192.0.2.99"\n'
+    )
+    assert load(settings, {"ROUNDED_API_KEY": "x"}).numbers[0].variables.keys() == {
+        "customer",
+        "vip",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -69,12 +69,12 @@ def reader(source: str) -> Reader:
         return _of_header(name.removeprefix("header:"), wanted)
     if name == "request_uri" and wanted:
         return _of_request_uri(wanted)
-    if wanted or name not in _SOURCES:
+    if wanted or name not in SOURCES:
         known = ", ".join(
-            [*_SOURCES, "request_uri;PARAMETER", "header:NAME", "header:NAME;PARAMETER"]
+            [*SOURCES, "request_uri;PARAMETER", "header:NAME", "header:NAME;PARAMETER"]
         )
         raise ValueError(f"write one of {known}")
-    return _SOURCES[name]
+    return SOURCES[name]
 
 
 def _of_header(spelled: str, parameter: bytes | None) -> Reader:
@@ -160,7 +160,7 @@ def printable(text: str) -> str:
     return text.strip()
 
 
-_SOURCES: dict[str, Reader] = {
+SOURCES: dict[str, Reader] = {
     "caller": lambda _, facts: printable(facts.caller),
     "called": lambda _, facts: printable(facts.called),
     "display_name": _display_name,
@@ -171,3 +171,4 @@ _SOURCES: dict[str, Reader] = {
     "request_uri": lambda invite, _: printable(invite.uri_text.decode("utf-8", "replace")),
     "request_uri.user": lambda invite, _: printable(dialled(invite.uri.user or b"")),
 }
+"""What reads each source that has a name of its own."""
