@@ -32,7 +32,8 @@ def dialled(user: bytes) -> str:
 
     ``%2B33612345678;phone-context=example.com`` becomes ``+33612345678`` (RFC 3261 19.1.6).
     """
-    return unquote_to_bytes(user.partition(b";")[0]).decode("utf-8", "replace")
+    bare = user.partition(b";")[0]
+    return (unquote_to_bytes(bare) if b"%" in bare else bare).decode("utf-8", "replace")
 
 
 def normalised(number: str, country: str | None = None, context: str = "") -> str:

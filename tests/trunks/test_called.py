@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.trunks.called import Called, called_number
 from sip_stager.trunks.spelling import field_of
+from tests.sip.test_growth import grows_linearly
 from tests.trunks.test_admission import Trunk, invite
 
 NUMBER = "+33612345678"
@@ -129,3 +132,29 @@ def test_a_phone_context_completes_a_local_number(uri: str, number: str) -> None
 def test_a_source_that_is_none_is_refused(source: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  whichever it is, the settings say it better
         field_of(source)
+
+
+FIELDS = [b"to", b"p-called-party-id", b"diversion", b"x-did"]
+SOURCES = ("diversion", "p_called_party_id", "header:X-Did", "to", "request_uri")
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), st.binary(max_size=80)), max_size=4))
+def test_no_header_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
+    request = invite("sip:0612345678@edge")
+    names = [name for name, _ in fields]
+    values = [name + b":" + value for name, value in fields]
+    trunk = Trunk("carrier", (), "FR", called=SOURCES, strip=("99",))
+    found = called_number(request.edited(names, values), trunk)
+    assert found.number
+    assert [source for source, _ in found.passed] == list(SOURCES[: SOURCES.index(found.source)])
+
+
+@pytest.mark.parametrize("text", [b",", b";", b"<", b'"', b" ", b"a", b"<a:b>,", b"%41", b"\r\n "])
+def test_a_header_is_read_in_linear_time(text: bytes) -> None:
+    trunk = Trunk("carrier", (), "FR", called=("header:X-Did",), strip=("99",))
+    request = invite()
+
+    def read(value: bytes) -> object:
+        return called_number(request.edited([b"x-did"], [b"X-Did: " + value]), trunk)
+
+    assert grows_linearly(read, lambda size: text * (size // len(text) + 1))

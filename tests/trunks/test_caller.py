@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sip_stager.ports import Call, Flow
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.caller import CALLERS, Caller, caller_number
+from sip_stager.trunks.numbers import is_e164
+from tests.sip.test_growth import grows_linearly
 from tests.support.fakes import on_terms
 from tests.support.mapping import mapped
 from tests.trunks.test_admission import AGENT, NOBODY, TRUNKS, Trunk, invite
@@ -119,3 +123,25 @@ def admitted(trunk: Trunk, extra: str, from_: str) -> Call:
     call = admission.admit(invite(caller=from_, extra=extra), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     return call
+
+
+FIELDS = [b"from", b"p-asserted-identity", b"remote-party-id", b"privacy"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), st.binary(max_size=80)), max_size=5))
+def test_no_header_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
+    request = invite()
+    names, values = [name for name, _ in fields], [b"%b: %b" % field for field in fields]
+    found = caller_number(request.edited(names, values), Trunk("carrier", (), "FR"))
+    assert is_e164(found.number) or not (found.number or found.source)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("text", [b",", b";", b" ", b";privacy", b"; ", b"a", b"@anonymous", b'"'])
+def test_a_header_is_read_in_linear_time(field: bytes, text: bytes) -> None:
+    request, trunk = invite(), Trunk("carrier", (), "FR")
+
+    def read(value: bytes) -> object:
+        return caller_number(request.edited([field], [field + b": " + value]), trunk)
+
+    assert grows_linearly(read, lambda size: text * (size // len(text) + 1))
