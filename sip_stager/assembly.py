@@ -23,6 +23,7 @@ from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
+from sip_stager.staging.claims import Claims
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
@@ -120,6 +121,12 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
             wanted.breaker_pause_most,
         ),
     )
+
+
+def make_claims(settings: Settings, staging: Staging, clock: Clock, notify: Notify) -> Claims:
+    """Make what keeps staged calls that were not used."""
+    api = settings.api
+    return Claims(staging, clock, notify, api.claim_life, finish=api.after_hangup == "keep")
 
 
 def local_time(zone: str) -> Moment:

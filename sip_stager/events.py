@@ -60,6 +60,30 @@ class CallAdmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class StagingClaimed:
+    """A call uses what was staged in vain for one before it."""
+
+    call: Call
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingWasted:
+    """A staged call was used by nobody within its life."""
+
+    call: Call
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingTerminated:
+    """The API was told to end a wasted call; ``outcome`` is ``ended`` or a failure's word."""
+
+    call_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRefused:
     """A new INVITE got a final response of our own making.
 
@@ -219,6 +243,9 @@ Event = (
     | StagingEnded
     | BreakerMoved
     | CallTreated
+    | StagingClaimed
+    | StagingWasted
+    | StagingTerminated
     | InviteForwarded
     | CallRinging
     | CallEnded

@@ -155,9 +155,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Staging's word to go on upstream; ``call_id`` goes into ``X-Rounded-Call-Id``."""
+    """Staging's word to go on upstream; ``call_id`` goes into ``X-Rounded-Call-Id``.
+
+    ``staged_at`` is when it was staged, by the clock.
+    """
 
     call_id: str
+    staged_at: float = 0.0
 
 
 Decision = Forward | Refusal
@@ -179,3 +183,6 @@ class Stager(Protocol):
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Call ``done`` later, once, within the call's deadline."""
+
+    def give_back(self, call: Call, forward: Forward) -> None:
+        """Take a staged call back that the upstream did not use."""

@@ -21,6 +21,7 @@ def served() -> set[str]:
     """The names of our metrics, without the suffixes of their samples."""
     readings = Readings(
         calls_staging=lambda: 0,
+        stagings_kept=lambda: 0,
         transactions=dict,
         tcp_connections=dict,
         api_requests=dict,

@@ -122,6 +122,14 @@ class Api(Table):
     """Connections opened before the first call, so that it does not pay for TLS."""
     body_most: Annotated[int, Field(strict=True, ge=1024)] = 65536
     """Bytes that are read of an answer at most: one with a transcript can be huge."""
+    claim_life: Annotated[float, Field(strict=True, ge=0, le=55)] = 45.0
+    """Seconds from its staging in which a staged call that was not used may be claimed by the next
+    call of the same caller to the same number; 0 for never. At the API it lives for 60."""
+    after_hangup: Literal["cancel", "keep"] = "cancel"
+    """What becomes of a staging whose caller hangs up: `cancel` closes the request, `keep` brings
+    it to its end for a redial, or for a carrier's second attempt."""
+    terminate_wasted: bool = False
+    """Whether the API is told to end staged calls that nobody claimed (POST .../terminate)."""
     agents_refresh: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 300.0
     """Seconds in which each mapped agent is fetched again, to know its variables and that it is
     still there; 0 fetches none."""

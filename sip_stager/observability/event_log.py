@@ -19,9 +19,9 @@ from sip_stager.events import (
     CallTreated,
     InviteForwarded,
     MessageDropped,
-    MessageReceived,
-    MessageSent,
+    StagingClaimed,
     StagingEnded,
+    StagingWasted,
 )
 from sip_stager.trunks.numbers import mask
 
@@ -79,30 +79,23 @@ class EventLog:
         self._hides = numbers == "masked"
         self._ration = Ration(clock)
         self._staged: dict[str, StagingEnded] = {}
+        self._writers: dict[type[Event], Callable[[Any], None]] = {
+            MessageDropped: self._dropped,
+            CallRefused: self._refused,
+            StagingEnded: self._staging_ended,
+            CallTreated: self._treated,
+            BreakerMoved: self._breaker_moved,
+            StagingClaimed: self._kept,
+            StagingWasted: self._kept,
+            InviteForwarded: self._forwarded,
+            CallEnded: self._ended,
+            AgentStateChanged: self._agent,
+        }
 
     def __call__(self, event: Event) -> None:
         """Write the line of one event, if it has one."""
-        match event:
-            case MessageReceived() | MessageSent():  # asked first: most events are one of them
-                pass
-            case MessageDropped():
-                self._dropped(event)
-            case CallRefused():
-                self._refused(event)
-            case StagingEnded():
-                self._staging_ended(event)
-            case CallTreated():
-                self._treated(event)
-            case BreakerMoved():
-                self._breaker_moved(event)
-            case InviteForwarded():
-                self._forwarded(event)
-            case CallEnded():
-                self._ended(event)
-            case AgentStateChanged():
-                self._agent(event)
-            case _:
-                pass
+        if writer := self._writers.get(type(event)):
+            writer(event)
 
     def _agent(self, event: AgentStateChanged) -> None:
         held_back = self._ration.take("agent", event.state)
@@ -151,6 +144,12 @@ class EventLog:
             elapsed_seconds=round(event.elapsed, 4),
             **held_back,
         )
+
+    def _kept(self, event: StagingClaimed | StagingWasted) -> None:
+        claimed = isinstance(event, StagingClaimed)
+        write = self._logger.info if claimed else self._logger.warning
+        name = "staging_claimed" if claimed else "staging_wasted"
+        write(name, **self._call(event.call), call_id=event.call_id)
 
     def _treated(self, event: CallTreated) -> None:
         self._logger.warning(

@@ -27,10 +27,13 @@ from sip_stager.events import (
     MessageDropped,
     MessageReceived,
     MessageSent,
+    StagingClaimed,
     StagingEnded,
     StagingPolled,
     StagingRetried,
     StagingStarted,
+    StagingTerminated,
+    StagingWasted,
 )
 from sip_stager.observability.meters import BREAKER_STATES, Children, Gauges, Readings, Tally
 from sip_stager.observability.registered import code_label, method_label
@@ -96,6 +99,8 @@ class Metrics:
                 self._sent(event)
             case MessageDropped():
                 self._dropped.add(event.cause)
+            case StagingTerminated():
+                self._terminated.add(event.outcome)
             case LargeRequestSent():
                 self._large.add(event.target.transport)
             case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
@@ -142,7 +147,14 @@ class Metrics:
 
     def _call(
         self,
-        event: CallAdmitted | CallRefused | CallTreated | InviteForwarded | CallRinging | CallEnded,
+        event: CallAdmitted
+        | CallRefused
+        | CallTreated
+        | StagingClaimed
+        | StagingWasted
+        | InviteForwarded
+        | CallRinging
+        | CallEnded,
     ) -> None:
         match event:
             case CallAdmitted():
@@ -151,6 +163,10 @@ class Metrics:
                 self._refused.add(event.trunk, event.cause, code_label(event.status))
             case InviteForwarded():
                 self._forward.observe(event.elapsed)
+            case StagingClaimed():
+                self._claimed.add(event.call.trunk)
+            case StagingWasted():
+                self._wasted.add(event.call.trunk)
             case CallTreated():
                 self._treated.add(event.call.trunk, event.cause, event.treatment)
             case CallRinging():
@@ -184,6 +200,13 @@ class Metrics:
         tally = self._tally
         self._admitted = tally("calls_admitted", "Calls let in, to be staged.", "trunk")
         self._refused = tally("calls_refused", "Calls refused here.", "trunk", "cause", "status")
+        self._claimed = tally(
+            "stagings_claimed", "Calls that used what was staged in vain for one before.", "trunk"
+        )
+        self._wasted = tally("stagings_wasted", "Staged calls that nobody used.", "trunk")
+        self._terminated = tally(
+            "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
+        )
         self._treated = tally(
             "calls_treated",
             "Calls that were not staged and went another way than to be refused.",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
@@ -25,6 +26,8 @@ from sip_stager.sip.responses import REASONS, Extra, make_response
 from sip_stager.sip.uri import parse_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager, Treatment
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request
@@ -42,8 +45,8 @@ class HeldInvite:
     """Waits for staging's decision, and rings meanwhile where the policy says so."""
 
     __slots__ = (
-        "_began", "_call", "_facilities", "_request", "_ringing", "_rung", "_server", "_source",
-        "_stager", "_staging", "_targets", "_treatments",
+        "_asked", "_began", "_call", "_facilities", "_request", "_ringing", "_rung", "_server",
+        "_source", "_stager", "_staging", "_targets", "_treatments",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +59,7 @@ class HeldInvite:
         stager: Stager,
     ) -> None:
         self._facilities = facilities
-        self._call = call
+        self._call = self._asked = call
         self._targets = targets
         self._request = targets[0].request
         self._source = source
@@ -107,7 +110,7 @@ class HeldInvite:
         self._staging = None
         try:
             if isinstance(decision, Forward):
-                self._forward_staged(decision.call_id)
+                self._forward_staged(decision)
             else:
                 self._treat(decision)
         except Exception:  # a mistake of ours must not leave the caller in silence
@@ -115,13 +118,19 @@ class HeldInvite:
             self._respond(500)
             raise
 
-    def _forward_staged(self, call_id: str) -> None:
+    def _forward_staged(self, forward: Forward) -> None:
+        call_id, give_back = forward.call_id, self._stager.give_back
         targets = [one._replace(request=staged(one.request, call_id)) for one in self._targets]
-        self._forward(targets, call_id)
+        self._forward(targets, call_id, partial(give_back, self._asked, forward))
 
-    def _forward(self, targets: list[Routed], call_id: str = "") -> None:
+    def _forward(
+        self,
+        targets: list[Routed],
+        call_id: str = "",
+        give_back: Callable[[], None] | None = None,
+    ) -> None:
         self._stop()
-        call = StagedCall(self._call, call_id, self._began, self._rung)
+        call = StagedCall(self._call, call_id, self._began, self._rung, give_back)
         ForwardedInvite(self._facilities, targets, self._source, self._server, call).start()
 
     def _treat(self, failure: Refusal) -> None:
@@ -158,8 +167,8 @@ class HeldInvite:
             self._treat(failure)
             return
         self._tell(failure, "agent")
-        call = replace(self._call, agent_id=agent_id, deadline=left)
-        self._staging = self._stager.start(call, self._decided)
+        self._asked = replace(self._call, agent_id=agent_id, deadline=left)
+        self._staging = self._stager.start(self._asked, self._decided)
 
     def _towards(self, uri: str) -> Routed:
         """Make another target of the same INVITE, with its own Request-URI."""

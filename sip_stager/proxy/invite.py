@@ -16,7 +16,7 @@ from sip_stager.proxy.targets import redirected
 from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sip_stager.ports import Call, Flow
     from sip_stager.proxy.facilities import Facilities
@@ -24,14 +24,22 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
+_CHALLENGES = frozenset({401, 407})
+_UNUSED = frozenset({"unreachable", "timed_out"})
+"""Ends of a call in which the upstream has had no use of what was staged for it."""
+
 
 class StagedCall(NamedTuple):
-    """The call that an INVITE begins, its staged id, when the INVITE came, and whether we rang."""
+    """The call that an INVITE begins, its staged id, when the INVITE came, and whether we rang.
+
+    ``give_back`` takes the staged call where the upstream has not used it.
+    """
 
     call: Call
     call_id: str
     began: float
     rung: bool = False
+    give_back: Callable[[], None] | None = None
 
 
 class ForwardedInvite:
@@ -199,6 +207,8 @@ class ForwardedInvite:
         if under_way is not None:
             under_way.cancel([])
         if call is not None:
+            if call.give_back and (outcome in _UNUSED or response.status in _CHALLENGES):
+                call.give_back()
             event = CallEnded(call.call, call.call_id, outcome, response.status, elapsed)
             self._facilities.notify(event)
 

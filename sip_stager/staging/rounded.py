@@ -135,6 +135,12 @@ class RoundedApi:
             return self._shown(status)
         return Nonsense("the API's answer has no status", 200)
 
+    async def terminate(self, call_id: str) -> str:
+        """End a call; give ``ended``, or the word of what went wrong."""
+        url = httpx.URL(f"{self._calls}{call_id}/terminate")
+        data = await self._data("POST", url, {})
+        return "ended" if isinstance(data, dict) else data.word
+
     async def agent(self, agent_id: str, version: int | None = None) -> Agent | Failure:
         """Fetch a version of an agent, or the one that was published last."""
         asked = f"?version={version}" if version else ""

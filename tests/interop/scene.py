@@ -54,11 +54,21 @@ class Scene:
         """The address and the port that calls are forwarded to."""
         return self._edge.address, self._edge.upstream_port
 
-    def start(self, *, key: str = KEY, api: dict[str, object] | None = None, **edge: Any) -> None:
-        """Start the API with these fields of ``Behaviour``, the program with these of ``Edge``."""
+    def start(
+        self,
+        *,
+        key: str = KEY,
+        api: dict[str, object] | None = None,
+        staging: dict[str, object] | None = None,
+        **edge: Any,
+    ) -> None:
+        """Start the API with these fields of ``Behaviour``, the program with these of ``Edge``.
+
+        ``staging`` has more keys of the program's table ``[api]``.
+        """
         self.api = self._stopped_at_end(FakeApiProcess(self._directory, key, **(api or {})))
         self.api.wait_ready()
-        self._edge = replace(self._edge, api_url=self.api.url, **edge)
+        self._edge = replace(self._edge, api_url=self.api.url, api=staging or {}, **edge)
         self._start_program()
 
     def put_kamailio_behind(self, *, password: str = "", fork: bool = False) -> None:

@@ -17,10 +17,13 @@ from sip_stager.events import (
     MessageDropped,
     MessageReceived,
     MessageSent,
+    StagingClaimed,
     StagingEnded,
     StagingPolled,
     StagingRetried,
     StagingStarted,
+    StagingTerminated,
+    StagingWasted,
 )
 from sip_stager.observability.meters import Readings
 from sip_stager.ports import Call, Flow
@@ -38,6 +41,7 @@ FLOW = Flow("UDP", "192.0.2.7", 5060)
 AGENT = Flow("UDP", "198.51.100.9", 5060)
 READINGS = Readings(
     calls_staging=lambda: 3,
+    stagings_kept=lambda: 2,
     transactions=lambda: {"invite_server": 2, "client": 1},
     tcp_connections=lambda: {"accepted": 5, "opened": 1},
     api_requests=lambda: {"under_way": 9, "queued": 8},
@@ -88,6 +92,9 @@ EVERYTHING: list[Event] = [
     BreakerMoved("open", 20, 12, 5.0),
     InviteForwarded(CALL, "c-1", AGENT, 0.21),
     CallRinging(CALL, 180, 0.3),
+    StagingClaimed(CALL, "c-1"),
+    StagingWasted(CALL, "c-1"),
+    StagingTerminated("c-1", "ended"),
     CallTreated(CALL, "over_time", "forward", f"{CALLED} was not staged in 4 s", 4.0),
     CallEnded(CALL, "c-1", "answered", 200, 1.3),
     AgentStateChanged(CALL.agent_id, None, "missing", "Agent not found"),

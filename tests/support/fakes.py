@@ -99,6 +99,7 @@ class FakeStager:
 
     def __init__(self, clock: FakeClock, delay: float | None = None) -> None:
         self.stagings: list[FakeStaging] = []
+        self.given_back: list[tuple[Call, Forward]] = []
         self._clock = clock
         self._delay = delay
 
@@ -112,6 +113,9 @@ class FakeStager:
         if self._delay is not None:
             self._clock.call_later(self._delay, self._finish, staging)
         return staging
+
+    def give_back(self, call: Call, forward: Forward) -> None:
+        self.given_back.append((call, forward))
 
     def _finish(self, staging: FakeStaging) -> None:
         if not staging.cancelled:
