@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
-import pytest
 from pydantic import SecretStr
 
 from sip_stager.events import Event, StagingTerminated, StagingWasted
@@ -15,6 +15,8 @@ from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.terminator import Terminator
 
 if TYPE_CHECKING:
+    import pytest
+
     from sip_stager.demo.api import FakeApi
     from sip_stager.ports import Call
 
@@ -40,11 +42,10 @@ async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terminator, "PATIENCE", 0.05)
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(20), "127.0.0.1", 0)
-    host, port = silent.sockets[0].getsockname()
-    async with RoundedApi(f"http://{host}:{port}", SecretStr("key")) as client:
-        assert await ended(client, call, "call-1") == StagingTerminated("call-1", "over_time")
-    silent.close()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        async with RoundedApi(f"http://{host}:{port}", SecretStr("key")) as client:
+            assert await ended(client, call, "call-1") == StagingTerminated("call-1", "over_time")
 
 
 async def test_only_so_many_are_ended_at_a_time_and_none_after_the_stop(
