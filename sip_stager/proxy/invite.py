@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 _CHALLENGES = frozenset({401, 407})
-_UNUSED = frozenset({"unreachable", "timed_out"})
-"""Ends of a call in which the upstream has had no use of what was staged for it."""
+"""With these, or out of reach, the upstream had no use of what was staged; silence says nothing."""
 
 
 class StagedCall(NamedTuple):
@@ -207,7 +206,7 @@ class ForwardedInvite:
         if under_way is not None:
             under_way.cancel([])
         if call is not None:
-            if call.give_back and (outcome in _UNUSED or response.status in _CHALLENGES):
+            if call.give_back and (outcome == "unreachable" or response.status in _CHALLENGES):
                 call.give_back()
             event = CallEnded(call.call, call.call_id, outcome, response.status, elapsed)
             self._facilities.notify(event)
