@@ -7,7 +7,14 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import make_agents, make_api, make_claims, make_core, make_staging
+from sip_stager.assembly import (
+    make_aftercare,
+    make_agents,
+    make_api,
+    make_claims,
+    make_core,
+    make_staging,
+)
 from sip_stager.config.kinds import sip_uri
 from sip_stager.console.server import ConsoleServer
 from sip_stager.garbage import IdleCollector
@@ -15,7 +22,6 @@ from sip_stager.observability.lag import LoopLag
 from sip_stager.observability.meters import Readings
 from sip_stager.observability.metrics import Metrics
 from sip_stager.proxy.interfaces import ip_version
-from sip_stager.staging.terminator import Terminator
 from sip_stager.transport.edge import Edge
 from sip_stager.upstream.resolver import CachingResolver
 
@@ -49,9 +55,8 @@ class Application:
         self._agents = make_agents(settings, self._notify)
         self._api = make_api(settings, self._agents.declared)
         self._staging = make_staging(settings, self._api, self._notify)
-        self._terminator = Terminator(self._api, self._notify)
-        if settings.api.terminate_wasted:
-            self._observers.append(self._terminator)
+        self._aftercare = make_aftercare(settings, self._api, self._notify)
+        self._observers.append(self._aftercare)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._layer = make_core(
             settings, loop, self._edge, self._resolver, self._claims, self._notify
@@ -94,7 +99,7 @@ class Application:
         self._collector.stop()
         await self._agents.stop()
         await self._staging.stop()
-        await self._terminator.stop()
+        await self._aftercare.stop()
         await self._api.aclose()
         await self._console.stop()
         await self._edge.close()

@@ -21,6 +21,7 @@ from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
+from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.claims import Claims
@@ -120,6 +121,18 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
             wanted.breaker_pause,
             wanted.breaker_pause_most,
         ),
+    )
+
+
+def make_aftercare(settings: Settings, api: RoundedApi, notify: Notify) -> Aftercare:
+    """Make what is done about calls off their path."""
+    wanted = settings.api
+    return Aftercare(
+        api,
+        notify,
+        label=wanted.label,
+        reconcile=wanted.reconcile,
+        terminate=wanted.terminate_wasted,
     )
 
 

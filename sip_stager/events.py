@@ -84,6 +84,22 @@ class StagingTerminated:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderLost:
+    """A call was answered, and yet its staged call was claimed by nobody: the header got lost."""
+
+    call: Call
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AftercareFailed:
+    """A request of no call's went wrong: ``label`` or ``reconcile``; ``outcome`` is the word."""
+
+    kind: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRefused:
     """A new INVITE got a final response of our own making.
 
@@ -246,6 +262,8 @@ Event = (
     | StagingClaimed
     | StagingWasted
     | StagingTerminated
+    | HeaderLost
+    | AftercareFailed
     | InviteForwarded
     | CallRinging
     | CallEnded

@@ -133,6 +133,12 @@ class Api(Table):
     agents_refresh: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 300.0
     """Seconds in which each mapped agent is fetched again, to know its variables and that it is
     still there; 0 fetches none."""
+    label: bool = False
+    """Whether a call's record at the API gets the SIP Call-ID, the trunk and the time that staging
+    took (PATCH)."""
+    reconcile: bool = False
+    """Whether answered calls are looked up at the API after a minute: one that nobody claimed has
+    lost its header on the way."""
     anonymous_number: E164 = "+10000000000"
     """The caller's number for the API where the caller withholds it or has none. The API asks for
     E.164; this one looks like it, and no area code 000 is or will be given to anybody."""

@@ -114,12 +114,23 @@ class FakeApi:
         match request.method, request.path.split("/")[1:]:
             case "POST", ["v1", "calls", "stage"]:
                 return await self._stage(request)
-            case "GET", ["v1", "calls", call_id] if call_id in self._calls:
-                return await self._show(call_id)
-            case "POST", ["v1", "calls", call_id, "terminate"] if call_id in self._calls:
-                return self._terminate(call_id)
+            case _, ["v1", "calls", call_id, *rest] if call_id in self._calls:
+                return await self._of_call(request, call_id, rest)
             case "GET", ["v1", "agents", agent_id]:
                 return await self._agent(agent_id, request.query.get("version", str(PUBLISHED)))
+            case _:
+                return failure(404, "Not found")
+
+    async def _of_call(
+        self, request: web.BaseRequest, call_id: str, rest: list[str]
+    ) -> web.StreamResponse:
+        match request.method, rest:
+            case "GET", []:
+                return await self._show(call_id)
+            case "PATCH", []:
+                return await self._label(call_id, request)
+            case "POST", ["terminate"]:
+                return self._terminate(call_id)
             case _:
                 return failure(404, "Not found")
 
@@ -175,6 +186,14 @@ class FakeApi:
         return success(
             200, {"id": call_id, "status": status, "direction": "inbound", **call.request}
         )
+
+    async def _label(self, call_id: str, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            metadata = json.loads(await request.read())["metadata"]
+            self._calls[call_id].metadata.update(metadata)
+        except (ValueError, KeyError, TypeError):
+            return failure(400, "Body is not a JSON object with metadata")
+        return success(200, {"id": call_id, "metadata": metadata})
 
     def _terminate(self, call_id: str) -> web.StreamResponse:
         self.stats.terminations += 1

@@ -21,6 +21,7 @@ class StagedCall:
     behaviour: Behaviour
     polls: int = 0
     terminated: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     def status(self, now: float) -> str:
         """Give the API's word for it."""

@@ -17,6 +17,7 @@ from sip_stager.events import (
     CallEnded,
     CallRefused,
     CallTreated,
+    HeaderLost,
     InviteForwarded,
     MessageDropped,
     StagingClaimed,
@@ -85,6 +86,7 @@ class EventLog:
             StagingEnded: self._staging_ended,
             CallTreated: self._treated,
             BreakerMoved: self._breaker_moved,
+            HeaderLost: self._header_lost,
             StagingClaimed: self._kept,
             StagingWasted: self._kept,
             InviteForwarded: self._forwarded,
@@ -143,6 +145,12 @@ class EventLog:
             text=self._text(_short(event.text)),
             elapsed_seconds=round(event.elapsed, 4),
             **held_back,
+        )
+
+    def _header_lost(self, event: HeaderLost) -> None:
+        text = "the call was answered, and nobody claimed what was staged for it"
+        self._logger.warning(
+            "header_lost", **self._call(event.call), call_id=event.call_id, text=text
         )
 
     def _kept(self, event: StagingClaimed | StagingWasted) -> None:

@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sip_stager import __version__
 from sip_stager.events import (
+    AftercareFailed,
     AgentStateChanged,
     BreakerMoved,
     CallAdmitted,
@@ -22,6 +23,7 @@ from sip_stager.events import (
     CallRefused,
     CallRinging,
     CallTreated,
+    HeaderLost,
     InviteForwarded,
     LargeRequestSent,
     MessageDropped,
@@ -99,8 +101,8 @@ class Metrics:
                 self._sent(event)
             case MessageDropped():
                 self._dropped.add(event.cause)
-            case StagingTerminated():
-                self._terminated.add(event.outcome)
+            case StagingTerminated() | AftercareFailed() | HeaderLost():
+                self._aftercare(event)
             case LargeRequestSent():
                 self._large.add(event.target.transport)
             case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
@@ -111,6 +113,15 @@ class Metrics:
                 self._agent_moves.add(event.state)
             case _:
                 self._call(event)
+
+    def _aftercare(self, event: StagingTerminated | AftercareFailed | HeaderLost) -> None:
+        match event:
+            case StagingTerminated():
+                self._terminated.add(event.outcome)
+            case AftercareFailed():
+                self._aftercare_failed.add(event.kind, event.outcome)
+            case HeaderLost():
+                self._headers_lost.add(event.call.trunk)
 
     def _received(self, event: MessageReceived) -> None:
         message = event.message
@@ -204,6 +215,12 @@ class Metrics:
             "stagings_claimed", "Calls that used what was staged in vain for one before.", "trunk"
         )
         self._wasted = tally("stagings_wasted", "Staged calls that nobody used.", "trunk")
+        self._aftercare_failed = tally(
+            "aftercare_failed", "Requests of no call's that went wrong.", "kind", "outcome"
+        )
+        self._headers_lost = tally(
+            "headers_lost", "Answered calls whose staged call nobody claimed.", "trunk"
+        )
         self._terminated = tally(
             "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
         )

@@ -136,10 +136,14 @@ class RoundedApi:
         return Nonsense("the API's answer has no status", 200)
 
     async def terminate(self, call_id: str) -> str:
-        """End a call; give ``ended``, or the word of what went wrong."""
+        """End a call; give the word of what went wrong, empty where nothing did."""
         url = httpx.URL(f"{self._calls}{call_id}/terminate")
-        data = await self._data("POST", url, {})
-        return "ended" if isinstance(data, dict) else data.word
+        return _wrong(await self._data("POST", url, {}))
+
+    async def label(self, call_id: str, metadata: dict[str, str | float]) -> str:
+        """Add to a call's record; give the word of what went wrong, empty where nothing did."""
+        body = json.dumps({"metadata": metadata, "override": False}).encode()
+        return _wrong(await self._data("PATCH", httpx.URL(f"{self._calls}{call_id}"), {}, body))
 
     async def agent(self, agent_id: str, version: int | None = None) -> Agent | Failure:
         """Fetch a version of an agent, or the one that was published last."""
@@ -204,3 +208,7 @@ def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:
     if variables := fitting(call.variables, declared.get(call.agent_id, {})):
         asked["dynamic_variables_values"] = variables
     return json.dumps(asked).encode()
+
+
+def _wrong(data: dict[str, Any] | Failure) -> str:
+    return "" if isinstance(data, dict) else data.word

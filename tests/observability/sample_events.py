@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.events import (
+    AftercareFailed,
     AgentStateChanged,
     BreakerMoved,
     CallAdmitted,
@@ -12,6 +13,7 @@ from sip_stager.events import (
     CallRefused,
     CallRinging,
     CallTreated,
+    HeaderLost,
     InviteForwarded,
     LargeRequestSent,
     MessageDropped,
@@ -95,6 +97,8 @@ EVERYTHING: list[Event] = [
     StagingClaimed(CALL, "c-1"),
     StagingWasted(CALL, "c-1"),
     StagingTerminated("c-1", "ended"),
+    HeaderLost(CALL, "c-1"),
+    AftercareFailed("label", "refused"),
     CallTreated(CALL, "over_time", "forward", f"{CALLED} was not staged in 4 s", 4.0),
     CallEnded(CALL, "c-1", "answered", 200, 1.3),
     AgentStateChanged(CALL.agent_id, None, "missing", "Agent not found"),
