@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import StagingClaimed, StagingWasted
 from sip_stager.ports import Forward
@@ -34,12 +34,13 @@ class Stages(Protocol):
         """Call ``done`` later, once."""
 
 
-class Kept(NamedTuple):
+@dataclass(eq=False, slots=True)
+class Kept:
     """A staged call that nobody uses, and its timer."""
 
     call: Call
     forward: Forward
-    ends: Cancellable
+    ends: Cancellable | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -128,9 +129,11 @@ class Claims:
             return
         key = _key(call)
         if self._count >= MOST_KEPT:
-            self._waste(next(iter(self._kept)))
-        ends = self._clock.call_later(left, self._waste, key)
-        self._kept.setdefault(key, deque()).append(Kept(call, forward, ends))
+            oldest = next(iter(self._kept))
+            self._waste(oldest, self._kept[oldest][0])
+        kept = Kept(call, forward)
+        kept.ends = self._clock.call_later(left, self._waste, key, kept)
+        self._kept.setdefault(key, deque()).append(kept)
         self._count += 1
 
     def left(self, attempt: Attempt) -> None:
@@ -178,16 +181,23 @@ class Claims:
         kept = self._kept.get(key)
         if not kept:
             return None
-        first = kept.popleft()
-        if not kept:
-            del self._kept[key]
-        self._count -= 1
-        first.ends.cancel()
+        first = kept[0]
+        self._take_out(key, first)
         return first
 
-    def _waste(self, key: Hashable) -> None:
-        if (kept := self._taken(key)) is not None:
-            self._notify(StagingWasted(kept.call, kept.forward.call_id))
+    def _take_out(self, key: Hashable, kept: Kept) -> None:
+        same = self._kept[key]
+        same.remove(kept)
+        if not same:
+            del self._kept[key]
+        self._count -= 1
+        if kept.ends is not None:
+            kept.ends.cancel()
+
+    def _waste(self, key: Hashable, kept: Kept) -> None:
+        """Give one up: of several of one key each has its own time."""
+        self._take_out(key, kept)
+        self._notify(StagingWasted(kept.call, kept.forward.call_id))
 
 
 def _key(call: Call) -> Hashable:

@@ -169,6 +169,25 @@ def test_no_more_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch
     assert desk.events == [StagingWasted(replace(CALL, from_number="+33912345670"), "call-1")]
 
 
+def test_of_several_of_one_key_each_has_its_own_time() -> None:
+    desk = Desk()
+    desk.start(CALL)
+    desk.start(AGAIN)
+    desk.stager.stagings[0].succeed("older")
+    desk.clock.advance(10)
+    desk.stager.stagings[1].succeed("younger")
+    older, younger = desk.decided
+    assert isinstance(older, Forward)
+    assert isinstance(younger, Forward)
+    desk.claims.give_back(CALL, younger)
+    desk.claims.give_back(CALL, older)
+    desk.clock.advance(36)
+    assert desk.events == [StagingWasted(CALL, "older")]
+    desk.clock.advance(10)
+    assert desk.events[1:] == [StagingWasted(CALL, "younger")]
+    assert (desk.claims.kept, desk.clock.waiting) == (0, 0)
+
+
 class Callers(RuleBasedStateMachine):
     """Callers who call, hang up and fail at random: no id is used twice or past its life."""
 
@@ -223,7 +242,7 @@ class Callers(RuleBasedStateMachine):
             if heard:
                 self.waiting.remove(one)
                 if isinstance(heard[0], Forward):
-                    assert self.desk.clock.now - heard[0].staged_at <= LIFE + 50
+                    assert self.desk.clock.now - heard[0].staged_at <= LIFE + 50  # heard late
                     self.up.append((call, heard[0]))
                 else:
                     assert isinstance(heard[0], Refusal)
