@@ -23,13 +23,17 @@ class Tally(Collector):
     def __init__(
         self, registry: CollectorRegistry, name: str, documentation: str, *labels: str
     ) -> None:
-        self._name, self._documentation, self._labels = name, documentation, labels
+        self._name, self._documentation, self._labels = f"sip_stager_{name}", documentation, labels
         self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
         registry.register(self)
 
-    def add(self, *values: str, amount: int = 1) -> None:
-        """Count; an amount of 0 makes a series known, so that its first increase shows."""
-        self._counts[values] += amount
+    def add(self, *values: str) -> None:
+        """Count one."""
+        self._counts[values] += 1
+
+    def expect(self, *values: str) -> None:
+        """Make a series known, so that its first increase shows."""
+        self._counts[values] += 0
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Give the counter with all its series."""
@@ -37,6 +41,18 @@ class Tally(Collector):
         for values, count in self._counts.items():
             family.add_metric(values, count)
         yield family
+
+
+def seconds(
+    registry: CollectorRegistry,
+    name: str,
+    documentation: str,
+    buckets: tuple[float, ...],
+    *labels: str,
+) -> Histogram:
+    """Make a histogram of durations."""
+    name = f"sip_stager_{name}_seconds"
+    return Histogram(name, documentation, labels, buckets=buckets, registry=registry)
 
 
 class Children(dict[str, Histogram]):

@@ -16,7 +16,9 @@ from sip_stager.events import (
     MessageSent,
     StagingEnded,
 )
-from sip_stager.observability.metrics import CALL_OUTCOMES, STAGING_OUTCOMES, Metrics
+from sip_stager.observability.call_metrics import OUTCOMES as CALL_OUTCOMES
+from sip_stager.observability.metrics import Metrics
+from sip_stager.observability.staging_metrics import OUTCOMES as STAGING_OUTCOMES
 from tests.observability.sample_events import (
     CALL,
     CALLED,
@@ -29,12 +31,12 @@ from tests.observability.sample_events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from prometheus_client.samples import Sample
 
 
-def counted(*events: Event, trunks: Iterable[str] = ()) -> list[Sample]:
+def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
     metrics = Metrics(READINGS, trunks)
     for event in events:
         metrics(event)

@@ -1,0 +1,89 @@
+"""Calls, counted and timed from the caller's side."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sip_stager.events import (
+    CallAdmitted,
+    CallEnded,
+    CallRefused,
+    CallRinging,
+    CallTreated,
+    HeaderLost,
+    InviteForwarded,
+)
+from sip_stager.observability.meters import Tally, seconds
+from sip_stager.observability.registered import code_label
+from sip_stager.observability.staging_metrics import STAGING_BUCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import CollectorRegistry
+
+CallEvent = (
+    CallAdmitted
+    | CallRefused
+    | CallTreated
+    | InviteForwarded
+    | CallRinging
+    | CallEnded
+    | HeaderLost
+)
+OUTCOMES = ("answered", "rejected", "cancelled", "timed_out", "unreachable", "moved")
+
+RINGING_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 20, 30)
+"""Seconds.  It is staging and then the upstream, which may be a telephone that rings late."""
+
+
+class CallMetrics:
+    """Counts how calls begin and end; ``trunks`` are those whose series are there at once."""
+
+    def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
+        tally = partial(Tally, registry)
+        self._admitted = tally("calls_admitted", "Calls let in, to be staged.", "trunk")
+        self._refused = tally("calls_refused", "Calls refused here.", "trunk", "cause", "status")
+        self._treated = tally(
+            "calls_treated",
+            "Calls that were not staged and went another way than to be refused.",
+            *("trunk", "cause", "treatment"),
+        )
+        self._local_ringing = tally(
+            "local_ringing", "Calls that heard our own ringing while they were staged.", "trunk"
+        )
+        self._ended = tally("calls_ended", "Calls by how their INVITE ended.", "trunk", "outcome")
+        self._headers_lost = tally(
+            "headers_lost", "Answered calls whose staged call nobody claimed.", "trunk"
+        )
+        self._forward = seconds(
+            registry, "invite_forward", "INVITE in to INVITE out.", STAGING_BUCKETS
+        )
+        self._ringing = seconds(
+            registry, "invite_ringing", "INVITE in to 18x out.", RINGING_BUCKETS
+        )
+        for trunk in trunks:
+            self._admitted.expect(trunk)
+            for outcome in OUTCOMES:
+                self._ended.expect(trunk, outcome)
+
+    def __call__(self, event: CallEvent) -> None:
+        """Count one event."""
+        match event:
+            case CallAdmitted():
+                self._admitted.add(event.call.trunk)
+            case CallRefused():
+                self._refused.add(event.trunk, event.cause, code_label(event.status))
+            case CallTreated():
+                self._treated.add(event.call.trunk, event.cause, event.treatment)
+            case InviteForwarded():
+                self._forward.observe(event.elapsed)
+            case CallRinging():
+                self._ringing.observe(event.elapsed)
+                if event.local:
+                    self._local_ringing.add(event.call.trunk)
+            case CallEnded():
+                self._ended.add(event.call.trunk, event.outcome)
+            case HeaderLost():
+                self._headers_lost.add(event.call.trunk)

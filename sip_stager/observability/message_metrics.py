@@ -1,0 +1,67 @@
+"""SIP messages, counted."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sip_stager.events import LargeRequestSent, MessageDropped, MessageReceived, MessageSent
+from sip_stager.observability.meters import Tally
+from sip_stager.observability.registered import code_label, method_label
+from sip_stager.sip.message import Request
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+MessageEvent = MessageReceived | MessageSent | MessageDropped | LargeRequestSent
+
+
+class MessageMetrics:
+    """Counts what comes and goes, by method and code."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        tally = partial(Tally, registry)
+        self._requests_received = tally("requests_received", "SIP requests parsed.", "method")
+        self._requests_sent = tally("requests_sent", "SIP requests sent.", "method")
+        self._responses_received = tally(
+            "responses_received", "SIP responses parsed.", "method", "code"
+        )
+        self._responses_sent = tally("responses_sent", "SIP responses sent.", "method", "code")
+        self._retransmissions = tally(
+            "retransmissions_sent", "SIP messages sent again; they count as sent, too.", "method"
+        )
+        self._dropped = tally(
+            "messages_dropped", "Messages that got no answer and went nowhere.", "cause"
+        )
+        self._large = tally(
+            "large_requests_sent", "Requests above 1300 bytes to a UDP target.", "transport"
+        )
+
+    def __call__(self, event: MessageEvent) -> None:
+        """Count one event."""
+        match event:
+            case MessageReceived():
+                self._received(event)
+            case MessageSent():
+                self._sent(event)
+            case MessageDropped():
+                self._dropped.add(event.cause)
+            case LargeRequestSent():
+                self._large.add(event.target.transport)
+
+    def _received(self, event: MessageReceived) -> None:
+        message = event.message
+        if isinstance(message, Request):
+            self._requests_received.add(method_label(message))
+        else:
+            self._responses_received.add(method_label(message), code_label(message.status))
+
+    def _sent(self, event: MessageSent) -> None:
+        message = event.message
+        method = method_label(message)
+        if isinstance(message, Request):
+            self._requests_sent.add(method)
+        else:
+            self._responses_sent.add(method, code_label(message.status))
+        if event.repeated:
+            self._retransmissions.add(method)

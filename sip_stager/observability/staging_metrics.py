@@ -1,0 +1,138 @@
+"""The staging step, counted and timed, and what becomes of staged calls."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sip_stager.events import (
+    AftercareFailed,
+    AgentStateChanged,
+    BreakerMoved,
+    StagingClaimed,
+    StagingEnded,
+    StagingPolled,
+    StagingRetried,
+    StagingStarted,
+    StagingTerminated,
+    StagingWasted,
+)
+from sip_stager.observability.meters import BREAKER_STATES, Children, Tally, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import CollectorRegistry
+
+LateStagingEvent = StagingClaimed | StagingWasted | StagingTerminated | AftercareFailed
+StagingEvent = (
+    StagingStarted
+    | StagingPolled
+    | StagingRetried
+    | StagingEnded
+    | BreakerMoved
+    | AgentStateChanged
+    | LateStagingEvent
+)
+OUTCOMES = (
+    "staged",
+    "refused",
+    "over_time",
+    "unreachable",
+    "nonsense",
+    "breaker_open",
+    "stopping",
+    "own_mistake",
+    "cancelled",
+)
+
+STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
+"""Seconds.  An API that is well takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the
+deadline's default, and after 5 s the first trunks hang up."""
+
+PHASE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 4)
+"""Seconds.  A phase may be nothing (a warm connection) or all of the deadline."""
+
+
+class StagingMetrics:
+    """Counts what the API is asked and says; the series of ``trunks`` are there at once."""
+
+    def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
+        tally = partial(Tally, registry)
+        self._started = tally("stagings_started", "Stagings begun.", "mode")
+        self._ended = tally("stagings_ended", "Stagings ended.", "trunk", "outcome")
+        self._polls = tally("staging_polls", "Times that the API was asked for a call's status.")
+        self._retries = tally("staging_retries", "Stagings that were tried again.", "outcome")
+        self._claimed = tally(
+            "stagings_claimed", "Calls that used what was staged in vain for one before.", "trunk"
+        )
+        self._wasted = tally("stagings_wasted", "Staged calls that nobody used.", "trunk")
+        self._terminated = tally(
+            "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
+        )
+        self._aftercare_failed = tally(
+            "aftercare_failed", "Requests of no call's that went wrong.", "kind", "outcome"
+        )
+        self._breaker_moves = tally("breaker_moves", "Changes of the breaker's state.", "state")
+        self._agent_moves = tally(
+            "agent_moves", "Agents that the API had no more, or had again.", "state"
+        )
+        self._take_times(registry)
+        self._expect(trunks)
+
+    def __call__(self, event: StagingEvent) -> None:
+        """Count one event."""
+        match event:
+            case StagingStarted():
+                self._started.add(event.mode)
+            case StagingPolled():
+                self._polls.add()
+            case StagingRetried():
+                self._retries.add(event.outcome)
+            case StagingEnded():
+                self._end(event)
+            case BreakerMoved():
+                self._breaker_moves.add(event.state)
+            case AgentStateChanged():
+                self._agent_moves.add(event.state)
+            case _:
+                self._late(event)
+
+    def _late(self, event: LateStagingEvent) -> None:
+        match event:
+            case StagingClaimed():
+                self._claimed.add(event.call.trunk)
+            case StagingWasted():
+                self._wasted.add(event.call.trunk)
+            case StagingTerminated():
+                self._terminated.add(event.outcome)
+            case AftercareFailed():
+                self._aftercare_failed.add(event.kind, event.outcome)
+
+    def _end(self, event: StagingEnded) -> None:
+        self._ended.add(event.call.trunk, event.outcome)
+        self._duration[event.outcome].observe(event.elapsed)
+        for phase, elapsed in event.phases.items():
+            self._phases[phase].observe(elapsed)
+
+    def _take_times(self, registry: CollectorRegistry) -> None:
+        self._duration = Children(
+            seconds(
+                registry, "staging_duration", "The whole staging step.", STAGING_BUCKETS, "outcome"
+            )
+        )
+        self._phases = Children(
+            seconds(
+                registry, "staging_phase_duration", "Staging, by phase.", PHASE_BUCKETS, "phase"
+            )
+        )
+
+    def _expect(self, trunks: Iterable[str]) -> None:
+        self._polls.expect()
+        for state in BREAKER_STATES:
+            self._breaker_moves.expect(state)
+        for state in ("missing", "known"):
+            self._agent_moves.expect(state)
+        for trunk in trunks:
+            for outcome in OUTCOMES:
+                self._ended.expect(trunk, outcome)
