@@ -1,0 +1,198 @@
+"""What requests and responses share: the generic message (RFC 3261 7).
+
+A message is a start line, header fields and a body.  ``names`` and ``fields`` run side by side:
+the canonical name of each header field, and its bytes as they came, folds included and the final
+line break not.  A changed message is a new one that shares what did not change.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+from sip_stager.sip.fields import MOST_VALUES, Malformed, first_of, split_list, unfolded
+from sip_stager.sip.uri import Address, parse_address
+from sip_stager.sip.via import Via, branch_of, parse_via
+
+_CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
+_TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
+
+MOST_TOLD = 256
+"""Bytes of a Call-ID that are told in events."""
+
+
+class Message:
+    """What requests and responses share."""
+
+    __slots__ = ("_cseq", "_tags", "_via", "body", "fields", "names", "start_line")
+
+    def __init__(
+        self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
+    ) -> None:
+        self.start_line = start_line
+        self.names = names
+        self.fields = fields
+        self.body = body
+        self._via: Via | None = None
+        self._cseq: tuple[int, bytes] | None = None
+        self._tags: dict[bytes, bytes] = {}
+
+    def __bytes__(self) -> bytes:
+        return b"\r\n".join([self.start_line, *self.fields, b"", self.body])
+
+    def value(self, name: bytes) -> bytes | None:
+        """Give the first field of that name, unfolded; None where there is none."""
+        try:
+            field = self.fields[self.names.index(name)]
+        except ValueError:
+            return None
+        value = field.partition(b":")[2]
+        return unfolded(value) if b"\r\n" in value else value.strip(b" \t")
+
+    def first(self, name: bytes) -> bytes | None:
+        """Give the first value of a field that is a comma-separated list; None without any."""
+        value = self.value(name)
+        return None if value is None else first_of(value)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Give all values of a field that is a comma-separated list, in their order.
+
+        Raises ``Malformed``, also where there are more than any peer would write.
+        """
+        rows = self.rows(name)
+        if sum(row.count(b",") for row in rows) > MOST_VALUES:
+            raise Malformed("too many values in a header field")
+        return [
+            value.strip(b" \t")
+            for row in rows
+            for value in split_list(unfolded(row.partition(b":")[2]))
+        ]
+
+    def rows(self, name: bytes) -> list[bytes]:
+        """Give all fields of that name, whole and as they came."""
+        return [
+            field for known, field in zip(self.names, self.fields, strict=True) if known == name
+        ]
+
+    @property
+    def call_id(self) -> bytes:
+        """The Call-ID; empty where it is missing."""
+        return self.value(b"call-id") or b""
+
+    @property
+    def call_id_text(self) -> str:
+        """The Call-ID fit for an event: in ASCII, and only the beginning of a very long one."""
+        return self.call_id[:MOST_TOLD].decode("ascii", "backslashreplace")
+
+    @property
+    def cseq(self) -> tuple[int, bytes]:
+        """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
+        if self._cseq is None:
+            match = _CSEQ.match(self.value(b"cseq") or b"")
+            if match is None or int(match[1]) >= 2**31:
+                raise Malformed("CSeq is not a number below 2**31 and a method")
+            self._cseq = int(match[1]), match[2]
+        return self._cseq
+
+    @property
+    def cseq_method(self) -> bytes:
+        """The method of the CSeq, which is the one of the transaction."""
+        return self.cseq[1]
+
+    @property
+    def from_(self) -> Address:
+        """The From; raises ``Malformed``."""
+        return parse_address(self.value(b"from") or b"")
+
+    @property
+    def to(self) -> Address:
+        """The To; raises ``Malformed``."""
+        return parse_address(self.value(b"to") or b"")
+
+    @property
+    def to_tag(self) -> bytes:
+        """The tag of the To, empty where there is none; raises ``Malformed``."""
+        return self._tag(b"to")
+
+    @property
+    def from_tag(self) -> bytes:
+        """The tag of the From, empty where there is none; raises ``Malformed``."""
+        return self._tag(b"from")
+
+    def _tag(self, name: bytes) -> bytes:
+        tag = self._tags.get(name)
+        if tag is None:
+            tag = self._tags[name] = self._read_tag(name)
+        return tag
+
+    def _read_tag(self, name: bytes) -> bytes:
+        value = self.value(name) or b""
+        end_of_uri = value.rfind(b">") + 1
+        if value.find(b'"', end_of_uri) >= 0:
+            return parse_address(value).tag
+        match = _TAG.search(value, end_of_uri)
+        return match[1] if match else b""
+
+    @property
+    def branch(self) -> bytes:
+        """The branch of the topmost Via; raises ``Malformed``."""
+        return branch_of(self.first(b"via") or b"")
+
+    @property
+    def top_via(self) -> Via:
+        """The topmost Via value; raises ``Malformed``."""
+        if self._via is None:
+            self._via = parse_via(self.first(b"via") or b"")
+        return self._via
+
+    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
+        """Give the same message with other header fields, all but From, To and CSeq."""
+        copy = type(self).__new__(type(self))
+        copy.start_line, copy.names, copy.fields = self.start_line, names, fields
+        copy.body = self.body
+        copy._cseq, copy._tags = self._cseq, self._tags  # noqa: SLF001  of its own class
+        copy._via = self._via if same_via else None  # noqa: SLF001  of its own class
+        return copy
+
+    def without(self, name: bytes) -> Self:
+        """Give the message without any field of that name."""
+        if name not in self.names:
+            return self
+        kept = [(n, f) for n, f in zip(self.names, self.fields, strict=True) if n != name]
+        return self.edited([n for n, _ in kept], [f for _, f in kept])
+
+    def with_first(self, name: bytes, field: bytes) -> Self:
+        """Give the message with a field ahead of all others."""
+        same_via = name != b"via"
+        return self.edited([name, *self.names], [field, *self.fields], same_via=same_via)
+
+    def with_last(self, name: bytes, field: bytes) -> Self:
+        """Give the message with a field behind all others."""
+        return self.edited([*self.names, name], [*self.fields, field])
+
+    def with_field(self, index: int, field: bytes) -> Self:
+        """Give the message with the field at ``index`` written anew."""
+        fields = self.fields.copy()
+        fields[index] = field
+        return self.edited(self.names, fields)
+
+    def without_first(self, name: bytes) -> Self:
+        """Give the message without the first value of a field that is a comma-separated list.
+
+        Values that share its line stay, as they came; raises ``ValueError`` where there is none.
+        """
+        index = self.names.index(name)
+        spelled, _, rest = self.first_apart(index)
+        names, fields = self.names.copy(), self.fields.copy()
+        if others := rest[1:].lstrip(b" \t\r\n"):
+            fields[index] = spelled + b" " + others
+        else:
+            del names[index], fields[index]
+        return self.edited(names, fields, same_via=name != b"via")
+
+    def first_apart(self, index: int) -> tuple[bytes, bytes, bytes]:
+        """Cut the field at ``index`` behind its colon and its first value; each part as it came."""
+        field = self.fields[index]
+        start = field.index(b":") + 1
+        end = start + len(first_of(field[start:]))
+        return field[:start], field[start:end], field[end:]
