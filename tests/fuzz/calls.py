@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.events import MessageDropped
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
-from sip_stager.trunks.admission import TrunkAdmission
 from tests.support.conversation import (
     ALICE,
     ALICE_TCP,
@@ -22,8 +19,7 @@ from tests.support.conversation import (
     Conversation,
     name_of,
 )
-from tests.support.fakes import on_terms
-from tests.support.mapping import mapped
+from tests.support.trunks import admission_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,33 +30,15 @@ SOURCES = {b"a": ALICE, b"A": ALICE_TCP, b"b": BOB, b"s": STRANGER}
 """Who sends the rest of a piece, by its first byte."""
 _SMUGGLED = re.compile(rb"(?:\A|[\r\n])[^\S\r\n]*x-rounded-call-id[^\S\r\n]*:([^\r\n]*)", re.I)  # noqa: FURB167  the line is long enough
 HOSTS = {source.host for source in SOURCES.values()}
-AGENTS = dict.fromkeys(("+33612345678", "user", "vivekg", "caller", "service"), "agent")
-
-
-@dataclass(frozen=True)
-class Trunk:
-    """Alice's and bob's network."""
-
-    name: str = "trunk"
-    networks: tuple[IPv4Network, ...] = (IPv4Network("192.0.2.0/24"),)
-    country: str | None = "FR"
-    called: tuple[str, ...] = ("request_uri",)
-    strip: tuple[str, ...] = ()
-    caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
-    pass_withheld: bool = False
-    pass_503: bool = False
-
-
-@cache
-def trunk_admission() -> TrunkAdmission:
-    """Give the real admission: it reads what strangers write."""
-    return TrunkAdmission([Trunk()], mapped(AGENTS), on_terms, "+10000000000")
+ADMISSION = admission_of(
+    dict.fromkeys(("+33612345678", "user", "vivekg", "caller", "service"), "agent")
+)
 
 
 def conversation(pieces: Sequence[bytes], seen: Run) -> None:
     """The core raises nothing, sends sound messages, smuggles nothing, and forgets everything."""
     edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1)
-    edge.proxy._admission = trunk_admission()
+    edge.proxy._admission = ADMISSION
     for piece in pieces:
         _act(edge, piece, seen)
     for staging in edge.stager.stagings:

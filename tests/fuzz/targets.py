@@ -20,7 +20,7 @@ from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check, parse
 from sip_stager.staging import answers
 from sip_stager.trunks.numbers import is_e164
-from tests.fuzz.calls import conversation, trunk_admission
+from tests.fuzz.calls import ADMISSION, conversation
 from tests.fuzz.connection import http
 from tests.support.conversation import ALICE
 
@@ -128,7 +128,7 @@ def trunks(pieces: Sequence[bytes], seen: Run) -> None:
             invite = parse(piece)
             if not isinstance(invite, Request):
                 continue
-            decision = seen.timed(trunk_admission().admit, invite, ALICE)
+            decision = seen.timed(ADMISSION.admit, invite, ALICE)
         except Malformed as fault:
             seen.seen.add(str(fault))
             continue

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +11,10 @@ from hypothesis import strategies as st
 
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
-from sip_stager.trunks.admission import TrunkAdmission
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, STRANGER, URI, Conversation
-from tests.support.fakes import on_terms
-from tests.support.mapping import mapped
 from tests.support.messages import request, response
 from tests.support.torture import TORTURE, damage
+from tests.support.trunks import admission_of
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
@@ -34,25 +31,13 @@ REAL = [
 ]
 
 
-@dataclass(frozen=True)
-class Trunk:
-    name: str = "trunk"
-    networks: tuple[IPv4Network, ...] = (IPv4Network("192.0.2.0/24"),)
-    country: str | None = "FR"
-    called: tuple[str, ...] = ("request_uri",)
-    strip: tuple[str, ...] = ()
-    caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
-    pass_withheld: bool = False
-    pass_503: bool = False
-
-
-AGENTS = dict.fromkeys(("+33612345678", "user", "vivekg", "caller"), "agent")
+ADMISSION = admission_of(dict.fromkeys(("+33612345678", "user", "vivekg", "caller"), "agent"))
 
 
 def conversation() -> Conversation:
-    """Put the real admission into a conversation: it reads what strangers write."""
+    """Put the real admission into a conversation."""
     edge = Conversation(delay=0.1)
-    edge.proxy._admission = TrunkAdmission([Trunk()], mapped(AGENTS), on_terms, "+10000000000")
+    edge.proxy._admission = ADMISSION
     return edge
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,24 +16,13 @@ from sip_stager.trunks.budget import Terms
 from sip_stager.trunks.variables import CallVariables
 from tests.support.fakes import on_terms
 from tests.support.mapping import mapped
+from tests.support.trunks import Trunk
 
 if TYPE_CHECKING:
     from sip_stager.ports import Admission, Value
 
 AGENT, OTHER = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 NOBODY = "+10000000000"
-
-
-@dataclass(frozen=True)
-class Trunk:
-    name: str
-    networks: tuple[IPv4Network | IPv6Network, ...]
-    country: str | None = None
-    called: tuple[str, ...] = ("request_uri",)
-    strip: tuple[str, ...] = ()
-    caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
-    pass_withheld: bool = False
-    pass_503: bool = False
 
 
 def trunk(name: str, *networks: str, country: str | None = None) -> Trunk:

@@ -10,7 +10,8 @@ from sip_stager.sip.fields import Malformed
 from sip_stager.trunks.called import Called, called_number
 from sip_stager.trunks.spelling import field_of
 from tests.sip.test_growth import grows_linearly
-from tests.trunks.test_admission import Trunk, invite
+from tests.support.trunks import Trunk
+from tests.trunks.test_admission import invite
 
 NUMBER = "+33612345678"
 

@@ -13,7 +13,8 @@ from sip_stager.trunks.numbers import is_e164
 from tests.sip.test_growth import grows_linearly
 from tests.support.fakes import on_terms
 from tests.support.mapping import mapped
-from tests.trunks.test_admission import AGENT, NOBODY, TRUNKS, Trunk, invite
+from tests.support.trunks import Trunk
+from tests.trunks.test_admission import AGENT, NOBODY, TRUNKS, invite
 
 TRUE, PRESENTED = "+33912345678", "+33199990000"
 NETWORKS = TRUNKS[0].networks

@@ -1,0 +1,36 @@
+"""A trunk as the settings would give it, and the real admission of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
+
+from sip_stager.trunks.admission import TrunkAdmission
+from tests.support.fakes import on_terms
+from tests.support.mapping import mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANONYMOUS = "+10000000000"
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What admission asks of a trunk (``trunks.admission.Trunk``), with the settings' defaults."""
+
+    name: str
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    country: str | None = None
+    called: tuple[str, ...] = ("request_uri",)
+    strip: tuple[str, ...] = ()
+    caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
+    pass_withheld: bool = False
+    pass_503: bool = False
+
+
+def admission_of(agents: Mapping[str, str]) -> TrunkAdmission:
+    """Give the real admission, which reads what strangers write, to alice's and bob's network."""
+    trunk = Trunk("trunk", (IPv4Network("192.0.2.0/24"),), "FR")
+    return TrunkAdmission([trunk], mapped(agents), on_terms, ANONYMOUS)
