@@ -37,6 +37,7 @@ from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
 _PATIENCE = 0.05  # seconds that closing waits for answers under way
 _BEHAVIOURS = TypeAdapter(dict[str, Behaviour])
@@ -70,6 +71,11 @@ class FakeApi:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def calls(self) -> Mapping[str, StagedCall]:
+        """The calls that it was asked to stage in the last minutes, by the ids that it gave."""
+        return self._calls
 
     async def serve(
         self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
