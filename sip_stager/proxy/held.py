@@ -22,7 +22,7 @@ from sip_stager.ports import REFUSE, Forward, Refusal
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 from sip_stager.proxy.invite import ForwardedInvite, StagedCall
 from sip_stager.proxy.routing import Routed
-from sip_stager.sip.responses import REASONS, Extra, make_response
+from sip_stager.sip.responses import REASONS, Extra, early, make_response
 from sip_stager.sip.uri import parse_uri
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ class HeldInvite:
     def _ring(self) -> None:
         """Let the caller hear ringing, in an early dialog of our own that the real one ends."""
         facilities, status = self._facilities, self._call.policy.ringing
-        tag = facilities.tag(self._request, b"ringing")
-        self._server.respond(make_response(self._request, status, tag))
+        request, tag = self._request, facilities.tag(self._request, b"ringing")
+        contact = facilities.interfaces.contact(self._source.interface)
+        self._server.respond(early(request, status, tag, contact))
         self._ringing = facilities.clock.call_later(RING_AGAIN, self._ring)
         if not self._rung:
             self._rung = True

@@ -34,11 +34,15 @@ class Interface:
         hosts = canonical(self.address), canonical(self.advertised)
         return {(host, port) for host in hosts for port in (self.port, self.bound) if port}
 
+    @property
+    def place(self) -> str:
+        """Host, port and transport as they stand in a URI that leads here."""
+        transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
+        return f"{bracketed(self.advertised)}:{self.port}{transport}"
+
     def record_route(self, seal: str) -> bytes:
         """Give the Record-Route field that brings later requests of a dialog back here."""
-        host = bracketed(self.advertised)
-        transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
-        return f"Record-Route: <sip:{seal}@{host}:{self.port}{transport};lr>".encode()
+        return f"Record-Route: <sip:{seal}@{self.place};lr>".encode()
 
 
 class Interfaces:
@@ -56,6 +60,10 @@ class Interfaces:
         """Give the Record-Route field of an interface."""
         before, _, after = self._recorded[index]
         return before + seal + after
+
+    def contact(self, index: int) -> bytes:
+        """Give the Contact of a dialog that an interface begins itself (RFC 3261 12.1.1)."""
+        return f"<sip:{self._all[index].place}>".encode()
 
     def own(self, uri: Uri) -> bool:
         """Whether a URI means this program."""

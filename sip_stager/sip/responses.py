@@ -81,6 +81,14 @@ def make_response(
     return Response(b"SIP/2.0 %d %b" % (status, phrase), names, fields)
 
 
+def early(request: Request, status: int, tag: bytes, contact: bytes) -> Response:
+    """Begin an early dialog: its route set comes back to the caller (RFC 3261 12.1.1)."""
+    response = make_response(request, status, tag, ((b"Contact", contact),))
+    routes = request.rows(b"record-route")
+    names = [*[b"record-route"] * len(routes), *response.names]
+    return response.edited(names, [*routes, *response.fields])
+
+
 def _tagged(request: Request) -> bool:
     try:
         return bool(request.to_tag)

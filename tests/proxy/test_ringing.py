@@ -46,6 +46,28 @@ def test_it_has_no_body_and_a_to_tag_of_its_own() -> None:
     assert edge.last_response("alice").to_tag == b"bob"
 
 
+def test_its_early_dialog_has_a_contact_and_the_route_set() -> None:
+    """RFC 3261 12.1.1: "the UAS MUST copy all Record-Route header field values from the request
+    into the response [...] The UAS MUST add a Contact header field to the response."
+    """
+    routes = ("Record-Route: <sip:p2.example;lr>", "Record-Route: <sip:p1.example;lr>")
+    edge = held(extra=routes)
+    edge.clock.advance(2)
+    ours = edge.last_response("alice")
+    assert ours.rows(b"record-route") == [route.encode() for route in routes]
+    assert ours.rows(b"contact") == [b"Contact: <sip:198.51.100.1:5060>"]
+
+
+def test_a_request_in_that_early_dialog_is_refused() -> None:
+    """RFC 3261 12.2.2: the early dialog has no usage that a request could change."""
+    edge = held()
+    edge.clock.advance(2)
+    ours = edge.last_response("alice")
+    edge.take()
+    edge.receive(request("UPDATE", "sip:198.51.100.1:5060", to_tag=ours.to_tag.decode()))
+    assert edge.take() == ["alice 481 UPDATE"]
+
+
 def test_a_policy_without_ringing_sends_100_alone() -> None:
     edge = held(0)
     edge.clock.advance(100)
