@@ -182,12 +182,17 @@ class BreakerMoved:
 
 @dataclass(frozen=True, slots=True)
 class InviteForwarded:
-    """A staged INVITE left for the upstream; ``elapsed`` counts from its arrival."""
+    """The INVITE of a call left for the upstream; ``elapsed`` counts from its arrival.
+
+    ``call_id`` is empty where it was not staged.  ``attempt`` is 1 for the first time, and goes up
+    with each other target and with the same one over another transport.
+    """
 
     call: Call
     call_id: str
     target: Flow
     elapsed: float
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)

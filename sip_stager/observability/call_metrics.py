@@ -78,7 +78,8 @@ class CallMetrics:
             case CallTreated():
                 self._treated.add(event.call.trunk, event.cause, event.treatment)
             case InviteForwarded():
-                self._forward.observe(event.elapsed)
+                if event.attempt == 1:  # what comes after is the upstream's time, not ours
+                    self._forward.observe(event.elapsed)
             case CallRinging():
                 self._ringing.observe(event.elapsed)
                 if event.local:

@@ -197,6 +197,7 @@ class EventLog:
             **self._call(event.call),
             call_id=event.call_id,
             target=str(event.target),
+            attempt=event.attempt,
             elapsed_seconds=round(event.elapsed, 4),
             **(_staging(staging) if staging else {}),
         )

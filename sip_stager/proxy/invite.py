@@ -45,8 +45,8 @@ class ForwardedInvite:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects", "_request",
-        "_ringing", "_server", "_source", "_tag", "_targets", "_tried", "_via",
+        "_attempts", "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects",
+        "_request", "_ringing", "_server", "_source", "_tag", "_targets", "_tried", "_via",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,7 @@ class ForwardedInvite:
         self._call = call
         self._tag = b""
         self._branch: Branch | None = None
+        self._attempts = 0
         self._finals: list[Final] = []
         self._redirects = facilities.upstream.redirects if call else 0
         self._ringing = call is not None and call.rung
@@ -87,8 +88,10 @@ class ForwardedInvite:
     def forwarded(self, target: Flow) -> None:
         """Hear that the INVITE left for a target."""
         if self._call is not None:
-            call, call_id = self._call.call, self._call.call_id
-            self._facilities.notify(InviteForwarded(call, call_id, target, self._elapsed()))
+            self._attempts += 1
+            call, call_id, elapsed = self._call.call, self._call.call_id, self._elapsed()
+            event = InviteForwarded(call, call_id, target, elapsed, self._attempts)
+            self._facilities.notify(event)
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""

@@ -46,7 +46,7 @@ class Aftercare:
     def __call__(self, event: Event) -> None:
         """Begin what an event asks for, where the settings want it."""
         match event:
-            case InviteForwarded(call, str(call_id)) if self._label and call_id:
+            case InviteForwarded(call, str(call_id), attempt=1) if self._label and call_id:
                 self._requests.begin(self._labelled(call, call_id, event.elapsed))
             case CallEnded(call, str(call_id), "answered") if self._reconcile and call_id:
                 self._looked_at.begin(self._looked(call, call_id))

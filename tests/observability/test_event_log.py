@@ -68,6 +68,7 @@ def test_a_call_that_goes_well_leaves_two_lines() -> None:
         "agent_id": CALL.agent_id,
         "call_id": "c-1",
         "target": "udp:198.51.100.9:5060",
+        "attempt": 1,
         "elapsed_seconds": 0.21,
         "staging_seconds": 0.2,
         "staging_phases": {"connect": 0.01, "request": 0.19},

@@ -12,6 +12,7 @@ from sip_stager.events import (
     CallEnded,
     CallRefused,
     Event,
+    InviteForwarded,
     MessageReceived,
     MessageSent,
     StagingEnded,
@@ -133,6 +134,12 @@ def test_calls_are_counted_and_timed() -> None:
     assert value(samples, "calls_ended_total", trunk="carrier", outcome="answered") == 1
     assert value(samples, "invite_forward_seconds_sum") == 0.21
     assert value(samples, "invite_ringing_seconds_sum") == 0.3
+
+
+def test_the_wait_for_targets_that_failed_is_not_counted_as_ours() -> None:
+    forwarded = InviteForwarded(CALL, "c-1", FLOW, 0.2)
+    samples = counted(forwarded, replace(forwarded, elapsed=2.2, attempt=2))
+    assert value(samples, "invite_forward_seconds_sum") == 0.2
 
 
 def test_a_refusal_by_a_stranger_has_an_empty_trunk() -> None:
