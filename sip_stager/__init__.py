@@ -32,8 +32,10 @@ The way of an INVITE:
 2. ``proxy/core.py`` is told of a new request, validates it (RFC 3261 16.3), asks admission whose
    call this is, answers 100 and starts staging.  The loop is free again.
    ``proxy/held.py`` is the call while it waits.
-3. ``staging`` is a coroutine under one deadline, and the only await in a call.  Its outcome is a
-   value, and comes back as a ``Decision``: forward, or refuse.
+3. ``staging`` is a coroutine under one deadline, and the only await in a call; attempts, breaker
+   and connections are below it, and ``staging/claims.py`` stands before it with what was staged
+   in vain.  Its outcome is a value, and comes back as a ``Decision``: forward with an id, or a
+   refusal with its cause, for which ``held.py`` does what the call's ``Policy`` says.
 4. ``proxy/invite.py`` tries the call's targets from then on, each in a ``proxy/branch.py``, the
    state machine of one target: called, ringing, answered, cancelled.  ``proxy/forwarding.py``
    makes the copy in the RFC's steps (16.6).
@@ -41,6 +43,7 @@ The way of an INVITE:
    state; other requests of a dialog have transactions, but nothing of the dialog is kept: Route,
    Record-Route and our seal in them (``proxy/seal.py``) carry all that a fresh process needs to
    serve a dialog that it has never seen.
+6. ``staging/aftercare.py`` hears of what became of the call, and does the rest off its path.
 
 Three kinds of error have three places that catch them: the peer's fault (``Malformed``) in the
 transaction layer, the world's fault (HTTP, DNS, sockets) where that library is called, and our
