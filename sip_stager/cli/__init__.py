@@ -1,8 +1,9 @@
 """The command line: one file a command."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from sip_stager import __version__
 from sip_stager.cli.check import check
@@ -10,8 +11,28 @@ from sip_stager.cli.demo import demo
 from sip_stager.cli.route import route
 from sip_stager.cli.run import run
 
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _untyped(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _untyped(super().get_params(ctx))
+
+
+def _untyped(params: list[Any]) -> list[Any]:
+    """Take the type off flags: Typer shows ``<bool>`` behind options that take no value."""
+    for param in params:
+        if param.is_flag:
+            param.metavar = ""
+    return params
+
+
 app = typer.Typer(
     name="sip-stager",
+    cls=_Group,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -45,4 +66,4 @@ def _program(
 
 
 for _command in (run, check, route, demo):
-    app.command()(_command)
+    app.command(cls=_Command)(_command)

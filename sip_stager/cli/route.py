@@ -20,25 +20,30 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings, Trunk
 
 
+To = Annotated[
+    str, typer.Option("--to", metavar="NUMBER", help="Who is called: a number, name or URI.")
+]
+From = Annotated[
+    str, typer.Option("--from", metavar="NUMBER", help="Who calls: a number, name or URI.")
+]
+TrunkName = Annotated[
+    str, typer.Option(metavar="NAME", help="Whose call it is, where there are several trunks.")
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(metavar="'NAME: VALUE'", help="A header of the INVITE; may come again."),
+]
+Time = Annotated[str, typer.Option(metavar="TIME", help="When, like 2026-11-21T22:30; else now.")]
+
+
 def route(
     config: ConfigOption,
     *,
-    to: Annotated[
-        str, typer.Option("--to", metavar="NUMBER", help="Who is called: a number, name or URI.")
-    ],
-    caller: Annotated[
-        str, typer.Option("--from", metavar="NUMBER", help="Who calls: a number, name or URI.")
-    ] = "",
-    trunk: Annotated[
-        str, typer.Option(metavar="NAME", help="Whose call it is, where there are several trunks.")
-    ] = "",
-    header: Annotated[
-        list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="A header of the INVITE; may come again."),
-    ] = None,
-    at: Annotated[
-        str, typer.Option(metavar="TIME", help="When, like 2026-11-21T22:30; else now.")
-    ] = "",
+    to: To,
+    caller: From = "",
+    trunk: TrunkName = "",
+    header: Headers = None,
+    at: Time = "",
 ) -> None:
     """Show what would happen to a call, step by step, and why.
 

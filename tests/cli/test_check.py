@@ -233,6 +233,13 @@ def test_help_teaches(command: str, example: str) -> None:
     assert "Exit codes: 0 " in shown
 
 
+@pytest.mark.parametrize("command", [[], ["check"], ["demo"], ["run"]], ids=str)
+def test_help_shows_no_type_behind_what_takes_no_value(command: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"]).stdout
+    assert "--help" in shown
+    assert "bool" not in shown.lower()
+
+
 def test_run_refuses_wrong_settings_as_check_does(folder: Folder) -> None:
     path = folder.write("s.toml", "x = 1\n")
     result = CliRunner().invoke(app, ["run", "--config", str(path)])
