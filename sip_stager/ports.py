@@ -122,6 +122,8 @@ class Call:
     what is not a number is left as it was.  ``deadline`` is the time that staging may take in
     all, in seconds; ``pass_503`` tells whether the trunk wants an upstream's 503 as it is.
     ``variables`` are what the agent is told of the call; they may hold what a stranger wrote.
+    Without an ``agent_id`` it is not staged: the platform redirects the number by itself.
+    ``generation`` is that of the row which maps the number.
     """
 
     sip_call_id: str
@@ -133,6 +135,7 @@ class Call:
     pass_503: bool = False
     policy: Policy = Policy()
     variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,9 @@ class Admission(Protocol):
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide at once, from what is in memory; raises ``Malformed``."""
+
+    def discreet(self, request: Request, source: Flow) -> Request:
+        """Take off a request what its network says of a caller who withholds who he is."""
 
 
 class Stager(Protocol):

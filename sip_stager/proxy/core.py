@@ -67,7 +67,7 @@ class Proxy:
         popped, routing = checked
         if not invite.to_tag:  # however it is sealed: a seal is no permission to call
             self._begin_call(popped.request, routing, source, transaction)
-        elif routed := self._relayable(popped, routing, transaction):
+        elif routed := self._relayable(popped, routing, source, transaction):
             transaction.respond(make_response(routed.request, 100))
             ForwardedInvite(self._facilities, (routed,), source, transaction).start()
 
@@ -81,7 +81,7 @@ class Proxy:
         popped, routing = checked
         if not self._of_dialog(popped):
             self._answer_ourselves(request, transaction)
-        elif routed := self._relayable(popped, routing, transaction):
+        elif routed := self._relayable(popped, routing, source, transaction):
             Relay(self._facilities, routed, source, transaction).start()
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
@@ -136,9 +136,12 @@ class Proxy:
         self._answer(request, transaction, answer)
         return None
 
-    def _relayable(self, popped: Popped, routing: bytes, transaction: Server) -> Routed | None:
+    def _relayable(
+        self, popped: Popped, routing: bytes, source: Flow, transaction: Server
+    ) -> Routed | None:
         """Route a request of a dialog (16.6); None where it is not to go on and was answered."""
-        popped = popped._replace(request=popped.request.without(CALL_ID_FIELD))
+        request = self._admission.discreet(popped.request.without(CALL_ID_FIELD), source)
+        popped = popped._replace(request=request)
         try:
             routed = towards_next_hop(popped, routing)
             wrong = self._unsealed(popped)
@@ -185,7 +188,8 @@ class Proxy:
             respond = transaction.dismiss
             self._facilities.refuse(request, respond, refusal, refusal.trunk, 0.0)
         elif not isinstance(admitted, Refusal):
-            self._hold(admitted, request, routing, source, transaction)
+            discreet = self._admission.discreet(request, source)
+            self._hold(admitted, discreet, routing, source, transaction)
 
     def _hold(
         self,

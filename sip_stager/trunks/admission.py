@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.ports import Call, Flow, Refusal
 from sip_stager.trunks.called import Called, Spelling, called_number
-from sip_stager.trunks.caller import Caller, Identifying, caller_number
+from sip_stager.trunks.caller import Caller, Identifying, caller_number, without_identity
 from sip_stager.trunks.numbers import shown
 from sip_stager.trunks.sources import Facts
 from sip_stager.trunks.variables import CallVariables
@@ -79,6 +79,11 @@ class TrunkAdmission:
             return Refusal(403, "Forbidden", "unknown_source", text)
         return self.decided(invite, source, trunk, self.route(invite, trunk))
 
+    def discreet(self, request: Request, source: Flow) -> Request:
+        """Take off what tells who the caller is, where he and his trunk want that."""
+        trunk = self._networks.trunk_of(source.host)
+        return request if trunk is None or trunk.pass_withheld else without_identity(request)
+
     def route(self, invite: Request, trunk: Trunk) -> Route:
         """Find out who is called, and by whom; raises ``Malformed`` where the Request-URI is."""
         called = called_number(invite, trunk)
@@ -108,6 +113,7 @@ class TrunkAdmission:
             pass_503=trunk.pass_503,
             policy=terms.policy,
             variables=self._variables.of(invite, facts, number),
+            generation=route.match.row.generation,
         )
 
 

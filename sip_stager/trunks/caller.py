@@ -20,6 +20,11 @@ CALLERS = ("p_asserted_identity", "remote_party_id", FROM)
 """The sources of a caller's number."""
 
 _FIELDS = {source: source.replace("_", "-").encode() for source in CALLERS}
+_ASSERTED = frozenset(
+    b"identity identity-info p-asserted-identity p-charge-info p-preferred-identity "
+    b"remote-party-id".split()
+)
+"""What a network says of a caller beside the From, which is the dialog's and stays."""
 _WITHHELD = frozenset((b"id", b"user", b"full", b"header"))
 _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.IGNORECASE)
 _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
@@ -40,7 +45,7 @@ class Identifying(Protocol):
 
     @property
     def pass_withheld(self) -> bool:
-        """Whether staging may know the number of a caller who withholds it."""
+        """Whether staging and the upstream may know the number of a caller who withholds it."""
         ...
 
 
@@ -73,6 +78,21 @@ def caller_number(invite: Request, trunk: Identifying) -> Caller:
         else:
             passed += ((source, "is missing"),)
     return Caller(withheld=withheld, passed=passed)
+
+
+def without_identity(request: Request) -> Request:
+    """Take off what the network asserts of a caller who withholds who he is (RFC 3325 7).
+
+    STIR's Identity holds his number, too (RFC 8225 5.2.1).
+    """
+    if _ASSERTED.isdisjoint(request.names) or not _withheld(request):
+        return request
+    kept = [
+        (name, field)
+        for name, field in zip(request.names, request.fields, strict=True)
+        if name not in _ASSERTED
+    ]
+    return request.edited([name for name, _ in kept], [field for _, field in kept])
 
 
 def _number_in(invite: Request, source: str, country: str | None) -> str:

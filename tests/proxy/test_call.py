@@ -6,6 +6,7 @@ import pytest
 
 from sip_stager.events import CallRefused, InviteForwarded
 from tests.support.conversation import (
+    ALICE,
     BOB,
     ROUTE,
     STRANGER,
@@ -146,6 +147,21 @@ def test_an_inbound_call_id_is_removed_however_it_is_spelled(
     data = edge.transport.sent[-1][0]
     assert data.lower().count(b"x-rounded-call-id") == 1
     assert b"forged" not in data
+
+
+PAI = "P-Asserted-Identity: <sip:+33912345678@carrier>"
+
+
+def test_who_withholds_his_name_is_named_to_nobody(edge: Conversation) -> None:
+    """RFC 3325 7, in the INVITE that begins a call and in later requests of its dialog."""
+    edge.admission.shy.add(ALICE.host)
+    staged(edge, extra=(PAI,))
+    assert b"p-asserted-identity" not in edge.last_request("bob").names
+    for method in ("INVITE", "UPDATE"):
+        edge.receive(request(method, "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE, PAI)))
+        relayed = edge.last_request("bob")
+        assert relayed.method == method.encode()
+        assert b"p-asserted-identity" not in relayed.names
 
 
 def test_a_call_that_could_not_be_staged_is_refused_with_its_reason(edge: Conversation) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sip_stager.ports import Call, Flow
 from sip_stager.trunks.admission import TrunkAdmission
-from sip_stager.trunks.caller import CALLERS, Caller, caller_number
+from sip_stager.trunks.caller import CALLERS, Caller, caller_number, without_identity
 from sip_stager.trunks.numbers import is_e164
 from tests.sip.test_growth import grows_linearly
 from tests.support.fakes import on_terms
@@ -146,3 +146,43 @@ def test_a_header_is_read_in_linear_time(field: bytes, text: bytes) -> None:
         return caller_number(request.edited([field], [field + b": " + value]), trunk)
 
     assert grows_linearly(read, lambda size: text * (size // len(text) + 1))
+
+
+TOLD = (
+    f"{PAI}P-Preferred-Identity: <sip:+33912345678@x>\r\n{RPID};privacy=full\r\n"
+    "y: eyJhbGciOiJFUzI1NiJ9.eyJvcmlnIjp7InRuIjoiMzM5MTIzNDU2NzgifX0.c2ln;info=<https://x>\r\n"
+    "P-Charge-Info: <sip:+33912345678@x>\r\nX-Else: 1\r\n"
+)
+
+
+def sent_on(extra: str, *, pass_withheld: bool = False, source: str = "192.0.2.1") -> list[bytes]:
+    admission = TrunkAdmission(
+        [Trunk("carrier", NETWORKS, "FR", pass_withheld=pass_withheld)],
+        mapped({"+33612345678": AGENT}),
+        on_terms,
+        NOBODY,
+    )
+    request = invite(caller=ANONYMOUS, extra=extra)
+    return admission.discreet(request, Flow("UDP", source, 5060)).names
+
+
+def test_what_the_network_says_of_a_caller_who_withholds_it_goes_no_further() -> None:
+    """RFC 3325 7: "proxies MUST remove all the P-Asserted-Identity header fields before forwarding
+    messages to elements that are not trusted."
+    """
+    names = sent_on(f"Privacy: id\r\n{TOLD}")
+    assert [name for name in names if b"identity" in name or b"party" in name] == []
+    assert {b"privacy", b"from", b"x-else"} <= set(names)
+    assert b"p-charge-info" not in names
+
+
+def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
+    extra = f"Privacy: id\r\n{TOLD}"
+    everything = invite(caller=ANONYMOUS, extra=extra).names
+    assert sent_on(extra, pass_withheld=True) == everything
+    assert sent_on(extra, source="203.0.113.9") == everything
+
+
+def test_it_goes_on_where_nothing_is_withheld() -> None:
+    request = invite(extra=PAI)
+    assert without_identity(request) is request
