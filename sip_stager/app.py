@@ -15,7 +15,7 @@ from sip_stager.assembly import (
     make_core,
     make_staging,
 )
-from sip_stager.config.kinds import sip_uri
+from sip_stager.config.addresses import sip_uri
 from sip_stager.console.server import ConsoleServer
 from sip_stager.garbage import IdleCollector
 from sip_stager.observability.lag import LoopLag

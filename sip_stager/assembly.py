@@ -10,8 +10,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from sip_stager.config.addresses import sip_uri
 from sip_stager.config.agents import agents_of
-from sip_stager.config.kinds import sip_uri
 from sip_stager.config.policy import merged, said
 from sip_stager.proxy.core import Bounds, Proxy
 from sip_stager.proxy.facilities import Facilities

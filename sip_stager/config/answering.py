@@ -14,8 +14,8 @@ from sip_stager.config.kinds import (
     hours_of,
 )
 from sip_stager.config.mistakes import refused
-from sip_stager.config.peers import Table
 from sip_stager.config.policy import CallPolicy
+from sip_stager.config.table import Table
 from sip_stager.config.variables import Variables
 from sip_stager.trunks.mapping import Row, Share
 

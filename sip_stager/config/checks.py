@@ -1,77 +1,20 @@
-"""What only shows when several settings are looked at together."""
+"""What only shows to be wrong when several settings are looked at together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
-
-from sip_stager.config.answering import Number
-from sip_stager.config.key import open_to_others
-from sip_stager.config.kinds import Network, as_ip, sip_uri
+from sip_stager.config.addresses import Network, as_ip, sip_uri
 from sip_stager.config.mistakes import Finding
-from sip_stager.config.models import Http, Settings, Trunk
-from sip_stager.config.peers import Listener, Upstream
-from sip_stager.trunks.mapping import ANY
 from sip_stager.trunks.numbers import is_e164, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-M = TypeVar("M", bound=BaseModel)
-
-
-@dataclass
-class Parts:
-    """The parts of the settings that are right by themselves, each with its place.
-
-    ``all_listeners`` tells whether none of the listeners is missing here.
-    """
-
-    listeners: dict[int, Listener]
-    trunks: dict[int, Trunk]
-    numbers: dict[int, Number]
-    upstream: Upstream | None
-    http: Http | None
-    all_listeners: bool = True
-
-    @classmethod
-    def of_settings(cls, settings: Settings) -> Parts:
-        """Take settings apart."""
-        return cls(
-            dict(enumerate(settings.listeners)),
-            dict(enumerate(settings.trunks)),
-            dict(enumerate(settings.numbers)),
-            settings.upstream,
-            settings.http,
-        )
-
-    @classmethod
-    def of_document(cls, document: dict[str, Any]) -> Parts:
-        """Take what is usable out of a document with mistakes."""
-        listeners = document.get("listeners")
-        usable = _usable(Listener, listeners)
-        return cls(
-            usable,
-            _usable(Trunk, document.get("trunks")),
-            _usable(Number, document.get("numbers")),
-            _usable(Upstream, [document.get("upstream")]).get(0),
-            _usable(Http, [document.get("http", {})]).get(0),
-            isinstance(listeners, list) and len(usable) == len(listeners),
-        )
-
-
-def _usable(model: type[M], rows: object) -> dict[int, M]:
-    found: dict[int, M] = {}
-    for index, row in enumerate(rows if isinstance(rows, list) else []):
-        try:
-            found[index] = model.model_validate(row)
-        except ValidationError:
-            continue
-    return found
+    from sip_stager.config.models import Http
+    from sip_stager.config.parts import Parts
+    from sip_stager.config.peers import Listener
 
 
 def check(parts: Parts) -> Iterator[Finding]:
@@ -184,62 +127,3 @@ def _numbers_apart(parts: Parts) -> Iterator[Finding]:
                 wrong = f'"{row.number}" is a national number'
                 right = "write " + " or ".join(f'"{number}"' for number in sorted(meant))
                 yield Finding(place, wrong, right)
-
-
-def doubts(settings: Settings) -> Iterator[Finding]:
-    """Find what is allowed and may still not be meant."""
-    file = settings.api.key_file
-    if file is not None and open_to_others(file):
-        right = "run `chmod 600` on it"
-        yield Finding(("api", "key_file"), f"other users can read {file}", right)
-    if _in_the_clear(settings.api.base_url):
-        wrong = "the API key and the callers' numbers go over the network unencrypted"
-        yield Finding(("api", "base_url"), wrong, "write https://")
-    yield from _nested(settings)
-    yield from _national(settings)
-
-
-def _national(settings: Settings) -> Iterator[Finding]:
-    """Name the numbers that a trunk with a country reads otherwise than they are written."""
-    for index, row in enumerate(settings.numbers):
-        for trunk in settings.trunks:
-            if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
-                wrong = (
-                    f'"{row.number}" begins a national number, and those of the trunk '
-                    f'"{trunk.name}" are found as +...'
-                )
-                right = 'write it with the country\'s code, like "+336*"'
-                yield Finding(("numbers", index, "number"), wrong, right)
-                break
-            if (meant := normalised(row.number, trunk.country)) != row.number:
-                wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
-                yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')
-                break
-
-
-def _in_the_clear(url: str) -> bool:
-    parts = urlsplit(url)
-    address = as_ip(parts.hostname or "")
-    local = parts.hostname == "localhost" or (address is not None and address.is_loopback)
-    return parts.scheme == "http" and not local
-
-
-def _nested(settings: Settings) -> Iterator[Finding]:
-    """Name the networks that lie in one of another trunk; the narrower one wins."""
-    owners = {network: trunk.name for trunk in settings.trunks for network in trunk.networks}
-    for index, trunk in enumerate(settings.trunks):
-        for position, network in enumerate(trunk.networks):
-            for around in _around(network):
-                owner = owners.get(around, trunk.name)
-                if owner != trunk.name:
-                    yield Finding(
-                        ("trunks", index, "networks", position),
-                        f'{network} lies in {around} of the trunk "{owner}"',
-                        f'nothing to do if its calls are meant to be those of "{trunk.name}"',
-                    )
-
-
-def _around(network: Network) -> Iterator[Network]:
-    while network.prefixlen:
-        network = network.supernet()
-        yield network

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
 
-from sip_stager.config.checks import Parts, check, doubts
+from sip_stager.config.checks import check
+from sip_stager.config.doubts import doubts
 from sip_stager.config.explain import explained
 from sip_stager.config.files import read_numbers, read_toml
 from sip_stager.config.key import find_key
 from sip_stager.config.lines import Lines
 from sip_stager.config.mistakes import Finding, Location, Mistake, SettingsError, dotted
 from sip_stager.config.models import Settings
+from sip_stager.config.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

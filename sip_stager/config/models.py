@@ -6,22 +6,22 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from sip_stager.config.addresses import Address, Port, TrunkNetwork
 from sip_stager.config.answering import AgentShare, Number
+from sip_stager.config.api import Api
 from sip_stager.config.kinds import (
-    Address,
     CalledSource,
     CallerSource,
     Count,
     Country,
     Distinct,
     NumberPrefix,
-    Port,
     Seconds,
-    TrunkNetwork,
 )
 from sip_stager.config.mistakes import Location, Mistake, refused
-from sip_stager.config.peers import Api, Listener, Table, Upstream
+from sip_stager.config.peers import Listener, Upstream
 from sip_stager.config.policy import CallPolicy
+from sip_stager.config.table import Table
 from sip_stager.config.variables import Variables
 
 

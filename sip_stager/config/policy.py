@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from sip_stager.config.kinds import Seconds
 from sip_stager.config.mistakes import refused
-from sip_stager.config.peers import Table
+from sip_stager.config.table import Table
 from sip_stager.ports import Policy, Treatment
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import parse_uri
