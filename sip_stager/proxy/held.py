@@ -72,9 +72,12 @@ class HeldInvite:
         self._treatments: deque[Treatment] | None = None
 
     def start(self) -> None:
-        """Say 100 and begin to stage."""
+        """Say 100 and begin to stage; a call without an agent goes on as it is."""
         self._server.owner = self
         self._server.respond(make_response(self._request, 100))
+        if not self._call.agent_id:
+            self._forward([_without_id(one) for one in self._targets])
+            return
         self._staging = self._stager.start(self._call, self._decided)
         policy = self._call.policy
         if policy.ringing and not self._request.requires(b"100rel"):  # RFC 3262 3: not as others

@@ -201,6 +201,7 @@ class Claims:
 
 
 def _key(call: Call) -> Hashable:
-    """Give what makes two calls one to the agent."""
+    """Give what makes two calls one to the agent, by a mapping that did not change meanwhile."""
     variables = tuple(sorted(call.variables.items()))
-    return call.trunk, call.from_number, call.to_number, call.agent_id, variables
+    called = call.to_number, call.agent_id, call.generation
+    return call.trunk, call.from_number, *called, variables

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sip_stager.trunks.numbers import is_e164
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ANY = "*"
 """Ends a prefix; alone it stands for every number and name."""
@@ -64,17 +64,23 @@ class Share:
 class Row:
     """A number, a name, a prefix that ends in ``*`` or ``*`` alone, and the agents that answer.
 
-    ``zone`` is the time zone of their days and hours.
+    ``zone`` is the time zone of their days and hours.  Without any agent the platform redirects the
+    number by itself.  ``generation`` is 0 for a row of the settings; for one of the platform's it
+    tells with which of its tables the row began to say what it says.
     """
 
     number: str
     shares: tuple[Share, ...]
     zone: str = ""
+    generation: int = 0
 
     def agent(self, caller: str, called: str, moment: Callable[[str], Moment]) -> str:
-        """Choose the agent; at a time the same caller of the same number gets the same one."""
-        if len(self.shares) == 1:
-            return self.shares[0].agent
+        """Choose the agent; at a time the same caller of the same number gets the same one.
+
+        Empty where there is none.
+        """
+        if len(self.shares) < 2:
+            return self.shares[0].agent if self.shares else ""
         shares = self.on_duty(moment)
         place = _place(f"{caller} {called}", sum(share.weight for share in shares))
         for share in shares[:-1]:
@@ -112,10 +118,13 @@ class NumberMapping:
     """Finds the row of a called number: its own, else the longest prefix, else the default.
 
     The cost depends on how many different lengths of prefixes there are, and on nothing else.
-    ``moment`` gives the time of the week in a zone.
+    ``moment`` gives the time of the week in a zone.  ``platform`` are further rows by their
+    numbers, which the platform has; of two of one number that of the settings counts.  It is
+    replaced as a whole.
     """
 
     def __init__(self, rows: Iterable[Row], moment: Callable[[str], Moment]) -> None:
+        self.platform: Mapping[str, Row] = {}
         self._moment = moment
         self._exact: dict[str, Row] = {}
         self._default: Row | None = None
@@ -131,8 +140,7 @@ class NumberMapping:
 
     def find(self, number: str) -> Match | None:
         """Find the row of a called number in E.164 or of a name."""
-        row = self._exact.get(number)
-        if row is not None:
+        if (row := self._own(number)) is not None:
             return Match(row, number)
         return next((Match(row, spelt) for spelt, _, row in self.considered(number) if row), None)
 
@@ -149,7 +157,7 @@ class NumberMapping:
         with_plus = f"+{number.removeprefix('00')}"
         spellings = (number, with_plus) if is_e164(with_plus) else (number,)
         for spelt in spellings:
-            yield spelt, spelt, self._exact.get(spelt)
+            yield spelt, spelt, self._own(spelt)
         if not is_plain(number):
             return
         for spelt in spellings:
@@ -157,3 +165,6 @@ class NumberMapping:
                 if length <= len(spelt):
                     yield spelt, f"{spelt[:length]}{ANY}", rows.get(spelt[:length])
         yield number, ANY, self._default
+
+    def _own(self, number: str) -> Row | None:
+        return self._exact.get(number) or self.platform.get(number)

@@ -50,6 +50,20 @@ def test_forward_goes_on_upstream_without_the_header() -> None:
     assert [(one.call_id, one.outcome) for one in edge.of(CallEnded)] == [("", "answered")]
 
 
+def test_a_call_without_an_agent_goes_on_at_once_and_without_the_header() -> None:
+    edge = Conversation()
+    edge.admission.agent_id = ""
+    edge.receive(request(extra=("X-Rounded-Call-Id: forged",)))
+    invite = edge.last_request("bob")
+    assert b"x-rounded-call-id" not in invite.names
+    assert edge.stager.stagings == []
+    edge.receive(response(invite, 407), BOB)
+    assert edge.take()[-1] == "alice 407 INVITE"
+    assert edge.stager.given_back == []
+    edge.clock.advance(100)
+    assert edge.alive == 0
+
+
 def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
     edge = over_time(BUSY_HERE)
     edge.stager.stagings[0].fail()

@@ -78,6 +78,7 @@ def test_what_is_given_back_is_claimed_by_the_next_call_of_the_same_key() -> Non
         replace(CALL, to_number="+33611111111"),
         replace(CALL, agent_id="other"),
         replace(CALL, variables={"name": "Zoe"}),
+        replace(CALL, generation=1),
     ],
 )
 def test_a_call_that_differs_to_the_agent_claims_nothing(other: Call) -> None:
@@ -189,20 +190,29 @@ def test_of_several_of_one_key_each_has_its_own_time() -> None:
 
 
 class Callers(RuleBasedStateMachine):
-    """Callers who call, hang up and fail at random: no id is used twice or past its life."""
+    """Callers who call, hang up and fail at random, while the mapping changes.
+
+    No id is used twice or past its life, and none that was staged by a mapping of before.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.desk = Desk()
+        self.generation = 0
         self.waiting: list[tuple[Call, Cancellable, list[Decision]]] = []
         self.up: list[tuple[Call, Forward]] = []
 
     @rule(caller=st.integers(0, 2))
     def calls(self, caller: int) -> None:
-        call = replace(CALL, from_number=f"+3391234567{caller}")
+        number = f"+3391234567{caller}"
+        call = replace(CALL, from_number=number, generation=self.generation)
         heard: list[Decision] = []
         self.waiting.append((call, self.desk.claims.start(call, heard.append), heard))
         self.hear()
+
+    @rule()
+    def the_mapping_changes(self) -> None:
+        self.generation += 1
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -243,6 +253,11 @@ class Callers(RuleBasedStateMachine):
                 self.waiting.remove(one)
                 if isinstance(heard[0], Forward):
                     assert self.desk.clock.now - heard[0].staged_at <= LIFE + 50  # heard late
+                    staged = int(heard[0].call_id.removeprefix("call-"))
+                    asked = self.desk.stager.stagings[staged].call
+                    assert (asked.from_number, asked.generation) == (
+                        *(call.from_number, call.generation),
+                    )
                     self.up.append((call, heard[0]))
                 else:
                     assert isinstance(heard[0], Refusal)

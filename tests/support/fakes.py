@@ -142,6 +142,7 @@ class FakeAdmission:
     def __init__(self) -> None:
         self.strangers = {"203.0.113.66"}
         self.shy: set[str] = set()
+        self.agent_id = "agent"
         self.pass_503 = False
         self.policy = Policy()
 
@@ -156,4 +157,5 @@ class FakeAdmission:
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
         call_id = invite.call_id.decode("ascii", "backslashreplace")
-        return Call(call_id, "trunk", caller, user, "agent", 4.0, self.pass_503, self.policy)
+        called = user, self.agent_id
+        return Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)

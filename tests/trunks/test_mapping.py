@@ -74,6 +74,29 @@ def test_what_is_looked_at_does_not_grow_with_the_rows(rows: int) -> None:
     assert found(mapping, "+49300000099")[0] == prefixes[0]
 
 
+def test_of_two_rows_of_one_number_that_of_the_settings_counts() -> None:
+    mapping = mapped({"+33612345678": "settings", "+3361*": "prefix"})
+    mapping.platform = {
+        number: Row(number, (Share("platform"),), generation=1)
+        for number in ("+33612345678", "+33612345679", "+33712345678", "support")
+    }
+    called = ["+33612345678", "+33612345679", "+33612345670", "0033712345678", "support", "x"]
+    found = [mapping.find(number) for number in called]
+    assert [match and (match.row.shares[0].agent, match.row.generation) for match in found] == [
+        *(("settings", 0), ("platform", 1), ("prefix", 0)),
+        *(("platform", 1), ("platform", 1), None),
+    ]
+
+
+def test_a_number_that_the_platform_redirects_is_mapped_to_no_agent() -> None:
+    mapping = mapped({"+3361*": "prefix"})
+    mapping.platform = {"+33612345678": Row("+33612345678", (), generation=3)}
+    admission = TrunkAdmission(TRUNKS, mapping, on_terms, NOBODY)
+    call = admission.admit(invite("sip:+33612345678@edge"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert (call.agent_id, call.generation) == ("", 3)
+
+
 NOON = Moment(0, 720)
 
 
