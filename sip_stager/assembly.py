@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sip_stager.config.addresses import sip_uri
 from sip_stager.config.agents import agents_of
-from sip_stager.config.policy import merged, said
+from sip_stager.config.policy import granted
 from sip_stager.proxy.core import Bounds, Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
@@ -32,7 +32,6 @@ from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from sip_stager.trunks.admission import TrunkAdmission
-from sip_stager.trunks.budget import Terms
 from sip_stager.trunks.mapping import Moment, NumberMapping
 from sip_stager.trunks.variables import CallVariables
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
     from sip_stager.staging.agent import Declared
+    from sip_stager.trunks.budget import Terms
 
 
 def make_core(
@@ -178,10 +178,8 @@ def make_terms(settings: Settings) -> Callable[[str, str], Terms]:
     def terms(name: str, number: str | None) -> Terms:
         trunk = trunks[name]
         own = (numbers[number],) if number else ()
-        policies = (*own, trunk.policy, settings.policy)
-        deadline = said(policies, "deadline", settings.api.deadline)
-        margin = said(policies, "margin", 0.3)
-        return Terms(merged(*policies), deadline, trunk.no_ringback_timeout, margin)
+        policies = (*own, *trunk.policies, settings.policy)
+        return granted(policies, settings.api.deadline, trunk.no_ringback_timeout)
 
     return lambda trunk, number: terms(trunk, number if number in numbers else None)
 

@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.config.models import TABLES
-from sip_stager.config.policy import CallPolicy
+from sip_stager.config.models import TABLES, Trunk
+from sip_stager.config.policy import DEFAULTS, CallPolicy
+from sip_stager.ports import Treatment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,24 +33,47 @@ def effective(settings: Settings) -> Iterator[Text]:
         array = isinstance(value, tuple)
         for table in value if array else (value,):
             yield Text(f"[[{name}]]" if array else f"[{name}]", style="bold")
-            yield from _lines(table, type(table).model_fields)
+            yield from _lines(table)
             yield Text()
     yield Text("[variables]", style="bold")
     yield from (Text(_assigned(name, value)) for name, value in settings.variables.items())
     yield Text()
 
 
-def _lines(table: BaseModel, names: Iterable[str]) -> Iterator[Text]:
-    for name in names:
-        value = getattr(table, name)
-        default = name not in table.model_fields_set
+def _lines(table: BaseModel) -> Iterator[Text]:
+    for name in type(table).model_fields:
+        value, origin = _in_effect(table, name)
         if value is None:
             yield Text(f"# {name} is not set", style="dim")
         elif isinstance(value, SecretStr):
             yield Text("# the API key was found, and is not shown", style="green")
         else:
-            note = "  # default" if default else ""
-            yield Text(f"{name} = {_toml(value)}{note}", style="dim" if default else "")
+            note = f"  # {origin}" if origin else ""
+            yield Text(f"{name} = {_toml(value)}{note}", style="dim" if origin else "")
+
+
+def _in_effect(table: BaseModel, name: str) -> tuple[Any, str]:
+    """Give the value of a key, and where it comes from if it does not stand in the file."""
+    value = getattr(table, name)
+    written = name in table.model_fields_set
+    if isinstance(table, Trunk) and table.profile:
+        profile = f'profile "{table.profile}"'
+        if name == "policy":
+            own = _written(value)
+            added = {
+                key: each for key, each in _written(table.carrier.policy).items() if key not in own
+            }
+            return own | added, f"{', '.join(added)}: {profile}" if added else ""
+        if name in table.carrier.keys and not written:
+            return value, profile
+    if isinstance(table, CallPolicy) and value is None:
+        value = getattr(DEFAULTS, name)
+    return value, "" if written else "default"
+
+
+def _written(policy: CallPolicy) -> dict[str, Any]:
+    names = type(policy).model_fields
+    return {name: getattr(policy, name) for name in names if name in policy.model_fields_set}
 
 
 def _assigned(name: str, value: Any) -> str:
@@ -57,10 +81,12 @@ def _assigned(name: str, value: Any) -> str:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], Treatment):
+        value = value[0]
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(each) for each in value)}]"
     if isinstance(value, CallPolicy):
-        value = {name: getattr(value, name) for name in value.model_fields_set}
+        value = _written(value)
     if isinstance(value, dict):
         return f"{{{', '.join(_assigned(*each) for each in value.items())}}}"
     return json.dumps(value if isinstance(value, int | float | str) else str(value))

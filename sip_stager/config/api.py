@@ -66,6 +66,9 @@ class Api(Table):
     agents_refresh: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 300.0
     """Seconds in which each mapped agent is fetched again, to know its variables and that it is
     still there; 0 fetches none."""
+    numbers_refresh: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
+    """Seconds in which the platform's own list of numbers and their agents is fetched again, to map
+    those that the settings do not; 0, the default, fetches none: not every key is allowed to."""
     label: bool = False
     """Whether a call's record at the API gets the SIP Call-ID, the trunk and the time that staging
     took (PATCH)."""

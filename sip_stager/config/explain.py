@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def explained(error: ValidationError) -> list[Finding]:
     """Turn pydantic's errors into what is wrong and what would be right."""
-    errors = error.errors(include_url=False)
+    errors = [
+        each
+        for each in error.errors(include_url=False)
+        # A default that follows from other keys is not made where one of them is wrong.
+        if each["type"] != "default_factory_not_called"
+    ]
     blamed = {each["loc"][:-1] for each in errors}
     return [
         _explain(each)

@@ -37,8 +37,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     _add_key(document, path.parent, environ, findings)
     settings, parts = _validated(document, findings)
     findings += check(parts)
-    if settings is not None and not settings.numbers and not mistakes:
-        findings.append(Finding(("numbers",), "no number is mapped", "add [[numbers]]"))
+    if settings is not None and not settings.maps_any and not mistakes:
+        right = "add [[numbers]], or take the platform's with [api] numbers_refresh"
+        findings.append(Finding(("numbers",), "no number is mapped", right))
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))

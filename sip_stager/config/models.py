@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
@@ -21,8 +21,18 @@ from sip_stager.config.kinds import (
 from sip_stager.config.mistakes import Location, Mistake, refused
 from sip_stager.config.peers import Listener, Upstream
 from sip_stager.config.policy import CallPolicy
+from sip_stager.config.profiles import PROFILES, Profile, ProfileName
 from sip_stager.config.table import Table
 from sip_stager.config.variables import Variables
+
+
+def _of_profile(key: str, *, default: object) -> Any:
+    """Make a default that is the profile's; of a profile that is a mistake it takes nothing."""
+
+    def value(trunk: dict[str, Any]) -> object:
+        return PROFILES[trunk.get("profile")].keys.get(key, default)
+
+    return Field(default_factory=value)
 
 
 class Trunk(Table):
@@ -32,6 +42,9 @@ class Trunk(Table):
     """What logs and metrics call it."""
     networks: Annotated[tuple[TrunkNetwork, ...], Field(min_length=1)]
     """The addresses and networks that its calls come from."""
+    profile: ProfileName | None = None
+    """Which carrier it is: sets the defaults of `pass_503`, `no_ringback_timeout` and `policy` to
+    what is known of that carrier."""
     country: Country | None = None
     """ISO 3166 alpha-2: how to read numbers that the carrier sends in national form."""
     called: Annotated[tuple[CalledSource, ...], Field(min_length=1), Distinct] = ("request_uri",)
@@ -47,15 +60,25 @@ class Trunk(Table):
     pass_withheld: bool = False
     """Whether the API is told the number of a caller who withholds it, where it is in the INVITE;
     else it gets the stand-in number."""
-    pass_503: bool = False
+    pass_503: bool = _of_profile("pass_503", default=False)
     """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
     says that this program takes no calls at all (RFC 3261 16.7)."""
-    no_ringback_timeout: Seconds | None = None
+    no_ringback_timeout: Seconds | None = _of_profile("no_ringback_timeout", default=None)
     """How long it waits for a 180 or 183 before it hangs up, in seconds (Telnyx: 5)."""
     policy: CallPolicy = CallPolicy()
     """What becomes of its calls while they are staged, and when they can not be."""
     variables: Variables = Field(default_factory=dict)
     """What agents are told of its calls: constants and templates by their names."""
+
+    @property
+    def carrier(self) -> Profile:
+        """What is known of its carrier."""
+        return PROFILES[self.profile]
+
+    @property
+    def policies(self) -> tuple[CallPolicy, CallPolicy]:
+        """Its policy, and behind it that of its carrier."""
+        return self.policy, self.carrier.policy
 
 
 class Sip(Table):

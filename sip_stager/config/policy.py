@@ -13,6 +13,7 @@ from sip_stager.config.table import Table
 from sip_stager.ports import Policy, Treatment
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import parse_uri
+from sip_stager.trunks.budget import Terms
 
 CAUSES = ("over_time", "unreachable", "refused", "busy", "nonsense")
 """The causes that the operator decides about, in the words of the log and the metrics."""
@@ -107,22 +108,37 @@ class CallPolicy(Table):
     """Seconds of the carrier's patience and of the INVITE's Expires that forwarding needs."""
 
 
+DEFAULTS = CallPolicy.model_validate(
+    {**dict.fromkeys(CAUSES, "refuse"), "refusal": 503, "ringing": "180", "ring_after": 2.0}
+    | {"margin": 0.3}
+)
+"""What counts where nobody says anything."""
+
+
+def granted(policies: Iterable[CallPolicy], deadline: float, patience: float | None) -> Terms:
+    """Make the terms of a call; the first of its policies that says something about a key counts.
+
+    ``deadline`` is for those that name none, ``patience`` the carrier's; both are in seconds.
+    """
+    policies = tuple(policies)
+    own = said(policies, "deadline")
+    return Terms(merged(*policies), own or deadline, patience, said(policies, "margin"))
+
+
 def merged(*policies: CallPolicy) -> Policy:
-    """Make the policy of a call; the first of them that says something about a key counts."""
-    treatments = {cause: found for cause in CAUSES if (found := said(policies, cause, ()))}
-    if "unreachable" in treatments:
-        treatments["breaker_open"] = treatments["unreachable"]
-    ringing = said(policies, "ringing", "180")
+    """Make the policy of a call out of those that hold for it, the nearest first."""
+    treatments = {cause: said(policies, cause) for cause in CAUSES}
+    ringing = said(policies, "ringing")
     return Policy(
-        treatments,
-        after_ringing=said(policies, "after_ringing", ()),
-        refusal=said(policies, "refusal", 503),
+        treatments | {"breaker_open": treatments["unreachable"]},
+        after_ringing=said(policies, "after_ringing") or (),
+        refusal=said(policies, "refusal"),
         ringing=0 if ringing == "never" else int(ringing),
-        ring_after=said(policies, "ring_after", 2.0),
+        ring_after=said(policies, "ring_after"),
     )
 
 
-def said(policies: Iterable[CallPolicy], key: str, default: Any) -> Any:
-    """Give what the first of the policies that has this key says."""
-    values = (getattr(policy, key) for policy in policies)
-    return next((value for value in values if value is not None), default)
+def said(policies: Iterable[CallPolicy], key: str) -> Any:
+    """Give what the first of the policies that has this key says, None where none has a word."""
+    values = (getattr(policy, key) for policy in (*policies, DEFAULTS))
+    return next((value for value in values if value is not None), None)

@@ -28,17 +28,22 @@ class Terms:
 
     def budget(self, invite: Request) -> float:
         """Give the seconds that staging may take in all."""
-        bounds = [self.deadline]
-        if self.patience is not None and not self._rings_within(self.patience, invite):
-            bounds.append(self.patience - self.margin)
+        bound = self.bound(may_ring=not invite.requires(b"100rel"))
         if (expires := _expires(invite)) is not None:
-            bounds.append(expires - self.margin)
-        return max(min(bounds), LEAST)
+            bound = min(bound, expires - self.margin)
+        return max(bound, LEAST)
 
-    def _rings_within(self, seconds: float, invite: Request) -> bool:
-        """Whether the caller hears ringing of ours by then, which contents the carrier."""
-        policy = self.policy
-        return policy.ringing > 0 and policy.ring_after < seconds and not invite.requires(b"100rel")
+    def bound(self, *, may_ring: bool = True) -> float:
+        """Give the same for an INVITE that does not expire; ``may_ring`` tells whether we may."""
+        if self.patience is None or (may_ring and self.content):
+            return self.deadline
+        return min(self.deadline, self.patience - self.margin)
+
+    @property
+    def content(self) -> bool:
+        """Whether the carrier hears ringing of ours before its patience ends."""
+        rings = self.policy.ringing > 0
+        return rings and (self.patience is None or self.policy.ring_after < self.patience)
 
 
 def _expires(invite: Request) -> int | None:

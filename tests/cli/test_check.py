@@ -48,7 +48,7 @@ def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder
     assert result.exit_code == 0
     assert result.stderr == ""
     assert 'address = "127.0.0.1"\nport = 5060  # default\n' in result.stdout
-    assert 'networks = ["192.0.2.0/24"]\n# country is not set\n' in result.stdout
+    assert 'networks = ["192.0.2.0/24"]\n# profile is not set\n' in result.stdout
     assert "deadline = 4.0  # default\n" in result.stdout
     assert "# the API key was found, and is not shown\n" in result.stdout
     assert KEY not in result.output
@@ -88,6 +88,28 @@ def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
     assert result.exit_code == 0
     assert 'variables = {vip = true, "a.b" = 0.5}\n' in result.stdout
     assert '[variables]\nline = "${called} $$"\n' in result.stdout
+
+
+def test_what_comes_from_the_profile_of_a_carrier_says_so(folder: Folder) -> None:
+    own = '[[trunks]]\nprofile = "telnyx"\npass_503 = false\npolicy = { refusal = 503 }\n'
+    shown = check(folder, RIGHT.replace("[[trunks]]\n", own)).stdout
+    for line in (
+        'profile = "telnyx"',
+        "pass_503 = false",
+        'no_ringback_timeout = 5.0  # profile "telnyx"',
+        'policy = {refusal = 503, ringing = "never"}  # ringing: profile "telnyx"',
+    ):
+        assert f"\n{line}\n" in shown
+    assert ["carrier", "all", "others", "refuse", "503"] in [
+        line.split()[:5] for line in shown.splitlines()
+    ]
+
+
+def test_the_policy_that_counts_where_nobody_says_anything_is_shown(folder: Folder) -> None:
+    shown = check(folder, RIGHT).stdout
+    assert '[policy]\nover_time = "refuse"  # default\n' in shown
+    assert 'refusal = 503  # default\nringing = "180"  # default\n' in shown
+    assert "# deadline is not set\nmargin = 0.3  # default\n" in shown
 
 
 def test_agents_that_share_a_number_are_shown_with_their_parts(folder: Folder) -> None:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from sip_stager.config import Settings, load
 from sip_stager.config.models import INNER_TABLES, TABLES
+from sip_stager.config.policy import DEFAULTS, CallPolicy
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "sip_stager.example.toml"
 _DEFAULT = re.compile(r"# (?=\w+ = )")
@@ -69,6 +70,12 @@ def test_the_example_has_every_key_with_its_default(name: str) -> None:
             if isinstance(default, BaseModel):
                 default = default.model_dump(exclude_unset=True)
             assert table[key] == (list(default) if isinstance(default, tuple) else default), key
+
+
+def test_the_example_has_the_policy_that_counts_where_nobody_says_anything() -> None:
+    defaults = {name: getattr(DEFAULTS, name) for name in DEFAULTS.model_fields_set}
+    shown = CallPolicy.model_validate(tables()["policy"])
+    assert {name: getattr(shown, name) for name in defaults} == defaults
 
 
 def test_what_has_a_default_is_commented_out() -> None:

@@ -154,7 +154,7 @@ REPLACED = [
     ('"+33612345678"', '"a b"', "numbers[0].number", 15, "neither a telephone number", "E.164"),
     ('"+33612345678"', "33612345678", "numbers[0].number", 15, "is 33612345678", "valid string"),
     (AGENT, "nobody", "numbers[0].agent", 16, "'nobody' is not the id of an agent", "UUID"),
-    (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "add [[numbers]]"),
+    (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "add [[numbers]], or"),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sip_stager.config.policy import CallPolicy, merged
+from sip_stager.config.policy import CAUSES, CallPolicy, merged
 from sip_stager.ports import Policy, Treatment
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
@@ -73,7 +73,9 @@ def test_an_open_breaker_is_an_api_out_of_reach() -> None:
 
 
 def test_without_any_word_calls_are_refused_with_503_and_ring_after_two_seconds() -> None:
-    assert merged(CallPolicy()) == Policy(refusal=503, ringing=180, ring_after=2.0)
+    causes = [*CAUSES, "breaker_open"]
+    refused = dict.fromkeys(causes, (Treatment("refuse"),))
+    assert merged(CallPolicy()) == Policy(refused, refusal=503, ringing=180, ring_after=2.0)
 
 
 def test_ringing_can_be_switched_off() -> None:
