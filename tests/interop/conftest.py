@@ -34,6 +34,24 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
         yield stage
 
 
+@pytest.fixture(scope="module")
+def _started(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    need(sipp.SIPP, sipp.MISSING)
+    with Scene(tmp_path_factory.mktemp("started")) as stage:
+        request.module.start(stage)
+        yield stage
+
+
+@pytest.fixture
+def started(request: pytest.FixtureRequest, _started: Scene) -> Iterator[Scene]:
+    """Give a stage on which the module's ``start`` has begun; all its tests share it."""
+    request.node.stash[_SCENE] = _started
+    yield _started
+    _started.end_peers()
+
+
 @pytest.fixture
 def with_kamailio() -> None:
     """Leave the test out where Kamailio is missing."""
@@ -57,10 +75,11 @@ def _road(
 
 
 @pytest.fixture
-def road(request: pytest.FixtureRequest, _road: Scene) -> Scene:
+def road(request: pytest.FixtureRequest, _road: Scene) -> Iterator[Scene]:
     """Give a stage that has begun, with or without a proxy beside us; many tests share it."""
     request.node.stash[_SCENE] = _road
-    return _road
+    yield _road
+    _road.end_peers()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,16 +14,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "interop-key"
+Behaviours = dict[str, dict[str, object]]
 
 
 class FakeApiProcess(Child):
-    """``python -m sip_stager.demo.api``; what it answers is a ``Behaviour`` given by its fields."""
+    """``python -m sip_stager.demo.api``; what it answers is a ``Behaviour`` given by its fields.
 
-    def __init__(self, directory: Path, key: str = KEY, **behaviour: object) -> None:
+    ``by`` has others by agent id or dialled number.
+    """
+
+    def __init__(
+        self, directory: Path, key: str = KEY, by: Behaviours | None = None, **behaviour: object
+    ) -> None:
+        self._key = key
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "sip_stager.demo.api", "--port", str(self.port)]
-        command += ["--key", key, "--behaviours", json.dumps({"default": behaviour})]
+        command += ["--key", key, "--behaviours", json.dumps({"default": behaviour, **(by or {})})]
         super().__init__("fake API", command, directory / "api.log")
 
     def wait_ready(self) -> None:
@@ -32,9 +39,16 @@ class FakeApiProcess(Child):
 
     def stats(self) -> dict[str, Any]:
         """What it has seen: ``stage_requests``, ``polls``, ``aborted``, ..."""
-        with urllib.request.urlopen(f"{self.url}/_fake/stats", timeout=5) as response:
-            shown: dict[str, Any] = json.load(response)
-        return shown
+        return self._asked("/_fake/stats")
+
+    def change(self, **by: dict[str, object]) -> None:
+        """Let it answer otherwise from now on: behaviours by agent id or number, or ``default``."""
+        self._asked("/_fake/behaviours", json.dumps(by).encode())
+
+    def told(self, call_id: str) -> dict[str, Any]:
+        """Return what it was told of a call when that was staged."""
+        record: dict[str, Any] = self._asked(f"/v1/calls/{call_id}")["data"]
+        return record
 
     def wait_stats(self, **wanted: int) -> None:
         """Return once the named figures are as wanted."""
@@ -45,3 +59,12 @@ class FakeApiProcess(Child):
         stats = self.stats()
         held, requests = float(stats["held"]), int(stats["stage_requests"])
         return held / max(1, requests)
+
+    def _asked(self, path: str, put: bytes | None = None) -> dict[str, Any]:
+        method = "GET" if put is None else "PUT"
+        request = urllib.request.Request(
+            self.url + path, put, {"X-Api-Key": self._key}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=5) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer

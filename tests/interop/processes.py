@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+
+_LOOK_AGAIN = 0.01  # seconds: of a socket, a file or a server's figures the kernel tells nobody
 
 
 class Child:
@@ -43,20 +47,18 @@ class Child:
 
     def wait(self, timeout: float) -> int:
         """Return the exit code; raise ``AssertionError`` after ``timeout`` seconds."""
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} still runs after {timeout:g} s") from None
+        if not self._ends_within(timeout):
+            raise AssertionError(f"{self.name} still runs after {timeout:g} s")
+        return self._process.wait()
 
     def wait_until(self, ready: Callable[[], bool], what: str, timeout: float = 15) -> None:
         """Wait for ``ready``; raise ``AssertionError`` when the program ends or time runs out."""
         until = time.monotonic() + timeout
         while not ready():
-            if self.exit_code is not None:
+            if self._ends_within(_LOOK_AGAIN):
                 raise AssertionError(f"{self.name} ended with {self.exit_code}:\n{self.printed()}")
             if time.monotonic() > until:
                 raise AssertionError(f"{self.name}: no {what} in {timeout:g} s\n{self.printed()}")
-            time.sleep(0.01)
 
     def printed(self) -> str:
         """Everything that it has written so far to its standard output and error."""
@@ -66,9 +68,7 @@ class Child:
         """Ask it to end, make it end after ``timeout`` seconds, and return its exit code."""
         if self.exit_code is None:
             self.signal(signal.SIGTERM)
-            try:
-                self._process.wait(timeout)
-            except subprocess.TimeoutExpired:
+            if not self._ends_within(timeout):
                 self.kill()
         return self._process.wait()
 
@@ -80,3 +80,11 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group."""
         os.killpg(self.pid, number)
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Wait for the program's end, of which the kernel tells at once."""
+        if self.exit_code is not None:
+            return True
+        with os.fdopen(os.pidfd_open(self.pid)) as end:
+            select.select([end], [], [], seconds)
+        return self.exit_code is not None

@@ -14,6 +14,7 @@ from tests.interop.ports import free_port
 from tests.interop.processes import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 NUMBER = "+33612345678"
@@ -35,9 +36,11 @@ class Edge:
     log_level: str = "debug"
     api: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
+    upstream: dict[str, object] = field(default_factory=dict)
+    tables: Sequence[tuple[str, dict[str, object]]] = ()  # besides these: headers and keys
 
     def settings(self, port: int, http_port: int) -> str:
-        """Return the settings file's text: UDP and TCP on one port, one trunk, one number."""
+        """Return the settings file's text: UDP and TCP on one port, a trunk, a number, more."""
         upstream = _host(self.upstream_address or self.address)
         transport = f";transport={self.upstream_transport}" if self.upstream_transport else ""
         upstream = f"sip:{upstream}:{self.upstream_port}{transport}"
@@ -51,13 +54,14 @@ class Edge:
                     deadline=self.deadline,
                     **self.api,
                 ),
-                _table("[upstream]", uri=upstream),
+                _table("[upstream]", uri=upstream, **self.upstream),
                 _table("[[trunks]]", name="sipp", networks=["127.0.0.1/32", "::1/128"]),
                 _table("[[numbers]]", number=NUMBER, agent=AGENT),
                 _table("[policy]", **self.policy),
                 _table("[sip]", t1=self.t1),
                 _table("[http]", port=http_port),
                 _table("[log]", level=self.log_level),
+                *(_table(header, **keys) for header, keys in self.tables),
             ]
         )
 
@@ -74,8 +78,14 @@ def _host(address: str) -> str:
 
 
 def _table(header: str, **keys: object) -> str:
-    """Return one table; a JSON value of these types is a TOML value too."""
-    return "\n".join([header, *(f"{key} = {json.dumps(value)}" for key, value in keys.items()), ""])
+    return "\n".join([header, *(f"{key} = {_value(value)}" for key, value in keys.items()), ""])
+
+
+def _value(value: object) -> str:
+    """Write a value: what JSON has, TOML has too, but for an object."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in value.items())} }}"
+    return json.dumps(value)
 
 
 class Program(Child):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.interop.fake_api import Behaviours
+
 _LAST = 20_000  # characters of a log that are worth reading in a report
 _NEWEST = 12  # logs: tests that share a scene leave theirs behind
 _Child = TypeVar("_Child", bound=Child)
@@ -33,8 +35,9 @@ class Scene:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._children = ExitStack()
+        self._peers = self._children.enter_context(ExitStack())
         self._edge = Edge("", upstream_port=free_port())
-        self._callee_ports = [self._edge.upstream_port]
+        self._callee_ports = [self._edge.upstream_port, free_port()]
         self._ahead = ""  # the host and port that callers send to in the program's place
         self._scripts = 0
 
@@ -44,36 +47,42 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self._children.close()
 
-    @property
-    def callee_port(self) -> int:
-        """The port of the first callee."""
-        return self._callee_ports[0]
+    def end_peers(self) -> None:
+        """Stop callers and callees that are left, and give the ports back to the next test."""
+        self._peers.close()
 
     @property
     def upstream(self) -> tuple[str, int]:
         """The address and the port that calls are forwarded to."""
         return self._edge.address, self._edge.upstream_port
 
+    @property
+    def second(self) -> str:
+        """The host and port of the second callee, for settings that name them."""
+        return f"{self._edge.address}:{self._callee_ports[1]}"
+
     def start(
         self,
         *,
         key: str = KEY,
         api: dict[str, object] | None = None,
+        by: Behaviours | None = None,
         staging: dict[str, object] | None = None,
         **edge: Any,
     ) -> None:
         """Start the API with these fields of ``Behaviour``, the program with these of ``Edge``.
 
-        ``staging`` has more keys of the program's table ``[api]``.
+        ``by`` has behaviours by agent id or dialled number; ``staging`` has more keys of the
+        program's table ``[api]``.
         """
-        self.api = self._stopped_at_end(FakeApiProcess(self._directory, key, **(api or {})))
+        self.api = self._stopped_at_end(FakeApiProcess(self._directory, key, by, **(api or {})))
         self.api.wait_ready()
         self._edge = replace(self._edge, api_url=self.api.url, api=staging or {}, **edge)
         self._start_program()
 
     def put_kamailio_behind(self, *, password: str = "", fork: bool = False) -> None:
         """Let Kamailio be the upstream of the program that is about to start."""
-        self._callee_ports = [free_port(), *([free_port()] if fork else [])]
+        self._callee_ports = [free_port(), free_port()]
         second = self._callee_ports[1] if fork else 0
         self._start_kamailio(
             self._callee_ports[0], port=self._edge.upstream_port, fork=second, password=password
@@ -118,7 +127,7 @@ class Scene:
         """Start SIPp as the upstream; ``hold`` is the length of its pause in milliseconds.
 
         ``script`` is one (``script.py``), or the name of a file in ``scenarios``; ``which`` counts
-        the targets of a fork.
+        the callees: the first takes what goes upstream, the second is ``second``, or a fork's.
         """
         name, scenarios = self._written(script, contact, scenarios)
         callee = Sipp(
@@ -131,7 +140,8 @@ class Scene:
             scenarios=scenarios,
             calls=calls,
         )
-        self._stopped_at_end(callee).wait_bound()
+        self._peers.callback(callee.stop)
+        callee.wait_bound()
         return callee
 
     def caller(
@@ -161,7 +171,8 @@ class Scene:
             scenarios=scenarios,
             calls=calls,
         )
-        return self._stopped_at_end(caller)
+        self._peers.callback(caller.stop)
+        return caller
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the end of each log that the last processes have written."""
@@ -181,7 +192,7 @@ class Scene:
 
     def _written(self, script: str, contact: str, scenarios: Path) -> tuple[str, Path]:
         """Return the name and the folder of a scenario, once it is a file."""
-        if "\n" not in script:
+        if script.islower():
             return script, scenarios
         self._scripts += 1
         name, folder = f"script-{self._scripts}", self._directory / "scripts"

@@ -1,8 +1,9 @@
 """Scenarios for SIPp, written as the conversation that they are.
 
-A script has a line for each step of one side::
+A script has a line for each step of one side; steps that stand on one line are parted by `; `::
 
-    INVITE | Supported: 100rel     send a request, with these header fields besides the usual ones
+    INVITE | Supported: 100rel     send a request, with these header fields besides the usual ones,
+                                   or in place of the usual one of the same name
     < 183                          hear a response ...
     < 100?                         ... or not
     < BYE                          hear a request
@@ -48,13 +49,15 @@ t=0 0
 m=audio 4000 RTP/AVP 8 101
 a=rtpmap:101 telephone-event/8000
 """
+_LINE_END = re.compile(r"\n|; ")
 _DIALLED = "sip:[service]@[remote_ip]:[remote_port]"
 _WITHOUT_CONTACT = {"ACK", "BYE", "CANCEL", "PRACK"}
 _IN_DIALOG = {"ACK", "BYE", "PRACK", "UPDATE", "REFER", "NOTIFY", "INFO"}  # bring both tags
 _NO_BODY = "Content-Length: 0\n"
 _REASONS = {
     "180": "Ringing", "183": "Session Progress", "200": "OK", "202": "Accepted",
-    "486": "Busy Here", "487": "Request Terminated", "503": "Service Unavailable", "603": "Decline",
+    "401": "Unauthorized", "407": "Proxy Authentication Required", "486": "Busy Here",
+    "487": "Request Terminated", "503": "Service Unavailable", "603": "Decline",
 }  # fmt: skip
 _OF_INVITE = {  # what a callee keeps of the INVITE, for its own requests and for later answers
     "hops": 'search_in="msg" regexp="(Record-Route|Via): .*(Record-Route|Via): [ -~]*"',
@@ -73,7 +76,7 @@ def scenario(script: str, contact: str = HERE, t1: int = 500) -> str:
 
     Requests of the other side are to come to ``contact``, host and port; ``t1`` is in milliseconds.
     """
-    return _Side(contact, t1).xml([line.strip() for line in script.strip().splitlines()])
+    return _Side(contact, t1).xml([step.strip() for step in _LINE_END.split(script.strip())])
 
 
 @dataclass
@@ -130,7 +133,7 @@ class _Side:
         if status >= "300":
             self.final = status[0]
         more = ' rrs="true"' if "100" < status < "300" else ""
-        more += ' auth="true"' if status == "407" else ""
+        more += ' auth="true"' if status in {"401", "407"} else ""
         keeps = {f"{dialog}_{name}": how for name, how in _OF_2XX.items() if dialog}
         return f'<recv response="{status}"{optional}{more}>{self._keep(keeps)}</recv>'
 
@@ -161,8 +164,9 @@ class _Side:
             sender=_ALICE if self.calls else _BOB,
             receiver=self._receiver(dialog, tag=not first and method != "CANCEL"),
             cseq=self.invite[1] if method in {"ACK", "CANCEL"} else self.cseq,
-            fields=fields + ("" if method in _WITHOUT_CONTACT else self._contact()),
+            fields="" if method in _WITHOUT_CONTACT else self._contact(),
         )
+        head = _replaced(head, fields) + fields
         return self._sent(head + (_SDP if method == "INVITE" else _NO_BODY), again=method != "ACK")
 
     def _receiver(self, dialog: str, *, tag: bool) -> str:
@@ -194,3 +198,10 @@ class _Side:
     def _sent(self, message: str, *, again: bool) -> str:
         attribute = f' retrans="{self.t1}"' if again else ""
         return f"<send{attribute}><![CDATA[\n{message}\n]]></send>"
+
+
+def _replaced(head: str, fields: str) -> str:
+    """Take out of a request the header fields that it is given in another form."""
+    given = {line.partition(":")[0] for line in fields.splitlines()}
+    lines = head.splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition(":")[0] not in given)

@@ -1,134 +1,140 @@
-"""What callers get whose call can not be staged, and what they hear meanwhile."""
+"""What callers get whose call can not be staged: each treatment, for each cause."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.silence import Silence
+from tests.interop.calls import (
+    number,
+    put_through,
+    refused,
+    row,
+    told,
+)
+from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
 
 pytestmark = pytest.mark.interop
 
-ANSWERED = """
-    INVITE
-    < 100
-    < 180?
-    < 200
-    ACK
-    ~50
-    BYE
-    < 200
-    """
-ANSWERS = """
-    < INVITE
-    180
-    200
-    < ACK
-    < BYE
-    200
-    """
-SLOW: dict[str, Any] = {"api": {"delay": 30}, "deadline": 0.3}
+CAUSES: dict[str, dict[str, object]] = {
+    "over_time": {"status": 408},
+    "unreachable": {"fault": "truncated_body"},
+    "refused": {"status": 422},
+    "busy": {"status": 429},
+    "nonsense": {"fault": "crlf_call_id"},
+    "after_ringing": {"delay": 0.3, "status": 422},
+}
+LATER: dict[str, object] = {"status": 503, "retry_after": "30"}  # of one call only, unlike a 429's
+KINDS = ("forward", "refuse", "redirect", "moved", "agent")
+PAIRS = list(product(CAUSES, KINDS))
+BUSY_HERE, NOT_ACCEPTABLE, SLOW, IN_VAIN = (number(len(PAIRS) + more) for more in range(4))
 
 
-def refused(status: int) -> str:
-    return f"INVITE\n< 100\n< {status}\nACK"
+def agent(cause: str) -> str:
+    """Return the agent whose staging fails so."""
+    return AGENT[:-1] + "0123456789abcdef"[list(CAUSES).index(cause)]
 
 
-def test_a_call_goes_on_without_a_staged_agent(scene: Scene) -> None:
-    scene.start(**SLOW, policy={"over_time": "forward"})
-    callee = scene.callee(ANSWERS)
-    scene.caller(ANSWERED).finish()
-    callee.finish()
-    assert callee.received("INVITE")[0].values("X-Rounded-Call-Id") == []
+def start(scene: Scene) -> None:
+    """Give each pair of a cause and a treatment a number of its own."""
+    treatments = {
+        "forward": "forward",
+        "refuse": "refuse 603 Not now",
+        "redirect": f"redirect sip:queue@{scene.second}",
+        "moved": "moved sip:queue@192.0.2.9",
+        "agent": [f"agent {AGENT}", "refuse"],
+    }
+    rows = [
+        row(
+            number(index),
+            agent(cause),
+            **{cause: treatments[kind], "ringing": "180" if cause == "after_ringing" else "never"},
+        )
+        for index, (cause, kind) in enumerate(PAIRS)
+    ]
+    rows += [
+        row(BUSY_HERE, AGENT, refused="refuse 486"),
+        row(NOT_ACCEPTABLE, AGENT, refused="refuse 488"),
+        row(IN_VAIN, agent("refused"), refused=[f"agent {agent('nonsense')}", "forward"]),
+        row(SLOW, AGENT, deadline=0.3, over_time="refuse 480", refused="refuse 500"),
+    ]
+    by = {agent(cause): behaviour for cause, behaviour in CAUSES.items()}
+    scene.start(
+        by={**by, SLOW: {"delay": 30}, BUSY_HERE: LATER, NOT_ACCEPTABLE: LATER},
+        policy={"refusal": 500, "ring_after": 0.1},
+        deadline=10.0,
+        staging={"breaker_least": 1000, "retries": 0},
+        tables=rows,
+    )
 
 
-def test_a_call_goes_to_a_queue(scene: Scene) -> None:
+def dialled(cause: str, kind: str) -> str:
+    """Return the number of a pair."""
+    return number(PAIRS.index((cause, kind)))
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_call_goes_on_without_a_staged_agent(started: Scene, cause: str) -> None:
+    invite = put_through(started, number=dialled(cause, "forward"))
+    assert invite.values("X-Rounded-Call-Id") == []
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_call_is_refused_with_the_code_and_the_reason_of_the_policy(
+    started: Scene, cause: str
+) -> None:
+    refusal = refused(started, 603, number=dialled(cause, "refuse"))
+    assert refusal.start_line == "SIP/2.0 603 Not now"
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_call_goes_to_a_queue(started: Scene, cause: str) -> None:
     """The URI of the policy is another target of the same INVITE."""
-    host, port = scene.upstream
-    scene.start(**SLOW, policy={"over_time": f"redirect sip:queue@{host}:{port}"})
-    callee = scene.callee(ANSWERS)
-    scene.caller(ANSWERED).finish()
-    callee.finish()
-    (invite,) = callee.received("INVITE")
-    assert invite.start_line == f"INVITE sip:queue@{host}:{port} SIP/2.0"
+    invite = put_through(started, number=dialled(cause, "redirect"), which=1)
+    assert invite.start_line == f"INVITE sip:queue@{started.second} SIP/2.0"
+    assert invite.values("X-Rounded-Call-Id") == []
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_trunk_is_told_where_to_call_instead(started: Scene, cause: str) -> None:
+    moved = refused(started, 302, number=dialled(cause, "moved"))
+    assert moved.values("Contact") == ["<sip:queue@192.0.2.9>"]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_another_agent_is_staged_instead(started: Scene, cause: str) -> None:
+    before = started.api.stats()["stage_requests"]
+    invite = put_through(started, number=dialled(cause, "agent"))
+    assert told(started, invite)["agent_id"] == AGENT
+    assert started.api.stats()["stage_requests"] == before + 2
+
+
+def test_what_follows_stands_for_an_agent_that_fails_as_well(started: Scene) -> None:
+    before = started.api.stats()["stage_requests"]
+    assert put_through(started, number=IN_VAIN).values("X-Rounded-Call-Id") == []
+    assert started.api.stats()["stage_requests"] == before + 2
 
 
 @pytest.mark.parametrize(
-    ("policy", "status"),
-    [("refuse 480", 480), ("refuse 603 Not now", 603), ("moved sip:queue@192.0.2.9", 302)],
+    ("called", "status", "after"), [(BUSY_HERE, 486, ["30"]), (NOT_ACCEPTABLE, 488, [])]
 )
-def test_a_call_is_refused_with_the_code_of_the_policy(
-    scene: Scene, policy: str, status: int
+def test_the_time_to_wait_goes_back_where_the_code_allows_it(
+    started: Scene, called: str, status: int, after: list[str]
 ) -> None:
-    scene.start(**SLOW, policy={"over_time": policy})
-    with Silence(scene.upstream) as upstream:
-        caller = scene.caller(refused(status))
-        caller.finish()
-        upstream.check()
-    if status == 302:
-        assert caller.received("302")[0].values("Contact") == ["<sip:queue@192.0.2.9>"]
+    """RFC 3261 20.33."""
+    assert refused(started, status, number=called).values("Retry-After") == after
+
+
+def test_an_agent_that_is_not_ready_by_the_deadline_is_over_time(started: Scene) -> None:
+    refused(started, 480, number=SLOW)
 
 
 def test_an_api_that_is_down_is_another_cause_than_one_that_is_slow(scene: Scene) -> None:
     scene.start(policy={"over_time": "refuse 480", "unreachable": "refuse 486"})
     scene.api.kill()
-    with Silence(scene.upstream) as upstream:
-        scene.caller(refused(486)).finish()
-        upstream.check()
-
-
-@pytest.mark.parametrize("ringing", ["180", "183"])
-def test_a_caller_hears_ringing_while_the_call_is_staged(scene: Scene, ringing: str) -> None:
-    """The real dialog follows ours, as another fork would: RFC 3261 12.1."""
-    scene.start(api={"delay": 0.8}, policy={"ringing": ringing, "ring_after": 0.2})
-    callee = scene.callee(ANSWERS)
-    caller = scene.caller(f"""
-        INVITE
-        < 100
-        < {ringing}
-        < 180?
-        < 200
-        ACK
-        ~50
-        BYE
-        < 200
-        """)
-    caller.finish()
-    callee.finish()
-    first, *_, last = caller.received(ringing)[0], *caller.received("200")[:1]
-    assert first.values("To") != last.values("To")
-
-
-def test_an_invite_that_wants_reliable_ringing_hears_none_of_ours(scene: Scene) -> None:
-    """RFC 3262 3: it would have to be sent reliably."""
-    scene.start(api={"delay": 0.6}, policy={"ring_after": 0.1})
-    scene.callee("""
-        < INVITE
-        200
-        < ACK
-        < BYE
-        200
-        """)
-    caller = scene.caller("""
-        INVITE | Require: 100rel
-        < 100
-        < 200
-        ACK
-        ~50
-        BYE
-        < 200
-        """)
-    caller.finish()
-    assert caller.received("180") == []
-
-
-def test_once_it_rang_the_call_goes_another_way(scene: Scene) -> None:
-    policy = {"over_time": "refuse 503", "after_ringing": "forward", "ring_after": 0.1}
-    scene.start(**SLOW, policy=policy)
-    callee = scene.callee(ANSWERS)
-    scene.caller(ANSWERED.replace("< 180?", "< 180\n    < 180?")).finish()
-    callee.finish()
+    refused(scene, 486)

@@ -1,4 +1,4 @@
-"""No call is staged twice where what was staged before was not used."""
+"""No call is staged twice where what was staged before was not used, and no staging serves two."""
 
 from __future__ import annotations
 
@@ -6,53 +6,125 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.silence import Silence
+from tests.interop.calls import ANSWERS, GIVES_UP, TALKS, number, put_through, row, staged_id, told
+from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
 
 pytestmark = pytest.mark.interop
 
-HANGS_UP = """
-    INVITE
-    < 100
-    ~100
-    CANCEL
-    < 200
-    < 487
-    ACK
-    """
-TALKS = """
-    INVITE
-    < 100
-    < 180?
-    < 200
-    ACK
-    ~50
-    BYE
-    < 200
-    """
-ANSWERS = """
-    < INVITE
-    200
-    < ACK
-    < BYE
-    200
-    """
+REDIALS = {"while it is staged": number(0), "once it is staged": number(1)}
+TWO_NETWORKS, TWO_TRUNKS, OUT_OF_REACH, AT_ONCE = map(number, range(2, 6))
+CHALLENGES = {"401": number(6), "407": number(7)}
+CARRIER = ("127.0.0.2", "127.0.0.3")
+KEEP: dict[str, object] = {"after_hangup": "keep"}
+CALLED = [*REDIALS.values(), TWO_NETWORKS, TWO_TRUNKS, OUT_OF_REACH, AT_ONCE, *CHALLENGES.values()]
 
 
-@pytest.mark.parametrize("pause", [False, True])
+def start(scene: Scene) -> None:
+    """Give each test a number of its own, since what is kept is kept for a number."""
+    scene.start(
+        api={"delay": 0.4},
+        staging=KEEP,
+        tables=[
+            ("[[trunks]]", {"name": "carrier", "networks": [f"{each}/32" for each in CARRIER]}),
+            *(row(each, AGENT) for each in CALLED),
+        ],
+    )
+
+
+def stagings(scene: Scene) -> int:
+    """Return how many the API was asked for so far."""
+    count: int = scene.api.stats()["stage_requests"]
+    return count
+
+
+@pytest.mark.parametrize("when", REDIALS)
 def test_a_caller_who_redials_gets_the_agent_that_was_staged_for_him(
-    scene: Scene, *, pause: bool
+    started: Scene, when: str
 ) -> None:
-    """He hangs up while he waits, and calls again while it is staged, or after."""
-    scene.start(api={"delay": 1.0}, staging={"after_hangup": "keep"})
-    with Silence(scene.upstream) as upstream:
-        scene.caller(HANGS_UP).finish()
-        if pause:
-            scene.api.wait_stats(under_way=0)
-        upstream.check()
-    callee = scene.callee(ANSWERS)
-    scene.caller(TALKS).finish()
+    """He hangs up while he waits; when he has had his agent, his next call is a new one."""
+    before, called = stagings(started), REDIALS[when]
+    started.caller(GIVES_UP, number=called).finish()
+    if when == "once it is staged":
+        started.api.wait_stats(stage_requests=before + 1, under_way=0)
+    first = put_through(started, number=called)
+    assert stagings(started) == before + 1
+    assert told(started, first)["agent_id"] == AGENT
+    assert staged_id(put_through(started, number=called)) != staged_id(first)
+
+
+def test_a_carriers_second_attempt_gets_what_its_first_had_staged(started: Scene) -> None:
+    """It comes from another address, with another Call-ID."""
+    before = stagings(started)
+    first = started.caller(GIVES_UP, number=TWO_NETWORKS, source=CARRIER[0])
+    first.finish()
+    second = put_through(started, number=TWO_NETWORKS, source=CARRIER[1])
+    assert first.sent("INVITE")[0].values("Call-ID") != second.values("Call-ID")
+    assert told(started, second)["to_number"] == TWO_NETWORKS
+    assert stagings(started) == before + 1
+
+
+def test_another_trunks_call_is_staged_for_itself(started: Scene) -> None:
+    before = stagings(started)
+    started.caller(GIVES_UP, number=TWO_TRUNKS).finish()
+    put_through(started, number=TWO_TRUNKS, source=CARRIER[0])
+    assert stagings(started) == before + 2
+
+
+def test_two_calls_at_the_same_moment_get_a_staging_each(started: Scene) -> None:
+    before = stagings(started)
+    callee = started.callee(ANSWERS, calls=2)
+    started.caller(TALKS, number=AT_ONCE, calls=2, options=("-r", "1000")).finish()
     callee.finish()
-    assert scene.api.stats()["stage_requests"] == 1
+    assert len({staged_id(invite) for invite in callee.received("INVITE")}) == 2
+    assert stagings(started) == before + 2
+
+
+@pytest.mark.parametrize("status", CHALLENGES)
+def test_an_invite_that_comes_again_with_credentials_brings_the_same_id(
+    started: Scene, status: str
+) -> None:
+    """RFC 3261 22.2, 22.3."""
+    before = stagings(started)
+    challenge = {"401": "WWW-Authenticate", "407": "Proxy-Authenticate"}[status]
+    callee = started.callee(f"""
+        < INVITE; {status} | {challenge}: Digest realm="pbx", nonce="7d0f", algorithm=MD5; < ACK
+        < INVITE; 200; < ACK; < BYE; 200
+        """)
+    caller = started.caller(
+        f"""
+        INVITE; < 100; < {status}; ACK
+        INVITE | [authentication username=alice password=secret]; < 100; < 200; ACK; BYE; < 200
+        """,
+        number=CHALLENGES[status],
+    )
+    caller.finish()
+    callee.finish()
+    first, second = callee.received("INVITE")
+    assert second.values("Authorization", "Proxy-Authorization")
+    assert staged_id(first) == staged_id(second)
+    assert stagings(started) == before + 1
+
+
+def test_what_was_staged_for_an_upstream_out_of_reach_serves_the_next_call(started: Scene) -> None:
+    before = stagings(started)
+    started.caller("INVITE; < 100; < 503; ACK", number=OUT_OF_REACH, source=CARRIER[0]).finish()
+    put_through(started, number=OUT_OF_REACH, source=CARRIER[1])
+    assert stagings(started) == before + 1
+
+
+def test_a_second_target_gets_what_was_staged_for_the_first(scene: Scene) -> None:
+    scene.start(upstream={"backups": [f"sip:{scene.second}"]})
+    first = scene.callee("< INVITE; 503; < ACK")
+    second = put_through(scene, which=1)
+    first.finish()
+    assert staged_id(first.received("INVITE")[0]) == staged_id(second)
+    assert stagings(scene) == 1
+
+
+def test_what_nobody_claims_is_ended(scene: Scene) -> None:
+    scene.start(staging={**KEEP, "claim_life": 0.2, "terminate_wasted": True})
+    scene.caller(GIVES_UP).finish()
+    scene.api.wait_stats(stage_requests=1, terminations=1)

@@ -1,0 +1,61 @@
+"""The calls of tests that are about something else, and what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.interop.silence import Silence
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+    from tests.interop.sipp import Sipp
+    from tests.interop.trace import Traced
+
+TALKS = "INVITE; < 100; < 180?; < 200; ACK; BYE; < 200"
+ANSWERS = "< INVITE; 200; < ACK; < BYE; 200"
+GIVES_UP = "INVITE; < 100; CANCEL; < 200; < 487; ACK"
+
+
+def number(index: int) -> str:
+    """Return one of 100 numbers, for tests that share a program and not what it keeps."""
+    return f"+336123457{index:02}"
+
+
+def row(number: str, agent: str, **policy: object) -> tuple[str, dict[str, object]]:
+    """Return a row of the mapping, for ``Edge.tables``."""
+    return "[[numbers]]", {"number": number, "agent": agent, "policy": policy}
+
+
+def put_through(scene: Scene, script: str = TALKS, *, which: int = 0, **options: Any) -> Traced:
+    """Place a call that a callee answers; return the INVITE that came to him."""
+    callee = scene.callee(ANSWERS, which=which)
+    scene.caller(script, **options).finish()
+    callee.finish()
+    (invite,) = callee.received("INVITE")
+    return invite
+
+
+def refused(scene: Scene, status: int, **options: Any) -> Traced:
+    """Place a call that is refused and comes to nobody; return the refusal."""
+    with Silence(scene.upstream) as upstream:
+        caller = scene.caller(f"INVITE; < 100; < 180?; < 183?; < {status}; ACK", **options)
+        caller.finish()
+        upstream.check()
+    (refusal,) = caller.received(str(status))
+    return refusal
+
+
+def staged_id(invite: Traced) -> str:
+    """Return the one id that an INVITE brought."""
+    (call_id,) = invite.values("X-Rounded-Call-Id")
+    return call_id
+
+
+def told(scene: Scene, invite: Traced) -> dict[str, Any]:
+    """Return what the API was told of the call that an INVITE brought the id of."""
+    return scene.api.told(staged_id(invite))
+
+
+def provisional(caller: Sipp, status: str) -> list[Traced]:
+    """Return the responses of this kind that we made ourselves: no callee tagged them."""
+    return [each for each in caller.received(status) if "tag=bob" not in each.values("To")[0]]
