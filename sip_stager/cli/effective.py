@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.config.models import TABLES, Trunk
+from sip_stager.config.models import TABLES
 from sip_stager.config.policy import DEFAULTS, CallPolicy
+from sip_stager.config.trunk import Trunk
 from sip_stager.ports import Treatment
 
 if TYPE_CHECKING:

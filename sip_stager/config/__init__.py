@@ -7,8 +7,9 @@ from sip_stager.config.answering import AgentShare, Number
 from sip_stager.config.api import Api
 from sip_stager.config.load import load
 from sip_stager.config.mistakes import Mistake, SettingsError
-from sip_stager.config.models import Http, Limits, Log, Settings, Sip, Trunk
+from sip_stager.config.models import Http, Limits, Log, Settings, Sip
 from sip_stager.config.peers import Listener, Upstream
+from sip_stager.config.trunk import Trunk
 
 __all__ = [
     "AgentShare",

@@ -94,6 +94,14 @@ class Number(Table):
             raise refused("is missing: days and hours are those of a place", right)
         return timezone
 
+    @field_validator("version")
+    @classmethod
+    def _of_its_agent(cls, version: int | None, info: ValidationInfo) -> int | None:
+        if version is not None and info.data.get("agents"):
+            right = "write it into the [[numbers.agents]] that it belongs to"
+            raise refused("is that of `agent`, and there are `agents`", right)
+        return version
+
     @property
     def shares(self) -> tuple[AgentShare, ...]:
         """The agents that answer, be it only one."""

@@ -108,3 +108,18 @@ class Api(Table):
         if most is not None and warm > most:
             raise refused(f"is {warm}, more than connections = {most}", f"write {most} or less")
         return warm
+
+    @field_validator("retry_ambiguous")
+    @classmethod
+    def _with_retries(cls, ambiguous: bool, info: ValidationInfo) -> bool:  # noqa: FBT001
+        if ambiguous and info.data.get("retries") == 0:
+            raise refused("is true, and retries = 0", "allow retries, or take it out")
+        return ambiguous
+
+    @field_validator("after_hangup")
+    @classmethod
+    def _kept_for_a_while(cls, after: str, info: ValidationInfo) -> str:
+        if after == "keep" and info.data.get("claim_life") == 0:
+            right = 'write "cancel", or a claim_life of some seconds'
+            raise refused('is "keep", and claim_life = 0 keeps nothing', right)
+        return after

@@ -6,11 +6,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.config.addresses import Network, as_ip, sip_uri
-from sip_stager.config.mistakes import Finding
+from sip_stager.config.mistakes import Finding, Location
 from sip_stager.trunks.numbers import is_e164, normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sip_stager.config.models import Http
     from sip_stager.config.parts import Parts
@@ -65,13 +65,17 @@ def _upstream_reachable(parts: Parts) -> Iterator[Finding]:
     """See that each upstream has a listener of its transport, and is not one of ours."""
     if parts.upstream is None or not parts.listeners:
         return
-    yield from _reachable(parts, ("upstream", "uri"), parts.upstream.uri)
+    wanted: list[tuple[Location, str]] = [(("upstream", "uri"), parts.upstream.uri)]
     for index, uri in enumerate(parts.upstream.backups):
-        yield from _reachable(parts, ("upstream", "backups", index), uri)
+        wanted.append((("upstream", "backups", index), uri))
+    for key, uri in wanted:
+        yield from reachable(parts, key, *sip_uri(uri))
 
 
-def _reachable(parts: Parts, key: tuple[str | int, ...], uri: str) -> Iterator[Finding]:
-    host, port, transport = sip_uri(uri)
+def reachable(
+    parts: Parts, key: Location, host: str, port: int, transport: str
+) -> Iterator[Finding]:
+    """See that a next hop has a listener of its transport, and is not one of ours."""
     address = as_ip(host)
     same = [each for each in parts.listeners.values() if each.transport == transport]
     fit = [
@@ -82,13 +86,19 @@ def _reachable(parts: Parts, key: tuple[str | int, ...], uri: str) -> Iterator[F
     if not fit and parts.all_listeners:
         family = f" and IPv{address.version}" if address and same else ""
         wrong = f"goes over {transport}{family}, and no listener is of that kind"
-        right = "add [[listeners]] of that kind, or change the upstream's transport or address"
+        right = "add [[listeners]] of that kind, or change its transport or address"
         yield Finding(key, wrong, right)
-    for each in same:
-        ours = {(each.address, each.port), (each.advertise, each.advertised_port)}
-        if (host, port) in ours:
-            wrong = "is this program itself: calls would go in a circle"
-            yield Finding(key, wrong, "write the address of the voice platform")
+    if is_ours(same, host, port):
+        wrong = "is this program itself: calls would go in a circle"
+        yield Finding(key, wrong, "write the address of somebody else")
+
+
+def is_ours(listeners: Iterable[Listener], host: str, port: int) -> bool:
+    """Whether an address is that of one of our listeners, or the one that it advertises."""
+    return any(
+        (host, port) in {(each.address, each.port), (each.advertise, each.advertised_port)}
+        for each in listeners
+    )
 
 
 def _trunks_apart(parts: Parts) -> Iterator[Finding]:

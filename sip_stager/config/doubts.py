@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sip_stager.config.addresses import Network, as_ip
+from sip_stager.config.checks import is_ours
+from sip_stager.config.failover import stuck_calls
+from sip_stager.config.grants import grants, targets
 from sip_stager.config.key import open_to_others
-from sip_stager.config.mistakes import Finding
+from sip_stager.config.mistakes import Finding, Location
+from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
 from sip_stager.trunks.numbers import normalised
 
@@ -28,6 +32,40 @@ def doubts(settings: Settings) -> Iterator[Finding]:
         yield Finding(("api", "base_url"), wrong, "write https://")
     yield from _nested(settings)
     yield from _national(settings)
+    yield from stuck_calls(settings)
+    yield from _cut_short(settings)
+    yield from _idle(settings)
+    yield from _moved_here(settings)
+
+
+def _cut_short(settings: Settings) -> Iterator[Finding]:
+    """Name deadlines of policies that the carrier's patience cuts."""
+    found: dict[Location, Finding] = {}
+    for grant in grants(settings):
+        place, terms = grant.place("deadline"), grant.terms
+        if place and place[0] != "policy" and terms.bound() < terms.deadline:
+            wrong = (
+                f"is {terms.deadline:g}, and staging ends after {terms.bound():g} s: the trunk "
+                f'"{grant.trunk.name}" waits {terms.patience:g} s for ringing'
+            )
+            found[place] = Finding(place, wrong, "write less, or let the caller hear ringing first")
+    yield from found.values()
+
+
+def _idle(settings: Settings) -> Iterator[Finding]:
+    """Name connections to the API that no call will ever take."""
+    connections, calls = settings.api.connections, settings.limits.calls_staging
+    if connections > calls:
+        wrong = f"is {connections}, and no more than calls_staging = {calls} calls are held at once"
+        yield Finding(("api", "connections"), wrong, "write less, or raise calls_staging")
+
+
+def _moved_here(settings: Settings) -> Iterator[Finding]:
+    """Name calls that their trunks are told to place here again."""
+    for place, uri in targets(settings, "moved"):
+        if is_ours(settings.listeners, uri.target, uri.port or DEFAULT_PORT):
+            right = "nothing to do if that number has another agent, or another policy"
+            yield Finding(place, "sends the carrier back here: the call is staged again", right)
 
 
 def _national(settings: Settings) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, ValidationError
 
 from sip_stager.config.checks import check
+from sip_stager.config.contradictions import contradictions
 from sip_stager.config.doubts import doubts
 from sip_stager.config.explain import explained
 from sip_stager.config.files import read_numbers, read_toml
@@ -37,13 +38,16 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     _add_key(document, path.parent, environ, findings)
     settings, parts = _validated(document, findings)
     findings += check(parts)
-    if settings is not None and not settings.maps_any and not mistakes:
+    if settings is not None:
+        findings += contradictions(settings)
+    if settings and not (settings.numbers or settings.api.numbers_refresh) and not mistakes:
         right = "add [[numbers]], or take the platform's with [api] numbers_refresh"
         findings.append(Finding(("numbers",), "no number is mapped", right))
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    return settings.with_notes(map(places.mistake, doubts(settings)), places)
+    warnings = _ordered(map(places.mistake, doubts(settings)), path)
+    return settings.with_notes(warnings, places)
 
 
 @dataclass
@@ -134,6 +138,6 @@ def _ordered(mistakes: Iterable[Mistake], path: Path) -> list[Mistake]:
         found.sort(key=lambda mistake: mistake.line)
         shown += found[:_SHOWN]
         if len(found) > _SHOWN:
-            wrong = f"and {len(found) - _SHOWN} more mistakes"
+            wrong = f"and {len(found) - _SHOWN} more like these"
             shown.append(Mistake(file, 0, "", wrong, f"put the first {_SHOWN} right"))
     return shown

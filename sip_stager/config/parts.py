@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sip_stager.config.answering import Number
-from sip_stager.config.models import Http, Settings, Trunk
+from sip_stager.config.models import Http, Settings
 from sip_stager.config.peers import Listener, Upstream
+from sip_stager.config.trunk import Trunk
 
 M = TypeVar("M", bound=BaseModel)
 

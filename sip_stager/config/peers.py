@@ -76,6 +76,16 @@ class Upstream(Table):
     redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
     """Contacts of 3xx answers that are tried for one call; 0 passes a 3xx back to the trunk."""
 
+    @field_validator("backups")
+    @classmethod
+    def _others(cls, backups: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        seen = {sip_uri(info.data["uri"])} if "uri" in info.data else set()
+        for uri in backups:
+            if sip_uri(uri) in seen:
+                raise refused(f'has "{uri}", which is tried before already', "take it out")
+            seen.add(sip_uri(uri))
+        return backups
+
     @property
     def uris(self) -> tuple[str, ...]:
         """All addresses, in the order in which they are tried."""

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from sip_stager.config.kinds import Seconds
 from sip_stager.config.mistakes import refused
@@ -18,7 +18,8 @@ from sip_stager.trunks.budget import Terms
 CAUSES = ("over_time", "unreachable", "refused", "busy", "nonsense")
 """The causes that the operator decides about, in the words of the log and the metrics."""
 
-_REFUSE = re.compile(r"refuse(?: ([3-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
+_REFUSE = re.compile(r"refuse(?: ([4-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
+_CHALLENGES = {401, 407}
 _FORMS = '"forward", "refuse", "refuse 480 Reason", "redirect sip:...", "moved sip:...", "agent ID"'
 _KINDS = {"redirect", "moved", "agent"}
 
@@ -28,11 +29,17 @@ def treatment(text: str) -> Treatment:
     if text == "forward":
         return Treatment("forward")
     if match := _REFUSE.fullmatch(text):
-        return Treatment("refuse", int(match[1] or 0), match[2] or "")
+        return Treatment("refuse", _refusal(int(match[1] or 0)), match[2] or "")
     kind, _, target = text.partition(" ")
     if kind not in _KINDS or not target:
         raise refused(f'"{text}" is no treatment', f"write one of {_FORMS}")
     return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
+
+
+def _refusal(status: int) -> int:
+    if status in _CHALLENGES:
+        raise refused(f"{status} asks for credentials, and nobody checks them", "write 403 or 480")
+    return status
 
 
 def _agent(text: str) -> str:
@@ -96,7 +103,9 @@ class CallPolicy(Table):
     after_ringing: Treatments | None = None
     """Stands for all of them once the caller has heard our ringing: carriers try no other route
     then."""
-    refusal: Annotated[int, Field(strict=True, ge=400, le=699)] | None = None
+    refusal: Annotated[int, Field(strict=True, ge=400, le=699), AfterValidator(_refusal)] | None = (
+        None
+    )
     """The status of a `refuse` that names none: one that makes this carrier try its next route."""
     ringing: Literal["180", "183", "never"] | None = None
     """What a caller gets who waits longer than `ring_after`; it is repeated every minute."""

@@ -71,4 +71,4 @@ def test_thousands_of_mistakes_do_not_bury_the_others(folder: Folder) -> None:
     mistakes = folder.mistakes(WITH_CSV.replace("[upstream]", "[upstream]\nx = 1"))
     assert (mistakes[0].line, mistakes[0].key) == (9, "upstream.x")
     assert [m.line for m in mistakes[1:-1]] == list(range(2, 52))
-    assert said(mistakes[-1])[3:] == ("and 2950 more mistakes", "put the first 50 right")
+    assert said(mistakes[-1])[3:] == ("and 2950 more like these", "put the first 50 right")

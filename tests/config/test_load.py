@@ -154,7 +154,7 @@ REPLACED = [
     ('"+33612345678"', '"a b"', "numbers[0].number", 15, "neither a telephone number", "E.164"),
     ('"+33612345678"', "33612345678", "numbers[0].number", 15, "is 33612345678", "valid string"),
     (AGENT, "nobody", "numbers[0].agent", 16, "'nobody' is not the id of an agent", "UUID"),
-    (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "add [[numbers]], or"),
+    (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "[api] numbers_refresh"),
 ]
 
 
@@ -167,6 +167,11 @@ def test_a_wrong_value_is_named(
     assert [(m.key, m.line) for m in found] == [(key, line)]
     assert wrong in found[0].wrong
     assert right in found[0].right
+
+
+def test_no_number_need_be_mapped_where_the_platforms_are(folder: Folder) -> None:
+    text = RIGHT.replace(f"{NUMBER}\n", "").replace("[api]", "[api]\nnumbers_refresh = 300.0")
+    assert folder.load(text).numbers == ()
 
 
 def test_everything_but_the_key_has_a_default_in_the_api(folder: Folder) -> None:

@@ -37,6 +37,9 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
     [
         ("drop", "is no treatment"),
         ("refuse 200", "is no treatment"),
+        ("refuse 302", "is no treatment"),
+        ("refuse 401", "asks for credentials"),
+        ("refuse 407 Who are you", "asks for credentials"),
         ("refuse 700", "is no treatment"),
         ("refuse 480 \r\nX-Evil: 1", "is no treatment"),
         ("redirect", "is no treatment"),
@@ -55,6 +58,12 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
 def test_what_contradicts_itself_or_says_nothing_is_refused(written: Any, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         CallPolicy(over_time=written)
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 407, 700])
+def test_a_refusal_ends_the_call(status: int) -> None:
+    with pytest.raises(ValidationError, match=r"credentials|greater than|less than"):
+        CallPolicy(refusal=status)
 
 
 def test_each_key_comes_from_the_first_policy_that_has_it() -> None:

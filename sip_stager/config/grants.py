@@ -1,0 +1,90 @@
+"""What calls are granted, and which setting has the word on each part of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sip_stager.config.policy import CAUSES, CallPolicy, granted
+from sip_stager.sip.uri import Uri, parse_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.config.mistakes import Location
+    from sip_stager.config.models import Settings
+    from sip_stager.config.trunk import Trunk
+    from sip_stager.trunks.budget import Terms
+
+_Placed = tuple["Location", CallPolicy]
+
+
+class Grant(NamedTuple):
+    """What the calls of a trunk to some numbers are granted.
+
+    ``stands`` is the place of the trunk; ``words`` are the policies that hold, the nearest first,
+    each with its place.
+    """
+
+    stands: Location
+    trunk: Trunk
+    words: tuple[_Placed, ...]
+    terms: Terms
+
+    @property
+    def rings(self) -> bool:
+        """Whether a caller can hear our ringing before the staging ends."""
+        policy = self.terms.policy
+        return policy.ringing > 0 and policy.ring_after < self.terms.bound()
+
+    def place(self, key: str) -> Location | None:
+        """Give the place of the word that counts for a key, None where nobody has one."""
+        places = (place for place, policy in self.words if getattr(policy, key) is not None)
+        found = next(places, None)
+        return found if found is None or found[-1] == "profile" else (*found, key)
+
+
+def grants(settings: Settings) -> Iterator[Grant]:
+    """Give what each trunk's calls are granted: to numbers with a policy of their own, and to all.
+
+    Of numbers with equal policies the first stands for all of them.
+    """
+    everybody: _Placed = ("policy",), settings.policy
+    for index, trunk in enumerate(settings.trunks):
+        place: Location = ("trunks", index)
+        behind: tuple[_Placed, ...] = (
+            ((*place, "policy"), trunk.policy),
+            ((*place, "profile"), trunk.carrier.policy),
+            everybody,
+        )
+        for own in ((), *((number,) for number in of_numbers(settings))):
+            words = *own, *behind
+            policies = (policy for _, policy in words)
+            terms = granted(policies, settings.api.deadline, trunk.no_ringback_timeout)
+            yield Grant(place, trunk, words, terms)
+
+
+def of_numbers(settings: Settings) -> Iterator[_Placed]:
+    """Give the different policies of the numbers, each with its first place."""
+    seen: dict[CallPolicy, int] = {}
+    for index, row in enumerate(settings.numbers):
+        if row.policy.model_fields_set:
+            seen.setdefault(row.policy, index)
+    for policy, index in seen.items():
+        yield ("numbers", index, "policy"), policy
+
+
+def of_all(settings: Settings) -> Iterator[_Placed]:
+    """Give all policies that stand in the file, each with its place."""
+    yield ("policy",), settings.policy
+    for index, trunk in enumerate(settings.trunks):
+        yield ("trunks", index, "policy"), trunk.policy
+    yield from of_numbers(settings)
+
+
+def targets(settings: Settings, kind: str) -> Iterator[tuple[Location, Uri]]:
+    """Give the URIs of the policies' treatments of a kind, each with its place."""
+    for place, policy in of_all(settings):
+        for key in (*CAUSES, "after_ringing"):
+            for treatment in getattr(policy, key) or ():
+                if treatment.kind == kind:
+                    yield (*place, key), parse_uri(treatment.target.encode())

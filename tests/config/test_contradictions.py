@@ -1,0 +1,198 @@
+"""Settings that are in each other's way are refused, at the line of the one that does nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.settings_folder import AGENT, RIGHT, Folder
+
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+SECOND = '[[trunks]]\nname = "second"\nnetworks = ["198.51.100.7"]\n'
+
+
+def written(trunk: str = "", number: str = "", api: str = "", upstream: str = "") -> str:
+    """The right settings with lines added to their tables."""
+    text = RIGHT
+    for header, lines in (
+        ("[[trunks]]\n", trunk),
+        ("[[numbers]]\n", number),
+        ("[api]\n", api),
+        ("[upstream]\n", upstream),
+    ):
+        text = text.replace(header, f"{header}{lines}\n" if lines else header)
+    return text
+
+
+def found(folder: Folder, text: str) -> list[tuple[str, str]]:
+    return [(mistake.key, mistake.wrong) for mistake in folder.mistakes(text)]
+
+
+NEVER = 'is of no use: ringing = "never"'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "wrong"),
+    [
+        (
+            RIGHT + '[policy]\nringing = "never"\nafter_ringing = "forward"\n',
+            "policy.after_ringing",
+            NEVER,
+        ),
+        (
+            written('policy = { after_ringing = "forward" }') + '[policy]\nringing = "never"\n',
+            "trunks[0].policy.after_ringing",
+            NEVER,
+        ),
+        (
+            written('profile = "telnyx"\npolicy = { ring_after = 1.0 }'),
+            "trunks[0].policy.ring_after",
+            f'{NEVER} by profile = "telnyx"',
+        ),
+        (
+            written('policy = { ringing = "never" }', "policy = { ring_after = 1.0 }"),
+            "numbers[0].policy.ring_after",
+            NEVER,
+        ),
+        (
+            RIGHT + "[policy]\nring_after = 4.0\n",
+            "policy.ring_after",
+            "is of no use: ringing begins after 4 s, staging ends at 4",
+        ),
+        (
+            written(api="deadline = 1.5") + '[policy]\nafter_ringing = "forward"\n',
+            "policy.after_ringing",
+            "is of no use: ringing begins after 2 s, staging ends at 1.5",
+        ),
+        (
+            written("no_ringback_timeout = 5.0\npolicy = { ring_after = 6.0, deadline = 9.0 }"),
+            "trunks[0].policy.ring_after",
+            "is of no use: ringing begins after 6 s, staging ends at 4.7",
+        ),
+    ],
+)
+def test_what_is_said_of_ringing_that_nobody_hears_is_refused(
+    folder: Folder, text: str, key: str, wrong: str
+) -> None:
+    assert found(folder, text) == [(key, wrong)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RIGHT + '[policy]\nafter_ringing = "forward"\nring_after = 3.9\n',
+        RIGHT + '[policy]\nringing = "never"\n',
+        written('profile = "telnyx"', "") + SECOND + '[policy]\nafter_ringing = "forward"\n',
+        written('policy = { ringing = "183" }') + '[policy]\nringing = "never"\nring_after = 1.0\n',
+        written(api="deadline = 1.0"),
+        written("", "policy = { deadline = 1.0 }") + '[policy]\nafter_ringing = "forward"\n',
+    ],
+)
+def test_what_is_said_of_ringing_that_some_callers_hear_is_right(folder: Folder, text: str) -> None:
+    assert found(folder, text) == []
+
+
+@pytest.mark.parametrize(
+    ("trunk", "key"),
+    [
+        ("no_ringback_timeout = 0.3", "no_ringback_timeout"),
+        ('profile = "telnyx"\npolicy = { margin = 5.0 }', "policy.margin"),
+        ('profile = "telnyx"\npolicy = { margin = 4.0 }', None),
+        ("no_ringback_timeout = 3.0\npolicy = { margin = 9.0 }", None),  # it hears our 180
+    ],
+)
+def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | None) -> None:
+    mistakes = folder.mistakes(written(trunk))
+    assert [mistake.key for mistake in mistakes] == ([f"trunks[0].{key}"] if key else [])
+    assert all(mistake.wrong.startswith("leaves no time to stage: ") for mistake in mistakes)
+
+
+def test_an_agent_is_not_staged_instead_of_itself(folder: Folder) -> None:
+    policy = f'policy = {{ busy = "forward", over_time = ["agent {AGENT}", "refuse"] }}'
+    wrong = "stages the agent of +33612345678 again, which has just failed"
+    assert found(folder, written(number=policy)) == [("numbers[0].policy.over_time", wrong)]
+    assert found(folder, written(number=policy.replace(AGENT, OTHER))) == []
+    # The fallback of all may have a number of its own.
+    assert found(folder, f'{RIGHT}[policy]\nbusy = ["agent {AGENT}", "refuse"]\n') == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "wrong"),
+    [
+        ("sip:queue@127.0.0.1", "is this program itself: calls would go in a circle"),
+        ("sip:queue@127.0.0.1:5061", None),
+        ("sip:queue@h;transport=tcp", "goes over tcp, and no listener is of that kind"),
+        ("sip:queue@h;transport=tls", "goes over tls, and no listener is of that kind"),
+        ("sip:queue@[2001:db8::1]", "goes over udp and IPv6, and no listener is of that kind"),
+        ("sip:queue@sip.example.com", None),
+    ],
+)
+def test_calls_can_be_redirected_to_where_they_shall(
+    folder: Folder, uri: str, wrong: str | None
+) -> None:
+    expected = [("trunks[0].policy.after_ringing", wrong)] if wrong else []
+    policy = f'policy = {{ after_ringing = "redirect {uri}" }}'
+    assert found(folder, written(policy)) == expected
+
+
+@pytest.mark.parametrize(
+    ("api", "key", "wrong"),
+    [
+        ("retries = 0\nretry_ambiguous = true", "retry_ambiguous", "is true, and retries = 0"),
+        ("retry_pause = 4.0", "retry_pause", "is 4, and no call waits longer than 4 s"),
+        ('mode = "async"\npoll_first = 4.0\npoll_most = 4.0', "poll_first", "is 4, and no call"),
+        ('claim_life = 0\nafter_hangup = "keep"', "after_hangup", 'is "keep", and claim_life = 0'),
+        ("claim_life = 61", "claim_life", "is 61"),
+        ("breaker_pause = 90.0", "breaker_pause_most", "is 60, less than breaker_pause = 90"),
+        ("retries = 0\nretry_pause = 9.0", "", ""),
+        ("deadline = 0.1", "", ""),
+        ("poll_first = 5.0\npoll_most = 9.0", "", ""),
+        ("claim_life = 0\nterminate_wasted = true", "", ""),
+    ],
+)
+def test_the_keys_of_the_api_fit_one_another(
+    folder: Folder, api: str, key: str, wrong: str
+) -> None:
+    text = RIGHT.replace('mode = "sync"\n', f"{api}\n")
+    assert [mistake.key for mistake in folder.mistakes(text)] == ([f"api.{key}"] if key else [])
+    assert all(mistake.wrong.startswith(wrong) for mistake in folder.mistakes(text))
+
+
+def test_a_pause_that_fits_into_some_calls_is_right(folder: Folder) -> None:
+    assert found(folder, written("policy = { deadline = 9.0 }", api="retry_pause = 5.0")) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "key", "wrong"),
+    [
+        ("connections_per_source = 1001", "connections_per_source", "is 1001, more than"),
+        ("transactions = 4999", "calls_staging", "is 5000, more than transactions = 4999"),
+        ("connections = 50", "", ""),
+    ],
+)
+def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wrong: str) -> None:
+    mistakes = folder.mistakes(f"{RIGHT}[limits]\n{limits}\n")
+    assert [mistake.key for mistake in mistakes] == ([f"limits.{key}"] if key else [])
+    assert all(mistake.wrong.startswith(wrong) for mistake in mistakes)
+
+
+@pytest.mark.parametrize(
+    ("upstream", "key", "wrong"),
+    [
+        ('backups = ["sip:192.0.2.9"]\nnext_after = 32.0', "next_after", "gives up after 32 s"),
+        ('backups = ["sip:192.0.2.9"]\nnext_after = 31.0', "", ""),
+        ('backups = ["sip:sip.example.com:5060"]', "backups", "which is tried before already"),
+        ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before already"),
+    ],
+)
+def test_every_upstream_has_its_turn(folder: Folder, upstream: str, key: str, wrong: str) -> None:
+    mistakes = folder.mistakes(written(upstream=upstream))
+    assert [mistake.key for mistake in mistakes] == ([f"upstream.{key}"] if key else [])
+    assert all(wrong in mistake.wrong for mistake in mistakes)
+
+
+def test_a_version_is_that_of_one_agent(folder: Folder) -> None:
+    text = RIGHT.replace(
+        f'agent = "{AGENT}"', f'version = 3\n[[numbers.agents]]\nagent = "{AGENT}"'
+    )
+    wrong = "is that of `agent`, and there are `agents`"
+    assert found(folder, text) == [("numbers[0].version", wrong)]
