@@ -25,7 +25,7 @@ class _Group(TyperGroup):
 def _untyped(params: list[Any]) -> list[Any]:
     """Take the type off flags: Typer shows ``<bool>`` behind options that take no value."""
     for param in params:
-        if param.is_flag:
+        if getattr(param, "is_flag", False):
             param.metavar = ""
     return params
 

@@ -1,7 +1,7 @@
 """The built-in agent: it stands where the voice platform's SIP side does.
 
-It answers staged calls only.  Each rings for a moment, is answered, and is hung up by the agent
-when it has said what it had to say, unless the caller was quicker.
+Each call rings for a moment, is answered, and is hung up by the agent when it has said what it had
+to say, unless the caller was quicker.  One that was not staged finds the agent cold.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sip_stager.demo.credentials import challenge, proven
 from sip_stager.demo.endpoint import Endpoint, dialog_of
 
 if TYPE_CHECKING:
@@ -36,17 +37,23 @@ class _Conversation:
 
 
 class Agent(Endpoint):
-    """Rings for ``rings`` seconds and talks for ``talks``.
+    """Rings for ``rings`` seconds and talks for ``talks``; a cold one warms for ``warms`` before.
 
-    ``seen`` holds the ``X-Rounded-Call-Id`` of each INVITE that came, by its SIP Call-ID; the
-    oldest are forgotten.
+    ``seen`` holds the ``X-Rounded-Call-Id`` of each INVITE that came, empty where there was none,
+    by its SIP Call-ID; the oldest are forgotten.  INVITEs to a number of ``guarded`` are asked for
+    credentials.
     """
 
-    def __init__(self, rings: float = 0.3, talks: float = 0.6) -> None:
-        super().__init__("agent")
+    def __init__(
+        self, user: str = "agent", rings: float = 0.3, talks: float = 0.6, warms: float = 0.4
+    ) -> None:
+        super().__init__(user)
         self.rings = rings
         self.talks = talks
-        self.seen: dict[str, str] = {}
+        self.warms = warms
+        self.seen: dict[str, list[str]] = {}
+        self.guarded: set[str] = set()
+        self._nonce = self.identifiers.tag().decode()
         self._conversations: dict[bytes, _Conversation] = {}
 
     async def __aexit__(self, *_: object) -> None:
@@ -57,10 +64,7 @@ class Agent(Endpoint):
         await super().__aexit__()
 
     def receive_invite(
-        self,
-        invite: Request,
-        source: Flow,  # noqa: ARG002  a user's shape
-        transaction: InviteServerTransaction,
+        self, invite: Request, _source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Take a call, or a softphone's wish to put one on hold, say."""
         if invite.to_tag:
@@ -81,7 +85,7 @@ class Agent(Endpoint):
         if conversation:
             conversation.hung_up.set()
 
-    def receive_ack(self, ack: Request, source: Flow) -> None:  # noqa: ARG002  a user's shape
+    def receive_ack(self, ack: Request, _source: Flow) -> None:
         """Know that the caller has heard the answer."""
         if conversation := self._conversations.get(ack.call_id):
             conversation.acknowledged.set()
@@ -103,21 +107,34 @@ class Agent(Endpoint):
         invite.respond(self.answer(conversation.invite, 487, conversation.tag))
 
     def _invited(self, invite: Request, transaction: InviteServerTransaction) -> None:
-        staged = (invite.value(STAGED_ID) or b"").decode("ascii", "backslashreplace")
-        if len(self.seen) >= _MOST_SEEN:
-            del self.seen[next(iter(self.seen))]
-        self.seen[invite.call_id.decode("ascii", "backslashreplace")] = staged
-        if not staged:
-            transaction.respond(self.answer(invite, 403))
+        self._remember(invite)
+        if self._asks_for_proof(invite):
+            asked = (b"Proxy-Authenticate", challenge(self._nonce))
+            transaction.respond(self.answer(invite, 407, extra=(asked,)))
             return
         conversation = _Conversation(invite, transaction, self.identifiers.tag())
         self._conversations[invite.call_id] = conversation
         conversation.task = self.loop.create_task(self._converse(conversation))
 
+    def _remember(self, invite: Request) -> None:
+        if len(self.seen) >= _MOST_SEEN:
+            del self.seen[next(iter(self.seen))]
+        call_id = invite.call_id.decode("ascii", "backslashreplace")
+        staged = (invite.value(STAGED_ID) or b"").decode("ascii", "backslashreplace")
+        self.seen.setdefault(call_id, []).append(staged)
+
+    def _asks_for_proof(self, invite: Request) -> bool:
+        given = (invite.value(b"proxy-authorization") or b"").decode("ascii", "replace")
+        guarded = (invite.uri.user or b"").decode("ascii", "replace") in self.guarded
+        return guarded and not proven(given, self._nonce, "INVITE")
+
     async def _converse(self, conversation: _Conversation) -> None:
         invite, transaction, tag = conversation.invite, conversation.transaction, conversation.tag
         try:
-            transaction.respond(self.answer(invite, 180, tag))
+            if not invite.value(STAGED_ID):
+                await asyncio.sleep(self.warms)
+            if not invite.requires(b"100rel"):  # a 180 would have to be a reliable one (RFC 3262 3)
+                transaction.respond(self.answer(invite, 180, tag))
             await asyncio.sleep(self.rings)
             await self._answer(conversation)
             async with asyncio.timeout(self.talks):

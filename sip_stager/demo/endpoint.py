@@ -22,6 +22,7 @@ from sip_stager.transport.edge import Edge
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Message, Request, Response
+    from sip_stager.sip.responses import Extra
     from sip_stager.transaction.base import ClientUser
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
@@ -41,10 +42,12 @@ _ALLOW = (b"Allow", b"INVITE, ACK, CANCEL, BYE, OPTIONS")
 class Dialog:
     """What one end remembers of a call, to say more in it (RFC 3261 12).
 
-    ``local`` and ``remote`` are the From and To of what is said next, with their tags.
+    ``local`` and ``remote`` are the From and To of what is said next, with their tags; ``invite``
+    is the number in the CSeq of its INVITE.
     """
 
     call_id: bytes
+    invite: int
     local: bytes
     remote: bytes
     target: bytes
@@ -60,13 +63,14 @@ class Dialog:
 def dialog_of(message: Message, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
     """Make the dialog that an INVITE or its 2xx begins; its Contact is the target."""
     target = parse_address(message.value(b"contact") or b"").uri.text
-    return Dialog(message.call_id, local, remote, target, tuple(routes))
+    return Dialog(message.call_id, message.cseq[0], local, remote, target, tuple(routes))
 
 
 class Endpoint:
-    """A SIP user agent on a free UDP port of 127.0.0.1 (``async with`` opens and closes it)."""
+    """A SIP user agent on a free UDP port of a host (``async with`` opens and closes it)."""
 
-    def __init__(self, user: str) -> None:
+    def __init__(self, user: str, host: str = HOST) -> None:
+        self.host = host
         self.loop = asyncio.get_running_loop()
         self.identifiers = Identifiers(os.urandom(32))
         self.port = 0
@@ -78,7 +82,7 @@ class Endpoint:
         self._edge.attach(self._layer.receive)
 
     async def __aenter__(self) -> Self:
-        self.port = await self._edge.listen("UDP", (HOST, 0), 0)
+        self.port = await self._edge.listen("UDP", (self.host, 0), 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -87,14 +91,19 @@ class Endpoint:
     @property
     def contact(self) -> str:
         """The Contact header field."""
-        return f"Contact: <sip:{self._user}@{HOST}:{self.port}>"
+        return f"Contact: <{self.uri}>"
+
+    @property
+    def uri(self) -> str:
+        """The SIP URI that leads here."""
+        return f"sip:{self._user}@{self.host}:{self.port}"
 
     def compose(self, method: str, uri: str, fields: list[str], body: str = "") -> Request:
         """Make a request with a Via of ours."""
         branch = self.identifiers.branch().decode()
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {HOST}:{self.port};branch={branch};rport",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch};rport",
             "Max-Forwards: 70",
             *fields,
             *(["Content-Type: application/sdp"] if body else []),
@@ -123,11 +132,13 @@ class Endpoint:
 
     def acknowledge(self, dialog: Dialog) -> None:
         """Send the ACK of a 2xx."""
-        self._layer.send(self.in_dialog(dialog, "ACK", 1), dialog.next_hop)
+        self._layer.send(self.in_dialog(dialog, "ACK", dialog.invite), dialog.next_hop)
 
-    def answer(self, request: Request, status: int, tag: bytes = b"") -> Response:
+    def answer(
+        self, request: Request, status: int, tag: bytes = b"", extra: Extra = ()
+    ) -> Response:
         """Make an answer; one that begins a dialog, or is to, holds Contact and Record-Route."""
-        response = make_response(request, status, tag or self.identifiers.tag(), (_ALLOW,))
+        response = make_response(request, status, tag or self.identifiers.tag(), (_ALLOW, *extra))
         if request.method != b"INVITE" or status >= 300:
             return response
         for name, field in reversed(list(zip(request.names, request.fields, strict=True))):
@@ -137,19 +148,13 @@ class Endpoint:
         return _with_sdp(response) if status == 200 else response
 
     def receive_invite(
-        self,
-        invite: Request,
-        source: Flow,  # noqa: ARG002  a user's shape
-        transaction: InviteServerTransaction,
+        self, invite: Request, _source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Take no calls."""
         transaction.respond(self.answer(invite, 405))
 
     def receive_request(
-        self,
-        request: Request,
-        source: Flow,  # noqa: ARG002  a user's shape
-        transaction: ServerTransaction,
+        self, request: Request, _source: Flow, transaction: ServerTransaction
     ) -> None:
         """Answer what neither end of the demo has a use for."""
         status = 200 if request.method == b"OPTIONS" else 405
@@ -162,7 +167,7 @@ class Endpoint:
         self,
         cancel: Request,
         transaction: ServerTransaction,
-        invite: InviteServerTransaction | None,  # noqa: ARG002  a user's shape
+        _invite: InviteServerTransaction | None,
     ) -> None:
         """Answer a CANCEL of nothing (RFC 3261 9.2)."""
         transaction.respond(self.answer(cancel, 481))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -12,14 +14,23 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from sip_stager.demo.endpoint import HOST
 
-    from sip_stager.demo.scenario import Result, Scene
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sip_stager.demo.result import Result
+    from sip_stager.demo.scenario import Chapter, Scene
     from sip_stager.demo.site import Site
 
 WIDTH = 80
 """Columns that the ladder takes."""
+_SHORT = {
+    "Request Terminated": "Terminated",
+    "Service Un": "Un",
+    "Temporarily ": "",
+    " Temporarily": "",
+}
 
 
 class Page:
@@ -39,7 +50,7 @@ class Page:
         )
         table = Table.grid(padding=(0, 2))
         for who, what, where in (
-            ("caller", "built in; plays the SIP trunk", f"127.0.0.1:{site.caller.port}"),
+            ("caller", "built in; plays the SIP trunk", f"127.0.0.1:{site.callers[HOST].port}"),
             ("sip-stager", "the real program", f"127.0.0.1:{site.ports.sip}"),
             ("API", "built in; a fake of the platform's API", site.api.url),
             ("agent", "built in; plays the voice agent", f"127.0.0.1:{site.agent.port}"),
@@ -49,15 +60,26 @@ class Page:
         if self.console.width < WIDTH:
             self._say(f"(The ladders below look best in {WIDTH} columns or more.)", "dim")
 
-    def begin(self, ordinal: int, scene: Scene) -> None:
-        """Announce a call."""
+    def open(self, chapter: Chapter) -> None:
+        """Announce a chapter, and what is set in it."""
         self.console.print()
-        self.console.rule(Text(f"Call {ordinal}: {scene.title}", "bold"), align="left")
+        self.console.rule(Text(f"{chapter.name}: {chapter.title}", "bold magenta"))
+        self.console.print(chapter.about, style="dim")
+        self._show_settings("[api]", chapter.api)
+
+    def begin(self, first: int, scene: Scene, settings: Mapping[str, Any]) -> None:
+        """Announce the calls of a scene; ``settings`` are those of their number."""
+        last = first + len(scene.acts) - 1
+        joint = "and" if last == first + 1 else "to"
+        calls = f"Call {first}" if first == last else f"Calls {first} {joint} {last}"
+        self.console.print()
+        self.console.rule(Text(f"{calls}: {scene.title}", "bold"), align="left")
         self.console.print(scene.about, style="dim")
+        self._show_settings("[[numbers]]", settings)
         self.console.print()
 
     def end(self, result: Result) -> None:
-        """Say what came of a call."""
+        """Say what came of a scene."""
         self.console.print()
         if result.differences:
             for difference in result.differences:
@@ -73,23 +95,30 @@ class Page:
         for name in ("call", "the caller got", "rang after", "id at agent", "verdict"):
             table.add_column(name, justify="right" if name == "rang after" else "left")
         for result in results:
-            good = not result.differences
-            table.add_row(
-                result.scene.title,
-                _final(result),
-                _seconds(result.rings_after) if result.rings_after is not None else "-",
-                result.at_agent[:8] + "..." if result.at_agent else "-",
-                Text("as expected" if good else "DIFFERS", "green" if good else "bold red"),
-            )
+            table.add_row(*_row(result))
         self.console.print(table)
         for result in results:
             for difference in result.differences:
                 self.console.print(f"{result.scene.title}: {difference}", style="red")
 
+    def contents(self, chapters: Iterable[Chapter]) -> None:
+        """List all chapters and scenes with the names that they are chosen by."""
+        table = Table.grid(padding=(0, 2))
+        for chapter in chapters:
+            table.add_row(Text(chapter.name, "bold"), Text(chapter.title, "bold"))
+            for scene in chapter.scenes:
+                table.add_row(f"  {scene.name}", scene.title)
+        self.console.print(table)
+        self._say(
+            f"{program()} demo NAME... plays whole chapters, or scenes by themselves; without a "
+            "name it is the tour, and with --all everything."
+        )
+
     def point_onward(self) -> None:
         """Say what to do next."""
         self.console.print(
-            f"Next: {program()} demo --keep takes your own calls. For a real trunk: copy "
+            f"Next: {program()} demo --list shows what else there is to see, and {program()} demo "
+            "--keep takes your own calls. For a real trunk: copy "
             "config/sip_stager.example.toml, put in your numbers and agents, and run "
             f"{program()} check --config FILE (the README has the ten lines)."
         )
@@ -102,10 +131,11 @@ class Page:
         self._say("Dial with a softphone on this machine (no account; there is no sound):")
         table = Table.grid(padding=(0, 2))
         for scene in scenes:
-            table.add_row(Text(f"sip:{scene.number}@{target}", "bold cyan"), scene.dialled)
+            uri = f"sip:{scene.called}@{target}"
+            table.add_row(Text(uri, "bold cyan"), scene.promised or scene.title)
         self.console.print(Padding(table, (0, 0, 0, 2)))
         self._say("or from another terminal:")
-        for command in commands(scenes[0].number, target):
+        for command in commands(scenes[0].called, target):
             self.console.print(f"  {command}", style="cyan", soft_wrap=True)
         self._say(f"Metrics: http://127.0.0.1:{site.ports.http}/metrics    Ctrl-C ends it.")
 
@@ -113,23 +143,38 @@ class Page:
         """Say that it is over."""
         self._say("Stopped; nothing is left behind.")
 
+    def _show_settings(self, table: str, settings: Mapping[str, Any]) -> None:
+        """Show settings as a file has them."""
+        for key, value in settings.items():
+            self.console.print(Text(f"{table} {key} = {toml(value)}", "cyan"))
+
     def _say(self, text: str, style: str = "") -> None:
         self.console.print()
         self.console.print(text, style=style)
 
 
 def story(result: Result) -> str:
-    """Tell in a sentence how a call went."""
-    if result.rings_after is not None:
-        rest = (result.rings_after - result.warming) * 1000
-        return (
-            f"It rang after {_seconds(result.rings_after)}: {_seconds(result.warming)} to warm the "
-            f"agent up, {rest:.1f} ms for all else."
-        )
-    if result.cause:
-        after = _seconds(result.over_after)
-        return f"The caller was refused after {after}, and knows why: {result.cause}."
-    return "The caller was let go at once; the agent was not disturbed."
+    """Tell in a sentence what was shown, with what was measured of the last call."""
+    last = result.calls[-1]
+    rang = last.heard.rings_after or 0.0
+    return result.scene.shown.format(
+        rang=_seconds(rang),
+        warming=_seconds(result.warming),
+        rest=f"{(rang - result.warming) * 1000:.1f} ms",
+        over=_seconds(last.heard.over_after),
+        cause=last.cause,
+        asked=", ".join(f"{agent[:8]}..." for agent in result.asked),
+        told=", ".join(f"{name} = {toml(value)}" for name, value in result.told.items()),
+    )
+
+
+def toml(value: Any) -> str:
+    """Write a value of the settings as it stands in a file."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
 
 
 def commands(number: str, target: str) -> list[str]:
@@ -159,9 +204,27 @@ def _console() -> Console:
     return console
 
 
-def _final(result: Result) -> str:
-    words = {200: "200 OK", 487: "487 Terminated", 503: "503 Unavailable"}
-    return words.get(result.status, str(result.status) if result.status else "no answer")
+def _row(result: Result) -> tuple[str | Text, ...]:
+    last = result.calls[-1]
+    rang = last.heard.rings_after
+    call_id = last.ids[-1] if last.ids else ""
+    return (
+        result.scene.title,
+        _finals(result),
+        "-" if rang is None else _seconds(rang),
+        f"{call_id[:8]}..." if call_id else "none" if last.reached else "-",
+        Text("DIFFERS", "bold red") if result.differences else Text("as expected", "green"),
+    )
+
+
+def _finals(result: Result) -> str:
+    finals = [call.heard.final for call in result.calls]
+    if len(finals) > 1:
+        runs = [(status, len([*same])) for status, same in groupby(final[:3] for final in finals)]
+        return ", ".join(status if times == 1 else f"{times}x {status}" for status, times in runs)
+    for long, short in _SHORT.items():
+        finals[0] = finals[0].replace(long, short)
+    return finals[0]
 
 
 def _seconds(seconds: float) -> str:

@@ -5,28 +5,35 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import uvloop
 
+from sip_stager.demo.chapters import CHAPTERS
 from sip_stager.demo.page import Page
-from sip_stager.demo.scenario import SCENES, Result, Scene
-from sip_stager.demo.site import Site, Witness
+from sip_stager.demo.perform import Witness, perform
+from sip_stager.demo.site import Site
 from sip_stager.observability.ladder import Ladder
 from sip_stager.observability.logs import set_up
 from sip_stager.observability.sink import LogSink
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sip_stager.demo.result import Result
+    from sip_stager.demo.scenario import Chapter
+
 _PAUSE = 0.6  # seconds, to read
-_SETTLE = 0.1  # seconds in which the last messages of a call reach their ends
 _LONG_TALK = 20.0  # seconds until the agent hangs up on a caller of flesh and blood
 
 
-def play(*, keep: bool) -> int:
+def play(chapters: Sequence[Chapter], *, keep: bool) -> int:
     """Run the demo, and give the exit code: 0 when every call went as expected."""
     sink = LogSink(sys.stderr.fileno())
     set_up(sink, "error")  # the ladder tells it all but what must not happen
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_play(keep=keep))
+            return runner.run(_Play(chapters).run(keep=keep))
     except OSError as error:
         sys.stderr.write(f"sip-stager demo: {error}\n")
         return 1
@@ -34,60 +41,62 @@ def play(*, keep: bool) -> int:
         sink.close()
 
 
-async def _play(*, keep: bool) -> int:
-    page, witness = Page(), Witness()
-    ladder = Ladder(page.console, shown=str)  # the numbers are nobody's
-    async with Site([witness, ladder]) as site:
-        page.introduce(site)
-        results = []
-        for ordinal, scene in enumerate(SCENES, 1):
-            page.begin(ordinal, scene)
-            ladder.heading()
-            results.append(await perform(scene, site, witness))
-            page.end(results[-1])
-            await asyncio.sleep(_PAUSE)
-        page.summarise(results)
-        if keep:
-            await _serve(page, ladder, site)
-        else:
-            page.point_onward()
-    return int(any(result.differences for result in results))
+def show_contents() -> None:
+    """List what can be played."""
+    Page().contents(CHAPTERS)
 
 
-async def perform(scene: Scene, site: Site, witness: Witness) -> Result:
-    """Place one call, and gather what each side saw of it."""
-    closed_before, held_before = site.api.stats.aborted, site.api.stats.held
-    if scene.api_down:
-        await site.api.close()
-    try:
-        heard = await site.caller.call(
-            scene.number, cancel_after=scene.cancel_after, talks=scene.talks
-        )
-        await asyncio.sleep(_SETTLE)
-    finally:
-        if scene.api_down:
-            await site.restart_api()
-    return Result(
-        scene,
-        heard.status,
-        heard.rings_after,
-        heard.over_after,
-        site.api.stats.held - held_before,
-        witness.given.get(heard.call_id, ""),
-        site.agent.seen.get(heard.call_id),
-        witness.causes.get(heard.call_id, ""),
-        site.api.stats.aborted - closed_before,
-    )
+class _Play:
+    """Plays one chapter after another, each with a site of its own."""
 
+    def __init__(self, chapters: Sequence[Chapter]) -> None:
+        self._chapters = chapters
+        self._page = Page()
+        self._witness = Witness()
+        self._ladder = Ladder(self._page.console, shown=str)  # the numbers are nobody's
+        self._results: list[Result] = []
+        self._calls = 0
 
-async def _serve(page: Page, ladder: Ladder, site: Site) -> None:
-    told_to_stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told_to_stop.set)
-    site.agent.talks = _LONG_TALK
-    page.invite(site, SCENES)
-    page.console.print()
-    ladder.heading()
-    await told_to_stop.wait()
-    page.part()
+    async def run(self, *, keep: bool) -> int:
+        *others, last = self._chapters
+        for chapter in others:
+            async with self._site(chapter) as site:
+                await self._perform(chapter, site)
+        async with self._site(last) as site:
+            await self._perform(last, site)
+            self._page.summarise(self._results)
+            if keep:
+                await self._serve(last, site)
+            else:
+                self._page.point_onward()
+        return int(any(result.differences for result in self._results))
+
+    def _site(self, chapter: Chapter) -> Site:
+        return Site(chapter, [self._witness, self._ladder])
+
+    async def _perform(self, chapter: Chapter, site: Site) -> None:
+        page = self._page
+        if not self._results:
+            page.introduce(site)
+        if chapter.about:
+            page.open(chapter)
+        for scene in chapter.scenes:
+            page.begin(self._calls + 1, scene, site.settings_of(scene))
+            self._ladder.heading()
+            self._results.append(await perform(scene, site, self._witness))
+            self._calls += len(scene.acts)
+            page.end(self._results[-1])
+            if page.console.is_terminal:
+                await asyncio.sleep(_PAUSE)
+
+    async def _serve(self, chapter: Chapter, site: Site) -> None:
+        told_to_stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, told_to_stop.set)
+        site.agent.talks = _LONG_TALK
+        self._page.invite(site, chapter.scenes)
+        self._page.console.print()
+        self._ladder.heading()
+        await told_to_stop.wait()
+        self._page.part()

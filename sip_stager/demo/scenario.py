@@ -1,121 +1,121 @@
-"""The calls of the demo: what each is to show, and what must come of it."""
+"""What a scene of the demo is: its calls, and what must come of them on each side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.caller import NUMBER
+from sip_stager.demo.endpoint import HOST
 
-DEADLINE = 4.0
-"""Seconds that staging may take, as it is by default."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sip_stager.demo.behaviour import Behaviour
+
+AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+SECOND_AGENT = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+SECOND_ADDRESS = "127.0.0.2"
+"""The other address of the carrier."""
+
+QUEUE_URI, NOW, LATER = "<queue>", "<now>", "<later>"
+"""Stand in settings for the address of the queue, two hours that it is, and two that it is not."""
+ZONE = "Europe/Paris"
+
+STAGED, COLD, QUEUE = "the staged agent", "a cold agent", "the queue"
+"""Whom an INVITE may reach: an agent by the id that the API gave, or without any, or people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One call.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One call, and what must come of it at both ends.
 
-    ``number`` is dialled, and ``dialled`` says what comes of it; ``behaviour`` is how the API takes
-    it, and ``api_down`` stops the API before.  ``status`` is the final response that the caller
-    must get, and ``cause`` the reason for a refusal.  ``cancel_after`` is the caller's patience
-    until an answer and ``talks`` his eloquence after it, in seconds.
+    The caller waits ``pause`` seconds before it, and places it after the one before is over,
+    unless it is ``beside`` that one.  ``api`` is how the API takes it, where that changes, and
+    ``api_down`` stops the API meanwhile.  ``cancel_after`` is the caller's patience until an answer
+    and ``talks`` his eloquence after it, in seconds.
+
+    ``final`` is what he must get, ``hears`` the statuses of what he must hear before, each in an
+    early dialog of its own, and ``silent_for`` the seconds before the first of them.  ``reaches``
+    says whom its INVITEs reach, ``cause`` why the call was not staged, and ``treated`` what was
+    done about it, unless it was refused.
     """
 
-    title: str
-    about: str
-    dialled: str
-    number: str
-    status: int
-    behaviour: Behaviour
-    cause: str = ""
+    caller: str = NUMBER
+    address: str = HOST
+    fields: tuple[str, ...] = ()
+    pause: float = 0.0
+    beside: bool = False
+    api: Behaviour | None = None
     api_down: bool = False
     cancel_after: float | None = None
     talks: float = 5.0
 
-
-SCENES = (
-    Scene(
-        "a good call",
-        "The agent is warm in 150 ms; only then does the INVITE go on, with the id that leads to "
-        "it. The agent hangs up.",
-        "rings after 0.15 s, is answered",
-        "+33612345678",
-        200,
-        Behaviour(delay=0.15),
-    ),
-    Scene(
-        "a slow agent",
-        "The agent needs 1.5 s. Nothing rings into the void: the call is held for as long, and "
-        "then the agent is there at once. The caller hangs up.",
-        "rings after 1.5 s, is answered",
-        "+33612345679",
-        200,
-        Behaviour(delay=1.5),
-        talks=0.3,
-    ),
-    Scene(
-        "the caller gives up",
-        "The caller hangs up while the agent warms up. The caller is answered at once, the API is "
-        "told by a closed connection, and the agent never hears of the call.",
-        "needs 3 s to warm up: hang up before",
-        "+33612345680",
-        487,
-        Behaviour(delay=3.0),
-        cancel_after=0.5,
-    ),
-    Scene(
-        "the API is down",
-        "No agent can be staged. The caller is refused at once, with the reason, so that the "
-        "trunk can try elsewhere.",
-        "the API drops the connection: 503",
-        "+33612345681",
-        503,
-        Behaviour(fault="hang_up"),
-        cause="unreachable",
-        api_down=True,
-    ),
-)
+    final: str = "200 OK"
+    contact: str | None = None
+    retry_after: str | None = None
+    hears: tuple[int, ...] = (180,)
+    silent_for: float = 0.0
+    reaches: tuple[str, ...] = (STAGED,)
+    cause: str = ""
+    treated: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What each side saw of a call.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A few calls to one number, and what must come of them.
 
-    ``status`` and ``rings_after`` (seconds) are the caller's; ``given`` is the id that the API
-    gave after ``warming`` seconds; ``at_agent`` the one that the agent got, None where no INVITE
-    reached it; ``cause`` is why the call was refused.
+    ``number`` is mapped, and ``dialled`` where it is a prefix; ``promised`` says what a call of the
+    user's own gets.
+    ``about`` says before what is to be seen, ``shown`` afterwards what was; it may name what was
+    measured.  ``settings`` are more of the number's in [[numbers]]; ``behaviour`` is how the API
+    takes its calls, and ``agents`` how it takes those for an agent.  It ``recovers`` as soon as it
+    is asked again.  ``guarded``: the platform asks for credentials.
+
+    The API must be ``asked`` for these agents, one after another; what it was ``told`` of the last
+    call holds this.  So many of its requests are ``closed`` unanswered, and so many staged calls
+    ``ended`` by ``rests`` seconds after the last call.  ``breaker`` holds each state that the
+    circuit breaker came to.
     """
 
-    scene: Scene
-    status: int
-    rings_after: float | None
-    over_after: float
-    warming: float
-    given: str
-    at_agent: str | None
-    cause: str
-    requests_closed: int
+    name: str
+    title: str
+    about: str
+    shown: str
+    number: str
+    dialled: str = ""
+    promised: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    behaviour: Behaviour | None = None
+    agents: Mapping[str, Behaviour] = field(default_factory=dict)
+    recovers: bool = False
+    guarded: bool = False
+
+    acts: tuple[Act, ...] = (Act(),)
+    asked: tuple[str, ...] = (AGENT,)
+    told: Mapping[str, Any] = field(default_factory=dict)
+    closed: int = 0
+    ended: int = 0
+    rests: float = 0.1
+    breaker: tuple[str, ...] = ()
 
     @property
-    def differences(self) -> list[str]:
-        """What did not go as expected, in words; empty where all is well."""
-        scene = self.scene
-        found = []
-        if self.status != scene.status:
-            found.append(f"the caller got {self.status or 'no answer'} instead of {scene.status}")
-        if self.cause != scene.cause:
-            found.append(f"the refusal's cause is {self.cause!r} instead of {scene.cause!r}")
-        if scene.status == 200:
-            found += self._staging_missed()
-        elif self.at_agent is not None:
-            found.append("the INVITE reached the agent although it was not staged")
-        if scene.cancel_after is not None and not self.requests_closed:
-            found.append("the request to the API was not closed")
-        return found
+    def called(self) -> str:
+        """The number that its callers dial."""
+        return self.dialled or self.number
 
-    def _staging_missed(self) -> list[str]:
-        found = []
-        if self.rings_after is None or self.rings_after < self.scene.behaviour.delay:
-            found.append("it did not ring, or rang before the agent was warm")
-        if not self.given or self.at_agent != self.given:
-            found.append(f"the agent got the id {self.at_agent!r}, the API gave {self.given!r}")
-        return found
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """Scenes that share a running proxy; ``api`` are its settings in [api].
+
+    Agents ring for ``rings`` seconds and talk for ``talks``.
+    """
+
+    name: str
+    title: str
+    about: str = ""
+    api: Mapping[str, Any] = field(default_factory=dict)
+    scenes: tuple[Scene, ...]
+    rings: float = 0.1
+    talks: float = 0.1

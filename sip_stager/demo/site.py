@@ -1,13 +1,15 @@
-"""The real proxy between a built-in caller, agent and API, on loopback sockets."""
+"""The real proxy between built-in callers, agents and API, on loopback sockets."""
 
 from __future__ import annotations
 
+import json
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Self
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
@@ -15,37 +17,21 @@ from sip_stager.app import Application
 from sip_stager.config import Api, Http, Listener, Number, Settings, Trunk, Upstream
 from sip_stager.demo.agent import Agent
 from sip_stager.demo.api import FakeApi
+from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.caller import Caller
 from sip_stager.demo.endpoint import HOST
-from sip_stager.demo.scenario import DEADLINE, SCENES
-from sip_stager.events import CallRefused, StagingEnded
+from sip_stager.demo.scenario import AGENT, LATER, NOW, QUEUE_URI, SECOND_ADDRESS, ZONE
+from sip_stager.events import StagingRetried
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sip_stager.demo.scenario import Chapter, Scene
     from sip_stager.events import Event
     from sip_stager.ports import Notify
 
-_AGENT = UUID("411b82c8-462a-4e1b-89bc-10ab3ce1ed29")
-
 # Whatever its address: a softphone binds to any of the machine's, and nobody else reaches loopback.
 _THIS_MACHINE = IPv4Network("0.0.0.0/0")
-
-
-class Witness:
-    """Remembers what the proxy reported: the staged id and the cause of a refusal, by Call-ID."""
-
-    def __init__(self) -> None:
-        self.given: dict[str, str] = {}
-        self.causes: dict[str, str] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Take an event."""
-        match event:
-            case StagingEnded():
-                self.given[event.call.sip_call_id] = event.call_id
-            case CallRefused():
-                self.causes[event.sip_call_id] = event.cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +43,29 @@ class Ports:
 
 
 class Site:
-    """Everybody who takes part in a call (``async with`` starts and stops them).
+    """Everybody who takes part in the calls of a chapter (``async with`` starts and stops them).
 
-    ``observers`` are told of every event of the proxy.
+    ``observers`` are told of every event of the proxy.  ``callers`` are the carrier's addresses.
     """
 
-    def __init__(self, observers: Sequence[Notify]) -> None:
+    def __init__(self, chapter: Chapter, observers: Sequence[Notify]) -> None:
         self.ports = Ports(_free_port(), _free_port())
-        self.api = FakeApi(by={scene.number: scene.behaviour for scene in SCENES})
-        self.agent = Agent()
-        self.caller = Caller(self.ports.sip)
-        self._observers = observers
+        self.api = FakeApi()
+        self.agent = Agent("agent", chapter.rings, chapter.talks)
+        self.queue = Agent("queue", chapter.rings, chapter.talks, warms=0.0)
+        self.callers = {host: Caller(self.ports.sip, host) for host in (HOST, SECOND_ADDRESS)}
+        self._chapter = chapter
+        self._observers = (*observers, self._recover)
+        self._recovering = {scene.called for scene in chapter.scenes if scene.recovers}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            for one in (self.api, self.agent, self.caller):
-                await stack.enter_async_context(one)
+            await stack.enter_async_context(self.api)
+            for endpoint in (self.agent, self.queue, *self.callers.values()):
+                await stack.enter_async_context(endpoint)
+            for scene in self._chapter.scenes:
+                self.set_stage(scene)
             application = Application(self._settings(), self._observers)
             stack.push_async_callback(application.stop)
             await application.start()
@@ -83,9 +75,36 @@ class Site:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    def set_stage(self, scene: Scene) -> None:
+        """Have the API and the agent take a scene's calls as it says."""
+        if scene.behaviour is not None:
+            self.api.by[scene.called] = scene.behaviour
+        self.api.by.update(scene.agents)
+        if scene.guarded:
+            self.agent.guarded.add(scene.called)
+
     async def restart_api(self) -> None:
         """Serve again, where it was."""
         await self.api.serve(HOST, int(self.api.url.rpartition(":")[2]))
+
+    def settings_of(self, scene: Scene) -> dict[str, Any]:
+        """Give what [[numbers]] has for a scene beside a number and its only agent."""
+        prefix = {"number": scene.number} if scene.dialled else {}
+        text = json.dumps({**prefix, **scene.settings})
+        hour = datetime.now(ZoneInfo(ZONE)).hour
+        for name, meant in (
+            (QUEUE_URI, self.queue.uri),
+            (NOW, _two_hours(hour)),
+            (LATER, _two_hours(hour + 4)),
+        ):
+            text = text.replace(name, meant)
+        settings: dict[str, Any] = json.loads(text)
+        return settings
+
+    def _recover(self, event: Event) -> None:
+        """Let the API be well again for who asks it again."""
+        if isinstance(event, StagingRetried) and event.call.to_number in self._recovering:
+            self.api.by[event.call.to_number] = Behaviour()
 
     def _settings(self) -> Settings:
         """Make what a file would hold; see config/sip_stager.example.toml."""
@@ -95,12 +114,21 @@ class Site:
                 Listener(transport="udp", address=HOST, port=sip),
                 Listener(transport="tcp", address=HOST, port=sip),
             ),
-            api=Api(base_url=self.api.url, key=SecretStr(self.api.key), deadline=DEADLINE),
+            api=Api(base_url=self.api.url, key=SecretStr(self.api.key), **dict(self._chapter.api)),
             upstream=Upstream(uri=f"sip:{HOST}:{self.agent.port};transport=udp"),
             trunks=(Trunk(name="demo", networks=(_THIS_MACHINE,), country="FR"),),
-            numbers=tuple(Number(number=scene.number, agent=_AGENT) for scene in SCENES),
+            numbers=tuple(map(self._number, self._chapter.scenes)),
             http=Http(address=HOST, port=self.ports.http),
         )
+
+    def _number(self, scene: Scene) -> Number:
+        settings = self.settings_of(scene)
+        answered = {} if "agents" in settings else {"agent": AGENT}
+        return Number.model_validate({"number": scene.number, **answered, **settings})
+
+
+def _two_hours(hour: int) -> str:
+    return f"{hour % 24:02}:00-{(hour + 2) % 24:02}:00"
 
 
 def _free_port() -> int:

@@ -86,20 +86,17 @@ class Ladder:
         self._print(Text(line, "bold"))
 
     def __call__(self, event: Event) -> None:
-        """Print the line of one event, if it has one."""
+        """Print the line of one event, if it has one; what is no call's has no number."""
         key = call_key(event)
-        if not key:
-            return
-        course = self._courses.get(key) or self._begin(key, event)
-        line = step(event, course.caller_tag, self._shown)
+        course = (self._courses.get(key) or self._begin(key, event)) if key else None
+        line = step(event, course.caller_tag if course else b"", self._shown)
         if line is None:
             return
-        if isinstance(event, MessageReceived | MessageSent):
-            again = course.again(line, bytes(event.message)) or getattr(event, "repeated", False)
-            if again:
-                line = line._replace(text=f"again: {line.text}", style="yellow")
-        elapsed = (self._clock() - course.began) * 1000
-        prefix = f"#{course.ordinal:<3}{elapsed:7.1f} "
+        prefix = " " * _PREFIX
+        if course:
+            line = _marked(line, event, course)
+            elapsed = (self._clock() - course.began) * 1000
+            prefix = f"#{course.ordinal:<3}{elapsed:7.1f} "
         for row in drawn(line, self._console.width - _PREFIX):
             self._print(Text(prefix, "dim").append_text(row))
             prefix = " " * _PREFIX
@@ -116,6 +113,14 @@ class Ladder:
         if self._console.options.ascii_only:
             line.plain = line.plain.translate(_WITHOUT_UNICODE)
         self._console.print(line, soft_wrap=True, highlight=False)
+
+
+def _marked(line: Step, event: Event, course: _Course) -> Step:
+    """Mark a message that went the same way before."""
+    if not isinstance(event, MessageReceived | MessageSent):
+        return line
+    again = course.again(line, bytes(event.message)) or getattr(event, "repeated", False)
+    return line._replace(text=f"again: {line.text}", style="yellow") if again else line
 
 
 def drawn(line: Step, width: int = 80 - _PREFIX) -> list[Text]:

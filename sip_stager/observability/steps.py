@@ -6,13 +6,19 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import (
+    BreakerMoved,
     CallRefused,
+    CallRinging,
+    CallTreated,
     MessageReceived,
     MessageSent,
+    StagingClaimed,
     StagingEnded,
     StagingPolled,
     StagingRetried,
     StagingStarted,
+    StagingTerminated,
+    StagingWasted,
 )
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request
@@ -45,6 +51,17 @@ class Step(NamedTuple):
     style: str = ""
 
 
+_Staging = StagingStarted | StagingPolled | StagingRetried | StagingEnded
+
+_TREATMENTS = {
+    "forward": "goes on without a staged agent",
+    "redirect": "goes to another target",
+    "moved": "the trunk is sent to another target",
+    "agent": "another agent is staged",
+}
+_UNASKED = {"breaker_open": "the API is left alone", "unreachable": "no whole answer from the API"}
+
+
 def call_key(event: Event) -> str:
     """Give the SIP Call-ID that an event belongs to, empty where there is none."""
     match event:
@@ -52,7 +69,9 @@ def call_key(event: Event) -> str:
             return event.message.call_id.decode("ascii", "backslashreplace")
         case CallRefused():
             return event.sip_call_id
-        case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
+        case (StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded()) | (
+            StagingClaimed() | StagingWasted() | CallTreated() | CallRinging()
+        ):
             return event.call.sip_call_id
         case _:
             return ""
@@ -78,10 +97,50 @@ def step(event: Event, caller_tag: bytes, shown: Callable[[str], str]) -> Step |
         case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
             return _staging(event)
         case CallRefused():
-            text = printable(shown(f"{event.cause}: {event.text}"))
-            return Step(Column.PROXY, Column.PROXY, text, "red")
+            return _remark(shown(f"{event.cause}: {event.text}"), "red")
+        case CallTreated():
+            what = _TREATMENTS.get(event.treatment, event.treatment)
+            return _remark(shown(f"{event.cause}: {event.text}; {what}"), "yellow")
+        case CallRinging(local=True):
+            return _remark("our own: the agent is not ready yet", "dim")
+        case _:
+            return _claim(event)
+
+
+def _claim(event: Event) -> Step | None:
+    """Tell what became of a staged call that was not used, or of the API's breaker."""
+    match event:
+        case StagingClaimed():
+            return _remark(f"claimed {_short(event.call_id)}: staged before", "green")
+        case StagingWasted():
+            return _remark(f"wasted {_short(event.call_id)}: nobody claimed it", "yellow")
+        case StagingTerminated():
+            return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
+        case BreakerMoved():
+            return _remark(_breaker(event), "yellow")
         case _:
             return None
+
+
+def _breaker(event: BreakerMoved) -> str:
+    match event.state:
+        case "open":
+            failed = (
+                f"{event.failures} of {event.calls} failed" if event.calls else "it failed again"
+            )
+            return f"breaker open for {event.pause:g} s: {failed}"
+        case "half_open":
+            return "breaker half open: one call tries"
+        case "closed":
+            return "breaker closed: the API is well"
+
+
+def _short(call_id: str) -> str:
+    return f"{call_id[:8]}..." if len(call_id) > 11 else call_id
+
+
+def _remark(text: str, style: str) -> Step:
+    return Step(Column.PROXY, Column.PROXY, printable(text), style)
 
 
 def printable(text: str) -> str:
@@ -136,15 +195,17 @@ def _style(message: Request | Response) -> str:
     return "green" if message.status < 300 else "red"
 
 
-def _staging(event: StagingStarted | StagingPolled | StagingRetried | StagingEnded) -> Step:
+def _staging(event: _Staging) -> Step:
     match event:
         case StagingStarted():
             return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
         case StagingPolled():
             return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
         case StagingRetried():
-            what = event.http_status or event.outcome
-            return Step(Column.PROXY, Column.PROXY, f"{what}: again in {event.wait:g} s", "yellow")
+            text = f"{event.http_status or event.outcome}: again in {event.wait:g} s"
+            if event.http_status:
+                return Step(Column.API, Column.PROXY, text, "yellow")
+            return _remark(text, "yellow")
         case StagingEnded():
             return _staging_ended(event)
 
@@ -156,8 +217,8 @@ def _staging_ended(event: StagingEnded) -> Step:
     if event.http_status:
         text = f"{event.http_status} {event.outcome}"
         return Step(Column.API, Column.PROXY, text, "red")
-    if event.outcome == "breaker_open":
-        return Step(Column.PROXY, Column.PROXY, "not staged", "red")
+    if unasked := _UNASKED.get(event.outcome):
+        return _remark(unasked, "red")
     return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
 
 

@@ -24,6 +24,7 @@ REASONS = {
     403: b"Forbidden",
     404: b"Not Found",
     405: b"Method Not Allowed",
+    407: b"Proxy Authentication Required",
     408: b"Request Timeout",
     410: b"Gone",
     414: b"Request-URI Too Long",

@@ -4,34 +4,97 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sip_stager.demo.agent import Agent
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.caller import Caller
-from sip_stager.demo.play import perform
-from sip_stager.demo.scenario import SCENES, Result
-from sip_stager.demo.site import Site, Witness
+from sip_stager.demo.caller import Caller, Heard, Provisional
+from sip_stager.demo.chapters import CHAPTERS, NAMES, TOUR, chosen
+from sip_stager.demo.credentials import credentials, proven
+from sip_stager.demo.perform import Witness, perform
+from sip_stager.demo.result import Call, Result
+from sip_stager.demo.scenario import AGENT, COLD, SECOND_AGENT, STAGED, Act, Chapter, Scene
+from sip_stager.demo.site import Site
+
+if TYPE_CHECKING:
+    from typing import Any
 
 COMMAND = [sys.executable, "-m", "sip_stager", "demo"]
-GOOD, SLOW, CANCELLED, DOWN = SCENES
-FINE = Result(GOOD, 200, 0.2, 0.5, 0.15, "c-1", "c-1", "", 0)
+GOOD, SLOW, CANCELLED, DOWN = TOUR.scenes
+RANG = Provisional(180, 0.2, b"agent")
+CALL = Call(Heard("1@caller", "200 OK", (RANG,), 0.5), (STAGED,), ("c-1",))
+FINE = Result(GOOD, (CALL,), (AGENT,), {}, 0, 0, (), 0.15)
 
 
 @pytest.fixture(scope="module")
-def printed() -> str:
-    """What a user sees who pipes the demo into something."""
-    ended = subprocess.run(COMMAND, check=False, capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout
+def ended() -> dict[str, subprocess.CompletedProcess[str]]:
+    """What a user sees who pipes each chapter into something; they are played side by side."""
+    with ExitStack() as stack:
+        programs = {
+            chapter.name: stack.enter_context(
+                subprocess.Popen(
+                    [*COMMAND, chapter.name],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for chapter in CHAPTERS
+        }
+        printed = {name: program.communicate(timeout=60) for name, program in programs.items()}
+    return {
+        name: subprocess.CompletedProcess(COMMAND, programs[name].returncode, *printed[name])
+        for name in programs
+    }
+
+
+@pytest.fixture(scope="module")
+def printed(ended: dict[str, subprocess.CompletedProcess[str]]) -> str:
+    return ended["tour"].stdout
+
+
+def named(name: str) -> tuple[Chapter, Scene]:
+    """The scene of that name, and a chapter that has no other."""
+    [chapter] = chosen([name])
+    return chapter, chapter.scenes[0]
+
+
+async def played(chapter: Chapter) -> Result:
+    """What comes of the only scene of a chapter."""
+    witness = Witness()
+    async with Site(chapter, [witness]) as site:
+        return await perform(chapter.scenes[0], site, witness)
 
 
 def _ladder(printed: str, call: int) -> list[str]:
     """The texts on the arrows of a call, in their order."""
     lines = [line for line in printed.splitlines() if line.startswith(f"#{call} ")]
     return [" ".join(re.sub(r"[│─◀▶]", " ", line[12:]).split()) for line in lines]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+def test_every_scene_goes_as_expected_and_is_shown(
+    ended: dict[str, subprocess.CompletedProcess[str]], chapter: Chapter
+) -> None:
+    seen = ended[chapter.name]
+    assert (seen.returncode, seen.stderr) == (0, ""), seen.stdout
+    summary = seen.stdout.partition("Summary")[2]
+    for scene in chapter.scenes:
+        assert re.search(rf"^ {re.escape(scene.title)} .* as expected", summary, re.MULTILINE)
+    assert seen.stdout.count("=> ") == len(chapter.scenes)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+def test_a_pipe_gets_no_control_codes_and_no_line_above_eighty_columns(
+    ended: dict[str, subprocess.CompletedProcess[str]], chapter: Chapter
+) -> None:
+    printed = ended[chapter.name].stdout
+    assert "\x1b" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_a_good_call_is_staged_forwarded_and_hung_up_by_the_agent(printed: str) -> None:
@@ -61,21 +124,54 @@ def test_a_call_without_an_api_is_refused_with_the_reason(printed: str) -> None:
     assert "knows why: unreachable" in printed
 
 
-def test_the_summary_has_a_verdict_on_each_call_and_says_what_to_do_next(printed: str) -> None:
-    summary = printed.partition("Summary")[2]
-    for scene in SCENES:
-        assert re.search(rf"{scene.title} .* as expected", summary), summary
-    assert "--keep" in summary
+def test_the_summary_says_what_to_do_next(printed: str) -> None:
+    assert {"--list", "--keep"} <= set(printed.partition("Summary")[2].split())
 
 
-def test_a_pipe_gets_no_control_codes_and_no_line_above_eighty_columns(printed: str) -> None:
-    assert "\x1b" not in printed
-    assert max(map(len, printed.splitlines())) <= 80
+def test_the_settings_of_a_scene_are_shown_as_a_file_has_them(
+    ended: dict[str, subprocess.CompletedProcess[str]],
+) -> None:
+    assert '[[numbers]] policy = { refused = "refuse 603 Not now" }' in ended["policies"].stdout
+    assert "[api] terminate_wasted = true" in ended["claims"].stdout
+
+
+def test_scenes_are_chosen_by_name_and_numbered_by_their_calls() -> None:
+    seen = subprocess.run(
+        [*COMMAND, "weight", "busy"], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert seen.returncode == 0
+    begun = re.findall(r"^(Calls? .*?): (.*?) ─", seen.stdout, re.MULTILINE)
+    assert begun == [("Call 1", "the API is busy"), ("Calls 2 to 4", "by weight")]
+    assert "#4 " in seen.stdout
+
+
+def test_all_names_choose_everything() -> None:
+    assert chosen(NAMES) == list(CHAPTERS)
+
+
+def test_the_list_has_every_name() -> None:
+    seen = subprocess.run([*COMMAND, "--list"], check=False, capture_output=True, text=True)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert set(re.findall(r"^ *([a-z]+) ", seen.stdout, re.MULTILINE)) >= NAMES
+
+
+def test_a_name_that_is_none_is_a_mistake_on_the_command_line() -> None:
+    seen = subprocess.run([*COMMAND, "tuor"], check=False, capture_output=True, text=True)
+    assert seen.returncode == 2
+    assert "tuor" in seen.stderr
+    assert "--list" in seen.stderr
+
+
+def test_names_and_numbers_are_each_of_one_scene_and_titles_fit_into_the_summary() -> None:
+    scenes = [scene for chapter in CHAPTERS for scene in chapter.scenes]
+    assert len({scene.number for scene in scenes}) == len(scenes)
+    assert len(NAMES) == len(scenes) + len(CHAPTERS)
+    assert [scene.title for scene in scenes if len(scene.title) > 19] == []
 
 
 def test_with_keep_it_says_what_to_dial_and_ends_cleanly_when_interrupted() -> None:
     with subprocess.Popen(
-        [*COMMAND, "--keep"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "moved", "--keep"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as program:
         try:
             assert program.stdout
@@ -85,7 +181,7 @@ def test_with_keep_it_says_what_to_dial_and_ends_cleanly_when_interrupted() -> N
                 lines.append(line)
                 if "Ctrl-C ends it" in line:
                     break
-            assert re.search(r"sip:\+33612345678@127\.0\.0\.1:\d+", "".join(lines))
+            assert re.search(r"sip:\+33612345705@127\.0\.0\.1:\d+", "".join(lines))
             assert "/metrics" in lines[-1]
             program.send_signal(signal.SIGINT)
             rest, errors = program.communicate(timeout=20)
@@ -96,56 +192,158 @@ def test_with_keep_it_says_what_to_dial_and_ends_cleanly_when_interrupted() -> N
 
 
 @pytest.mark.parametrize(
-    ("result", "difference"),
+    ("changed", "difference"),
     [
-        (replace(FINE, status=503), "the caller got 503 instead of 200"),
-        (replace(FINE, status=0), "no answer instead of 200"),
-        (replace(FINE, cause="refused"), "cause is 'refused'"),
-        (replace(FINE, rings_after=None), "it did not ring"),
-        (replace(FINE, rings_after=0.1), "rang before the agent was warm"),
-        (replace(FINE, at_agent="c-2"), "the agent got the id 'c-2'"),
-        (replace(FINE, scene=CANCELLED, status=487), "not staged"),
-        (replace(FINE, scene=CANCELLED, status=487), "not closed"),
+        ({"heard": replace(CALL.heard, final="503 No")}, "the caller got 503 No instead of 200 OK"),
+        ({"heard": replace(CALL.heard, provisional=())}, "the caller heard nothing instead of 180"),
+        (
+            {"heard": replace(CALL.heard, provisional=(RANG, RANG))},
+            "there were early dialogs: 1 instead of 2",
+        ),
+        (
+            {"heard": replace(CALL.heard, provisional=(replace(RANG, after=0.1),))},
+            "it rang after 0.10 s instead of 0.15 s or more",
+        ),
+        ({"reached": (COLD,)}, f"the INVITE reached {COLD} instead of {STAGED}"),
+        ({"cause": "refused"}, "the cause was refused instead of nothing"),
+        ({"treated": ("moved",)}, "the call was treated with moved instead of nothing"),
     ],
 )
-def test_what_differs_is_said(result: Result, difference: str) -> None:
-    assert difference in "; ".join(result.differences)
+def test_what_differs_in_a_call_is_said(changed: dict[str, Any], difference: str) -> None:
+    assert difference in replace(FINE, calls=(replace(CALL, **changed),)).differences
+
+
+@pytest.mark.parametrize(
+    ("wanted", "difference"),
+    [
+        ({"contact": "<sip:queue>"}, "the response's Contact was nothing instead of <sip:queue>"),
+        ({"retry_after": "5"}, "the response's Retry-After was nothing instead of 5"),
+    ],
+)
+def test_a_header_that_is_missing_is_said(wanted: dict[str, Any], difference: str) -> None:
+    scene = replace(GOOD, acts=(Act(**wanted),))
+    assert replace(FINE, scene=scene).differences == [difference]
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        ({"asked": (AGENT, AGENT)}, f"agents {AGENT}, {AGENT} instead of {AGENT}"),
+        ({"told": {"from_number": "x"}}, "the API was told {'from_number': 'x'} instead of {}"),
+        ({"closed": 1}, "closed 1 instead of 0"),
+        ({"ended": 1}, "ended 1 instead of 0"),
+        ({"breaker": ("open",)}, "the circuit breaker became open instead of nothing"),
+    ],
+)
+def test_what_differs_at_the_api_is_said(changed: dict[str, Any], difference: str) -> None:
+    assert difference in "; ".join(replace(FINE, **changed).differences)
+
+
+def test_two_calls_with_one_id_are_found() -> None:
+    scene = replace(GOOD, acts=(Act(), Act()), asked=(AGENT, AGENT))
+    result = replace(FINE, scene=scene, calls=(CALL, CALL), asked=(AGENT, AGENT))
+    assert result.differences == ["there was an id used by two calls: c-1 instead of nothing"]
 
 
 def test_nothing_differs_in_a_call_that_went_as_expected() -> None:
     assert FINE.differences == []
 
 
-async def test_a_call_that_goes_another_way_is_found_out() -> None:
-    witness = Witness()
-    async with Site([witness]) as site:
-        site.api.by[GOOD.number] = Behaviour(status=500)
-        result = await perform(GOOD, site, witness)
-    assert result.differences[0] == "the caller got 503 instead of 200"
-    assert result.cause == "refused"
+@pytest.mark.parametrize(
+    "name", ["good", "forward", "ring", "reliable", "redial", "hours", "prefix"]
+)
+async def test_a_scene_whose_api_fails_is_found_out(name: str) -> None:
+    chapter, scene = named(name)
+    scene = replace(scene, behaviour=Behaviour(status=404), agents={})
+    result = await played(replace(chapter, scenes=(scene,)))
+    assert any("instead of 200 OK" in difference for difference in result.differences)
 
 
-async def test_the_agent_refuses_a_call_that_was_not_staged() -> None:
-    async with Agent() as agent, Caller(agent.port) as caller:
+@pytest.mark.parametrize(
+    "name",
+    ["forward", "refuse", "busy", "redirect", "moved", "instead", "progress", "after"],
+)
+async def test_a_number_without_its_policy_is_found_out(name: str) -> None:
+    chapter, scene = named(name)
+    settings = {key: value for key, value in scene.settings.items() if key != "policy"}
+    quick = {"deadline": 0.5} if name in {"redirect", "after"} else {}
+    result = await played(
+        replace(chapter, scenes=(replace(scene, settings=settings),), api={**chapter.api, **quick})
+    )
+    assert result.differences
+
+
+@pytest.mark.parametrize("name", ["redial", "second", "wasted", "breaker", "queued"])
+async def test_an_api_without_its_settings_is_found_out(name: str) -> None:
+    chapter, _ = named(name)
+    assert (await played(replace(chapter, api={}))).differences
+
+
+async def test_ringing_where_there_should_be_none_is_found_out() -> None:
+    chapter, scene = named("silence")
+    scene = replace(scene, settings={"policy": {"ring_after": 0.2}})
+    result = await played(replace(chapter, scenes=(scene,)))
+    assert "the caller heard 180, 180 instead of 180" in result.differences
+
+
+async def test_agents_and_variables_that_are_not_as_said_are_found_out() -> None:
+    chapter, scene = named("variables")
+    result = await played(replace(chapter, scenes=(replace(scene, settings={}),)))
+    assert "the API was told" in result.differences[0]
+    chapter, scene = named("hours")
+    other = replace(scene, settings={"agent": SECOND_AGENT})
+    result = await played(replace(chapter, scenes=(other,)))
+    assert f"agents {SECOND_AGENT} instead of {AGENT}" in result.differences[0]
+
+
+def test_the_exit_code_and_the_summary_tell_of_a_call_that_went_another_way() -> None:
+    program = (
+        "from dataclasses import replace; from sip_stager.demo import play; "
+        "from sip_stager.demo.chapters import chosen; [chapter] = chosen(['moved']); "
+        "[scene] = chapter.scenes; scene = replace(scene, settings={}); "
+        "raise SystemExit(play.play([replace(chapter, scenes=(scene,))], keep=False))"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (seen.returncode, seen.stderr) == (1, "")
+    assert "=> Not as expected: the caller got 503 Service Unavailable instead of" in seen.stdout
+    assert re.search(r"^ a 302 to the trunk .* DIFFERS", seen.stdout, re.MULTILINE)
+
+
+async def test_a_call_that_was_not_staged_finds_the_agent_cold() -> None:
+    async with Agent(rings=0.0, talks=0.0, warms=0.1) as agent, Caller(agent.port) as caller:
         heard = await caller.call("+33612345678")
-    assert heard.status == 403
-    assert list(agent.seen.values()) == [""]
+    assert heard.final == "200 OK"
+    assert heard.provisional[0].after >= 0.1
+    assert list(agent.seen.values()) == [[""]]
+
+
+async def test_a_caller_who_is_asked_for_credentials_comes_again_with_them() -> None:
+    async with Agent(rings=0.0, talks=0.0, warms=0.0) as agent, Caller(agent.port) as caller:
+        agent.guarded.add("+33612345678")
+        heard = await caller.call("+33612345678")
+    assert heard.final == "200 OK"
+    assert list(agent.seen.values()) == [["", ""]]
+
+
+def test_credentials_for_another_challenge_prove_nothing() -> None:
+    given = credentials('Digest realm="r", nonce="one"', "INVITE", "sip:a@b")
+    assert proven(given, "one", "INVITE")
+    assert not proven(given, "two", "INVITE")
+    assert not proven("", "one", "INVITE")
 
 
 async def test_the_agent_stops_ringing_when_the_caller_cancels() -> None:
-    witness = Witness()
-    scene = replace(GOOD, status=487, cancel_after=0.4, behaviour=Behaviour())
-    async with Site([witness]) as site:
-        site.agent.rings = 5.0
-        site.api.by[GOOD.number] = scene.behaviour
-        result = await perform(scene, site, witness)
-    assert result.status == 487
-    assert result.at_agent == result.given != ""
+    act = Act(cancel_after=0.4, final="487 Request Terminated", silent_for=0.15)
+    scene = replace(GOOD, acts=(act,))
+    result = await played(replace(TOUR, scenes=(scene,), rings=5.0))
+    assert result.differences == []
 
 
 async def test_the_api_serves_again_after_it_was_down() -> None:
     witness = Witness()
-    async with Site([witness]) as site:
+    async with Site(TOUR, [witness]) as site:
         down = await perform(DOWN, site, witness)
         again = await perform(GOOD, site, witness)
     assert (down.differences, again.differences) == ([], [])

@@ -7,15 +7,20 @@ import pytest
 from rich.console import Console
 
 from sip_stager.events import (
+    BreakerMoved,
     CallAdmitted,
-    CallEnded,
     CallRefused,
+    CallRinging,
+    CallTreated,
     MessageReceived,
     MessageSent,
+    StagingClaimed,
     StagingEnded,
     StagingPolled,
     StagingRetried,
     StagingStarted,
+    StagingTerminated,
+    StagingWasted,
 )
 from sip_stager.observability import ladder
 from sip_stager.observability.ladder import Ladder
@@ -137,10 +142,16 @@ def test_what_comes_again_is_marked() -> None:
     [
         (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ───│"),
         (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ──────│"),
-        (StagingRetried(CALL, "refused", 429, 1.0), " 429: again in 1 s"),
+        (StagingRetried(CALL, "refused", 429, 1.0), "◀─── 429: again in 1 s ───│"),
         (StagingRetried(CALL, "unreachable", 0, 0.2), " unreachable: again in 0.2 s"),
-        (StagingEnded(CALL, "breaker_open", 0.0, {}), " not staged"),
-        (StagingEnded(CALL, "unreachable", 0.1, {}), "── closed: unreachable ──▶│"),
+        (StagingEnded(CALL, "breaker_open", 0.0, {}), " the API is left alone"),
+        (StagingEnded(CALL, "unreachable", 0.1, {}), " no whole answer from the API"),
+        (StagingEnded(CALL, "over_time", 4.0, {}), "─── closed: over_time ───▶│"),
+        (StagingClaimed(CALL, "c-1"), " claimed c-1: staged before"),
+        (StagingClaimed(CALL, "5c82a22c-1dfa"), " claimed 5c82a22c...: staged before"),
+        (StagingWasted(CALL, "c-1"), " wasted c-1: nobody claimed it"),
+        (CallRinging(CALL, 180, 2.0, local=True), " our own: the agent is not ready yet"),
+        (CallTreated(CALL, "busy", "agent", "so", 0.1), " busy: so; another agent is staged"),
         (CallRefused(SIP_CALL_ID, "c", 503, "over_time", "in 4 s", 4.0), " over_time: in 4 s"),
     ],
 )
@@ -151,8 +162,23 @@ def test_how_staging_went_is_told(event: Event, line: str) -> None:
     assert line in seen
 
 
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (BreakerMoved("open", 20, 12, 5.0), "│ breaker open for 5 s: 12 of 20 failed"),
+        (BreakerMoved("open", 0, 0, 10.0), "│ breaker open for 10 s: it failed again"),
+        (BreakerMoved("half_open", 0, 0, 0.0), "│ breaker half open: one call tries"),
+        (BreakerMoved("closed", 0, 0, 0.0), "│ breaker closed: the API is well"),
+        (StagingTerminated("c-1", "ended"), "│─ POST terminate: ended ─▶│           │"),
+    ],
+)
+def test_what_belongs_to_no_call_has_no_number(event: Event, line: str) -> None:
+    [seen] = Page().take(event)
+    assert seen == f"{' ' * 12}│{' ' * 27}{line}"
+
+
 def test_events_without_a_place_leave_no_line() -> None:
-    assert Page().take(CallAdmitted(CALL, FLOW), CallEnded(CALL, "", "answered", 200, 1.0)) == []
+    assert Page().take(CallAdmitted(CALL, FLOW), CallRinging(CALL, 180, 1.0)) == []
 
 
 def test_what_strangers_write_is_escaped() -> None:

@@ -1,0 +1,38 @@
+"""The chapters of the demo, and how the user chooses among them and their scenes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sip_stager.demo.chapters.agents import AGENTS
+from sip_stager.demo.chapters.claims import CLAIMS
+from sip_stager.demo.chapters.policies import POLICIES
+from sip_stager.demo.chapters.ringing import RINGING
+from sip_stager.demo.chapters.stress import STRESS
+from sip_stager.demo.chapters.tour import TOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sip_stager.demo.scenario import Chapter
+
+__all__ = ["CHAPTERS", "NAMES", "TOUR", "chosen"]
+
+CHAPTERS = (TOUR, POLICIES, RINGING, CLAIMS, STRESS, AGENTS)
+NAMES = {
+    name
+    for chapter in CHAPTERS
+    for name in (chapter.name, *(scene.name for scene in chapter.scenes))
+}
+"""All that can be chosen: chapters and scenes."""
+
+
+def chosen(wanted: Collection[str]) -> list[Chapter]:
+    """Give what has one of these names, in its order: whole chapters, and scenes of others."""
+    found = []
+    for chapter in CHAPTERS:
+        scenes = tuple(scene for scene in chapter.scenes if {chapter.name, scene.name} & {*wanted})
+        if scenes:
+            found.append(replace(chapter, scenes=scenes))
+    return found

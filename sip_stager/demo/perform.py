@@ -1,0 +1,109 @@
+"""Plays a scene, and gathers what each side saw of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sip_stager.demo.result import Call, Result
+from sip_stager.demo.scenario import COLD, QUEUE, QUEUE_URI, STAGED
+from sip_stager.events import BreakerMoved, CallRefused, CallTreated
+
+if TYPE_CHECKING:
+    from sip_stager.demo.caller import Heard
+    from sip_stager.demo.calls import StagedCall
+    from sip_stager.demo.scenario import Act, Scene
+    from sip_stager.demo.site import Site
+    from sip_stager.events import Event
+
+
+class Witness:
+    """Remembers what the proxy reported: of each call by its Call-ID, and of its breaker."""
+
+    def __init__(self) -> None:
+        self.causes: dict[str, str] = {}
+        self.treated: dict[str, tuple[str, ...]] = {}
+        self.breaker: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        match event:
+            case CallRefused():
+                self.causes[event.sip_call_id] = event.cause
+            case CallTreated():
+                call_id = event.call.sip_call_id
+                self.causes[call_id] = event.cause
+                self.treated[call_id] = (*self.treated.get(call_id, ()), event.treatment)
+            case BreakerMoved():
+                self.breaker.append(event.state)
+
+
+async def perform(scene: Scene, site: Site, witness: Witness) -> Result:
+    """Place the calls of a scene, and look at every side."""
+    before, moves_before = set(site.api.calls), len(witness.breaker)
+    closed_before, held_before = site.api.stats.aborted, site.api.stats.held
+    site.set_stage(scene)
+    all_heard = await _place(scene, site)
+    await asyncio.sleep(scene.rests)
+    staged = {key: call for key, call in site.api.calls.items() if key not in before}
+    asked = list(staged.values())
+    return Result(
+        scene,
+        tuple(_seen(heard, site, witness, staged) for heard in all_heard),
+        tuple(str(call.request["agent_id"]) for call in asked),
+        {name: asked[-1].request.get(name) for name in scene.told} if asked else {},
+        site.api.stats.aborted - closed_before,
+        sum(call.terminated for call in asked),
+        tuple(witness.breaker[moves_before:]),
+        site.api.stats.held - held_before,
+    )
+
+
+async def _place(scene: Scene, site: Site) -> list[Heard]:
+    placed: list[asyncio.Task[Heard]] = []
+    async with asyncio.TaskGroup() as group:
+        for act in scene.acts:
+            if placed and not act.beside:
+                await asyncio.wait(placed)
+            await asyncio.sleep(act.pause)
+            placed.append(group.create_task(_call(act, scene, site)))
+    return [task.result() for task in placed]
+
+
+async def _call(act: Act, scene: Scene, site: Site) -> Heard:
+    if act.api is not None:
+        site.api.by[scene.called] = act.api
+    if act.api_down:
+        await site.api.close()
+    try:
+        return await site.callers[act.address].call(
+            scene.called,
+            cancel_after=act.cancel_after,
+            talks=act.talks,
+            caller=act.caller,
+            fields=act.fields,
+        )
+    finally:
+        if act.api_down:
+            await site.restart_api()
+
+
+def _seen(heard: Heard, site: Site, witness: Witness, staged: dict[str, StagedCall]) -> Call:
+    ids = tuple(site.agent.seen.get(heard.call_id, ()))
+    return Call(
+        replace(heard, contact=heard.contact.replace(site.queue.uri, QUEUE_URI)),
+        (
+            *(_reached(one, staged) for one in ids),
+            *(QUEUE for _ in site.queue.seen.get(heard.call_id, ())),
+        ),
+        ids,
+        witness.causes.get(heard.call_id, ""),
+        witness.treated.get(heard.call_id, ()),
+    )
+
+
+def _reached(call_id: str, staged: dict[str, StagedCall]) -> str:
+    if not call_id:
+        return COLD
+    return STAGED if call_id in staged else f"an agent by the id {call_id!r} of nobody"
