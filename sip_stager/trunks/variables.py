@@ -187,4 +187,4 @@ def _read(placeholder: Placeholder, invite: Request, facts: Facts) -> str | None
         text = placeholder.read(invite, facts)
     except ValueError:  # malformed
         text = None
-    return text or placeholder.default
+    return text if text and len(text) <= MOST_CHARACTERS else placeholder.default

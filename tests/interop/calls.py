@@ -8,7 +8,6 @@ from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
-    from tests.interop.sipp import Sipp
     from tests.interop.trace import Traced
 
 TALKS = "INVITE; < 100; < 180?; < 200; ACK; BYE; < 200"
@@ -35,10 +34,10 @@ def put_through(scene: Scene, script: str = TALKS, *, which: int = 0, **options:
     return invite
 
 
-def refused(scene: Scene, status: int, **options: Any) -> Traced:
+def refused(scene: Scene, status: int, script: str = "", **options: Any) -> Traced:
     """Place a call that is refused and comes to nobody; return the refusal."""
     with Silence(scene.upstream) as upstream:
-        caller = scene.caller(f"INVITE; < 100; < 180?; < 183?; < {status}; ACK", **options)
+        caller = scene.caller(script or f"INVITE; < 100; < 180?; < {status}; ACK", **options)
         caller.finish()
         upstream.check()
     (refusal,) = caller.received(str(status))
@@ -54,8 +53,3 @@ def staged_id(invite: Traced) -> str:
 def told(scene: Scene, invite: Traced) -> dict[str, Any]:
     """Return what the API was told of the call that an INVITE brought the id of."""
     return scene.api.told(staged_id(invite))
-
-
-def provisional(caller: Sipp, status: str) -> list[Traced]:
-    """Return the responses of this kind that we made ourselves: no callee tagged them."""
-    return [each for each in caller.received(status) if "tag=bob" not in each.values("To")[0]]

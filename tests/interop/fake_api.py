@@ -50,7 +50,7 @@ class FakeApiProcess(Child):
         record: dict[str, Any] = self._asked(f"/v1/calls/{call_id}")["data"]
         return record
 
-    def wait_stats(self, **wanted: int) -> None:
+    def wait_stats(self, **wanted: object) -> None:
         """Return once the named figures are as wanted."""
         self.wait_until(lambda: self.stats().items() >= wanted.items(), f"{wanted} in its stats")
 

@@ -30,6 +30,7 @@ class Edge:
     address: str = "127.0.0.1"
     upstream_address: str = ""  # the same as ``address`` where it is left out
     upstream_transport: str = "udp"  # "" leaves the choice to the program
+    agent: str = AGENT
     mode: str = "sync"
     deadline: float = 4.0
     t1: float = 0.5
@@ -56,7 +57,7 @@ class Edge:
                 ),
                 _table("[upstream]", uri=upstream, **self.upstream),
                 _table("[[trunks]]", name="sipp", networks=["127.0.0.1/32", "::1/128"]),
-                _table("[[numbers]]", number=NUMBER, agent=AGENT),
+                _table("[[numbers]]", number=NUMBER, agent=self.agent),
                 _table("[policy]", **self.policy),
                 _table("[sip]", t1=self.t1),
                 _table("[http]", port=http_port),

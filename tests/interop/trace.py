@@ -46,7 +46,7 @@ class Traced:
     def values(self, *names: str) -> list[str]:
         """Return the values of the headers with one of these names, in any case, unfolded."""
         wanted = {name.lower() for name in names}
-        pairs = (line.decode().partition(":") for line in self.head)
+        pairs = (line.decode(errors="replace").partition(":") for line in self.head)
         return [
             re.sub(r"\r\n[ \t]+", " ", value).strip()
             for name, _, value in pairs

@@ -182,12 +182,13 @@ def test_a_numbers_variables_win_over_its_trunks_and_those_over_everybodys() -> 
 
 
 def test_a_value_that_is_too_long_is_missing_and_never_cut() -> None:
-    request = invite(
-        b"X-Long: " + b"x" * MOST_CHARACTERS + b"\r\nX-Longer: " + b"x" * 5000 + b"\r\n"
-    )
+    lengths = ((b"X-Long", MOST_CHARACTERS), (b"X-Longer", MOST_CHARACTERS + 1), (b"X-Vast", 5000))
+    request = invite(b"".join(b"%b: %b\r\n" % (name, b"x" * size) for name, size in lengths))
     assert filled("${header:X-Long}", request=request) == "x" * MOST_CHARACTERS
     assert filled("a${header:X-Long}", request=request) is None
+    assert filled("a${header:X-Longer}", request=request) is None
     assert filled("${header:X-Longer|none}", request=request) == "none"
+    assert filled("${header:X-Vast|none}", request=request) == "none"
 
 
 def test_all_variables_of_a_call_are_bounded() -> None:

@@ -1,0 +1,58 @@
+"""How long a call may be staged: nobody waits longer than whoever has the least patience."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.calls import number, put_through, refused, row, staged_id
+from tests.interop.program import AGENT
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+
+pytestmark = pytest.mark.interop
+
+PATIENT, IMPATIENT = "127.0.0.1", "127.0.0.2"
+STUCK, BOUNDED, RINGS = map(number, range(3))
+
+
+def start(scene: Scene) -> None:
+    """Give one trunk 0.8 s of patience, and each kind of number a row."""
+    trunk = {"name": "impatient", "networks": [f"{IMPATIENT}/32"], "no_ringback_timeout": 0.8}
+    scene.start(
+        api={"delay": 30},
+        by={RINGS: {"delay": 1.2}},
+        deadline=60.0,
+        policy={"over_time": "refuse 480", "ringing": "never", "margin": 0.3},
+        tables=[
+            ("[[trunks]]", trunk),
+            row(STUCK, AGENT),
+            row(BOUNDED, AGENT, deadline=0.4),
+            row(RINGS, AGENT, ringing="180", ring_after=0.1),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "called", "expires", "budget"),
+    [
+        pytest.param(IMPATIENT, STUCK, 300, "0.5", id="the trunk, which hears no ringing"),
+        pytest.param(PATIENT, STUCK, 1, "0.7", id="the INVITE"),
+        pytest.param(IMPATIENT, BOUNDED, 1, "0.4", id="the number's deadline"),
+    ],
+)
+def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
+    started: Scene, source: str, called: str, expires: int, budget: str
+) -> None:
+    """The Warning says how long that was."""
+    script = f"INVITE | Expires: {expires}; < 100; < 480; ACK"
+    refusal = refused(started, 480, script, number=called, source=source)
+    (warning,) = refusal.values("Warning")
+    assert f"within {budget} s" in warning
+
+
+def test_a_trunk_that_hears_us_ring_waits_for_the_agent(started: Scene) -> None:
+    script = "INVITE; < 100; < 180; < 200; ACK; BYE; < 200"
+    assert staged_id(put_through(started, script, number=RINGS, source=IMPATIENT))

@@ -1,0 +1,86 @@
+"""Who calls, as the API is told it; and callers who do not want that."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.calls import TALKS, number, put_through, told
+from tests.interop.program import AGENT
+
+if TYPE_CHECKING:
+    from tests.interop.scene import Scene
+
+pytestmark = pytest.mark.interop
+
+CALLED = number(0)
+TRUE = "+33698765432"
+STAND_IN = "+10000000000"
+DISCREET, TRUSTED = "127.0.0.1", "127.0.0.2"
+NETWORKS_WORD = ("P-Asserted-Identity", "Remote-Party-ID")
+ASSERTED = f'P-Asserted-Identity: "Bob" <sip:{TRUE}@carrier.example>'
+TAG = "tag=alice-[pid]-[call_number]"
+WITHHELD = [
+    f"{ASSERTED} | Privacy: id",
+    f"{ASSERTED} | Privacy: user;id",
+    f'{ASSERTED} | From: "Anonymous" <sip:anonymous@anonymous.invalid>;{TAG}',
+    f"Remote-Party-ID: <sip:{TRUE}@carrier.example>;party=calling;privacy=full",
+]
+
+
+def start(scene: Scene) -> None:
+    """Let variables try to tell what the number does not."""
+    variables = {
+        "caller": "${caller|nobody}",
+        "name": "${display_name|nobody}",
+        "identity": "${header:P-Asserted-Identity|nobody}",
+        "party": "${header:Remote-Party-ID|nobody}",
+    }
+    trusted = {"name": "trusted", "networks": [f"{TRUSTED}/32"], "pass_withheld": True}
+    mapped = {"number": CALLED, "agent": AGENT, "variables": variables}
+    scene.start(tables=[("[[trunks]]", trusted), ("[[numbers]]", mapped)])
+
+
+def invite(field: str) -> str:
+    """Return the script of a caller who sends this field."""
+    return TALKS.replace("INVITE", f"INVITE | {field}")
+
+
+@pytest.mark.parametrize("fields", WITHHELD)
+def test_a_number_that_is_withheld_reaches_neither_api_nor_upstream_nor_log(
+    started: Scene, fields: str
+) -> None:
+    """RFC 3323, RFC 3325 7."""
+    came = put_through(started, invite(fields), number=CALLED)
+    assert came.values(*NETWORKS_WORD) == []
+    asked = told(started, came)
+    assert asked["from_number"] == STAND_IN
+    assert set(asked["dynamic_variables_values"].values()) == {"nobody"}
+    for text in (json.dumps(asked), started.program.printed()):
+        assert TRUE.removeprefix("+33") not in text
+
+
+@pytest.mark.parametrize("fields", WITHHELD)
+def test_a_trunk_may_be_told_to_pass_it(started: Scene, fields: str) -> None:
+    came = put_through(started, invite(fields), number=CALLED, source=TRUSTED)
+    assert came.values(*NETWORKS_WORD)
+    assert told(started, came)["from_number"] == TRUE
+
+
+@pytest.mark.parametrize(
+    ("fields", "heard"),
+    [
+        (ASSERTED, TRUE),
+        (f"P-Asserted-Identity: <sip:bob@carrier.example>, <tel:{TRUE}>", TRUE),
+        (f"Remote-Party-ID: <sip:{TRUE}@carrier.example>;party=calling", TRUE),
+        ("Subject: From alone", "+33912345678"),
+        (f'From: "Bob" <sip:bob@example.com>;{TAG}', STAND_IN),
+    ],
+)
+def test_the_carriers_word_goes_ahead_of_the_callers(
+    started: Scene, fields: str, heard: str
+) -> None:
+    asked = told(started, put_through(started, invite(fields), number=CALLED))
+    assert asked["from_number"] == heard
