@@ -12,7 +12,7 @@ from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.budget import LEAST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sip_stager.config.grants import Grant
     from sip_stager.config.models import Settings
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 def contradictions(settings: Settings) -> Iterator[Finding]:
     """Find settings that are in each other's way; the message names both."""
-    yield from _ringing(settings)
-    yield from _no_time(settings)
+    calls = tuple(grants(settings))
+    yield from _ringing(calls)
+    yield from _no_time(calls)
     yield from _itself(settings)
     yield from _elsewhere(settings)
     yield from _never_in_time(settings)
     yield from _never_reached(settings)
 
 
-def _ringing(settings: Settings) -> Iterator[Finding]:
+def _ringing(calls: Iterable[Grant]) -> Iterator[Finding]:
     """Name what is said of ringing where no caller of any trunk can hear any."""
     found: dict[Location, Finding | None] = {}
-    for grant in grants(settings):
+    for grant in calls:
         for key in ("after_ringing", "ring_after"):
             if (place := grant.place(key)) is not None:
                 useless = None if grant.rings else Finding(place, *_silence(grant, key))
@@ -51,10 +52,10 @@ def _silence(grant: Grant, key: str) -> tuple[str, str]:
     return wrong, f"write a ring_after of less than {ends:g}, or take it out"
 
 
-def _no_time(settings: Settings) -> Iterator[Finding]:
+def _no_time(calls: Iterable[Grant]) -> Iterator[Finding]:
     """Name margins that leave staging nothing of the carrier's patience."""
     found: dict[Location, Finding] = {}
-    for grant in grants(settings):
+    for grant in calls:
         terms, trunk = grant.terms, grant.trunk
         if terms.patience is None or terms.bound() >= LEAST:
             continue

@@ -46,9 +46,10 @@ class Grant(NamedTuple):
 def grants(settings: Settings) -> Iterator[Grant]:
     """Give what each trunk's calls are granted: to numbers with a policy of their own, and to all.
 
-    Of numbers with equal policies the first stands for all of them.
+    Of numbers that share a policy the first stands for all of them.
     """
     everybody: _Placed = ("policy",), settings.policy
+    numbers = tuple(of_numbers(settings))
     for index, trunk in enumerate(settings.trunks):
         place: Location = ("trunks", index)
         behind: tuple[_Placed, ...] = (
@@ -56,7 +57,7 @@ def grants(settings: Settings) -> Iterator[Grant]:
             ((*place, "profile"), trunk.carrier.policy),
             everybody,
         )
-        for own in ((), *((number,) for number in of_numbers(settings))):
+        for own in ((), *((number,) for number in numbers)):
             words = *own, *behind
             policies = (policy for _, policy in words)
             terms = granted(policies, settings.api.deadline, trunk.no_ringback_timeout)
@@ -64,13 +65,12 @@ def grants(settings: Settings) -> Iterator[Grant]:
 
 
 def of_numbers(settings: Settings) -> Iterator[_Placed]:
-    """Give the different policies of the numbers, each with its first place."""
-    seen: dict[CallPolicy, int] = {}
+    """Give the policies of the numbers, each once with its place: rows of a CSV share theirs."""
+    seen: set[int] = set()
     for index, row in enumerate(settings.numbers):
-        if row.policy.model_fields_set:
-            seen.setdefault(row.policy, index)
-    for policy, index in seen.items():
-        yield ("numbers", index, "policy"), policy
+        if row.policy.model_fields_set and id(row.policy) not in seen:
+            seen.add(id(row.policy))
+            yield ("numbers", index, "policy"), row.policy
 
 
 def of_all(settings: Settings) -> Iterator[_Placed]:

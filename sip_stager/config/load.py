@@ -12,12 +12,13 @@ from sip_stager.config.checks import check
 from sip_stager.config.contradictions import contradictions
 from sip_stager.config.doubts import doubts
 from sip_stager.config.explain import explained
-from sip_stager.config.files import read_numbers, read_toml
+from sip_stager.config.files import read_toml
 from sip_stager.config.key import find_key
 from sip_stager.config.lines import Lines
 from sip_stager.config.mistakes import Finding, Location, Mistake, SettingsError, dotted
 from sip_stager.config.models import Settings
 from sip_stager.config.parts import Parts
+from sip_stager.config.rows import read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,8 +77,8 @@ class _Places:
     def _place(self, location: Location) -> tuple[Path, int, str]:
         match location:
             case ("numbers", int(row), *rest) if self.csv and row >= self.first_row:
-                column = str(rest[0]) if rest else ""
-                return self.csv, self.csv_lines[row - self.first_row], column
+                columns = [part for part in rest if isinstance(part, str)]
+                return self.csv, self.csv_lines[row - self.first_row], "".join(columns[-1:])
             case _:
                 return self.path, self.lines.of(location), dotted(location)
 

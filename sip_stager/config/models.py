@@ -90,7 +90,7 @@ class Settings(Table):
     numbers: Annotated[tuple[Number, ...], Field(repr=False)] = ()
     """The rows of the file, then the rows of the CSV."""
     numbers_csv: Path | None = None
-    """A CSV with the columns `number,agent`; relative to the settings file."""
+    """A CSV with the columns `number,agent` and perhaps others; relative to the settings file."""
     variables: Variables = Field(default_factory=dict)
     """What agents are told of every call; a trunk's and a number's win over them."""
     policy: CallPolicy = CallPolicy()

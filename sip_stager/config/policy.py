@@ -95,11 +95,12 @@ class CallPolicy(Table):
     unreachable: Treatments | None = None
     """No whole answer of the API: it is down, or the way to it."""
     refused: Treatments | None = None
-    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422), or it failed."""
+    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422 and other 4xx), or
+    it failed (5xx)."""
     busy: Treatments | None = None
-    """The API has too much to do (HTTP 429)."""
+    """The API has too much to do (HTTP 429), or its rate limit is used up."""
     nonsense: Treatments | None = None
-    """The API said yes without a usable call id."""
+    """The API said yes, and its answer is of no use: without a usable call id, for instance."""
     after_ringing: Treatments | None = None
     """Stands for all of them once the caller has heard our ringing: carriers try no other route
     then."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +16,8 @@ from tests.config.settings_folder import RIGHT, Folder
 if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.trunks.budget import Terms
+
+ROOT = Path(__file__).parents[2]
 
 
 def with_trunk(*lines: str) -> str:
@@ -78,3 +83,23 @@ def test_a_carrier_that_is_not_known_is_a_mistake_of_its_own(folder: Folder) -> 
     (mistake,) = folder.mistakes(with_trunk('profile = "telnix"'))
     assert mistake.key == "trunks[0].profile"
     assert "'didww', 'teams', 'telnyx' or 'twilio'" in mistake.right
+
+
+def test_the_page_of_policies_has_what_each_profile_sets() -> None:
+    page = (ROOT / "docs/policies.md").read_text()
+    rows = re.findall(r'^\| `"(\w+)"` \|.*\| ([^|]*) \|$', page, re.MULTILINE)
+    written = {name: tomllib.loads("\n".join(re.findall(r"`(.*?)`", sets))) for name, sets in rows}
+    assert written == {
+        name: {**carrier.keys, **carrier.policy.model_dump(exclude_unset=True)}
+        for name, carrier in PROFILES.items()
+        if name
+    }
+
+
+def test_the_settings_that_the_page_of_policies_shows_load_without_a_warning(
+    folder: Folder,
+) -> None:
+    page = (ROOT / "docs/policies.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    head = '[[listeners]]\naddress = "127.0.0.1"\n[upstream]\nuri = "sip:192.0.2.99"\n'
+    assert folder.load(head + example).warnings == ()
