@@ -13,6 +13,8 @@ from sip_stager.assembly import (
     make_api,
     make_claims,
     make_core,
+    make_mapping,
+    make_phone_numbers,
     make_staging,
 )
 from sip_stager.config.addresses import sip_uri
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from sip_stager.config import Http, Listener, Settings
     from sip_stager.events import Event
     from sip_stager.ports import Notify
+    from sip_stager.trunks.platform import PlatformTable
 
 
 class Application:
@@ -58,8 +61,16 @@ class Application:
         self._aftercare = make_aftercare(settings, self._api, self._notify)
         self._observers.append(self._aftercare)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
+        self._mapping = make_mapping(settings)
+        self._numbers = make_phone_numbers(settings, self._notify, self._map)
         self._layer = make_core(
-            settings, loop, self._edge, self._resolver, self._claims, self._notify
+            settings,
+            loop,
+            self._edge,
+            self._resolver,
+            self._claims,
+            self._notify,
+            self._mapping,
         )
         self._edge.attach(self._layer.receive, self._layer.lost)
         self._lag = LoopLag(loop)
@@ -79,7 +90,7 @@ class Application:
         """
         with _told("[http]", self._settings.http):
             await self._console.start()
-        concerns = await self._warm_api()
+        concerns = [*await self._warm_api(), *await self._fetch_numbers()]
         for uri in self._settings.upstream.uris:
             concerns += await self._warm_upstream(sip_uri(uri)[0])
         for index, listener in enumerate(self._settings.listeners):
@@ -97,6 +108,7 @@ class Application:
         self._not_ready = ("stopping",)
         self._lag.stop()
         self._collector.stop()
+        await self._numbers.stop()
         await self._agents.stop()
         await self._staging.stop()
         await self._aftercare.stop()
@@ -123,6 +135,10 @@ class Application:
         for observer in self._observers:
             observer(event)
 
+    def _map(self, table: PlatformTable) -> None:
+        self._mapping.platform = table.rows
+        self._agents.watch(table.agents)
+
     def _readings(self, log_lines_dropped: Callable[[], int]) -> Readings:
         return Readings(
             calls_staging=lambda: self._staging.waiting,
@@ -133,6 +149,12 @@ class Application:
             breaker_state=lambda: self._staging.breaker_state,
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
             agents=lambda: self._agents.states,
+            numbers=lambda: {
+                "settings": len(self._settings.numbers),
+                "platform": len(self._mapping.platform),
+            },
+            platform_numbers=lambda: self._numbers.counts,
+            numbers_refreshed_at=lambda: self._numbers.refreshed_at,
             limits=self._settings.limits.model_dump(
                 include={"transactions", "calls_staging", "connections"}
             ),
@@ -148,6 +170,11 @@ class Application:
         except TimeoutError:
             wrong = (f"no answer within {api.deadline:g} s",)
         return [f"the API at {api.base_url}: {words}" for words in wrong]
+
+    async def _fetch_numbers(self) -> list[str]:
+        failure = await self._numbers.start(self._settings.api.deadline)
+        kept = "what the settings map is taken meanwhile"
+        return [f"the platform's numbers could not be had: {failure}; {kept}"] if failure else []
 
     async def _warm_upstream(self, host: str) -> list[str]:
         if ip_version(host) or await self._resolver.warm(host):

@@ -25,6 +25,8 @@ from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.claims import Claims
+from sip_stager.staging.phone_numbers import BODY_MOST as PAGE_MOST
+from sip_stager.staging.phone_numbers import PhoneNumbers
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
     from sip_stager.staging.agent import Declared
     from sip_stager.trunks.budget import Terms
+    from sip_stager.trunks.platform import PlatformTable
 
 
 def make_core(
@@ -51,6 +54,7 @@ def make_core(
     resolver: Resolver,
     stager: Stager,
     notify: Notify,
+    mapping: NumberMapping,
 ) -> TransactionLayer:
     """Make the proxy and the layer that it stands on; what arrives goes to the layer."""
     sip = settings.sip
@@ -72,7 +76,7 @@ def make_core(
     )
     limits = settings.limits
     bounds = Bounds(limits.transactions, limits.calls_staging)
-    Proxy(facilities, make_admission(settings), stager, bounds)
+    Proxy(facilities, make_admission(settings, mapping), stager, bounds)
     return layer
 
 
@@ -102,6 +106,19 @@ def make_agents(settings: Settings, notify: Notify) -> Agents:
     api = settings.api
     client = RoundedApi(api.base_url, api.key, connections=AT_ONCE, body_most=BODY_MOST)
     return Agents(client, agents_of(settings), notify, api.agents_refresh)
+
+
+def make_phone_numbers(
+    settings: Settings, notify: Notify, take: Callable[[PlatformTable], None]
+) -> PhoneNumbers:
+    """Make what keeps the list of the platform's numbers, with a connection of its own."""
+    return PhoneNumbers(make_list_api(settings), notify, take, settings.api.numbers_refresh)
+
+
+def make_list_api(settings: Settings) -> RoundedApi:
+    """Make a client for the list of the platform's numbers."""
+    api = settings.api
+    return RoundedApi(api.base_url, api.key, connections=1, body_most=PAGE_MOST)
 
 
 def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:
@@ -148,24 +165,22 @@ def local_time(zone: str) -> Moment:
     return Moment(now.weekday(), now.hour * 60 + now.minute)
 
 
-def make_admission(
-    settings: Settings, moment: Callable[[str], Moment] = local_time
-) -> TrunkAdmission:
-    """Make the admission of the trunks and numbers; ``moment`` gives the time in a zone."""
+def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> TrunkAdmission:
+    """Make the admission of the trunks and numbers, of the settings alone where none are given."""
+    mapping = mapping or make_mapping(settings)
     api = settings.api
     variables = CallVariables(
         settings.variables,
         {trunk.name: trunk.variables for trunk in settings.trunks},
         {row.number: row.variables for row in settings.numbers},
     )
-    mapping = make_mapping(settings, moment)
     return TrunkAdmission(
         settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables
     )
 
 
-def make_mapping(settings: Settings, moment: Callable[[str], Moment]) -> NumberMapping:
-    """Make the mapping of the numbers."""
+def make_mapping(settings: Settings, moment: Callable[[str], Moment] = local_time) -> NumberMapping:
+    """Make the mapping of the numbers; ``moment`` gives the time in a zone."""
     return NumberMapping((number.row() for number in settings.numbers), moment)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sip_stager.ports import Call, Flow
     from sip_stager.sip.message import Request, Response
 
@@ -251,6 +253,33 @@ class AgentStateChanged:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NumbersRefreshed:
+    """The platform's list of numbers was fetched.
+
+    ``counts`` has how many are ``staged``, ``redirected``, ``without_agent`` and ``unusable``;
+    ``wrong`` says of some unusable ones why they are, masked.  ``news`` tells whether the list says
+    anything that the one before did not.
+    """
+
+    counts: Mapping[str, int]
+    wrong: tuple[str, ...]
+    news: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersNotRefreshed:
+    """The platform's list of numbers could not be had; the last good one stays.
+
+    ``outcome`` is ``refused``, ``over_time``, ``unreachable``, ``nonsense`` or ``own_mistake``;
+    ``text`` is untrusted.
+    """
+
+    outcome: str
+    http_status: int
+    text: str
+
+
 Event = (
     MessageReceived
     | MessageSent
@@ -273,4 +302,6 @@ Event = (
     | CallRinging
     | CallEnded
     | AgentStateChanged
+    | NumbersRefreshed
+    | NumbersNotRefreshed
 )

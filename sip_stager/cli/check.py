@@ -9,6 +9,7 @@ from rich.console import Console
 from sip_stager.cli.effective import SHOWN, effective, plan
 from sip_stager.cli.failures import failures
 from sip_stager.cli.online import check_agents
+from sip_stager.cli.platform import check_numbers
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 from sip_stager.config import Settings
 
@@ -21,7 +22,9 @@ def check(
     online: Annotated[
         bool,
         typer.Option(
-            "--online", help="Also fetch each mapped agent from the API, and compare variables."
+            "--online",
+            help="Also fetch each mapped agent from the API and compare variables, and the "
+            "platform's numbers.",
         ),
     ] = False,
     every: Annotated[
@@ -35,8 +38,8 @@ def check(
 
     **Example:** `ROUNDED_API_KEY=... sip-stager check --config sip_stager.toml --online`
 
-    **Exit codes:** 0 all is well; 1 an agent could not be fetched, or a variable
-    does not fit it (`--online`); 2 the settings
+    **Exit codes:** 0 all is well; 1 an agent could not be fetched, a variable does not fit it, or
+    `[api] numbers_refresh` wants numbers that can not be had (`--online`); 2 the settings
     are wrong, and stderr has the line and the key of each mistake, what is wrong and what would
     be right.
     """
@@ -46,9 +49,11 @@ def check(
     for line in effective(settings):
         console.print(line, soft_wrap=True)
     _show_numbers(console, settings, every=every)
-    if online and (complaints := check_agents(settings, console)):
-        typer.echo("\n".join(complaints), err=True)
-        raise typer.Exit(1)
+    if online:
+        complaints = *check_numbers(settings, console), *check_agents(settings, console)
+        if complaints:
+            typer.echo("\n".join(complaints), err=True)
+            raise typer.Exit(1)
     console.print(_verdict(settings))
 
 

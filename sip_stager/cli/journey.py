@@ -6,13 +6,14 @@ import json
 from calendar import day_name
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import make_admission, make_mapping, make_upstream
+from sip_stager.assembly import make_admission, make_upstream
 from sip_stager.cli.failures import fallbacks
 from sip_stager.ports import Flow, Refusal
 from sip_stager.sip.fields import Malformed
+from sip_stager.trunks.mapping import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sip_stager.config import Settings, Trunk
     from sip_stager.ports import Call
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sip_stager.trunks.admission import Route
     from sip_stager.trunks.called import Called
     from sip_stager.trunks.caller import Caller
-    from sip_stager.trunks.mapping import Match, Moment
+    from sip_stager.trunks.mapping import Match, NumberMapping, Row
 
 _WIDTH = 15  # columns of the names of the steps
 
@@ -28,21 +29,28 @@ _WIDTH = 15  # columns of the names of the steps
 class Journey:
     """What admission decides about an INVITE from a trunk, and what follows.
 
-    ``staged`` tells whether there is an agent to stage.
+    ``staged`` tells whether it goes on; ``online`` that the platform's list was asked for.
     """
 
     def __init__(
-        self, settings: Settings, invite: Request, trunk: Trunk, moment: Callable[[str], Moment]
+        self,
+        settings: Settings,
+        mapping: NumberMapping,
+        invite: Request,
+        trunk: Trunk,
+        *,
+        online: bool = False,
     ) -> None:
         self._settings = settings
+        self._mapping = mapping
         self._invite = invite
         self._trunk = trunk
-        self._moment = moment
+        self._unasked = settings.api.numbers_refresh > 0 and not online
         self._decision, self._route = self._decided()
         self.staged = not isinstance(self._decision, Refusal)
 
     def _decided(self) -> tuple[Call | Refusal, Route | None]:
-        admission = make_admission(self._settings, self._moment)
+        admission = make_admission(self._settings, self._mapping)
         source = Flow("UDP", str(self._trunk.networks[0].network_address), 5060)
         try:
             route = admission.route(self._invite, self._trunk)
@@ -89,16 +97,19 @@ class Journey:
     def _row(self, route: Route) -> Iterator[str]:
         """Say what was looked for, from the narrowest on, and what was found."""
         number = route.called.number
-        considered = make_mapping(self._settings, self._moment).considered(number) if number else ()
-        for _, wanted, row in considered:
+        for _, wanted, row in self._mapping.considered(number) if number else ():
             if row is not None:
-                yield f"{json.dumps(row.number)} ({self._place(row.number)})"
-                return
+                yield f"{json.dumps(row.number)} ({self._place(row)})"
+                break
             yield f"no {json.dumps(wanted)}"
+        if self._unasked and (route.match is None or route.match.row.number.endswith(ANY)):
+            yield "the platform's list was not asked for, which goes ahead of this: add --online"
 
-    def _place(self, number: str) -> str:
+    def _place(self, row: Row) -> str:
+        if row.generation:
+            return "the platform's list"
         numbers = self._settings.numbers
-        index = next(index for index, row in enumerate(numbers) if row.number == number)
+        index = next(index for index, each in enumerate(numbers) if each.number == row.number)
         return self._settings.place(("numbers", index, "number"))
 
     def _caller(self, caller: Caller, call: Call) -> Iterator[str]:
@@ -113,13 +124,14 @@ class Journey:
             yield f"the API is told {call.from_number}, by [api] anonymous_number"
 
     def _agent(self, route: Route, match: Match) -> Iterator[str]:
-        yield route.agent
         shares = match.row.shares
+        yield route.agent or "none: the platform redirects the number by itself; it is not staged"
         if len(shares) < 2:
             return
-        duty = match.row.on_duty(self._moment)
+        moment = self._mapping.moment
+        duty = match.row.on_duty(moment)
         if len(duty) < len(shares):
-            now = self._moment(match.row.zone)
+            now = moment(match.row.zone)
             time = f"{now.minute // 60:02}:{now.minute % 60:02}"
             when = f"{day_name[now.weekday]} {time} {match.row.zone}"
             yield f"{len(duty)} of {len(shares)} on duty, {when}"
@@ -129,9 +141,10 @@ class Journey:
             yield f"chosen by {by} among the weights: {weights}"
 
     def _onward(self, call: Call) -> Iterator[tuple[str, list[str]]]:
-        if call.variables:
+        if call.agent_id and call.variables:
             yield "variables", [f"{name} = {json.dumps(v)}" for name, v in call.variables.items()]
-        yield "deadline", [f"{call.deadline:g} s for the staging in all"]
+        if call.agent_id:
+            yield "deadline", [f"{call.deadline:g} s for the staging in all"]
         targets = make_upstream(self._settings).targets(self._invite, b"")
         yield (
             "upstream",
@@ -140,7 +153,6 @@ class Journey:
                 for one in targets
             ],
         )
-        yield (
-            "if not staged",
-            [f"{cause}: {treatment}" for cause, treatment in fallbacks(call.policy)],
-        )
+        if call.agent_id:
+            treated = fallbacks(call.policy)
+            yield "if not staged", [f"{cause}: {treatment}" for cause, treatment in treated]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
+    from sip_stager.staging.outcome import Failure
 
 _AT_ONCE = 8  # questions under way: quick for a few hundred agents, gentle on the API's limits
 _PATIENCE = 10.0  # seconds for one agent
@@ -94,7 +95,10 @@ async def _ask(api: RoundedApi, key: AgentKey) -> Agent | str:
             answer = await api.agent(*key)
     except TimeoutError:
         return f"no answer within {_PATIENCE:g} s"
-    if isinstance(answer, Agent):
-        return answer
-    status = f"HTTP {answer.http_status}: " if answer.http_status else ""
-    return f"{status}{answer.text}"
+    return answer if isinstance(answer, Agent) else in_words(answer)
+
+
+def in_words(failure: Failure) -> str:
+    """Say why the API gave nothing."""
+    status = f"HTTP {failure.http_status}: " if failure.http_status else ""
+    return f"{status}{failure.text}"

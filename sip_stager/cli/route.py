@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from sip_stager.assembly import local_time
+from sip_stager.assembly import local_time, make_mapping
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.journey import Journey
+from sip_stager.cli.platform import platform_table
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 from sip_stager.trunks.mapping import Moment
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Settings, Trunk
+    from sip_stager.trunks.mapping import Row
 
 
 To = Annotated[
@@ -33,6 +35,12 @@ Headers = Annotated[
     list[str] | None,
     typer.Option(metavar="'NAME: VALUE'", help="A header of the INVITE; may come again."),
 ]
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online", help="Ask for the platform's numbers, too, where [api] numbers_refresh is set."
+    ),
+]
 Time = Annotated[str, typer.Option(metavar="TIME", help="When, like 2026-11-21T22:30; else now.")]
 
 
@@ -44,23 +52,29 @@ def route(
     trunk: TrunkName = "",
     header: Headers = None,
     at: Time = "",
+    online: Online = False,
 ) -> None:
     """Show what would happen to a call, step by step, and why.
 
     Where the called number is read and how, which row of the mapping takes it, which agent answers,
     what the API is told of the caller, where the INVITE goes on, and what is done where the call
-    can not be staged. It places no call and asks nothing of the API. `--to` is the Request-URI.
+    can not be staged. It places no call, and asks nothing of the API but the platform's numbers
+    where `--online` says so. `--to` is the Request-URI.
 
     **Example:** `sip-stager route --config sip_stager.toml --to 0366725520 --from +33612345678
     --header 'Privacy: id'`
 
-    **Exit codes:** 0 such a call would be staged; 1 it would be refused; 2 the command line or the
-    settings are wrong.
+    **Exit codes:** 0 such a call would be staged, or go on as the platform redirects it; 1 it would
+    be refused; 2 the command line or the settings are wrong, or the platform's numbers could not be
+    had (`--online`).
     """
     settings = load_or_exit(config)
     try:
         invite = make_invite(to, caller, header or [])
-        journey = Journey(settings, invite, _trunk(settings, trunk), _moment(at))
+        mapping = make_mapping(settings, _moment(at))
+        if online and settings.api.numbers_refresh:
+            mapping.platform = _platform_rows(settings)
+        journey = Journey(settings, mapping, invite, _trunk(settings, trunk), online=online)
     except ValueError as error:
         typer.echo(f"sip-stager: {error}", err=True)
         raise typer.Exit(2) from None
@@ -78,6 +92,14 @@ def _trunk(settings: Settings, name: str) -> Trunk:
         wrong = f'no trunk is called "{name}"' if name else "there are several trunks"
         raise ValueError(f"{wrong}: write --trunk and one of {', '.join(trunks)}")
     return trunks[name]
+
+
+def _platform_rows(settings: Settings) -> dict[str, Row]:
+    """Fetch the rows of the platform's numbers; raises ``ValueError``."""
+    table = platform_table(settings)
+    if isinstance(table, str):
+        raise ValueError(f"the platform's numbers could not be had: {table}")  # noqa: TRY004 a result
+    return table.rows
 
 
 def _moment(text: str) -> Callable[[str], Moment]:

@@ -4,7 +4,8 @@ The demo, the tests and the benchmark use it in-process (``async with FakeApi() 
 program of its own: ``python -m sip_stager.demo.api --port 8080 --delay 0.15``.
 
 ``GET /_fake/stats`` shows what it has seen; ``PUT /_fake/behaviours`` with a JSON object of
-behaviours by agent id or dialled number (``default`` is the one for all others) changes its ways.
+behaviours by agent id or dialled number (``default`` is the one for all others, ``phone_numbers``
+that of the list of numbers) changes its ways.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sip_stager.demo.answers import (
 )
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
+from sip_stager.demo.phone_numbers import PhoneNumbers
 
 if TYPE_CHECKING:
     import ssl
@@ -55,6 +57,7 @@ class FakeApi:
     ) -> None:
         self.default = default or Behaviour()
         self.by = by or {}
+        self.phone_numbers = PhoneNumbers()
         self.stats = Stats()
         self.last_request: dict[str, Any] = {}
         self.last_headers: dict[str, str] = {}
@@ -124,8 +127,20 @@ class FakeApi:
                 return await self._of_call(request, call_id, rest)
             case "GET", ["v1", "agents", agent_id]:
                 return await self._agent(agent_id, request.query.get("version", str(PUBLISHED)))
+            case "GET", ["v1", "phone-numbers"]:
+                return await self._numbers(request)
             case _:
                 return failure(404, "Not found")
+
+    async def _numbers(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Give a page; its behaviour is that of ``phone_numbers`` alone."""
+        behaviour = self.by.get("phone_numbers", Behaviour())
+        await asyncio.sleep(behaviour.latency)
+        if behaviour.status != 201:
+            return refusal(behaviour)
+        if behaviour.fault:
+            return await faults.answer(request, behaviour.fault, "no-call")
+        return self.phone_numbers.page(request.query)
 
     async def _of_call(
         self, request: web.BaseRequest, call_id: str, rest: list[str]

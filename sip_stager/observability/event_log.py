@@ -20,6 +20,8 @@ from sip_stager.events import (
     HeaderLost,
     InviteForwarded,
     MessageDropped,
+    NumbersNotRefreshed,
+    NumbersRefreshed,
     StagingClaimed,
     StagingEnded,
     StagingWasted,
@@ -92,6 +94,8 @@ class EventLog:
             InviteForwarded: self._forwarded,
             CallEnded: self._ended,
             AgentStateChanged: self._agent,
+            NumbersRefreshed: self._numbers_refreshed,
+            NumbersNotRefreshed: self._numbers_not_refreshed,
         }
 
     def __call__(self, event: Event) -> None:
@@ -110,6 +114,19 @@ class EventLog:
             version=event.version,
             text=_short(event.text),
             **held_back,
+        )
+
+    def _numbers_refreshed(self, event: NumbersRefreshed) -> None:
+        if event.news:
+            write = self._logger.warning if event.wrong else self._logger.info
+            write("numbers_refreshed", **event.counts, wrong=[_short(one) for one in event.wrong])
+
+    def _numbers_not_refreshed(self, event: NumbersNotRefreshed) -> None:
+        self._logger.warning(
+            "numbers_not_refreshed",
+            outcome=event.outcome,
+            http_status=event.http_status,
+            text=self._text(_short(event.text)),
         )
 
     def _shown_id(self, sip_call_id: str) -> str:

@@ -75,8 +75,11 @@ class Readings:
     ``tcp_connections`` by who opened them (``accepted``, ``opened``), ``api_requests`` by their
     state (``under_way``, ``queued``).  ``breaker_state`` is one of ``BREAKER_STATES``;
     ``rate_limit_remaining`` is None as long as the API has not said.  ``agents`` gives the
-    number of agents by state (``known``, ``missing``, ``unknown``).  ``limits`` are the bounds of
-    the stores by their names.
+    number of agents by state (``known``, ``missing``, ``unknown``).  ``numbers`` gives how many are
+    mapped, by source (``settings``, ``platform``), ``platform_numbers`` how many the platform has,
+    by use (``staged``, ``redirected``, ``without_agent``, ``unusable``); ``numbers_refreshed_at``
+    is in seconds since 1970, None until they were had.  ``limits`` are the bounds of the
+    stores by their names.
     ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
     """
 
@@ -88,6 +91,9 @@ class Readings:
     breaker_state: Callable[[], str]
     rate_limit_remaining: Callable[[], int | None]
     agents: Callable[[], Mapping[str, int]]
+    numbers: Callable[[], Mapping[str, int]]
+    platform_numbers: Callable[[], Mapping[str, int]]
+    numbers_refreshed_at: Callable[[], float | None]
     limits: Mapping[str, int]
     log_lines_dropped: Callable[[], int]
     worst_lag: Callable[[], float]
@@ -118,12 +124,19 @@ class Gauges(Collector):
             "Log lines lost, because nobody took them or the disk was full.",
             readings.log_lines_dropped(),
         )
-        remaining = GaugeMetricFamily(
-            "sip_stager_api_rate_limit_remaining", "Requests left, as the API last said."
-        )
-        if (left := readings.rate_limit_remaining()) is not None:
-            remaining.add_metric([], left)
-        yield remaining
+        for name, documentation, last in (
+            (
+                "api_rate_limit_remaining",
+                "Requests left, as the API last said.",
+                readings.rate_limit_remaining(),
+            ),
+            (
+                "numbers_refreshed_timestamp_seconds",
+                "When the platform's numbers were last had.",
+                readings.numbers_refreshed_at(),
+            ),
+        ):
+            yield GaugeMetricFamily(f"sip_stager_{name}", documentation, last)
         breaker = readings.breaker_state()
         states = {state: int(state == breaker) for state in BREAKER_STATES}
         for name, documentation, label, values in (
@@ -132,6 +145,13 @@ class Gauges(Collector):
             ("api_requests", "Requests to the API now.", "state", readings.api_requests()),
             ("breaker_state", "1 for the state of the circuit breaker.", "state", states),
             ("agents", "Mapped agents by what the API said of them.", "state", readings.agents()),
+            ("numbers", "Numbers mapped, by where they stand.", "source", readings.numbers()),
+            (
+                "platform_numbers",
+                "The platform's numbers, by what becomes of calls.",
+                "use",
+                readings.platform_numbers(),
+            ),
             ("limit", "What a store holds at most.", "store", readings.limits),
         ):
             family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])

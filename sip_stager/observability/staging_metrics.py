@@ -9,6 +9,8 @@ from sip_stager.events import (
     AftercareFailed,
     AgentStateChanged,
     BreakerMoved,
+    NumbersNotRefreshed,
+    NumbersRefreshed,
     StagingClaimed,
     StagingEnded,
     StagingPolled,
@@ -32,6 +34,8 @@ StagingEvent = (
     | StagingEnded
     | BreakerMoved
     | AgentStateChanged
+    | NumbersRefreshed
+    | NumbersNotRefreshed
     | LateStagingEvent
 )
 OUTCOMES = (
@@ -45,6 +49,7 @@ OUTCOMES = (
     "own_mistake",
     "cancelled",
 )
+REFRESHES = ("refreshed", "refused", "over_time", "unreachable", "nonsense", "own_mistake")
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
 """Seconds.  An API that is well takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the
@@ -77,6 +82,9 @@ class StagingMetrics:
         self._agent_moves = tally(
             "agent_moves", "Agents that the API had no more, or had again.", "state"
         )
+        self._refreshes = tally(
+            "numbers_refreshes", "Times that the platform's numbers were asked for.", "outcome"
+        )
         self._take_times(registry)
         self._expect(trunks)
 
@@ -95,6 +103,10 @@ class StagingMetrics:
                 self._breaker_moves.add(event.state)
             case AgentStateChanged():
                 self._agent_moves.add(event.state)
+            case NumbersRefreshed():
+                self._refreshes.add("refreshed")
+            case NumbersNotRefreshed():
+                self._refreshes.add(event.outcome)
             case _:
                 self._late(event)
 
@@ -131,6 +143,8 @@ class StagingMetrics:
         self._polls.expect()
         for state in BREAKER_STATES:
             self._breaker_moves.expect(state)
+        for outcome in REFRESHES:
+            self._refreshes.expect(outcome)
         for state in ("missing", "known"):
             self._agent_moves.expect(state)
         for trunk in trunks:

@@ -1,15 +1,17 @@
-"""The agents of the settings, fetched at start and again all the while, off every call's path."""
+"""The mapped agents, fetched at start and again all the while, off every call's path."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
 
 from sip_stager.events import AgentStateChanged
 from sip_stager.staging.agent import Agent
+from sip_stager.staging.off_path import OffPath
 from sip_stager.staging.outcome import Failure, OverTime, Refused
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ AT_ONCE = 4
 """Questions under way at start; afterwards one at a time."""
 BODY_MOST = 1 << 20
 """Bytes of an agent's record, prompts and all; to read so many takes the loop a few ms."""
+MOST_FOUND = 10_000
+"""Agents that the platform's numbers bring; those past them are staged unwatched."""
 STATES = ("known", "missing", "unknown")
 
 _LEAST_PAUSE = 0.1  # seconds between two questions, so that thousands of agents are no flood
@@ -50,6 +54,8 @@ class Agents:
         self.declared: dict[str, Declared] = {}
         self._api = api
         self._states = dict.fromkeys(wanted, "unknown")
+        self._settled = frozenset(self._states)
+        self._found = OffPath(1)
         self._notify = notify
         self._every = every
         self._task: asyncio.Task[None] | None = None
@@ -62,25 +68,39 @@ class Agents:
 
     def start(self) -> None:
         """Begin to ask; returns at once."""
-        if self._every and self._states:
+        if self._every:
             self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def watch(self, agent_ids: Iterable[str]) -> None:
+        """Watch these beside those that it was made with, and nobody else; new ones come first."""
+        keys: list[tuple[str, int | None]] = [(one, None) for one in islice(agent_ids, MOST_FOUND)]
+        for key in self._states.keys() - self._settled.union(keys):
+            del self._states[key]
+            self.declared.pop(key[0], None)
+        new = [key for key in keys if key not in self._states]
+        self._states.update(dict.fromkeys(new, "unknown"))
+        if new and self._task:
+            self._found.begin(self._ask_each(iter(new), _LEAST_PAUSE))
 
     async def stop(self) -> None:
         """End it, with the questions that are under way."""
+        await self._found.stop()
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._api.aclose()
 
     async def _run(self) -> None:
-        wanted = list(self._states)
-        everybody = iter(wanted)
+        everybody = iter(list(self._states))
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(self._ask_each(everybody))
-        pause = max(self._every / len(wanted), _LEAST_PAUSE)
         while True:
-            await self._ask_each(iter(wanted), pause)
+            if wanted := list(self._states):
+                pause = max(self._every / len(wanted), _LEAST_PAUSE)
+                await self._ask_each(iter(wanted), pause)
+            else:
+                await asyncio.sleep(self._every)
 
     async def _ask_each(self, wanted: Iterator[tuple[str, int | None]], pause: float = 0) -> None:
         for key in wanted:
@@ -92,7 +112,10 @@ class Agents:
                 await asyncio.sleep(_AFTER_FAILURE)
 
     async def _ask(self, key: tuple[str, int | None]) -> None:
-        match await self._answer(key):
+        answer = await self._answer(key)
+        if key not in self._states:  # no number has it any more
+            return
+        match answer:
             case Agent() as agent:
                 self._learn(key, agent)
                 self._enter(key, "known")

@@ -16,6 +16,7 @@ import httpx
 
 from sip_stager.staging.agent import fitting, read_agent
 from sip_stager.staging.answers import (
+    TEXT_MOST,
     error_words,
     is_token,
     json_object,
@@ -63,6 +64,7 @@ class RoundedApi:
         base = base_url.rstrip("/")
         self._calls = f"{base}/v1/calls/"
         self._agents = f"{base}/v1/agents/"
+        self._numbers = f"{base}/v1/phone-numbers"
         self._stage_urls = tuple(
             httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
         )
@@ -151,10 +153,29 @@ class RoundedApi:
         data = await self._data("GET", httpx.URL(f"{self._agents}{agent_id}{asked}"), {})
         return read_agent(data, self._shown) if isinstance(data, dict) else data
 
+    async def numbers(self, limit: int, cursor: str = "") -> tuple[list[Any], str] | Failure:
+        """Fetch a page of numbers; give them, and the next page's cursor, empty after the last."""
+        asked = {"use_cursor": "true", "limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        url = httpx.URL(self._numbers, params=asked)
+        answer = await self._answer("GET", url, {}, data=list)
+        if not isinstance(answer, dict):
+            return answer
+        following = answer.get("next_cursor") or ""
+        if isinstance(following, str) and len(following) <= TEXT_MOST:
+            return answer["data"], following
+        return Nonsense("the API's answer has a next_cursor of no use", 200)
+
     async def _data(
         self, method: str, url: httpx.URL, phases: Phases, body: bytes = b""
     ) -> dict[str, Any] | Failure:
         """Send, and give the ``data`` of a successful answer."""
+        answer = await self._answer(method, url, phases, body)
+        return answer["data"] if isinstance(answer, dict) else answer
+
+    async def _answer(
+        self, method: str, url: httpx.URL, phases: Phases, body: bytes = b"", data: type = dict
+    ) -> dict[str, Any] | Failure:
+        """Send, and give a successful answer whose ``data`` is of a type."""
         response = await self._send(method, url, phases, body)
         if isinstance(response, Unreachable):
             return response
@@ -162,9 +183,10 @@ class RoundedApi:
         answer = json_object(response.content)
         if not response.is_success:
             return self._refused(response, answer)
-        if isinstance(data := answer.get("data"), dict):
-            return data
-        why = response.extensions["unread"] or "it is not JSON with an object as data"
+        if isinstance(answer.get("data"), data):
+            return answer
+        kind = "an object" if data is dict else "a list"
+        why = response.extensions["unread"] or f"it is not JSON with {kind} as data"
         return Nonsense(f"the API's answer is of no use: {why}", response.status_code)
 
     async def _send(

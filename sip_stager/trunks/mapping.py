@@ -125,7 +125,7 @@ class NumberMapping:
 
     def __init__(self, rows: Iterable[Row], moment: Callable[[str], Moment]) -> None:
         self.platform: Mapping[str, Row] = {}
-        self._moment = moment
+        self.moment = moment
         self._exact: dict[str, Row] = {}
         self._default: Row | None = None
         prefixes: dict[int, dict[str, Row]] = {}
@@ -146,7 +146,7 @@ class NumberMapping:
 
     def agent(self, match: Match, caller: str) -> str:
         """Choose the agent of a match; ``caller`` is what the same caller always has."""
-        return match.row.agent(caller, match.number, self._moment)
+        return match.row.agent(caller, match.number, self.moment)
 
     def considered(self, number: str) -> Iterator[tuple[str, str, Row | None]]:
         """Give what is looked for, the narrowest first: a spelling of the number, a key, its row.

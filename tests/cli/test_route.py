@@ -194,12 +194,14 @@ def test_wrong_settings_are_refused_as_check_does(folder: Folder) -> None:
 
 def test_it_says_what_a_call_gets(folder: Folder) -> None:
     """The agent and the numbers that are shown are those of the call that admission makes."""
-    from sip_stager.assembly import make_admission
+    from sip_stager.assembly import make_admission, make_mapping
     from sip_stager.cli.invite import make_invite
 
     text = with_trunk('country = "FR"') + SHARED
     invite = make_invite("0612345600", "0912345678", ["P-Asserted-Identity: <tel:0199990000>"])
-    call = make_admission(folder.load(text)).admit(invite, Flow("UDP", "192.0.2.9", 5060))
+    settings = folder.load(text)
+    admission = make_admission(settings, make_mapping(settings))
+    call = admission.admit(invite, Flow("UDP", "192.0.2.9", 5060))
     assert isinstance(call, Call)
     options = ["--from", "0912345678", "--header", "P-Asserted-Identity: <tel:0199990000>"]
     shown = steps(route(folder, text, "--to", "0612345600", *options))

@@ -13,6 +13,8 @@ from sip_stager.events import (
     CallRefused,
     InviteForwarded,
     MessageDropped,
+    NumbersNotRefreshed,
+    NumbersRefreshed,
     StagingEnded,
 )
 from sip_stager.observability import event_log
@@ -109,9 +111,29 @@ def test_an_upstream_out_of_reach_is_a_warning() -> None:
 
 def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
     for line in Written().take(*EVERYTHING):
-        if line["event"] in {"breaker_open", "agent_missing"}:
+        if line["event"].startswith(("breaker_", "agent_", "numbers_")):
             continue  # it is of no one call
         assert line.get("sip_call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
+
+
+def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> None:
+    counts = {"staged": 2, "redirected": 1, "without_agent": 0, "unusable": 0}
+    good, bad = Written().take(
+        NumbersRefreshed(counts, (), news=True),
+        NumbersRefreshed(counts, (), news=False),
+        NumbersRefreshed({**counts, "unusable": 1}, ("+331******89 is there twice",), news=True),
+    )
+    assert good == {"event": "numbers_refreshed", "level": "info", **counts, "wrong": []}
+    assert (bad["level"], bad["unusable"]) == ("warning", 1)
+    assert bad["wrong"] == ["+331******89 is there twice"]
+
+
+def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> None:
+    (line,) = Written().take(NumbersNotRefreshed("refused", 403, "not for +33123456789"))
+    assert line == {
+        **{"event": "numbers_not_refreshed", "level": "warning"},
+        **{"outcome": "refused", "http_status": 403, "text": "not for +331******89"},
+    }
 
 
 def test_an_agent_that_vanished_leaves_a_line_and_another_when_it_is_back() -> None:

@@ -1,0 +1,64 @@
+"""The platform's own list of numbers, fetched once and compared with the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sip_stager.assembly import make_list_api
+from sip_stager.cli.online import in_words
+from sip_stager.staging.phone_numbers import fetched
+from sip_stager.trunks.platform import PlatformTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from sip_stager.config import Settings
+
+_SHOWN = 50  # numbers that differ
+
+
+def platform_table(settings: Settings) -> PlatformTable | str:
+    """Fetch the list, or say in words why it can not be had."""
+
+    async def fetch() -> PlatformTable | str:
+        async with make_list_api(settings) as api:
+            answer = await fetched(api)
+        return answer if isinstance(answer, PlatformTable) else in_words(answer)
+
+    return asyncio.run(fetch())
+
+
+def check_numbers(settings: Settings, console: Console) -> tuple[str, ...]:
+    """Print what the platform's list has, and where the settings differ; give what is wrong."""
+    table = platform_table(settings)
+    for line in _shown(settings, table):
+        console.print(line, soft_wrap=True)
+    console.print()
+    wanted = settings.api.numbers_refresh > 0
+    return ("The platform's numbers could not be had.",) * (wanted and isinstance(table, str))
+
+
+def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
+    off = "" if settings.api.numbers_refresh else " ([api] numbers_refresh is 0: they map no calls)"
+    if isinstance(table, str):
+        yield f"The platform's numbers could not be had: {table}{off}"
+        return
+    counts = ", ".join(f"{use.replace('_', ' ')} {count}" for use, count in table.counts.items())
+    yield f"The platform's numbers: {counts}{off}"
+    yield from table.wrong
+    different = list(_different(settings, table))
+    yield from different[:_SHOWN]
+    if len(different) > _SHOWN:
+        yield f"... and {len(different) - _SHOWN} more"
+
+
+def _different(settings: Settings, table: PlatformTable) -> Iterator[str]:
+    """Name the numbers that the settings map to another agent than the platform does."""
+    for number, agents in settings.agents.items():
+        row = table.rows.get(number)
+        if row is not None and not any(share.agent in agents for share in row.shares):
+            says = f"has {row.shares[0].agent}" if row.shares else "redirects it"
+            yield f"{number}: the platform {says}; the settings win, with {', '.join(agents)}"
