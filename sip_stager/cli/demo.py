@@ -9,9 +9,9 @@ def demo(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
-            help="Chapters (tour, policies, ringing, claims, stress, agents) or scenes of them; "
-            "the tour where there is none.",
+            metavar="NAME",
+            help="chapters (tour, policies, ringing, claims, stress, agents) or scenes of them; "
+            "the tour where there is none",
         ),
     ] = None,
     *,

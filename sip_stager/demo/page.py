@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from sip_stager.demo.endpoint import HOST
+from sip_stager.demo.summary import story, summary, toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,12 +23,6 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 """Columns that the ladder takes."""
-_SHORT = {
-    "Request Terminated": "Terminated",
-    "Service Un": "Un",
-    "Temporarily ": "",
-    " Temporarily": "",
-}
 
 
 class Page:
@@ -91,12 +83,7 @@ class Page:
         """Show all calls side by side."""
         self.console.print()
         self.console.rule(Text("Summary", "bold"), align="left")
-        table = Table(box=box.SIMPLE, pad_edge=False, header_style="bold", safe_box=True)
-        for name in ("call", "the caller got", "rang after", "id at agent", "verdict"):
-            table.add_column(name, justify="right" if name == "rang after" else "left")
-        for result in results:
-            table.add_row(*_row(result))
-        self.console.print(table)
+        self.console.print(summary(results))
         for result in results:
             for difference in result.differences:
                 self.console.print(f"{result.scene.title}: {difference}", style="red")
@@ -153,30 +140,6 @@ class Page:
         self.console.print(text, style=style)
 
 
-def story(result: Result) -> str:
-    """Tell in a sentence what was shown, with what was measured of the last call."""
-    last = result.calls[-1]
-    rang = last.heard.rings_after or 0.0
-    return result.scene.shown.format(
-        rang=_seconds(rang),
-        warming=_seconds(result.warming),
-        rest=f"{(rang - result.warming) * 1000:.1f} ms",
-        over=_seconds(last.heard.over_after),
-        cause=last.cause,
-        asked=", ".join(f"{agent[:8]}..." for agent in result.asked),
-        told=", ".join(f"{name} = {toml(value)}" for name, value in result.told.items()),
-    )
-
-
-def toml(value: Any) -> str:
-    """Write a value of the settings as it stands in a file."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    return json.dumps(value)
-
-
 def commands(number: str, target: str) -> list[str]:
     """Give commands that place a call, each with a program that is easily had."""
     baresip = (
@@ -202,30 +165,3 @@ def _console() -> Console:
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
-
-
-def _row(result: Result) -> tuple[str | Text, ...]:
-    last = result.calls[-1]
-    rang = last.heard.rings_after
-    call_id = last.ids[-1] if last.ids else ""
-    return (
-        result.scene.title,
-        _finals(result),
-        "-" if rang is None else _seconds(rang),
-        f"{call_id[:8]}..." if call_id else "none" if last.reached else "-",
-        Text("DIFFERS", "bold red") if result.differences else Text("as expected", "green"),
-    )
-
-
-def _finals(result: Result) -> str:
-    finals = [call.heard.final for call in result.calls]
-    if len(finals) > 1:
-        runs = [(status, len([*same])) for status, same in groupby(final[:3] for final in finals)]
-        return ", ".join(status if times == 1 else f"{times}x {status}" for status, times in runs)
-    for long, short in _SHORT.items():
-        finals[0] = finals[0].replace(long, short)
-    return finals[0]
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sip_stager.events import (
-    BreakerMoved,
     CallRefused,
     CallRinging,
     CallTreated,
@@ -17,9 +15,10 @@ from sip_stager.events import (
     StagingPolled,
     StagingRetried,
     StagingStarted,
-    StagingTerminated,
     StagingWasted,
 )
+from sip_stager.observability.columns import Column, Step, printable
+from sip_stager.observability.staging_steps import staging_step
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request
 
@@ -28,38 +27,6 @@ if TYPE_CHECKING:
 
     from sip_stager.events import Event
     from sip_stager.sip.message import Response
-
-
-class Column(IntEnum):
-    """Those who talk, from left to right."""
-
-    CALLER = 0
-    PROXY = 1
-    API = 2
-    AGENT = 3
-
-
-class Step(NamedTuple):
-    """One line of a ladder; a remark has the same column at both ends.
-
-    ``text`` is visible ASCII, whoever wrote it; ``style`` is a colour as ``rich`` names it.
-    """
-
-    source: Column
-    target: Column
-    text: str
-    style: str = ""
-
-
-_Staging = StagingStarted | StagingPolled | StagingRetried | StagingEnded
-
-_TREATMENTS = {
-    "forward": "goes on without a staged agent",
-    "redirect": "goes to another target",
-    "moved": "the trunk is sent to another target",
-    "agent": "another agent is staged",
-}
-_UNASKED = {"breaker_open": "the API is left alone", "unreachable": "no whole answer from the API"}
 
 
 def call_key(event: Event) -> str:
@@ -91,65 +58,9 @@ def step(event: Event, caller_tag: bytes, shown: Callable[[str], str]) -> Step |
     ``caller_tag`` is the From tag of the call's first INVITE, which tells the two sides apart in
     either direction (RFC 3261 12.1.1); ``shown`` masks telephone numbers.
     """
-    match event:
-        case MessageReceived() | MessageSent():
-            return _message(event, caller_tag, shown)
-        case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
-            return _staging(event)
-        case CallRefused():
-            return _remark(shown(f"{event.cause}: {event.text}"), "red")
-        case CallTreated():
-            what = _TREATMENTS.get(event.treatment, event.treatment)
-            return _remark(shown(f"{event.cause}: {event.text}; {what}"), "yellow")
-        case CallRinging(local=True):
-            return _remark("our own: the agent is not ready yet", "dim")
-        case _:
-            return _claim(event)
-
-
-def _claim(event: Event) -> Step | None:
-    """Tell what became of a staged call that was not used, or of the API's breaker."""
-    match event:
-        case StagingClaimed():
-            return _remark(f"claimed {_short(event.call_id)}: staged before", "green")
-        case StagingWasted():
-            return _remark(f"wasted {_short(event.call_id)}: nobody claimed it", "yellow")
-        case StagingTerminated():
-            return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
-        case BreakerMoved():
-            return _remark(_breaker(event), "yellow")
-        case _:
-            return None
-
-
-def _breaker(event: BreakerMoved) -> str:
-    match event.state:
-        case "open":
-            failed = (
-                f"{event.failures} of {event.calls} failed" if event.calls else "it failed again"
-            )
-            return f"breaker open for {event.pause:g} s: {failed}"
-        case "half_open":
-            return "breaker half open: one call tries"
-        case "closed":
-            return "breaker closed: the API is well"
-
-
-def _short(call_id: str) -> str:
-    return f"{call_id[:8]}..." if len(call_id) > 11 else call_id
-
-
-def _remark(text: str, style: str) -> Step:
-    return Step(Column.PROXY, Column.PROXY, printable(text), style)
-
-
-def printable(text: str) -> str:
-    """Write everything but visible ASCII as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+    if isinstance(event, MessageReceived | MessageSent):
+        return _message(event, caller_tag, shown)
+    return staging_step(event, shown)
 
 
 def _message(
@@ -193,33 +104,6 @@ def _style(message: Request | Response) -> str:
     if message.status < 200:
         return "dim"
     return "green" if message.status < 300 else "red"
-
-
-def _staging(event: _Staging) -> Step:
-    match event:
-        case StagingStarted():
-            return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
-        case StagingPolled():
-            return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
-        case StagingRetried():
-            text = f"{event.http_status or event.outcome}: again in {event.wait:g} s"
-            if event.http_status:
-                return Step(Column.API, Column.PROXY, text, "yellow")
-            return _remark(text, "yellow")
-        case StagingEnded():
-            return _staging_ended(event)
-
-
-def _staging_ended(event: StagingEnded) -> Step:
-    if event.outcome == "staged":
-        text = f"{event.http_status} staged {printable(event.call_id)}"
-        return Step(Column.API, Column.PROXY, text, "green")
-    if event.http_status:
-        text = f"{event.http_status} {event.outcome}"
-        return Step(Column.API, Column.PROXY, text, "red")
-    if unasked := _UNASKED.get(event.outcome):
-        return _remark(unasked, "red")
-    return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
 
 
 def _text(raw: bytes) -> str:

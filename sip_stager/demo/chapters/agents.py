@@ -27,7 +27,7 @@ AGENTS = Chapter(
     scenes=(
         Scene(
             name="prefix",
-            title="a prefix",
+            title="by prefix",
             about="The number has no row of its own; the row of its beginning takes it.",
             shown="The agent of +3361234574* took the call for +33612345749.",
             number="+3361234574*",
@@ -55,7 +55,7 @@ AGENTS = Chapter(
         ),
         Scene(
             name="variables",
-            title="variables",
+            title="told from headers",
             about="The carrier sends X-Customer and X-Vip. The agent declares customer as a "
             "string and vip as a boolean, and is told both before it says hello.",
             shown="The API was told {told}.",

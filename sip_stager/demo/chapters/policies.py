@@ -31,7 +31,7 @@ POLICIES = Chapter(
         ),
         Scene(
             name="refuse",
-            title="a code and words",
+            title="refused by code",
             about="The API does not know the agent. The caller gets the code and the words that "
             "the number names.",
             shown="603 Not now, and the trunk's log says why: {cause}.",

@@ -33,7 +33,7 @@ STRESS = Chapter(
         ),
         Scene(
             name="retry",
-            title="Retry-After: 1",
+            title="again after a 503",
             about="The API says 503 with Retry-After: 1, which fits into the 4 s that staging may "
             "take. So it is asked again then, and not before.",
             shown="The second request staged the call; it rang after {rang}.",
@@ -45,7 +45,7 @@ STRESS = Chapter(
         ),
         Scene(
             name="queued",
-            title="one at a time",
+            title="a queue for the API",
             about="Two callers at once, 0.3 s for each, and one connection to the API: the second "
             "waits for the first, within his deadline.",
             shown="The second caller's agent was staged after the first's: it rang after {rang}.",
@@ -56,7 +56,7 @@ STRESS = Chapter(
         ),
         Scene(
             name="limited",
-            title="Retry-After: 30",
+            title="429, for too long",
             about="The API says 429 with Retry-After: 30. No caller waits for so long: the call "
             "goes straight to its policy, and the caller is told when to try again.",
             shown="Refused after {over}, with Retry-After: 30.",
