@@ -67,7 +67,8 @@ class Journey:
     def _named(self) -> Iterator[tuple[str, list[str]]]:
         yield "INVITE", [self._invite.uri_text.decode()]
         only = " (the only one)" if len(self._settings.trunks) == 1 else ""
-        yield "trunk", [f"{self._trunk.name}{only}"]
+        profile = f', profile "{self._trunk.profile}"' if self._trunk.profile else ""
+        yield "trunk", [f"{self._trunk.name}{only}{profile}"]
         if self._route is not None:
             yield "called number", list(self._called(self._route.called))
             yield "row", list(self._row(self._route))

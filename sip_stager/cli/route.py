@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Settings, Trunk
-    from sip_stager.trunks.mapping import Row
+    from sip_stager.trunks.mapping import NumberMapping, Row
 
 
 To = Annotated[
@@ -56,24 +56,20 @@ def route(
 ) -> None:
     """Show what would happen to a call, step by step, and why.
 
-    Where the called number is read and how, which row of the mapping takes it, which agent answers,
-    what the API is told of the caller, where the INVITE goes on, and what is done where the call
-    can not be staged. It places no call, and asks nothing of the API but the platform's numbers
-    where `--online` says so. `--to` is the Request-URI.
+    Which row of the mapping takes it and which agent answers, what the API is told, where the
+    INVITE goes on, and what is done where the call can not be staged. It places no call, and asks
+    nothing of the API but, with `--online`, the platform's numbers. `--to` is the Request-URI.
 
     **Example:** `sip-stager route --config sip_stager.toml --to 0366725520 --from +33612345678
     --header 'Privacy: id'`
 
     **Exit codes:** 0 such a call would be staged, or go on as the platform redirects it; 1 it would
-    be refused; 2 the command line or the settings are wrong, or the platform's numbers could not be
-    had (`--online`).
+    be refused; 2 the command line, the settings or the list of the platform (`--online`) are wrong.
     """
     settings = load_or_exit(config)
     try:
         invite = make_invite(to, caller, header or [])
-        mapping = make_mapping(settings, _moment(at))
-        if online and settings.api.numbers_refresh:
-            mapping.platform = _platform_rows(settings)
+        mapping = _mapping(settings, at, online=online)
         journey = Journey(settings, mapping, invite, _trunk(settings, trunk), online=online)
     except ValueError as error:
         typer.echo(f"sip-stager: {error}", err=True)
@@ -92,6 +88,14 @@ def _trunk(settings: Settings, name: str) -> Trunk:
         wrong = f'no trunk is called "{name}"' if name else "there are several trunks"
         raise ValueError(f"{wrong}: write --trunk and one of {', '.join(trunks)}")
     return trunks[name]
+
+
+def _mapping(settings: Settings, at: str, *, online: bool) -> NumberMapping:
+    """Make the mapping at a time, with the platform's numbers; raises ``ValueError``."""
+    mapping = make_mapping(settings, _moment(at))
+    if online and settings.api.numbers_refresh:
+        mapping.platform = _platform_rows(settings)
+    return mapping
 
 
 def _platform_rows(settings: Settings) -> dict[str, Row]:

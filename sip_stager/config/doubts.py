@@ -39,7 +39,7 @@ def doubts(settings: Settings) -> Iterator[Finding]:
 
 
 def _cut_short(settings: Settings) -> Iterator[Finding]:
-    """Name deadlines of policies that the carrier's patience cuts."""
+    """Name deadlines of policies that the carrier's patience cuts, and margins beyond them."""
     found: dict[Location, Finding] = {}
     for grant in grants(settings):
         place, terms = grant.place("deadline"), grant.terms
@@ -49,6 +49,11 @@ def _cut_short(settings: Settings) -> Iterator[Finding]:
                 f'"{grant.trunk.name}" waits {terms.patience:g} s for ringing'
             )
             found[place] = Finding(place, wrong, "write less, or let the caller hear ringing first")
+        place = grant.place("margin")
+        if place and terms.margin >= terms.deadline:
+            wrong = f"is {terms.margin:g}, and staging ends after {terms.deadline:g} s in any case"
+            right = "write less: an INVITE that expires gets hardly any time so"
+            found[place] = Finding(place, wrong, right)
     yield from found.values()
 
 

@@ -93,10 +93,9 @@ class CallPolicy(Table):
     over_time: Treatments | None = None
     """The agent was not ready in time, or the API gave up (HTTP 408)."""
     unreachable: Treatments | None = None
-    """No whole answer of the API: it is down, or the way to it."""
+    """No whole answer of the API, or it failed (HTTP 5xx): it is down, or the way to it."""
     refused: Treatments | None = None
-    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422 and other 4xx), or
-    it failed (5xx)."""
+    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422 and other 4xx)."""
     busy: Treatments | None = None
     """The API has too much to do (HTTP 429), or its rate limit is used up."""
     nonsense: Treatments | None = None

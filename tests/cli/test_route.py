@@ -192,6 +192,12 @@ def test_wrong_settings_are_refused_as_check_does(folder: Folder) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+def test_the_profile_of_the_carrier_is_named_and_counts(folder: Folder) -> None:
+    found = steps(route(folder, with_trunk('profile = "telnyx"'), "--to", "+33612345678"))
+    assert found["trunk"] == ['carrier (the only one), profile "telnyx"']
+    assert {"busy: refuse 480", "rings: never"} <= set(found["if not staged"])
+
+
 def test_it_says_what_a_call_gets(folder: Folder) -> None:
     """The agent and the numbers that are shown are those of the call that admission makes."""
     from sip_stager.assembly import make_admission, make_mapping

@@ -27,6 +27,14 @@ def test_a_deadline_that_the_carrier_does_not_wait_for_is_named(
     assert found == ([(f"trunks[0].{key}", wrong)] if key else [])
 
 
+@pytest.mark.parametrize(("margin", "named"), [(4.0, True), (3.9, False)])
+def test_a_margin_beyond_the_deadline_is_named(
+    folder: Folder, margin: float, *, named: bool
+) -> None:
+    found = warned(folder, f"{RIGHT}[policy]\nmargin = {margin}\n")
+    assert [key for key, _ in found] == (["policy.margin"] if named else [])
+
+
 def test_connections_that_no_call_takes_are_named(folder: Folder) -> None:
     text = RIGHT.replace("[api]\n", "[api]\nconnections = 5001\n")
     assert [key for key, _ in warned(folder, text)] == ["api.connections"]
