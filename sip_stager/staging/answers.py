@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
@@ -47,22 +48,32 @@ def printable(text: str) -> str:
     )
 
 
-def retry_after(value: str | None, wall: float) -> int | None:
+def retry_after(value: str | None, theirs: float) -> int | None:
     """Read Retry-After (RFC 9110 10.2.3), seconds or a date; None where it makes no sense.
 
-    ``wall`` is the time of day, in seconds since 1970.
+    ``theirs`` is the time of day by the server's clock, of which a date is a point.
     """
     if value is None:
         return None
     if value.isascii() and value.isdigit():
         return int(value[:9])
     date = timestamp(value)
-    return None if date is None else max(0, round(date - wall))
+    return None if date is None else max(0, round(date - theirs))
+
+
+def server_time(date: str | None, wall: float) -> float:
+    """Give the time of day by the server's clock: its Date, or ours where it sends none.
+
+    Times are in seconds since 1970.  A clock that goes wrong, theirs or ours, then misleads nobody.
+    """
+    theirs = timestamp(date or "")
+    return wall if theirs is None else theirs
 
 
 def timestamp(value: str) -> float | None:
     """Read a date of HTTP (RFC 9110 5.6.7) as seconds since 1970; None where it is none."""
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from contextlib import suppress
 from itertools import count
 from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import StagingPolled, StagingRetried
-from sip_stager.staging.outcome import Failure, Refused, Staged
+from sip_stager.staging.outcome import BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.phases import Timed
-from sip_stager.staging.retry import Retries, fits
+from sip_stager.staging.places import Rank
+from sip_stager.staging.retry import Retries, fits, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["sync", "async"]
 
+_chance = random.Random().random  # noqa: S311  # it spreads calls out; no secret hangs on it
 _CLAIMED = frozenset({"ringing", "in_progress", "connected"})
 _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redirection_completed"})
 
@@ -48,6 +52,13 @@ class Attempts:
         self._poll_most = poll_most
         self._retries = retries
         self._loop = asyncio.get_running_loop()
+        self._given_up = asyncio.Event()
+
+    def give_up(self) -> None:
+        """End all waits that come before an attempt: the API is to be left alone."""
+        self._given_up.set()
+        self._given_up.clear()
+        self._api.send_away()
 
     async def stage(
         self, call: Call, phases: Phases, deadline: float, again: Callable[[], bool]
@@ -57,56 +68,68 @@ class Attempts:
         ``again`` tells whether another attempt may be made at all.
         """
         for attempt in count(1):
-            if (refused := await self._rate_limited(phases, deadline)) is not None:
+            if (refused := await self._rate_limited(phases, deadline, again)) is not None:
                 return refused
-            outcome = await self._attempt(call, phases)
+            outcome = await self._attempt(call, phases, deadline)
             if isinstance(outcome, Staged):
                 return outcome
-            wait = self._retries.wait(outcome, attempt, deadline - self._loop.time())
+            left = deadline - self._loop.time()
+            wait = self._retries.wait(outcome, attempt, left, _chance())
             if wait is None or not again():
                 return outcome
             self._report(StagingRetried(call, outcome.word, outcome.http_status, wait))
-            await _pause(wait, phases, "retry_wait")
+            await self._wait(wait, phases, "retry_wait")
             if not again():
                 return outcome
         raise AssertionError
 
-    async def _rate_limited(self, phases: Phases, deadline: float) -> Refused | None:
+    async def _rate_limited(
+        self, phases: Phases, deadline: float, again: Callable[[], bool]
+    ) -> Failure | None:
         """Wait until the API takes requests again; give a refusal where that is too late."""
         while wait := self._api.rate_limit.wait(perf_counter()):
-            if not fits(wait, deadline - self._loop.time()):
+            left = deadline - self._loop.time()
+            if not fits(wait, left):
                 text = f"the API's rate limit is used up for {wait:.1f} s more"
                 return Refused(429, text, ceil(wait))
-            await _pause(wait, phases, "rate_limit")
+            await self._wait(spread(wait, left, _chance()), phases, "rate_limit")
+            if not again():
+                return BreakerOpen("the API failed too often while its rate limit was waited for")
         return None
 
-    async def _attempt(self, call: Call, phases: Phases) -> Staged | Failure:
+    async def _wait(self, seconds: float, phases: Phases, phase: str) -> None:
+        """Wait so long, or until it is given up."""
+        with Timed(phases, phase), suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._given_up.wait()
+
+    async def _attempt(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
         if self._mode == "sync":
             return await self._api.stage(call, phases, sync=True)
         staged = await self._api.stage(call, phases, sync=False)
         if isinstance(staged, Staged):
-            return await self._polled(call, staged, phases)
+            return await self._polled(call, staged, phases, deadline)
         return staged
 
-    async def _polled(self, call: Call, staged: Staged, phases: Phases) -> Staged | Failure:
+    async def _polled(
+        self, call: Call, staged: Staged, phases: Phases, deadline: float
+    ) -> Staged | Failure:
         """Ask until the call is staged; a question that fails for the moment is asked again."""
-        pause = self._poll_first
+        pause, asked = self._poll_first, 0.0
         while True:
-            limited = self._api.rate_limit.wait(perf_counter())
-            await _pause(max(pause, limited), phases, "poll")
-            answer = await self._api.status(staged.call_id, phases)
+            asked = max(asked, self._api.rate_limit.wait(perf_counter()))
+            if asked > deadline - self._loop.time():
+                text = f"the API is not to be asked for {asked:.1f} s, and the call is not staged"
+                return Refused(429, text, ceil(asked))
+            with Timed(phases, "poll"):
+                await asyncio.sleep(max(pause, asked))
+            answer = await self._api.status(staged.call_id, phases, Rank.POLL)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.call_id, answer))
             if (failure := _failure(answer)) or answer == "staged":
                 return failure or staged
             pause = min(2 * pause, self._poll_most)
-            if isinstance(answer, Refused) and answer.retry_after:
-                pause = max(pause, answer.retry_after)
-
-
-async def _pause(seconds: float, phases: Phases, phase: str) -> None:
-    with Timed(phases, phase):
-        await asyncio.sleep(seconds)
+            asked = (isinstance(answer, Refused) and answer.retry_after) or 0.0
 
 
 def _failure(answer: str | Failure) -> Refused | None:

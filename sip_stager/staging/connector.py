@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import nullcontext
 from time import perf_counter
 from traceback import clear_frames
 from typing import TYPE_CHECKING
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from sip_stager.staging.phases import Phases
     from sip_stager.staging.race import AddressInfo
 
-_NAME_KEPT = 30.0  # seconds
+_FRESH = 30.0  # seconds; an older address serves on, while it is looked up again
+_STALE_MOST = 3600.0  # seconds; with none that was good so shortly before, connecting waits
+_AGAIN = 1.0  # seconds between two look-ups where one, or a connection, has failed
 
 
 class Connector:
-    """Connects to ``host``; its addresses are known for half a minute after a look-up.
+    """Connects to ``host``, and waits for no look-up where it knew addresses shortly before.
 
     ``tls`` is None where the connection is to be plain.
     """
@@ -34,7 +37,7 @@ class Connector:
         self._host = host
         self._port = port
         self._tls = tls
-        self._looked_up = float("-inf")
+        self._began = self._looked_up = float("-inf")  # when a look-up did, and when one succeeded
         self._addresses: Sequence[AddressInfo] = ()
         self._lookup: asyncio.Task[None] | None = None
 
@@ -48,35 +51,42 @@ class Connector:
         try:
             with Timed(phases, "connect"):
                 connected = await race(addresses)
-                if isinstance(connected, socket.socket):
-                    return await self._begin(connected, protocol)
-                failed: Exception = connected
+            if isinstance(connected, socket.socket):
+                return await self._begin(connected, protocol, phases)
+            failed: Exception = connected
         except (OSError, RuntimeError) as error:  # uvloop raises both
             clear_frames(error.__traceback__)  # they hold the error: a cycle
             failed = error.with_traceback(None)
         return self._error(failed)
 
+    def close(self) -> None:
+        """Leave a look-up that is under way."""
+        if self._lookup:
+            self._lookup.cancel()
+
     def _error(self, failed: Exception) -> httpx.ConnectError:
+        if self._addresses and perf_counter() - self._began > _AGAIN:
+            self._refresh()  # it may have moved
         if isinstance(failed, ssl.SSLCertVerificationError):
             words = f"the TLS certificate of {self._host} is not valid: {reason(failed)}"
         elif isinstance(failed, ssl.SSLError):
             words = f"no TLS with {self._host} port {self._port}: {reason(failed)}"
         else:
-            self._looked_up = float("-inf")
             words = f"cannot connect to {self._host} port {self._port}: {reason(failed)}"
         return httpx.ConnectError(words)
 
     async def _begin(
-        self, connected: socket.socket, protocol: Callable[[], Connection]
+        self, connected: socket.socket, protocol: Callable[[], Connection], phases: Phases
     ) -> Connection:
         """Begin TLS, if there is to be any, and reading."""
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                protocol,
-                sock=connected,
-                ssl=self._tls,
-                server_hostname=self._host if self._tls else None,
-            )
+            with Timed(phases, "tls") if self._tls else nullcontext():
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    protocol,
+                    sock=connected,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                )
         except BaseException:
             connected.close()
             raise
@@ -84,7 +94,8 @@ class Connector:
 
     async def _find(self, phases: Phases) -> Sequence[AddressInfo]:
         """Give the addresses; none where the name cannot be resolved."""
-        if perf_counter() - self._looked_up < _NAME_KEPT:
+        age = perf_counter() - self._looked_up
+        if age < _FRESH:
             return self._addresses
         try:
             return socket.getaddrinfo(
@@ -92,19 +103,29 @@ class Connector:
             )
         except (OSError, UnicodeError):
             pass  # it is a name
-        with Timed(phases, "name_lookup"):
-            if self._lookup is None:
-                self._lookup = asyncio.get_running_loop().create_task(self._look_up())
-            await asyncio.shield(self._lookup)  # one look-up serves all who need it
+        if age > _STALE_MOST:
+            with Timed(phases, "name_lookup"):
+                await asyncio.wait([self._refresh()])  # one look-up serves all who need it
+        elif perf_counter() - self._began > _AGAIN:
+            self._refresh()
         return self._addresses
 
+    def _refresh(self) -> asyncio.Task[None]:
+        """Begin a look-up, or join the one that is under way."""
+        if self._lookup is None:
+            self._lookup = asyncio.get_running_loop().create_task(self._look_up())
+        return self._lookup
+
     async def _look_up(self) -> None:
+        """Look the name up; where that fails, what was known shortly before stays."""
+        self._began = perf_counter()
         try:
             self._addresses = await asyncio.get_running_loop().getaddrinfo(
                 self._host, self._port, type=socket.SOCK_STREAM
             )
             self._looked_up = perf_counter()
-        except (OSError, UnicodeError):
-            self._addresses = ()
+        except (OSError, UnicodeError, RuntimeError):  # the last: no thread to be had
+            if perf_counter() - self._looked_up > _STALE_MOST:
+                self._addresses = ()
         finally:
             self._lookup = None

@@ -7,7 +7,8 @@ session takes several times what ours does (``tests/bench/http_clients.py`` meas
 This transport reads the whole body, so that a response is ready when it is returned.  A body over
 the limit, or compressed (identity is asked for), is not read; ``response.extensions["unread"]``
 says why.  ``request.extensions["phases"]``, a dict, gets the seconds spent in ``queue``,
-``name_lookup``, ``connect`` and ``request``, as far as they occurred.
+``name_lookup``, ``connect``, ``tls`` and ``request``, as far as they occurred;
+``request.extensions["rank"]`` says how urgent it is (``places.Rank``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import httpx
 
 from sip_stager.staging.connection import Answer, Head
 from sip_stager.staging.connector import Connector
+from sip_stager.staging.places import Rank
 from sip_stager.staging.pool import Pool
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ class HttpTransport(httpx.AsyncBaseTransport):
         else:
             body = await request.aread()
         pool, head = self._route(request.method, str(request.url), *request.headers.raw)
-        result = await pool.exchange(head, body, phases)
+        rank: Rank = request.extensions.get("rank", Rank.STAGE)
+        result = await pool.exchange(head, body, phases, rank)
         if isinstance(result, Answer):
             return _Ready(result, request)
         try:
@@ -79,6 +82,11 @@ class HttpTransport(httpx.AsyncBaseTransport):
         each = [pool.requests for pool in self._pools.values()]
         under_way, queued = (sum(some) for some in zip(*each, strict=True)) if each else (0, 0)
         return {"under_way": under_way, "queued": queued}
+
+    def send_away(self) -> None:
+        """Let no new staging wait for a connection any longer: it raises ``SentAway``."""
+        for pool in self._pools.values():
+            pool.send_away()
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -96,5 +96,5 @@ class OwnMistake:
     http_status: int = 0
 
 
-Failure = Refused | OverTime | Unreachable | Nonsense
-Outcome = Staged | Failure | BreakerOpen | Cancelled | Stopping | OwnMistake
+Failure = Refused | OverTime | Unreachable | Nonsense | BreakerOpen
+Outcome = Staged | Failure | Cancelled | Stopping | OwnMistake

@@ -10,6 +10,7 @@ import httpx
 
 from sip_stager.staging.connection import Connection, Result, Unanswered
 from sip_stager.staging.phases import Timed
+from sip_stager.staging.places import Places, Rank
 
 if TYPE_CHECKING:
     from sip_stager.staging.connection import Head
@@ -20,8 +21,12 @@ KEPT_IDLE = 50.0  # seconds; load balancers close at 60, and we would rather be 
 _NOTICED = 0.5  # seconds; a close that was under way is noticed within a round trip
 
 
+class SentAway(httpx.PoolTimeout):
+    """The request waited for a connection, and is not to be sent any more."""
+
+
 class Pool:
-    """At most ``connections`` at once; who finds none free waits, first come, first served.
+    """At most ``connections`` at once; who finds none free waits, as ``Places`` say.
 
     ``body_most`` is in bytes, ``kept_idle`` in seconds.  The connection used last is used first,
     so that those of a busy hour end in a calm one.
@@ -36,17 +41,18 @@ class Pool:
         kept_idle: float = KEPT_IDLE,
     ) -> None:
         self._connector = connector
-        self._places = asyncio.Semaphore(connections)
+        self._places = Places(connections)
         self._body_most = body_most
         self._kept_idle = kept_idle
         self._loop = asyncio.get_running_loop()
         self._busy: set[Connection] = set()
         self._idle: dict[Connection, float] = {}  # since when, the oldest first
         self._sweeping: asyncio.TimerHandle | None = None
-        self._holding = self._queued = 0
         self._closed = False
 
-    async def exchange(self, head: Head, body: bytes, phases: Phases) -> Result:
+    async def exchange(
+        self, head: Head, body: bytes, phases: Phases, rank: Rank = Rank.STAGE
+    ) -> Result:
         """Send on a free connection, or on a new one; cancelling closes the connection.
 
         A connection from the pool whose end is noticed at once was closed before our request
@@ -54,8 +60,10 @@ class Pool:
         When the connection was new, or its end came late, the server may have had the request in
         hand, and a second staging would be a second call (RFC 9110 9.2.2).
         """
-        await self._place(phases)
-        self._holding += 1
+        if not self._places.take():
+            with Timed(phases, "queue"):
+                if not await self._places.wait(rank):
+                    return SentAway("it was sent away while it waited for a connection")
         try:
             if (kept := self._take()) is not None:
                 sent = perf_counter()
@@ -69,17 +77,21 @@ class Pool:
                 return await self._send(fresh, head, body, phases)
             return fresh
         finally:
-            self._holding -= 1
-            self._places.release()
+            self._places.leave()
+
+    def send_away(self) -> None:
+        """Let no new staging wait for a connection any longer."""
+        self._places.send_away(Rank.STAGE)
 
     @property
     def requests(self) -> tuple[int, int]:
         """How many hold a place, and how many wait for one."""
-        return self._holding, self._queued
+        return self._places.taken, self._places.waiting
 
     async def aclose(self) -> None:
         """Close every connection, those in use too; the pool opens no other."""
         self._closed = True
+        self._connector.close()
         for connection in (*self._busy, *self._idle):
             connection.abort()
         if self._sweeping is not None:
@@ -98,17 +110,6 @@ class Pool:
             if connection.reusable:
                 return connection
         return None
-
-    async def _place(self, phases: Phases) -> None:
-        if not self._places.locked():
-            await self._places.acquire()  # at once
-            return
-        self._queued += 1
-        try:
-            with Timed(phases, "queue"):
-                await self._places.acquire()
-        finally:
-            self._queued -= 1
 
     async def _send(
         self, connection: Connection, head: Head, body: bytes, phases: Phases

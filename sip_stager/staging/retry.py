@@ -18,6 +18,14 @@ def fits(wait: float, left: float) -> bool:
     return wait + LEAST_LEFT <= left
 
 
+def spread(wait: float, left: float, chance: float) -> float:
+    """Lengthen a wait by up to a half, by ``chance`` (0 to 1), as far as it still fits.
+
+    Many calls are told the same at the same moment, and would all come back at the same one.
+    """
+    return wait + chance * min(wait / 2, left - LEAST_LEFT - wait)
+
+
 @dataclass(frozen=True, slots=True)
 class Retries:
     """How often (``most``) and after how many seconds (``pause``) a staging is tried again.
@@ -29,16 +37,17 @@ class Retries:
     pause: float = 0.2
     ambiguous: bool = False
 
-    def wait(self, failure: Failure, attempts: int, left: float) -> float | None:
+    def wait(self, failure: Failure, attempts: int, left: float, chance: float) -> float | None:
         """Give the seconds to wait before the next attempt, None to give up.
 
-        ``attempts`` were made, and ``left`` seconds remain until the call's deadline.
+        ``attempts`` were made, and ``left`` seconds remain until the call's deadline; ``chance``
+        is as in ``spread``.
         """
         if attempts > self.most or not self._repeatable(failure):
             return None
         asked = failure.retry_after if isinstance(failure, Refused) else None
         wait = max(self.pause, asked or 0)
-        return wait if fits(wait, left) else None
+        return spread(wait, left, chance) if fits(wait, left) else None
 
     def _repeatable(self, failure: Failure) -> bool:
         match failure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sip_stager.events import StagingEnded, StagingStarted
+from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
 from sip_stager.staging.attempts import Attempts
 from sip_stager.staging.breaker import Breaker, BreakerRules
 from sip_stager.staging.outcome import (
@@ -67,7 +67,7 @@ class Staging:
         self._notify = notify
         self._mode = mode
         self._attempts = Attempts(api, self._report, mode, poll_first, poll_most, retries)
-        self._breaker = Breaker(breaker, self._report)
+        self._breaker = Breaker(breaker, self._moved)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -119,7 +119,7 @@ class Staging:
         except Exception:
             log.exception("staging_result_failed", sip_call_id=call.sip_call_id)
 
-    async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure | BreakerOpen:
+    async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure:
         now = perf_counter()
         ticket = self._breaker.admit(now)
         if ticket is None:
@@ -138,6 +138,11 @@ class Staging:
         finally:
             self._breaker.ended(ticket, perf_counter(), failed=_failed(outcome, phases))
         return outcome
+
+    def _moved(self, event: BreakerMoved) -> None:
+        self._report(event)
+        if event.state == "open":
+            self._attempts.give_up()
 
     def _report(self, event: Event) -> None:
         try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,8 @@ from sip_stager.staging.answers import (
     json_object,
     printable,
     retry_after,
+    server_time,
+    timestamp,
 )
 
 
@@ -108,3 +111,30 @@ def test_retry_after_as_a_date() -> None:
     assert retry_after(date, moment - 100.2) == 100
     assert retry_after(date, moment + 100) == 0
     assert retry_after("Wed, 21 Oct 99999 07:28:00 GMT", moment) is None
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Wed, 21 Oct 2015 07:28:00 GMT",
+        "Wednesday, 21-Oct-15 07:28:00 GMT",
+        "Wed Oct 21 07:28:00 2015",
+        "Wed, 21 Oct 2015 07:28:00 -0000",
+        "Wed, 21 Oct 2015 09:28:00 +0200",
+    ],
+)
+def test_each_form_of_a_date_is_universal_time_whatever_zone_this_machine_is_in(
+    date: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert timestamp(date) == datetime(2015, 10, 21, 7, 28, tzinfo=UTC).timestamp()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_time_of_day_is_the_servers_where_it_tells_it() -> None:
+    assert server_time("Wed, 21 Oct 2015 07:28:00 GMT", 5.0) == 1445412480.0
+    assert [server_time(none, 5.0) for none in (None, "", "noon", "0")] == [5.0] * 4

@@ -87,7 +87,9 @@ async def test_an_api_that_is_busy_for_a_moment_costs_no_call(
     fake.default = Behaviour()
     await task
     assert isinstance(staged.decisions[0], Forward)
-    assert staged.retried == [StagingRetried(call, "refused", status, 0.05)]
+    (retried,) = staged.retried
+    assert retried == StagingRetried(call, "refused", status, retried.wait)
+    assert 0.05 <= retried.wait <= 0.075
     assert staged.ended.phases["retry_wait"] >= 0.045
     assert sum(staged.ended.phases.values()) <= staged.ended.elapsed
     assert fake.stats.stage_requests == 2
@@ -311,3 +313,109 @@ async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
     await trying
     assert (staged.ended.outcome, staged.ended.text) == ("refused", "busy")
     assert (len(staged.retried), fake.stats.stage_requests) == (1, 4)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_calls_that_wait_for_a_connection_go_to_their_policy_when_the_breaker_opens(
+    fake: FakeApi, call: Call, mode: Mode
+) -> None:
+    fake.default = Behaviour(latency=0.2, status=500)
+    async with RoundedApi(fake.url, SecretStr(KEY), connections=3) as client:
+        staged = Staged(client, mode)
+        await asyncio.gather(*(staged.start(replace(call, deadline=60.0)) for _ in range(20)))
+    causes = [one.cause for one in staged.decisions if isinstance(one, Refusal)]
+    sent = fake.stats.stage_requests
+    assert 3 <= sent <= 6  # who fails first leaves his place to another
+    assert (len(causes), causes.count("breaker_open")) == (20, 20 - sent)
+    queued = [event.phases for event in staged.events if isinstance(event, StagingEnded)]
+    assert sum(set(phases) == {"queue"} for phases in queued) == 20 - sent
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "phase", "outcome"),
+    [
+        (Behaviour(status=503, retry_after="30"), "retry_wait", "refused"),
+        (Behaviour(status=429, retry_after="30"), "retry_wait", "refused"),
+        (
+            Behaviour(headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "30"}),
+            "rate_limit",
+            "breaker_open",
+        ),
+    ],
+    ids=str,
+)
+async def test_calls_that_wait_for_their_next_attempt_go_to_their_policy_when_it_opens(
+    fake: FakeApi, client: RoundedApi, call: Call, behaviour: Behaviour, phase: str, outcome: str
+) -> None:
+    patient = replace(call, deadline=60.0)
+    staged = Staged(client, breaker=BreakerRules(0.5, 10.0, 1, 60.0, 60.0))
+    fake.by["+33199999999"] = Behaviour(latency=0.2, status=500)
+    fails = staged.start(replace(call, to_number="+33199999999"))
+    fake.default = behaviour
+    if behaviour.status == 201:
+        assert isinstance(await staged.decision(patient), Forward)
+    waiting = staged.start(patient)
+    await asyncio.gather(fails, waiting)
+    assert (staged.moves, staged.ended.outcome) == (["open"], outcome)
+    assert 0 < staged.ended.phases[phase] < 30
+
+
+async def test_a_call_that_is_staged_already_is_polled_to_its_end_when_the_breaker_opens(
+    fake: FakeApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=0.3)
+    fake.by["+33199999999"] = Behaviour(status=500, latency=0.1)
+    async with RoundedApi(fake.url, SecretStr(KEY), connections=1) as client:
+        staged = Staged(client, "async", breaker=BreakerRules(1.0, 10.0, 1, 60.0, 60.0))
+        good = staged.start(call)
+        await asyncio.sleep(0.1)
+        await staged.start(replace(call, to_number="+33199999999"))
+        assert staged.moves == ["open"]
+        await good
+    assert [type(one) for one in staged.decisions] == [Refusal, Forward]
+
+
+async def test_a_call_that_is_about_to_be_ready_does_not_wait_behind_new_ones(
+    fake: FakeApi, call: Call
+) -> None:
+    fake.default = Behaviour(latency=0.05)
+    async with RoundedApi(fake.url, SecretStr(KEY), connections=1) as client:
+        staged = Staged(client, "async")
+        first = staged.start(call)
+        others = [staged.start(call) for _ in range(20)]
+        await first
+        assert fake.stats.stage_requests <= 2
+        for other in others:
+            other.cancel()
+        await asyncio.wait(others)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_storm_of_429_is_met_with_patience(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    storm = 300
+    fake.default = Behaviour(status=429, retry_after="1")
+    staged = Staged(client, mode)
+    began = asyncio.get_running_loop().time()
+    calls = [staged.start(call) for _ in range(storm)]
+    await staged.retries(storm)
+    fake.default = Behaviour()
+    await asyncio.gather(*calls)
+    assert [type(one) for one in staged.decisions] == [Forward] * storm
+    assert (staged.moves, fake.stats.stage_requests) == ([], 2 * storm)
+    waits = sorted(retried.wait for retried in staged.retried)
+    assert waits[0] >= 1
+    assert waits[-1] - waits[0] > 0.3  # and not all at the same moment
+    assert asyncio.get_running_loop().time() - began >= 1
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_storm_of_429_without_end_is_met_with_few_attempts(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    fake.default = Behaviour(status=429)
+    staged = Staged(client, mode)
+    await asyncio.gather(*(staged.start(call) for _ in range(300)))
+    assert {one.cause for one in staged.decisions if isinstance(one, Refusal)} == {"busy"}
+    assert (len(staged.decisions), fake.stats.stage_requests) == (300, 900)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -179,94 +178,3 @@ async def test_a_connection_that_ended_before_its_first_request_is_told_at_once(
     connection.abort()
     await server.ends(1)
     assert isinstance(await connection.send(GET, b""), Unanswered)
-
-
-class Names:
-    """Stands in for the operating system's resolver."""
-
-    def __init__(self, *addresses: tuple[str, int]) -> None:
-        self.really = asyncio.get_running_loop().getaddrinfo
-        self.asked: list[str] = []
-        self.answers = asyncio.Event()
-        self.answers.set()
-        self.found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in addresses]
-
-    async def getaddrinfo(self, host: str, *args: Any, **kwargs: Any) -> list[Any]:
-        if host != "api.example":  # uvloop asks for addresses, too
-            return await self.really(host, *args, **kwargs)
-        self.asked.append(host)
-        await self.answers.wait()
-        if not self.found:
-            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
-        return self.found
-
-
-def names_are(monkeypatch: pytest.MonkeyPatch, names: Names) -> None:
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
-
-
-async def test_a_name_is_looked_up_once_for_all_who_connect(
-    server: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = Names(("127.0.0.1", server.port))
-    names_are(monkeypatch, names)
-    pool = pool_of(server, "api.example", connections=3)
-    phases: list[Phases] = [{}, {}]
-    await asyncio.gather(*(ask(pool, one) for one in phases))
-    assert [set(one) for one in phases] == [{"name_lookup", "connect", "request"}] * 2
-    for writer in server.writers:
-        writer.close()
-    await server.ends(2)
-    await asyncio.sleep(0.02)
-    later: Phases = {}
-    assert isinstance(await ask(pool, later), Answer)
-    await pool.aclose()
-    assert set(later) == {"connect", "request"}
-    assert names.asked == ["api.example"]
-
-
-async def test_a_name_that_cannot_be_resolved_is_asked_for_again(
-    server: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = Names()
-    names_are(monkeypatch, names)
-    pool = pool_of(server, "api.example")
-    result = await ask(pool)
-    assert isinstance(result, httpx.ConnectError)
-    assert str(result) == "the name api.example cannot be resolved"
-    names.found = Names(("127.0.0.1", server.port)).found
-    assert isinstance(await ask(pool), Answer)
-    await pool.aclose()
-
-
-async def test_a_look_up_that_hangs_is_booked_as_one(
-    server: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = Names(("127.0.0.1", server.port))
-    names.answers.clear()
-    names_are(monkeypatch, names)
-    pool = pool_of(server, "api.example")
-    phases: Phases = {}
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await ask(pool, phases)
-    assert set(phases) == {"name_lookup"}
-    assert phases["name_lookup"] >= 0.04
-    names.answers.set()
-    assert isinstance(await ask(pool), Answer)
-    await pool.aclose()
-
-
-async def test_each_address_is_tried_and_none_is_remembered_where_all_fail(
-    server: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = Names(("127.0.0.1", 1))
-    names_are(monkeypatch, names)
-    pool = pool_of(server, "api.example")
-    result = await ask(pool)
-    words = f"cannot connect to api.example port {server.port}: connection refused"
-    assert str(result) == words
-    names.found = Names(("127.0.0.1", 1), ("127.0.0.1", server.port)).found
-    assert isinstance(await ask(pool), Answer)
-    await pool.aclose()
-    assert len(names.asked) == 2

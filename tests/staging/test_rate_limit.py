@@ -62,6 +62,45 @@ def test_a_clock_that_goes_wrong_is_not_ours_to_compare_with() -> None:
     assert limit.wait(NOW) == 4
 
 
+@pytest.mark.parametrize("skew", [-7200, 0, 7200])
+def test_a_retry_after_that_is_a_date_is_one_of_the_apis_own_clock(skew: float) -> None:
+    headers = [(b"Date", DATE), (b"Retry-After", b"Wed, 21 Oct 2015 07:28:08 GMT")]
+    assert heard(*headers, status=429, wall=WALL + skew).wait(NOW) == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "remaining", "wait"),
+    [
+        (b'"default";r=50;t=30', 50, 0),
+        (b'"default";r=0;t=7', 0, 7),
+        (b"default; t=7; r=0", 0, 7),
+        (b'"a";r=9;t=1, "b";r=0;t=5, "c";r=0;t=3', 0, 5),
+        (b'"a";r=9;t=1,"b";r=4', 4, 0),
+        (b'"minute";r=0;pk=:cHNsaXQ=:;t=5', 0, 5),
+        (b'"x;r=0;t=9";r=3;t=2', 3, 0),
+        (rb'"x\";r=0;t=9,";r=3;t=2', 3, 0),
+        (b"limit=100, remaining=0, reset=5", 0, 5),
+        (b"limit=100, remaining=50, reset=5", 50, 0),
+        (b'"default";r=0', 0, 0),
+        (b'"default";r=0;t=99999', 0, WAIT_MOST),
+        (b'"default";q=0;w=60', None, 0),
+        (b'"default";r=-1;t=9', None, 0),
+        (b'"default";r=0.5;t=9', None, 0),
+        (b'"default;r=0;t=9', None, 0),
+        (b"", None, 0),
+    ],
+)
+def test_the_combined_form_is_read(value: bytes, remaining: int | None, wait: float) -> None:
+    limit = heard((b"RateLimit", value), (b"RateLimit-Policy", b'"default";q=0;w=9;r=0;t=9'))
+    assert (limit.remaining, limit.wait(NOW)) == (remaining, wait)
+
+
+def test_of_both_forms_the_stricter_holds() -> None:
+    older = (b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"3")
+    assert heard(*older, (b"RateLimit", b'"a";r=7;t=9')).wait(NOW) == 3
+    assert heard(*older, (b"RateLimit", b'"a";r=0;t=9')).wait(NOW) == 9
+
+
 @pytest.mark.parametrize(
     ("status", "value", "wait"),
     [
@@ -83,6 +122,7 @@ def test_nothing_said_is_nothing_known() -> None:
 
 
 NAMES = [
+    b"RateLimit",
     b"RateLimit-Remaining",
     b"X-RateLimit-Remaining",
     b"RateLimit-Reset",
@@ -90,7 +130,11 @@ NAMES = [
     b"Retry-After",
     b"Date",
 ]
-VALUES = st.binary(max_size=40) | st.integers().map(lambda number: str(number).encode())
+VALUES = (
+    st.from_regex(rb'("a"?)?;r=[0-9]+;t=[0-9]+,?', fullmatch=True)
+    | st.binary(max_size=40)
+    | st.integers().map(lambda number: str(number).encode())
+)
 
 
 @settings(deadline=None)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sip_stager.staging.outcome import Failure, Nonsense, OverTime, Refused, Unreachable
-from sip_stager.staging.retry import LEAST_LEFT, Retries, fits
+from sip_stager.staging.retry import LEAST_LEFT, Retries, fits, spread
 
 RETRIES = Retries(most=2, pause=0.2)
 AMBIGUOUS = Retries(most=2, pause=0.2, ambiguous=True)
@@ -38,21 +40,38 @@ AMBIGUOUS = Retries(most=2, pause=0.2, ambiguous=True)
 def test_what_the_api_has_surely_not_taken_up_is_tried_again(
     failure: Failure, wait: float | None, ambiguous: float | None
 ) -> None:
-    assert RETRIES.wait(failure, 1, 4.0) == wait
-    assert AMBIGUOUS.wait(failure, 1, 4.0) == ambiguous
+    assert RETRIES.wait(failure, 1, 4.0, 0.0) == wait
+    assert AMBIGUOUS.wait(failure, 1, 4.0, 0.0) == ambiguous
 
 
 @pytest.mark.parametrize(("most", "attempts"), [(0, 0), (1, 1), (2, 2), (5, 5)])
 def test_the_attempts_are_bounded(most: int, attempts: int) -> None:
     retries, failure = Retries(most=most, pause=0.1), Refused(503, "oh")
-    waits = [retries.wait(failure, made, 99.0) for made in range(1, 9)]
+    waits = [retries.wait(failure, made, 99.0, 0.0) for made in range(1, 9)]
     assert waits == [0.1] * attempts + [None] * (8 - attempts)
 
 
 def test_nothing_is_tried_that_could_not_end_in_time() -> None:
     failure = Unreachable("refused", sent=False)
-    assert RETRIES.wait(failure, 1, 0.2 + LEAST_LEFT) == 0.2
-    assert RETRIES.wait(failure, 1, 0.19 + LEAST_LEFT) is None
-    assert RETRIES.wait(failure, 1, -1.0) is None
+    assert RETRIES.wait(failure, 1, 0.2 + LEAST_LEFT, 0.9) == 0.2
+    assert RETRIES.wait(failure, 1, 0.19 + LEAST_LEFT, 0.0) is None
+    assert RETRIES.wait(failure, 1, -1.0, 0.0) is None
     assert fits(1.0, 1.0 + LEAST_LEFT)
     assert not fits(1.0, 1.0)
+
+
+def test_calls_that_are_told_the_same_do_not_come_back_at_the_same_moment() -> None:
+    told = Refused(429, "slow down", 1)
+    waits = [RETRIES.wait(told, 1, 4.0, chance / 10) for chance in range(11)]
+    assert waits == [pytest.approx(1 + chance / 20) for chance in range(11)]
+
+
+@given(wait=st.floats(0, 100), more=st.floats(0, 100), chance=st.floats(0, 1, exclude_max=True))
+def test_whatever_the_chance_a_wait_is_never_shorter_and_still_fits(
+    wait: float, more: float, chance: float
+) -> None:
+    left = wait + LEAST_LEFT + more
+    spread_out = spread(wait, left, chance)
+    assert spread_out >= wait or spread_out == pytest.approx(wait)
+    assert spread_out <= 1.5 * wait + 1e-9
+    assert spread_out + LEAST_LEFT <= left + 1e-9

@@ -64,7 +64,7 @@ async def test_no_traceback_shows_the_key_even_with_its_locals(call: Call) -> No
     async with RoundedApi("http://127.0.0.1:1", SecretStr(KEY)) as client:
         request = httpx.Request("GET", "http://127.0.0.1:1/")
         with pytest.raises(httpx.ConnectError) as caught:
-            await client._transport.handle_async_request(request)
+            await client._client.transport.handle_async_request(request)
     error = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert KEY not in "".join(error.format()).replace(repr(KEY), "")  # this test's own KEY
     assert caught.value.__context__ is None

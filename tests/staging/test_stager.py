@@ -138,13 +138,27 @@ async def test_a_poll_that_fails_for_the_moment_is_tried_again(
     assert fake.stats.polls == 3
 
 
+@pytest.mark.parametrize("status", [429, 503])
 async def test_a_poll_waits_as_long_as_the_api_asks(
-    fake: FakeApi, client: RoundedApi, call: Call
+    fake: FakeApi, client: RoundedApi, call: Call, status: int
 ) -> None:
-    fake.default = Behaviour(poll_failures=1, poll_status=429, retry_after="9")
-    stage = Stage(client, dataclasses.replace(call, deadline=0.3), "async")
-    assert isinstance(await stage.decision(), Refusal)
-    assert (stage.ended.outcome, fake.stats.polls) == ("over_time", 1)
+    fake.default = Behaviour(poll_failures=1, poll_status=status, retry_after="1")
+    stage = Stage(client, call, "async")
+    assert isinstance(await stage.decision(), Forward)
+    assert stage.ended.phases["poll"] >= 1.0
+    assert fake.stats.polls == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_poll_that_may_not_be_made_in_time_ends_the_staging_at_once(
+    fake: FakeApi, client: RoundedApi, call: Call, status: int
+) -> None:
+    fake.default = Behaviour(poll_failures=1, poll_status=status, retry_after="9")
+    stage = Stage(client, call, "async")
+    decision = await stage.decision()
+    assert isinstance(decision, Refusal)
+    assert (decision.cause, decision.retry_after, fake.stats.polls) == ("busy", 9, 1)
+    assert stage.ended.elapsed < call.deadline
 
 
 async def test_an_asynchronous_call_that_is_refused_is_not_polled(
