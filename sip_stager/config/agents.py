@@ -22,12 +22,13 @@ def agents_of(settings: Settings) -> tuple[AgentKey, ...]:
     keys: dict[AgentKey, None] = {(str(share.agent), share.version): None for share in shares}
     policies = [settings.policy, *(trunk.policy for trunk in settings.trunks)]
     for policy in (*policies, *(row.policy for row in settings.numbers)):
-        for agent_id in _instead(policy):
+        for agent_id in instead(policy):
             keys[agent_id, None] = None
     return tuple(keys)
 
 
-def _instead(policy: CallPolicy) -> Iterator[str]:
+def instead(policy: CallPolicy) -> Iterator[str]:
+    """Give the agents that a policy stages where the number's own can not be."""
     for name in policy.model_fields_set:
         treatments = getattr(policy, name)
         for one in treatments if isinstance(treatments, tuple) else ():

@@ -203,6 +203,31 @@ async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Fol
     assert [OTHER, "0", "HTTP", "404:"] in [words[:4] for words in lines(result)]
 
 
+@pytest.mark.parametrize("place", ["all", "trunk", "number"])
+async def test_online_compares_the_agent_that_is_staged_instead_too(
+    folder: Folder, place: str
+) -> None:
+    policy = f'policy = {{ refused = ["agent {OTHER}", "refuse"] }}\n'
+    header = {"all": "", "trunk": "[[trunks]]\n", "number": "[[numbers]]\n"}[place]
+    behaviours = {
+        AGENT: Behaviour(variables={"vip": "boolean"}),
+        OTHER: Behaviour(variables={"brand": "string"}),
+    }
+    async with FakeApi(by=behaviours, key=KEY) as api:
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        text = text.replace(header, header + policy) if header else text
+        text = text.replace(
+            f'agent = "{AGENT}"', f'agent = "{AGENT}"\nvariables = {{ vip = true }}'
+        )
+        if not header:
+            text += f"[policy]\n{policy.removeprefix('policy = { ').replace(' }', '')}"
+        result = await check_online(folder, text)
+    assert result.exit_code == 1, result.output
+    wrong = "the agent does not declare it; it declares brand (string)"
+    assert f"number +33612345678: vip: {wrong} (agent {OTHER})\n" in result.stdout
+    assert result.stdout.count("(agent ") == 1
+
+
 async def test_online_compares_with_the_version_that_the_mapping_names(folder: Folder) -> None:
     declared = {"route": "string"}
     assert (await check_declared(folder, "version = 2\n", **declared)).exit_code == 0
