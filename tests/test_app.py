@@ -12,17 +12,20 @@ import pytest
 from sip_stager.app import Application
 from sip_stager.config import Settings, load
 from sip_stager.demo.api import FakeApi
+from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.events import CallEnded, Event, StagingEnded
 from sip_stager.sip.message import Response
 from sip_stager.sip.parser import parse
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
 PATIENCE = 20.0
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +73,37 @@ class World:
         self.tcp_port = free_port(socket.SOCK_STREAM)
         self.http_port = free_port(socket.SOCK_STREAM)
         self.host = f"127.0.0.1:{self.upstream.port}"
+        self.numbers_refresh = 0.0
+
+    @property
+    def api_settings(self) -> str:
+        refresh = f"numbers_refresh = {self.numbers_refresh}"
+        return f'base_url = "{self.api}", deadline = 2.0, {refresh}'
+
+    def call(self, number: str, call_id: str) -> None:
+        """Call a number; each call is one of its own."""
+        via = f"SIP/2.0/UDP 127.0.0.1:{self.caller.port}"
+        invite = bytes(request(uri=f"sip:{number}@edge", via=via, branch=f"z9hG4bK-{call_id}"))
+        self.caller.send(
+            invite.replace(b"Call-ID: call-1", f"Call-ID: {call_id}".encode()), self.port
+        )
+
+    async def answer(self) -> int:
+        """Hear the status of the next response but 100."""
+        while True:
+            heard = parse(await self.caller.next())
+            assert isinstance(heard, Response)
+            if heard.status != 100:
+                return heard.status
+
+    async def passes(self) -> list[bytes]:
+        """Hear the next INVITE upstream, refuse it, and give its ids."""
+        while True:
+            invite = parse(await self.upstream.next())
+            if not isinstance(invite, Response) and invite.method == b"INVITE":
+                self.upstream.send(bytes(response(invite, 486)), self.port)
+                assert await self.answer() == 486
+                return invite.values(b"x-rounded-call-id")
 
     def settings(self) -> Settings:
         file = self.folder / "s.toml"
@@ -80,7 +114,7 @@ class World:
               {{ address = "127.0.0.1", port = {self.port} }},
               {{ address = "127.0.0.1", port = {self.tcp_port}, transport = "tcp" }},
             ]
-            api = {{ base_url = "{self.api}", deadline = 2.0 }}
+            api = {{ {self.api_settings} }}
             upstream = {{ uri = "sip:{self.host}" }}
             trunks = [{{ name = "carrier", networks = ["127.0.0.0/8"] }}]
             numbers = [{{ number = "+33612345678", agent = "{AGENT}" }}]
@@ -249,3 +283,77 @@ async def test_calls_that_are_being_staged_end_with_the_program(world: World, ap
             await asyncio.sleep(0.001)
     assert [event for event in events if isinstance(event, StagingEnded)]
     assert (await world.caller.next()).startswith(b"SIP/2.0 503 Service Unavailable\r\n")
+
+
+async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
+    world: World, api: FakeApi
+) -> None:
+    kept, gone, moved = "+33612345670", "+33612345671", "+33612345672"
+    world.numbers_refresh = 0.05
+    api.phone_numbers.items = [
+        phone_number(kept, OTHER),
+        phone_number(gone, OTHER),
+        phone_number("+33612345678", OTHER),
+        phone_number(moved, None, redirect=True, redirect_phone_number="+33912345678"),
+    ]
+    async with running(world) as application:
+        world.call(gone, "one")
+        assert len(await world.passes()) == 1
+        assert (api.last_request["agent_id"], api.last_request["to_number"]) == (OTHER, gone)
+        world.call("+33612345678", "two")  # the settings have it as well, and win
+        assert len(await world.passes()) == 1
+        assert api.last_request["agent_id"] == AGENT
+        staged = api.stats.stage_requests
+        world.call(moved, "three")
+        assert await world.passes() == []
+        assert api.stats.stage_requests == staged
+        _, text = await fetched(world, "/metrics")
+        api.phone_numbers.items = [phone_number(kept, AGENT)]
+        await until(lambda: len(application._mapping.platform) == 1)
+        world.call(gone, "four")
+        assert await world.answer() == 404
+        world.call(kept, "five")
+        assert len(await world.passes()) == 1
+        assert api.last_request["agent_id"] == AGENT
+    assert 'sip_stager_numbers{source="platform"} 4.0' in text
+    assert 'sip_stager_platform_numbers{use="redirected"} 1.0' in text
+    assert 'sip_stager_numbers_refreshes_total{outcome="refreshed"}' in text
+    assert "sip_stager_numbers_refreshed_timestamp_seconds " in text
+    assert "612345" not in text
+
+
+async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_taken(
+    world: World, api: FakeApi
+) -> None:
+    world.numbers_refresh = 300.0
+    api.by["phone_numbers"] = Behaviour(status=403, message="not with this key")
+    application = Application(world.settings())
+    (concern,) = await application.start()
+    assert concern.startswith("the platform's numbers could not be had: not with this key")
+    assert application.ready()[0]
+    world.call("+33612345678", "one")
+    assert len(await world.passes()) == 1
+    world.call("+33612345679", "two")
+    assert await world.answer() == 404
+    _, text = await fetched(world, "/metrics")
+    await application.stop()
+    assert 'sip_stager_numbers_refreshes_total{outcome="refused"} 1.0' in text
+
+
+async def test_agents_of_the_platforms_numbers_tell_the_types_of_variables(
+    world: World, api: FakeApi
+) -> None:
+    world.numbers_refresh = 300.0
+    api.by[OTHER] = Behaviour(variables={"line": "number"})
+    api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
+    async with running(world) as application:
+        await until(lambda: application._agents.states["known"] == 2)
+        world.call("+33612345670", "one")
+        assert len(await world.passes()) == 1
+        assert "dynamic_variables_values" not in api.last_request  # the line is no number
+
+
+async def until(fact: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not fact():  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.005)

@@ -10,6 +10,7 @@ import pytest
 
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.phone_numbers import phone_number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -124,6 +125,32 @@ async def test_behaviours_are_chosen_by_number_and_by_agent(client: httpx.AsyncC
     assert by_number.headers["Retry-After"] == "3"
     assert by_agent.json()["message"] == "not yours"
     assert by_default.json()["error"]["status"] == 500
+
+
+async def test_numbers_come_in_pages(fake: FakeApi, client: httpx.AsyncClient) -> None:
+    fake.phone_numbers.items = [phone_number(f"+3361234567{digit}", AGENT) for digit in range(5)]
+    found, cursor = [], ""
+    for _ in range(3):
+        query = {"use_cursor": "true", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+        said = (await client.get("/v1/phone-numbers", params=query)).json()
+        found += [each["number"] for each in said["data"]]
+        cursor = said["next_cursor"]
+    assert found == [each["number"] for each in fake.phone_numbers.items]
+    assert cursor is None
+
+
+@pytest.mark.parametrize("query", ["", "?use_cursor=true&limit=1001", "?use_cursor=true&cursor=x"])
+async def test_a_page_that_can_not_be_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"/v1/phone-numbers{query}")).status_code == 422
+
+
+async def test_the_list_of_numbers_has_a_behaviour_of_its_own(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    fake.default = Behaviour(status=500)
+    assert (await client.get("/v1/phone-numbers?use_cursor=true")).json()["data"] == []
+    fake.by["phone_numbers"] = Behaviour(status=403)
+    assert (await client.get("/v1/phone-numbers?use_cursor=true")).status_code == 403
 
 
 async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -> None:

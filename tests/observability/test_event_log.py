@@ -131,8 +131,11 @@ def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> Non
 def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> None:
     (line,) = Written().take(NumbersNotRefreshed("refused", 403, "not for +33123456789"))
     assert line == {
-        **{"event": "numbers_not_refreshed", "level": "warning"},
-        **{"outcome": "refused", "http_status": 403, "text": "not for +331******89"},
+        "event": "numbers_not_refreshed",
+        "level": "warning",
+        "outcome": "refused",
+        "http_status": 403,
+        "text": "not for +331******89",
     }
 
 

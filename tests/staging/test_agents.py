@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.events import AgentStateChanged
+from sip_stager.staging import agents as agents_module
 from sip_stager.staging.agents import AT_ONCE, Agents
 from sip_stager.staging.outcome import Staged
 from sip_stager.staging.rounded import RoundedApi
@@ -116,6 +117,49 @@ async def test_an_api_that_is_down_is_asked_again(fake: FakeApi, watch: Watch) -
     await fake.serve(port=port)
     await watch.until(lambda: agents.states["known"])
     assert watch.events == []
+
+
+async def test_agents_that_are_found_later_are_watched_and_those_that_go_are_not(
+    fake: FakeApi, watch: Watch
+) -> None:
+    fake.default = Behaviour(variables={"vip": "boolean"})
+    agents = watch.start((ONE, None), every=300.0)
+    await watch.until(lambda: agents.states["known"] == 1)
+    agents.watch([OTHER, ONE])
+    await watch.until(lambda: agents.declared.keys() == {ONE, OTHER})
+    agents.watch([])
+    assert agents.states == {"known": 1, "missing": 0, "unknown": 0}
+    assert agents.declared.keys() == {ONE}
+
+
+async def test_agents_may_all_be_found_later(fake: FakeApi, watch: Watch) -> None:
+    agents = watch.start()
+    agents.watch([ONE])
+    await watch.until(lambda: agents.states["known"] == 1)
+    asked = fake.stats.requests
+    await watch.until(lambda: fake.stats.requests > asked)
+
+
+async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
+    fake: FakeApi, watch: Watch
+) -> None:
+    fake.by[OTHER] = Behaviour(latency=0.1)
+    agents = watch.start((ONE, None), every=300.0)
+    agents.watch([OTHER])
+    await watch.until(lambda: fake.stats.under_way)
+    agents.watch([])
+    await watch.until(lambda: fake.stats.responses[200] == 2)
+    assert agents.declared.keys() == {ONE}
+    assert agents.states == {"known": 1, "missing": 0, "unknown": 0}
+
+
+async def test_no_more_are_found_than_can_be_watched(
+    fake: FakeApi, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_module, "MOST_FOUND", 3)
+    agents = watch.start(every=300.0)
+    agents.watch(f"{number:08x}-462a-4e1b-89bc-10ab3ce1ed29" for number in range(40))
+    assert agents.states["unknown"] == 3
 
 
 async def test_few_are_asked_for_at_a_time(fake: FakeApi, watch: Watch) -> None:
