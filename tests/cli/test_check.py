@@ -14,6 +14,7 @@ from sip_stager import __version__
 from sip_stager.cli import app
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.phone_numbers import phone_number
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 if TYPE_CHECKING:
@@ -263,6 +264,55 @@ async def test_online_says_that_there_is_no_api(folder: Folder) -> None:
     )
     assert result.exit_code == 1
     assert [AGENT, "1"] in [words[:2] for words in lines(result)]
+
+
+def online(api: FakeApi, refresh: str = "") -> str:
+    return RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"\n{refresh}')
+
+
+async def test_online_shows_the_platforms_numbers_and_where_the_settings_differ(
+    folder: Folder,
+) -> None:
+    async with FakeApi(key=KEY) as api:
+        api.phone_numbers.items = [
+            phone_number("+33612345678", OTHER),
+            phone_number("+33612345679", OTHER),
+            phone_number("+33612345670", None, redirect=True),
+            phone_number("+33612345671", None),
+            phone_number("+33612345672", "nobody"),
+        ]
+        result = await check_online(folder, online(api, "numbers_refresh = 300.0"))
+        off = await check_online(folder, online(api))
+    assert result.exit_code == off.exit_code == 0, result.output
+    counts = "The platform's numbers: staged 2, redirected 1, without agent 1, unusable 1"
+    assert result.stdout.split(counts)[1].splitlines()[:3] == [
+        "",
+        "+336******72 has an inbound_agent_id that is no UUID",
+        f"+33612345678: the platform has {OTHER}; the settings win, with {AGENT}",
+    ]
+    assert f"{counts} ([api] numbers_refresh is 0: they map no calls)\n" in off.stdout
+
+
+async def test_online_names_only_some_of_very_many_that_differ(folder: Folder) -> None:
+    numbers = [f"+3361234{number:04}" for number in range(60)]
+    folder.write("n.csv", "number,agent\n" + "".join(f"{one},{AGENT}\n" for one in numbers))
+    async with FakeApi(key=KEY) as api:
+        api.phone_numbers.items = [phone_number(one, None, redirect=True) for one in numbers]
+        result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
+    assert result.stdout.count(": the platform redirects it; the settings win") == 50
+    assert "... and 10 more\n" in result.stdout
+
+
+@pytest.mark.parametrize(("refresh", "code"), [("", 0), ("numbers_refresh = 300.0", 1)])
+async def test_online_says_why_the_platforms_numbers_can_not_be_had(
+    folder: Folder, refresh: str, code: int
+) -> None:
+    refused = Behaviour(status=403, message="not with this key")
+    async with FakeApi(by={"phone_numbers": refused}, key=KEY) as api:
+        result = await check_online(folder, online(api, refresh))
+    assert "The platform's numbers could not be had: HTTP 403: not with this key" in result.stdout
+    assert result.exit_code == code
+    assert bool(result.stderr) is bool(code)
 
 
 def test_the_program_says_its_version() -> None:
