@@ -107,18 +107,18 @@ def _never_in_time(settings: Settings) -> Iterator[Finding]:
 
 
 def _never_reached(settings: Settings) -> Iterator[Finding]:
-    """Name bounds that another bound hides."""
+    """Name bounds that another bound hides; defaults give way in silence."""
     limits, upstream, times_out = settings.limits, settings.upstream, 64 * settings.sip.t1
     per_source = limits.connections_per_source
     if "connections_per_source" in limits.model_fields_set and per_source > limits.connections:
         wrong = f"is {per_source}, more than connections = {limits.connections}"
         right = f"write {limits.connections} or less, or raise connections"
         yield Finding(("limits", "connections_per_source"), wrong, right)
-    if limits.calls_staging > limits.transactions:
+    if "calls_staging" in limits.model_fields_set and limits.calls_staging > limits.transactions:
         wrong = f"is {limits.calls_staging}, more than transactions = {limits.transactions}"
         right = "write less, or raise transactions: each call takes four of them"
         yield Finding(("limits", "calls_staging"), wrong, right)
-    if upstream.backups and upstream.next_after >= times_out:
+    if "next_after" in upstream.model_fields_set and upstream.next_after >= times_out:
         wrong = f"is {upstream.next_after:g}, and SIP itself gives up after {times_out:g} s"
         right = f"write less than {times_out:g} (64 times t1 of [sip])"
         yield Finding(("upstream", "next_after"), wrong, right)

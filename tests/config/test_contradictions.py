@@ -165,8 +165,13 @@ def test_a_pause_that_fits_into_some_calls_is_right(folder: Folder) -> None:
     ("limits", "key", "wrong"),
     [
         ("connections_per_source = 1001", "connections_per_source", "is 1001, more than"),
-        ("transactions = 4999", "calls_staging", "is 5000, more than transactions = 4999"),
+        (
+            "transactions = 8\ncalls_staging = 9",
+            "calls_staging",
+            "is 9, more than transactions = 8",
+        ),
         ("connections = 50", "", ""),
+        ("transactions = 50", "", ""),
     ],
 )
 def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wrong: str) -> None:
@@ -180,6 +185,7 @@ def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wr
     [
         ('backups = ["sip:192.0.2.9"]\nnext_after = 32.0', "next_after", "gives up after 32 s"),
         ('backups = ["sip:192.0.2.9"]\nnext_after = 31.0', "", ""),
+        ('backups = ["sip:192.0.2.9"]\n[sip]\nt1 = 0.01', "", ""),
         ('backups = ["sip:sip.example.com:5060"]', "backups", "which is tried before already"),
         ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before already"),
     ],
