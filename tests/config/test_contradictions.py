@@ -185,7 +185,6 @@ def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wr
     [
         ('backups = ["sip:192.0.2.9"]\nnext_after = 32.0', "next_after", "gives up after 32 s"),
         ('backups = ["sip:192.0.2.9"]\nnext_after = 31.0', "", ""),
-        ('backups = ["sip:192.0.2.9"]\n[sip]\nt1 = 0.01', "", ""),
         ('backups = ["sip:sip.example.com:5060"]', "backups", "which is tried before already"),
         ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before already"),
     ],
@@ -194,6 +193,11 @@ def test_every_upstream_has_its_turn(folder: Folder, upstream: str, key: str, wr
     mistakes = folder.mistakes(written(upstream=upstream))
     assert [mistake.key for mistake in mistakes] == ([f"upstream.{key}"] if key else [])
     assert all(wrong in mistake.wrong for mistake in mistakes)
+
+
+def test_a_default_gives_way_to_the_timers_of_sip(folder: Folder) -> None:
+    text = written(upstream='backups = ["sip:192.0.2.9"]')
+    assert found(folder, f"{text}[sip]\nt1 = 0.01\n") == []
 
 
 def test_a_version_is_that_of_one_agent(folder: Folder) -> None:
