@@ -10,8 +10,8 @@ def demo(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="chapters (tour, policies, ringing, claims, stress, agents) or scenes of them; "
-            "the tour where there is none",
+            help="chapters (tour, policies, ringing, claims, stress, upstream, agents) "
+            "or scenes of them; the tour where there is none",
         ),
     ] = None,
     *,
@@ -32,7 +32,8 @@ def demo(
 
     **policies** shows what callers get whose agent can not be staged, **ringing** what they hear
     meanwhile, **claims** how no call is staged twice (a redial, a carrier's second attempt, 407),
-    **stress** an API that fails or has too much to do, **agents** who answers, and what he knows.
+    **stress** an API that fails or has too much to do, **upstream** the platform's other address,
+    **agents** who answers, and what he knows.
 
     **Examples:** `sip-stager demo ringing claims`, `sip-stager demo redial breaker`; or
     `sip-stager demo --keep`, and then call it with a softphone.

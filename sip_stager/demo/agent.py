@@ -41,7 +41,7 @@ class Agent(Endpoint):
 
     ``seen`` holds the ``X-Rounded-Call-Id`` of each INVITE that came, empty where there was none,
     by its SIP Call-ID; the oldest are forgotten.  INVITEs to a number of ``guarded`` are asked for
-    credentials.
+    credentials, those to one of ``refused`` get 503, and those to one of ``ignored`` nothing.
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class Agent(Endpoint):
         self.warms = warms
         self.seen: dict[str, list[str]] = {}
         self.guarded: set[str] = set()
+        self.refused: set[str] = set()
+        self.ignored: set[str] = set()
         self._nonce = self.identifiers.tag().decode()
         self._conversations: dict[bytes, _Conversation] = {}
 
@@ -108,10 +110,18 @@ class Agent(Endpoint):
 
     def _invited(self, invite: Request, transaction: InviteServerTransaction) -> None:
         self._remember(invite)
-        if self._asks_for_proof(invite):
+        number = (invite.uri.user or b"").decode("ascii", "replace")
+        if number in self.ignored:
+            return
+        if number in self.refused:
+            transaction.respond(self.answer(invite, 503))
+        elif number in self.guarded and not self._proven(invite):
             asked = (b"Proxy-Authenticate", challenge(self._nonce))
             transaction.respond(self.answer(invite, 407, extra=(asked,)))
-            return
+        else:
+            self._take(invite, transaction)
+
+    def _take(self, invite: Request, transaction: InviteServerTransaction) -> None:
         conversation = _Conversation(invite, transaction, self.identifiers.tag())
         self._conversations[invite.call_id] = conversation
         conversation.task = self.loop.create_task(self._converse(conversation))
@@ -123,10 +133,9 @@ class Agent(Endpoint):
         staged = (invite.value(STAGED_ID) or b"").decode("ascii", "backslashreplace")
         self.seen.setdefault(call_id, []).append(staged)
 
-    def _asks_for_proof(self, invite: Request) -> bool:
+    def _proven(self, invite: Request) -> bool:
         given = (invite.value(b"proxy-authorization") or b"").decode("ascii", "replace")
-        guarded = (invite.uri.user or b"").decode("ascii", "replace") in self.guarded
-        return guarded and not proven(given, self._nonce, "INVITE")
+        return proven(given, self._nonce, "INVITE")
 
     async def _converse(self, conversation: _Conversation) -> None:
         invite, transaction, tag = conversation.invite, conversation.transaction, conversation.tag

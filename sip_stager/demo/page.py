@@ -52,12 +52,13 @@ class Page:
         if self.console.width < WIDTH:
             self._say(f"(The ladders below look best in {WIDTH} columns or more.)", "dim")
 
-    def open(self, chapter: Chapter) -> None:
+    def open(self, chapter: Chapter, upstream: Mapping[str, Any]) -> None:
         """Announce a chapter, and what is set in it."""
         self.console.print()
         self.console.rule(Text(f"{chapter.name}: {chapter.title}", "bold magenta"))
         self.console.print(chapter.about, style="dim")
         self._show_settings("[api]", chapter.api)
+        self._show_settings("[upstream]", upstream)
 
     def begin(self, first: int, scene: Scene, settings: Mapping[str, Any]) -> None:
         """Announce the calls of a scene; ``settings`` are those of their number."""

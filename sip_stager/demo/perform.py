@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.demo.result import Call, Result
-from sip_stager.demo.scenario import COLD, QUEUE, QUEUE_URI, STAGED
+from sip_stager.demo.scenario import COLD, QUEUE, QUEUE_URI, STAGED, STANDBY
 from sip_stager.events import BreakerMoved, CallRefused, CallTreated
 
 if TYPE_CHECKING:
@@ -90,20 +90,22 @@ async def _call(act: Act, scene: Scene, site: Site) -> Heard:
 
 
 def _seen(heard: Heard, site: Site, witness: Witness, staged: dict[str, StagedCall]) -> Call:
-    ids = tuple(site.agent.seen.get(heard.call_id, ()))
+    ids = site.agent.seen.get(heard.call_id, [])
+    at_standby = site.standby.seen.get(heard.call_id, [])
     return Call(
         replace(heard, contact=heard.contact.replace(site.queue.uri, QUEUE_URI)),
         (
-            *(_reached(one, staged) for one in ids),
+            *(_reached(one, staged, STAGED) for one in ids),
+            *(_reached(one, staged, STANDBY) for one in at_standby),
             *(QUEUE for _ in site.queue.seen.get(heard.call_id, ())),
         ),
-        ids,
+        (*ids, *at_standby),
         witness.causes.get(heard.call_id, ""),
         witness.treated.get(heard.call_id, ()),
     )
 
 
-def _reached(call_id: str, staged: dict[str, StagedCall]) -> str:
+def _reached(call_id: str, staged: dict[str, StagedCall], by_id: str) -> str:
     if not call_id:
         return COLD
-    return STAGED if call_id in staged else f"an agent by the id {call_id!r} of nobody"
+    return by_id if call_id in staged else f"an agent by the id {call_id!r} of nobody"

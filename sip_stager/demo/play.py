@@ -79,7 +79,7 @@ class _Play:
         if not self._results:
             page.introduce(site)
         if chapter.about:
-            page.open(chapter)
+            page.open(chapter, site.upstream_of(chapter))
         for scene in chapter.scenes:
             page.begin(self._calls + 1, scene, site.settings_of(scene))
             self._ladder.heading()

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from sip_stager.demo.caller import Heard
     from sip_stager.demo.scenario import Act, Scene
 
+_STEP = 0.002  # seconds; timers have steps of a millisecond
+
 Fact = tuple[str, Any, Any]
 """What a fact is about, how it was seen, and how it should be."""
 
@@ -81,7 +83,7 @@ def _facts(act: Act, call: Call) -> Iterator[Fact]:
     yield "the caller got", heard.final, act.final
     yield "the caller heard", statuses, act.hears
     yield "there were early dialogs:", len(dialogs), len(statuses)
-    if heard.rings_after is not None and heard.rings_after < act.silent_for:
+    if heard.rings_after is not None and heard.rings_after < act.silent_for - _STEP:
         yield "it rang after", f"{heard.rings_after:.2f} s", f"{act.silent_for:g} s or more"
     if act.contact is not None:
         yield "the response's Contact was", heard.contact, act.contact

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sip_stager.demo.caller import NUMBER
 from sip_stager.demo.endpoint import HOST
@@ -23,7 +23,11 @@ QUEUE_URI, NOW, LATER = "<queue>", "<now>", "<later>"
 ZONE = "Europe/Paris"
 
 STAGED, COLD, QUEUE = "the staged agent", "a cold agent", "the queue"
+STANDBY = "the staged agent by way of the other address"
 """Whom an INVITE may reach: an agent by the id that the API gave, or without any, or people."""
+
+First = Literal["", "guarded", "refused", "ignored"]
+"""What the platform's first address does with a call, unless it takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,7 @@ class Scene:
     ``about`` says before what is to be seen, ``shown`` afterwards what was; it may name what was
     measured.  ``settings`` are more of the number's in [[numbers]]; ``behaviour`` is how the API
     takes its calls, and ``agents`` how it takes those for an agent.  It ``recovers`` as soon as it
-    is asked again.  ``guarded``: the platform asks for credentials.
+    is asked again.  ``first`` is for the platform's own first address.
 
     The API must be ``asked`` for these agents, one after another; what it was ``told`` of the last
     call holds this.  So many of its requests are ``closed`` unanswered, and so many staged calls
@@ -89,7 +93,7 @@ class Scene:
     behaviour: Behaviour | None = None
     agents: Mapping[str, Behaviour] = field(default_factory=dict)
     recovers: bool = False
-    guarded: bool = False
+    first: First = ""
 
     acts: tuple[Act, ...] = (Act(),)
     asked: tuple[str, ...] = (AGENT,)
@@ -107,15 +111,17 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """Scenes that share a running proxy; ``api`` are its settings in [api].
+    """Scenes that share a running proxy; ``api`` and ``upstream`` are its settings of that name.
 
-    Agents ring for ``rings`` seconds and talk for ``talks``.
+    Where there are such of the latter, the platform has two addresses.  Agents ring for ``rings``
+    seconds and talk for ``talks``.
     """
 
     name: str
     title: str
     about: str = ""
     api: Mapping[str, Any] = field(default_factory=dict)
+    upstream: Mapping[str, Any] = field(default_factory=dict)
     scenes: tuple[Scene, ...]
     rings: float = 0.1
     talks: float = 0.1

@@ -52,6 +52,7 @@ class Site:
         self.ports = Ports(_free_port(), _free_port())
         self.api = FakeApi()
         self.agent = Agent("agent", chapter.rings, chapter.talks)
+        self.standby = Agent("agent", chapter.rings, chapter.talks)
         self.queue = Agent("queue", chapter.rings, chapter.talks, warms=0.0)
         self.callers = {host: Caller(self.ports.sip, host) for host in (HOST, SECOND_ADDRESS)}
         self._chapter = chapter
@@ -62,7 +63,7 @@ class Site:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.api)
-            for endpoint in (self.agent, self.queue, *self.callers.values()):
+            for endpoint in (self.agent, self.standby, self.queue, *self.callers.values()):
                 await stack.enter_async_context(endpoint)
             for scene in self._chapter.scenes:
                 self.set_stage(scene)
@@ -80,8 +81,8 @@ class Site:
         if scene.behaviour is not None:
             self.api.by[scene.called] = scene.behaviour
         self.api.by.update(scene.agents)
-        if scene.guarded:
-            self.agent.guarded.add(scene.called)
+        if scene.first:
+            getattr(self.agent, scene.first).add(scene.called)
 
     async def restart_api(self) -> None:
         """Serve again, where it was."""
@@ -101,6 +102,11 @@ class Site:
         settings: dict[str, Any] = json.loads(text)
         return settings
 
+    def upstream_of(self, chapter: Chapter) -> dict[str, Any]:
+        """Give what [upstream] has for a chapter beside the platform's first address."""
+        backups = {"backups": [_address(self.standby)]} if chapter.upstream else {}
+        return {**backups, **chapter.upstream}
+
     def _recover(self, event: Event) -> None:
         """Let the API be well again for who asks it again."""
         if isinstance(event, StagingRetried) and event.call.to_number in self._recovering:
@@ -115,7 +121,9 @@ class Site:
                 Listener(transport="tcp", address=HOST, port=sip),
             ),
             api=Api(base_url=self.api.url, key=SecretStr(self.api.key), **dict(self._chapter.api)),
-            upstream=Upstream(uri=f"sip:{HOST}:{self.agent.port};transport=udp"),
+            upstream=Upstream.model_validate(
+                {"uri": _address(self.agent), **self.upstream_of(self._chapter)}
+            ),
             trunks=(Trunk(name="demo", networks=(_THIS_MACHINE,), country="FR"),),
             numbers=tuple(map(self._number, self._chapter.scenes)),
             http=Http(address=HOST, port=self.ports.http),
@@ -125,6 +133,10 @@ class Site:
         settings = self.settings_of(scene)
         answered = {} if "agents" in settings else {"agent": AGENT}
         return Number.model_validate({"number": scene.number, **answered, **settings})
+
+
+def _address(agent: Agent) -> str:
+    return f"sip:{HOST}:{agent.port};transport=udp"
 
 
 def _two_hours(hour: int) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -45,7 +46,7 @@ def ended() -> dict[str, subprocess.CompletedProcess[str]]:
             )
             for chapter in CHAPTERS
         }
-        printed = {name: program.communicate(timeout=60) for name, program in programs.items()}
+        printed = {name: program.communicate(timeout=120) for name, program in programs.items()}
     return {
         name: subprocess.CompletedProcess(COMMAND, programs[name].returncode, *printed[name])
         for name in programs
@@ -68,6 +69,12 @@ async def played(chapter: Chapter) -> Result:
     witness = Witness()
     async with Site(chapter, [witness]) as site:
         return await perform(chapter.scenes[0], site, witness)
+
+
+async def beside(chapters: dict[str, Chapter]) -> dict[str, list[str]]:
+    """What differs in the only scene of each chapter; they are played side by side."""
+    results = await asyncio.gather(*map(played, chapters.values()))
+    return {name: one.differences for name, one in zip(chapters, results, strict=True)}
 
 
 def _ladder(printed: str, call: int) -> list[str]:
@@ -249,34 +256,32 @@ def test_nothing_differs_in_a_call_that_went_as_expected() -> None:
     assert FINE.differences == []
 
 
-@pytest.mark.parametrize(
-    "name", ["good", "forward", "ring", "reliable", "redial", "hours", "prefix"]
-)
-async def test_a_scene_whose_api_fails_is_found_out(name: str) -> None:
-    chapter, scene = named(name)
-    scene = replace(scene, behaviour=Behaviour(status=404), agents={})
-    result = await played(replace(chapter, scenes=(scene,)))
-    assert any("instead of 200 OK" in difference for difference in result.differences)
+async def test_scenes_whose_api_fails_are_found_out() -> None:
+    failing = {}
+    for name in ("good", "forward", "ring", "reliable", "redial", "backup", "hours", "prefix"):
+        chapter, scene = named(name)
+        scene = replace(scene, behaviour=Behaviour(status=404), agents={})
+        failing[name] = replace(chapter, scenes=(scene,))
+    for name, differences in (await beside(failing)).items():
+        assert any("instead of 200 OK" in difference for difference in differences), name
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["forward", "refuse", "busy", "redirect", "moved", "instead", "progress", "after"],
-)
-async def test_a_number_without_its_policy_is_found_out(name: str) -> None:
-    chapter, scene = named(name)
-    settings = {key: value for key, value in scene.settings.items() if key != "policy"}
-    quick = {"deadline": 0.5} if name in {"redirect", "after"} else {}
-    result = await played(
-        replace(chapter, scenes=(replace(scene, settings=settings),), api={**chapter.api, **quick})
-    )
-    assert result.differences
+async def test_numbers_without_their_policy_are_found_out() -> None:
+    without = {}
+    for name in ("forward", "refuse", "busy", "redirect", "moved", "instead", "progress", "after"):
+        chapter, scene = named(name)
+        settings = {key: value for key, value in scene.settings.items() if key != "policy"}
+        scenes = (replace(scene, settings=settings),)
+        without[name] = replace(chapter, scenes=scenes, api={**chapter.api, "deadline": 0.7})
+    for name, differences in (await beside(without)).items():
+        assert differences, name
 
 
-@pytest.mark.parametrize("name", ["redial", "second", "wasted", "breaker", "queued"])
-async def test_an_api_without_its_settings_is_found_out(name: str) -> None:
-    chapter, _ = named(name)
-    assert (await played(replace(chapter, api={}))).differences
+async def test_an_api_without_its_settings_is_found_out() -> None:
+    names = ("redial", "second", "wasted", "breaker", "queued")
+    without = {name: replace(named(name)[0], api={}) for name in names}
+    for name, differences in (await beside(without)).items():
+        assert differences, name
 
 
 async def test_ringing_where_there_should_be_none_is_found_out() -> None:
@@ -284,6 +289,12 @@ async def test_ringing_where_there_should_be_none_is_found_out() -> None:
     scene = replace(scene, settings={"policy": {"ring_after": 0.2}})
     result = await played(replace(chapter, scenes=(scene,)))
     assert "the caller heard 180, 180 instead of 180" in result.differences
+
+
+async def test_a_platform_without_its_other_address_is_found_out() -> None:
+    chapter, _ = named("backup")
+    result = await played(replace(chapter, upstream={}))
+    assert "the caller got 500 Server Internal Error instead of 200 OK" in result.differences
 
 
 async def test_agents_and_variables_that_are_not_as_said_are_found_out() -> None:

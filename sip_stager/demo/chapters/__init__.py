@@ -11,6 +11,7 @@ from sip_stager.demo.chapters.policies import POLICIES
 from sip_stager.demo.chapters.ringing import RINGING
 from sip_stager.demo.chapters.stress import STRESS
 from sip_stager.demo.chapters.tour import TOUR
+from sip_stager.demo.chapters.upstream import UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHAPTERS", "NAMES", "TOUR", "chosen"]
 
-CHAPTERS = (TOUR, POLICIES, RINGING, CLAIMS, STRESS, AGENTS)
+CHAPTERS = (TOUR, POLICIES, RINGING, CLAIMS, STRESS, UPSTREAM, AGENTS)
 NAMES = {
     name
     for chapter in CHAPTERS

@@ -20,7 +20,7 @@ CLAIMS = Chapter(
             shown="Two INVITEs, one staging: the API was asked once.",
             number="+33612345721",
             behaviour=Behaviour(delay=0.1),
-            guarded=True,
+            first="guarded",
             acts=(Act(reaches=(STAGED, STAGED)),),
         ),
         Scene(
