@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import socket
 
 
 class Scripted:
     """Answers the n-th request of every connection with the n-th of ``answers``.
 
-    After the last it closes where ``closes``, or else waits until the client does.
+    After the last it closes where ``closes``, or else waits until the client does.  ``taken`` is
+    a socket that listens already.
     """
 
-    def __init__(self, *answers: bytes, closes: bool = False) -> None:
+    def __init__(
+        self, *answers: bytes, closes: bool = False, taken: socket.socket | None = None
+    ) -> None:
         self.answers = answers
         self.closes = closes
+        self._taken = taken
         self.requests: list[bytes] = []
         self.connections = 0
         self.ended = 0
@@ -24,7 +31,10 @@ class Scripted:
         self.heard = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        if self._taken:
+            self._server = await asyncio.start_server(self._serve, sock=self._taken)
+        else:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/a?b=c"
         return self

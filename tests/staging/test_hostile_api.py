@@ -1,0 +1,326 @@
+"""What a server can do to a call, in either mode: a staged call, or a refusal in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import itertools
+import json
+import socket
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo.behaviour import Behaviour
+from sip_stager.events import StagingEnded
+from sip_stager.ports import Decision, Forward, Refusal
+from sip_stager.staging import client as staging_client
+from sip_stager.staging.retry import Retries
+from sip_stager.staging.rounded import RoundedApi
+from sip_stager.staging.stager import Staging
+from tests.staging.scripted import Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.demo.api import FakeApi
+    from sip_stager.events import Event
+    from sip_stager.ports import Call
+    from sip_stager.staging.attempts import Mode
+
+KEY = "key-that-nobody-may-see"
+MEBIBYTE = 1 << 20
+BODY_MOST = 2 * MEBIBYTE
+both_modes = pytest.mark.parametrize("mode", ["sync", "async"])
+
+
+def answer(body: bytes, status: str = "201 Created", *lines: str) -> bytes:
+    head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines))
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def given(call_id: object) -> bytes:
+    return json.dumps({"data": {"call_id": call_id}}).encode()
+
+
+READY = answer(b'{"data": {"status": "staged"}}', "200 OK")
+
+
+class Told:
+    """What became of calls that were staged with a server."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.decisions: list[Decision] = []
+
+    @property
+    def ended(self) -> StagingEnded:
+        (ended,) = [event for event in self.events if isinstance(event, StagingEnded)]
+        return ended
+
+
+async def told(url: str, call: Call, mode: Mode, body_most: int = 4096) -> Told:
+    """Stage one call, with an API at ``url``."""
+    told = Told()
+    async with RoundedApi(url, SecretStr(KEY), connections=1, body_most=body_most) as api:
+        staging = Staging(
+            api,
+            told.events.append,
+            mode=mode,
+            poll_first=0.01,
+            poll_most=0.01,
+            retries=Retries(2, 0.02),
+        )
+        await staging.start(call, told.decisions.append)
+    assert len(told.decisions) == 1
+    return told
+
+
+def base(server: Scripted) -> str:
+    return server.url.removesuffix("/a?b=c")
+
+
+BOMB = gzip.compress(b'{"data": {"call_id": "abc", "more": "%b"}}' % (b" " * 50 * MEBIBYTE))
+
+
+@both_modes
+@pytest.mark.parametrize(
+    "body",
+    [
+        *map(given, [42, 0, True, None, "", [], ["abc"], {"id": "abc"}]),
+        *map(given, ["a\r\nX-Evil: 1", "a\nb", "a\0b", "a\x1b[2J", "a b", "é", "\ud800", "a,b"]),
+        given("x" * MEBIBYTE),
+        b'{"data": {"call_id": "abc", "call_id": "a\\r\\nb"}}',
+        b'{"data": {"call_id": NaN}}',
+        b'{"data": NaN}',
+        b'{"data": -Infinity, "call_id": "abc"}',
+        b'{"data": {"call_id": %b}}' % (b"9" * 10_000),
+        b'{"data": ' * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"data": {"call_id": "abc"}',
+        b'{"data": {"call_id": "abc"}}}',
+        b'{"data": {"call_id": "\xff\xfe"}}',
+        b"[]",
+        b"null",
+        b'"abc"',
+        b"<html>Bad gateway</html>",
+        b"",
+        gzip.compress(given("abc")),
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+async def test_a_body_of_no_use_is_nonsense_and_nothing_of_it_goes_on(
+    call: Call, mode: Mode, body: bytes
+) -> None:
+    async with Scripted(answer(body), READY) as server:
+        heard = await told(base(server), call, mode, BODY_MOST)
+    assert heard.ended.outcome == "nonsense"
+    assert len(server.requests) == 1
+    (decision,) = heard.decisions
+    assert isinstance(decision, Refusal)
+    assert decision.cause == "nonsense"
+    assert len(decision.text) < 100
+    assert decision.text.isprintable()
+
+
+@both_modes
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(given("abc"), "200 OK"),
+        answer(given("abc"), "202 Accepted"),
+        answer(
+            given("abc"), "201 Created", "Content-Encoding: identity", "Content-Type: text/html"
+        ),
+        answer(b'{"data": {"call_id": "abc"}, "error": {"message": "no", "status": 500}}'),
+        answer(b'{"status": 500, "error": 7, "message": [], "data": {"call_id": "abc"}}'),
+        answer(b'{"data": {"call_id": "a\\r\\nb", "call_id": "abc"}, "x": NaN}'),
+        answer(b'\xef\xbb\xbf{"data": {"call_id": "abc"}}'),
+        answer(b'{"data": {"call_id": "abc", "more": "%b"}}' % (b"x" * MEBIBYTE)),
+    ],
+    ids=lambda said: repr(said[:120]),
+)
+async def test_what_is_odd_beside_a_usable_id_costs_no_call(
+    call: Call, mode: Mode, said: bytes
+) -> None:
+    async with Scripted(said, READY) as server:
+        heard = await told(base(server), call, mode, BODY_MOST)
+    (decision,) = heard.decisions
+    assert isinstance(decision, Forward)
+    assert decision.call_id == "abc"
+
+
+@both_modes
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, identity"])
+async def test_what_is_compressed_is_not_read(call: Call, mode: Mode, coding: str) -> None:
+    said = answer(BOMB, "201 Created", f"Content-Encoding: {coding}")
+    async with Scripted(said) as server:
+        heard = await told(base(server), call, mode, BODY_MOST)
+    assert b"Accept-Encoding: identity\r\n" in server.requests[0]
+    assert (heard.ended.outcome, heard.ended.http_status) == ("nonsense", 201)
+    assert "compressed" in heard.ended.text
+
+
+@both_modes
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
+async def test_a_redirect_takes_the_key_nowhere(call: Call, mode: Mode, status: int) -> None:
+    async with Scripted() as elsewhere:
+        said = answer(b"", f"{status} Elsewhere", f"Location: {elsewhere.url}")
+        async with Scripted(said, READY) as server:
+            heard = await told(base(server), call, mode)
+    assert (heard.ended.outcome, heard.ended.http_status) == ("refused", status)
+    assert (len(server.requests), elsewhere.connections) == (1, 0)
+
+
+@both_modes
+async def test_every_status_is_an_outcome(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    statuses = range(200, 600)
+    heard = Told()
+    staging = Staging(client, heard.events.append, mode=mode, retries=Retries(0))
+    for status in statuses:
+        fake.by[f"+33612345{status}"] = Behaviour(status=status)
+    numbers = (replace(call, to_number=f"+33612345{status}") for status in statuses)
+    await asyncio.gather(*(staging.start(one, heard.decisions.append) for one in numbers))
+    outcomes = {
+        event.http_status: event.outcome
+        for event in heard.events
+        if isinstance(event, StagingEnded)
+    }
+    assert (len(heard.decisions), set(outcomes)) == (len(statuses), set(statuses))
+    assert outcomes[201] == "staged"
+    assert outcomes[408] == "over_time"
+    rest = {status: word for status, word in outcomes.items() if status not in {201, 408}}
+    assert all(word == ("nonsense" if code < 300 else "refused") for code, word in rest.items())
+
+
+@both_modes
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 451, 500, 503, 599])
+async def test_a_status_alone_is_enough(call: Call, mode: Mode, status: int) -> None:
+    no = answer(b"\xff\0<html>", f"{status} N\x01o")
+    async with Scripted(no, no, no) as server:
+        heard = await told(base(server), call, mode)
+    assert (heard.ended.outcome, heard.ended.http_status) == ("refused", status)
+    assert heard.ended.text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data": {"status": 42}}',
+        b'{"data": {"status": null}}',
+        b'{"data": {"status": ["staged"]}}',
+        b'{"data": {}}',
+        b'{"data": {"status": "sta',
+        b"NaN",
+        b"",
+        b'{"data": ' * 10_000,
+        b'{"data": {"status": "%b"}}' % (b"\\r\\n" * 1000),
+        b'{"data": {"status": "staged", "transcript": "%b"}}' % (b"x" * 10 * 4096),
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+async def test_a_poll_that_hears_nonsense_is_made_again(call: Call, body: bytes) -> None:
+    said = answer(given("abc")), answer(body, "200 OK"), READY
+    async with Scripted(*said) as server:
+        server.answers = (*said[:2],)
+        heard = await told(base(server), replace(call, deadline=0.3), "async")
+        assert heard.ended.outcome == "over_time"
+    assert len(server.requests) >= 2
+
+
+async def test_a_poll_that_hears_nonsense_for_a_moment_costs_no_call(call: Call) -> None:
+    said = answer(given("abc")), answer(b"{", "200 OK"), answer(b"", "500 Oh"), READY
+    async with Scripted(*said) as server:
+        (decision,) = (await told(base(server), call, "async")).decisions
+    assert isinstance(decision, Forward)
+    assert len(server.requests) == 4
+
+
+@contextlib.contextmanager
+def _hole() -> Iterator[tuple[str, socket.socket]]:
+    """Fill a listener's backlog, so that the kernel drops each further SYN."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            one = sockets.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield f"127.0.0.1:{listener.getsockname()[1]}", listener
+
+
+@both_modes
+@pytest.mark.parametrize(("scheme", "phase"), [("http", "connect"), ("https", "tls")])
+async def test_a_connection_that_hangs_ends_with_the_calls_deadline(
+    call: Call, mode: Mode, scheme: str, phase: str
+) -> None:
+    async with Scripted(b"") as silent:
+        with _hole() as (address, _):
+            host = address if scheme == "http" else f"127.0.0.1:{silent.port}"
+            heard = await told(f"{scheme}://{host}", replace(call, deadline=0.3), mode)
+    assert heard.ended.outcome == "over_time"
+    assert heard.ended.phases[phase] >= 0.25
+
+
+@both_modes
+async def test_a_connection_that_is_slow_costs_its_time_and_no_call(call: Call, mode: Mode) -> None:
+    with _hole() as (address, listener):
+        staging = asyncio.create_task(told(f"http://{address}", call, mode))
+        await asyncio.sleep(0)  # it makes its TLS context first
+        await asyncio.sleep(0.2)
+        async with Scripted(answer(given("abc")), READY, taken=listener):
+            heard = await staging
+    assert isinstance(heard.decisions[0], Forward)
+    assert heard.ended.phases["connect"] >= 0.5  # the kernel's next SYN came after a second
+
+
+@both_modes
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_server_whose_clock_is_off_is_waited_for_as_long_as_it_means(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode, hours: int
+) -> None:
+    theirs = time.time() + hours * 3600
+    form = "%a, %d %b %Y %H:%M:%S GMT"
+    dates = [time.strftime(form, time.gmtime(moment)) for moment in (theirs, theirs + 1)]
+    fake.default = Behaviour(
+        status=503, headers=dict(zip(["Date", "Retry-After"], dates, strict=True))
+    )
+    heard = Told()
+    staging = Staging(client, heard.events.append, mode=mode)
+    task = staging.start(call, heard.decisions.append)
+    while not fake.stats.stage_requests:  # noqa: ASYNC110  # a counter can wake nobody
+        await asyncio.sleep(0.01)
+    fake.default = Behaviour()
+    await task
+    assert isinstance(heard.decisions[0], Forward)
+    assert 1.0 <= heard.ended.phases["retry_wait"] < 3.0
+
+
+@both_modes
+async def test_our_own_clock_may_jump_and_no_deadline_moves(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = time.time
+    days = itertools.cycle([-86400.0, 0.0, 86400.0])
+
+    def jumping() -> float:
+        return really() + next(days)
+
+    monkeypatch.setattr(time, "time", jumping)
+    monkeypatch.setattr(staging_client, "time", jumping)
+    fake.default = Behaviour(delay=0.3, headers={"X-RateLimit-Remaining": "9"})
+    heard = Told()
+    staging = Staging(client, heard.events.append, mode=mode, poll_first=0.05, poll_most=0.05)
+    await staging.start(call, heard.decisions.append)
+    await staging.start(replace(call, deadline=0.2), heard.decisions.append)
+    first, second = (event for event in heard.events if isinstance(event, StagingEnded))
+    assert (first.outcome, second.outcome) == ("staged", "over_time")
+    assert 0.3 <= first.elapsed < 2.0
+    assert 0.2 <= second.elapsed < 2.0
