@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from sip_stager.staging.claims import MOST_KEPT
 from tests.bench import capture
 from tests.bench.interpreter import describe
 from tests.bench.kamailio import server
 from tests.bench.load import Load
-from tests.bench.point import Measured, measure, measure_direct, measure_kamailio
+from tests.bench.point import (
+    Measured,
+    measure,
+    measure_claims,
+    measure_direct,
+    measure_kamailio,
+)
 from tests.bench.process import PRIORITY
 from tests.bench.report import Report
 from tests.bench.targets import verdicts
@@ -44,6 +51,7 @@ def main(
     python: Annotated[str, typer.Option(help="The interpreter for the program")] = sys.executable,
     json: Annotated[Path | None, typer.Option(help="Default: a new one in bench-results/")] = None,
     kamailio: Annotated[bool, typer.Option(help="Also let Kamailio do the same job")] = False,
+    claims: Annotated[bool, typer.Option(help="Also callers whose call was staged before")] = False,
     clients: Annotated[bool, typer.Option(help="Also compare HTTP clients")] = False,
 ) -> None:
     """Measure; exit with 1 when a target was missed."""
@@ -54,7 +62,7 @@ def main(
     if slow:
         points.append(_SLOW)
         loads.setdefault(_SLOW[0], Load(_SLOW[0], seconds))
-    measured = list(_measured(points, loads, python, yardstick))
+    measured = list(_measured(points, loads, python, yardstick, claims=claims))
     report = Report(describe(python), _machine(), measured)
     _console.print(report.table())
     path = json or Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
@@ -86,7 +94,12 @@ def _figures(listed: str) -> list[float]:
 
 
 def _measured(
-    points: list[tuple[int, float]], loads: dict[int, Load], python: str, kamailio: str | None
+    points: list[tuple[int, float]],
+    loads: dict[int, Load],
+    python: str,
+    kamailio: str | None,
+    *,
+    claims: bool,
 ) -> Iterator[Measured]:
     direct: dict[int, float] = {}
     for rate, delay in points:
@@ -101,6 +114,11 @@ def _measured(
             _console.print(f"  {other}")
             point = replace(point, kamailio=other)
         yield point
+        if claims and delay:
+            kept = Load(rate, min(load.seconds, MOST_KEPT / rate))
+            again = measure_claims(kept, delay, direct[rate], python)
+            _console.print(f"  {again}")
+            yield again
 
 
 def _machine() -> dict[str, str]:

@@ -8,7 +8,6 @@ program's event loop, its memory halfway and at the end, and how far the circuit
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -25,16 +24,20 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from sip_stager.demo.caller import Caller, Heard
+from tests.bench.placing import place
 from tests.bench.process import cpu_seconds, peak_memory
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
-from tests.interop.program import NUMBER, Edge, Program
+from tests.interop.program import NUMBER, Edge
+from tests.soak.program import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from sip_stager.demo.caller import Caller, Heard
 
 LAG_MOST = 0.05  # seconds
+_ENDED = re.compile(r'sip_stager_stagings_ended_total{.*outcome="(\w+)".*}')
 _NEVER = 1_000_000_000  # calls; a breaker that asks for so many stays closed
 _AGES = 10.0  # seconds until the slow API answers
 
@@ -46,7 +49,7 @@ class Figures:
     api: str
     breaker: bool
     calls: int
-    statuses: dict[int, int]
+    statuses: dict[str, int]
     wait_p50: float
     wait_p99: float
     worst_lag: float
@@ -89,44 +92,36 @@ def _slow(directory: Path) -> Iterator[str]:
 APIS = {"refused": _refused, "black hole": _black_hole, "10 s": _slow}
 
 
-async def _place(port: int, rate: int, seconds: float, halfway: Callable[[], None]) -> list[Heard]:
-    """Place calls at a rate and see each to its end."""
-    loop = asyncio.get_running_loop()
-    began, calls = loop.time(), round(rate * seconds)
-    loop.call_later(seconds / 2, halfway)
-    async with Caller(port) as caller:
-        placed = []
-        for number in range(calls):
-            await asyncio.sleep(max(0.0, began + number / rate - loop.time()))
-            placed.append(loop.create_task(caller.call(NUMBER)))
-        return await asyncio.gather(*placed)
-
-
-def _measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
+def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(APIS[api](directory))
         rules: dict[str, object] = {} if breaker else {"breaker_least": _NEVER}
         edge = Edge(url, free_port(), log_level="error", api=rules)
-        program = Program(edge, directory)
+        program = Watched(edge, directory)
         stack.callback(program.stop)
         program.wait_ready()
         memory, cpu = [peak_memory(program.pid)], cpu_seconds(program.pid)
-        heard = uvloop.run(
-            _place(program.port, rate, seconds, lambda: memory.append(peak_memory(program.pid)))
-        )
+        calls = round(rate * seconds)
+
+        async def call(caller: Caller, ordinal: int) -> Heard:
+            if ordinal == calls // 2:
+                memory.append(peak_memory(program.pid))
+            return await caller.call(NUMBER)
+
+        heard = uvloop.run(place(program.port, rate, calls, call))
         memory.append(peak_memory(program.pid))
         cpu = cpu_seconds(program.pid) - cpu
-        metrics = program.metrics()
-    waits = statistics.quantiles([call.over_after for call in heard], n=100)
+        metrics = program.figures()
+    waits = statistics.quantiles([one.over_after for one in heard], n=100)
     return Figures(
         api=api,
         breaker=breaker,
         calls=len(heard),
-        statuses=dict(Counter(call.status for call in heard)),
+        statuses=dict(Counter(one.final[:3] for one in heard)),
         wait_p50=waits[49],
         wait_p99=waits[98],
-        worst_lag=_value(metrics, "event_loop_lag_worst_seconds"),
+        worst_lag=metrics["sip_stager_event_loop_lag_worst_seconds"],
         memory_before=memory[0],
         memory_halfway=memory[1],
         memory_after=memory[2],
@@ -135,16 +130,12 @@ def _measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
     )
 
 
-def _value(metrics: str, name: str) -> float:
-    found = re.search(rf"^sip_stager_{name} (\S+)$", metrics, re.MULTILINE)
-    return float(found[1]) if found else float("nan")
-
-
-def _outcomes(metrics: str) -> dict[str, int]:
-    found = re.findall(
-        r'^sip_stager_stagings_ended_total{.*outcome="(\w+)".*} (\S+)$', metrics, re.MULTILINE
-    )
-    return {outcome: int(float(count)) for outcome, count in found if float(count)}
+def _outcomes(metrics: dict[str, float]) -> dict[str, int]:
+    return {
+        found[1]: int(count)
+        for series, count in metrics.items()
+        if count and (found := _ENDED.fullmatch(series))
+    }
 
 
 def _table(all_figures: list[Figures], rate: int) -> Table:
@@ -168,7 +159,7 @@ def _table(all_figures: list[Figures], rate: int) -> Table:
     return table
 
 
-def _counts(counts: dict[int, int] | dict[str, int]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
@@ -180,13 +171,11 @@ def main(
 ) -> None:
     """Measure; exit with 1 where the loop lagged more than 50 ms or a call got no answer."""
     breakers = (True, False) if without else (True,)
-    figures = [
-        _measure(api, rate, seconds, breaker=breaker) for api in APIS for breaker in breakers
-    ]
+    figures = [measure(api, rate, seconds, breaker=breaker) for api in APIS for breaker in breakers]
     Console(width=160).print(_table(figures, rate))
     if file:
         file.write_text(json.dumps([asdict(one) for one in figures], indent=2) + "\n")
-    if any(one.worst_lag > LAG_MOST or 0 in one.statuses for one in figures):
+    if any(one.worst_lag > LAG_MOST or "no " in one.statuses for one in figures):
         raise typer.Exit(1)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import uvloop
 
 from tests.bench.kamailio.server import Kamailio, api_workers, version
 from tests.bench.latency import (
@@ -17,14 +20,19 @@ from tests.bench.latency import (
     percentiles,
     ringing_through,
 )
-from tests.bench.load import Load, Pair
+from tests.bench.load import CALLER, Load, play
+from tests.bench.placing import place
 from tests.bench.process import cpu_seconds, peak_memory, put_ahead
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
-from tests.interop.program import Edge, Program
+from tests.interop.program import NUMBER, Edge, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sip_stager.demo.caller import Caller, Heard
+
+_HANGS_UP = 0.02  # seconds; the API must take longer
 
 
 class Proxy(Protocol):
@@ -50,6 +58,8 @@ class Measured:
     ``added`` is INVITE to 180 as the caller saw it, less ``held`` and less ``direct``, the median
     without the program.  ``held`` is how long the API really held a request, on average: its timer
     is a little late on the ``delay`` that it was told.  ``invite_through`` is less ``held`` too.
+    ``asked`` is how many requests to stage the API had for these calls: none where they ``claim``
+    what was staged before.
     """
 
     name: str
@@ -58,6 +68,7 @@ class Measured:
     seconds: float
     calls: int
     failed: int
+    asked: int
     retransmissions: int
     held: float
     direct: float
@@ -69,6 +80,7 @@ class Measured:
     peak_memory: float
     packets_dropped: int
     load_average: float
+    claim: bool = False
     kamailio: Measured | None = None
 
     def __str__(self) -> str:
@@ -81,25 +93,43 @@ class Measured:
 
     @property
     def added_to_nominal(self) -> Percentiles:
-        """``added``, with the API's delay taken as it was told."""
-        return self.added.less(self.delay - self.held)
+        """``added``, with the API's delay taken as it was told, where it was asked."""
+        return self.added.less(self.delay - self.held) if self.asked else self.added
 
 
 def measure_direct(load: Load) -> float:
     """Return the median from INVITE to 180 between the two SIPps alone, in milliseconds."""
     with tempfile.TemporaryDirectory() as directory:
-        outcome = Pair(load, Path(directory), free_port()).play()
+        outcome = play(load, Path(directory), free_port())
     return percentiles(invite_to_ringing(outcome.calls)).p50
 
 
 def measure(load: Load, delay: float, direct: float, python: str) -> Measured:
     """Run one load through a fresh program and a fresh API that stages in ``delay`` ms."""
 
+    return _measure("sip-stager", load, delay, direct, _program(python))
+
+
+def measure_claims(load: Load, delay: float, direct: float, python: str) -> Measured:
+    """Run one load whose callers all have called before, and hung up while they were staged."""
+
+    async def hang_up(caller: Caller, ordinal: int) -> Heard:
+        return await caller.call(NUMBER, cancel_after=_HANGS_UP, caller=CALLER % ordinal)
+
+    def leave(port: int) -> None:
+        uvloop.run(place(port, load.rate, load.calls, hang_up))
+
+    start = _program(python, after_hangup="keep")
+    point = _measure("sip-stager, claims", load, delay, direct, start, leave)
+    return replace(point, claim=True)
+
+
+def _program(python: str, **api: object) -> Callable[[str, int, Path], Proxy]:
     def start(api_url: str, upstream: int, directory: Path) -> Proxy:
-        edge = Edge(api_url, upstream_port=upstream, log_level="info")
+        edge = Edge(api_url, upstream_port=upstream, log_level="info", api=api)
         return Program(edge, directory, python=python)
 
-    return _measure("sip-stager", load, delay, direct, start)
+    return start
 
 
 def measure_kamailio(load: Load, delay: float, direct: float, kamailio: str) -> Measured:
@@ -117,7 +147,9 @@ def _measure(
     delay: float,
     direct: float,
     start: Callable[[str, int, Path], Proxy],
+    before: Callable[[int], None] | None = None,
 ) -> Measured:
+    """Measure a proxy; what was done ``before``, to its port, does not count."""
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as children:
         directory = Path(temporary)
         api = FakeApiProcess(directory, delay=delay / 1000)
@@ -128,10 +160,15 @@ def _measure(
         children.callback(proxy.stop)
         proxy.wait_ready()
         put_ahead(proxy.pid)
-        before, api_before = cpu_seconds(proxy.pid), cpu_seconds(api.pid)
-        outcome = Pair(load, directory, upstream, proxy.port).play()
-        cpu, api_cpu = cpu_seconds(proxy.pid) - before, cpu_seconds(api.pid) - api_before
-        held = api.mean_held() * 1000
+        if before:
+            before(proxy.port)
+            api.wait_stats(under_way=0)
+        since = _spent(proxy, api)
+        outcome = play(load, directory, upstream, proxy.port)
+        cpu, api_cpu, asked = (
+            now - then for now, then in zip(_spent(proxy, api), since, strict=True)
+        )
+        held = api.mean_held() * 1000 if asked else 0.0
         return Measured(
             name=name,
             rate=load.rate,
@@ -139,6 +176,7 @@ def _measure(
             seconds=load.seconds,
             calls=load.calls,
             failed=outcome.failed,
+            asked=round(asked),
             retransmissions=outcome.retransmissions,
             held=held,
             direct=direct,
@@ -146,8 +184,13 @@ def _measure(
             invite_through=percentiles(invite_through(outcome.calls)).less(held),
             ringing_through=percentiles(ringing_through(outcome.calls)),
             cpu_per_call=1000 * cpu / load.calls,
-            api_cpu=1000 * api_cpu / max(1, api.stats()["stage_requests"]),
+            api_cpu=1000 * api_cpu / asked if asked else nan,
             peak_memory=peak_memory(proxy.pid),
             packets_dropped=outcome.packets_dropped,
             load_average=os.getloadavg()[0],
         )
+
+
+def _spent(proxy: Proxy, api: FakeApiProcess) -> tuple[float, float, float]:
+    """Return the seconds of CPU of both, and how often the API was asked to stage a call."""
+    return cpu_seconds(proxy.pid), cpu_seconds(api.pid), api.stats()["stage_requests"]

@@ -22,6 +22,8 @@ CAPTION = """\
 times in ms · added: the caller's INVITE to 180, less what the API really held, less direct
 direct: the median of INVITE to 180 between the SIPps alone · nominal p50: less the API's delay as \
 it was told
+asked: requests to stage a call that the API had; claims: each caller had hung up on a call that \
+was being staged before, and nothing is to be staged again
 in>out: INVITE (less the API) and 180 through the program · CPU and memory: the program's processes
 API CPU: of the fake API for a request, how fast the machine was then · (≤ target): the figure is \
 held to it"""
@@ -58,7 +60,7 @@ class Report:
         caption += _WITH_KAMAILIO * any(point.kamailio for point in self.points)
         table = Table(caption=caption, caption_justify="left", title=str(self.interpreter))
         table.add_column("")
-        for column in ("cps", "API", "calls", "failed", "repeated", "CPU/call", "API CPU"):
+        for column in ("cps", "API", "calls", "failed", "asked", "repeated", "CPU/call", "API CPU"):
             table.add_column(column, justify="right")
         for column in ("p50", "p95", "p99"):
             table.add_column(f"added {column}", justify="right")
@@ -110,6 +112,7 @@ def _row(point: Measured) -> list[Text | str]:
     return _cells(
         point,
         failed=_judged(f"{point.failed}", held_to.get("failed")),
+        asked=_judged(f"{point.asked}", held_to.get("asked")),
         cpu=_judged(f"{point.cpu_per_call:.2f}", held_to.get("cpu")),
         p50=_judged(f"{point.added.p50:.2f}", held_to.get("p50")),
         p99=_judged(f"{point.added.p99:.2f}", held_to.get("p99")),
@@ -122,6 +125,7 @@ def _kamailio_row(ours: Measured, kamailio: Measured) -> list[Text | str]:
     return _cells(
         kamailio,
         failed=Text(str(kamailio.failed)),
+        asked=Text(str(kamailio.asked)),
         cpu=Text(f"{kamailio.cpu_per_call:.2f} (ours {ratio.cpu_per_call:.1f}x)"),
         p50=Text(f"{kamailio.added.p50:.2f} (ours {ratio.added_p50:.1f}x)"),
         p99=Text(f"{kamailio.added.p99:.2f} (ours {ratio.added_p99:.1f}x)"),
@@ -130,7 +134,7 @@ def _kamailio_row(ours: Measured, kamailio: Measured) -> list[Text | str]:
 
 
 def _cells(
-    point: Measured, *, failed: Text, cpu: Text, p50: Text, p99: Text, memory: str
+    point: Measured, *, failed: Text, asked: Text, cpu: Text, p50: Text, p99: Text, memory: str
 ) -> list[Text | str]:
     return [
         point.name,
@@ -138,6 +142,7 @@ def _cells(
         f"{point.delay:g}",
         str(point.calls),
         failed,
+        asked,
         str(point.retransmissions),
         cpu,
         f"{point.api_cpu:.2f}",

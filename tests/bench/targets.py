@@ -28,6 +28,8 @@ class Verdict:
 def verdicts(point: Measured) -> Iterator[Verdict]:
     """Yield what the point is held to; many points are held to nothing but "no failure"."""
     yield Verdict("failed", point.failed, 0)
+    if point.claim:
+        yield Verdict("asked", point.asked, 0)
     if point.rate == 200:
         yield Verdict("cpu", point.cpu_per_call, 0.9)
         yield Verdict("p50", point.added.p50, 1.2)

@@ -27,6 +27,7 @@ _OURS = Measured(
     seconds=5.0,
     calls=1000,
     failed=0,
+    asked=1000,
     retransmissions=0,
     held=150.5,
     direct=0.1,

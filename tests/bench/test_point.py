@@ -1,0 +1,22 @@
+"""Calls whose callers have hung up before: they cost the API nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import pytest
+
+from tests.bench.load import Load
+from tests.bench.point import measure_claims
+from tests.bench.targets import verdicts
+from tests.interop.sipp import SIPP
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(SIPP is None, reason="SIPp is not installed")
+@pytest.mark.skipif(not shutil.which("dumpcap"), reason="dumpcap is not installed")
+def test_each_call_rings_and_nothing_is_staged_again() -> None:
+    point = measure_claims(Load(50, 0.2), 500.0, 0.0, sys.executable)
+    assert (point.calls, point.failed, point.asked, point.held) == (10, 0, 0, 0.0)
+    assert {verdict.what for verdict in verdicts(point) if verdict.met} >= {"failed", "asked"}
