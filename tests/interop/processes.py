@@ -55,7 +55,7 @@ class Child:
         """Wait for ``ready``; raise ``AssertionError`` when the program ends or time runs out."""
         until = time.monotonic() + timeout
         while not ready():
-            if self._ends_within(_LOOK_AGAIN):
+            if self._ends_within(_LOOK_AGAIN) and not ready():
                 raise AssertionError(f"{self.name} ended with {self.exit_code}:\n{self.printed()}")
             if time.monotonic() > until:
                 raise AssertionError(f"{self.name}: no {what} in {timeout:g} s\n{self.printed()}")
