@@ -8,6 +8,7 @@ from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
+    from tests.interop.sipp import Sipp
     from tests.interop.trace import Traced
 
 TALKS = "INVITE; < 100; < 180?; < 200; ACK; BYE; < 200"
@@ -53,3 +54,37 @@ def staged_id(invite: Traced) -> str:
 def told(scene: Scene, invite: Traced) -> dict[str, Any]:
     """Return what the API was told of the call that an INVITE brought the id of."""
     return scene.api.told(staged_id(invite))
+
+
+def play(road: Scene, caller: str, callee: str) -> tuple[Sipp, Sipp]:
+    """Play both scripts to their end; the one new call was staged once, and its id came once."""
+    before = road.api.stats()["stage_requests"]
+    upstream = road.callee(callee)
+    trunk = road.caller(caller)
+    trunk.finish()
+    upstream.finish()
+    assert road.api.stats()["stage_requests"] == before + 1
+    assert_one_id(upstream)
+    assert_same_hops(trunk, upstream)
+    return trunk, upstream
+
+
+def assert_one_id(callee: Sipp) -> None:
+    """The INVITE that began the call brought the one id, and nothing else of the call did."""
+    requests = [each for each in callee.messages() if not each.sent and each.method.isalpha()]
+    ids = [each.values("X-Rounded-Call-Id") for each in requests]
+    assert [len(each) for each in ids] == [1] + [0] * (len(ids) - 1)
+
+
+def assert_same_hops(caller: Sipp, callee: Sipp) -> None:
+    """Each proxy put one Via on each request, and took it off the answer."""
+    for method in ("PRACK", "UPDATE", "BYE"):
+        for request in callee.received(method)[:1]:
+            assert len(request.values("Via")) == len(vias(callee.received("INVITE")))
+    for answer in caller.received("200"):
+        assert len(answer.values("Via")) == 1
+
+
+def vias(messages: list[Traced]) -> list[str]:
+    """Return the Via values of the first message."""
+    return messages[0].values("Via") if messages else []

@@ -58,7 +58,7 @@ def with_kamailio() -> None:
     need(kamailio.KAMAILIO, kamailio.MISSING)
 
 
-@pytest.fixture(scope="module", params=["direct", "kamailio behind", "kamailio ahead"])
+@pytest.fixture(scope="session", params=["direct", "kamailio behind", "kamailio ahead"])
 def _road(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:

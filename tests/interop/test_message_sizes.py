@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.calls import ANSWERS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,23 +18,7 @@ pytestmark = pytest.mark.interop
 
 AROUND = range(1290, 1311)  # bytes: RFC 3261 18.1.1 draws the line at 1300
 HUGE = 3000
-CALLER = """
-    INVITE | Subject: [field0]
-    < 100
-    < 180
-    < 200
-    ACK
-    BYE
-    < 200
-    """
-CALLEE = """
-    < INVITE
-    180
-    200
-    < ACK
-    < BYE
-    200
-    """
+CALLER = "INVITE | Subject: [field0]; < 100; < 200; ACK; BYE; < 200"
 
 
 def place(scene: Scene, folder: Path, subjects: list[int]) -> Sipp:
@@ -56,13 +42,13 @@ def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
 ) -> None:
     """TCP is tried first from 1301 bytes on, and refused (RFC 3261 18.1.1)."""
     scene.start(upstream_transport="")
-    callee = scene.callee(CALLEE, calls=1)
+    callee = scene.callee(ANSWERS, calls=1)
     place(scene, tmp_path, [1])
     callee.finish()
     (least,) = sizes(callee)
     # The tenth call is larger by more than one byte: its number stands in several places.
     subjects = [size - least + 1 for size in (*range(AROUND[0] - 15, AROUND[-1] + 6), HUGE)]
-    callee = scene.callee(CALLEE, calls=len(subjects))
+    callee = scene.callee(ANSWERS, calls=len(subjects))
     caller = place(scene, tmp_path, subjects)
     callee.finish()
     assert sizes(callee) > set(AROUND)
@@ -77,7 +63,7 @@ def test_a_large_invite_takes_tcp_where_the_upstream_speaks_it(
     scene: Scene, tmp_path: Path
 ) -> None:
     scene.start(upstream_transport="")
-    callee = scene.callee(CALLEE, transport="tcp")
+    callee = scene.callee(ANSWERS, transport="tcp")
     place(scene, tmp_path, [HUGE])
     callee.finish()
     (invite,) = callee.received("INVITE")

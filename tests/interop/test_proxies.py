@@ -18,41 +18,14 @@ def test_each_200_of_a_fork_reaches_the_caller_and_each_ack_and_bye_its_callee(
     """RFC 3261 13.2.2.4, 16.7 step 5: all 2xx pass, and each makes a dialog of its own."""
     scene.put_kamailio_behind(fork=True)
     scene.start()
-    first = scene.callee("""
-        < INVITE
-        180
-        ~100
-        200
-        < ACK
-        < BYE
-        200
-        """)
-    second = scene.callee(
-        """
-        < INVITE
-        180
-        < CANCEL
-        200
-        200 INVITE
-        < ACK
-        < BYE
-        200
-        """,
-        which=1,
-    )
+    first = scene.callee("< INVITE; 180; ~100; 200; < ACK; < BYE; 200")
+    second = scene.callee("< INVITE; 180; < CANCEL; 200; 200 INVITE; < ACK; < BYE; 200", which=1)
     caller = scene.caller("""
-        INVITE
-        < 100
-        < 180
-        < 180
-        one: < 200
-        one: ACK
-        two: < 200
-        two: ACK
-        one: BYE
-        < 200
-        two: BYE
-        < 200
+        INVITE; < 100; < 180; < 180
+        one: < 200; one: ACK
+        two: < 200; two: ACK
+        one: BYE; < 200
+        two: BYE; < 200
         """)
     for each in (caller, first, second):
         each.finish()
@@ -70,26 +43,11 @@ def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(scene:
     """RFC 3261 22.3: 407 reaches the caller; the second INVITE uses what the first had staged."""
     scene.put_kamailio_behind(password="secret")
     scene.start()
-    callee = scene.callee("""
-        < INVITE
-        180
-        200
-        < ACK
-        < BYE
-        200
-        """)
+    callee = scene.callee("< INVITE; 180; 200; < ACK; < BYE; 200")
     caller = scene.caller("""
-        INVITE
-        < 100
-        < 407
-        ACK
-        INVITE | [authentication username=alice password=secret]
-        < 100
-        < 180
-        < 200
-        ACK
-        BYE
-        < 200
+        INVITE; < 100; < 407; ACK
+        INVITE | [authentication username=alice password=secret]; < 100; < 180; < 200; ACK
+        BYE; < 200
         """)
     caller.finish()
     callee.finish()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.calls import play, vias
 from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
@@ -62,3 +63,11 @@ def test_a_source_that_belongs_to_no_trunk_is_forbidden(scene: Scene, transport:
         ).finish()
         upstream.check()
     assert scene.api.stats()["stage_requests"] == 0
+
+
+@pytest.mark.parametrize("status", ["486", "603"])
+def test_a_callees_refusal_reaches_the_caller_and_is_acknowledged_by_each_hop(
+    road: Scene, status: str
+) -> None:
+    _, upstream = play(road, f"INVITE; < 100; < {status}; ACK", f"< INVITE; {status}; < ACK")
+    assert len(vias(upstream.received("ACK"))) == 1

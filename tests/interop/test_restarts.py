@@ -18,33 +18,16 @@ def test_a_call_goes_on_in_both_directions_after_a_restart(scene: Scene, *, gent
     """All that a request of a dialog needs is in its Route (RFC 3261 16.6 step 4)."""
     scene.start()
     callee = scene.callee("""
-        < INVITE
-        180
-        200
-        < ACK
-        < UPDATE
-        200
-        INVITE
-        < 100
-        < 200
-        ACK
-        < BYE
-        200
+        < INVITE; 180; 200; < ACK
+        < UPDATE; 200
+        INVITE; < 100; < 200; ACK
+        < BYE; 200
         """)
     caller = scene.caller("""
-        INVITE
-        < 100
-        < 180
-        < 200
-        ACK
-        ~50
-        UPDATE
-        < 200
-        < INVITE
-        200
-        < ACK
-        BYE
-        < 200
+        INVITE; < 100; < 180; < 200; ACK; ~50
+        UPDATE; < 200
+        < INVITE; 200; < ACK
+        BYE; < 200
         """)
     callee.wait_received("ACK")
     scene.restart_program(gently=gently)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.test_dialogs import vias
+from tests.interop.calls import vias
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -102,28 +102,9 @@ def test_a_cancelled_call_ends_on_both_sides_with_one_datagram_in_twenty(scene: 
 def test_byes_that_cross_are_both_answered(scene: Scene) -> None:
     scene.start()
     ahead = scene.put_relay_ahead(delay=0.1)
-    callee = scene.callee("""
-        < INVITE
-        200
-        < ACK
-        BYE
-        < BYE
-        200
-        < 200
-        """)
+    callee = scene.callee("< INVITE; 200; < ACK; BYE; < BYE; 200; < 200")
     caller = scene.caller(
-        """
-        INVITE
-        < 100
-        < 200
-        ACK
-        ~50
-        BYE
-        < BYE
-        200
-        < 200
-        """,
-        contact=ahead.far,
+        "INVITE; < 100; < 200; ACK; ~50; BYE; < BYE; 200; < 200", contact=ahead.far
     )
     caller.finish()
     callee.finish()

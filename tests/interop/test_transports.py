@@ -30,32 +30,9 @@ def test_both_ends_reach_each_other_through_two_record_routes(
 ) -> None:
     """RFC 5658: one Record-Route for each side, the upstream's on top; popped together."""
     scene.start(address=address, upstream_address=upstream, upstream_transport=outgoing)
-    callee = scene.callee("""
-        < INVITE
-        180
-        200
-        < ACK
-        UPDATE
-        < 200
-        < UPDATE
-        200
-        < BYE
-        200
-        """)
+    callee = scene.callee("< INVITE; 180; 200; < ACK; UPDATE; < 200; < UPDATE; 200; < BYE; 200")
     caller = scene.caller(
-        """
-        INVITE
-        < 100
-        < 180
-        < 200
-        ACK
-        < UPDATE
-        200
-        UPDATE
-        < 200
-        BYE
-        < 200
-        """,
+        "INVITE; < 100; < 180; < 200; ACK; < UPDATE; 200; UPDATE; < 200; BYE; < 200",
         transport=incoming,
     )
     caller.finish()
