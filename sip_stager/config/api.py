@@ -36,7 +36,7 @@ class Api(Table):
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
     """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503."""
     retry_pause: Seconds = 0.2
-    """Seconds before each of them, where no Retry-After asks for more."""
+    """Seconds before each of them, up to half as long again, where no Retry-After asks for more."""
     retry_ambiguous: Annotated[bool, Field(strict=True)] = False
     """Whether to try again too where the API may have staged the call: a second staging is a
     second call."""
@@ -71,7 +71,7 @@ class Api(Table):
     those that the settings do not; 0, the default, fetches none: not every key is allowed to."""
     label: bool = False
     """Whether a call's record at the API gets the SIP Call-ID, the trunk and the time that staging
-    took (PATCH)."""
+    took, by its phases (PATCH)."""
     reconcile: bool = False
     """Whether answered calls are looked up at the API after a minute: one that nobody claimed has
     lost its header on the way."""

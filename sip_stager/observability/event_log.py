@@ -189,7 +189,14 @@ class EventLog:
     def _staging_ended(self, event: StagingEnded) -> None:
         if event.outcome == "staged":
             self._remember(event)
-        elif event.outcome != "cancelled":
+        elif event.outcome == "cancelled":
+            self._logger.info(
+                "staging_cancelled",
+                sip_call_id=self._shown_id(event.call.sip_call_id),
+                trunk=event.call.trunk,
+                **_staging(event),
+            )
+        else:
             self._logger.warning(
                 "staging_failed",
                 **self._call(event.call),

@@ -100,7 +100,10 @@ def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
 
 def test_a_caller_who_hangs_up_is_no_failed_staging() -> None:
     ended = CallEnded(CALL, "", "cancelled", 487, 1.0)
-    [line] = Written().take(StagingEnded(CALL, "cancelled", 1.0, {}), ended)
+    staging = StagingEnded(CALL, "cancelled", 1.0, {"queue": 0.9})
+    line, where = Written().take(ended, staging)
+    assert (where["event"], where["level"]) == ("staging_cancelled", "info")
+    assert where["staging_phases"] == {"queue": 0.9}
     assert (line["event"], line["level"], line["status"]) == ("call_cancelled", "info", 487)
 
 

@@ -14,6 +14,7 @@ from sip_stager.events import (
     Event,
     HeaderLost,
     InviteForwarded,
+    StagingEnded,
     StagingTerminated,
     StagingWasted,
 )
@@ -67,6 +68,28 @@ async def test_a_calls_record_is_labelled(fake: FakeApi, client: RoundedApi, cal
         "staging_seconds": 0.21,
     }
     assert care.told.empty()
+
+
+async def test_a_label_says_where_the_time_went(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    call_id, care = await staged(client, call), Care(client)
+    care.care(StagingEnded(call, "staged", 0.2, {"queue": 0.05, "request": 0.1501}, call_id))
+    care.care(InviteForwarded(call, call_id, AGENT, 0.21))
+    await care.idle()
+    metadata = fake._calls[call_id].metadata
+    assert (metadata["staging_queue_seconds"], metadata["staging_request_seconds"]) == (0.05, 0.15)
+    assert not care.care._phases
+
+
+async def test_what_is_kept_for_labels_is_bounded(
+    client: RoundedApi, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aftercare, "MOST_STAGED", 3)
+    care = Care(client)
+    for number in range(9):
+        care.care(StagingEnded(call, "staged", 0.2, {}, str(number)))
+    assert list(care.care._phases) == ["6", "7", "8"]
 
 
 async def test_a_label_that_fails_is_counted(client: RoundedApi, call: Call) -> None:
