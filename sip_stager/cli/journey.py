@@ -100,7 +100,7 @@ class Journey:
         number = route.called.number
         for _, wanted, row in self._mapping.considered(number) if number else ():
             if row is not None:
-                yield f"{json.dumps(row.number)} ({self._place(row)})"
+                yield f"{json.dumps(wanted)} ({self._place(row)})"
                 break
             yield f"no {json.dumps(wanted)}"
         if self._unasked and (route.match is None or route.match.row.number.endswith(ANY)):

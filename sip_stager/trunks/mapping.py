@@ -64,9 +64,9 @@ class Share:
 class Row:
     """A number, a name, a prefix that ends in ``*`` or ``*`` alone, and the agents that answer.
 
-    ``zone`` is the time zone of their days and hours.  Without any agent the platform redirects the
-    number by itself.  ``generation`` is 0 for a row of the settings; for one of the platform's it
-    tells with which of its tables the row began to say what it says.
+    ``zone`` is the time zone of their days and hours.  ``generation`` is 0 for a row of the
+    settings.  One of the platform's has the ``generation`` of the list in which it was new, no
+    number, for many share it, and no agent where the platform redirects calls by itself.
     """
 
     number: str

@@ -13,7 +13,7 @@ from sip_stager.trunks.mapping import ANY, Row, Share, is_plain
 from sip_stager.trunks.numbers import is_e164, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 NAMED = 5
 """Of the unusable ones so many are named."""
@@ -23,8 +23,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class PlatformTable:
     """One list of the platform's numbers; what says the same as in the one before is the same row.
 
-    ``rows`` has the numbers that have an agent or are redirected, ``agents`` the ids of the agents.
-    ``wrong`` names some of the ``unusable`` ones, masked.
+    ``rows`` has the numbers that have an agent or are redirected; those of one agent that changed
+    together share a row, for 100,000 of them would take the garbage collector 50 ms.  ``agents``
+    has the ids of the agents.  ``wrong`` names some of the ``unusable`` ones, masked.
     """
 
     def __init__(self, before: PlatformTable | None = None) -> None:
@@ -35,6 +36,7 @@ class PlatformTable:
         self.generation: int = before.generation + 1 if before else 1
         self._before: PlatformTable | None = before
         self._same = 0
+        self._new: dict[tuple[Share, ...], Row] = {}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -46,7 +48,7 @@ class PlatformTable:
             "unusable": self.unusable,
         }
 
-    def add(self, items: Iterable[object]) -> None:
+    def add(self, items: Collection[object]) -> None:
         """Take a page of the API's items."""
         for item in items:
             try:
@@ -62,7 +64,7 @@ class PlatformTable:
     def _add(self, item: dict[str, object]) -> None:
         number = _number(item)
         redirect, agent = item.get("redirect"), item.get("inbound_agent_id")
-        if not isinstance(redirect, bool | None):
+        if redirect is not None and not isinstance(redirect, bool):
             raise TypeError("has a redirect that is neither true nor false")
         if redirect:
             self.redirected += self._enter(number, ())
@@ -79,11 +81,17 @@ class PlatformTable:
             return False
         old = self._before.rows.get(number) if self._before else None
         if old is not None and old.shares == shares:
-            self.rows[old.number] = old
+            self.rows[number] = old
             self._same += 1
         else:
-            self.rows[number] = Row(number, shares, generation=self.generation)
+            self.rows[number] = self._row(shares)
         return True
+
+    def _row(self, shares: tuple[Share, ...]) -> Row:
+        row = self._new.get(shares)
+        if row is None:
+            row = self._new[shares] = Row("", shares, generation=self.generation)
+        return row
 
     def _shares(self, agent: object) -> tuple[Share, ...]:
         agent = agent.lower() if isinstance(agent, str) else ""
@@ -108,9 +116,10 @@ def _number(item: dict[str, object]) -> str:
     number = item.get("number")
     if not isinstance(number, str):
         raise TypeError("has no text as its number")
-    for spelt in (number, f"+{number}"):
-        if is_e164(spelt):
-            return spelt
+    if is_e164(number):
+        return number
+    if is_e164(f"+{number}"):
+        return f"+{number}"
     if item.get("type") == "sip" and is_plain(number) and not number.endswith(ANY):
         return number
     raise ValueError("is neither E.164 nor the name of a SIP number")

@@ -22,7 +22,7 @@ from tests.staging.conftest import KEY
 from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from sip_stager.demo.api import FakeApi
 
@@ -87,6 +87,30 @@ async def test_the_list_is_there_when_it_has_started_page_by_page(desk: Desk) ->
     assert desk.numbers.counts["staged"] == 10
     assert desk.numbers.refreshed_at is not None
     assert [event.news for event in desk.events if isinstance(event, NumbersRefreshed)] == [True]
+
+
+async def test_a_large_page_is_read_in_slices_between_which_calls_get_their_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.serve(*(f"+336{number:08}" for number in range(1000)))
+    read: list[tuple[int, int]] = []
+    turns = 0
+
+    def take_a_turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(take_a_turn)
+
+    class Observed(PlatformTable):
+        def add(self, items: Collection[object]) -> None:
+            read.append((len(items), turns))
+            super().add(items)
+
+    monkeypatch.setattr(module, "PlatformTable", Observed)
+    take_a_turn()
+    assert await desk.numbers.start(PATIENCE) == ""
+    assert [size for size, _ in read] == [200] * 5
+    assert len({turn for _, turn in read}) == 5
 
 
 async def test_it_is_fetched_again_and_told_where_it_says_anything_new(desk: Desk) -> None:
