@@ -36,7 +36,7 @@ State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING 
 class Context(Protocol):
     """The response context of an INVITE (RFC 3261 16.7), which a branch tells what it hears."""
 
-    def forwarded(self, target: Flow) -> None:
+    def forwarded(self, branch: Branch, target: Flow) -> None:
         """Hear that the INVITE left."""
 
     def receive_provisional(self, response: Response) -> None:
@@ -56,11 +56,15 @@ class Context(Protocol):
 
 
 class Branch:
-    """Sends an INVITE to one target; ``patience`` is how long it may say nothing, in seconds."""
+    """Sends an INVITE to one target; ``patience`` is how long it may say nothing, in seconds.
+
+    ``rang_out`` tells that timer C ended it, and ``in_doubt`` that the target may have got the
+    INVITE although nothing reaches it any more.
+    """
 
     __slots__ = (
         "_client", "_context", "_facilities", "_patience", "_reasons", "_routed", "_source",
-        "_state", "_target", "_waiting", "rang_out",
+        "_state", "_target", "_waiting", "in_doubt", "rang_out",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +85,7 @@ class Branch:
         self._client: InviteClientTransaction | None = None
         self._waiting: Cancellable | None = None
         self._reasons: list[bytes] = []
-        self.rang_out = False
+        self.in_doubt = self.rang_out = False
 
     def start(self) -> None:
         """Find the next hop and send the copy."""
@@ -130,6 +134,7 @@ class Branch:
             self._facilities.locator.avoid(client.flow)
             self._send(target)
         else:
+            self.in_doubt = client is not None and client.was_lost
             self._fail(503, "unreachable")
 
     def break_off(self) -> None:
@@ -163,7 +168,7 @@ class Branch:
             self._target = target
             facilities = self._facilities
             self._client = facilities.forward_invite(self._routed, self._source, target, self)
-            self._context.forwarded(self._client.flow)
+            self._context.forwarded(self, self._client.flow)
 
     def _send_cancel(self) -> None:
         self._state = State.CANCELLING

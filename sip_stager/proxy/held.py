@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.ports import REFUSE, Forward, Refusal
-from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
-from sip_stager.proxy.invite import ForwardedInvite, StagedCall
+from sip_stager.proxy.invite import ForwardedInvite
+from sip_stager.proxy.new_call import NewCall, with_id, without_id
 from sip_stager.proxy.routing import Routed
 from sip_stager.sip.responses import REASONS, Extra, early, make_response
-from sip_stager.sip.uri import parse_uri
+from sip_stager.sip.uri import allowed_in_request, parse_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager, Treatment
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request
@@ -45,8 +43,8 @@ class HeldInvite:
     """Waits for staging's decision, and rings meanwhile where the policy says so."""
 
     __slots__ = (
-        "_asked", "_began", "_call", "_facilities", "_request", "_ringing", "_rung", "_server",
-        "_source", "_stager", "_staging", "_targets", "_treatments",
+        "_asked", "_began", "_call", "_facilities", "_late", "_request", "_ringing", "_rung",
+        "_server", "_source", "_stager", "_staging", "_targets", "_treatments",
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +57,8 @@ class HeldInvite:
         stager: Stager,
     ) -> None:
         self._facilities = facilities
-        self._call = self._asked = call
+        self._call = call
+        self._asked = _with_time_for_another(call)
         self._targets = targets
         self._request = targets[0].request
         self._source = source
@@ -68,7 +67,7 @@ class HeldInvite:
         self._began = facilities.now()
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
-        self._rung = False
+        self._rung = self._late = False
         self._treatments: deque[Treatment] | None = None
 
     def start(self) -> None:
@@ -76,9 +75,9 @@ class HeldInvite:
         self._server.owner = self
         self._server.respond(make_response(self._request, 100))
         if not self._call.agent_id:
-            self._forward([_without_id(one) for one in self._targets])
+            self._forward([without_id(one) for one in self._targets])
             return
-        self._staging = self._stager.start(self._call, self._decided)
+        self._staging = self._stager.start(self._asked, self._decided)
         policy = self._call.policy
         if policy.ringing and not self._request.requires(b"100rel"):  # RFC 3262 3: not as others
             clock = self._facilities.clock
@@ -123,18 +122,16 @@ class HeldInvite:
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
-        call_id, give_back = forward.call_id, self._stager.give_back
-        targets = [one._replace(request=staged(one.request, call_id)) for one in self._targets]
-        self._forward(targets, call_id, partial(give_back, self._asked, forward))
+        targets = [with_id(one, forward.call_id) for one in self._targets]
+        give_back = partial(self._stager.give_back, self._asked, forward)
+        self._go_on(targets, NewCall(self._asked, self._began, self._rung, forward, give_back))
 
-    def _forward(
-        self,
-        targets: list[Routed],
-        call_id: str = "",
-        give_back: Callable[[], None] | None = None,
-    ) -> None:
+    def _forward(self, targets: list[Routed]) -> None:
+        """Go on without a staged agent."""
+        self._go_on(targets, NewCall(self._call, self._began, self._rung))
+
+    def _go_on(self, targets: list[Routed], call: NewCall) -> None:
         self._stop()
-        call = StagedCall(self._call, call_id, self._began, self._rung, give_back)
         ForwardedInvite(self._facilities, targets, self._source, self._server, call).start()
 
     def _treat(self, failure: Refusal) -> None:
@@ -147,7 +144,7 @@ class HeldInvite:
         if kind != "refuse":
             self._tell(failure, kind)
         if kind == "forward":
-            self._forward([_without_id(one) for one in self._targets])
+            self._forward([without_id(one) for one in self._targets])
         elif kind == "redirect":
             self._forward([self._towards(treatment.target)])
         elif kind == "moved":
@@ -156,13 +153,17 @@ class HeldInvite:
             self._refuse(treatment, failure)
 
     def _next(self, cause: str) -> Treatment:
-        """Give the next treatment; what follows the first failure stands for later ones too."""
+        """Give the next treatment; what follows the first failure stands for later ones, too.
+
+        But for ringing that began since: what stands for that counts then, without another agent.
+        """
         policy = self._call.policy
+        late = policy.after_ringing if self._rung else ()
         if self._treatments is None:
-            chosen = policy.treatments.get(cause, ())
-            self._treatments = deque(policy.after_ringing if self._rung else chosen)
-            if not self._treatments:
-                self._treatments.extend(chosen)
+            self._treatments = deque(late or policy.treatments.get(cause, ()))
+        elif late and not self._late:
+            self._treatments = deque(one for one in late if one.kind != "agent")
+        self._late = bool(late)
         return self._treatments.popleft() if self._treatments else REFUSE
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
@@ -177,8 +178,8 @@ class HeldInvite:
     def _towards(self, uri: str) -> Routed:
         """Make another target of the same INVITE, with its own Request-URI."""
         target = parse_uri(uri.encode())
-        first = _without_id(self._targets[0])
-        request = first.request.with_uri(target.text)
+        first = without_id(self._targets[0])
+        request = first.request.with_uri(allowed_in_request(target.text))
         return Routed(request, None, target, first.routing)
 
     def _end_moved(self, uri: str) -> None:
@@ -211,5 +212,9 @@ class HeldInvite:
         return self._facilities.now() - self._began
 
 
-def _without_id(routed: Routed) -> Routed:
-    return routed._replace(request=routed.request.without(CALL_ID_FIELD))
+def _with_time_for_another(call: Call) -> Call:
+    """Give the first agent half of the time where another one stands by for what is over time."""
+    later = (*call.policy.treatments.get("over_time", ()), *call.policy.after_ringing)
+    if any(one.kind == "agent" for one in later):
+        return replace(call, deadline=call.deadline / 2)
+    return call

@@ -7,7 +7,7 @@ passes back every provisional response, every 2xx, and the best of all other fin
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded
 from sip_stager.proxy.branch import Branch
@@ -16,29 +16,17 @@ from sip_stager.proxy.targets import redirected
 from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from sip_stager.ports import Call, Flow
+    from sip_stager.ports import Flow
     from sip_stager.proxy.facilities import Facilities
+    from sip_stager.proxy.new_call import NewCall
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 _CHALLENGES = frozenset({401, 407})
-"""With these, or out of reach, the upstream had no use of what was staged; silence says nothing."""
-
-
-class StagedCall(NamedTuple):
-    """The call that an INVITE begins, its staged id, when the INVITE came, and whether we rang.
-
-    ``give_back`` takes the staged call where the upstream has not used it.
-    """
-
-    call: Call
-    call_id: str
-    began: float
-    rung: bool = False
-    give_back: Callable[[], None] | None = None
+"""With these, or out of reach, a target had no use of what was staged; silence says nothing."""
 
 
 class ForwardedInvite:
@@ -55,7 +43,7 @@ class ForwardedInvite:
         targets: Iterable[Routed],
         source: Flow,
         server: InviteServerTransaction,
-        call: StagedCall | None = None,
+        call: NewCall | None = None,
     ) -> None:
         self._facilities = facilities
         self._targets = deque(targets)
@@ -85,10 +73,11 @@ class ForwardedInvite:
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
 
-    def forwarded(self, target: Flow) -> None:
+    def forwarded(self, branch: Branch, target: Flow) -> None:
         """Hear that the INVITE left for a target."""
         if self._call is not None:
             self._attempts += 1
+            self._call.users.add(branch)
             call, call_id, elapsed = self._call.call, self._call.call_id, self._elapsed()
             event = InviteForwarded(call, call_id, target, elapsed, self._attempts)
             self._facilities.notify(event)
@@ -107,6 +96,8 @@ class ForwardedInvite:
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Take a final response: a 2xx goes back at once, others when all targets had theirs."""
         passed = self._facilities.passed_back(response, self._via)
+        if response.status in _CHALLENGES:
+            self._not_used_by(branch)
         if passed is None:
             self.fail(branch, 500, "rejected")
         elif response.status < 300:
@@ -120,6 +111,8 @@ class ForwardedInvite:
         """Take note that a target gave no answer; what was cancelled ends with 487 all the same."""
         if self._request is None:
             return
+        if outcome == "unreachable" and not branch.in_doubt:
+            self._not_used_by(branch)
         if self._cancelled:
             status, outcome = 487, "cancelled"
         elif status == 503 and self._call is None:
@@ -139,6 +132,10 @@ class ForwardedInvite:
             response = make_response(self._request, 500, self._answer_tag(self._request))
             self._finish(response, "rejected")
 
+    def _not_used_by(self, branch: Branch) -> None:
+        if self._call is not None:
+            self._call.users.discard(branch)
+
     def _answer_tag(self, request: Request) -> bytes:
         """Give the To tag that the answer to a CANCEL has, or would have now (RFC 3261 9.2)."""
         return self._tag or self._server.to_tag or self._facilities.tag(request)
@@ -149,6 +146,8 @@ class ForwardedInvite:
 
     def _try_next(self) -> None:
         routed = self._targets.popleft()
+        if self._call is not None:
+            routed = self._call.fit(routed, self._facilities.clock.time())
         self._tried.append(routed)
         patience = self._facilities.upstream.next_after if self._targets else None
         branch = Branch(self._facilities, routed, self._source, self, patience)
@@ -209,8 +208,7 @@ class ForwardedInvite:
         if under_way is not None:
             under_way.cancel([])
         if call is not None:
-            if call.give_back and (outcome == "unreachable" or response.status in _CHALLENGES):
-                call.give_back()
+            call.over()
             event = CallEnded(call.call, call.call_id, outcome, response.status, elapsed)
             self._facilities.notify(event)
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from sip_stager.ports import Decision, Forward, Refusal
 from sip_stager.staging.outcome import Outcome, Refused, Staged
+from sip_stager.trunks.numbers import mask
 
 RETRY_AFTER = 5  # seconds; enough for a hiccup to pass, and short for a caller who redials
 RETRY_AFTER_MOST = 300  # what the API asks for beyond that is no business of a caller's
 
 
 def decide(outcome: Outcome) -> Decision:
-    """Forward what is staged; of the rest say the cause, by which the call's policy treats it."""
+    """Forward what is staged; of the rest say the cause, by which the call's policy treats it.
+
+    The text goes out to the carrier, so the API's words have no whole telephone number in it.
+    """
     if isinstance(outcome, Staged):
         return Forward(outcome.call_id)
-    cause = "busy" if outcome.http_status == 429 else outcome.word
-    return Refusal(503, "Service Unavailable", cause, outcome.text, _retry_after(outcome))
+    text = mask(outcome.text)
+    return Refusal(503, "Service Unavailable", _cause(outcome), text, _retry_after(outcome))
+
+
+def _cause(outcome: Outcome) -> str:
+    """Name the cause; an API that fails (5xx) has not said no to this call: it is down."""
+    if outcome.http_status == 429:
+        return "busy"
+    return "unreachable" if outcome.http_status >= 500 else outcome.word
 
 
 def _retry_after(outcome: Outcome) -> int:

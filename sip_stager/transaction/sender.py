@@ -17,9 +17,10 @@ class Sender(Transaction):
     """Sends a request at once and again, for 64*T1 at most; ``user`` is told what becomes of it.
 
     ``request`` is let go with the final response, and the user when nothing more is told.
+    ``was_lost`` tells that a connection ended with the request on it, read or not.
     """
 
-    __slots__ = ("_lost", "_user", "request")
+    __slots__ = ("_user", "request", "was_lost")
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class Sender(Transaction):
         super().__init__(around, store, key, flow, state)
         self.request: Request | None = request
         self._user = user
-        self._lost = False
+        self.was_lost = False
         self._after(around.timers.patience, self._timed_out)
         if not self.reliable:
             self._after(around.timers.t1, self._resend, around.timers.t1)
@@ -51,8 +52,8 @@ class Sender(Transaction):
         A server may close a connection just as a request leaves on it, so what is lost on a
         stream is sent over another, once: the branch tells the peer that it is the same request.
         """
-        if self.reliable and not self._lost and self._unheard and self.request is not None:
-            self._lost = True
+        if self.reliable and not self.was_lost and self._unheard and self.request is not None:
+            self.was_lost = True
             self._around.send(self.request, self.flow, self._send_failed, repeated=True)
         else:
             self._send_failed(why)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sip_stager.events import CallEnded, CallRefused, CallTreated
+from sip_stager.events import CallEnded, CallRefused, CallTreated, InviteForwarded
 from sip_stager.ports import Policy, Treatment
 from tests.support.conversation import BOB, Conversation
 from tests.support.messages import request, response
@@ -113,6 +113,42 @@ def test_another_agent_is_staged_once_within_what_is_left() -> None:
     assert (second.call.agent_id, second.call.deadline) == ("other-agent", 2.5)
     second.succeed("call-2")
     assert edge.last_request("bob").value(b"x-rounded-call-id") == b"call-2"
+
+
+def test_the_first_agent_gets_half_of_the_time_where_another_stands_by() -> None:
+    """Else there would be none left when it is over time."""
+    assert over_time(OTHER, FORWARD).stager.stagings[0].call.deadline == 2.0
+    assert over_time(FORWARD).stager.stagings[0].call.deadline == 4.0
+    late = edge_with(Policy(after_ringing=(OTHER,), ringing=180, ring_after=1.0))
+    assert late.stager.stagings[0].call.deadline == 2.0
+    assert edge_with(Policy({"nonsense": (OTHER,)})).stager.stagings[0].call.deadline == 4.0
+
+
+def test_events_name_the_agent_that_was_staged() -> None:
+    edge = over_time(OTHER)
+    edge.stager.stagings[0].fail()
+    edge.stager.stagings[1].succeed()
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    agents = [edge.of(InviteForwarded)[0].call.agent_id, edge.of(CallEnded)[0].call.agent_id]
+    assert agents == ["other-agent", "other-agent"]
+
+
+def test_ringing_that_began_between_two_failures_counts_for_the_second() -> None:
+    """Once we have rung, a failure is handled by the policy for that, and no third agent staged."""
+    edge = over_time(OTHER, BUSY_HERE, after_ringing=(OTHER, MOVED), ringing=180, ring_after=2.0)
+    edge.clock.advance(1)
+    edge.stager.stagings[0].fail()
+    edge.clock.advance(2)
+    edge.stager.stagings[1].fail()
+    assert edge.last_response("alice").status == 302
+    assert len(edge.stager.stagings) == 2
+
+
+def test_a_redirection_loses_what_no_request_uri_may_have() -> None:
+    """RFC 3261 19.1.1: a method and headers are for URIs that are no Request-URI."""
+    edge = over_time(Treatment("redirect", target="sip:queue@192.0.2.2:5080;method=INVITE"))
+    edge.stager.stagings[0].fail()
+    assert edge.last_request("bob").uri_text == b"sip:queue@192.0.2.2:5080"
 
 
 def test_what_follows_the_other_agent_stands_for_its_failure_whatever_the_cause() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.ports import Policy, Treatment
-from tests.support.conversation import BOB, Conversation
+from sip_stager.proxy.new_call import LONGEST_USE
+from tests.support.conversation import BOB, CAROL, Conversation
 from tests.support.messages import request, response
 
 
@@ -59,3 +60,82 @@ def test_a_call_that_went_on_without_one_gives_nothing_back() -> None:
     edge.stager.stagings[0].fail()
     edge.receive(response(edge.last_request("bob"), 407), BOB)
     assert edge.stager.given_back == []
+
+
+def failing_over(*backups: str) -> Conversation:
+    """Bring a call to where bob has its INVITE, and others stand by."""
+    edge = Conversation(backups=backups)
+    edge.receive(request())
+    edge.stager.stagings[0].succeed("call-7")
+    return edge
+
+
+def given_back(edge: Conversation) -> list[str]:
+    return [forward.call_id for _, forward in edge.stager.given_back]
+
+
+def test_a_silent_target_may_have_used_it_although_the_next_is_out_of_reach() -> None:
+    edge = failing_over("sip:192.0.2.3")
+    edge.transport.failing.add("192.0.2.3")
+    edge.clock.advance(40)
+    assert edge.take()[-1].startswith("alice ")
+    assert given_back(edge) == []
+
+
+def test_a_target_that_rang_has_used_it_although_another_one_asked_for_credentials() -> None:
+    """RFC 3261 16.7 step 6: the challenge is the best response, and not the only one."""
+    edge = failing_over("sip:192.0.2.3")
+    edge.receive(response(edge.last_request("bob"), 407), BOB)
+    edge.receive(response(edge.last_request("carol"), 180), CAROL)
+    edge.receive(response(edge.last_request("carol"), 486), CAROL)
+    assert edge.last_response("alice").status == 407
+    assert given_back(edge) == []
+
+
+def test_it_is_unused_where_all_targets_asked_for_credentials_or_were_out_of_reach() -> None:
+    edge = failing_over("sip:192.0.2.3", "sip:192.0.2.4")
+    edge.transport.failing.add("192.0.2.4")
+    edge.receive(response(edge.last_request("bob"), 407), BOB)
+    edge.receive(response(edge.last_request("carol"), 401), CAROL)
+    edge.clock.advance(0.1)
+    assert edge.last_response("alice").status in {401, 407}
+    assert given_back(edge) == ["call-7"]
+
+
+def test_who_hangs_up_before_the_invite_has_left_leaves_it_unused() -> None:
+    """RFC 3261 9.2: the upstream's name is looked up, and nobody has heard of the call."""
+    edge = Conversation("sip:upstream.example:5060")
+    edge.receive(request())
+    edge.stager.stagings[0].succeed("call-7")
+    edge.receive(request("CANCEL"))
+    assert edge.last_response("alice").status == 487
+    assert given_back(edge) == ["call-7"]
+
+
+def test_a_connection_that_ended_with_the_invite_on_it_may_have_brought_it() -> None:
+    edge = Conversation("sip:192.0.2.2;transport=tcp")
+    edge.receive(request())
+    edge.stager.stagings[0].succeed("call-7")
+    edge.take()
+    edge.transport.failing.add("192.0.2.2")
+    edge.layer.lost(edge.transport.sent[-1][1], "the connection ended")
+    edge.clock.advance(1)
+    assert edge.take()[0] == "alice 503 INVITE"
+    assert given_back(edge) == []
+
+
+def test_the_next_target_gets_the_same_id_within_its_life() -> None:
+    """RFC 3261 16.6: one INVITE, tried at one target after another."""
+    edge = failing_over("sip:192.0.2.3")
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    edge.clock.advance(LONGEST_USE - 1)
+    edge.receive(response(edge.last_request("bob"), 480), BOB)
+    assert edge.last_request("carol").value(b"x-rounded-call-id") == b"call-7"
+
+
+def test_no_target_gets_an_id_that_the_api_may_have_forgotten() -> None:
+    edge = failing_over("sip:192.0.2.3")
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    edge.clock.advance(LONGEST_USE + 1)
+    edge.receive(response(edge.last_request("bob"), 480), BOB)
+    assert b"x-rounded-call-id" not in edge.last_request("carol").names

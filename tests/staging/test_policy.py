@@ -24,6 +24,9 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
     ("outcome", "cause"),
     [
         (Refused(403, "no"), "refused"),
+        (Refused(429, "no"), "busy"),
+        (Refused(500, "no"), "unreachable"),
+        (Refused(503, "no"), "unreachable"),
         (OverTime("no"), "over_time"),
         (Unreachable("no"), "unreachable"),
         (Nonsense("no"), "nonsense"),
@@ -33,6 +36,12 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
 )
 def test_everything_else_is_refused_with_503_and_its_cause(outcome: Outcome, cause: str) -> None:
     assert decide(outcome) == Refusal(503, "Service Unavailable", cause, "no", RETRY_AFTER)
+
+
+def test_the_apis_words_hold_no_whole_number_when_they_go_out_to_the_carrier() -> None:
+    decision = decide(Refused(422, "caller +33911223344 and 06 12 34 56 78 are unknown"))
+    assert isinstance(decision, Refusal)
+    assert decision.text == "caller +339******44 and 061*****78 are unknown"
 
 
 @pytest.mark.parametrize(

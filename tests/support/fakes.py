@@ -75,10 +75,11 @@ class FakeTransport:
 class FakeStaging:
     """One call being staged: it is ended by the test."""
 
-    def __init__(self, call: Call, done: Callable[[Decision], None]) -> None:
+    def __init__(self, call: Call, done: Callable[[Decision], None], clock: FakeClock) -> None:
         self.call = call
         self.cancelled = self.over = False
         self._done = done
+        self._clock = clock
 
     def cancel(self) -> None:
         self.cancelled = self.over = True
@@ -86,7 +87,7 @@ class FakeStaging:
     def succeed(self, call_id: str = "call-1") -> None:
         assert not self.cancelled
         self.over = True
-        self._done(Forward(call_id))
+        self._done(Forward(call_id, self._clock.time()))
 
     def fail(self, cause: str = "over_time") -> None:
         assert not self.cancelled
@@ -108,7 +109,7 @@ class FakeStager:
         return sum(not staging.over for staging in self.stagings)
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
-        staging = FakeStaging(call, done)
+        staging = FakeStaging(call, done, self._clock)
         self.stagings.append(staging)
         if self._delay is not None:
             self._clock.call_later(self._delay, self._finish, staging)

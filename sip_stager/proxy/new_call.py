@@ -1,0 +1,60 @@
+"""A new call on its way: what was staged for it, and which of its targets may have used that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.ports import Call, Forward
+    from sip_stager.proxy.branch import Branch
+    from sip_stager.proxy.routing import Routed
+
+LONGEST_USE = 45.0
+"""Seconds from its staging after which no target gets an id: at the API it lives for a minute."""
+
+
+@dataclass(eq=False, slots=True)
+class NewCall:
+    """The call that an INVITE begins, when that came, and whether the caller has heard us ring.
+
+    ``forward`` is what was staged, None where nothing was; ``give_back`` takes it where nobody has
+    used it.  ``users`` are the branches that it went to, but for those that surely did not use it.
+    """
+
+    call: Call
+    began: float
+    rung: bool = False
+    forward: Forward | None = None
+    give_back: Callable[[], None] | None = None
+    users: set[Branch] = field(default_factory=set)
+
+    @property
+    def call_id(self) -> str:
+        """The staged call's id, empty where there is none."""
+        return self.forward.call_id if self.forward else ""
+
+    def fit(self, routed: Routed, now: float) -> Routed:
+        """Give a target as it may be tried now: without an id that the API may have forgotten."""
+        if self.forward is not None and now - self.forward.staged_at > LONGEST_USE:
+            return without_id(routed)
+        return routed
+
+    def over(self) -> None:
+        """Give back what nobody has used."""
+        if self.give_back is not None and not self.users:
+            self.give_back()
+
+
+def with_id(routed: Routed, call_id: str) -> Routed:
+    """Give a target that is told of the staged call."""
+    return routed._replace(request=staged(routed.request, call_id))
+
+
+def without_id(routed: Routed) -> Routed:
+    """Give a target that is told of none, whatever the caller wrote."""
+    return routed._replace(request=routed.request.without(CALL_ID_FIELD))
