@@ -104,7 +104,7 @@ class Journey:
                 break
             yield f"no {json.dumps(wanted)}"
         if self._unasked and (route.match is None or route.match.row.number.endswith(ANY)):
-            yield "the platform's list was not asked for, which goes ahead of this: add --online"
+            yield "the platform's list was not asked for, and may have it: add --online"
 
     def _place(self, row: Row) -> str:
         if row.generation:

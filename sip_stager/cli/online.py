@@ -12,6 +12,7 @@ from rich.text import Text
 from sip_stager.cli.declared import mapped, mismatches
 from sip_stager.config.agents import AgentKey, agents_of
 from sip_stager.staging.agent import Agent
+from sip_stager.staging.outcome import in_words
 from sip_stager.staging.rounded import RoundedApi
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
-    from sip_stager.staging.outcome import Failure
 
 _AT_ONCE = 8  # questions under way: quick for a few hundred agents, gentle on the API's limits
 _PATIENCE = 10.0  # seconds for one agent
@@ -96,9 +96,3 @@ async def _ask(api: RoundedApi, key: AgentKey) -> Agent | str:
     except TimeoutError:
         return f"no answer within {_PATIENCE:g} s"
     return answer if isinstance(answer, Agent) else in_words(answer)
-
-
-def in_words(failure: Failure) -> str:
-    """Say why the API gave nothing."""
-    status = f"HTTP {failure.http_status}: " if failure.http_status else ""
-    return f"{status}{failure.text}"

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly import make_list_api
-from sip_stager.cli.online import in_words
+from sip_stager.staging.outcome import in_words
 from sip_stager.staging.phone_numbers import fetched
 from sip_stager.trunks.platform import PlatformTable
 

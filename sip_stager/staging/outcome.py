@@ -98,3 +98,9 @@ class OwnMistake:
 
 Failure = Refused | OverTime | Unreachable | Nonsense | BreakerOpen
 Outcome = Staged | Failure | Cancelled | Stopping | OwnMistake
+
+
+def in_words(failure: Failure | OwnMistake) -> str:
+    """Say why the API gave nothing, for a person."""
+    status = f"HTTP {failure.http_status}: " if failure.http_status else ""
+    return f"{status}{failure.text}"

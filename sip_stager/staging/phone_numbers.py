@@ -10,7 +10,14 @@ import structlog
 
 from sip_stager.events import NumbersNotRefreshed, NumbersRefreshed
 from sip_stager.staging.off_path import PATIENCE
-from sip_stager.staging.outcome import Failure, Nonsense, OverTime, OwnMistake, Refused
+from sip_stager.staging.outcome import (
+    Failure,
+    Nonsense,
+    OverTime,
+    OwnMistake,
+    Refused,
+    in_words,
+)
 from sip_stager.trunks.platform import PlatformTable
 
 if TYPE_CHECKING:
@@ -113,7 +120,7 @@ class PhoneNumbers:
         self._task = loop.create_task(self._run(first))
         await asyncio.wait([first], timeout=patience)
         failure = first.result() if first.done() else None
-        return failure.text if failure else ""
+        return in_words(failure) if failure else ""
 
     async def stop(self) -> None:
         """End it, with the question that is under way."""
@@ -133,21 +140,20 @@ class PhoneNumbers:
         answer: PlatformTable | Failure | OwnMistake
         try:
             answer = self._trusted(await fetched(self._api, self.table))
+            if isinstance(answer, PlatformTable):
+                self._learn(answer)
+                return None
         except Exception:  # a mistake of our own costs no more than this list
             log.exception("numbers_not_read")
             answer = OwnMistake("internal error; the log says more")
-        if isinstance(answer, PlatformTable):
-            self._learn(answer)
-            return None
         self._notify(NumbersNotRefreshed(answer.word, answer.http_status, answer.text))
         return answer
 
     def _trusted(self, answer: PlatformTable | Failure) -> PlatformTable | Failure:
         """Believe in a list that is all at once empty only when the next one is, too."""
-        if not isinstance(answer, PlatformTable) or answer.rows or not (self.table or answer).rows:
-            self._doubtful = False
-            return answer
-        self._doubtful = not self._doubtful
+        had = self.table is not None and bool(self.table.rows)
+        emptied = had and isinstance(answer, PlatformTable) and not answer.rows
+        self._doubtful = emptied and not self._doubtful
         return Nonsense("the list is empty all at once") if self._doubtful else answer
 
     def _learn(self, table: PlatformTable) -> None:

@@ -1,6 +1,6 @@
 """The numbers that the platform knows, as rows of the mapping.
 
-They come page by page, and a page is what is read in one go: the whole of a large table would hold
+They come page by page, and some of a page are read in one go: the whole of a large list would hold
 up the calls of that moment.  Nothing is trusted; what makes no sense is counted and passed over.
 """
 
@@ -49,7 +49,7 @@ class PlatformTable:
         }
 
     def add(self, items: Collection[object]) -> None:
-        """Take a page of the API's items."""
+        """Take some of the API's items."""
         for item in items:
             try:
                 self._add(item if isinstance(item, dict) else {})

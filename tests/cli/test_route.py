@@ -234,7 +234,7 @@ async def test_a_number_that_the_platform_redirects_goes_on_unstaged(
 async def test_without_online_it_says_that_the_platform_was_not_asked(
     folder: Folder, api: FakeApi
 ) -> None:
-    unasked = "the platform's list was not asked for, which goes ahead of this: add --online"
+    unasked = "the platform's list was not asked for, and may have it: add --online"
     shown = steps(await route_online(folder, api, "--to", "+33612345679"))
     assert shown["row"][-1] == unasked
     shown = steps(await route_online(folder, api, "--to", "+33712345679"))

@@ -143,7 +143,7 @@ async def test_a_key_that_is_refused_at_start_is_told_and_asked_again(
     desk: Desk, status: int
 ) -> None:
     desk.behave(status=status, message="not you")
-    assert await desk.numbers.start(PATIENCE) == "not you"
+    assert await desk.numbers.start(PATIENCE) == f"HTTP {status}: not you"
     assert desk.numbers.counts["staged"] == 0
     assert desk.numbers.refreshed_at is None
     desk.serve(*NUMBERS)
