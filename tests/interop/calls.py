@@ -51,6 +51,12 @@ def staged_id(invite: Traced) -> str:
     return call_id
 
 
+def stagings(scene: Scene) -> int:
+    """Return how many the API was asked for so far."""
+    count: int = scene.api.stats()["stage_requests"]
+    return count
+
+
 def told(scene: Scene, invite: Traced) -> dict[str, Any]:
     """Return what the API was told of the call that an INVITE brought the id of."""
     return scene.api.told(staged_id(invite))
@@ -58,12 +64,12 @@ def told(scene: Scene, invite: Traced) -> dict[str, Any]:
 
 def play(road: Scene, caller: str, callee: str) -> tuple[Sipp, Sipp]:
     """Play both scripts to their end; the one new call was staged once, and its id came once."""
-    before = road.api.stats()["stage_requests"]
+    before = stagings(road)
     upstream = road.callee(callee)
     trunk = road.caller(caller)
     trunk.finish()
     upstream.finish()
-    assert road.api.stats()["stage_requests"] == before + 1
+    assert stagings(road) == before + 1
     assert_one_id(upstream)
     assert_same_hops(trunk, upstream)
     return trunk, upstream

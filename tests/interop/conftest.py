@@ -34,6 +34,25 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
         yield stage
 
 
+@pytest.fixture(scope="session")
+def _usual(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    need(sipp.SIPP, sipp.MISSING)
+    with Scene(tmp_path_factory.mktemp("usual")) as stage:
+        stage.start(upstream_transport=getattr(request, "param", "udp"))
+        yield stage
+
+
+@pytest.fixture
+def usual(request: pytest.FixtureRequest, _usual: Scene) -> Iterator[Scene]:
+    """Give a stage that has begun with the usual settings, which many tests share.
+
+    The upstream's transport is UDP, or what ``_usual`` is parametrized with.
+    """
+    yield from _shared(request, _usual)
+
+
 @pytest.fixture(scope="module")
 def _started(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -47,9 +66,7 @@ def _started(
 @pytest.fixture
 def started(request: pytest.FixtureRequest, _started: Scene) -> Iterator[Scene]:
     """Give a stage on which the module's ``start`` has begun; all its tests share it."""
-    request.node.stash[_SCENE] = _started
-    yield _started
-    _started.end_peers()
+    yield from _shared(request, _started)
 
 
 @pytest.fixture
@@ -77,9 +94,14 @@ def _road(
 @pytest.fixture
 def road(request: pytest.FixtureRequest, _road: Scene) -> Iterator[Scene]:
     """Give a stage that has begun, with or without a proxy beside us; many tests share it."""
-    request.node.stash[_SCENE] = _road
-    yield _road
-    _road.end_peers()
+    yield from _shared(request, _road)
+
+
+def _shared(request: pytest.FixtureRequest, stage: Scene) -> Iterator[Scene]:
+    """Lend a stage to a test, and clear away what the test leaves on it."""
+    request.node.stash[_SCENE] = stage
+    yield stage
+    stage.end_peers()
 
 
 @pytest.hookimpl(wrapper=True)

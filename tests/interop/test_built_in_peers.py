@@ -33,14 +33,13 @@ def built_in(name: str) -> str:
 
 
 def test_sipps_own_scenarios_are_put_through_and_told_why_their_bye_is_not(
-    scene: Scene, tmp_path: Path
+    usual: Scene, tmp_path: Path
 ) -> None:
     """They copy no Record-Route and send no Route, so only what begins a call is relayed."""
-    scene.start()
     for name in ("uac", "uas"):
         (tmp_path / f"{name}.xml").write_text(built_in(name))
-    callee = scene.callee("uas", scenarios=tmp_path)
-    caller = scene.caller("uac", scenarios=tmp_path)
+    callee = usual.callee("uas", scenarios=tmp_path)
+    caller = usual.caller("uac", scenarios=tmp_path)
     assert caller.wait(20) == 1
     callee.stop()
     (invite,) = callee.received("INVITE")
@@ -53,10 +52,9 @@ def test_sipps_own_scenarios_are_put_through_and_told_why_their_bye_is_not(
     assert "Record-Route" in refusal.values("Warning")[0]
 
 
-def test_sipsaks_ping_is_answered(scene: Scene) -> None:
+def test_sipsaks_ping_is_answered(usual: Scene) -> None:
     """sipsak asks with OPTIONS, without a user, and with a Via that has rport."""
     need(SIPSAK, "sipsak is not installed: install the Debian package sipsak")
-    scene.start()
-    code, printed = run(SIPSAK or "sipsak", "-vv", "-s", f"sip:{scene.program.target}")
+    code, printed = run(SIPSAK or "sipsak", "-vv", "-s", f"sip:{usual.program.target}")
     assert code == 0, printed
     assert "SIP/2.0 200 OK" in printed

@@ -6,33 +6,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.calls import staged_id, stagings
+
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
-    from tests.interop.sipp import Sipp
 
 pytestmark = pytest.mark.interop
 
 
-def staged_id(callee: Sipp) -> str:
-    """Return the one id that the one INVITE brought to the callee."""
-    (invite,) = callee.received("INVITE")
-    (call_id,) = invite.values("X-Rounded-Call-Id")
-    return call_id
-
-
-@pytest.mark.parametrize("outgoing", ["udp", "tcp"])
+@pytest.mark.parametrize(
+    ("_usual", "outgoing"), [("udp", "udp"), ("tcp", "tcp")], indirect=["_usual"]
+)
 @pytest.mark.parametrize("incoming", ["udp", "tcp"])
 def test_a_call_is_staged_forwarded_and_answered(
-    scene: Scene, incoming: str, outgoing: str
+    usual: Scene, incoming: str, outgoing: str
 ) -> None:
-    scene.start(upstream_transport=outgoing)
-    callee = scene.callee("callee_answers")
-    caller = scene.caller("caller_hangs_up", transport=incoming, hold=50)
-    caller.finish()
+    before = stagings(usual)
+    callee = usual.callee("callee_answers")
+    usual.caller("caller_hangs_up", transport=incoming, hold=50).finish()
     callee.finish()
-    assert staged_id(callee)
-    assert scene.api.stats()["stage_requests"] == 1
-    invite = callee.received("INVITE")[0]
+    (invite,) = callee.received("INVITE")
+    assert staged_id(invite)
+    assert stagings(usual) == before + 1
     assert f"/{outgoing.upper()} " in invite.values("Via")[0]
 
 
@@ -66,20 +61,19 @@ def test_an_invite_repeated_while_it_is_staged_is_staged_and_forwarded_once(scen
     assert scene.api.stats()["stage_requests"] == 1
 
 
-def test_a_callee_may_take_its_time(scene: Scene) -> None:
-    scene.start()
-    callee = scene.callee("callee_answers", hold=3000)
-    caller = scene.caller("caller_hangs_up")
+def test_a_callee_may_take_its_time(usual: Scene) -> None:
+    """Longer than T1, after which what was not heard is sent again."""
+    callee = usual.callee("callee_answers", hold=1200)
+    caller = usual.caller("caller_hangs_up")
     caller.finish()
     callee.finish()
     assert len(callee.received("INVITE")) == 1
     assert len(caller.received("180")) == 1
 
 
-def test_a_repeated_200_reaches_the_caller_and_its_ack_the_callee(scene: Scene) -> None:
-    scene.start()
-    callee = scene.callee("callee_answers")
-    caller = scene.caller("caller_loses_ack")
+def test_a_repeated_200_reaches_the_caller_and_its_ack_the_callee(usual: Scene) -> None:
+    callee = usual.callee("callee_answers")
+    caller = usual.caller("caller_loses_ack")
     caller.finish()
     callee.finish()
     answers = [each for each in caller.received("200") if "INVITE" in each.values("CSeq")[0]]

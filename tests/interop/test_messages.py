@@ -23,14 +23,11 @@ def kept(message: Traced) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("outgoing", ["udp", "tcp"])
+@pytest.mark.parametrize("_usual", ["udp", "tcp"], indirect=True)
 @pytest.mark.parametrize("incoming", ["udp", "tcp"])
-def test_bytes_that_are_not_ours_go_through_untouched(
-    scene: Scene, incoming: str, outgoing: str
-) -> None:
-    scene.start(upstream_transport=outgoing)
-    callee = scene.callee("callee_answers")
-    caller = scene.caller("caller_folds", transport=incoming)
+def test_bytes_that_are_not_ours_go_through_untouched(usual: Scene, incoming: str) -> None:
+    callee = usual.callee("callee_answers")
+    caller = usual.caller("caller_folds", transport=incoming)
     caller.finish()
     callee.finish()
     (sent,), (received,) = caller.sent("INVITE"), callee.received("INVITE")
@@ -39,10 +36,9 @@ def test_bytes_that_are_not_ours_go_through_untouched(
     assert any(b"\r\n" in line for line in kept(received)), "nothing was folded"
 
 
-def test_ids_that_the_caller_brings_are_replaced_by_ours(scene: Scene) -> None:
-    scene.start()
-    callee = scene.callee("callee_answers")
-    scene.caller("caller_smuggles").finish()
+def test_ids_that_the_caller_brings_are_replaced_by_ours(usual: Scene) -> None:
+    callee = usual.callee("callee_answers")
+    usual.caller("caller_smuggles").finish()
     callee.finish()
     (invite,) = callee.received("INVITE")
     assert len(invite.values("X-Rounded-Call-Id")) == 1
@@ -51,15 +47,13 @@ def test_ids_that_the_caller_brings_are_replaced_by_ours(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_options_to_the_proxy_is_answered(scene: Scene, transport: str) -> None:
-    scene.start()
-    caller = scene.caller("caller_asks", transport=transport, method="OPTIONS", status="200")
+def test_options_to_the_proxy_is_answered(usual: Scene, transport: str) -> None:
+    caller = usual.caller("caller_asks", transport=transport, method="OPTIONS", status="200")
     caller.finish()
 
 
-def test_a_method_that_starts_no_call_is_not_allowed(scene: Scene) -> None:
-    scene.start()
-    caller = scene.caller("caller_asks", method="REGISTER", status="405")
+def test_a_method_that_starts_no_call_is_not_allowed(usual: Scene) -> None:
+    caller = usual.caller("caller_asks", method="REGISTER", status="405")
     caller.finish()
     (refusal,) = caller.received("405")
     assert "INVITE" in refusal.values("Allow")[0]

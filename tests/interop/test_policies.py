@@ -12,6 +12,7 @@ from tests.interop.calls import (
     put_through,
     refused,
     row,
+    stagings,
     told,
 )
 from tests.interop.program import AGENT
@@ -108,16 +109,16 @@ def test_a_trunk_is_told_where_to_call_instead(started: Scene, cause: str) -> No
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_another_agent_is_staged_instead(started: Scene, cause: str) -> None:
-    before = started.api.stats()["stage_requests"]
+    before = stagings(started)
     invite = put_through(started, number=dialled(cause, "agent"))
     assert told(started, invite)["agent_id"] == AGENT
-    assert started.api.stats()["stage_requests"] == before + 2
+    assert stagings(started) == before + 2
 
 
 def test_what_follows_stands_for_an_agent_that_fails_as_well(started: Scene) -> None:
-    before = started.api.stats()["stage_requests"]
+    before = stagings(started)
     assert put_through(started, number=IN_VAIN).values("X-Rounded-Call-Id") == []
-    assert started.api.stats()["stage_requests"] == before + 2
+    assert stagings(started) == before + 2
 
 
 @pytest.mark.parametrize(

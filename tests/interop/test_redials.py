@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import ANSWERS, GIVES_UP, TALKS, number, put_through, row, staged_id, told
+from tests.interop.calls import (
+    ANSWERS,
+    GIVES_UP,
+    TALKS,
+    number,
+    put_through,
+    row,
+    staged_id,
+    stagings,
+    told,
+)
 from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
@@ -32,12 +42,6 @@ def start(scene: Scene) -> None:
             *(row(each, AGENT) for each in CALLED),
         ],
     )
-
-
-def stagings(scene: Scene) -> int:
-    """Return how many the API was asked for so far."""
-    count: int = scene.api.stats()["stage_requests"]
-    return count
 
 
 @pytest.mark.parametrize("when", REDIALS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import play, vias
+from tests.interop.calls import play, stagings, vias
 from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
@@ -38,31 +38,30 @@ def test_a_call_is_refused_when_the_api_takes_too_long(scene: Scene) -> None:
     scene.api.wait_stats(aborted=1)
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
-@pytest.mark.parametrize("status", [401, 422])
+@pytest.mark.parametrize(("mode", "status"), [("sync", 401), ("async", 422)])
 def test_a_call_is_refused_when_the_api_refuses_it(scene: Scene, status: int, mode: str) -> None:
     scene.start(api={"status": status, "message": "No such agent"}, mode=mode)
     assert_staging_failed(scene)
-    assert scene.api.stats()["stage_requests"] == 1
+    assert stagings(scene) == 1
 
 
-def test_an_unmapped_number_is_not_found(scene: Scene) -> None:
-    scene.start()
-    with Silence(scene.upstream) as upstream:
-        scene.caller("caller_is_refused", number="+33699999999", status="404").finish()
+def test_an_unmapped_number_is_not_found(usual: Scene) -> None:
+    before = stagings(usual)
+    with Silence(usual.upstream) as upstream:
+        usual.caller("caller_is_refused", number="+33699999999", status="404").finish()
         upstream.check()
-    assert scene.api.stats()["stage_requests"] == 0
+    assert stagings(usual) == before
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_source_that_belongs_to_no_trunk_is_forbidden(scene: Scene, transport: str) -> None:
-    scene.start()
-    with Silence(scene.upstream) as upstream:
-        scene.caller(
+def test_a_source_that_belongs_to_no_trunk_is_forbidden(usual: Scene, transport: str) -> None:
+    before = stagings(usual)
+    with Silence(usual.upstream) as upstream:
+        usual.caller(
             "caller_is_refused", source="127.0.0.2", transport=transport, status="403"
         ).finish()
         upstream.check()
-    assert scene.api.stats()["stage_requests"] == 0
+    assert stagings(usual) == before
 
 
 @pytest.mark.parametrize("status", ["486", "603"])

@@ -35,10 +35,9 @@ def test_a_call_that_nobody_answers_times_out(scene: Scene) -> None:
         assert upstream.heard() in (["INVITE"] * 6, ["INVITE"] * 7)
 
 
-def test_a_503_of_the_upstream_is_not_passed_on_as_503(scene: Scene) -> None:
+def test_a_503_of_the_upstream_is_not_passed_on_as_503(usual: Scene) -> None:
     """RFC 3261 16.7 step 6: else the caller takes us for overloaded, and not the upstream."""
-    scene.start()
-    callee = scene.callee("< INVITE; 503 | Retry-After: 30; < ACK")
-    caller = scene.caller("INVITE; < 100; < 500; ACK")
+    callee = usual.callee("< INVITE; 503 | Retry-After: 30; < ACK")
+    caller = usual.caller("INVITE; < 100; < 500; ACK")
     caller.finish()
     callee.finish()
