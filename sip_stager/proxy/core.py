@@ -88,7 +88,8 @@ class Proxy:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
         try:
-            popped = facilities.preprocessed(ack.without(CALL_ID_FIELD), source)
+            discreet = self._admission.discreet(ack.without(CALL_ID_FIELD), source)
+            popped = facilities.preprocessed(discreet, source)
             routed = towards_next_hop(popped)
             wrong = self._unsealed(popped) or ("no hops are left" if hops_left(ack) == 0 else "")
         except Malformed as fault:

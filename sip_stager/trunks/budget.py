@@ -41,9 +41,10 @@ class Terms:
 
     @property
     def content(self) -> bool:
-        """Whether the carrier hears ringing of ours before its patience ends."""
-        rings = self.policy.ringing > 0
-        return rings and (self.patience is None or self.policy.ring_after < self.patience)
+        """Whether the carrier hears ringing of ours well before its patience ends."""
+        if not self.policy.ringing:
+            return False
+        return self.patience is None or self.policy.ring_after <= self.patience - self.margin
 
 
 def _expires(invite: Request) -> int | None:

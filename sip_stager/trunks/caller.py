@@ -20,11 +20,14 @@ CALLERS = ("p_asserted_identity", "remote_party_id", FROM)
 """The sources of a caller's number."""
 
 _FIELDS = {source: source.replace("_", "-").encode() for source in CALLERS}
-_ASSERTED = frozenset(
-    b"identity identity-info p-asserted-identity p-charge-info p-preferred-identity "
-    b"remote-party-id".split()
+DIALOGS = frozenset({b"from", b"contact"})
+"""Fields that tell who calls, and that no proxy may change: the dialog is made of them."""
+IDENTIFYING = frozenset(
+    b"call-info history-info identity identity-info in-reply-to organization p-asserted-identity "
+    b"p-associated-uri p-charge-info p-preferred-identity p-served-user referred-by "
+    b"remote-party-id reply-to".split()
 )
-"""What a network says of a caller beside the From, which is the dialog's and stays."""
+"""The others that do (RFC 3323 4.1, RFC 3325, and those that carriers use instead)."""
 _WITHHELD = frozenset((b"id", b"user", b"full", b"header"))
 _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.IGNORECASE)
 _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
@@ -81,16 +84,16 @@ def caller_number(invite: Request, trunk: Identifying) -> Caller:
 
 
 def without_identity(request: Request) -> Request:
-    """Take off what the network asserts of a caller who withholds who he is (RFC 3325 7).
+    """Take off what tells who a caller is who withholds it (RFC 3323 5.1, RFC 3325 7).
 
     STIR's Identity holds his number, too (RFC 8225 5.2.1).
     """
-    if _ASSERTED.isdisjoint(request.names) or not _withheld(request):
+    if IDENTIFYING.isdisjoint(request.names) or not _withheld(request):
         return request
     kept = [
         (name, field)
         for name, field in zip(request.names, request.fields, strict=True)
-        if name not in _ASSERTED
+        if name not in IDENTIFYING
     ]
     return request.edited([name for name, _ in kept], [field for _, field in kept])
 

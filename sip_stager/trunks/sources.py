@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed, field_name, parse_parameters
 from sip_stager.sip.uri import parse_address
+from sip_stager.trunks.caller import DIALOGS, IDENTIFYING
 from sip_stager.trunks.numbers import dialled, normalised
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ _LISTS = frozenset(
     b"supported user-to-user via warning".split()
 )
 """Fields that are comma-separated lists by their RFCs; in any other a comma is one of its own."""
-_IDENTIFYING = frozenset(
-    b"call-info contact from identity identity-info in-reply-to p-asserted-identity "
-    b"p-associated-uri p-charge-info p-preferred-identity referred-by remote-party-id "
-    b"reply-to".split()
-)
-"""Fields that tell who calls (RFC 3323 4.1, RFC 3325, and those that carriers use instead)."""
 _SECRET = frozenset({b"authorization", b"proxy-authorization"})
 _AHEAD_OF_PARAMETERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^";<]++)*+', re.DOTALL)
 _DISPLAY_NAME = re.compile(rb'\s*+(?:"((?:[^"\\]|\\.)*+)"|([^"<>]*+))\s*+<', re.DOTALL)
@@ -86,7 +81,7 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
         raise ValueError("write another header: this one holds credentials")
 
     def read(invite: Request, facts: Facts) -> str | None:
-        if facts.withheld and name in _IDENTIFYING:
+        if facts.withheld and (name in IDENTIFYING or name in DIALOGS):
             return None
         value = _value(invite, name)
         if value is None:
@@ -138,11 +133,14 @@ def _display_name(invite: Request, facts: Facts) -> str | None:
 
 
 def _diversion(invite: Request, facts: Facts) -> str | None:
-    """Give the number that diverted the call last (RFC 5806: the newest comes first)."""
+    """Give the number that diverted the call last, unless it is withheld (RFC 5806)."""
     value = _value(invite, b"diversion")
     if value is None:
         return None
-    user = parse_address(value).uri.user or b""
+    diverter = parse_address(value)
+    if (diverter.parameters.get(b"privacy") or b"off").strip(b'"').lower() in {b"full", b"uri"}:
+        return None
+    user = diverter.uri.user or b""
     return printable(normalised(dialled(user), facts.country))
 
 

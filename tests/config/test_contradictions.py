@@ -97,7 +97,8 @@ def test_what_is_said_of_ringing_that_some_callers_hear_is_right(folder: Folder,
         ("no_ringback_timeout = 0.3", "no_ringback_timeout"),
         ('profile = "telnyx"\npolicy = { margin = 5.0 }', "policy.margin"),
         ('profile = "telnyx"\npolicy = { margin = 4.0 }', None),
-        ("no_ringback_timeout = 3.0\npolicy = { margin = 9.0 }", None),  # it hears our 180
+        ("no_ringback_timeout = 3.0\npolicy = { margin = 1.0 }", None),  # it hears our 180
+        ("no_ringback_timeout = 3.0\npolicy = { margin = 9.0 }", "policy.margin"),
     ],
 )
 def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | None) -> None:

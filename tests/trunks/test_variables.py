@@ -125,6 +125,17 @@ def test_nothing_identifies_a_caller_who_withholds_his_number(source: str) -> No
     assert filled(f"${{{source}|withheld}}", WITHHELD) == "withheld"
 
 
+@pytest.mark.parametrize(
+    ("privacy", "said"),
+    [("full", None), ('"uri"', None), ("name", "+33145678901"), ("off", "+33145678901")],
+)
+def test_a_number_that_diverted_the_call_may_be_withheld_too(
+    privacy: str, said: str | None
+) -> None:
+    diverted = invite(f"Diversion: <sip:+33145678901@pbx>;privacy={privacy}\r\n".encode())
+    assert filled("${diversion}", request=diverted) == said
+
+
 def test_what_does_not_identify_a_caller_is_read_though_he_withholds_his_number() -> None:
     assert filled("${called} ${header:X-Customer;id} ${diversion}", WITHHELD) == (
         f"{NUMBER} 42 +33145678901"
