@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.config.settings_folder import AGENT, RIGHT, Folder
+from tests.config.settings_folder import AGENT, RIGHT, Folder, said
+
+TRUNK = '[[trunks]]\nname = "carrier"\nnetworks = ["192.0.2.0/24"]'
 
 
 def warned(folder: Folder, text: str) -> list[tuple[str, str]]:
@@ -65,3 +67,51 @@ def test_thousands_of_warnings_do_not_bury_the_others(folder: Folder) -> None:
     assert settings.warnings[0].key == "policy.busy"
     assert len(settings.warnings) == 52
     assert settings.warnings[-1].wrong == "and 2950 more like these"
+
+
+def test_what_is_nested_is_worth_a_second_look(folder: Folder) -> None:
+    other = '\n[[trunks]]\nname = "other"\nnetworks = ["192.0.2.7", "2001:db8::/32"]\n'
+    (warning,) = folder.load(RIGHT + other).warnings
+    assert said(warning)[1:4] == (
+        20,
+        "trunks[1].networks[0]",
+        '192.0.2.7/32 lies in 192.0.2.0/24 of the trunk "carrier"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://api.example.com", True),
+        ("https://api.example.com", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://localhost", False),
+    ],
+)
+def test_a_key_in_the_clear_is_worth_a_second_look(
+    folder: Folder, url: str, *, warned: bool
+) -> None:
+    warnings = folder.load(RIGHT.replace("[api]", f'[api]\nbase_url = "{url}"')).warnings
+    assert [(w.key, w.line) for w in warnings] == ([("api.base_url", 5)] if warned else [])
+
+
+def test_a_number_that_a_trunk_reads_otherwise_is_worth_a_second_look(folder: Folder) -> None:
+    other = '\n[[trunks]]\nname = "fr"\nnetworks = ["198.51.100.7"]\ncountry = "FR"\n'
+    text = RIGHT.replace('number = "+33612345678"', 'number = "0612345678"') + other
+    (warning,) = folder.load(text).warnings
+    assert said(warning)[2:] == (
+        "numbers[0].number",
+        '"0612345678" is +33612345678 on the trunk "fr": not found there',
+        'write "+33612345678"',
+    )
+
+
+def test_a_prefix_in_national_form_is_worth_a_second_look(folder: Folder) -> None:
+    text = RIGHT.replace("+33612345678", "06*").replace(TRUNK, f'{TRUNK}\ncountry = "FR"')
+    (warning,) = folder.load(text).warnings
+    assert said(warning)[2:] == (
+        "numbers[0].number",
+        '"06*" begins a national number, and those of the trunk "carrier" are found as +...',
+        'write it with the country\'s code, like "+336*"',
+    )

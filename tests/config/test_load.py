@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.config import SettingsError, load
-from sip_stager.trunks.mapping import Row, Share
-from tests.config.settings_folder import AGENT, KEY, RIGHT, said
+from tests.config.settings_folder import AGENT, KEY, RIGHT
 
 if TYPE_CHECKING:
     from tests.config.settings_folder import Folder
@@ -269,33 +268,6 @@ def test_a_byte_order_mark_is_no_mistake(folder: Folder) -> None:
     assert folder.mistakes(b"\xef\xbb\xbf" + RIGHT.encode()) == []
 
 
-def test_what_is_nested_is_worth_a_second_look(folder: Folder) -> None:
-    other = '\n[[trunks]]\nname = "other"\nnetworks = ["192.0.2.7", "2001:db8::/32"]\n'
-    (warning,) = folder.load(RIGHT + other).warnings
-    assert said(warning)[1:4] == (
-        20,
-        "trunks[1].networks[0]",
-        '192.0.2.7/32 lies in 192.0.2.0/24 of the trunk "carrier"',
-    )
-
-
-@pytest.mark.parametrize(
-    ("url", "warned"),
-    [
-        ("http://api.example.com", True),
-        ("https://api.example.com", False),
-        ("http://127.0.0.1:8080", False),
-        ("http://[::1]:8080", False),
-        ("http://localhost", False),
-    ],
-)
-def test_a_key_in_the_clear_is_worth_a_second_look(
-    folder: Folder, url: str, *, warned: bool
-) -> None:
-    warnings = folder.load(RIGHT.replace(API, f'{API}\nbase_url = "{url}"')).warnings
-    assert [(w.key, w.line) for w in warnings] == ([("api.base_url", 6)] if warned else [])
-
-
 def test_the_key_is_in_no_text_that_settings_give(folder: Folder) -> None:
     settings = folder.load()
     texts = [repr(settings), str(settings), str(settings.model_dump()), f"{settings.api!r}"]
@@ -317,137 +289,3 @@ def test_settings_do_not_change(folder: Folder) -> None:
     settings = folder.load()
     with pytest.raises(ValueError, match="frozen"):
         settings.log.level = "debug"
-
-
-def test_a_number_that_a_trunk_reads_otherwise_is_worth_a_second_look(folder: Folder) -> None:
-    other = '\n[[trunks]]\nname = "fr"\nnetworks = ["198.51.100.7"]\ncountry = "FR"\n'
-    text = RIGHT.replace('number = "+33612345678"', 'number = "0612345678"') + other
-    (warning,) = folder.load(text).warnings
-    assert said(warning)[2:] == (
-        "numbers[0].number",
-        '"0612345678" is +33612345678 on the trunk "fr": not found there',
-        'write "+33612345678"',
-    )
-
-
-@pytest.mark.parametrize(
-    ("line", "key", "wrong", "right"),
-    [
-        ("called = []", "trunks[0].called", "is empty", "at least one entry"),
-        ('called = ["from"]', "trunks[0].called[0]", "no place for a called number", '"diversion"'),
-        ('called = ["header:a b"]', "trunks[0].called[0]", "no place", "header:X-Original-To"),
-        ('called = ["to", "to"]', "trunks[0].called", 'has "to" twice', "take one"),
-        ('called = "to"', "trunks[0].called", 'is "to"', "make it a list"),
-        ('strip = [""]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
-        ('strip = ["9 9"]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
-        ('strip = ["99", "99"]', "trunks[0].strip", 'has "99" twice', "take one"),
-        ("caller = []", "trunks[0].caller", "is empty", "at least one entry"),
-        ('caller = ["to"]', "trunks[0].caller[0]", 'is "to"', "'p_asserted_identity'"),
-        ('caller = ["from", "from"]', "trunks[0].caller", 'has "from" twice', "take one"),
-    ],
-)
-def test_where_numbers_stand_is_checked(
-    folder: Folder, line: str, key: str, wrong: str, right: str
-) -> None:
-    (mistake,) = folder.mistakes(RIGHT.replace(TRUNK, f"{TRUNK}\n{line}"))
-    assert (mistake.key, mistake.line) == (key, 13)
-    assert wrong in mistake.wrong
-    assert right in mistake.right
-
-
-@pytest.mark.parametrize(
-    ("number", "right"),
-    [
-        ("+33*61*", "+3361*"),
-        ("+*", "+3361*"),
-        ("+0*", "+3361*"),
-        ("0033*", "+3361*"),
-        ("**", "+3361*"),
-        ("+336 1*", "+3361*"),
-        ("+3361234567890123*", "+3361*"),
-    ],
-)
-def test_a_prefix_has_its_form(folder: Folder, number: str, right: str) -> None:
-    (mistake,) = folder.mistakes(RIGHT.replace("+33612345678", number))
-    assert mistake.key == "numbers[0].number"
-    assert "is no beginning of a number or name" in mistake.wrong
-    assert right in mistake.right
-
-
-@pytest.mark.parametrize("number", ["*", "+3*", "+3361*", "support-*", "10*", "0*"])
-def test_a_prefix_is_mapped_once(folder: Folder, number: str) -> None:
-    text = RIGHT.replace("+33612345678", number)
-    assert folder.load(text).agents == {number: (AGENT,)}
-    (mistake,) = folder.mistakes(f'{text}[[numbers]]\nagent = "{AGENT}"\nnumber = "{number}"\n')
-    assert (mistake.line, mistake.key) == (19, "numbers[1].number")
-    assert f"{number} is mapped twice (see " in mistake.wrong
-
-
-def test_prefixes_and_the_default_may_stand_in_the_csv(folder: Folder) -> None:
-    folder.write("n.csv", f"number,agent\n+336*,{AGENT}\n*,{AGENT}\n")
-    assert list(folder.load('numbers_csv = "n.csv"\n' + RIGHT).agents)[1:] == ["+336*", "*"]
-
-
-def test_a_prefix_in_national_form_is_worth_a_second_look(folder: Folder) -> None:
-    text = RIGHT.replace("+33612345678", "06*").replace(TRUNK, f'{TRUNK}\ncountry = "FR"')
-    (warning,) = folder.load(text).warnings
-    assert said(warning)[2:] == (
-        "numbers[0].number",
-        '"06*" begins a national number, and those of the trunk "carrier" are found as +...',
-        'write it with the country\'s code, like "+336*"',
-    )
-
-
-OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
-SHARES = f'''[[numbers.agents]]
-agent = "{AGENT}"
-weight = 3
-days = ["mon", "fri"]
-hours = ["09:00-12:00", "22:00-06:00"]
-[[numbers.agents]]
-agent = "{OTHER}"
-'''
-SHARED = RIGHT.replace(f'agent = "{AGENT}"\n', f'timezone = "Europe/Paris"\n{SHARES}')
-
-
-def test_agents_share_a_number(folder: Folder) -> None:
-    settings = folder.load(SHARED)
-    assert settings.agents == {"+33612345678": (AGENT, OTHER)}
-    hours = ((540, 720), (1320, 360))
-    day, rest = Share(AGENT, 3, frozenset({0, 4}), hours), Share(OTHER)
-    assert settings.numbers[0].row() == Row("+33612345678", (day, rest), "Europe/Paris")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "key", "wrong", "right"),
-    [
-        ("timezone", f'agent = "{AGENT}"\ntimezone', 18, "agents", "beside `agent`", "not both"),
-        (SHARES, "", 14, "agents", "and `agent` are missing", "write `agent`"),
-        ('timezone = "Europe/Paris"\n', "", 14, "timezone", "is missing", "Europe/Paris"),
-        ("Europe/Paris", "Europe/Pariss", 16, "timezone", "no time zone", "Europe/Paris"),
-        ("Europe/Paris", "../etc", 16, "timezone", "no time zone", "Europe/Paris"),
-        ("Europe/Paris", "Europe", 16, "timezone", "no time zone", "Europe/Paris"),
-        (OTHER, f'{OTHER}"\ndays = ["sun"]\n#"', 17, "agents", "leave nobody", "of one of them"),
-        ("weight = 3", "weight = 0", 19, "agents[0].weight", "is 0", "greater than or equal to 1"),
-        ("weight = 3", "wieght = 3", 19, "agents[0].wieght", "not a key", 'mean "weight"?'),
-        ('"mon"', '"Monday"', 20, "agents[0].days[0]", 'is "Monday"', "'mon'"),
-        ('"mon"', '"fri"', 20, "agents[0].days", 'has "fri" twice', "take one"),
-        ("09:00", "9:00", 21, "agents[0].hours[0]", "no hours of a day", "09:00-18:00"),
-        ("09:00", "12:00", 21, "agents[0].hours[0]", "no hours of a day", "22:00-06:00"),
-        ("12:00", "24:01", 21, "agents[0].hours[0]", "no hours of a day", "09:00-18:00"),
-        (OTHER, "x", 23, "agents[1].agent", "not the id of an agent", "UUID"),
-        (
-            f'"{OTHER}"\n',
-            f'"{OTHER}"\n[[numbers.agents]]\nagent = "{OTHER}"\n',
-            *(17, "agents", "have the same agent twice", "add its weight"),
-        ),
-    ],
-)
-def test_what_contradicts_itself_in_shared_numbers_is_named(
-    folder: Folder, old: str, new: str, line: int, key: str, wrong: str, right: str
-) -> None:
-    assert SHARED.count(old) == 1
-    (mistake,) = folder.mistakes(SHARED.replace(old, new))
-    assert (mistake.line, mistake.key) == (line, f"numbers[0].{key}")
-    assert wrong in mistake.wrong
-    assert right in mistake.right

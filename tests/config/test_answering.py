@@ -1,0 +1,95 @@
+"""Who answers which number: by prefix, and by several agents that share a number."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.trunks.mapping import Row, Share
+from tests.config.settings_folder import AGENT, RIGHT, Folder
+
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+SHARES = f'''[[numbers.agents]]
+agent = "{AGENT}"
+weight = 3
+days = ["mon", "fri"]
+hours = ["09:00-12:00", "22:00-06:00"]
+[[numbers.agents]]
+agent = "{OTHER}"
+'''
+SHARED = RIGHT.replace(f'agent = "{AGENT}"\n', f'timezone = "Europe/Paris"\n{SHARES}')
+
+
+@pytest.mark.parametrize(
+    ("number", "right"),
+    [
+        ("+33*61*", "+3361*"),
+        ("+*", "+3361*"),
+        ("+0*", "+3361*"),
+        ("0033*", "+3361*"),
+        ("**", "+3361*"),
+        ("+336 1*", "+3361*"),
+        ("+3361234567890123*", "+3361*"),
+    ],
+)
+def test_a_prefix_has_its_form(folder: Folder, number: str, right: str) -> None:
+    (mistake,) = folder.mistakes(RIGHT.replace("+33612345678", number))
+    assert mistake.key == "numbers[0].number"
+    assert "is no beginning of a number or name" in mistake.wrong
+    assert right in mistake.right
+
+
+@pytest.mark.parametrize("number", ["*", "+3*", "+3361*", "support-*", "10*", "0*"])
+def test_a_prefix_is_mapped_once(folder: Folder, number: str) -> None:
+    text = RIGHT.replace("+33612345678", number)
+    assert folder.load(text).agents == {number: (AGENT,)}
+    (mistake,) = folder.mistakes(f'{text}[[numbers]]\nagent = "{AGENT}"\nnumber = "{number}"\n')
+    assert (mistake.line, mistake.key) == (19, "numbers[1].number")
+    assert f"{number} is mapped twice (see " in mistake.wrong
+
+
+def test_prefixes_and_the_default_may_stand_in_the_csv(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent\n+336*,{AGENT}\n*,{AGENT}\n")
+    assert list(folder.load('numbers_csv = "n.csv"\n' + RIGHT).agents)[1:] == ["+336*", "*"]
+
+
+def test_agents_share_a_number(folder: Folder) -> None:
+    settings = folder.load(SHARED)
+    assert settings.agents == {"+33612345678": (AGENT, OTHER)}
+    hours = ((540, 720), (1320, 360))
+    day, rest = Share(AGENT, 3, frozenset({0, 4}), hours), Share(OTHER)
+    assert settings.numbers[0].row() == Row("+33612345678", (day, rest), "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "wrong", "right"),
+    [
+        ("timezone", f'agent = "{AGENT}"\ntimezone', 18, "agents", "beside `agent`", "not both"),
+        (SHARES, "", 14, "agents", "and `agent` are missing", "write `agent`"),
+        ('timezone = "Europe/Paris"\n', "", 14, "timezone", "is missing", "Europe/Paris"),
+        ("Europe/Paris", "Europe/Pariss", 16, "timezone", "no time zone", "Europe/Paris"),
+        ("Europe/Paris", "../etc", 16, "timezone", "no time zone", "Europe/Paris"),
+        ("Europe/Paris", "Europe", 16, "timezone", "no time zone", "Europe/Paris"),
+        (OTHER, f'{OTHER}"\ndays = ["sun"]\n#"', 17, "agents", "leave nobody", "of one of them"),
+        ("weight = 3", "weight = 0", 19, "agents[0].weight", "is 0", "greater than or equal to 1"),
+        ("weight = 3", "wieght = 3", 19, "agents[0].wieght", "not a key", 'mean "weight"?'),
+        ('"mon"', '"Monday"', 20, "agents[0].days[0]", 'is "Monday"', "'mon'"),
+        ('"mon"', '"fri"', 20, "agents[0].days", 'has "fri" twice', "take one"),
+        ("09:00", "9:00", 21, "agents[0].hours[0]", "no hours of a day", "09:00-18:00"),
+        ("09:00", "12:00", 21, "agents[0].hours[0]", "no hours of a day", "22:00-06:00"),
+        ("12:00", "24:01", 21, "agents[0].hours[0]", "no hours of a day", "09:00-18:00"),
+        (OTHER, "x", 23, "agents[1].agent", "not the id of an agent", "UUID"),
+        (
+            f'"{OTHER}"\n',
+            f'"{OTHER}"\n[[numbers.agents]]\nagent = "{OTHER}"\n',
+            *(17, "agents", "have the same agent twice", "add its weight"),
+        ),
+    ],
+)
+def test_what_contradicts_itself_in_shared_numbers_is_named(
+    folder: Folder, old: str, new: str, line: int, key: str, wrong: str, right: str
+) -> None:
+    assert SHARED.count(old) == 1
+    (mistake,) = folder.mistakes(SHARED.replace(old, new))
+    assert (mistake.line, mistake.key) == (line, f"numbers[0].{key}")
+    assert wrong in mistake.wrong
+    assert right in mistake.right

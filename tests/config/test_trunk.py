@@ -1,0 +1,34 @@
+"""Where a trunk's numbers stand is checked, and what stands ahead of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.settings_folder import RIGHT, Folder
+
+TRUNK = '[[trunks]]\nname = "carrier"\nnetworks = ["192.0.2.0/24"]'
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "wrong", "right"),
+    [
+        ("called = []", "trunks[0].called", "is empty", "at least one entry"),
+        ('called = ["from"]', "trunks[0].called[0]", "no place for a called number", '"diversion"'),
+        ('called = ["header:a b"]', "trunks[0].called[0]", "no place", "header:X-Original-To"),
+        ('called = ["to", "to"]', "trunks[0].called", 'has "to" twice', "take one"),
+        ('called = "to"', "trunks[0].called", 'is "to"', "make it a list"),
+        ('strip = [""]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
+        ('strip = ["9 9"]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
+        ('strip = ["99", "99"]', "trunks[0].strip", 'has "99" twice', "take one"),
+        ("caller = []", "trunks[0].caller", "is empty", "at least one entry"),
+        ('caller = ["to"]', "trunks[0].caller[0]", 'is "to"', "'p_asserted_identity'"),
+        ('caller = ["from", "from"]', "trunks[0].caller", 'has "from" twice', "take one"),
+    ],
+)
+def test_where_numbers_stand_is_checked(
+    folder: Folder, line: str, key: str, wrong: str, right: str
+) -> None:
+    (mistake,) = folder.mistakes(RIGHT.replace(TRUNK, f"{TRUNK}\n{line}"))
+    assert (mistake.key, mistake.line) == (key, 13)
+    assert wrong in mistake.wrong
+    assert right in mistake.right
