@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sip_stager.staging.phases import Phases
 
-_HEADS_KEPT = 1024
+_HEADS_KEPT = 4096  # one for each call that is polled
 _PORTS = {"http": 80, "https": 443}
 _FRAMING = {b"host", b"connection", b"content-length", b"transfer-encoding"}
 _BREAKS_LINE = re.compile(rb"[\r\n\0]")
