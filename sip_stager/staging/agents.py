@@ -11,7 +11,6 @@ import structlog
 
 from sip_stager.events import AgentStateChanged
 from sip_stager.staging.agent import Agent
-from sip_stager.staging.off_path import OffPath
 from sip_stager.staging.outcome import Failure, OverTime, Refused
 
 if TYPE_CHECKING:
@@ -55,10 +54,10 @@ class Agents:
         self._api = api
         self._states = dict.fromkeys(wanted, "unknown")
         self._settled = frozenset(self._states)
-        self._found = OffPath(1)
         self._notify = notify
         self._every = every
         self._task: asyncio.Task[None] | None = None
+        self._found: asyncio.Task[None] | None = None
 
     @property
     def states(self) -> dict[str, int]:
@@ -79,15 +78,15 @@ class Agents:
             self.declared.pop(key[0], None)
         new = [key for key in keys if key not in self._states]
         self._states.update(dict.fromkeys(new, "unknown"))
-        if new and self._task:
-            self._found.begin(self._ask_each(iter(new), _LEAST_PAUSE))
+        if new and self._task and (self._found is None or self._found.done()):
+            questions = self._ask_each(iter(new), _LEAST_PAUSE)
+            self._found = asyncio.get_running_loop().create_task(questions)
 
     async def stop(self) -> None:
         """End it, with the questions that are under way."""
-        await self._found.stop()
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in filter(None, (self._task, self._found)):
+            task.cancel()
+            await asyncio.wait([task])
         await self._api.aclose()
 
     async def _run(self) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip_stager.events import NumbersNotRefreshed, NumbersRefreshed
-from sip_stager.staging.off_path import PATIENCE
 from sip_stager.staging.outcome import (
     Failure,
     Nonsense,
@@ -36,6 +35,8 @@ MOST = 250_000
 """Numbers of a list; a longer one is not taken."""
 MOST_PAGES = 1_000
 """Pages of a list, so that a cursor which never ends does."""
+PATIENCE = 10.0
+"""Seconds for a page."""
 
 _SLICE = 200  # numbers that are read in one go: about half a ms of the loop
 _AFTER_FAILURE = 10.0  # seconds, where the API is unwell and asks for no longer ones
