@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sip_stager.ports import Policy
 from sip_stager.trunks.budget import LEAST, Terms
@@ -39,3 +41,32 @@ def test_an_invite_that_takes_no_ringing_of_ours_is_bound_by_the_carriers_patien
     """RFC 3262: with `Require: 100rel` we do not ring, so the carrier hears nothing."""
     terms = Terms(RINGING, 8.0, patience=5.0, margin=0.5)
     assert terms.budget(request(extra=("Require: 100rel",))) == pytest.approx(4.5)
+
+
+@given(
+    deadline=st.floats(0.1, 60),
+    patience=st.none() | st.floats(0.1, 60),
+    margin=st.floats(0, 5),
+    ring_after=st.floats(0, 60),
+    ringing=st.sampled_from([0, 180, 183]),
+    expires=st.none() | st.integers(0, 600),
+    reliable=st.booleans(),
+)
+def test_a_budget_never_outlasts_anybody_who_waits(
+    deadline: float,
+    patience: float | None,
+    margin: float,
+    ring_after: float,
+    ringing: int,
+    expires: int | None,
+    *,
+    reliable: bool,
+) -> None:
+    terms = Terms(Policy(ringing=ringing, ring_after=ring_after), deadline, patience, margin)
+    extra = [f"Expires: {expires}"] if expires is not None else []
+    extra += ["Require: 100rel"] if reliable else []
+    bounds = [deadline] + ([expires - margin] if expires is not None else [])
+    rings = ringing and not reliable and ring_after <= (patience or 0.0) - margin
+    if patience is not None and not rings:
+        bounds.append(patience - margin)
+    assert terms.budget(request(extra=tuple(extra))) == pytest.approx(max(LEAST, min(bounds)))
