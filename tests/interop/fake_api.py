@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import urllib.request
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.interop.ports import free_port, is_bound
 from tests.interop.processes import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 KEY = "interop-key"
@@ -44,6 +47,15 @@ class FakeApiProcess(Child):
     def change(self, **by: dict[str, object]) -> None:
         """Let it answer otherwise from now on: behaviours by agent id or number, or ``default``."""
         self._asked("/_fake/behaviours", json.dumps(by).encode())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let it do nothing meanwhile: what is asked of it waits until then."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def told(self, call_id: str) -> dict[str, Any]:
         """Return what it was told of a call when that was staged."""

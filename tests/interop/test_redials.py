@@ -17,10 +17,11 @@ from tests.interop.calls import (
     stagings,
     told,
 )
-from tests.interop.program import AGENT
+from tests.interop.program import AGENT, NUMBER
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
+    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 
@@ -35,13 +36,21 @@ CALLED = [*REDIALS.values(), TWO_NETWORKS, TWO_TRUNKS, OUT_OF_REACH, AT_ONCE, *C
 def start(scene: Scene) -> None:
     """Give each test a number of its own, since what is kept is kept for a number."""
     scene.start(
-        api={"delay": 0.4},
         staging=KEEP,
+        deadline=20.0,
         tables=[
             ("[[trunks]]", {"name": "carrier", "networks": [f"{each}/32" for each in CARRIER]}),
             *(row(each, AGENT) for each in CALLED),
         ],
     )
+
+
+def gives_up(scene: Scene, called: str, source: str = "") -> Traced:
+    """Place a call that is cancelled while it is staged; return its INVITE."""
+    with scene.api.held():
+        caller = scene.caller(GIVES_UP, number=called, source=source)
+        caller.finish()
+    return caller.sent("INVITE")[0]
 
 
 @pytest.mark.parametrize("when", REDIALS)
@@ -50,29 +59,34 @@ def test_a_caller_who_redials_gets_the_agent_that_was_staged_for_him(
 ) -> None:
     """He hangs up while he waits; when he has had his agent, his next call is a new one."""
     before, called = stagings(started), REDIALS[when]
-    started.caller(GIVES_UP, number=called).finish()
+    callee = started.callee(ANSWERS)
+    with started.api.held():
+        started.caller(GIVES_UP, number=called).finish()
+        if when == "while it is staged":
+            started.caller(TALKS, number=called).wait_received("100")
+    started.api.wait_stats(stage_requests=before + 1, under_way=0)
     if when == "once it is staged":
-        started.api.wait_stats(stage_requests=before + 1, under_way=0)
-    first = put_through(started, number=called)
-    assert stagings(started) == before + 1
+        started.caller(TALKS, number=called).finish()
+    callee.finish()
+    (first,) = callee.received("INVITE")
     assert told(started, first)["agent_id"] == AGENT
     assert staged_id(put_through(started, number=called)) != staged_id(first)
+    assert stagings(started) == before + 2
 
 
 def test_a_carriers_second_attempt_gets_what_its_first_had_staged(started: Scene) -> None:
     """It comes from another address, with another Call-ID."""
     before = stagings(started)
-    first = started.caller(GIVES_UP, number=TWO_NETWORKS, source=CARRIER[0])
-    first.finish()
+    first = gives_up(started, TWO_NETWORKS, CARRIER[0])
     second = put_through(started, number=TWO_NETWORKS, source=CARRIER[1])
-    assert first.sent("INVITE")[0].values("Call-ID") != second.values("Call-ID")
+    assert first.values("Call-ID") != second.values("Call-ID")
     assert told(started, second)["to_number"] == TWO_NETWORKS
     assert stagings(started) == before + 1
 
 
 def test_another_trunks_call_is_staged_for_itself(started: Scene) -> None:
     before = stagings(started)
-    started.caller(GIVES_UP, number=TWO_TRUNKS).finish()
+    gives_up(started, TWO_TRUNKS)
     put_through(started, number=TWO_TRUNKS, source=CARRIER[0])
     assert stagings(started) == before + 2
 
@@ -80,7 +94,10 @@ def test_another_trunks_call_is_staged_for_itself(started: Scene) -> None:
 def test_two_calls_at_the_same_moment_get_a_staging_each(started: Scene) -> None:
     before = stagings(started)
     callee = started.callee(ANSWERS, calls=2)
-    started.caller(TALKS, number=AT_ONCE, calls=2, options=("-r", "1000")).finish()
+    with started.api.held():
+        caller = started.caller(TALKS, number=AT_ONCE, calls=2, options=("-r", "1000"))
+        caller.wait_received("100", times=2)
+    caller.finish()
     callee.finish()
     assert len({staged_id(invite) for invite in callee.received("INVITE")}) == 2
     assert stagings(started) == before + 2
@@ -130,5 +147,5 @@ def test_a_second_target_gets_what_was_staged_for_the_first(scene: Scene) -> Non
 
 def test_what_nobody_claims_is_ended(scene: Scene) -> None:
     scene.start(staging={**KEEP, "claim_life": 0.2, "terminate_wasted": True})
-    scene.caller(GIVES_UP).finish()
+    gives_up(scene, NUMBER)
     scene.api.wait_stats(stage_requests=1, terminations=1)
