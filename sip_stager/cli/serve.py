@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,6 +12,7 @@ import uvloop
 
 from sip_stager import __version__
 from sip_stager.app import Application
+from sip_stager.cli.open_files import take_open_files
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.logs import set_up
 from sip_stager.observability.sink import LogSink
@@ -26,24 +25,23 @@ if TYPE_CHECKING:
 
 def serve(settings: Settings) -> int:
     """Serve until told to stop; give the exit code, 1 when an address can not be had."""
-    _allow_open_files()
+    concerns = take_open_files(settings)
     sink = LogSink(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, sink))
+            return runner.run(_serve(settings, sink, concerns))
     finally:
         sink.close()
 
 
-async def _serve(settings: Settings, sink: LogSink) -> int:
+async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> int:
     logger = set_up(sink, settings.log.level)
     told_to_stop = _stop_on_signals()
     application = Application(
         settings, [EventLog(logger, settings.log.numbers)], lambda: sink.dropped
     )
     try:
-        concerns = await application.start()
-        _announce(settings, concerns)
+        _announce(settings, (*concerns, *await application.start()))
         await told_to_stop.wait()
         logger.info("stopping")
     except OSError as error:
@@ -53,13 +51,6 @@ async def _serve(settings: Settings, sink: LogSink) -> int:
         await application.stop()
     logger.info("stopped")
     return 0
-
-
-def _allow_open_files() -> None:
-    """Take all the open files that the system grants: each staging call holds a connection."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # a sandbox may forbid to ask for more
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_on_signals() -> asyncio.Event:

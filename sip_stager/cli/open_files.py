@@ -1,0 +1,35 @@
+"""The open files that the system grants, and those that the settings may take."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_stager.config import Settings
+
+_SPARE = 64
+"""For listeners, the log, the metrics' readers and the watch over the agents."""
+
+
+def take_open_files(settings: Settings) -> tuple[str, ...]:
+    """Take all the open files that the system grants; say so where the settings may need more.
+
+    Each request to the API and each TCP connection of a peer is one.
+    """
+    granted = _granted()
+    api, peers = settings.api.connections, settings.limits.connections
+    needed = api + 2 * peers + _SPARE
+    if granted == resource.RLIM_INFINITY or granted >= needed:
+        return ()
+    use = f"[api] connections = {api}, [limits] connections = {peers} each way"
+    wrong = f"{needed} open files may be needed ({use}), and the system grants {granted}"
+    return (f"{wrong}: raise LimitNOFILE= of the unit (ulimit -n), or set fewer",)
+
+
+def _granted() -> int:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a sandbox may forbid to ask for more
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

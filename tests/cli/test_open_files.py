@@ -1,0 +1,31 @@
+"""The open files that the system grants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.cli.open_files import take_open_files
+from tests.config.settings_folder import KEY, RIGHT, Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def concerns(directory: Path, connections: int) -> tuple[str, ...]:
+    """Return what is said where so many connections to the API are wanted."""
+    text = RIGHT.replace("[api]\n", f"[api]\nconnections = {connections}\n")
+    text += "[limits]\nconnections = 1\n"
+    return take_open_files(Folder(directory).load(text, ROUNDED_API_KEY=KEY))
+
+
+def test_settings_that_need_more_than_the_system_grants_are_a_concern(tmp_path: Path) -> None:
+    (concern,) = concerns(tmp_path, 10**12)
+    assert "[api] connections = 1000000000000" in concern
+    assert "raise LimitNOFILE= of the unit (ulimit -n), or set fewer" in concern
+
+
+@pytest.mark.parametrize("connections", [4, 50])
+def test_settings_that_need_fewer_are_none(tmp_path: Path, connections: int) -> None:
+    assert concerns(tmp_path, connections) == ()
