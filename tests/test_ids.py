@@ -1,0 +1,132 @@
+"""No staged call is used by two calls, or past its life: claims and the proxy together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from sip_stager.proxy.new_call import LONGEST_USE
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import parse
+from sip_stager.staging.claims import Claims
+from tests.support.conversation import BOB, CAROL, Conversation
+from tests.support.messages import request, response
+
+PEERS = {BOB.host: BOB, CAROL.host: CAROL}
+ANSWERS = (100, 180, 200, 302, 401, 407, 407, 480, 486, 503, 603)
+FEW = st.sampled_from([0, 0, 0, 1, 2])
+CALLS = st.lists(  # one call after another, so that what one leaves is there for the next
+    st.tuples(
+        st.sampled_from(["calls", "places", "places", "places"]),
+        st.lists(
+            st.one_of(
+                st.tuples(st.sampled_from(["cancels", "staged", "fails", "unreachable"]), FEW),
+                st.tuples(st.just("answers"), st.sampled_from(ANSWERS)),
+                st.tuples(st.just("answers"), st.sampled_from(ANSWERS)),
+                st.tuples(st.just("waits"), st.sampled_from([0, 1, 3, 20, 33, 44, 46, 61])),
+            ),
+            max_size=6,
+        ),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+class World:
+    """One caller who calls again and again, two upstreams, and who has which id."""
+
+    def __init__(self) -> None:
+        self.edge = Conversation(backups=(f"sip:{CAROL.host}",))
+        self.fake = self.edge.stager
+        clock, notify = self.edge.clock, self.edge.events.append
+        self.edge.proxy._stager = Claims(self.fake, clock, notify, finish=True)
+        self.invites: list[bytes] = []
+        self.staged_at: dict[bytes, float] = {}
+        self.may_use: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)
+        self.seen = 0
+
+    def calls(self, _: int) -> None:
+        """Send an INVITE of a call of its own."""
+        number = len(self.invites)
+        invite = bytes(request(branch=f"z9hG4bK-{number}"))
+        self.invites.append(invite.replace(b"call-1@", b"call-%d@" % number))
+        self.edge.receive(self.invites[-1])
+
+    def places(self, _: int) -> None:
+        """Send an INVITE, and let what is staged for it be ready at once."""
+        self.calls(0)
+        self.staged(0)
+        self.waits(0)
+
+    def cancels(self, which: int) -> None:
+        """Hang up, on one of the last calls."""
+        for invite in self.invites[-1 - which :][:1]:
+            self.edge.receive(invite.replace(b"INVITE", b"CANCEL"))
+
+    def staged(self, which: int) -> None:
+        """End a staging well."""
+        under_way = [staging for staging in self.fake.stagings if not staging.over]
+        for staging in under_way[which : which + 1]:
+            call_id = f"id-{len(self.staged_at)}"
+            self.staged_at[call_id.encode()] = self.edge.clock.time()
+            staging.succeed(call_id)
+
+    def fails(self, which: int) -> None:
+        """End a staging badly."""
+        under_way = [staging for staging in self.fake.stagings if not staging.over]
+        for staging in under_way[which : which + 1]:
+            staging.fail()
+
+    def unreachable(self, which: int) -> None:
+        """Let none, one or both of the upstreams be out of reach from now on."""
+        self.edge.transport.failing = set(list(PEERS)[:which])
+
+    def answers(self, status: int) -> None:
+        """Have an upstream answer the INVITE that it got last."""
+        for data, flow in reversed(self.edge.transport.sent):
+            message = parse(data)
+            if isinstance(message, Request) and message.method == b"INVITE":
+                self.edge.receive(response(message, status), PEERS[flow.host])
+                if status in {401, 407}:
+                    self.may_use[message.value(b"x-rounded-call-id") or b""].pop(message.branch, 0)
+                return
+
+    def waits(self, seconds: int) -> None:
+        """Let time pass, a bit at a time, so that what was sent is looked at when it was."""
+        for _ in range(seconds * 4 + 1):
+            self.edge.clock.advance(0.25)
+            self.look()
+
+    def look(self) -> None:
+        """Hold that each id goes to one call at a time, and within its life."""
+        for data, _ in self.edge.transport.sent[self.seen :]:
+            message = parse(data)
+            if isinstance(message, Response) or message.method != b"INVITE":
+                continue
+            call_id = message.value(b"x-rounded-call-id")
+            if call_id is None:
+                continue
+            users = self.may_use[call_id]
+            repeated = message.branch in users
+            assert set(users.values()) <= {message.call_id}, "an id in two calls"
+            age = self.edge.clock.time() - self.staged_at[call_id]
+            assert repeated or age <= LONGEST_USE + 0.25, "an id past its life"
+            users[message.branch] = message.call_id
+        self.seen = len(self.edge.transport.sent)
+
+
+@given(CALLS)
+@settings(max_examples=500, deadline=None)
+def test_an_id_is_used_by_one_call_and_within_its_life(
+    calls: list[tuple[str, list[tuple[str, int]]]],
+) -> None:
+    world = World()
+    for begins, steps in calls:
+        for name, argument in ((begins, 0), *steps):
+            getattr(world, name)(argument)
+            world.look()
+    for kind in {type(one).__name__ for one in world.edge.events}:
+        event(kind)
