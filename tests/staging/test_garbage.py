@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import socket
 from typing import TYPE_CHECKING, get_args
@@ -16,6 +15,7 @@ from sip_stager.staging.connection import Connection
 from sip_stager.staging.connector import Connector
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
+from tests.staging.hole import black_hole, port_of
 from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
@@ -121,13 +121,6 @@ async def test_a_handshake_that_fails_leaves_no_cycle(call: Call, found: list[ob
 async def test_a_connection_that_nobody_accepts_leaves_no_cycle(
     call: Call, found: list[object]
 ) -> None:
-    with contextlib.ExitStack() as sockets:
-        listener = sockets.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):  # one fills the backlog, SYNs are dropped
-            one = sockets.enter_context(socket.socket())
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with black_hole() as listener:
+        url = f"http://127.0.0.1:{port_of(listener)}"
         assert await left_over(url, call, found) == set()

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import itertools
 import json
-import socket
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded
 from sip_stager.ports import Decision, Forward, Refusal
 from sip_stager.staging import client as staging_client
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
+from tests.staging.hole import black_hole, port_of
 from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sip_stager.demo.api import FakeApi
     from sip_stager.events import Event
     from sip_stager.ports import Call
@@ -177,6 +174,24 @@ async def test_a_redirect_takes_the_key_nowhere(call: Call, mode: Mode, status: 
 
 
 @both_modes
+@pytest.mark.parametrize("fault", get_args(Fault))
+async def test_whatever_fault_the_api_has_nothing_of_its_calls_is_left(
+    fake: FakeApi, call: Call, mode: Mode, fault: Fault
+) -> None:
+    fake.default = Behaviour(fault=fault)
+    heard: list[Decision] = []
+    async with RoundedApi(fake.url, SecretStr(KEY), connections=3, body_most=4096) as api:
+        staging = Staging(api, lambda _: None, mode=mode, poll_first=0.01)
+        brief = replace(call, deadline=0.4)
+        await asyncio.gather(*(staging.start(brief, heard.append) for _ in range(10)))
+        await asyncio.sleep(0)
+        assert (len(heard), staging.waiting) == (10, 0)
+        assert api.requests == {"under_way": 0, "queued": 0}
+    while fake.stats.under_way:  # noqa: ASYNC110  # that it ends is the test
+        await asyncio.sleep(0.005)
+
+
+@both_modes
 async def test_every_status_is_an_outcome(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
 ) -> None:
@@ -242,37 +257,24 @@ async def test_a_poll_that_hears_nonsense_for_a_moment_costs_no_call(call: Call)
     assert len(server.requests) == 4
 
 
-@contextlib.contextmanager
-def _hole() -> Iterator[tuple[str, socket.socket]]:
-    """Fill a listener's backlog, so that the kernel drops each further SYN."""
-    with contextlib.ExitStack() as sockets:
-        listener = sockets.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            one = sockets.enter_context(socket.socket())
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
-        yield f"127.0.0.1:{listener.getsockname()[1]}", listener
-
-
 @both_modes
 @pytest.mark.parametrize(("scheme", "phase"), [("http", "connect"), ("https", "tls")])
 async def test_a_connection_that_hangs_ends_with_the_calls_deadline(
     call: Call, mode: Mode, scheme: str, phase: str
 ) -> None:
     async with Scripted(b"") as silent:
-        with _hole() as (address, _):
-            host = address if scheme == "http" else f"127.0.0.1:{silent.port}"
-            heard = await told(f"{scheme}://{host}", replace(call, deadline=0.3), mode)
+        with black_hole() as listener:
+            port = port_of(listener) if scheme == "http" else silent.port
+            url = f"{scheme}://127.0.0.1:{port}"
+            heard = await told(url, replace(call, deadline=0.3), mode)
     assert heard.ended.outcome == "over_time"
     assert heard.ended.phases[phase] >= 0.25
 
 
 @both_modes
 async def test_a_connection_that_is_slow_costs_its_time_and_no_call(call: Call, mode: Mode) -> None:
-    with _hole() as (address, listener):
-        staging = asyncio.create_task(told(f"http://{address}", call, mode))
+    with black_hole() as listener:
+        staging = asyncio.create_task(told(f"http://127.0.0.1:{port_of(listener)}", call, mode))
         await asyncio.sleep(0)  # it makes its TLS context first
         await asyncio.sleep(0.2)
         async with Scripted(answer(given("abc")), READY, taken=listener):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import subprocess
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from sip_stager.demo.behaviour import Behaviour
 from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.outcome import Staged, Unreachable
 from sip_stager.staging.rounded import RoundedApi
+from tests.staging.hole import black_hole, port_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,21 +128,13 @@ async def test_what_is_not_http_is_unreachable(sent: bytes, words: str, call: Ca
 async def test_a_connection_that_is_never_accepted_is_cut_by_the_callers_deadline(
     call: Call,
 ) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        address = listener.getsockname()
-        queued = [socket.socket() for _ in range(4)]  # one fills the backlog, SYNs are dropped
-        for one in queued:
-            one.setblocking(False)
-            one.connect_ex(address)
-        phases: dict[str, float] = {}
-        async with RoundedApi(f"http://127.0.0.1:{address[1]}", SecretStr(KEY)) as client:
+    phases: dict[str, float] = {}
+    with black_hole() as listener:
+        url = f"http://127.0.0.1:{port_of(listener)}"
+        async with RoundedApi(url, SecretStr(KEY)) as client:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await client.stage(call, phases, sync=True)
-        for one in queued:
-            one.close()
     assert phases["connect"] >= 0.25
 
 

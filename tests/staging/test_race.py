@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sip_stager.staging.race import _by_turns, race
+from tests.staging.hole import black_hole, port_of
 from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
@@ -22,17 +22,8 @@ def info(port: int, family: int = socket.AF_INET) -> AddressInfo:
 
 @pytest.fixture
 def hole() -> Iterator[int]:
-    """A port that answers nothing: one connection fills the backlog, further SYNs are dropped."""
-    with contextlib.ExitStack() as sockets:
-        listener = sockets.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        port: int = listener.getsockname()[1]
-        for _ in range(4):
-            one = sockets.enter_context(socket.socket())
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
-        yield port
+    with black_hole() as listener:
+        yield port_of(listener)
 
 
 async def test_an_address_that_says_nothing_costs_a_moment(hole: int) -> None:
