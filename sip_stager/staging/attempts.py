@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import StagingPolled, StagingRetried
+from sip_stager.staging.line import Line
 from sip_stager.staging.outcome import BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.phases import Timed
 from sip_stager.staging.places import Rank
@@ -52,12 +53,11 @@ class Attempts:
         self._poll_most = poll_most
         self._retries = retries
         self._loop = asyncio.get_running_loop()
-        self._given_up = asyncio.Event()
+        self._pausing = Line()
 
     def give_up(self) -> None:
         """End all waits that come before an attempt: the API is to be left alone."""
-        self._given_up.set()
-        self._given_up.clear()
+        self._pausing.send_away()
         self._api.send_away()
 
     async def stage(
@@ -101,7 +101,7 @@ class Attempts:
         """Wait so long, or until it is given up."""
         with Timed(phases, phase), suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._given_up.wait()
+                await self._pausing.wait()
 
     async def _attempt(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
         if self._mode == "sync":

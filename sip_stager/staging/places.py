@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from enum import IntEnum
+
+from sip_stager.staging.line import Line
 
 
 class Rank(IntEnum):
@@ -25,7 +25,7 @@ class Places:
     def __init__(self, most: int) -> None:
         self.most = most
         self._free = most
-        self._lines = tuple(OrderedDict[asyncio.Future[bool], None]() for _ in Rank)
+        self._lines = tuple(Line() for _ in Rank)
 
     @property
     def taken(self) -> int:
@@ -46,32 +46,13 @@ class Places:
 
     async def wait(self, rank: Rank) -> bool:
         """Wait for a place; False where who waits is sent away."""
-        line = self._lines[rank]
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        line[place] = None
-        try:
-            return await place
-        except asyncio.CancelledError:
-            if not place.cancelled() and place.result():  # it was given as who waits hung up
-                self.leave()
-            raise
-        finally:
-            line.pop(place, None)
+        return await self._lines[rank].wait(missed=self.leave)
 
     def leave(self) -> None:
         """Give a place to whose turn it is."""
-        for line in self._lines:
-            while line:
-                place, _ = line.popitem(last=False)
-                if not place.done():
-                    place.set_result(True)
-                    return
-        self._free += 1
+        if not any(line.call() for line in self._lines):
+            self._free += 1
 
     def send_away(self, rank: Rank) -> None:
         """Let those of a rank wait no longer."""
-        line = self._lines[rank]
-        for place in line:
-            if not place.done():
-                place.set_result(False)
-        line.clear()
+        self._lines[rank].send_away()

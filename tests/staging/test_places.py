@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +75,22 @@ async def test_a_place_given_to_one_who_hangs_up_at_that_moment_goes_to_the_next
     waiting[1].cancel()
     assert await waiting[2] is True
     assert (places.taken, places.waiting) == (1, 0)
+
+
+async def test_many_are_sent_away_a_few_at_a_time_and_none_of_them_gets_a_place() -> None:
+    places = Places(1)
+    places.take()
+    waiting = [asyncio.create_task(places.wait(Rank.STAGE)) for _ in range(100)]
+    await _turn()
+    places.send_away(Rank.STAGE)
+    places.leave()
+    assert (places.taken, places.waiting) == (0, 0)
+    over = []
+    while not all(task.done() for task in waiting):
+        await asyncio.sleep(0)
+        over.append(sum(task.done() for task in waiting))
+    assert max(later - sooner for sooner, later in itertools.pairwise([0, *over])) < 20
+    assert not any(task.result() for task in waiting)
 
 
 @settings(deadline=None, max_examples=50)
