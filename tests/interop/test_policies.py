@@ -59,8 +59,8 @@ def start(scene: Scene) -> None:
         for index, (cause, kind) in enumerate(PAIRS)
     ]
     rows += [
-        row(BUSY_HERE, AGENT, refused="refuse 486"),
-        row(NOT_ACCEPTABLE, AGENT, refused="refuse 488"),
+        row(BUSY_HERE, AGENT, unreachable="refuse 486"),
+        row(NOT_ACCEPTABLE, AGENT, unreachable="refuse 488"),
         row(IN_VAIN, agent("refused"), refused=[f"agent {agent('nonsense')}", "forward"]),
         row(SLOW, AGENT, deadline=0.3, over_time="refuse 480", refused="refuse 500"),
     ]
