@@ -12,16 +12,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
-from sip_stager.ports import REFUSE, Forward, Refusal
+from sip_stager.ports import Forward, Refusal
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
 from sip_stager.proxy.routing import Routed
+from sip_stager.proxy.treatments import Treatments, with_time_for_another
 from sip_stager.sip.responses import REASONS, Extra, early, make_response
 from sip_stager.sip.uri import allowed_in_request, parse_uri
 
@@ -43,8 +43,8 @@ class HeldInvite:
     """Waits for staging's decision, and rings meanwhile where the policy says so."""
 
     __slots__ = (
-        "_asked", "_began", "_call", "_facilities", "_late", "_request", "_ringing", "_rung",
-        "_server", "_source", "_stager", "_staging", "_targets", "_treatments",
+        "_asked", "_began", "_call", "_facilities", "_request", "_ringing", "_rung", "_server",
+        "_source", "_stager", "_staging", "_targets", "_treatments",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +58,7 @@ class HeldInvite:
     ) -> None:
         self._facilities = facilities
         self._call = call
-        self._asked = _with_time_for_another(call)
+        self._asked = with_time_for_another(call)
         self._targets = targets
         self._request = targets[0].request
         self._source = source
@@ -67,8 +67,8 @@ class HeldInvite:
         self._began = facilities.now()
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
-        self._rung = self._late = False
-        self._treatments: deque[Treatment] | None = None
+        self._rung = False
+        self._treatments = Treatments(call.policy)
 
     def start(self) -> None:
         """Say 100 and begin to stage; a call without an agent goes on as it is."""
@@ -136,7 +136,7 @@ class HeldInvite:
 
     def _treat(self, failure: Refusal) -> None:
         """Do what the policy says next for a call that could not be staged."""
-        treatment = self._next(failure.cause)
+        treatment = self._treatments.following(failure.cause, rung=self._rung)
         kind = treatment.kind
         if kind == "agent":
             self._stage_instead(treatment.target, failure)
@@ -151,20 +151,6 @@ class HeldInvite:
             self._end_moved(treatment.target)
         else:
             self._refuse(treatment, failure)
-
-    def _next(self, cause: str) -> Treatment:
-        """Give the next treatment; what follows the first failure stands for later ones, too.
-
-        But for ringing that began since: what stands for that counts then, without another agent.
-        """
-        policy = self._call.policy
-        late = policy.after_ringing if self._rung else ()
-        if self._treatments is None:
-            self._treatments = deque(late or policy.treatments.get(cause, ()))
-        elif late and not self._late:
-            self._treatments = deque(one for one in late if one.kind != "agent")
-        self._late = bool(late)
-        return self._treatments.popleft() if self._treatments else REFUSE
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
         left = self._call.deadline - self._elapsed()
@@ -210,11 +196,3 @@ class HeldInvite:
 
     def _elapsed(self) -> float:
         return self._facilities.now() - self._began
-
-
-def _with_time_for_another(call: Call) -> Call:
-    """Give the first agent half of the time where another one stands by for what is over time."""
-    later = (*call.policy.treatments.get("over_time", ()), *call.policy.after_ringing)
-    if any(one.kind == "agent" for one in later):
-        return replace(call, deadline=call.deadline / 2)
-    return call

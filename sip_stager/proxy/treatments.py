@@ -1,0 +1,44 @@
+"""What is done with a call that could not be staged: its policy's list, and where that stands."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sip_stager.ports import REFUSE
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Call, Policy, Treatment
+
+
+class Treatments:
+    """Gives one after another; what follows the first failure stands for later ones, too.
+
+    But for ringing that began since: what stands for that counts then, without another agent.
+    """
+
+    __slots__ = ("_late", "_left", "_policy")
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._left: deque[Treatment] | None = None
+        self._late = False
+
+    def following(self, cause: str, *, rung: bool) -> Treatment:
+        """Give the next for a failure; ``rung`` tells whether the caller has heard us ring."""
+        late = self._policy.after_ringing if rung else ()
+        if self._left is None:
+            self._left = deque(late or self._policy.treatments.get(cause, ()))
+        elif late and not self._late:
+            self._left = deque(one for one in late if one.kind != "agent")
+        self._late = bool(late)
+        return self._left.popleft() if self._left else REFUSE
+
+
+def with_time_for_another(call: Call) -> Call:
+    """Give the first agent half of the time where another one stands by for what is over time."""
+    later = (*call.policy.treatments.get("over_time", ()), *call.policy.after_ringing)
+    if any(one.kind == "agent" for one in later):
+        return replace(call, deadline=call.deadline / 2)
+    return call
