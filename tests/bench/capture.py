@@ -24,7 +24,7 @@ class Capture(Child):
     """dumpcap or tcpdump on the loopback interface, until ``stop()``."""
 
     def __init__(self, ports: tuple[int, ...], directory: Path, name: str) -> None:
-        """Start to record the INVITEs and 180s of these UDP ports."""
+        """Start to record the INVITEs and 180s of these UDP ports; the first is its own alone."""
         self.path = directory / f"{name}.pcap"
         self._port = ports[0]
         where = " or ".join(f"udp port {port}" for port in ports)

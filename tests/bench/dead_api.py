@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.placing import place
-from tests.bench.process import cpu_seconds, peak_memory
+from tests.bench.process import cpu_seconds, peak_memory, put_ahead
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
 from tests.interop.program import NUMBER, Edge
@@ -101,6 +101,7 @@ def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
         program = Watched(edge, directory)
         stack.callback(program.stop)
         program.wait_ready()
+        put_ahead(program.pid)
         memory, cpu = [peak_memory(program.pid)], cpu_seconds(program.pid)
         calls = round(rate * seconds)
 

@@ -8,12 +8,13 @@ later the others rang for it.
 
 from __future__ import annotations
 
-import json
 import resource
 import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -265,7 +266,7 @@ def main(
     delay: Annotated[float, typer.Option(help="Seconds that the API takes for them")] = 10,
     others: Annotated[int, typer.Option(help="Other calls per second")] = 50,
     rounds: Annotated[int, typer.Option(help="How often each mode is measured")] = 1,
-    file: Annotated[Path | None, typer.Option("--json", help="Write the figures here")] = None,
+    json: Annotated[Path | None, typer.Option(help="Default: a new one in bench-results/")] = None,
 ) -> None:
     """Measure; exit with 1 where a call failed, or was not held, or did not ring."""
     check_open_files(calls)
@@ -273,8 +274,9 @@ def main(
     modes: tuple[Mode, ...] = ("sync", "async")
     runs = [measure(wanted, mode) for mode in modes for _ in range(rounds)]
     Console(width=180).print(_table(runs, wanted))
-    if file:
-        file.write_text(json.dumps([asdict(run) for run in runs], indent=2) + "\n")
+    path = json or Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-held.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dumps([asdict(run) for run in runs], indent=2) + "\n")
     if not all(_went_well(run) for run in runs):
         raise typer.Exit(1)
 

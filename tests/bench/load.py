@@ -85,7 +85,7 @@ class Callers:
     ) -> None:
         self._load, self._edge = load, edge
         port = free_port()
-        self._capture = Capture((callee_port, port), directory, f"calls-{port}")
+        self._capture = Capture((port, callee_port), directory, f"calls-{port}")
         children.callback(self._capture.stop)
         self._capture.wait_ready()
         numbers = directory / f"callers-{port}.csv"
