@@ -21,6 +21,7 @@ from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
+from sip_stager.staging.aftercare import CONNECTIONS as AFTERCARE_CONNECTIONS
 from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
     from sip_stager.staging.agent import Declared
+    from sip_stager.staging.rate_limit import RateLimit
     from sip_stager.trunks.budget import Terms
     from sip_stager.trunks.platform import PlatformTable
 
@@ -141,11 +143,18 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
     )
 
 
-def make_aftercare(settings: Settings, api: RoundedApi, notify: Notify) -> Aftercare:
-    """Make what is done about calls off their path."""
+def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -> Aftercare:
+    """Make what is done about calls off their path, with connections of its own."""
     wanted = settings.api
+    client = RoundedApi(
+        wanted.base_url,
+        wanted.key,
+        connections=AFTERCARE_CONNECTIONS,
+        body_most=wanted.body_most,
+    )
     return Aftercare(
-        api,
+        client,
+        calls_limit,
         notify,
         label=wanted.label,
         reconcile=wanted.reconcile,

@@ -63,15 +63,16 @@ class CallAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class StagingClaimed:
-    """A call uses what was staged in vain for one before it."""
+    """A call uses what was staged for one before it, whose SIP Call-ID is ``staged_for``."""
 
     call: Call
     call_id: str
+    staged_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StagingWasted:
-    """A staged call was used by nobody within its life."""
+    """A staged call was used by nobody within its life, or will not be: its call has ended."""
 
     call: Call
     call_id: str
@@ -95,10 +96,18 @@ class HeaderLost:
 
 @dataclass(frozen=True, slots=True)
 class AftercareFailed:
-    """A request of no call's went wrong: ``label`` or ``reconcile``; ``outcome`` is the word."""
+    """A request that no call waits for went wrong, or was left out.
 
+    ``kind``: ``label``, ``reconcile`` or ``terminate``; ``outcome`` is a failure's word, or
+    ``left_out`` where too many waited already.  ``text`` is untrusted.
+    """
+
+    call: Call
+    call_id: str
     kind: str
     outcome: str
+    http_status: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,7 @@ class StagingEnded:
     ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense``,
     ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole
     step.  ``phases`` holds where the time went: ``queue`` (for a free connection),
-    ``name_lookup``, ``connect`` (TLS included), ``request`` (from the request's first byte to the
+    ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte to the
     response's last), ``poll`` (waiting between polls), ``rate_limit`` (until the API takes
     requests again), ``retry_wait`` (between attempts); a phase that did not occur is absent.
     ``text`` says what the API or the network said, untrusted.

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import aiohttp
 import pytest
@@ -14,7 +14,7 @@ from sip_stager.config import Settings, load
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.phone_numbers import phone_number
-from sip_stager.events import CallEnded, Event, StagingEnded
+from sip_stager.events import CallEnded, Event, StagingEnded, StagingWasted
 from sip_stager.sip.message import Response
 from sip_stager.sip.parser import parse
 from tests.support.messages import request, response
@@ -74,11 +74,12 @@ class World:
         self.http_port = free_port(socket.SOCK_STREAM)
         self.host = f"127.0.0.1:{self.upstream.port}"
         self.numbers_refresh = 0.0
+        self.more = ""
 
     @property
     def api_settings(self) -> str:
         refresh = f"numbers_refresh = {self.numbers_refresh}"
-        return f'base_url = "{self.api}", deadline = 2.0, {refresh}'
+        return f'base_url = "{self.api}", deadline = 2.0, {refresh}{self.more}'
 
     def call(self, number: str, call_id: str) -> None:
         """Call a number; each call is one of its own."""
@@ -96,13 +97,13 @@ class World:
             if heard.status != 100:
                 return heard.status
 
-    async def passes(self) -> list[bytes]:
+    async def passes(self, status: int = 486) -> list[bytes]:
         """Hear the next INVITE upstream, refuse it, and give its ids."""
         while True:
             invite = parse(await self.upstream.next())
             if not isinstance(invite, Response) and invite.method == b"INVITE":
-                self.upstream.send(bytes(response(invite, 486)), self.port)
-                assert await self.answer() == 486
+                self.upstream.send(bytes(response(invite, status)), self.port)
+                assert await self.answer() == status
                 return invite.values(b"x-rounded-call-id")
 
     def settings(self) -> Settings:
@@ -351,6 +352,36 @@ async def test_agents_of_the_platforms_numbers_tell_the_types_of_variables(
         world.call("+33612345670", "one")
         assert len(await world.passes()) == 1
         assert "dynamic_variables_values" not in api.last_request  # the line is no number
+
+
+async def test_labels_that_hang_hold_no_connection_of_the_calls(
+    world: World, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels: list[str] = []
+
+    async def hang(call_id: str, _: object) -> NoReturn:
+        labels.append(call_id)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(api, "_label", hang)
+    world.more = ", label = true, connections = 1, warm_connections = 1"
+    async with running(world):
+        for name in ("one", "two"):
+            world.call("+33612345678", name)
+            assert len(await world.passes()) == 1
+        await until(lambda: len(labels) == 2)
+
+
+async def test_what_is_kept_at_the_stop_is_ended(world: World, api: FakeApi) -> None:
+    world.more = ", terminate_wasted = true"
+    events: list[Event] = []
+    async with running(world, events):
+        world.call("+33612345678", "one")
+        [call_id] = await world.passes(407)
+        assert api.stats.terminations == 0
+    assert api.calls[call_id.decode()].terminated
+    assert [event for event in events if isinstance(event, StagingWasted)]
 
 
 async def until(fact: Callable[[], object]) -> None:

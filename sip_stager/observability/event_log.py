@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sip_stager.events import (
+    AftercareFailed,
     AgentStateChanged,
     BreakerMoved,
     CallEnded,
@@ -89,8 +90,9 @@ class EventLog:
             CallTreated: self._treated,
             BreakerMoved: self._breaker_moved,
             HeaderLost: self._header_lost,
-            StagingClaimed: self._kept,
-            StagingWasted: self._kept,
+            StagingClaimed: self._claimed,
+            StagingWasted: self._wasted,
+            AftercareFailed: self._aftercare_failed,
             InviteForwarded: self._forwarded,
             CallEnded: self._ended,
             AgentStateChanged: self._agent,
@@ -170,11 +172,38 @@ class EventLog:
             "header_lost", **self._call(event.call), call_id=event.call_id, text=text
         )
 
-    def _kept(self, event: StagingClaimed | StagingWasted) -> None:
-        claimed = isinstance(event, StagingClaimed)
-        write = self._logger.info if claimed else self._logger.warning
-        name = "staging_claimed" if claimed else "staging_wasted"
-        write(name, **self._call(event.call), call_id=event.call_id)
+    def _claimed(self, event: StagingClaimed) -> None:
+        self._logger.info(
+            "staging_claimed",
+            **self._call(event.call),
+            call_id=event.call_id,
+            staged_for=self._shown_id(event.staged_for),
+            **self._staging_of(event.staged_for),
+        )
+
+    def _wasted(self, event: StagingWasted) -> None:
+        self._logger.warning(
+            "staging_wasted",
+            **self._call(event.call),
+            call_id=event.call_id,
+            **self._staging_of(event.call.sip_call_id),
+        )
+
+    def _aftercare_failed(self, event: AftercareFailed) -> None:
+        held_back = self._ration.take(f"aftercare_failed {event.kind}", event.outcome)
+        if held_back is None:
+            return
+        self._logger.warning(
+            "aftercare_failed",
+            sip_call_id=self._shown_id(event.call.sip_call_id),
+            trunk=event.call.trunk,
+            call_id=event.call_id,
+            kind=event.kind,
+            outcome=event.outcome,
+            http_status=event.http_status,
+            text=self._text(_short(event.text)),
+            **held_back,
+        )
 
     def _treated(self, event: CallTreated) -> None:
         self._logger.warning(
@@ -215,7 +244,6 @@ class EventLog:
         )
 
     def _forwarded(self, event: InviteForwarded) -> None:
-        staging = self._staged.pop(event.call.sip_call_id, None)
         self._logger.info(
             "call_forwarded",
             **self._call(event.call),
@@ -223,7 +251,7 @@ class EventLog:
             target=str(event.target),
             attempt=event.attempt,
             elapsed_seconds=round(event.elapsed, 4),
-            **(_staging(staging) if staging else {}),
+            **self._staging_of(event.call.sip_call_id),
         )
 
     def _ended(self, event: CallEnded) -> None:
@@ -242,6 +270,11 @@ class EventLog:
         while len(self._staged) >= MOST_STAGED:
             del self._staged[next(iter(self._staged))]
         self._staged[event.call.sip_call_id] = event
+
+    def _staging_of(self, sip_call_id: str) -> dict[str, Any]:
+        """Give where the time of a call's staging went, once."""
+        staging = self._staged.pop(sip_call_id, None)
+        return _staging(staging) if staging else {}
 
     def _call(self, call: Call) -> dict[str, Any]:
         return {

@@ -76,7 +76,7 @@ class StagingMetrics:
             "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
         )
         self._aftercare_failed = tally(
-            "aftercare_failed", "Requests of no call's that went wrong.", "kind", "outcome"
+            "aftercare_failed", "Requests that no call waits for, gone wrong.", "kind", "outcome"
         )
         self._breaker_moves = tally("breaker_moves", "Changes of the breaker's state.", "state")
         self._agent_moves = tally(

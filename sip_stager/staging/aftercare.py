@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
 
 from sip_stager.events import (
     AftercareFailed,
@@ -15,99 +19,150 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.staging.off_path import PATIENCE, OffPath
+from sip_stager.staging.off_path import OffPath
+from sip_stager.staging.outcome import OverTime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from sip_stager.ports import Call, Notify
+    from sip_stager.staging.off_path import Work
     from sip_stager.staging.outcome import Failure
     from sip_stager.staging.phases import Phases
+    from sip_stager.staging.rate_limit import RateLimit
     from sip_stager.staging.rounded import RoundedApi
 
-MOST_REQUESTS = 32
-"""Requests under way; what comes past them is left out, for no call depends on it."""
+log = structlog.get_logger()
+T = TypeVar("T")
+
+RECORDS_AT_ONCE = 6
+"""Labels and looks under way."""
+ENDS_AT_ONCE = 2
+"""Ends of wasted calls under way, apart: a staged call lives only a minute."""
+CONNECTIONS = RECORDS_AT_ONCE + ENDS_AT_ONCE
+MOST_WAITING = 1_000
+"""Requests of each of the two that wait; what comes past them is left out, and counted."""
 MOST_LOOKED_AT = 10_000
 """Answered calls that wait to be looked at again."""
-MOST_STAGED = 10_000
-"""Stagings whose phases are kept until their calls go on."""
+MOST_REMEMBERED = 10_000
+"""Staged calls that were not forwarded yet, whose phases are remembered."""
 LOOK_AFTER = 75.0
 """Seconds after the answer: by then a staged call that nobody claimed is ``no_answer``."""
+PATIENCE = 10.0
+"""Seconds for one request."""
+STOP_PATIENCE = 1.0
+"""Seconds for the ends of wasted calls when the program stops."""
 
 
 class Aftercare:
-    """An observer of events: labels (PATCH), reconciles (GET) and ends what was wasted (POST)."""
+    """An observer of events: labels (PATCH), reconciles (GET) and ends what was wasted (POST).
+
+    ``api`` is its own, with ``CONNECTIONS``, and is closed by ``stop``.  ``calls_limit`` is what
+    the API said to the calls of its rate limit; nothing is asked while they wait for it.
+    """
 
     def __init__(
-        self, api: RoundedApi, notify: Notify, *, label: bool, reconcile: bool, terminate: bool
+        self,
+        api: RoundedApi,
+        calls_limit: RateLimit,
+        notify: Notify,
+        *,
+        label: bool,
+        reconcile: bool,
+        terminate: bool,
     ) -> None:
         self._api = api
+        self._limits = calls_limit, api.rate_limit
         self._notify = notify
         self._label, self._reconcile, self._terminate = label, reconcile, terminate
-        self._phases: dict[str, Phases] = {}  # by the API's call_id
-        self._requests = OffPath(MOST_REQUESTS)
-        self._looked_at = OffPath(MOST_LOOKED_AT)
+        self._records = OffPath(RECORDS_AT_ONCE, MOST_WAITING)
+        self._ends = OffPath(ENDS_AT_ONCE, MOST_WAITING)
+        self._looks = OffPath(1, MOST_LOOKED_AT)  # each is due after all before it
+        self._phases: dict[str, Phases] = {}
 
     def __call__(self, event: Event) -> None:
         """Begin what an event asks for, where the settings want it."""
         match event:
-            case StagingEnded(outcome="staged") if self._label:
+            case StagingEnded(_, "staged") if self._label:
                 self._remember(event)
             case InviteForwarded(call, str(call_id), attempt=1) if self._label and call_id:
-                self._requests.begin(self._labelled(call, call_id, event.elapsed))
+                work = partial(self._labelled, call, call_id, self._metadata(event))
+                self._begin(self._records, work, call, call_id, "label")
             case CallEnded(call, str(call_id), "answered") if self._reconcile and call_id:
-                self._looked_at.begin(self._looked(call, call_id))
-            case StagingWasted(_, call_id) if self._terminate:
-                self._requests.begin(self._ended(call_id))
+                due = asyncio.get_running_loop().time() + LOOK_AFTER
+                work = partial(self._due, due, call, call_id)
+                self._begin(self._looks, work, call, call_id, "reconcile")
+            case StagingWasted(call, call_id):
+                self._phases.pop(call_id, None)
+                if self._terminate:
+                    work = partial(self._ended, call, call_id)
+                    self._begin(self._ends, work, call, call_id, "terminate")
 
     async def stop(self) -> None:
-        """Leave what is under way."""
-        await self._requests.stop()
-        await self._looked_at.stop()
+        """Leave what is under way; only the ends of wasted calls get a moment."""
+        left = await self._looks.stop() + await self._records.stop()
+        left += await self._ends.stop(STOP_PATIENCE)
+        if left:
+            log.warning("aftercare_left", requests=left, text="the program was stopped before")
+        await self._api.aclose()
+
+    def _begin(self, where: OffPath, work: Work, call: Call, call_id: str, kind: str) -> None:
+        if not where.begin(work):
+            self._notify(AftercareFailed(call, call_id, kind, "left_out"))
 
     def _remember(self, event: StagingEnded) -> None:
-        while len(self._phases) >= MOST_STAGED:
+        while len(self._phases) >= MOST_REMEMBERED:
             del self._phases[next(iter(self._phases))]
         self._phases[event.call_id] = event.phases
 
-    async def _labelled(self, call: Call, call_id: str, elapsed: float) -> None:
-        metadata: dict[str, str | float] = {
-            "sip_call_id": call.sip_call_id,
-            "trunk": call.trunk,
-            "staging_seconds": round(elapsed, 3),
+    def _metadata(self, event: InviteForwarded) -> dict[str, str | float]:
+        phases = self._phases.pop(event.call_id, {})
+        return {
+            "sip_call_id": event.call.sip_call_id,
+            "trunk": event.call.trunk,
+            "staging_seconds": round(event.elapsed, 3),
+            **{f"staging_{phase}_seconds": round(phases[phase], 3) for phase in phases},
         }
-        for phase, seconds in self._phases.pop(call_id, {}).items():
-            metadata[f"staging_{phase}_seconds"] = round(seconds, 3)
-        failure = await _in_time(self._api.label(call_id, metadata))
-        if failure:
-            self._notify(AftercareFailed("label", failure))
+
+    async def _labelled(self, call: Call, call_id: str, metadata: dict[str, str | float]) -> None:
+        failure = await self._asked(lambda: self._api.label(call_id, metadata))
+        if failure is not None:
+            self._failed(call, call_id, "label", failure)
+
+    async def _due(self, due: float, call: Call, call_id: str) -> None:
+        await asyncio.sleep(due - asyncio.get_running_loop().time())
+        work = partial(self._looked, call, call_id)
+        self._begin(self._records, work, call, call_id, "reconcile")
 
     async def _looked(self, call: Call, call_id: str) -> None:
         """Ask what became of an answered call: where nobody claimed it, its header was lost."""
-        await asyncio.sleep(LOOK_AFTER)
-        status = ""
-
-        async def ask() -> str:
-            nonlocal status
-            answer: str | Failure = await self._api.status(call_id, {})
-            status = answer if isinstance(answer, str) else ""
-            return "" if status else getattr(answer, "word", "")
-
-        failure = await _in_time(ask())
-        if status == "no_answer":
+        status = await self._asked(lambda: self._api.status(call_id, {}))
+        if not isinstance(status, str):
+            self._failed(call, call_id, "reconcile", status)
+        elif status == "no_answer":
             self._notify(HeaderLost(call, call_id))
-        elif failure:
-            self._notify(AftercareFailed("reconcile", failure))
 
-    async def _ended(self, call_id: str) -> None:
-        failure = await _in_time(self._api.terminate(call_id))
-        self._notify(StagingTerminated(call_id, failure or "ended"))
+    async def _ended(self, call: Call, call_id: str) -> None:
+        failure = await self._asked(lambda: self._api.terminate(call_id))
+        self._notify(StagingTerminated(call_id, failure.word if failure else "ended"))
+        if failure is not None:
+            self._failed(call, call_id, "terminate", failure)
 
+    def _failed(self, call: Call, call_id: str, kind: str, failure: Failure) -> None:
+        event = AftercareFailed(
+            call, call_id, kind, failure.word, failure.http_status, failure.text
+        )
+        self._notify(event)
 
-async def _in_time(request: Awaitable[str]) -> str:
-    """Give the word of what went wrong, empty where nothing did."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await request
-    except TimeoutError:
-        return "over_time"
+    async def _asked(self, request: Callable[[], Awaitable[T]]) -> T | OverTime:
+        """Send a request once the rate limit has room, and wait for its answer in bounds."""
+        while wait := self._wait():  # noqa: ASYNC110  # a rate limit can wake nobody
+            await asyncio.sleep(wait)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await request()
+        except TimeoutError:
+            return OverTime(f"no answer within {PATIENCE:g} s")
+
+    def _wait(self) -> float:
+        return max(limit.wait(perf_counter()) for limit in self._limits)

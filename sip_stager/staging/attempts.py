@@ -10,7 +10,7 @@ from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from sip_stager.events import StagingPolled, StagingRetried
+from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
 from sip_stager.staging.line import Line
 from sip_stager.staging.outcome import BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.phases import Timed
@@ -107,9 +107,15 @@ class Attempts:
         if self._mode == "sync":
             return await self._api.stage(call, phases, sync=True)
         staged = await self._api.stage(call, phases, sync=False)
-        if isinstance(staged, Staged):
-            return await self._polled(call, staged, phases, deadline)
-        return staged
+        if not isinstance(staged, Staged):
+            return staged
+        outcome: Staged | Failure | None = None
+        try:
+            outcome = await self._polled(call, staged, phases, deadline)
+        finally:
+            if _given_up(outcome):
+                self._report(StagingWasted(call, staged.call_id))
+        return outcome
 
     async def _polled(
         self, call: Call, staged: Staged, phases: Phases, deadline: float
@@ -130,6 +136,12 @@ class Attempts:
                 return failure or staged
             pause = min(2 * pause, self._poll_most)
             asked = (isinstance(answer, Refused) and answer.retry_after) or 0.0
+
+
+def _given_up(outcome: Staged | Failure | None) -> bool:
+    """Tell whether the API goes on staging a call in vain; None is one that was cancelled."""
+    over = isinstance(outcome, Refused) and outcome.http_status == 200  # the call's own word
+    return not (over or isinstance(outcome, Staged))
 
 
 def _failure(answer: str | Failure) -> Refused | None:

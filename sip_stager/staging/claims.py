@@ -7,20 +7,22 @@ a caller who redials.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from sip_stager.events import StagingClaimed, StagingWasted
+from sip_stager.events import StagingClaimed
 from sip_stager.ports import Forward
+from sip_stager.staging.alike import Alike
+from sip_stager.staging.kept import KeptStagings
+from sip_stager.staging.outcome import OverTime, Stopping
+from sip_stager.staging.policy import decide
+from sip_stager.staging.retry import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from sip_stager.ports import Call, Cancellable, Clock, Decision, Notify
-
-MOST_KEPT = 1_000
-"""Staged calls that wait to be claimed; past them the oldest is wasted."""
 
 
 class Stages(Protocol):
@@ -35,46 +37,28 @@ class Stages(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class Kept:
-    """A staged call that nobody uses, and its timer."""
+class Attempt:
+    """A staging under way; without ``caller`` its call was hung up and nobody has taken it over."""
 
     call: Call
-    forward: Forward
-    ends: Cancellable | None = None
+    caller: Caller | None
+    staging: Cancellable | None = None
 
 
 @dataclass(eq=False, slots=True)
-class Attempt:
-    """A staging under way; without ``done`` its caller has hung up and nobody has taken it over."""
+class Caller:
+    """Who waits for a staging; ``budget`` is the timer of who has taken over another's."""
 
     claims: Claims
     call: Call
-    done: Callable[[Decision], None] | None
-    staging: Cancellable | None = None
+    done: Callable[[Decision], None]
+    until: float
+    attempt: Attempt | None = None
+    budget: Cancellable | None = None
 
     def cancel(self) -> None:
         """Hear that the caller hung up."""
-        self.claims.left(self)
-
-    def decided(self, decision: Decision) -> None:
-        """Hear what the stager says."""
-        self.claims.decided(self, decision)
-
-
-@dataclass(eq=False, slots=True)
-class Claimed:
-    """A kept call on its way to the call that claimed it."""
-
-    claims: Claims
-    call: Call
-    forward: Forward
-    timer: Cancellable | None = None
-
-    def cancel(self) -> None:
-        """Hear that the caller hung up at once; it is kept again."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.claims.give_back(self.call, self.forward)
+        self.claims.hung_up(self)
 
 
 class Claims:
@@ -90,11 +74,9 @@ class Claims:
         self._stager = stager
         self._clock = clock
         self._notify = notify
-        self._life = life
+        self._kept = KeptStagings(clock, notify, life)
         self._finish = finish and life > 0
-        self._kept: dict[Hashable, deque[Kept]] = {}
-        self._left: dict[Hashable, deque[Attempt]] = {}
-        self._count = 0
+        self._left = Alike[Attempt]()
 
     @property
     def waiting(self) -> int:
@@ -104,104 +86,96 @@ class Claims:
     @property
     def kept(self) -> int:
         """How many staged calls wait to be claimed."""
-        return self._count
+        return len(self._kept)
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Claim what is kept, take over what is being staged for nobody, or stage."""
-        key = _key(call)
-        if (kept := self._taken(key)) is not None:
-            return self._hand_over(call, kept.forward, done)
-        if attempts := self._left.get(key):
-            attempt = attempts.popleft()
-            if not attempts:
-                del self._left[key]
-            attempt.done = done
-            return attempt
-        attempt = Attempt(self, call, done)
-        attempt.staging = self._stager.start(call, attempt.decided)
-        return attempt
+        if (claimed := self._kept.claim(call, done)) is not None:
+            return claimed
+        caller = Caller(self, call, done, self._clock.time() + call.deadline)
+        if (attempt := self._left.first(call)) is not None:
+            self._take_over(caller, attempt)
+        else:
+            self._stage(caller, call)
+        return caller
 
     def give_back(self, call: Call, forward: Forward) -> None:
         """Keep a staged call that was not used, for as long as it may still be claimed."""
-        left = self._life - (self._clock.time() - forward.staged_at)
-        if left <= 0:
-            self._notify(StagingWasted(call, forward.call_id))
-            return
-        key = _key(call)
-        if self._count >= MOST_KEPT:
-            oldest = next(iter(self._kept))
-            self._waste(oldest, self._kept[oldest][0])
-        kept = Kept(call, forward)
-        kept.ends = self._clock.call_later(left, self._waste, key, kept)
-        self._kept.setdefault(key, deque()).append(kept)
-        self._count += 1
+        self._kept.keep(call, forward)
 
-    def left(self, attempt: Attempt) -> None:
-        """Hear that the caller of a staging hung up."""
-        attempt.done = None
+    def stop(self) -> None:
+        """Waste what is kept, and what will be staged for nobody."""
+        self._finish = False
+        self._kept.stop()
+
+    def hung_up(self, caller: Caller) -> None:
+        """Leave a staging to who calls again, or end it."""
+        attempt = self._parted(caller)
+        if attempt is None:
+            return
         if self._finish:
-            self._left.setdefault(_key(attempt.call), deque()).append(attempt)
+            self._left.add(attempt.call, attempt)
         elif attempt.staging is not None:
             attempt.staging.cancel()
             attempt.staging = None  # a task that was cancelled holds a frame that leads to us
 
-    def decided(self, attempt: Attempt, decision: Decision) -> None:
+    def _take_over(self, caller: Caller, attempt: Attempt) -> None:
+        self._left.discard(attempt.call, attempt)
+        caller.attempt, attempt.caller = attempt, caller
+        caller.budget = self._clock.call_later(caller.call.deadline, self._over_time, caller)
+
+    def _stage(self, caller: Caller, call: Call) -> None:
+        caller.attempt = attempt = Attempt(call, caller)
+        attempt.staging = self._stager.start(call, partial(self._decided, attempt))
+
+    def _decided(self, attempt: Attempt, decision: Decision) -> None:
         """Tell who waits for a staging, or keep it where nobody does."""
         attempt.staging = None
         if isinstance(decision, Forward):
             decision = replace(decision, staged_at=self._clock.time())
-        if attempt.done is not None:
-            attempt.done(decision)
-            return
-        self._forget(attempt)
+        caller = attempt.caller
+        if caller is None:
+            self._keep(attempt, decision)
+        elif caller.budget is None:
+            self._tell(caller, decision)
+        else:
+            self._tell_another(caller, attempt, decision)
+
+    def _keep(self, attempt: Attempt, decision: Decision) -> None:
+        self._left.discard(attempt.call, attempt)
         if isinstance(decision, Forward):
             self.give_back(attempt.call, decision)
 
-    def _hand_over(self, call: Call, forward: Forward, done: Callable[[Decision], None]) -> Claimed:
-        self._notify(StagingClaimed(call, forward.call_id))
-        claimed = Claimed(self, call, forward)
+    def _tell_another(self, caller: Caller, attempt: Attempt, decision: Decision) -> None:
+        """Tell who took over a staging; one that failed was short of another's time, not of his."""
+        if isinstance(decision, Forward):
+            before = attempt.call.sip_call_id
+            self._notify(StagingClaimed(caller.call, decision.call_id, before))
+        elif decision.cause != Stopping.word:
+            left = caller.until - self._clock.time()
+            if fits(0.0, left):
+                self._parted(caller)
+                self._stage(caller, replace(caller.call, deadline=left))
+                return
+        self._tell(caller, decision)
 
-        def told() -> None:
-            claimed.timer = None
-            done(forward)
+    def _tell(self, caller: Caller, decision: Decision) -> None:
+        self._parted(caller)
+        caller.done(decision)
 
-        claimed.timer = self._clock.call_later(0.0, told)
-        return claimed
+    def _over_time(self, caller: Caller) -> None:
+        """End the wait of who took over a staging that has more time than he has."""
+        caller.budget = None
+        self.hung_up(caller)
+        text = f"the API did not stage the call within {caller.call.deadline:g} s"
+        caller.done(decide(OverTime(text)))
 
-    def _forget(self, attempt: Attempt) -> None:
-        key = _key(attempt.call)
-        attempts = self._left.get(key)
-        if attempts and attempt in attempts:
-            attempts.remove(attempt)
-            if not attempts:
-                del self._left[key]
-
-    def _taken(self, key: Hashable) -> Kept | None:
-        """Take the one out that was kept first, so that each is claimed once."""
-        kept = self._kept.get(key)
-        if not kept:
-            return None
-        first = kept[0]
-        self._take_out(key, first)
-        return first
-
-    def _take_out(self, key: Hashable, kept: Kept) -> None:
-        same = self._kept[key]
-        same.remove(kept)
-        if not same:
-            del self._kept[key]
-        self._count -= 1
-        if kept.ends is not None:
-            kept.ends.cancel()
-
-    def _waste(self, key: Hashable, kept: Kept) -> None:
-        """Give one up: of several of one key each has its own time."""
-        self._take_out(key, kept)
-        self._notify(StagingWasted(kept.call, kept.forward.call_id))
-
-
-def _key(call: Call) -> Hashable:
-    """Give what makes two calls one to the agent, by a mapping that did not change meanwhile."""
-    variables = tuple(sorted(call.variables.items()))
-    called = call.to_number, call.agent_id, call.generation
-    return call.trunk, call.from_number, *called, variables
+    def _parted(self, caller: Caller) -> Attempt | None:
+        """Part a caller from his staging; who has none any more has been told."""
+        attempt, caller.attempt = caller.attempt, None
+        if attempt is not None:
+            attempt.caller = None
+        if caller.budget is not None:
+            caller.budget.cancel()
+            caller.budget = None
+        return attempt

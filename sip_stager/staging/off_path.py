@@ -1,38 +1,60 @@
-"""Requests to the API that no call waits for: bounded in number and time, and let go at the end."""
+"""Work that no call waits for: few at a time, in a line that has an end, and let go at the stop."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
+import structlog
 
-PATIENCE = 10.0
-"""Seconds for one request."""
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Work = Callable[[], Awaitable[None]]
+
+log = structlog.get_logger()
 
 
 class OffPath:
-    """Runs at most ``most`` at a time; what comes past them is left out."""
+    """Does what it is given, ``at_once`` at a time; at most ``waiting`` wait for their turn."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._at_once = at_once
+        self._waiting = waiting
+        self._line: deque[Work] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        """How many are under way or wait."""
+        return len(self._workers) + len(self._line)
 
-    def begin(self, work: Awaitable[None]) -> None:
-        """Begin, or leave it out."""
-        task = asyncio.ensure_future(work)
-        if len(self._tasks) >= self._most:
-            task.cancel()
-            return
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def begin(self, work: Work) -> bool:
+        """Take on some work; False leaves it out, for there is no room."""
+        if len(self._line) >= self._waiting:
+            return False
+        self._line.append(work)
+        if len(self._workers) < self._at_once:
+            worker = asyncio.get_running_loop().create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        return True
 
-    async def stop(self) -> None:
-        """Leave what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def stop(self, patience: float = 0.0) -> int:
+        """Go on for so many seconds at most, and give how many were left."""
+        if self._workers and patience:
+            await asyncio.wait(self._workers, timeout=patience)
+        left = len(self)
+        self._line.clear()
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        return left
+
+    async def _work(self) -> None:
+        while self._line:
+            work = self._line.popleft()
+            try:
+                await work()
+            except Exception:  # a mistake of our own costs no more than this work
+                log.exception("work_off_path_failed")

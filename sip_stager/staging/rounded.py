@@ -129,13 +129,13 @@ class RoundedApi:
             return self._client.shown(status)
         return Nonsense("the API's answer has no status", 200)
 
-    async def terminate(self, call_id: str) -> str:
-        """End a call; give the word of what went wrong, empty where nothing did."""
+    async def terminate(self, call_id: str) -> Failure | None:
+        """End a call; give what went wrong, None where nothing did."""
         url = httpx.URL(f"{self._calls}{call_id}/terminate")
         return _wrong(await self._client.data("POST", url, {}, Rank.ASIDE))
 
-    async def label(self, call_id: str, metadata: dict[str, str | float]) -> str:
-        """Add to a call's record; give the word of what went wrong, empty where nothing did."""
+    async def label(self, call_id: str, metadata: dict[str, str | float]) -> Failure | None:
+        """Add to a call's record; give what went wrong, None where nothing did."""
         body = json.dumps({"metadata": metadata, "override": False}).encode()
         url = httpx.URL(f"{self._calls}{call_id}")
         return _wrong(await self._client.data("PATCH", url, {}, Rank.ASIDE, body))
@@ -172,5 +172,5 @@ def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:
     return json.dumps(asked).encode()
 
 
-def _wrong(data: dict[str, Any] | Failure) -> str:
-    return "" if isinstance(data, dict) else data.word
+def _wrong(data: dict[str, Any] | Failure) -> Failure | None:
+    return None if isinstance(data, dict) else data

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sip_stager.staging.claims import MOST_KEPT
+from sip_stager.staging.kept import MOST_KEPT
 from tests.bench import capture
 from tests.bench.interpreter import describe
 from tests.bench.kamailio import server

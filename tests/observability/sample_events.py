@@ -103,7 +103,7 @@ EVERYTHING: list[Event] = [
     StagingWasted(CALL, "c-1"),
     StagingTerminated("c-1", "ended"),
     HeaderLost(CALL, "c-1"),
-    AftercareFailed("label", "refused"),
+    AftercareFailed(CALL, "c-1", "label", "refused", 404, f"no call of {CALLED}"),
     CallTreated(CALL, "over_time", "forward", f"{CALLED} was not staged in 4 s", 4.0),
     CallEnded(CALL, "c-1", "answered", 200, 1.3),
     AgentStateChanged(CALL.agent_id, None, "missing", "Agent not found"),

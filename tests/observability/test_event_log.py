@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -7,6 +8,7 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from sip_stager.events import (
+    AftercareFailed,
     AgentStateChanged,
     BreakerMoved,
     CallEnded,
@@ -15,6 +17,7 @@ from sip_stager.events import (
     MessageDropped,
     NumbersNotRefreshed,
     NumbersRefreshed,
+    StagingClaimed,
     StagingEnded,
 )
 from sip_stager.observability import event_log
@@ -248,3 +251,23 @@ def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:
     assert masked["sip_call_id"] == "x-+336******78-1234567890@h"
     (plain,) = Written("plain").take(event)
     assert plain["sip_call_id"] == event.sip_call_id
+
+
+def test_a_claimed_staging_says_whose_it_was_and_where_its_time_went() -> None:
+    redial = replace(CALL, sip_call_id="redial")
+    first, again = Written().take(
+        STAGED, StagingClaimed(redial, "c-1", SIP_CALL_ID), StagingClaimed(redial, "c-1", "redial")
+    )
+    assert (first["event"], first["sip_call_id"]) == ("staging_claimed", "redial")
+    assert (first["staged_for"], first["staging_seconds"]) == (SIP_CALL_ID, 0.2)
+    assert "staging_seconds" not in again
+
+
+def test_aftercare_that_fails_is_told_but_floods_nothing() -> None:
+    failed = AftercareFailed(CALL, "c-1", "label", "refused", 404, f"no call of {CALLED}")
+    other = AftercareFailed(CALL, "c-1", "terminate", "left_out")
+    lines = Written().take(*[failed] * 100, other)
+    assert len(lines) == LINES_A_SECOND + 1
+    assert (lines[0]["kind"], lines[0]["http_status"]) == ("label", 404)
+    assert lines[0]["text"] == "no call of +331******89"
+    assert lines[-1]["kind"] == "terminate"

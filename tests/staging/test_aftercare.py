@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+import pytest
 from pydantic import SecretStr
 
+from sip_stager.demo.behaviour import Behaviour
 from sip_stager.events import (
     AftercareFailed,
     CallEnded,
@@ -20,27 +22,36 @@ from sip_stager.events import (
 )
 from sip_stager.ports import Flow
 from sip_stager.staging import aftercare
-from sip_stager.staging.aftercare import Aftercare
-from sip_stager.staging.off_path import OffPath
+from sip_stager.staging.aftercare import RECORDS_AT_ONCE, Aftercare
 from sip_stager.staging.outcome import Staged
+from sip_stager.staging.rate_limit import RateLimit
 from sip_stager.staging.rounded import RoundedApi
+from tests.staging.conftest import KEY
+from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import AsyncIterator
 
     from sip_stager.demo.api import FakeApi
     from sip_stager.ports import Call
 
 AGENT = Flow("UDP", "192.0.2.2", 5060)
+UNKNOWN = "Not found"
 
 
 class Care:
     """Aftercare with everything switched on, and what it told."""
 
-    def __init__(self, client: RoundedApi, *, wanted: bool = True) -> None:
+    def __init__(self, url: str, *, wanted: bool = True) -> None:
         self.told: asyncio.Queue[Event] = asyncio.Queue()
+        self.calls_limit = RateLimit()
         self.care = Aftercare(
-            client, self.told.put_nowait, label=wanted, reconcile=wanted, terminate=wanted
+            RoundedApi(url, SecretStr(KEY)),
+            self.calls_limit,
+            self.told.put_nowait,
+            label=wanted,
+            reconcile=wanted,
+            terminate=wanted,
         )
 
     async def event(self) -> Event:
@@ -48,8 +59,19 @@ class Care:
 
     async def idle(self) -> None:
         """Wait until nothing is under way any more."""
-        under_way = [*self.care._requests._tasks, *self.care._looked_at._tasks]
-        await asyncio.gather(*under_way)
+        while self.busy:  # noqa: ASYNC110  # a line can wake nobody
+            await asyncio.sleep(0.005)
+
+    @property
+    def busy(self) -> int:
+        return len(self.care._records) + len(self.care._ends) + len(self.care._looks)
+
+
+@pytest.fixture
+async def care(fake: FakeApi) -> AsyncIterator[Care]:
+    care = Care(fake.url)
+    yield care
+    await care.care.stop()
 
 
 async def staged(client: RoundedApi, call: Call) -> str:
@@ -58,51 +80,51 @@ async def staged(client: RoundedApi, call: Call) -> str:
     return outcome.call_id
 
 
-async def test_a_calls_record_is_labelled(fake: FakeApi, client: RoundedApi, call: Call) -> None:
-    call_id, care = await staged(client, call), Care(client)
+async def test_a_calls_record_is_labelled_with_where_its_time_went(
+    fake: FakeApi, client: RoundedApi, call: Call, care: Care
+) -> None:
+    call_id = await staged(client, call)
+    phases = {"connect": 0.01, "request": 0.19876}
+    care.care(StagingEnded(call, "staged", 0.2, phases, call_id, 201))
     care.care(InviteForwarded(call, call_id, AGENT, 0.21))
+    care.care(InviteForwarded(call, call_id, AGENT, 0.41, attempt=2))
     await care.idle()
     assert fake._calls[call_id].metadata == {
         "sip_call_id": "sip-call-1",
         "trunk": "paris",
         "staging_seconds": 0.21,
+        "staging_connect_seconds": 0.01,
+        "staging_request_seconds": 0.199,
     }
     assert care.told.empty()
+    assert care.care._phases == {}
 
 
-async def test_a_label_says_where_the_time_went(
-    fake: FakeApi, client: RoundedApi, call: Call
+async def test_phases_of_calls_that_are_never_forwarded_are_forgotten(
+    call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call_id, care = await staged(client, call), Care(client)
-    care.care(StagingEnded(call, "staged", 0.2, {"queue": 0.05, "request": 0.1501}, call_id))
-    care.care(InviteForwarded(call, call_id, AGENT, 0.21))
-    await care.idle()
-    metadata = fake._calls[call_id].metadata
-    assert (metadata["staging_queue_seconds"], metadata["staging_request_seconds"]) == (0.05, 0.15)
-    assert not care.care._phases
+    monkeypatch.setattr(aftercare, "MOST_REMEMBERED", 3)
+    for number in range(5):
+        care.care(StagingEnded(call, "staged", 0.2, {"request": 0.2}, f"call-{number}", 201))
+    care.care(StagingWasted(call, "call-3"))
+    assert list(care.care._phases) == ["call-2", "call-4"]
 
 
-async def test_what_is_kept_for_labels_is_bounded(
-    client: RoundedApi, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(aftercare, "MOST_STAGED", 3)
-    care = Care(client)
-    for number in range(9):
-        care.care(StagingEnded(call, "staged", 0.2, {}, str(number)))
-    assert list(care.care._phases) == ["6", "7", "8"]
-
-
-async def test_a_label_that_fails_is_counted(client: RoundedApi, call: Call) -> None:
-    care = Care(client)
+async def test_a_label_that_fails_is_told(call: Call, care: Care) -> None:
     care.care(InviteForwarded(call, "nobody", AGENT, 0.21))
-    assert await care.event() == AftercareFailed("label", "refused")
+    failed = AftercareFailed(call, "nobody", "label", "refused", 404, UNKNOWN)
+    assert await care.event() == failed
 
 
 async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
-    fake: FakeApi, client: RoundedApi, call: Call, monkeypatch: pytest.MonkeyPatch
+    fake: FakeApi,
+    client: RoundedApi,
+    call: Call,
+    care: Care,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
-    call_id, care = await staged(client, call), Care(client)
+    call_id = await staged(client, call)
     answered = CallEnded(call, call_id, "answered", 200, 1.0)
     care.care(answered)
     await care.idle()
@@ -112,71 +134,130 @@ async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
     assert await care.event() == HeaderLost(call, call_id)
 
 
-async def test_a_second_look_that_fails_is_counted(
-    client: RoundedApi, call: Call, monkeypatch: pytest.MonkeyPatch
+async def test_a_second_look_that_fails_is_told(
+    call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
-    care = Care(client)
     care.care(CallEnded(call, "nobody", "answered", 200, 1.0))
-    assert await care.event() == AftercareFailed("reconcile", "refused")
+    failed = AftercareFailed(call, "nobody", "reconcile", "refused", 404, UNKNOWN)
+    assert await care.event() == failed
 
 
-async def test_a_wasted_call_is_ended(fake: FakeApi, client: RoundedApi, call: Call) -> None:
-    call_id, care = await staged(client, call), Care(client)
+async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_time(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.05)
+    monkeypatch.setattr(aftercare, "MOST_LOOKED_AT", 100)
+    async with Scripted(b"") as server:
+        care = Care(server.url.partition("/a?")[0])
+        for _ in range(105):
+            care.care(CallEnded(call, "call-1", "answered", 200, 1.0))
+        left_out = AftercareFailed(call, "call-1", "reconcile", "left_out")
+        assert [await care.event() for _ in range(5)][4:] == [left_out]
+        while server.connections < RECORDS_AT_ONCE:  # noqa: ASYNC110  # a counter can wake nobody
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        assert server.connections == RECORDS_AT_ONCE
+        await care.care.stop()
+
+
+async def test_a_wasted_call_is_ended(
+    fake: FakeApi, client: RoundedApi, call: Call, care: Care
+) -> None:
+    call_id = await staged(client, call)
     care.care(StagingWasted(call, call_id))
     assert await care.event() == StagingTerminated(call_id, "ended")
     assert fake._calls[call_id].terminated
     care.care(StagingWasted(call, "nobody"))
     assert await care.event() == StagingTerminated("nobody", "refused")
+    failed = AftercareFailed(call, "nobody", "terminate", "refused", 404, UNKNOWN)
+    assert await care.event() == failed
+
+
+async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_ends(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aftercare, "MOST_WAITING", RECORDS_AT_ONCE)
+    ended = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":{}}'
+    async with Scripted(b"") as server:
+        care = Care(server.url.partition("/a?")[0])
+        for number in range(RECORDS_AT_ONCE):
+            care.care(InviteForwarded(call, f"call-{number}", AGENT, 0.2))
+        while server.connections < RECORDS_AT_ONCE:  # noqa: ASYNC110  # a counter can wake nobody
+            await asyncio.sleep(0.005)
+        for number in range(RECORDS_AT_ONCE + 1):
+            care.care(InviteForwarded(call, f"late-{number}", AGENT, 0.2))
+        assert await care.event() == AftercareFailed(call, "late-6", "label", "left_out")
+        server.answers = (ended,)
+        care.care(StagingWasted(call, "wasted"))
+        assert await care.event() == StagingTerminated("wasted", "ended")
+        await care.care.stop()
 
 
 async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "PATIENCE", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        host, port = silent.getsockname()
-        async with RoundedApi(f"http://{host}:{port}", SecretStr("key")) as client:
-            care = Care(client)
-            care.care(StagingWasted(call, "call-1"))
-            assert await care.event() == StagingTerminated("call-1", "over_time")
+    async with Scripted(b"") as silent:
+        care = Care(silent.url.partition("/a?")[0])
+        care.care(StagingWasted(call, "call-1"))
+        assert await care.event() == StagingTerminated("call-1", "over_time")
+        await care.care.stop()
+
+
+async def test_nothing_is_asked_while_calls_wait_for_the_rate_limit(
+    fake: FakeApi, client: RoundedApi, call: Call, care: Care
+) -> None:
+    call_id = await staged(client, call)
+    used_up = [(b"RateLimit-Remaining", b"0"), (b"RateLimit-Reset", b"1")]
+    now = perf_counter()
+    care.calls_limit.heard(201, used_up, now, 0.0)
+    care.care(StagingWasted(call, call_id))
+    assert await care.event() == StagingTerminated(call_id, "ended")
+    assert perf_counter() >= now + 1
+
+
+async def test_the_stop_waits_a_moment_for_the_ends_of_wasted_calls_and_for_nothing_else(
+    fake: FakeApi, client: RoundedApi, call: Call, care: Care
+) -> None:
+    wasted, labelled = await staged(client, call), await staged(client, call)
+    fake.default = Behaviour(latency=0.1)
+    care.care(InviteForwarded(call, labelled, AGENT, 0.2))
+    care.care(CallEnded(call, labelled, "answered", 200, 1.0))
+    care.care(StagingWasted(call, wasted))
+    await care.care.stop()
+    assert fake._calls[wasted].terminated
+    assert fake._calls[labelled].metadata == {}
+
+
+async def test_the_stop_does_not_wait_for_ever(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aftercare, "STOP_PATIENCE", 0.05)
+    async with Scripted(b"") as silent:
+        care = Care(silent.url.partition("/a?")[0])
+        care.care(StagingWasted(call, "call-1"))
+        await care.care.stop()
+        assert care.told.empty()
 
 
 async def test_nothing_is_done_that_the_settings_do_not_want(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
-    call_id, care = await staged(client, call), Care(client, wanted=False)
+    call_id, care = await staged(client, call), Care(fake.url, wanted=False)
     for event in (
+        StagingEnded(call, "staged", 0.2, {"request": 0.2}, call_id, 201),
         InviteForwarded(call, call_id, AGENT, 0.2),
         CallEnded(call, call_id, "answered", 200, 1.0),
         StagingWasted(call, call_id),
     ):
         care.care(event)
-    assert not care.care._requests
-    assert not care.care._looked_at
-    assert fake._calls[call_id].metadata == {}
+    assert not care.busy
+    assert care.care._phases == {}
+    await care.care.stop()
 
 
 async def test_a_call_that_went_on_without_a_staged_agent_is_left_alone(
-    client: RoundedApi, call: Call
+    call: Call, care: Care
 ) -> None:
-    care = Care(client)
     care.care(InviteForwarded(call, "", AGENT, 0.2))
     care.care(CallEnded(call, "", "answered", 200, 1.0))
-    assert not care.care._requests
-    assert not care.care._looked_at
-
-
-async def test_only_so_much_goes_on_at_a_time_and_nothing_after_the_stop() -> None:
-    done: list[int] = []
-
-    async def work(number: int) -> None:
-        await asyncio.sleep(20)
-        done.append(number)
-
-    off_path = OffPath(2)
-    for number in range(5):
-        off_path.begin(work(number))
-    assert len(off_path) == 2
-    await off_path.stop()
-    assert done == []
+    assert not care.busy

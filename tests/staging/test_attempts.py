@@ -11,7 +11,13 @@ from pydantic import SecretStr
 
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.events import BreakerMoved, StagingEnded, StagingRetried, StagingStarted
+from sip_stager.events import (
+    BreakerMoved,
+    StagingEnded,
+    StagingRetried,
+    StagingStarted,
+    StagingWasted,
+)
 from sip_stager.ports import Decision, Forward, Refusal
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.retry import Retries
@@ -419,3 +425,32 @@ async def test_a_storm_of_429_without_end_is_met_with_few_attempts(
     await asyncio.gather(*(staged.start(call) for _ in range(300)))
     assert {one.cause for one in staged.decisions if isinstance(one, Refusal)} == {"busy"}
     assert (len(staged.decisions), fake.stats.stage_requests) == (300, 900)
+
+
+@pytest.mark.parametrize("ends", ["hangs_up", "over_time", "refused", "stopping"])
+async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
+    fake: FakeApi, client: RoundedApi, call: Call, ends: str
+) -> None:
+    refused = ends == "refused"
+    fake.default = Behaviour(delay=9, poll_failures=99 if refused else 0, poll_status=403)
+    staged = Staged(client, "async")
+    task = staged.start(replace(call, deadline=0.1 if ends == "over_time" else 4.0))
+    while not fake.stats.polls:  # noqa: ASYNC110  # a counter can wake nobody
+        await asyncio.sleep(0.002)
+    if ends == "hangs_up":
+        task.cancel()
+    elif ends == "stopping":
+        await staged.staging.stop()
+    await asyncio.wait([task])
+    [call_id] = fake._calls
+    assert [one.call_id for one in staged.events if isinstance(one, StagingWasted)] == [call_id]
+
+
+@pytest.mark.parametrize("becomes", ["staged", "in_progress", "failed"])
+async def test_a_call_that_is_used_or_over_is_not_wasted(
+    fake: FakeApi, client: RoundedApi, call: Call, becomes: str
+) -> None:
+    fake.default = Behaviour(delay=0.02, becomes=becomes)
+    staged = Staged(client, "async")
+    await staged.decision(call)
+    assert [one for one in staged.events if isinstance(one, StagingWasted)] == []

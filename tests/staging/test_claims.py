@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sip_stager.events import Event, StagingClaimed, StagingWasted
 from sip_stager.ports import Call, Decision, Forward, Refusal
-from sip_stager.staging import claims as module
 from sip_stager.staging.claims import Claims
 from tests.support.fakes import FakeClock, FakeStager
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Cancellable
+    from sip_stager.ports import Cancellable, Notify
+    from tests.support.fakes import FakeStaging
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
 AGAIN = replace(CALL, sip_call_id="b@h", deadline=3.0)
@@ -27,11 +28,14 @@ LIFE = 45.0
 class Desk:
     """Claims over a stager that does as told, and what was decided."""
 
-    def __init__(self, *, finish: bool = True, life: float = LIFE) -> None:
+    def __init__(
+        self, *, finish: bool = True, life: float = LIFE, notify: Notify | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.stager = FakeStager(self.clock)
         self.events: list[Event] = []
-        self.claims = Claims(self.stager, self.clock, self.events.append, life, finish=finish)
+        notify = notify or self.events.append
+        self.claims = Claims(self.stager, self.clock, notify, life, finish=finish)
         self.decided: list[Decision] = []
 
     def start(self, call: Call = CALL) -> Cancellable:
@@ -65,41 +69,9 @@ def test_what_is_given_back_is_claimed_by_the_next_call_of_the_same_key() -> Non
     desk.clock.advance(0)
     assert desk.decided == [first, first]
     assert len(desk.stager.stagings) == 1
-    assert desk.events == [StagingClaimed(AGAIN, "call-1")]
+    assert desk.events == [StagingClaimed(AGAIN, "call-1", "a@h")]
     desk.start(AGAIN)
     assert len(desk.stager.stagings) == 2  # it is claimed once
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        replace(CALL, trunk="other"),
-        replace(CALL, from_number="+33911111111"),
-        replace(CALL, to_number="+33611111111"),
-        replace(CALL, agent_id="other"),
-        replace(CALL, variables={"name": "Zoe"}),
-        replace(CALL, generation=1),
-    ],
-)
-def test_a_call_that_differs_to_the_agent_claims_nothing(other: Call) -> None:
-    desk = Desk()
-    desk.claims.give_back(CALL, desk.staged())
-    desk.start(other)
-    assert len(desk.stager.stagings) == 2
-
-
-def test_it_is_claimed_only_while_enough_of_its_life_is_left_and_then_wasted() -> None:
-    desk = Desk()
-    first = desk.staged()
-    desk.clock.advance(40)
-    desk.claims.give_back(CALL, first)
-    desk.clock.advance(4.9)
-    assert desk.events == []
-    desk.clock.advance(0.2)
-    assert desk.events == [StagingWasted(CALL, "call-1")]
-    assert (desk.claims.kept, desk.clock.waiting) == (0, 0)
-    desk.claims.give_back(CALL, first)
-    assert desk.kinds() == ["StagingWasted"] * 2
 
 
 def test_a_life_of_nothing_keeps_nothing() -> None:
@@ -151,64 +123,115 @@ def test_two_calls_at_the_same_moment_get_two_stagings() -> None:
     assert len(desk.stager.stagings) == 2
 
 
-def test_who_hangs_up_before_he_hears_of_his_claim_leaves_it() -> None:
+def test_who_takes_over_claims_and_hanging_up_twice_ends_nothing() -> None:
+    desk = Desk()
+    first = desk.start()
+    first.cancel()
+    desk.start(AGAIN)
+    first.cancel()
+    desk.stager.stagings[0].succeed("call-1")
+    assert desk.decided == [Forward("call-1", desk.clock.now)]
+    assert desk.events == [StagingClaimed(AGAIN, "call-1", "a@h")]
+    assert desk.clock.waiting == 0
+
+
+def test_who_takes_over_what_fails_is_staged_with_what_is_left_of_his_own_time() -> None:
+    desk = Desk()
+    desk.start().cancel()
+    desk.clock.advance(3.6)
+    desk.start(AGAIN)
+    desk.clock.advance(0.4)
+    desk.stager.stagings[0].fail()
+    assert desk.decided == []
+    afresh = desk.stager.stagings[1].call
+    assert (afresh.sip_call_id, round(afresh.deadline, 6)) == ("b@h", 2.6)
+    desk.stager.stagings[1].fail("refused")
+    assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["refused"]
+    assert len(desk.stager.stagings) == 2
+    assert (desk.events, desk.clock.waiting) == ([], 0)
+
+
+@pytest.mark.parametrize(("cause", "waited"), [("stopping", 0.0), ("over_time", 2.8)])
+def test_but_neither_in_vain_nor_at_the_stop(cause: str, waited: float) -> None:
+    desk = Desk()
+    desk.start().cancel()
+    desk.start(AGAIN)
+    desk.clock.advance(waited)
+    desk.stager.stagings[0].fail(cause)
+    assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == [cause]
+    assert len(desk.stager.stagings) == 1
+
+
+def test_who_hangs_up_again_leaves_it_to_the_third_and_his_time_to_nobody() -> None:
+    desk = Desk()
+    desk.start().cancel()
+    desk.start(AGAIN).cancel()
+    assert desk.clock.waiting == 0
+    third = replace(AGAIN, sip_call_id="c@h")
+    desk.start(third)
+    desk.stager.stagings[0].succeed("call-1")
+    assert desk.events == [StagingClaimed(third, "call-1", "a@h")]
+
+
+def test_who_takes_over_waits_no_longer_than_his_own_time() -> None:
+    desk = Desk()
+    desk.start().cancel()
+    desk.start(replace(AGAIN, deadline=1.0))
+    desk.clock.advance(1.0)
+    assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["over_time"]
+    desk.stager.stagings[0].succeed("call-1")
+    assert (len(desk.decided), desk.claims.kept) == (1, 1)
+
+
+def test_at_the_stop_what_is_kept_is_wasted_and_so_is_what_is_staged_for_nobody() -> None:
     desk = Desk()
     desk.claims.give_back(CALL, desk.staged())
-    desk.start(AGAIN).cancel()
-    assert desk.claims.kept == 1
-    desk.clock.advance(0)
-    assert len(desk.decided) == 1
-
-
-def test_no_more_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_KEPT", 2)
-    desk = Desk()
-    for number in range(3):
-        call = replace(CALL, from_number=f"+3391234567{number}")
-        desk.claims.give_back(call, desk.staged(call))
-    assert desk.claims.kept == 2
-    assert desk.events == [StagingWasted(replace(CALL, from_number="+33912345670"), "call-1")]
-
-
-def test_of_several_of_one_key_each_has_its_own_time() -> None:
-    desk = Desk()
-    desk.start(CALL)
-    desk.start(AGAIN)
-    desk.stager.stagings[0].succeed("older")
-    desk.clock.advance(10)
-    desk.stager.stagings[1].succeed("younger")
-    older, younger = desk.decided
-    assert isinstance(older, Forward)
-    assert isinstance(younger, Forward)
-    desk.claims.give_back(CALL, younger)
-    desk.claims.give_back(CALL, older)
-    desk.clock.advance(36)
-    assert desk.events == [StagingWasted(CALL, "older")]
-    desk.clock.advance(10)
-    assert desk.events[1:] == [StagingWasted(CALL, "younger")]
+    desk.start(replace(CALL, from_number="+33911111111")).cancel()
+    desk.claims.stop()
+    desk.stager.stagings[1].succeed("call-2")
+    assert desk.kinds() == ["StagingWasted"] * 2
     assert (desk.claims.kept, desk.clock.waiting) == (0, 0)
 
 
-class Callers(RuleBasedStateMachine):
-    """Callers who call, hang up and fail at random, while the mapping changes.
+@dataclass(eq=False)
+class Caller:
+    """Who waits, and hangs up by his handle."""
 
-    No id is used twice or past its life, and none that was staged by a mapping of before.
+    call: Call
+    handle: Cancellable | None = None
+
+
+class Callers(RuleBasedStateMachine):
+    """Callers who call, hang up and fail at random, while the mapping changes, until the stop.
+
+    Each id that is staged is used by one call at a time, within its life and by the mapping that
+    it was staged by, or kept, or wasted; each call hears once, or hangs up.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.desk = Desk()
+    @initialize(finish=st.booleans())
+    def opens(self, *, finish: bool) -> None:
+        self.desk = Desk(finish=finish, notify=self.tell)
         self.generation = 0
-        self.waiting: list[tuple[Call, Cancellable, list[Decision]]] = []
+        self.fates: dict[str, str] = {}
+        self.staged: dict[str, tuple[float, Call]] = {}
+        self.waiting: list[Caller] = []
         self.up: list[tuple[Call, Forward]] = []
 
-    @rule(caller=st.integers(0, 2))
-    def calls(self, caller: int) -> None:
-        number = f"+3391234567{caller}"
-        call = replace(CALL, from_number=number, generation=self.generation)
-        heard: list[Decision] = []
-        self.waiting.append((call, self.desk.claims.start(call, heard.append), heard))
-        self.hear()
+    @rule(number=st.integers(0, 1), deadline=st.sampled_from([0.2, 4.0]), stays=st.booleans())
+    def calls(self, *, number: int, deadline: float, stays: bool) -> None:
+        caller = Caller(
+            replace(
+                CALL,
+                from_number=f"+3391234567{number}",
+                deadline=deadline,
+                generation=self.generation,
+            )
+        )
+        self.waiting.append(caller)
+        caller.handle = self.desk.claims.start(caller.call, partial(self.hear, caller))
+        if not stays:
+            self.hang_up(caller)
+        self.desk.clock.advance(0)
 
     @rule()
     def the_mapping_changes(self) -> None:
@@ -217,67 +240,78 @@ class Callers(RuleBasedStateMachine):
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def hangs_up(self, data: st.DataObject) -> None:
-        chosen = data.draw(st.sampled_from(self.waiting))
-        self.waiting.remove(chosen)
-        chosen[1].cancel()
+        self.hang_up(data.draw(st.sampled_from(self.waiting)))
 
+    @precondition(lambda self: self.desk.stager.waiting)
     @rule(data=st.data(), works=st.booleans())
-    def staging_ends(self, data: st.DataObject, works: bool) -> None:  # noqa: FBT001  hypothesis' way
-        stagings = self.desk.stager.stagings
-        if under_way := [one for one in stagings if not one.over]:
-            staging = data.draw(st.sampled_from(under_way))
-            if works:
-                staging.succeed(f"call-{stagings.index(staging)}")
-            else:
-                staging.fail()
-        self.hear()
+    def staging_ends(self, *, data: st.DataObject, works: bool) -> None:
+        staging = data.draw(st.sampled_from(self.under_way()))
+        if works:
+            call_id = f"call-{len(self.fates)}"
+            self.fates[call_id] = "kept"  # until somebody hears of it
+            self.staged[call_id] = self.desk.clock.now, staging.call
+            staging.succeed(call_id)
+        else:
+            staging.fail()
 
     @precondition(lambda self: self.up)
     @rule(data=st.data(), used=st.booleans())
-    def call_ends(self, data: st.DataObject, used: bool) -> None:  # noqa: FBT001  hypothesis' way
+    def call_ends(self, *, data: st.DataObject, used: bool) -> None:
         call, forward = ended = data.draw(st.sampled_from(self.up))
         self.up.remove(ended)
+        self.fates[forward.call_id] = "used" if used else "kept"
         if not used:
             self.desk.claims.give_back(call, forward)
 
-    @rule(seconds=st.sampled_from([0.0, 1.0, 20.0, 50.0]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, 20.0, 50.0]))
     def time_passes(self, seconds: float) -> None:
         self.desk.clock.advance(seconds)
-        self.hear()
 
-    def hear(self) -> None:
-        for one in list(self.waiting):
-            call, _, heard = one
-            assert len(heard) <= 1
-            if heard:
-                self.waiting.remove(one)
-                if isinstance(heard[0], Forward):
-                    assert self.desk.clock.now - heard[0].staged_at <= LIFE + 50  # heard late
-                    staged = int(heard[0].call_id.removeprefix("call-"))
-                    asked = self.desk.stager.stagings[staged].call
-                    assert (asked.from_number, asked.generation) == (
-                        *(call.from_number, call.generation),
-                    )
-                    self.up.append((call, heard[0]))
-                else:
-                    assert isinstance(heard[0], Refusal)
+    @rule()
+    def stops(self) -> None:
+        self.desk.claims.stop()
+        for staging in self.under_way():
+            staging.fail("stopping")
+        assert not self.waiting
+        assert not self.desk.stager.waiting
+
+    def under_way(self) -> list[FakeStaging]:
+        return [one for one in self.desk.stager.stagings if not one.over]
+
+    def hang_up(self, caller: Caller) -> None:
+        self.waiting.remove(caller)
+        assert caller.handle
+        caller.handle.cancel()
+
+    def hear(self, caller: Caller, decision: Decision) -> None:
+        self.waiting.remove(caller)
+        if isinstance(decision, Forward):
+            call, call_id = caller.call, decision.call_id
+            since, asked = self.staged[call_id]
+            assert self.fates[call_id] == "kept"
+            assert self.desk.clock.now - since <= LIFE
+            assert decision.staged_at == since
+            assert (asked.from_number, asked.generation) == (call.from_number, call.generation)
+            self.fates[call_id] = "up"
+            self.up.append((call, decision))
+
+    def tell(self, event: Event) -> None:
+        assert isinstance(event, StagingClaimed | StagingWasted)
+        assert self.fates[event.call_id] == "kept"
+        if isinstance(event, StagingWasted):
+            self.fates[event.call_id] = "wasted"
 
     @invariant()
-    def no_id_is_used_twice(self) -> None:
-        ids = [forward.call_id for _, forward in self.up]
-        assert len(ids) == len(set(ids))
+    def none_is_lost(self) -> None:
+        assert self.desk.claims.kept == list(self.fates.values()).count("kept")
 
     def teardown(self) -> None:
-        for _, cancellable, _ in self.waiting:
-            cancellable.cancel()
-        for staging in self.desk.stager.stagings:
-            if not staging.over:
-                staging.fail()
+        self.stops()
         self.desk.clock.advance(100)
-        assert self.desk.claims.kept == 0
+        assert "kept" not in self.fates.values()
         assert self.desk.clock.waiting == 0
         assert not self.desk.claims._left
 
 
 TestCallers = Callers.TestCase
-TestCallers.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestCallers.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -1,0 +1,105 @@
+"""The store of staged calls that nobody uses: pure, with time as a port."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip_stager.events import StagingClaimed, StagingWasted
+from sip_stager.staging.alike import Alike
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.ports import Call, Cancellable, Clock, Decision, Forward, Notify
+
+MOST_KEPT = 1_000
+"""Staged calls that wait to be claimed; past them the one that waits longest is wasted."""
+
+
+@dataclass(eq=False, slots=True)
+class Kept:
+    """A staged call that nobody uses, and its timer."""
+
+    call: Call
+    forward: Forward
+    ends: Cancellable | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Claimed:
+    """A kept call on its way to the call that claimed it."""
+
+    kept: KeptStagings
+    call: Call
+    forward: Forward
+    done: Callable[[Decision], None]
+    timer: Cancellable | None = None
+
+    def cancel(self) -> None:
+        """Hear that the caller hung up at once; it is kept again."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+            self.kept.keep(self.call, self.forward)
+
+    def tell(self) -> None:
+        """Hand it over."""
+        self.timer = None
+        self.done(self.forward)
+
+
+class KeptStagings:
+    """Keeps each until it is claimed, or wastes it ``life`` seconds after its staging."""
+
+    def __init__(self, clock: Clock, notify: Notify, life: float) -> None:
+        self._clock = clock
+        self._notify = notify
+        self._life = life
+        self._all: OrderedDict[Kept, None] = OrderedDict()
+        self._alike = Alike[Kept]()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def keep(self, call: Call, forward: Forward) -> None:
+        """Keep one for what is left of its life."""
+        left = self._life - (self._clock.time() - forward.staged_at)
+        if left <= 0:
+            self._notify(StagingWasted(call, forward.call_id))
+            return
+        if len(self._all) >= MOST_KEPT:
+            self._waste(next(iter(self._all)))
+        kept = Kept(call, forward)
+        kept.ends = self._clock.call_later(left, self._waste, kept)
+        self._all[kept] = None
+        self._alike.add(call, kept)
+
+    def claim(self, call: Call, done: Callable[[Decision], None]) -> Claimed | None:
+        """Hand over, later, the one that waits longest for such a call."""
+        kept = self._alike.first(call)
+        if kept is None:
+            return None
+        self._take_out(kept)
+        forward = kept.forward
+        self._notify(StagingClaimed(call, forward.call_id, kept.call.sip_call_id))
+        claimed = Claimed(self, call, forward, done)
+        claimed.timer = self._clock.call_later(0.0, claimed.tell)
+        return claimed
+
+    def stop(self) -> None:
+        """Waste all that is kept, and all that comes."""
+        self._life = 0.0
+        for kept in tuple(self._all):
+            self._waste(kept)
+
+    def _waste(self, kept: Kept) -> None:
+        self._take_out(kept)
+        self._notify(StagingWasted(kept.call, kept.forward.call_id))
+
+    def _take_out(self, kept: Kept) -> None:
+        del self._all[kept]
+        self._alike.discard(kept.call, kept)
+        if kept.ends is not None:
+            kept.ends.cancel()
