@@ -28,18 +28,18 @@ def failures(settings: Settings) -> Table:
         table.add_column(heading, overflow="fold")
     terms_of = make_terms(settings)
     for trunk, number in _rows(settings):
-        cells = (text for _, text in fallbacks(terms_of(trunk, number).policy))
-        table.add_row(trunk, *map(Text, (number, *cells)))
+        policy = terms_of(trunk, number).policy
+        cells = (text for _, text in fallbacks(policy))
+        table.add_row(trunk, *map(Text, (number, *cells, _ringing(policy))))
     return table
 
 
 def fallbacks(policy: Policy) -> Iterator[tuple[str, str]]:
-    """Say what a call gets by the cause of its failure, once it rang, and when that is."""
+    """Say what a call gets by the cause of its failure, and once it rang."""
     for cause in CAUSES:
         yield cause, _written(policy, policy.treatments.get(cause, ()))
     after = _written(policy, policy.after_ringing) if policy.after_ringing else "the same"
     yield "once it rang", after
-    yield "rings", _ringing(policy)
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from sip_stager.sip.fields import Malformed, field_name
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
+from sip_stager.sip.uri import parse_address
 
 _HERE = "sip-stager.invalid"
 _USER = "+*#-_.!~'()&=$,;?/%"
 """What may stand in the user part of a URI beside letters and digits (RFC 3261 25.1)."""
+_SCHEMES = re.compile(r"(sips?|tel|urn):", re.IGNORECASE)
+_OF_AN_ADDRESS = re.compile(r'["<>]')
 
 
 def make_invite(to: str, caller: str, headers: list[str]) -> Request:
     """Make an INVITE to a number, a name or a URI, from another; ``headers`` win over both.
 
-    Raises ``ValueError``, ``Malformed`` among them, in words for whoever wrote them.
+    The caller may be an address with a name as well, as it stands in a From.  Raises
+    ``ValueError``, ``Malformed`` among them, in words for whoever wrote them.
     """
+    if _OF_AN_ADDRESS.search(to):
+        raise ValueError(
+            f"--to {to!r} is no Request-URI: write a number, a name, or a URI like "
+            "sip:+33...@host; what stands in To is written with --header 'To: ...'"
+        )
     uri = _uri(to)
     fields = [_field(header) for header in headers]
     given = {field_name(field.partition(":")[0].encode()) for field in fields}
     usual = {
         b"via": f"Via: SIP/2.0/UDP {_HERE};branch=z9hG4bK-route",
-        b"from": f"From: <{_uri(caller)}>;tag=route",
+        b"from": f"From: {_address(caller)}",
         b"to": f"To: <{uri}>",
         b"call-id": f"Call-ID: route@{_HERE}",
         b"cseq": "CSeq: 1 INVITE",
@@ -35,9 +45,25 @@ def make_invite(to: str, caller: str, headers: list[str]) -> Request:
     return message
 
 
+def _address(text: str) -> str:
+    """Write a number or a name as an address, and leave an address alone."""
+    if not _OF_AN_ADDRESS.search(text):
+        return f"<{_uri(text)}>;tag=route"
+    try:
+        address = parse_address(_line(text).encode())
+    except Malformed:
+        address = None
+    if address is None or "<" not in text:
+        raise ValueError(
+            f"--from {text!r} is no address: write a number, a name, a URI like "
+            "sip:+33...@host, or an address like '\"Bob\" <sip:+33...@host>'"
+        )
+    return text if address.tag else f"{text};tag=route"
+
+
 def _uri(text: str) -> str:
     """Write a number or a name as a URI, and leave a URI alone."""
-    if text.partition(":")[0].lower() in {"sip", "sips", "tel"}:
+    if _SCHEMES.match(text):
         return _line(text)
     return f"sip:{quote(text, safe=_USER)}@{_HERE}" if text else f"sip:{_HERE}"
 

@@ -6,18 +6,20 @@ import json
 from calendar import day_name
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import make_admission, make_upstream
+from sip_stager.assembly import make_admission
 from sip_stager.cli.failures import fallbacks
-from sip_stager.ports import Flow, Refusal
-from sip_stager.sip.fields import Malformed
+from sip_stager.cli.identity import identity
+from sip_stager.cli.rehearsal import Rehearsal
+from sip_stager.ports import Flow
 from sip_stager.trunks.mapping import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sip_stager.cli.origin import Origin
     from sip_stager.config import Settings, Trunk
     from sip_stager.ports import Call
-    from sip_stager.sip.message import Request
+    from sip_stager.sip.message import Request, Response
     from sip_stager.trunks.admission import Route
     from sip_stager.trunks.called import Called
     from sip_stager.trunks.caller import Caller
@@ -27,7 +29,7 @@ _WIDTH = 15  # columns of the names of the steps
 
 
 class Journey:
-    """What admission decides about an INVITE from a trunk, and what follows.
+    """What the core does with an INVITE that comes from an address, and why.
 
     ``staged`` tells whether it goes on; ``online`` that the platform's list was asked for.
     """
@@ -37,26 +39,18 @@ class Journey:
         settings: Settings,
         mapping: NumberMapping,
         invite: Request,
-        trunk: Trunk,
+        origin: Origin,
         *,
         online: bool = False,
     ) -> None:
         self._settings = settings
         self._mapping = mapping
         self._invite = invite
-        self._trunk = trunk
+        self._origin = origin
         self._unasked = settings.api.numbers_refresh > 0 and not online
-        self._decision, self._route = self._decided()
-        self.staged = not isinstance(self._decision, Refusal)
-
-    def _decided(self) -> tuple[Call | Refusal, Route | None]:
-        admission = make_admission(self._settings, self._mapping)
-        source = Flow("UDP", str(self._trunk.networks[0].network_address), 5060)
-        try:
-            route = admission.route(self._invite, self._trunk)
-        except Malformed as fault:
-            return Refusal(fault.status, "Bad Request", "malformed", str(fault)), None
-        return admission.decided(self._invite, source, self._trunk, route), route
+        source = Flow(settings.listeners[0].transport.upper(), origin.address, 5060)
+        self._rehearsal = Rehearsal(settings, mapping, invite, source)
+        self.staged = self._rehearsal.call is not None
 
     def steps(self) -> Iterator[str]:
         """Give the steps, each on its lines."""
@@ -66,30 +60,38 @@ class Journey:
 
     def _named(self) -> Iterator[tuple[str, list[str]]]:
         yield "INVITE", [self._invite.uri_text.decode()]
-        only = " (the only one)" if len(self._settings.trunks) == 1 else ""
-        profile = f', profile "{self._trunk.profile}"' if self._trunk.profile else ""
-        yield "trunk", [f"{self._trunk.name}{only}{profile}"]
-        if self._route is not None:
-            yield "called number", list(self._called(self._route.called))
-            yield "row", list(self._row(self._route))
-        if isinstance(self._decision, Refusal):
-            refusal = self._decision
-            yield "refused", [f"{refusal.status} {refusal.reason}: {refusal.text}"]
-        elif self._route is not None and self._route.match is not None:
-            yield "caller", list(self._caller(self._route.caller, self._decision))
-            yield "agent", list(self._agent(self._route, self._route.match))
-            yield from self._onward(self._decision)
+        yield "source", [self._origin.address]
+        yield "trunk", [self._whose()]
+        trunk, rehearsal = self._origin.trunk, self._rehearsal
+        if trunk is not None and rehearsal.decided:
+            route = make_admission(self._settings, self._mapping).route(self._invite, trunk)
+            yield "called number", list(self._called(route.called, trunk))
+            yield "row", list(self._row(route))
+            if rehearsal.call is not None and route.match is not None:
+                yield "caller", list(self._caller(route.caller, rehearsal.call, trunk))
+                yield "agent", list(self._agent(rehearsal.call, route, route.match))
+                yield from self._onward(rehearsal.call)
+        if rehearsal.call is None:
+            yield "refused", list(_refused(rehearsal.response, rehearsal.why))
 
-    def _called(self, called: Called) -> Iterator[str]:
+    def _whose(self) -> str:
+        trunk = self._origin.trunk
+        if trunk is None:
+            return "none has this address in its networks"
+        only = " (the only one)" if len(self._settings.trunks) == 1 else ""
+        profile = f', profile "{trunk.profile}"' if trunk.profile else ""
+        return f"{trunk.name}{only}{profile}"
+
+    def _called(self, called: Called, trunk: Trunk) -> Iterator[str]:
         for source, reason in called.passed:
             yield f"{source} {reason}"
         if not called.source:
-            yield f"none: called = {json.dumps(self._trunk.called)} finds nobody"
+            yield f"none: called = {json.dumps(trunk.called)} finds nobody"
             return
         yield f"{called.source} says {json.dumps(called.spelled)}"
         if called.stripped:
             yield f"less the prefix {json.dumps(called.stripped)}"
-        country = self._trunk.country
+        country = trunk.country
         reading = (
             f"read with country = {json.dumps(country)}" if country else "read without country"
         )
@@ -103,6 +105,8 @@ class Journey:
                 yield f"{json.dumps(wanted)} ({self._place(row)})"
                 break
             yield f"no {json.dumps(wanted)}"
+        if route.match is not None and route.match.number != number:
+            yield f"the API is told {json.dumps(route.match.number)}"
         if self._unasked and (route.match is None or route.match.row.number.endswith(ANY)):
             yield "the platform's list was not asked for, and may have it: add --online"
 
@@ -113,7 +117,7 @@ class Journey:
         index = next(index for index, each in enumerate(numbers) if each.number == row.number)
         return self._settings.place(("numbers", index, "number"))
 
-    def _caller(self, caller: Caller, call: Call) -> Iterator[str]:
+    def _caller(self, caller: Caller, call: Call, trunk: Trunk) -> Iterator[str]:
         if caller.withheld:
             yield f"withheld, by {caller.withheld}"
         for source, reason in caller.passed:
@@ -123,10 +127,13 @@ class Journey:
             yield f"{caller.source} says {caller.number}{passed}"
         else:
             yield f"the API is told {call.from_number}, by [api] anonymous_number"
+        if caller.withheld and self._rehearsal.onward:
+            copy, _ = self._rehearsal.onward[0]
+            yield from identity(self._invite, copy, trunk.country)
 
-    def _agent(self, route: Route, match: Match) -> Iterator[str]:
+    def _agent(self, call: Call, route: Route, match: Match) -> Iterator[str]:
         shares = match.row.shares
-        yield route.agent or "none: the platform redirects the number by itself; it is not staged"
+        yield call.agent_id or "none: the platform redirects the number by itself; it is not staged"
         if len(shares) < 2:
             return
         moment = self._mapping.moment
@@ -142,18 +149,42 @@ class Journey:
             yield f"chosen by {by} among the weights: {weights}"
 
     def _onward(self, call: Call) -> Iterator[tuple[str, list[str]]]:
-        if call.agent_id and call.variables:
-            yield "variables", [f"{name} = {json.dumps(v)}" for name, v in call.variables.items()]
-        if call.agent_id:
-            yield "deadline", [f"{call.deadline:g} s for the staging in all"]
-        targets = make_upstream(self._settings).targets(self._invite, b"")
-        yield (
-            "upstream",
-            [
-                f"INVITE {one.request.uri_text.decode()} to {one.next_hop.text.decode()}"
-                for one in targets
-            ],
-        )
-        if call.agent_id:
-            treated = fallbacks(call.policy)
-            yield "if not staged", [f"{cause}: {treatment}" for cause, treatment in treated]
+        asked, ways = self._rehearsal.asked, self._rehearsal.onward
+        if asked is not None:
+            if asked.variables:
+                told = [f"{name} = {json.dumps(value)}" for name, value in asked.variables.items()]
+                yield "variables", told
+            yield "deadline", list(_deadline(call, asked))
+        leaving = [f"INVITE {copy.uri_text.decode()} to {flow}" for copy, flow in ways]
+        yield "upstream", leaving or ["nothing leaves: no listener speaks its transport"]
+        if asked is not None:
+            treated = [f"{cause}: {treatment}" for cause, treatment in fallbacks(call.policy)]
+            yield "if not staged", [*treated, f"rings: {self._rings(call)}"]
+
+    def _rings(self, call: Call) -> str:
+        """Say what is sent while the call is staged, or why nothing is."""
+        if ringing := self._rehearsal.ringing:
+            return f"{ringing.status} after {ringing.after:g} s"
+        if call.policy.ringing and self._invite.requires(b"100rel"):
+            return "never, for the INVITE requires 100rel"
+        if call.policy.ringing:
+            return f"never, for ring_after is {call.policy.ring_after:g} s, past the deadline"
+        return "never"
+
+
+def _deadline(call: Call, asked: Call) -> Iterator[str]:
+    """Say how long the staging may take, and which part of that the first agent gets."""
+    yield f"{call.deadline:g} s for the staging in all"
+    if asked.deadline < call.deadline:
+        yield f"{asked.deadline:g} s of it for this agent: the policy names another, for the rest"
+
+
+def _refused(response: Response | None, why: str) -> Iterator[str]:
+    """Say what the caller gets, with the fields that explain it where nothing else does."""
+    if response is None:
+        yield f"nothing is answered: {why}"
+        return
+    said = f": {why}" if why else ""
+    yield f"{response.status} {response.reason.decode()}{said}"
+    for name in (b"warning", b"unsupported") if not why else ():
+        yield from (field.decode() for field in response.rows(name))

@@ -11,6 +11,7 @@ import typer
 from sip_stager.assembly import local_time, make_mapping
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.journey import Journey
+from sip_stager.cli.origin import origin_of
 from sip_stager.cli.platform import platform_table
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 from sip_stager.trunks.mapping import Moment
@@ -18,7 +19,7 @@ from sip_stager.trunks.mapping import Moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.config import Settings, Trunk
+    from sip_stager.config import Settings
     from sip_stager.trunks.mapping import NumberMapping, Row
 
 
@@ -26,10 +27,17 @@ To = Annotated[
     str, typer.Option("--to", metavar="NUMBER", help="Who is called: a number, name or URI.")
 ]
 From = Annotated[
-    str, typer.Option("--from", metavar="NUMBER", help="Who calls: a number, name or URI.")
+    str,
+    typer.Option(
+        "--from", metavar="NUMBER", help="Who calls: a number, name, URI, or address with a name."
+    ),
 ]
 TrunkName = Annotated[
     str, typer.Option(metavar="NAME", help="Whose call it is, where there are several trunks.")
+]
+Source = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="The IP address that the call comes from; tells whose."),
 ]
 Headers = Annotated[
     list[str] | None,
@@ -50,6 +58,7 @@ def route(
     to: To,
     caller: From = "",
     trunk: TrunkName = "",
+    source: Source = "",
     header: Headers = None,
     at: Time = "",
     online: Online = False,
@@ -57,8 +66,9 @@ def route(
     """Show what would happen to a call, step by step, and why.
 
     Which row of the mapping takes it and which agent answers, what the API is told, where the
-    INVITE goes on, and what is done where the call can not be staged. It places no call, and asks
-    nothing of the API but, with `--online`, the platform's numbers. `--to` is the Request-URI.
+    INVITE goes on, and what is done where the call can not be staged. The INVITE is put through the
+    very code that decides calls. It places no call, and asks nothing of the API but, with
+    `--online`, the platform's numbers. `--to` is the Request-URI.
 
     **Example:** `sip-stager route --config sip_stager.toml --to 0366725520 --from +33612345678
     --header 'Privacy: id'`
@@ -69,25 +79,15 @@ def route(
     settings = load_or_exit(config)
     try:
         invite = make_invite(to, caller, header or [])
+        origin = origin_of(settings, trunk, source)
         mapping = _mapping(settings, at, online=online)
-        journey = Journey(settings, mapping, invite, _trunk(settings, trunk), online=online)
+        journey = Journey(settings, mapping, invite, origin, online=online)
     except ValueError as error:
         typer.echo(f"sip-stager: {error}", err=True)
         raise typer.Exit(2) from None
     for step in journey.steps():
         typer.echo(step)
     raise typer.Exit(0 if journey.staged else 1)
-
-
-def _trunk(settings: Settings, name: str) -> Trunk:
-    """Find the trunk by its name; raises ``ValueError``."""
-    trunks = {trunk.name: trunk for trunk in settings.trunks}
-    if not name and len(trunks) == 1:
-        return settings.trunks[0]
-    if name not in trunks:
-        wrong = f'no trunk is called "{name}"' if name else "there are several trunks"
-        raise ValueError(f"{wrong}: write --trunk and one of {', '.join(trunks)}")
-    return trunks[name]
 
 
 def _mapping(settings: Settings, at: str, *, online: bool) -> NumberMapping:

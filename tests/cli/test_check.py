@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -17,16 +16,7 @@ from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.phone_numbers import phone_number
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    monkeypatch.setenv("ROUNDED_API_KEY", KEY)
-    return Folder(tmp_path)
 
 
 def check(folder: Folder, text: str, *options: str) -> Result:

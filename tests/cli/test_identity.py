@@ -1,0 +1,66 @@
+"""What is told of a caller, to whom, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.asking import route, steps, with_trunk
+from tests.config.settings_folder import RIGHT, Folder
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "said"),
+    [
+        ("Privacy: id", "", ["withheld, by Privacy: id"]),
+        ("From: <sip:anonymous@anonymous.invalid>;tag=1", "", ["withheld, by an anonymous From"]),
+        ("From: <sip:1000@pbx>;tag=1", "", ["from holds no valid number"]),
+        (
+            "Privacy: id",
+            "pass_withheld = true",
+            ["from says +33199990000, passed on by pass_withheld"],
+        ),
+    ],
+)
+def test_it_is_said_why_the_api_is_told_which_caller(
+    folder: Folder, header: str, line: str, said: list[str]
+) -> None:
+    options = ["--to", "+33612345678", "--from", "+33199990000", "--header", header]
+    caller = steps(route(folder, with_trunk(line), *options))["caller"]
+    assert set(said) <= set(caller)
+    if not line:
+        assert "the API is told +10000000000, by [api] anonymous_number" in caller
+        assert "33199990000" not in str(caller)
+
+
+WITHHELD = ["--to", "+33612345678", "--from", "+33199990000", "--header", "Privacy: id"]
+NAMED = ["P-Asserted-Identity: <tel:+33199990000>", "y: x", "Contact: <sip:edge@192.0.2.9>"]
+CARRIERS = "goes on as it came, with the number: only the carrier can leave it out there"
+
+
+def test_it_is_said_what_the_upstream_is_told_of_a_caller_who_withholds_his_number(
+    folder: Folder,
+) -> None:
+    options = [*WITHHELD, *(word for header in NAMED for word in ("--header", header))]
+    caller = steps(route(folder, RIGHT, *options))["caller"]
+    assert caller[-2:] == ["taken off the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
+    passed = steps(route(folder, with_trunk("pass_withheld = true"), *options))["caller"]
+    assert passed[-2:] == ["left in the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
+    clean = ["From: <sip:anonymous@anonymous.invalid>;tag=1", "Contact: <sip:+33199990000@h>"]
+    options = [*WITHHELD, *(word for header in clean for word in ("--header", header))]
+    assert steps(route(folder, RIGHT, *options))["caller"][-1] == f"Contact {CARRIERS}"
+
+
+@pytest.mark.parametrize(
+    ("caller", "name"),
+    [
+        ('"Bob" <sip:+33199990000@h>', "Bob"),
+        ("Bob <tel:+33199990000>", "Bob"),
+        ("<sip:+33199990000@h>;tag=1", "none"),
+        ("+33 1 99 99 00 00", "none"),
+    ],
+)
+def test_a_caller_may_have_a_name(folder: Folder, caller: str, name: str) -> None:
+    text = f'{RIGHT}[variables]\nname = "${{display_name|none}}"\n'
+    shown = steps(route(folder, text, "--to", "+33612345678", "--from", caller))
+    assert shown["caller"][-1] == "from says +33199990000"
+    assert shown["variables"] == [f'name = "{name}"']

@@ -1,0 +1,94 @@
+"""What the core does with a call is what ``route`` says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.asking import OTHER, route, steps
+from tests.config.settings_folder import RIGHT, Folder
+
+
+def test_a_request_uri_that_is_none_is_refused(folder: Folder) -> None:
+    result = route(folder, RIGHT, "--to", "sip:@")
+    said = ["400 Bad Request", 'Warning: 399 sip-stager "not a SIP URI"']
+    assert (result.exit_code, steps(result)["refused"]) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("to", "header", "said"),
+    [
+        ("sips:+33612345678@h", "", ["416 Unsupported URI Scheme"]),
+        ("+33612345678", "Max-Forwards: 0", ["483 Too Many Hops"]),
+        ("+33612345678", "Proxy-Require: foo", ["420 Bad Extension", "Unsupported: foo"]),
+        ("+33612345678", "Max-Breadth: 0", ["440 Max-Breadth Exceeded"]),
+        (
+            "+33612345678",
+            "CSeq: 1 BYE",
+            ["400 Bad Request: CSeq names another method"],
+        ),
+        (
+            "+33612345678",
+            "Via: x",
+            ["nothing is answered: not a Via value"],
+        ),
+    ],
+)
+def test_what_the_proxy_itself_refuses_is_refused_here(
+    folder: Folder, to: str, header: str, said: list[str]
+) -> None:
+    result = route(folder, RIGHT, "--to", to, *(["--header", header] if header else []))
+    shown = steps(result)
+    assert (result.exit_code, shown["refused"]) == (1, said)
+    assert shown.keys() & {"called number", "agent", "upstream"} == set()
+
+
+def test_a_to_tag_belongs_to_no_call_that_is_known(folder: Folder) -> None:
+    result = route(folder, RIGHT, "--to", "1", "--header", "To: <sip:1@h>;tag=abc")
+    assert result.exit_code == 1
+    assert steps(result)["refused"][0] == "481 Call/Transaction Does Not Exist"
+    assert "no Route of ours" in steps(result)["refused"][1]
+
+
+@pytest.mark.parametrize(
+    ("policy", "header", "said"),
+    [
+        ("ring_after = 1.5", "X-A: 1", "180 after 1.5 s"),
+        ('ringing = "183"', "X-A: 1", "183 after 2 s"),
+        ('ringing = "never"', "X-A: 1", "never"),
+        ("", "Require: 100rel", "never, for the INVITE requires 100rel"),
+        ("", "Expires: 2", "never, for ring_after is 2 s, past the deadline"),
+    ],
+)
+def test_it_is_said_whether_the_call_rings_while_it_is_staged(
+    folder: Folder, policy: str, header: str, said: str
+) -> None:
+    text = f"{RIGHT}[policy]\n{policy}\n"
+    shown = steps(route(folder, text, "--to", "+33612345678", "--header", header))
+    assert shown["if not staged"][-1] == f"rings: {said}"
+
+
+def test_it_is_said_how_long_the_first_of_two_agents_has(folder: Folder) -> None:
+    text = f'{RIGHT}[policy]\nover_time = ["agent {OTHER}", "refuse"]\n'
+    assert steps(route(folder, text, "--to", "+33612345678"))["deadline"] == [
+        "4 s for the staging in all",
+        "2 s of it for this agent: the policy names another, for the rest",
+    ]
+
+
+def test_each_target_is_shown_in_its_turn_with_its_transport(folder: Folder) -> None:
+    text = RIGHT.replace(
+        'uri = "sip:sip.example.com"',
+        'uri = "sip:sip.example.com"\nbackups = ["sip:192.0.2.77:5070"]\nrequest_uri = "keep"',
+    )
+    assert steps(route(folder, text, "--to", "sip:+33612345678@edge"))["upstream"] == [
+        "INVITE sip:+33612345678@edge to udp:sip.example.com:5060",
+        "INVITE sip:+33612345678@edge to udp:192.0.2.77:5070",
+    ]
+
+
+def test_an_upstream_over_tcp_is_looked_up_for_the_listener_that_speaks_it(folder: Folder) -> None:
+    listeners = '[[listeners]]\ntransport = "tcp"\naddress = "::1"\n'
+    text = listeners + RIGHT.replace("sip.example.com", "sip.example.com;transport=tcp")
+    uri = "sip:+33612345678@sip.example.com;transport=tcp"
+    upstream = steps(route(folder, text, "--to", "+33612345678"))["upstream"]
+    assert upstream == [f"INVITE {uri} to tcp:sip.example.com:5060"]

@@ -1,0 +1,154 @@
+"""What ``route`` says of a call is what the program does with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from sip_stager.assembly import make_core, make_mapping
+from sip_stager.cli.invite import make_invite
+from sip_stager.cli.journey import Journey
+from sip_stager.cli.origin import origin_of
+from sip_stager.config import load
+from sip_stager.events import CallAdmitted, Event
+from sip_stager.ports import Call, Flow
+from sip_stager.sip.fields import field_name
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import parse
+from tests.cli.asking import by_step
+from tests.cli.written_calls import CALLS, HEADERS, KINDS, NAMES, WRITTEN
+from tests.config.settings_folder import KEY, Folder
+from tests.support.fakes import FakeClock, FakeResolver, FakeStager, FakeTransport
+from tests.support.mapping import monday_noon
+from tests.support.messages import response
+
+if TYPE_CHECKING:
+    from sip_stager.config import Settings
+
+
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
+    folder = Folder(tmp_path_factory.mktemp("kinds"))
+    environ = {"ROUNDED_API_KEY": KEY}
+    return {name: load(folder.write(f"{name}.toml", text), environ) for name, text in KINDS.items()}
+
+
+class Program:
+    """The core of the program, which has got an INVITE and stages it until it is told."""
+
+    def __init__(self, settings: Settings, invite: Request, address: str) -> None:
+        self.clock = FakeClock()
+        self.transport = FakeTransport(self.clock)
+        self.stager = FakeStager(self.clock)
+        self.events: list[Event] = []
+        resolver = FakeResolver(self.clock, NAMES)
+        mapping = make_mapping(settings, monday_noon)
+        around = self.clock, self.transport, resolver, self.stager, self.events.append
+        self.core = make_core(settings, *around, mapping)
+        self.core.receive(bytes(invite), Flow("UDP", address, 5060))
+
+    @property
+    def call(self) -> Call | None:
+        return next((one.call for one in self.events if isinstance(one, CallAdmitted)), None)
+
+    def responses(self) -> list[Response]:
+        messages = [parse(data) for data, _ in self.transport.sent]
+        return [one for one in messages if isinstance(one, Response)]
+
+    def rings_by(self, seconds: float) -> list[int]:
+        """Give the statuses of what rang in the next seconds."""
+        self.clock.advance(seconds)
+        return [one.status for one in self.responses() if 100 < one.status < 200]
+
+    def onward(self) -> list[tuple[Request, Flow]]:
+        """Stage the call, and have each target say no; give what they got."""
+        self.stager.stagings[0].succeed()
+        left: list[tuple[Request, Flow]] = []
+        for _ in range(3):
+            self.clock.advance(0.1)
+            data, flow = self.transport.sent[-1]
+            message = parse(data)
+            if isinstance(message, Request) and message.method == b"INVITE":
+                left.append((message, flow))
+                self.core.receive(bytes(response(message, 500)), flow)
+        return left
+
+
+def agree(settings: Settings, to: str, caller: str, headers: list[str]) -> None:
+    """Ask ``route``, send the same INVITE through the core, and compare."""
+    invite = make_invite(to, caller, headers)
+    origin = origin_of(settings, "", "")
+    journey = Journey(settings, make_mapping(settings, monday_noon), invite, origin)
+    shown = by_step(journey.steps())
+    program = Program(settings, invite, origin.address)
+    call = program.call
+    assert journey.staged == (call is not None)
+    if call is None:
+        answers = [f"{one.status} {one.reason.decode()}" for one in program.responses()]
+        assert shown["refused"][0].startswith(answers[0] if answers else "nothing is answered")
+        return
+    assert json.dumps(call.to_number) in "".join(shown["called number"][-1:] + shown["row"])
+    assert call.from_number in " ".join(shown["caller"])
+    assert shown["agent"][0] == call.agent_id
+    agree_on_staging(program, call, shown)
+    agree_on_what_leaves(program, invite, shown)
+
+
+def agree_on_staging(program: Program, call: Call, shown: dict[str, list[str]]) -> None:
+    told = dict(line.split(" = ", 1) for line in shown.get("variables", []))
+    assert {name: json.loads(value) for name, value in told.items()} == call.variables
+    asked = program.stager.stagings[0].call
+    waits = dict.fromkeys([call.deadline, asked.deadline])
+    assert [line.split()[0] for line in shown["deadline"]] == [f"{one:g}" for one in waits]
+    rings = shown["if not staged"][-1].removeprefix("rings: ").split()
+    if rings[0].startswith("never"):
+        assert program.rings_by(call.deadline) == []
+    else:
+        status, after = int(rings[0]), float(rings[2])
+        assert program.rings_by(after - 0.01) == []
+        assert program.rings_by(0.02) == [status]
+
+
+def agree_on_what_leaves(program: Program, invite: Request, shown: dict[str, list[str]]) -> None:
+    left = program.onward()
+    hosts = {address: name for name, address in NAMES.items()}
+    assert shown["upstream"] == [
+        f"INVITE {copy.uri_text.decode()} to {flow._replace(host=hosts.get(flow.host, flow.host))}"
+        for copy, flow in left
+    ]
+    lost = set(invite.names) - set(left[0][0].names) - {b"route"}
+    said = [one.partition(": ")[2] for one in shown["caller"] if one.startswith("taken off")]
+    assert {field_name(name.encode()) for one in said for name in one.split(", ")} == lost
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("to", "caller"), CALLS)
+def test_each_way_to_write_a_call(
+    kinds: dict[str, Settings], kind: str, to: str, caller: str
+) -> None:
+    agree(kinds[kind], to, caller, [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("header", HEADERS)
+def test_each_header_that_decides_something(
+    kinds: dict[str, Settings], kind: str, header: str
+) -> None:
+    agree(kinds[kind], "+33612345678", "+33912345678", [header])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    call=st.sampled_from(CALLS),
+    headers=st.lists(st.sampled_from(HEADERS) | WRITTEN, max_size=5),
+)
+def test_any_of_them_together(
+    kinds: dict[str, Settings], kind: str, call: tuple[str, str], headers: list[str]
+) -> None:
+    assume(all(header.isprintable() for header in headers))
+    agree(kinds[kind], *call, headers)
