@@ -41,10 +41,10 @@ class OffPath:
         return True
 
     async def stop(self, patience: float = 0.0) -> int:
-        """Go on for so many seconds at most, and give how many were left."""
+        """Go on for so many seconds at most, and give how many were left; no more is taken on."""
         if self._workers and patience:
             await asyncio.wait(self._workers, timeout=patience)
-        left = len(self)
+        left, self._waiting = len(self), 0
         self._line.clear()
         for worker in self._workers:
             worker.cancel()

@@ -51,6 +51,7 @@ async def test_the_stop_leaves_what_is_not_done_in_time() -> None:
     works.may.set()
     await asyncio.sleep(0)
     assert (works.begun, works.done, len(off_path)) == ([0], [], 0)
+    assert not off_path.begin(partial(works.work, 3))
 
 
 async def test_a_mistake_costs_no_more_than_its_own_work() -> None:
