@@ -110,7 +110,10 @@ def _moment(text: str) -> Callable[[str], Moment]:
     """Read a time, in the zone that it is asked for where it names none; raises ``ValueError``."""
     if not text:
         return local_time
-    when = datetime.fromisoformat(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"--at: {error}: write a time like 2026-11-21T22:30") from None
 
     def moment(zone: str) -> Moment:
         there = when.astimezone(ZoneInfo(zone)) if when.tzinfo else when

@@ -13,6 +13,9 @@ ROWS = f"""
 number = "+3361*"
 agent = "{OTHER}"
 [[numbers]]
+number = "+999*"
+agent = "{OTHER}"
+[[numbers]]
 number = "support-*"
 agent = "{OTHER}"
 [[numbers]]
@@ -66,6 +69,8 @@ CALLS = [
     ("support-1", "Bob <tel:+33912345678>"),
     ("1000", "sip:anonymous@anonymous.invalid"),
     ("99999999999999", "+1"),
+    ("99912345678", "+1"),
+    ("0099912345678", "+1"),
     ("sip:h", "alice"),
     ("sip:@h", "alice"),
     ("", ""),
