@@ -156,7 +156,7 @@ class Journey:
                 yield "variables", told
             yield "deadline", list(_deadline(call, asked))
         leaving = [f"INVITE {copy.uri_text.decode()} to {flow}" for copy, flow in ways]
-        yield "upstream", leaving or ["nothing leaves: no listener speaks its transport"]
+        yield "upstream", leaving or ["nothing leaves: its address is of no one host"]
         if asked is not None:
             treated = [f"{cause}: {treatment}" for cause, treatment in fallbacks(call.policy)]
             yield "if not staged", [*treated, f"rings: {self._rings(call)}"]

@@ -92,3 +92,9 @@ def test_an_upstream_over_tcp_is_looked_up_for_the_listener_that_speaks_it(folde
     uri = "sip:+33612345678@sip.example.com;transport=tcp"
     upstream = steps(route(folder, text, "--to", "+33612345678"))["upstream"]
     assert upstream == [f"INVITE {uri} to tcp:sip.example.com:5060"]
+
+
+def test_a_target_that_nothing_is_sent_to_is_told(folder: Folder) -> None:
+    text = RIGHT.replace("sip.example.com", "255.255.255.255")
+    upstream = steps(route(folder, text, "--to", "+33612345678"))["upstream"]
+    assert upstream == ["nothing leaves: its address is of no one host"]
