@@ -21,7 +21,7 @@ or comes from the world is a port (``ports.py``: read it first): the clock, the 
 stager, the resolver, admission.  The asyncio loop *is* a clock and a task *is* something that can
 be cancelled, so waiting for a timer and waiting for the staging API read alike.
 
-What the core finds worth knowing it reports as a frozen value (``events.py``) to one ``notify``
+What the core finds worth knowing it reports as a frozen value (``events``) to one ``notify``
 callable.  Metrics, logs, the ladder of the demo each ``match`` over events in one place;
 no counter is incremented inside protocol code.
 

@@ -20,8 +20,9 @@ from sip_stager.events import (
     StagingClaimed,
     StagingEnded,
 )
-from sip_stager.observability import event_log
-from sip_stager.observability.event_log import LINES_A_SECOND, EventLog
+from sip_stager.observability import staging_log
+from sip_stager.observability.event_log import EventLog
+from sip_stager.observability.ration import LINES_A_SECOND
 from sip_stager.ports import Call
 from tests.observability.sample_events import (
     AGENT,
@@ -236,13 +237,13 @@ def test_refusals_of_strangers_are_rationed_and_those_of_trunks_are_not(
 
 
 def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_log, "MOST_STAGED", 3)
+    monkeypatch.setattr(staging_log, "MOST_STAGED", 3)
     written = Written()
     calls = [Call(str(n), "carrier", CALLER, CALLED, "agent", 4.0) for n in range(5)]
     written.take(*[StagingEnded(call, "staged", 0.1, {}) for call in calls])
     lines = written.take(*[InviteForwarded(call, "c", AGENT, 0.1) for call in calls])
     assert ["staging_seconds" in line for line in lines] == [False, False, True, True, True]
-    assert written.log._staged == {}
+    assert written.log._stagings._staged == {}
 
 
 def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:

@@ -1,0 +1,98 @@
+"""What becomes of calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Call, Flow
+
+
+@dataclass(frozen=True, slots=True)
+class CallAdmitted:
+    """A new INVITE belongs to a trunk and a mapped number; it will be staged."""
+
+    call: Call
+    source: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A new INVITE got a final response of our own making.
+
+    ``trunk`` is empty where the source belongs to none.  ``elapsed`` counts from the INVITE.
+    """
+
+    sip_call_id: str
+    trunk: str
+    status: int
+    cause: str
+    text: str
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallTreated:
+    """A call that could not be staged goes another way than to be refused.
+
+    ``treatment`` is ``forward``, ``redirect``, ``moved`` or ``agent`` (``ports.Treatment``).
+    """
+
+    call: Call
+    cause: str
+    treatment: str
+    text: str
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class InviteForwarded:
+    """The INVITE of a call left for the upstream; ``elapsed`` counts from its arrival.
+
+    ``call_id`` is empty where it was not staged.  ``attempt`` is 1 for the first time, and goes up
+    with each other target and with the same one over another transport.
+    """
+
+    call: Call
+    call_id: str
+    target: Flow
+    elapsed: float
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CallRinging:
+    """The first 18x of a call went to the caller; ``elapsed`` counts from the INVITE.
+
+    ``local`` tells that it was of our own making, while the call was staged.
+    """
+
+    call: Call
+    status: int
+    elapsed: float
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A forwarded or staging INVITE has its final response.
+
+    ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timed_out``,
+    ``unreachable`` (the upstream), ``moved`` (302 by the policy); ``call_id`` is empty when it was
+    not staged.
+    """
+
+    call: Call
+    call_id: str
+    outcome: str
+    status: int
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLost:
+    """A call was answered, and yet its staged call was claimed by nobody: the header got lost."""
+
+    call: Call
+    call_id: str

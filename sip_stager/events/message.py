@@ -1,0 +1,46 @@
+"""SIP messages that come and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Flow
+    from sip_stager.sip.message import Request, Response
+
+
+class MessageReceived(NamedTuple):
+    """A message was parsed; retransmissions are among them."""
+
+    message: Request | Response
+    flow: Flow
+
+
+class MessageSent(NamedTuple):
+    """A message was handed to the transport; retransmissions are among them."""
+
+    message: Request | Response
+    flow: Flow
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDropped:
+    """A message got no answer and went nowhere.
+
+    ``cause`` is a word for a label: ``malformed``, ``keepalive``, ``stray_response``,
+    ``stray_ack``, ``unroutable``, ``own_mistake``, ``send_failed``, ``too_many_connections``,
+    ``too_slow``; ``detail`` says more, and may hold what a stranger sent: escape it.
+    """
+
+    flow: Flow
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LargeRequestSent:
+    """A request too large for a safe datagram left, over TCP where the target may take it."""
+
+    target: Flow

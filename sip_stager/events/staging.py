@@ -1,0 +1,99 @@
+"""What becomes of stagings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Call
+
+
+@dataclass(frozen=True, slots=True)
+class StagingStarted:
+    """The first HTTP request of a staging is about to leave."""
+
+    call: Call
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingPolled:
+    """The API was asked for the call's status; ``status`` is its word, untrusted."""
+
+    call: Call
+    call_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingRetried:
+    """A staging failed and is tried again in ``wait`` seconds; ``outcome`` is what it met."""
+
+    call: Call
+    outcome: str
+    http_status: int
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class StagingEnded:
+    """Staging is over.
+
+    ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense``,
+    ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole
+    step.  ``phases`` holds where the time went: ``queue`` (for a free connection),
+    ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte to the
+    response's last), ``poll`` (waiting between polls), ``rate_limit`` (until the API takes
+    requests again), ``retry_wait`` (between attempts); a phase that did not occur is absent.
+    ``text`` says what the API or the network said, untrusted.
+    """
+
+    call: Call
+    outcome: str
+    elapsed: float
+    phases: dict[str, float]
+    call_id: str = ""
+    http_status: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StagingClaimed:
+    """A call uses what was staged for one before it, whose SIP Call-ID is ``staged_for``."""
+
+    call: Call
+    call_id: str
+    staged_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StagingWasted:
+    """A staged call was used by nobody within its life, or will not be: its call has ended."""
+
+    call: Call
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingTerminated:
+    """The API was told to end a wasted call; ``outcome`` is ``ended`` or a failure's word."""
+
+    call_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AftercareFailed:
+    """A request that no call waits for went wrong, or was left out.
+
+    ``kind``: ``label``, ``reconcile`` or ``terminate``; ``outcome`` is a failure's word, or
+    ``left_out`` where too many waited already.  ``text`` is untrusted.
+    """
+
+    call: Call
+    call_id: str
+    kind: str
+    outcome: str
+    http_status: int = 0
+    text: str = ""

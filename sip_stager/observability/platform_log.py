@@ -1,0 +1,71 @@
+"""The lines about the platform: its agents, its numbers, and whether its API is well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sip_stager.events import (
+    AgentStateChanged,
+    BreakerMoved,
+    NumbersNotRefreshed,
+    NumbersRefreshed,
+)
+from sip_stager.observability.wording import short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.types import FilteringBoundLogger
+
+    from sip_stager.events import Event
+    from sip_stager.observability.ration import Ration
+    from sip_stager.observability.wording import Wording
+
+    Writers = dict[type[Event], Callable[[Any], None]]
+
+
+class PlatformLog:
+    """Writes them."""
+
+    def __init__(self, logger: FilteringBoundLogger, say: Wording, ration: Ration) -> None:
+        self._logger, self._say, self._ration = logger, say, ration
+        self.writers: Writers = {
+            AgentStateChanged: self._agent,
+            BreakerMoved: self._breaker_moved,
+            NumbersRefreshed: self._numbers_refreshed,
+            NumbersNotRefreshed: self._numbers_not_refreshed,
+        }
+
+    def _agent(self, event: AgentStateChanged) -> None:
+        held_back = self._ration.take("agent", event.state)
+        if held_back is None:
+            return
+        write = self._logger.warning if event.state == "missing" else self._logger.info
+        write(
+            f"agent_{event.state}",
+            agent_id=event.agent_id,
+            version=event.version,
+            text=short(event.text),
+            **held_back,
+        )
+
+    def _breaker_moved(self, event: BreakerMoved) -> None:
+        if event.state != "open":
+            self._logger.info(f"breaker_{event.state}")
+            return
+        self._logger.warning(
+            "breaker_open", calls=event.calls, failures=event.failures, pause_seconds=event.pause
+        )
+
+    def _numbers_refreshed(self, event: NumbersRefreshed) -> None:
+        if event.news:
+            write = self._logger.warning if event.wrong else self._logger.info
+            write("numbers_refreshed", **event.counts, wrong=[short(one) for one in event.wrong])
+
+    def _numbers_not_refreshed(self, event: NumbersNotRefreshed) -> None:
+        self._logger.warning(
+            "numbers_not_refreshed",
+            outcome=event.outcome,
+            http_status=event.http_status,
+            text=self._say.text(event.text),
+        )

@@ -1,0 +1,110 @@
+"""The lines about stagings, and about what becomes of staged calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sip_stager.events import (
+    AftercareFailed,
+    StagingClaimed,
+    StagingEnded,
+    StagingWasted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.types import FilteringBoundLogger
+
+    from sip_stager.events import Event
+    from sip_stager.observability.ration import Ration
+    from sip_stager.observability.wording import Wording
+
+    Writers = dict[type[Event], Callable[[Any], None]]
+
+MOST_STAGED = 10_000
+"""Stagings remembered until their INVITE is forwarded, which takes microseconds."""
+
+
+class StagingLog:
+    """Writes them; of a staging that went well only the line of its call tells, ``of`` which."""
+
+    def __init__(self, logger: FilteringBoundLogger, say: Wording, ration: Ration) -> None:
+        self._logger, self._say, self._ration = logger, say, ration
+        self._staged: dict[str, StagingEnded] = {}
+        self.writers: Writers = {
+            StagingEnded: self._ended,
+            StagingClaimed: self._claimed,
+            StagingWasted: self._wasted,
+            AftercareFailed: self._aftercare_failed,
+        }
+
+    def of(self, sip_call_id: str) -> dict[str, Any]:
+        """Give where the time of a call's staging went, once."""
+        staging = self._staged.pop(sip_call_id, None)
+        return _told(staging) if staging else {}
+
+    def _ended(self, event: StagingEnded) -> None:
+        if event.outcome == "staged":
+            self._remember(event)
+        elif event.outcome == "cancelled":
+            self._logger.info(
+                "staging_cancelled",
+                sip_call_id=self._say.call_id(event.call.sip_call_id),
+                trunk=event.call.trunk,
+                **_told(event),
+            )
+        else:
+            self._logger.warning(
+                "staging_failed",
+                **self._say.call(event.call),
+                outcome=event.outcome,
+                http_status=event.http_status,
+                text=self._say.text(event.text),
+                **_told(event),
+            )
+
+    def _claimed(self, event: StagingClaimed) -> None:
+        self._logger.info(
+            "staging_claimed",
+            **self._say.call(event.call),
+            call_id=event.call_id,
+            staged_for=self._say.call_id(event.staged_for),
+            **self.of(event.staged_for),
+        )
+
+    def _wasted(self, event: StagingWasted) -> None:
+        self._logger.warning(
+            "staging_wasted",
+            **self._say.call(event.call),
+            call_id=event.call_id,
+            **self.of(event.call.sip_call_id),
+        )
+
+    def _aftercare_failed(self, event: AftercareFailed) -> None:
+        held_back = self._ration.take(f"aftercare_failed {event.kind}", event.outcome)
+        if held_back is None:
+            return
+        self._logger.warning(
+            "aftercare_failed",
+            sip_call_id=self._say.call_id(event.call.sip_call_id),
+            trunk=event.call.trunk,
+            call_id=event.call_id,
+            kind=event.kind,
+            outcome=event.outcome,
+            http_status=event.http_status,
+            text=self._say.text(event.text),
+            **held_back,
+        )
+
+    def _remember(self, event: StagingEnded) -> None:
+        while len(self._staged) >= MOST_STAGED:
+            del self._staged[next(iter(self._staged))]
+        self._staged[event.call.sip_call_id] = event
+
+
+def _told(event: StagingEnded) -> dict[str, Any]:
+    return {
+        "staging_seconds": round(event.elapsed, 4),
+        "staging_phases": {phase: round(seconds, 4) for phase, seconds in event.phases.items()},
+    }
