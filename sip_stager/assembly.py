@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from sip_stager.config.addresses import sip_uri
 from sip_stager.config.agents import agents_of
 from sip_stager.config.policy import granted
-from sip_stager.proxy.core import Bounds, Proxy
+from sip_stager.proxy.bounds import Bounds
+from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
 from sip_stager.proxy.location import Locator

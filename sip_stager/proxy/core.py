@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sip_stager.events import CallAdmitted
 from sip_stager.ports import Refusal
+from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
@@ -28,13 +29,6 @@ NO_ROUTE = "no Route of ours: does the callee copy Record-Route, and does the ca
 """Why a request of a dialog goes nowhere, in the words that help the peer's engineer."""
 NOT_SEALED = "the Route was not made here for this dialog: its user part, Call-ID and tags differ"
 """The same, where our Route is in it."""
-
-
-class Bounds(NamedTuple):
-    """How many transactions and calls that are being staged may be alive before new calls wait."""
-
-    transactions: int = 200_000
-    calls_staging: int = 5_000
 
 
 class Proxy:
@@ -184,11 +178,12 @@ class Proxy:
         except Malformed as fault:
             self._answer(request, transaction, Answer.to(fault))
             return
-        refusal = admitted if isinstance(admitted, Refusal) else self._full(admitted)
-        if refusal is not None:
-            respond = transaction.dismiss
-            self._facilities.refuse(request, respond, refusal, refusal.trunk, 0.0)
-        elif not isinstance(admitted, Refusal):
+        if not isinstance(admitted, Refusal):
+            waiting, alive = self._stager.waiting, len(self._facilities.layer)
+            admitted = self._bounds.refusal(admitted.trunk, waiting, alive) or admitted
+        if isinstance(admitted, Refusal):
+            self._facilities.refuse(request, transaction.dismiss, admitted, admitted.trunk, 0.0)
+        else:
             discreet = self._admission.discreet(request, source)
             self._hold(admitted, discreet, routing, source, transaction)
 
@@ -205,17 +200,6 @@ class Proxy:
         self._facilities.notify(CallAdmitted(call, source))
         targets = self._facilities.upstream.targets(request, routing)
         HeldInvite(self._facilities, call, targets, source, transaction, self._stager).start()
-
-    def _full(self, call: Call) -> Refusal | None:
-        """Refuse a call that there is no room for."""
-        if self._stager.waiting >= self._bounds.calls_staging:
-            what = "calls being staged"
-        elif len(self._facilities.layer) > self._bounds.transactions:
-            what = "transactions"
-        else:
-            return None
-        text = f"too many {what}"
-        return Refusal(503, "Service Unavailable", "overload", text, 5, call.trunk)
 
     def _answer_ourselves(self, request: Request, transaction: Server) -> None:
         try:

@@ -26,7 +26,12 @@ class Treatments:
         self._late = False
 
     def following(self, cause: str, *, rung: bool) -> Treatment:
-        """Give the next for a failure; ``rung`` tells whether the caller has heard us ring."""
+        """Give the next for a failure; ``rung`` tells whether the caller has heard us ring.
+
+        A program that is being stopped would not live to see another way to its end.
+        """
+        if cause == "stopping":
+            return REFUSE
         late = self._policy.after_ringing if rung else ()
         if self._left is None:
             self._left = deque(late or self._policy.treatments.get(cause, ()))

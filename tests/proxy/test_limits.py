@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.events import CallRefused
-from sip_stager.proxy.core import Bounds
+from sip_stager.proxy.bounds import Bounds
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, URI, Conversation
 from tests.support.messages import request, response
 

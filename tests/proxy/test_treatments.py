@@ -151,6 +151,13 @@ def test_a_redirection_loses_what_no_request_uri_may_have() -> None:
     assert edge.last_request("bob").uri_text == b"sip:queue@192.0.2.2:5080"
 
 
+def test_a_program_that_is_being_stopped_refuses_whatever_rang() -> None:
+    edge = edge_with(Policy(after_ringing=(FORWARD,), ringing=180, ring_after=1.0, refusal=480))
+    edge.clock.advance(2)
+    edge.stager.stagings[0].fail("stopping")
+    assert edge.last_response("alice").status == 480
+
+
 def test_what_follows_the_other_agent_stands_for_its_failure_whatever_the_cause() -> None:
     edge = over_time(OTHER, BUSY_HERE)
     edge.stager.stagings[0].fail("over_time")

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from sip_stager.proxy.core import Bounds
+from sip_stager.proxy.bounds import Bounds
 from tests.support.agents import Dialog, UserAgent
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, Conversation
 from tests.support.network import Fate, Network

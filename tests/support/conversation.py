@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from sip_stager.events import Event, MessageDropped
 from sip_stager.ports import Flow
-from sip_stager.proxy.core import Bounds, Proxy
+from sip_stager.proxy.bounds import Bounds
+from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
