@@ -139,7 +139,7 @@ def merged(*policies: CallPolicy) -> Policy:
     treatments = {cause: said(policies, cause) for cause in CAUSES}
     ringing = said(policies, "ringing")
     return Policy(
-        treatments | {"breaker_open": treatments["unreachable"]},
+        treatments | dict.fromkeys(("failed", "breaker_open"), treatments["unreachable"]),
         after_ringing=said(policies, "after_ringing") or (),
         refusal=said(policies, "refusal"),
         ringing=0 if ringing == "never" else int(ringing),

@@ -57,7 +57,8 @@ class NumbersRefreshed:
 class NumbersNotRefreshed:
     """The platform's list of numbers could not be had; the last good one stays.
 
-    ``outcome`` is ``refused``, ``over_time``, ``unreachable``, ``nonsense`` or ``own_mistake``;
+    ``outcome`` is ``refused``, ``busy``, ``failed``, ``over_time``, ``unreachable``, ``nonsense``
+    or ``own_mistake``;
     ``text`` is untrusted.
     """
 

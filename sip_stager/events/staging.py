@@ -40,11 +40,11 @@ class StagingRetried:
 class StagingEnded:
     """Staging is over.
 
-    ``outcome``: ``staged``, ``refused``, ``over_time``, ``unreachable``, ``nonsense``,
-    ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.  ``elapsed`` is the whole
-    step.  ``phases`` holds where the time went: ``queue`` (for a free connection),
-    ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte to the
-    response's last), ``poll`` (waiting between polls), ``rate_limit`` (until the API takes
+    ``outcome``: ``staged``, ``refused``, ``busy`` (HTTP 429), ``failed`` (HTTP 5xx), ``over_time``,
+    ``unreachable``, ``nonsense``, ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.
+    ``elapsed`` is the whole step.  ``phases`` holds where the time went: ``queue`` (for a free
+    connection), ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte
+    to the response's last), ``poll`` (waiting between polls), ``rate_limit`` (until the API takes
     requests again), ``retry_wait`` (between attempts); a phase that did not occur is absent.
     ``text`` says what the API or the network said, untrusted.
     """

@@ -41,6 +41,8 @@ StagingEvent = (
 OUTCOMES = (
     "staged",
     "refused",
+    "busy",
+    "failed",
     "over_time",
     "unreachable",
     "nonsense",
@@ -49,7 +51,16 @@ OUTCOMES = (
     "own_mistake",
     "cancelled",
 )
-REFRESHES = ("refreshed", "refused", "over_time", "unreachable", "nonsense", "own_mistake")
+REFRESHES = (
+    "refreshed",
+    "refused",
+    "busy",
+    "failed",
+    "over_time",
+    "unreachable",
+    "nonsense",
+    "own_mistake",
+)
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
 """Seconds.  An API that is well takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the

@@ -21,12 +21,18 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The API said no, by HTTP status or by the call's own; ``retry_after`` is in seconds."""
+    """The API did not do it, by HTTP status or by the call's own; ``retry_after`` is in seconds."""
 
-    word: ClassVar = "refused"
     http_status: int
     text: str
     retry_after: int | None = None
+
+    @property
+    def word(self) -> str:
+        """Whether it said no, has too much to do, or failed: each is somebody else's to mend."""
+        if self.http_status == 429:
+            return "busy"
+        return "failed" if self.http_status >= 500 else "refused"
 
 
 @dataclass(frozen=True, slots=True)

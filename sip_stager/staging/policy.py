@@ -18,14 +18,7 @@ def decide(outcome: Outcome) -> Decision:
     if isinstance(outcome, Staged):
         return Forward(outcome.call_id)
     text = mask(outcome.text)
-    return Refusal(503, "Service Unavailable", _cause(outcome), text, _retry_after(outcome))
-
-
-def _cause(outcome: Outcome) -> str:
-    """Name the cause; an API that fails (5xx) has not said no to this call: it is down."""
-    if outcome.http_status == 429:
-        return "busy"
-    return "unreachable" if outcome.http_status >= 500 else outcome.word
+    return Refusal(503, "Service Unavailable", outcome.word, text, _retry_after(outcome))
 
 
 def _retry_after(outcome: Outcome) -> int:

@@ -79,10 +79,11 @@ def test_each_key_comes_from_the_first_policy_that_has_it() -> None:
 def test_an_open_breaker_is_an_api_out_of_reach() -> None:
     policy = merged(CallPolicy(unreachable="forward"))  # type: ignore[arg-type]
     assert policy.treatments["breaker_open"] == (Treatment("forward"),)
+    assert policy.treatments["failed"] == (Treatment("forward"),)
 
 
 def test_without_any_word_calls_are_refused_with_503_and_ring_after_two_seconds() -> None:
-    causes = [*CAUSES, "breaker_open"]
+    causes = [*CAUSES, "failed", "breaker_open"]
     refused = dict.fromkeys(causes, (Treatment("refuse"),))
     assert merged(CallPolicy()) == Policy(refused, refusal=503, ringing=180, ring_after=2.0)
 

@@ -82,9 +82,9 @@ class Staged:
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("status", "word"), [(429, "busy"), (503, "failed")])
 async def test_an_api_that_is_busy_for_a_moment_costs_no_call(
-    fake: FakeApi, client: RoundedApi, call: Call, status: int, mode: Mode
+    fake: FakeApi, client: RoundedApi, call: Call, status: int, word: str, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=status)
     staged = Staged(client, mode, Retries(2, 0.05))
@@ -94,7 +94,7 @@ async def test_an_api_that_is_busy_for_a_moment_costs_no_call(
     await task
     assert isinstance(staged.decisions[0], Forward)
     (retried,) = staged.retried
-    assert retried == StagingRetried(call, "refused", status, retried.wait)
+    assert retried == StagingRetried(call, word, status, retried.wait)
     assert 0.05 <= retried.wait <= 0.075
     assert staged.ended.phases["retry_wait"] >= 0.045
     assert sum(staged.ended.phases.values()) <= staged.ended.elapsed
@@ -133,7 +133,7 @@ async def test_an_api_that_stays_busy_is_asked_so_often_and_no_more(
     fake.default = Behaviour(status=503, message="busy")
     staged = Staged(client)
     assert isinstance(await staged.decision(call), Refusal)
-    assert (staged.ended.outcome, staged.ended.text) == ("refused", "busy")
+    assert (staged.ended.outcome, staged.ended.text) == ("failed", "busy")
     assert fake.stats.stage_requests == 3
 
 
@@ -212,7 +212,7 @@ async def test_a_limit_that_is_used_up_for_too_long_ends_the_staging_without_a_r
     assert isinstance(decision, Refusal)
     assert decision.text.startswith("the API's rate limit is used up for")
     assert decision.retry_after == 9
-    assert (staged.ended.outcome, staged.ended.http_status) == ("refused", 429)
+    assert (staged.ended.outcome, staged.ended.http_status) == ("busy", 429)
     assert fake.stats.stage_requests == 1
     assert staged.staging.breaker_state == "closed"
 
@@ -317,7 +317,7 @@ async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
     await failing(staged, other, 3)
     assert staged.moves == ["open"]
     await trying
-    assert (staged.ended.outcome, staged.ended.text) == ("refused", "busy")
+    assert (staged.ended.outcome, staged.ended.text) == ("failed", "busy")
     assert (len(staged.retried), fake.stats.stage_requests) == (1, 4)
 
 
@@ -340,8 +340,8 @@ async def test_calls_that_wait_for_a_connection_go_to_their_policy_when_the_brea
 @pytest.mark.parametrize(
     ("behaviour", "phase", "outcome"),
     [
-        (Behaviour(status=503, retry_after="30"), "retry_wait", "refused"),
-        (Behaviour(status=429, retry_after="30"), "retry_wait", "refused"),
+        (Behaviour(status=503, retry_after="30"), "retry_wait", "failed"),
+        (Behaviour(status=429, retry_after="30"), "retry_wait", "busy"),
         (
             Behaviour(headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "30"}),
             "rate_limit",

@@ -125,15 +125,18 @@ async def test_it_is_fetched_again_and_told_where_it_says_anything_new(desk: Des
     assert sum(news) == 2
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
-async def test_a_refusal_leaves_the_last_good_list(desk: Desk, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(401, "refused"), (403, "refused"), (404, "refused"), (429, "busy"), (500, "failed")],
+)
+async def test_a_refusal_leaves_the_last_good_list(desk: Desk, status: int, word: str) -> None:
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
     desk.behave(status=status, message="not you")
-    await desk.next("refused")
+    await desk.next(word)
     assert desk.rows == NUMBERS
     (failure,) = {event for event in desk.events if isinstance(event, NumbersNotRefreshed)}
-    assert failure == NumbersNotRefreshed("refused", status, "not you")
+    assert failure == NumbersNotRefreshed(word, status, "not you")
     desk.behave()
     await desk.next("refreshed")
 

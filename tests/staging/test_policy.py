@@ -25,8 +25,8 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
     [
         (Refused(403, "no"), "refused"),
         (Refused(429, "no"), "busy"),
-        (Refused(500, "no"), "unreachable"),
-        (Refused(503, "no"), "unreachable"),
+        (Refused(500, "no"), "failed"),
+        (Refused(503, "no"), "failed"),
         (OverTime("no"), "over_time"),
         (Unreachable("no"), "unreachable"),
         (Nonsense("no"), "nonsense"),

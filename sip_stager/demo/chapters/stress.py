@@ -3,7 +3,7 @@
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.scenario import AGENT, Act, Chapter, Scene
 
-_FAILED = Act(final="503 Service Unavailable", hears=(), reaches=(), cause="unreachable")
+_FAILED = Act(final="503 Service Unavailable", hears=(), reaches=(), cause="failed")
 
 STRESS = Chapter(
     name="stress",
