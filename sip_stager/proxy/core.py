@@ -85,6 +85,8 @@ class Proxy:
             discreet = self._admission.discreet(ack.without(CALL_ID_FIELD), source)
             popped = facilities.preprocessed(discreet, source)
             routed = towards_next_hop(popped)
+            if ack.to_tag == facilities.tag(ack):
+                return  # it acknowledges a refusal of ours, of which nothing is kept
             wrong = self._unsealed(popped) or ("no hops are left" if hops_left(ack) == 0 else "")
         except Malformed as fault:
             facilities.drop(source, "malformed", str(fault))
@@ -180,7 +182,7 @@ class Proxy:
             return
         if not isinstance(admitted, Refusal):
             waiting, alive = self._stager.waiting, len(self._facilities.layer)
-            admitted = self._bounds.refusal(admitted.trunk, waiting, alive) or admitted
+            admitted = self._bounds.refusal(admitted, waiting, alive) or admitted
         if isinstance(admitted, Refusal):
             self._facilities.refuse(request, transaction.dismiss, admitted, admitted.trunk, 0.0)
         else:

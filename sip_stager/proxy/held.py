@@ -22,7 +22,7 @@ from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
 from sip_stager.proxy.routing import Routed
 from sip_stager.proxy.treatments import Treatments, with_time_for_another
-from sip_stager.sip.responses import REASONS, Extra, early, make_response
+from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS, Extra, early, make_response
 from sip_stager.sip.uri import allowed_in_request, parse_uri
 
 if TYPE_CHECKING:
@@ -35,16 +35,14 @@ RING_AGAIN = 60.0
 """Seconds between two provisional responses of ours (RFC 3261 13.3.1.1)."""
 LEAST_FOR_AGENT = 0.3
 """Seconds of the budget below which no other agent is staged any more: it would be in vain."""
-_MAY_BE_RETRIED = frozenset({404, 413, 480, 486, 500, 503, 600, 603})
-"""The refusals that Retry-After belongs to (RFC 3261 20.33)."""
 
 
 class HeldInvite:
     """Waits for staging's decision, and rings meanwhile where the policy says so."""
 
     __slots__ = (
-        "_asked", "_began", "_call", "_facilities", "_request", "_ringing", "_rung", "_server",
-        "_source", "_stager", "_staging", "_targets", "_treatments",
+        "_asked", "_began", "_call", "_facilities", "_request", "_ringing", "_rings", "_rung",
+        "_server", "_source", "_stager", "_staging", "_targets", "_treatments",
     )  # fmt: skip
 
     def __init__(
@@ -58,9 +56,11 @@ class HeldInvite:
     ) -> None:
         self._facilities = facilities
         self._call = call
-        self._asked = with_time_for_another(call)
         self._targets = targets
         self._request = targets[0].request
+        # RFC 3262 3: what we could send of our own is not as reliable as such an INVITE wants it.
+        self._rings = call.policy.ringing > 0 and not self._request.requires(b"100rel")
+        self._asked = with_time_for_another(call, rings=self._rings)
         self._source = source
         self._server = server
         self._stager = stager
@@ -78,10 +78,9 @@ class HeldInvite:
             self._forward([without_id(one) for one in self._targets])
             return
         self._staging = self._stager.start(self._asked, self._decided)
-        policy = self._call.policy
-        if policy.ringing and not self._request.requires(b"100rel"):  # RFC 3262 3: not as others
-            clock = self._facilities.clock
-            self._ringing = clock.call_later(policy.ring_after, self._ring)
+        if self._rings:
+            clock, ring_after = self._facilities.clock, self._call.policy.ring_after
+            self._ringing = clock.call_later(ring_after, self._ring)
 
     def cancel(self, cancel: Request) -> None:  # noqa: ARG002  an owner's shape
         """Stop staging and end the call; nothing goes upstream."""
@@ -154,7 +153,7 @@ class HeldInvite:
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
         left = self._call.deadline - self._elapsed()
-        if left < LEAST_FOR_AGENT:
+        if left < LEAST_FOR_AGENT or agent_id == self._asked.agent_id:
             self._treat(failure)
             return
         self._tell(failure, "agent")
@@ -178,7 +177,7 @@ class HeldInvite:
         self._stop()
         status = treatment.status or self._call.policy.refusal
         reason = treatment.reason or REASONS.get(status, b"").decode()
-        retry_after = failure.retry_after if status in _MAY_BE_RETRIED else None
+        retry_after = failure.retry_after if status in MAY_BE_RETRIED else None
         refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)
         server, trunk = self._server, self._call.trunk
         self._facilities.refuse(
@@ -191,7 +190,7 @@ class HeldInvite:
         self._server.respond(make_response(self._request, status, tag, extra))
 
     def _tell(self, failure: Refusal, kind: str) -> None:
-        event = CallTreated(self._call, failure.cause, kind, failure.text, self._elapsed())
+        event = CallTreated(self._asked, failure.cause, kind, failure.text, self._elapsed())
         self._facilities.notify(event)
 
     def _elapsed(self) -> float:

@@ -13,7 +13,7 @@ from sip_stager.events import CallEnded, CallRinging, InviteForwarded
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.finals import Final, best_of
 from sip_stager.proxy.targets import redirected
-from sip_stager.sip.responses import make_response
+from sip_stager.sip.responses import make_response, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -194,7 +194,9 @@ class ForwardedInvite:
         More of 2xx may follow the first.
         """
         request, under_way, call = self._request, self._branch, self._call
-        if request is not None and outcome != "unreachable":
+        if request is not None and call is not None and outcome == "unreachable":
+            response = self._refusal(request, call)
+        elif request is not None:
             passing = call is not None and call.call.pass_503
             response = self._facilities.without_503(response, request, pass_503=passing)
         self._server.respond(response)
@@ -211,6 +213,11 @@ class ForwardedInvite:
             call.over()
             event = CallEnded(call.call, call.call_id, outcome, response.status, elapsed)
             self._facilities.notify(event)
+
+    def _refusal(self, request: Request, call: NewCall) -> Response:
+        """Say that no target could be reached as the call's policy refuses calls."""
+        extra = (warning("unreachable: no upstream can be reached"),)
+        return make_response(request, call.call.policy.refusal, self._answer_tag(request), extra)
 
     def _elapsed(self) -> float:
         return self._facilities.now() - (self._call.began if self._call else 0.0)

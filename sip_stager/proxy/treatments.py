@@ -41,9 +41,14 @@ class Treatments:
         return self._left.popleft() if self._left else REFUSE
 
 
-def with_time_for_another(call: Call) -> Call:
-    """Give the first agent half of the time where another one stands by for what is over time."""
-    later = (*call.policy.treatments.get("over_time", ()), *call.policy.after_ringing)
-    if any(one.kind == "agent" for one in later):
-        return replace(call, deadline=call.deadline / 2)
+def with_time_for_another(call: Call, *, rings: bool) -> Call:
+    """Give the first agent half of the time where another one is to be staged at its end.
+
+    ``rings`` tells whether the caller may hear us ring: what stands for that may count by then.
+    """
+    policy, half = call.policy, call.deadline / 2
+    rung = rings and policy.ring_after < half
+    following = (rung and policy.after_ringing) or policy.treatments.get("over_time", ())
+    if following and following[0].kind == "agent":
+        return replace(call, deadline=half)
     return call

@@ -50,6 +50,9 @@ REASONS = {
 }
 """Reason phrases (RFC 3261 21) of the codes that the proxy and the demo's ends answer."""
 
+MAY_BE_RETRIED = frozenset({404, 413, 480, 486, 500, 503, 600, 603})
+"""The refusals that Retry-After belongs to (RFC 3261 20.33)."""
+
 Extra = tuple[tuple[bytes, bytes], ...]
 
 

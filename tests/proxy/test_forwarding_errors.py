@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallEnded, InviteForwarded
+from sip_stager.ports import Policy
 from tests.support.calls import answer, called, ended
 from tests.support.conversation import BOB, CAROL, ROUTE, Conversation
 from tests.support.messages import BODY, request
@@ -41,6 +42,17 @@ def test_an_invite_that_does_not_leave_is_a_503(edge: Conversation) -> None:
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
     assert outcomes(edge) == [("unreachable", 503)]
     assert ended(edge)
+
+
+def test_it_is_refused_as_the_policy_of_the_call_refuses() -> None:
+    """Some carriers try no other route on a 503; the Warning says what it was (RFC 3261 20.43)."""
+    edge = Conversation()
+    edge.admission.policy = Policy(refusal=480)
+    edge.transport.failing.add("192.0.2.2")
+    assert placed(edge) == ["alice 100 INVITE", "alice 480 INVITE"]
+    warned = edge.last_response("alice").value(b"warning")
+    assert warned == b'399 sip-stager "unreachable: no upstream can be reached"'
+    assert outcomes(edge) == [("unreachable", 480)]
 
 
 def test_a_name_without_an_address_is_a_503() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.events import CallRefused
+from sip_stager.ports import Policy
 from sip_stager.proxy.bounds import Bounds
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, URI, Conversation
 from tests.support.messages import request, response
@@ -227,3 +228,22 @@ def test_the_calls_under_way_are_forgotten_with_their_end() -> None:
     assert not edge.proxy._ongoing
     assert edge.alive == 0
     assert edge.clock.waiting == 0
+
+
+def test_a_call_that_there_is_no_room_for_is_refused_as_its_policy_says() -> None:
+    edge = Conversation(bounds=Bounds(calls_staging=0))
+    edge.admission.policy = Policy(refusal=480)
+    edge.receive(request())
+    refusal = edge.last_response("alice")
+    assert (refusal.status, refusal.value(b"retry-after")) == (480, b"5")
+
+
+@pytest.mark.parametrize("called", ["sip:404@198.51.100.1", "urn:service:sos"])
+def test_the_ack_of_what_is_forgotten_is_no_stray(called: str) -> None:
+    """RFC 3261 8.2.7: nothing is kept of a refusal of ours, and its ACK tells of no mistake."""
+    edge = Conversation()
+    edge.receive(request(uri=called))
+    tag = edge.last_response("alice").to_tag.decode()
+    edge.receive(request("ACK", called, to_tag=tag))
+    edge.receive(request("ACK", called, to_tag="another"))
+    assert edge.dropped == ["stray_ack"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ BUSY_HERE = Treatment("refuse", 486, "All lines busy")
 QUEUE = Treatment("redirect", target="sip:queue@192.0.2.2:5080")
 MOVED = Treatment("moved", target="sip:queue@example.com")
 OTHER = Treatment("agent", target="other-agent")
+RINGS_FIRST = Policy({"over_time": (OTHER,)}, (FORWARD,), ringing=180, ring_after=1.0)
 
 
 def edge_with(policy: Policy) -> Conversation:
@@ -115,13 +117,41 @@ def test_another_agent_is_staged_once_within_what_is_left() -> None:
     assert edge.last_request("bob").value(b"x-rounded-call-id") == b"call-2"
 
 
-def test_the_first_agent_gets_half_of_the_time_where_another_stands_by() -> None:
-    """Else there would be none left when it is over time."""
-    assert over_time(OTHER, FORWARD).stager.stagings[0].call.deadline == 2.0
-    assert over_time(FORWARD).stager.stagings[0].call.deadline == 4.0
-    late = edge_with(Policy(after_ringing=(OTHER,), ringing=180, ring_after=1.0))
-    assert late.stager.stagings[0].call.deadline == 2.0
-    assert edge_with(Policy({"nonsense": (OTHER,)})).stager.stagings[0].call.deadline == 4.0
+@pytest.mark.parametrize(
+    ("policy", "extra", "seconds"),
+    [
+        (Policy({"over_time": (OTHER, FORWARD)}), (), 2.0),
+        (Policy({"over_time": (FORWARD,)}), (), 4.0),
+        (Policy({"nonsense": (OTHER,)}), (), 4.0),
+        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=1.0), (), 2.0),
+        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=3.0), (), 4.0),
+        (RINGS_FIRST, (), 4.0),  # what stands for over time never counts
+        (replace(RINGS_FIRST, ring_after=3.0), (), 2.0),
+        (RINGS_FIRST, ("Require: 100rel",), 2.0),
+    ],
+)
+def test_the_first_agent_gets_half_of_the_time_where_another_follows_at_its_end(
+    policy: Policy, extra: tuple[str, ...], seconds: float
+) -> None:
+    edge = Conversation()
+    edge.admission.policy = policy
+    edge.receive(request(extra=extra))
+    assert edge.stager.stagings[0].call.deadline == seconds
+
+
+def test_an_agent_that_has_just_failed_is_not_staged_instead_of_itself() -> None:
+    edge = over_time(Treatment("agent", target="agent"), BUSY_HERE)
+    edge.stager.stagings[0].fail()
+    assert edge.last_response("alice").status == 486
+    assert len(edge.stager.stagings) == 1
+
+
+def test_events_name_the_agent_that_could_not_be_staged() -> None:
+    edge = over_time(OTHER, FORWARD)
+    edge.stager.stagings[0].fail()
+    edge.stager.stagings[1].fail()
+    agents = [(event.call.agent_id, event.treatment) for event in edge.of(CallTreated)]
+    assert agents == [("agent", "agent"), ("other-agent", "forward")]
 
 
 def test_events_name_the_agent_that_was_staged() -> None:
