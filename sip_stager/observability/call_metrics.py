@@ -65,6 +65,7 @@ class CallMetrics:
         )
         for trunk in trunks:
             self._admitted.expect(trunk)
+            self._headers_lost.expect(trunk)
             for outcome in OUTCOMES:
                 self._ended.expect(trunk, outcome)
 
