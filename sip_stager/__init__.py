@@ -11,7 +11,7 @@ The house has a core and a shell, and dependencies point one way only::
     staging  upstream  transport  observability  console      the shell
     demo  cli                                                 users of all of it
     config                                                    what the operator set, for all of it
-    assembly, app, garbage                                    where everything meets, and lives
+    assembly, app, garbage, listening                         where everything meets, and lives
 
 The core is pure and synchronous: bytes and the passing of time go in, bytes and facts come out.
 It imports nothing but the pure part of the standard library (``trunks/numbers.py`` reads the

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly import (
@@ -20,6 +18,7 @@ from sip_stager.assembly import (
 from sip_stager.config.addresses import sip_uri
 from sip_stager.console.server import ConsoleServer
 from sip_stager.garbage import IdleCollector
+from sip_stager.listening import Taken
 from sip_stager.observability.lag import LoopLag
 from sip_stager.observability.meters import Readings
 from sip_stager.observability.metrics import Metrics
@@ -28,9 +27,9 @@ from sip_stager.transport.edge import Edge
 from sip_stager.upstream.resolver import CachingResolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sip_stager.config import Http, Listener, Settings
+    from sip_stager.config import Settings
     from sip_stager.events import Event
     from sip_stager.ports import Notify
     from sip_stager.trunks.platform import PlatformTable
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
 class Application:
     """The whole program on the running loop, from ``start`` to ``stop``.
 
-    ``observers`` are told of every event beside the metrics; ``log_lines_dropped`` is read at
-    each scrape.
+    ``observers`` are told of every event beside the metrics; ``log_lines_dropped`` and
+    ``log_write_errors`` are read at each scrape.
     """
 
     def __init__(
@@ -48,6 +47,7 @@ class Application:
         settings: Settings,
         observers: Sequence[Notify] = (),
         log_lines_dropped: Callable[[], int] = int,
+        log_write_errors: Callable[[], int] = int,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._settings = settings
@@ -76,27 +76,24 @@ class Application:
         self._lag = LoopLag(loop)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         trunks = [trunk.name for trunk in settings.trunks]
-        self._metrics = Metrics(self._readings(log_lines_dropped), trunks)
+        self._metrics = Metrics(self._readings(log_lines_dropped, log_write_errors), trunks)
         self._observers.append(self._metrics)
         http = settings.http
         self._console = ConsoleServer(http.address, http.port, self._metrics.registry, self.ready)
         self._not_ready: Sequence[str] = ("starting",)
 
     async def start(self) -> Sequence[str]:
-        """Open everything; raises ``OSError`` that names the address that can not be had.
+        """Open everything; raises ``OSError`` that names each address that can not be had.
 
         Gives what an operator should know although calls can be taken, in words: an API or an
         upstream that does not answer yet may do so later.
         """
-        with _told("[http]", self._settings.http):
+        taken = Taken()
+        with taken.told("[http]", self._settings.http):
             await self._console.start()
-        concerns = [*await self._warm_api(), *await self._fetch_numbers()]
-        for uri in self._settings.upstream.uris:
-            concerns += await self._warm_upstream(sip_uri(uri)[0])
-        for index, listener in enumerate(self._settings.listeners):
-            address = (listener.address, listener.port)
-            with _told(f"listeners[{index}] ({listener.transport})", listener):
-                await self._edge.listen(listener.transport.upper(), address, index)
+        concerns = [] if taken else await self._warm()
+        await self._listen(taken)
+        taken.raise_all()
         self._lag.start(self._metrics.loop_lag.observe)
         self._collector.start()
         self._agents.start()
@@ -140,7 +137,9 @@ class Application:
         self._mapping.platform = table.rows
         self._agents.watch(table.agents)
 
-    def _readings(self, log_lines_dropped: Callable[[], int]) -> Readings:
+    def _readings(
+        self, log_lines_dropped: Callable[[], int], log_write_errors: Callable[[], int]
+    ) -> Readings:
         return Readings(
             calls_staging=lambda: self._staging.waiting,
             stagings_kept=lambda: self._claims.kept,
@@ -160,8 +159,21 @@ class Application:
                 include={"transactions", "calls_staging", "connections"}
             ),
             log_lines_dropped=log_lines_dropped,
+            log_write_errors=log_write_errors,
             worst_lag=self._lag.worst,
         )
+
+    async def _listen(self, taken: Taken) -> None:
+        for index, listener in enumerate(self._settings.listeners):
+            address = (listener.address, listener.port)
+            with taken.told(f"listeners[{index}] ({listener.transport})", listener):
+                await self._edge.listen(listener.transport.upper(), address, index)
+
+    async def _warm(self) -> list[str]:
+        concerns = [*await self._warm_api(), *await self._fetch_numbers()]
+        for uri in self._settings.upstream.uris:
+            concerns += await self._warm_upstream(sip_uri(uri)[0])
+        return concerns
 
     async def _warm_api(self) -> list[str]:
         api = self._settings.api
@@ -181,17 +193,3 @@ class Application:
         if ip_version(host) or await self._resolver.warm(host):
             return []
         return [f"[upstream]: the name {host} has no address that a listener could reach"]
-
-
-@contextmanager
-def _told(what: str, where: Listener | Http) -> Iterator[None]:
-    """Say in an ``OSError`` which address of the settings can not be had, and what to do."""
-    try:
-        yield
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        words = (
-            f"{what}: can not listen on {where.address} port {where.port}: {why};"
-            " end what uses it, another sip-stager perhaps, or set another address or port"
-        )
-        raise OSError(error.errno, words) from error

@@ -232,6 +232,18 @@ async def test_a_taken_port_of_the_http_side_is_an_error_too(world: World) -> No
         await application.stop()
 
 
+async def test_all_ports_that_are_taken_are_named_at_once(world: World) -> None:
+    settings = world.settings()
+    with socket.socket() as http, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
+        http.bind(("127.0.0.1", settings.http.port))
+        sip.bind(("127.0.0.1", world.port))
+        http.listen()
+        application = Application(settings)
+        with pytest.raises(OSError, match=r"\[http\]: .*\nlisteners\[0\] \(udp\): .*$"):
+            await application.start()
+        await application.stop()
+
+
 async def test_an_api_that_is_down_is_a_concern_and_calls_are_taken(world: World) -> None:
     world.api = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     application = Application(world.settings())

@@ -136,6 +136,7 @@ def test_every_room_is_known_here() -> None:
         "app",
         "assembly",
         "garbage",
+        "listening",
         "cli",
         "demo",
         "ports",

@@ -33,6 +33,7 @@ def served() -> set[str]:
         numbers_refreshed_at=lambda: None,
         limits={},
         log_lines_dropped=lambda: 0,
+        log_write_errors=lambda: 0,
         worst_lag=lambda: 0.0,
     )
     found = (metric.name for metric in Metrics(readings).registry.collect())

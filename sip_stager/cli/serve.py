@@ -38,14 +38,18 @@ async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> 
     logger = set_up(sink, settings.log.level)
     told_to_stop = _stop_on_signals()
     application = Application(
-        settings, [EventLog(logger, settings.log.numbers)], lambda: sink.dropped
+        settings,
+        [EventLog(logger, settings.log.numbers)],
+        lambda: sink.dropped,
+        lambda: sink.errors,
     )
     try:
         _announce(settings, (*concerns, *await application.start()))
         await told_to_stop.wait()
         logger.info("stopping")
     except OSError as error:
-        sys.stderr.write(f"sip-stager: {error.strerror or error}\n")
+        for words in (error.strerror or str(error)).splitlines():
+            sys.stderr.write(f"sip-stager: {words}\n")
         return 1
     finally:
         await application.stop()

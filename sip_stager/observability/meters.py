@@ -80,7 +80,8 @@ class Readings:
     by use (``staged``, ``redirected``, ``without_agent``, ``unusable``); ``numbers_refreshed_at``
     is in seconds since 1970, None until they were had.  ``limits`` are the bounds of the
     stores by their names.
-    ``worst_lag`` is in seconds, ``log_lines_dropped`` a count since the start.
+    ``worst_lag`` is in seconds; ``log_lines_dropped`` and ``log_write_errors`` are counts since the
+    start.
     """
 
     calls_staging: Callable[[], int]
@@ -96,6 +97,7 @@ class Readings:
     numbers_refreshed_at: Callable[[], float | None]
     limits: Mapping[str, int]
     log_lines_dropped: Callable[[], int]
+    log_write_errors: Callable[[], int]
     worst_lag: Callable[[], float]
 
 
@@ -119,11 +121,11 @@ class Gauges(Collector):
             ),
         ):
             yield GaugeMetricFamily(f"sip_stager_{name}", documentation, value)
-        yield CounterMetricFamily(
-            "sip_stager_log_lines_dropped",
-            "Log lines lost, because nobody took them or the disk was full.",
-            readings.log_lines_dropped(),
-        )
+        for name, documentation, count in (
+            ("log_lines_dropped", "Log lines lost for good.", readings.log_lines_dropped()),
+            ("log_write_errors", "Writes of the log that failed.", readings.log_write_errors()),
+        ):
+            yield CounterMetricFamily(f"sip_stager_{name}", documentation, count)
         for name, documentation, last in (
             (
                 "api_rate_limit_remaining",
@@ -155,6 +157,6 @@ class Gauges(Collector):
             ("limit", "What a store holds at most.", "store", readings.limits),
         ):
             family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])
-            for each, count in values.items():
-                family.add_metric([each], count)
+            for each, value in values.items():
+                family.add_metric([each], value)
             yield family

@@ -23,7 +23,8 @@ RETRY = 1.0
 class LogSink:
     """A text file to those who write, and never a reason for them to wait.
 
-    ``dropped`` counts the lines that found the buffer full, ``errors`` the writes that failed.
+    ``dropped`` counts the lines that found the buffer full, ``errors`` the writes that failed, each
+    of which is tried again.
     The file descriptor stays its owner's; ``close`` leaves it open.
     """
 

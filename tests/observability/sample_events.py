@@ -57,6 +57,7 @@ READINGS = Readings(
     numbers_refreshed_at=lambda: 1_795_000_000.0,
     limits={"connections": 1000},
     log_lines_dropped=lambda: 7,
+    log_write_errors=lambda: 2,
     worst_lag=lambda: 0.004,
 )
 

@@ -180,6 +180,7 @@ def test_readings_are_taken_at_the_scrape() -> None:
     assert value(samples, "api_rate_limit_remaining") == 41
     assert value(samples, "limit", store="connections") == 1000
     assert value(samples, "log_lines_dropped_total") == 7
+    assert value(samples, "log_write_errors_total") == 2
     assert value(samples, "event_loop_lag_worst_seconds") == 0.004
 
 
@@ -201,3 +202,7 @@ def test_the_build_and_the_process_are_told() -> None:
 def test_two_of_them_share_nothing() -> None:
     counted(*EVERYTHING)
     assert labels(counted(), "requests_received_total") == []
+
+
+def test_the_first_lost_header_of_a_trunk_is_an_increase() -> None:
+    assert value(counted(trunks=["carrier"]), "headers_lost_total", trunk="carrier") == 0

@@ -1,0 +1,56 @@
+"""What an operator is told where addresses of the settings can not be listened on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.config import Http, Listener
+
+_ADVICE = {
+    errno.EACCES: (
+        "ports below 1024 need CAP_NET_BIND_SERVICE (the unit in deploy/ has it),"
+        " or set a port above"
+    ),
+    errno.EADDRNOTAVAIL: (
+        "no interface of this machine has the address: set one that it has, and write the public"
+        " one into `advertise`"
+    ),
+    errno.EADDRINUSE: (
+        "end what uses it, another sip-stager perhaps, or set another address or port"
+    ),
+}
+_OTHER_ADVICE = "set another address or port"
+
+
+class Taken:
+    """Gathers the addresses that can not be had, so that all are told at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[int | None] = []
+        self._words: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
+
+    @contextmanager
+    def told(self, what: str, where: Listener | Http) -> Iterator[None]:
+        """Keep an ``OSError`` with the words of what can not be had, and what to do."""
+        try:
+            yield
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
+            place = f"{where.address} port {where.port}"
+            self._words.append(f"{what}: can not listen on {place}: {why}; {advice}")
+            self._errors.append(error.errno)
+
+    def raise_all(self) -> None:
+        """Raise an ``OSError``, with a line of ``strerror`` for each address, if there is any."""
+        if self._errors:
+            raise OSError(self._errors[0], "\n".join(self._words))
