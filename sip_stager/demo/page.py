@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 """Columns that the ladder takes."""
+
+
+class _Terminal(Console):
+    """Ends the program where nobody reads on (``| head``), as the shell's own programs do."""
+
+    def on_broken_pipe(self) -> None:
+        """Die of SIGPIPE: an exception would pass through the proxy, which reports to this page."""
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGPIPE)
 
 
 class Page:
@@ -163,6 +173,6 @@ def program() -> str:
 
 def _console() -> Console:
     """Prose as wide as the ladder; a pipe or a file gets no colours, by ``rich``'s own rule."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = _Terminal(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console

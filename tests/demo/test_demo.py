@@ -53,6 +53,19 @@ def ended() -> dict[str, subprocess.CompletedProcess[str]]:
     }
 
 
+def test_it_ends_without_a_word_where_nobody_reads_on() -> None:
+    with subprocess.Popen(
+        [*COMMAND, GOOD.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as program:
+        assert program.stdout
+        assert program.stderr
+        while b" POST /v1/calls/stage " not in program.stdout.readline():
+            assert program.poll() is None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == -signal.SIGPIPE
+
+
 @pytest.fixture(scope="module")
 def printed(ended: dict[str, subprocess.CompletedProcess[str]]) -> str:
     return ended["tour"].stdout
