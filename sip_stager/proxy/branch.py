@@ -134,7 +134,7 @@ class Branch:
             self._facilities.locator.avoid(client.flow)
             self._send(target)
         else:
-            self.in_doubt = client is not None and client.was_lost
+            self.in_doubt = client is not None and client.repeated
             self._fail(503, "unreachable")
 
     def break_off(self) -> None:

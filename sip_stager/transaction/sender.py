@@ -17,10 +17,10 @@ class Sender(Transaction):
     """Sends a request at once and again, for 64*T1 at most; ``user`` is told what becomes of it.
 
     ``request`` is let go with the final response, and the user when nothing more is told.
-    ``was_lost`` tells that a connection ended with the request on it, read or not.
+    ``repeated`` tells that it was sent more than once, and may have been heard the first time.
     """
 
-    __slots__ = ("_user", "request", "was_lost")
+    __slots__ = ("_user", "repeated", "request")
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Sender(Transaction):
         super().__init__(around, store, key, flow, state)
         self.request: Request | None = request
         self._user = user
-        self.was_lost = False
+        self.repeated = False
         self._after(around.timers.patience, self._timed_out)
         if not self.reliable:
             self._after(around.timers.t1, self._resend, around.timers.t1)
@@ -52,8 +52,8 @@ class Sender(Transaction):
         A server may close a connection just as a request leaves on it, so what is lost on a
         stream is sent over another, once: the branch tells the peer that it is the same request.
         """
-        if self.reliable and not self.was_lost and self._unheard and self.request is not None:
-            self.was_lost = True
+        if self.reliable and not self.repeated and self._unheard and self.request is not None:
+            self.repeated = True
             self._around.send(self.request, self.flow, self._send_failed, repeated=True)
         else:
             self._send_failed(why)
@@ -68,6 +68,7 @@ class Sender(Transaction):
 
     def _resend(self, interval: float) -> None:
         if self.request is not None:
+            self.repeated = True
             self._around.send(self.request, self.flow, self._send_failed, repeated=True)
             interval = self._longer(interval)
             self._after(interval, self._resend, interval)

@@ -139,3 +139,13 @@ def test_no_target_gets_an_id_that_the_api_may_have_forgotten() -> None:
     edge.clock.advance(LONGEST_USE + 1)
     edge.receive(response(edge.last_request("bob"), 480), BOB)
     assert b"x-rounded-call-id" not in edge.last_request("carol").names
+
+
+def test_a_target_that_is_gone_when_it_is_asked_again_may_have_heard_the_first_time() -> None:
+    edge = Conversation()
+    edge.receive(request())
+    edge.stager.stagings[0].succeed("call-7")
+    edge.transport.failing.add("192.0.2.2")
+    edge.clock.advance(0.6)
+    assert edge.take()[-1] == "alice 503 INVITE"
+    assert given_back(edge) == []
