@@ -56,10 +56,10 @@ class Agent(Endpoint):
         self.refused: set[str] = set()
         self.ignored: set[str] = set()
         self._nonce = self.identifiers.tag().decode()
-        self._conversations: dict[bytes, _Conversation] = {}
+        self.conversations: dict[bytes, _Conversation] = {}
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [one.task for one in self._conversations.values() if one.task]
+        tasks = [one.task for one in self.conversations.values() if one.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -70,26 +70,14 @@ class Agent(Endpoint):
     ) -> None:
         """Take a call, or a softphone's wish to put one on hold, say."""
         if invite.to_tag:
-            known = invite.call_id in self._conversations
+            known = invite.call_id in self.conversations
             transaction.respond(self.answer(invite, 200 if known else 481))
         else:
             self._invited(invite, transaction)
 
-    def receive_request(
-        self, request: Request, source: Flow, transaction: ServerTransaction
-    ) -> None:
-        """Take a BYE."""
-        if request.method != b"BYE":
-            super().receive_request(request, source, transaction)
-            return
-        conversation = self._conversations.get(request.call_id)
-        transaction.respond(self.answer(request, 200 if conversation else 481))
-        if conversation:
-            conversation.hung_up.set()
-
     def receive_ack(self, ack: Request, _source: Flow) -> None:
         """Know that the caller has heard the answer."""
-        if conversation := self._conversations.get(ack.call_id):
+        if conversation := self.conversations.get(ack.call_id):
             conversation.acknowledged.set()
 
     def receive_cancel(
@@ -99,7 +87,7 @@ class Agent(Endpoint):
         invite: InviteServerTransaction | None,
     ) -> None:
         """Stop ringing."""
-        conversation = self._conversations.get(cancel.call_id)
+        conversation = self.conversations.get(cancel.call_id)
         if conversation is None or conversation.transaction is not invite:
             super().receive_cancel(cancel, transaction, invite)
             return
@@ -123,7 +111,7 @@ class Agent(Endpoint):
 
     def _take(self, invite: Request, transaction: InviteServerTransaction) -> None:
         conversation = _Conversation(invite, transaction, self.identifiers.tag())
-        self._conversations[invite.call_id] = conversation
+        self.conversations[invite.call_id] = conversation
         conversation.task = self.loop.create_task(self._converse(conversation))
 
     def _remember(self, invite: Request) -> None:
@@ -151,7 +139,7 @@ class Agent(Endpoint):
         except TimeoutError:
             self._hang_up(conversation)
         finally:
-            del self._conversations[invite.call_id]
+            del self.conversations[invite.call_id]
 
     async def _answer(self, conversation: _Conversation) -> None:
         """Send the 200 until its ACK comes, at growing intervals (RFC 3261 13.3.1.4)."""

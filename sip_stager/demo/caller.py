@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sip_stager.sip.message import Request, Response
-    from sip_stager.transaction.server import ServerTransaction
 
 NUMBER = "+33912345678"
 _PATIENCE = 10.0  # seconds; no call of the demo takes so long
@@ -104,7 +103,7 @@ class Caller(Endpoint):
     def __init__(self, port: int, host: str = HOST) -> None:
         super().__init__("caller", host)
         self._proxy = Flow("UDP", HOST, port)
-        self._placed: dict[bytes, _Placed] = {}
+        self.conversations: dict[bytes, _Placed] = {}
 
     async def call(
         self,
@@ -132,18 +131,6 @@ class Caller(Endpoint):
                 await self._talk(placed, placed.dialog, talks)
         return placed.heard.result()
 
-    def receive_request(
-        self, request: Request, source: Flow, transaction: ServerTransaction
-    ) -> None:
-        """Take the agent's BYE."""
-        if request.method != b"BYE":
-            super().receive_request(request, source, transaction)
-            return
-        placed = self._placed.get(request.call_id)
-        transaction.respond(self.answer(request, 200 if placed else 481))
-        if placed:
-            placed.hung_up.set()
-
     def _identity(self, number: str, caller: str) -> list[str]:
         """Write what all INVITEs of a call have (RFC 3261 8.1.3.5)."""
         return [
@@ -159,7 +146,7 @@ class Caller(Endpoint):
         """Send an INVITE, and wait for what becomes of it."""
         uri = f"sip:{number}@{HOST}:{self._proxy.port}"
         invite = self.compose("INVITE", uri, [*fields, f"CSeq: {cseq} INVITE"], SDP)
-        placed = self._placed[invite.call_id] = _Placed(self, invite)
+        placed = self.conversations[invite.call_id] = _Placed(self, invite)
         self.invite(invite, self._proxy, placed)
         if cancel_after is not None:
             self.loop.call_later(cancel_after, self._cancel, placed)
@@ -167,7 +154,7 @@ class Caller(Endpoint):
             await placed.heard
         finally:
             if placed.dialog is None:
-                del self._placed[invite.call_id]
+                del self.conversations[invite.call_id]
         return placed
 
     def _cancel(self, placed: _Placed) -> None:
@@ -181,7 +168,7 @@ class Caller(Endpoint):
         except TimeoutError:
             self.ask(self.in_dialog(dialog, "BYE", dialog.invite + 1), dialog.next_hop)
         finally:
-            del self._placed[dialog.call_id]
+            del self.conversations[dialog.call_id]
 
 
 def _dialog(ok: Response) -> Dialog:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from sip_stager.ports import Flow
 from sip_stager.sip.identifiers import Identifiers
@@ -21,6 +21,8 @@ from sip_stager.transaction.timers import Timers
 from sip_stager.transport.edge import Edge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sip_stager.sip.message import Message, Request, Response
     from sip_stager.sip.responses import Extra
     from sip_stager.transaction.base import ClientUser
@@ -66,8 +68,19 @@ def dialog_of(message: Message, local: bytes, remote: bytes, routes: list[bytes]
     return Dialog(message.call_id, message.cseq[0], local, remote, target, tuple(routes))
 
 
+class Conversation(Protocol):
+    """A call that an endpoint takes part in, until the other side hangs up."""
+
+    hung_up: asyncio.Event
+
+
 class Endpoint:
-    """A SIP user agent on a free UDP port of a host (``async with`` opens and closes it)."""
+    """A SIP user agent on a free UDP port of a host (``async with`` opens and closes it).
+
+    ``conversations`` are its calls by their Call-ID.
+    """
+
+    conversations: Mapping[bytes, Conversation]
 
     def __init__(self, user: str, host: str = HOST) -> None:
         self.host = host
@@ -156,7 +169,13 @@ class Endpoint:
     def receive_request(
         self, request: Request, _source: Flow, transaction: ServerTransaction
     ) -> None:
-        """Answer what neither end of the demo has a use for."""
+        """Take a BYE, and answer what neither end of the demo has a use for."""
+        if request.method == b"BYE":
+            over = self.conversations.get(request.call_id)
+            transaction.respond(self.answer(request, 200 if over else 481))
+            if over:
+                over.hung_up.set()
+            return
         status = 200 if request.method == b"OPTIONS" else 405
         transaction.respond(self.answer(request, status))
 
