@@ -39,8 +39,8 @@ def demo(
     `sip-stager demo --keep`, and then call it with a softphone.
 
     **Exit codes:** 0 every call went as it should; 1 one did not (the summary says what differed),
-    or no port could be had; 2 there is no such name; 130 interrupted while the calls were placed; 141 nobody
-    reads on (`| head`).
+    or no port could be had; 2 there is no such name; 130 interrupted while the calls were placed;
+    141 nobody reads on (`| head`).
     """
     from sip_stager.demo import chapters, play  # noqa: PLC0415 (no other command needs the actors)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from sip_stager.demo.answers import failure
 
@@ -22,6 +23,32 @@ def phone_number(number: str, agent_id: str | None, **more: object) -> dict[str,
     shown = {"type": "pstn", "id": number, "number": number, "name": f"Line {number}"}
     redirect = {"redirect": False, "redirect_phone_number": None}
     return {**shown, "inbound_agent_id": agent_id, **redirect, **more}
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    number: str
+    inbound_agent_id: str | None = None
+
+
+class _Answer(BaseModel):
+    data: list[_Line]
+
+
+_LISTED = TypeAdapter(list[_Line] | _Answer)
+
+
+def read_numbers(text: bytes) -> list[dict[str, Any]]:
+    """Read JSON: a list of numbers as the API writes them, or its whole answer.
+
+    What is not said of a number is as in ``phone_number``.  Raises ``ValueError``.
+    """
+    listed = _LISTED.validate_json(text)
+    lines = listed.data if isinstance(listed, _Answer) else listed
+    return [
+        {**phone_number(line.number, line.inbound_agent_id), **line.model_dump()} for line in lines
+    ]
 
 
 @dataclass(slots=True)

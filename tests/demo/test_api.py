@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import pytest
 
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.demo.phone_numbers import phone_number, read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
+COMMAND = [sys.executable, "-m", "sip_stager.demo.api"]
 KEY = {"X-Api-Key": "demo-key"}
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 ASKED = {"from_number": "+33912345678", "to_number": "+33612345678", "agent_id": AGENT}
@@ -164,7 +167,7 @@ async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -
 
 
 def test_it_runs_as_a_program_of_its_own_and_says_when_it_is_ready() -> None:
-    command = [sys.executable, "-m", "sip_stager.demo.api", "--delay", "0.01", "--key", "k"]
+    command = [*COMMAND, "--delay", "0.01", "--key", "k"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         try:
             assert program.stdout
@@ -173,3 +176,47 @@ def test_it_runs_as_a_program_of_its_own_and_says_when_it_is_ready() -> None:
             assert httpx.get(f"{url}/_fake/stats").json()["requests"] == 0
         finally:
             program.terminate()
+
+
+def test_its_numbers_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.json"
+    file.write_text(json.dumps([{"number": "+33612345678", "inbound_agent_id": AGENT}]))
+    with subprocess.Popen(
+        [*COMMAND, "--numbers", str(file)], stdout=subprocess.PIPE, text=True
+    ) as program:
+        try:
+            assert program.stdout
+            url = program.stdout.readline().split()[-1]
+            listed = httpx.get(f"{url}/v1/phone-numbers?use_cursor=true", headers=KEY).json()
+        finally:
+            program.terminate()
+    assert listed["data"] == [phone_number("+33612345678", AGENT)]
+
+
+def test_what_the_api_answered_may_be_saved_as_the_file() -> None:
+    redirected = phone_number("+33612345678", None, redirect=True, name="Old line")
+    assert read_numbers(json.dumps({"data": [redirected], "next_cursor": None}).encode()) == [
+        redirected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [("--numbers", '[{"inbound_agent_id": "x"}]'), ("--behaviours", "delay")]
+)
+def test_an_option_that_makes_no_sense_is_told_by_its_name(
+    tmp_path: Path, option: str, text: str
+) -> None:
+    file = tmp_path / "numbers.json"
+    file.write_text(text)
+    given = str(file) if option == "--numbers" else text
+    ended = subprocess.run([*COMMAND, option, given], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert f"Invalid value for {option}" in ended.stderr
+
+
+async def test_behaviours_that_make_no_sense_change_nothing(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    answer = await client.put("/_fake/behaviours", json={"default": {"delays": 1}})
+    assert answer.status_code == 422
+    assert fake.default == Behaviour()

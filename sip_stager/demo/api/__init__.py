@@ -15,11 +15,9 @@ import json
 from collections import Counter
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import typer
-import uvloop
 from aiohttp import web
 from pydantic import TypeAdapter
 
@@ -35,17 +33,16 @@ from sip_stager.demo.answers import (
 )
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
+from sip_stager.demo.http_server import HttpServer
 from sip_stager.demo.phone_numbers import PhoneNumbers
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping
 
-_PATIENCE = 0.05  # seconds that closing waits for answers under way
-_BEHAVIOURS = TypeAdapter(dict[str, Behaviour])
+BEHAVIOURS = TypeAdapter(dict[str, Behaviour])
 
 
-class FakeApi:
+class FakeApi(HttpServer):
     """The server; ``by`` holds behaviours by agent id or dialled number."""
 
     def __init__(
@@ -55,54 +52,28 @@ class FakeApi:
         *,
         key: str = "demo-key",
     ) -> None:
+        super().__init__()
         self.default = default or Behaviour()
         self.by = by or {}
         self.phone_numbers = PhoneNumbers()
         self.stats = Stats()
         self.last_request: dict[str, Any] = {}
         self.last_headers: dict[str, str] = {}
-        self.url = ""
         self.key = key
         self._calls: dict[str, StagedCall] = {}
-        self._handler = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        self._server: asyncio.Server | None = None
         self._loop = asyncio.get_running_loop()
-
-    async def __aenter__(self) -> Self:
-        await self.serve()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     @property
     def calls(self) -> Mapping[str, StagedCall]:
         """The calls that it was asked to stage in the last minutes, by the ids that it gave."""
         return self._calls
 
-    async def serve(
-        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
-    ) -> None:
-        """Listen; port 0 takes a free one, and ``url`` says which."""
-        self._server = await self._loop.create_server(
-            self._connected, host, port, ssl=tls, backlog=4096
-        )
-        port = self._server.sockets[0].getsockname()[1]
-        scheme = "https" if tls else "http"
-        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-    async def close(self) -> None:
-        """Close the listener and every connection."""
-        if self._server:
-            self._server.close()
-        self._handler.pre_shutdown()  # wakes the idle ones, which else are waited for
-        await self._handler.shutdown(_PATIENCE)
-
-    def _connected(self) -> asyncio.Protocol:
+    def connected(self) -> None:
+        """Count a connection."""
         self.stats.connections += 1
-        return self._handler()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer as the API does, or about the fake itself."""
         if request.path.startswith("/_fake/"):
             return await self._manage(request)
         self.stats.requests += 1
@@ -231,39 +202,13 @@ class FakeApi:
 
     async def _manage(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_fake/behaviours" and request.method == "PUT":
-            given = _BEHAVIOURS.validate_json(await request.read())
+            try:
+                given = BEHAVIOURS.validate_json(await request.read())
+            except ValueError as error:
+                return failure(422, str(error))
             self.default = given.pop("default", self.default)
             self.by.update(given)
         now = self._loop.time()
         statuses = Counter(call.status(now) for call in self._calls.values())
         shown = {name: getattr(self.stats, name) for name in Stats.__slots__}
         return web.json_response({**shown, "calls": statuses})
-
-
-def main(
-    port: Annotated[int, typer.Option(help="0 takes a free one")] = 0,
-    host: str = "127.0.0.1",
-    key: Annotated[str, typer.Option(help="The X-Api-Key to ask for")] = "demo-key",
-    delay: Annotated[float, typer.Option(help="Seconds until a call is staged")] = 0.0,
-    behaviours: Annotated[
-        str, typer.Option(help="JSON: behaviours by agent id or number; default for all others")
-    ] = "{}",
-) -> None:
-    """Serve the fake staging API until interrupted."""
-    by = _BEHAVIOURS.validate_json(behaviours)
-    default = by.pop("default", Behaviour(delay=delay))
-
-    async def serve() -> None:
-        api = FakeApi(default, by, key=key)
-        await api.serve(host, port)
-        typer.echo(f"fake staging API ready on {api.url}")
-        await asyncio.Event().wait()
-
-    try:
-        uvloop.run(serve())
-    except KeyboardInterrupt:
-        raise typer.Exit from None
-
-
-if __name__ == "__main__":
-    typer.run(main)
