@@ -230,7 +230,7 @@ def make_upstream(settings: Settings) -> Upstream:
     upstream = settings.upstream
     return Upstream(
         tuple(distinct(parse_uri(uri.encode("utf-8")) for uri in upstream.uris)),
-        upstream.request_uri == "rewrite",
+        upstream.request_uri,
         upstream.next_after,
         upstream.redirects,
     )

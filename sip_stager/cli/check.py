@@ -59,11 +59,13 @@ def check(
 
 def _show_numbers(console: Console, settings: Settings, *, every: bool) -> None:
     rows = settings.numbers if every else settings.numbers[:SHOWN]
-    console.print(plan(settings, rows))
+    for line in plan(settings, rows):
+        console.print(line, soft_wrap=True)
     if len(rows) < len(settings.numbers):
         console.print(f"... and {len(settings.numbers) - len(rows)} more (--all shows them)")
     console.print()
-    console.print(failures(settings))
+    for line in failures(settings):
+        console.print(line, soft_wrap=True)
     console.print()
 
 

@@ -6,23 +6,23 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
-from rich.table import Table
 from rich.text import Text
 
 from sip_stager.config.models import TABLES
 from sip_stager.config.policy import DEFAULTS, CallPolicy
 from sip_stager.config.trunk import Trunk
 from sip_stager.ports import Treatment
+from sip_stager.sip.uri import bracketed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
     from sip_stager.config import Number, Settings
 
 SHOWN = 50
-"""Rows of the table of numbers, unless all are asked for."""
+"""Numbers that are shown, unless all are asked for."""
 
 
 def effective(settings: Settings) -> Iterator[Text]:
@@ -93,15 +93,16 @@ def _toml(value: Any) -> str:
     return json.dumps(value if isinstance(value, int | float | str) else str(value))
 
 
-def plan(settings: Settings, rows: Iterable[Number]) -> Table:
-    """Tabulate what becomes of a call to each number, dialled as it stands in the table."""
-    table = Table(title="What each number does", title_justify="left", box=None, pad_edge=False)
-    for heading in ("called number", "agent", "mode", "goes on as"):
-        table.add_column(heading, overflow="fold", style="" if heading == "agent" else None)
+def plan(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
+    """Say what becomes of a call to each number: an agent a line, so that it can be searched."""
+    yield Text(
+        f"What each number does: staged ({settings.api.mode}) for its agent, then goes on as"
+    )
+    yield Text(f"  {_target(settings)}")
+    width = max((len(row.number) for row in rows), default=0)
     for row in rows:
-        target = _target(settings, row.number)
-        table.add_row(Text(row.number), "\n".join(answering(row)), settings.api.mode, Text(target))
-    return table
+        for agent in answering(row):
+            yield Text(f"{row.number:<{width}}  {agent}")
 
 
 def answering(row: Number) -> Iterator[str]:
@@ -113,12 +114,15 @@ def answering(row: Number) -> Iterator[str]:
         yield f"{share.agent} ({details})" if details else str(share.agent)
 
 
-def _target(settings: Settings, number: str) -> str:
-    """Return the Request-URI that the upstream gets, and where it is sent."""
+def _target(settings: Settings) -> str:
+    """Return what is asked of the upstream, and where it is sent."""
     upstream = settings.upstream
     backups = f", then {len(upstream.backups)} more" if upstream.backups else ""
-    host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
-    way = f"{host}:{upstream.port} over {upstream.transport.upper()}{backups}"
-    if upstream.request_uri == "keep":
-        return f"the Request-URI as dialled, to {way}"
-    return f"sip:{number}@{way}"
+    way = f"{bracketed(upstream.host)}:{upstream.port} over {upstream.transport.upper()}{backups}"
+    match upstream.request_uri:
+        case "keep":
+            return f"the Request-URI as dialled, to {way}"
+        case "rewrite":
+            return f"sip:<user as dialled>@{way}"
+        case "e164":
+            return f"sip:<called number>@{way}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from sip_stager.assembly import make_terms
+from sip_stager.config.grants import rings_first
 from sip_stager.config.policy import CAUSES
 
 if TYPE_CHECKING:
@@ -21,23 +21,31 @@ _REST = "all others"
 _MOST_ROWS = 50
 
 
-def failures(settings: Settings) -> Table:
-    """Tabulate trunk, number and cause; numbers without a policy of their own share a row."""
-    table = Table(title="When a call is not staged", title_justify="left", box=None, pad_edge=False)
-    for heading in ("trunk", "called number", *CAUSES, "once it rang", "rings"):
-        table.add_column(heading, overflow="fold")
+def failures(settings: Settings) -> Iterator[Text]:
+    """Say it by trunk, number and cause, one a line, so that it can be searched.
+
+    Numbers without a policy of their own share theirs.
+    """
+    yield Text("When a call is not staged", style="bold")
     terms_of = make_terms(settings)
-    for trunk, number in _rows(settings):
-        policy = terms_of(trunk, number).policy
-        cells = (text for _, text in fallbacks(policy))
-        table.add_row(trunk, *map(Text, (number, *cells, _ringing(policy))))
-    return table
+    rows = list(_rows(settings))
+    trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for trunk, number in rows:
+        terms = terms_of(trunk, number)
+        ringing = _ringing(terms.policy)
+        for what, text in (*fallbacks(terms.policy, terms.bound()), ("rings", ringing)):
+            yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
 
 
-def fallbacks(policy: Policy) -> Iterator[tuple[str, str]]:
-    """Say what a call gets by the cause of its failure, and once it rang."""
+def fallbacks(policy: Policy, seconds: float) -> Iterator[tuple[str, str]]:
+    """Say what a call gets by the cause of its failure, and once it rang.
+
+    ``seconds`` is how long it may be staged, and rings where the policy wants it.
+    """
     for cause in CAUSES:
-        yield cause, _written(policy, policy.treatments.get(cause, ()))
+        late = cause == "over_time" and rings_first(policy, seconds)
+        early = " (before ringing only)" if late else ""
+        yield cause, _written(policy, policy.treatments.get(cause, ())) + early
     after = _written(policy, policy.after_ringing) if policy.after_ringing else "the same"
     yield "once it rang", after
 

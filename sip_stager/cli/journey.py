@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from calendar import day_name
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly import make_admission
@@ -158,8 +159,15 @@ class Journey:
         leaving = [f"INVITE {copy.uri_text.decode()} to {flow}" for copy, flow in ways]
         yield "upstream", leaving or ["nothing leaves: its address is of no one host"]
         if asked is not None:
-            treated = [f"{cause}: {treatment}" for cause, treatment in fallbacks(call.policy)]
-            yield "if not staged", [*treated, f"rings: {self._rings(call)}"]
+            yield "if not staged", list(self._failures(call))
+
+    def _failures(self, call: Call) -> Iterator[str]:
+        """Say what the call gets that can not be staged; that can not ring, as if it never did."""
+        ringing = self._rehearsal.ringing
+        policy = call.policy if ringing else replace(call.policy, ringing=0)
+        for what, text in fallbacks(policy, call.deadline):
+            yield f"{what}: {text}"
+        yield f"rings: {self._rings(call)}"
 
     def _rings(self, call: Call) -> str:
         """Say what is sent while the call is staged, or why nothing is."""

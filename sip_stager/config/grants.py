@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sip_stager.config.mistakes import Location
     from sip_stager.config.models import Settings
     from sip_stager.config.trunk import Trunk
+    from sip_stager.ports import Policy
     from sip_stager.trunks.budget import Terms
 
 _Placed = tuple["Location", CallPolicy]
@@ -41,6 +42,16 @@ class Grant(NamedTuple):
         places = (place for place, policy in self.words if getattr(policy, key) is not None)
         found = next(places, None)
         return found if found is None or found[-1] == "profile" else (*found, key)
+
+
+def rings_first(policy: Policy, seconds: float) -> bool:
+    """Whether the caller hears us ring before the time is over, and ``after_ringing`` counts then.
+
+    ``seconds`` is what staging may take in all; where another agent follows, it is halved.
+    """
+    kind = policy.treatments["over_time"][0].kind
+    over = seconds / 2 if kind == "agent" else seconds
+    return policy.ringing > 0 and policy.ring_after < over and bool(policy.after_ringing)
 
 
 def grants(settings: Settings) -> Iterator[Grant]:

@@ -65,9 +65,9 @@ class Upstream(Table):
 
     uri: UpstreamUri
     """The platform's SIP address: `sip:host:port;transport=udp` or `tcp`."""
-    request_uri: Literal["rewrite", "keep"] = "rewrite"
-    """`rewrite` puts the upstream's host into the Request-URI and keeps the number; `keep` leaves
-    the Request-URI as it was dialled."""
+    request_uri: Literal["rewrite", "keep", "e164"] = "rewrite"
+    """`rewrite` puts the upstream's host into the Request-URI and keeps the user as it was dialled;
+    `e164` puts the called number there, as it was found and mapped; `keep` changes nothing."""
     backups: tuple[UpstreamUri, ...] = ()
     """More addresses of the platform, tried in this order when the one before refuses the call, is
     out of reach or says nothing; a 6xx ends the search."""

@@ -200,7 +200,7 @@ class Proxy:
         self._ongoing[routing] = transaction
         transaction.ended = lambda: self._ongoing.pop(routing, None)
         self._facilities.notify(CallAdmitted(call, source))
-        targets = self._facilities.upstream.targets(request, routing)
+        targets = self._facilities.upstream.targets(request, routing, call.to_number)
         HeldInvite(self._facilities, call, targets, source, transaction, self._stager).start()
 
     def _answer_ourselves(self, request: Request, transaction: Server) -> None:

@@ -115,9 +115,8 @@ def _with_allowed(request: Request, uri: bytes) -> Request:
     return request if uri == request.uri_text else request.with_uri(uri)
 
 
-def with_host_of(dialled: Uri, upstream: Uri) -> bytes:
-    """Make the Request-URI that asks the upstream for the dialled user."""
+def with_host_of(user: bytes | None, upstream: Uri) -> bytes:
+    """Make the Request-URI that asks the upstream for a user, whose escapes are in place."""
     scheme, _, rest = upstream.text.partition(b":")
     host_part = rest.rpartition(b"@")[2]
-    user = dialled.user + b"@" if dialled.user else b""
-    return scheme + b":" + user + host_part
+    return scheme + b":" + (user + b"@" if user else b"") + host_part

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sip_stager.proxy.equivalence import equivalent
 from sip_stager.proxy.forwarding import bounded, breadth_of
 from sip_stager.proxy.routing import Routed, with_host_of
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import Address, Uri, allowed_in_request, parse_address
+from sip_stager.sip.uri import Address, Uri, allowed_in_request, as_user, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,38 +18,41 @@ if TYPE_CHECKING:
 MOST_CONTACTS = 32
 """Contacts of a 3xx that are looked at."""
 
+RequestUri = Literal["rewrite", "keep", "e164"]
+"""What a new call asks the upstream for: the user as dialled, the Request-URI, or the number."""
+
 
 class Upstream(NamedTuple):
     """Where new calls go on, and how its targets are tried.
 
-    ``uris`` are different ones, and tried one after another; ``rewrite`` puts their host into the
-    Request-URI.  A target that says nothing for ``next_after`` seconds is given up where another
-    is left.
+    ``uris`` are different ones, and tried one after another.  The Request-URI gets their host,
+    unless ``request_uri`` keeps it as it came.  A target that says nothing for ``next_after``
+    seconds is given up where another is left.
     ``redirects`` is how many Contacts of 3xx responses are tried for one call, 0 for none.
     """
 
     uris: tuple[Uri, ...]
-    rewrite: bool = True
+    request_uri: RequestUri = "rewrite"
     next_after: float = 2.0
     redirects: int = 0
 
-    def targets(self, request: Request, routing: bytes) -> list[Routed]:
+    def targets(self, request: Request, routing: bytes, number: str) -> list[Routed]:
         """Give the requests for all targets; a Route of the caller's own choice is not followed.
 
-        Each gets its share of Max-Breadth, for one that is given up may still be under way beside
-        the next (RFC 5393 5.3.3).
+        ``number`` is the called one as it was mapped.  Each target gets its share of Max-Breadth,
+        for one that is given up may still be under way beside the next (RFC 5393 5.3.3).
         """
         uris = self.uris[: breadth_of(request)]
         request = request.without(b"route")
         if len(uris) > 1:
             request = bounded(request, len(uris))
-        if self.rewrite:
-            return [
-                Routed(request.with_uri(with_host_of(request.uri, uri)), None, uri, routing)
-                for uri in uris
-            ]
-        kept = request.with_uri(allowed_in_request(request.uri_text))
-        return [Routed(kept, None, uri, routing) for uri in uris]
+        if self.request_uri == "keep":
+            kept = request.with_uri(allowed_in_request(request.uri_text))
+            return [Routed(kept, None, uri, routing) for uri in uris]
+        user = as_user(number) if self.request_uri == "e164" else request.uri.user
+        return [
+            Routed(request.with_uri(with_host_of(user, uri)), None, uri, routing) for uri in uris
+        ]
 
 
 class Redirection(NamedTuple):

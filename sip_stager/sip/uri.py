@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
 
@@ -131,6 +131,14 @@ def allowed_in_request(text: bytes) -> bytes:
     """Leave out of a SIP URI what no Request-URI may have: headers and method (RFC 3261 19.1.1)."""
     userinfo, at, host_part = text.rpartition(b"@")
     return userinfo + at + _METHOD.sub(b"", host_part.partition(b"?")[0])
+
+
+def as_user(text: str) -> bytes:
+    """Write what was read as a user part; what may not stand there is escaped (RFC 3261 25.1).
+
+    So is a semicolon: unescaped it would begin a parameter of the number (RFC 3261 19.1.6).
+    """
+    return quote(text, safe="-_.!~*'()&=+$,?/").encode("ascii")
 
 
 def port_number(text: bytes | None) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import subprocess
 import sys
 
@@ -17,6 +19,7 @@ from sip_stager.demo.phone_numbers import phone_number
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+STAND_IN = f'over_time = ["agent {OTHER}", "refuse 480"]\n'
 
 
 def check(folder: Folder, text: str, *options: str) -> Result:
@@ -51,25 +54,77 @@ def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder
 @pytest.mark.parametrize(
     ("old", "new", "target"),
     [
-        ("[x]", "[x]", "sip:+33612345678@sip.example.com:5060 over UDP"),
+        ("[x]", "[x]", "sip:<user as dialled>@sip.example.com:5060 over UDP"),
         (
             'uri = "sip:sip.example.com"',
-            'uri = "sip:[2001:db8::1]:5070"\n[[listeners]]\naddress = "::1"',
-            "sip:+33612345678@[2001:db8::1]:5070 over UDP",
+            'uri = "sip:[2001:db8::1]:5070"\nrequest_uri = "e164"\n[[listeners]]\naddress = "::1"',
+            "sip:<called number>@[2001:db8::1]:5070 over UDP",
         ),
         (
             "[upstream]",
-            '[upstream]\nrequest_uri = "keep"',
-            "the Request-URI as dialled, to sip.example.com:5060 over UDP",
+            '[upstream]\nrequest_uri = "keep"\nbackups = ["sip:h"]',
+            "the Request-URI as dialled, to sip.example.com:5060 over UDP, then 1 more",
         ),
     ],
 )
-def test_each_number_is_shown_with_what_becomes_of_it(
+def test_each_number_is_shown_with_its_agent_and_where_its_calls_go_on(
     folder: Folder, old: str, new: str, target: str
 ) -> None:
     result = check(folder, RIGHT.replace(old, new))
     assert result.exit_code == 0
-    assert ["+33612345678", AGENT, "sync", *target.split()] in lines(result)
+    shown = "What each number does: staged (sync) for its agent, then goes on as"
+    assert f"\n{shown}\n  {target}\n+33612345678  {AGENT}\n" in result.stdout
+
+
+def check_in_terminal(folder: Folder, text: str, columns: int) -> str:
+    """What a terminal of that width is given."""
+    path = folder.write("s.toml", text)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "sip_stager", "check", "--config", str(path)]
+    environ = {**os.environ, "COLUMNS": str(columns), "TERM": "dumb", "ROUNDED_API_KEY": KEY}
+    with (
+        os.fdopen(ours, "rb", buffering=0) as reader,
+        subprocess.Popen(command, stdout=theirs, env=environ) as process,
+    ):
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says EIO at the end of a terminal
+            while piece := reader.read(4096):
+                shown += piece
+        assert process.wait() == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [0, 40, 80, 120])
+def test_no_number_agent_or_uri_is_broken_however_narrow_the_terminal(
+    folder: Folder, columns: int
+) -> None:
+    uri = "sip:a-queue-with-a-long-name@queues.sip.example.com:5080"
+    policy = f'policy = {{ busy = ["agent {OTHER}", "redirect {uri}"] }}'
+    text = RIGHT.replace("[[numbers]]", f"[[numbers]]\n{policy}")
+    shown = check_in_terminal(folder, text, columns) if columns else check(folder, text).stdout
+    assert f"\n+33612345678  {AGENT}\n" in shown
+    assert f"\ncarrier  +33612345678  busy: agent {OTHER}, then redirect {uri}\n" in shown
+    assert "\ncarrier  all others    busy: refuse 503\n" in shown
+    assert "\ncarrier  all others    rings: 180 after 2 s\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ('over_time = "forward"\nafter_ringing = "refuse 480"', "forward (before ringing only)"),
+        ('over_time = "forward"\nafter_ringing = "refuse"\nringing = "183"\nring_after = 3.9',
+         "forward (before ringing only)"),
+        (f'{STAND_IN}after_ringing = "forward"\nring_after = 1.9',
+         f"agent {OTHER}, then refuse 480 (before ringing only)"),
+        (f'{STAND_IN}after_ringing = "forward"\nring_after = 2.1',
+         f"agent {OTHER}, then refuse 480"),
+        ('over_time = "forward"', "forward"),
+    ],
+)  # fmt: skip
+def test_what_counts_before_ringing_only_says_so(folder: Folder, policy: str, said: str) -> None:
+    shown = check(folder, f"{RIGHT}[policy]\n{policy}\n").stdout
+    assert f"\ncarrier  all others  over_time: {said}\n" in shown
 
 
 def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
@@ -91,9 +146,7 @@ def test_what_comes_from_the_profile_of_a_carrier_says_so(folder: Folder) -> Non
         'policy = {refusal = 503, ringing = "never"}  # ringing: profile "telnyx"',
     ):
         assert f"\n{line}\n" in shown
-    assert ["carrier", "all", "others", "refuse", "503"] in [
-        line.split()[:5] for line in shown.splitlines()
-    ]
+    assert "\ncarrier  all others  over_time: refuse 503\n" in shown
 
 
 def test_the_policy_that_counts_where_nobody_says_anything_is_shown(folder: Folder) -> None:
@@ -348,7 +401,10 @@ def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder
         f'agent = "{AGENT}"\npolicy = {{ over_time = ["agent {OTHER}", "refuse 486 Busy"] }}\n',
     )
     text += '[policy]\nunreachable = "forward"\nrefusal = 480\nringing = "never"\n'
-    shown = " ".join(check(folder, text).stdout.split())
-    assert f"carrier +33612345678 agent {OTHER}, then refuse 486 Busy forward refuse 480" in shown
-    assert "carrier all others refuse 480 forward refuse 480 refuse 480 refuse 480" in shown
-    assert "the same never" in shown
+    shown = check(folder, text).stdout
+    own = f"over_time: agent {OTHER}, then refuse 486 Busy"
+    assert f"\ncarrier  +33612345678  {own}\n" in shown
+    assert "\ncarrier  +33612345678  unreachable: forward\n" in shown
+    assert "\ncarrier  all others    over_time: refuse 480\n" in shown
+    assert "\ncarrier  all others    once it rang: the same\n" in shown
+    assert "\ncarrier  all others    rings: never\n" in shown

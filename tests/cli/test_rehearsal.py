@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.asking import OTHER, route, steps
+from tests.cli.asking import OTHER, route, steps, with_trunk
 from tests.config.settings_folder import RIGHT, Folder
 
 
@@ -86,6 +86,21 @@ def test_each_target_is_shown_in_its_turn_with_its_transport(folder: Folder) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("to", "asked"),
+    [("sip:ovhuser@edge", "+33612345678"), ("sip:0912345678@edge", "+33612345678")],
+)
+def test_the_number_as_it_was_mapped_is_shown_where_the_upstream_is_asked_for_it(
+    folder: Folder, to: str, asked: str
+) -> None:
+    text = with_trunk('called = ["to"]\ncountry = "FR"')
+    text = text.replace("[upstream]", '[upstream]\nrequest_uri = "e164"')
+    header = "To: <sip:0612345678@edge>"
+    assert steps(route(folder, text, "--to", to, "--header", header))["upstream"] == [
+        f"INVITE sip:{asked}@sip.example.com to udp:sip.example.com:5060"
+    ]
+
+
 def test_an_upstream_over_tcp_is_looked_up_for_the_listener_that_speaks_it(folder: Folder) -> None:
     listeners = '[[listeners]]\ntransport = "tcp"\naddress = "::1"\n'
     text = listeners + RIGHT.replace("sip.example.com", "sip.example.com;transport=tcp")
@@ -94,7 +109,8 @@ def test_an_upstream_over_tcp_is_looked_up_for_the_listener_that_speaks_it(folde
     assert upstream == [f"INVITE {uri} to tcp:sip.example.com:5060"]
 
 
-def test_a_target_that_nothing_is_sent_to_is_told(folder: Folder) -> None:
+def test_an_upstream_that_nothing_is_sent_to_is_refused_with_the_settings(folder: Folder) -> None:
     text = RIGHT.replace("sip.example.com", "255.255.255.255")
-    upstream = steps(route(folder, text, "--to", "+33612345678"))["upstream"]
-    assert upstream == ["nothing leaves: its address is of no one host"]
+    result = route(folder, text, "--to", "+33612345678")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert '"255.255.255.255" is no address that a peer can send to' in result.stderr

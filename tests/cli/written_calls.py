@@ -44,7 +44,7 @@ KINDS = {
         TRUNK,
         f'{TRUNK}country = "FR"\nstrip = ["99", "00331"]\nno_ringback_timeout = 3.0\n'
         'called = ["header:X-Orig", "diversion", "request_uri"]\n',
-    )
+    ).replace("[upstream]", '[upstream]\nrequest_uri = "e164"')
     + ROWS
     + VARIABLES
     + f'[policy]\nring_after = 0.5\nover_time = ["agent {OTHER}", "refuse 480"]\n',

@@ -17,7 +17,7 @@ FORWARDED = ["alice 100 INVITE", "bob INVITE"]
 
 def outcome(*edits: tuple[bytes, bytes]) -> list[str]:
     """Send alice's INVITE with edits, each of which must find its place; tell what is sent."""
-    edge = Conversation(delay=0.1, rewrite=False)
+    edge = Conversation(delay=0.1, request_uri="keep")
     data = bytes(request(body=BODY))
     for found, written in edits:
         assert data.count(found) == 1, found

@@ -123,7 +123,7 @@ def without_ours(copy: bytes) -> bytes:
 
 def staged_copy(data: bytes) -> tuple[Conversation, bytes]:
     """Let an INVITE be staged and forwarded."""
-    edge = Conversation(delay=0.1, rewrite=False)
+    edge = Conversation(delay=0.1, request_uri="keep")
     edge.receive(data)
     assert [(peer, message.start_line) for peer, message in edge.messages()] == [
         ("alice", b"SIP/2.0 100 Trying")
@@ -357,7 +357,7 @@ def as_answer(name: str, invite: Request) -> bytes:
 
 @pytest.fixture
 def calling() -> Conversation:
-    edge = Conversation(delay=0.1, rewrite=False)
+    edge = Conversation(delay=0.1, request_uri="keep")
     edge.receive(request())
     edge.clock.advance(0.2)
     edge.messages()

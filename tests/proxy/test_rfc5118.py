@@ -51,7 +51,7 @@ def test_the_table_holds_each_message_once() -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.section} {row.name}")
 def test_a_message_becomes_what_the_table_says(row: Row) -> None:
-    edge = Conversation(delay=0.1, rewrite=False)
+    edge = Conversation(delay=0.1, request_uri="keep")
     edge.receive(MESSAGES[row.name], TRUNK)
     edge.clock.advance(0.2)
     sent = edge.messages()
@@ -81,7 +81,7 @@ def of_the_copy(data: bytes) -> bytes:
 @pytest.mark.parametrize("name", ["ipv6-in-sdp", "mult-ip-in-sdp", "ipv4-mapped-ipv6"])
 def test_a_body_and_its_addresses_go_on_untouched(name: str) -> None:
     """4.6, 4.8, 4.9: addresses of both families in the body, and mapped ones in Via."""
-    edge = Conversation(delay=0.1, rewrite=False)
+    edge = Conversation(delay=0.1, request_uri="keep")
     data = MESSAGES[name]
     via = parsed(data).top_via
     edge.receive(data, Flow("UDP", via.host, via.port or 5060, 2))

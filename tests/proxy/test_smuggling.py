@@ -16,6 +16,7 @@ from tests.support.conversation import ALICE, BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
+    from sip_stager.proxy.targets import RequestUri
     from sip_stager.sip.message import Request
 
 EVIL = b"evil-agent"
@@ -105,11 +106,11 @@ def test_nothing_made_of_its_parts_reaches_the_upstream(parts: list[bytes], plac
         assert seen(unfolded) == [b"call-1"]
 
 
-@pytest.mark.parametrize("rewrite", [True, False])
-def test_a_header_of_the_request_uri_is_cut_off(rewrite: bool) -> None:  # noqa: FBT001  a parameter of the test
+@pytest.mark.parametrize("mode", ["rewrite", "keep", "e164"])
+def test_a_header_of_the_request_uri_is_cut_off(mode: RequestUri) -> None:
     """RFC 4475 3.1.2.11: "the escaped headers must not appear in the Request-URI of the forwarded
     request (and most certainly must not be translated into the actual header ...)"."""
-    edge = Conversation(delay=0.1, rewrite=rewrite)
+    edge = Conversation(delay=0.1, request_uri=mode)
     edge.receive(request(uri="sip:+33612345678@198.51.100.1?X-Rounded-Call-Id=evil-agent"))
     edge.clock.advance(0.2)
     (invite,) = sent_to_bob(edge)

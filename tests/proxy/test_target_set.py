@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sip_stager.proxy.equivalence import equivalent
 from sip_stager.sip.uri import parse_uri
-from tests.support.conversation import BOB, Conversation
+from tests.support.conversation import BOB, ROUTE, Conversation
 from tests.support.messages import request, response
+
+if TYPE_CHECKING:
+    from sip_stager.proxy.targets import RequestUri
 
 FIRST = "sip:192.0.2.2:5060"
 
 
-def refused(edge: Conversation, targets: int) -> list[str]:
+def refused(
+    edge: Conversation, targets: int, uri: str = "sip:+33612345678@198.51.100.1"
+) -> list[str]:
     """Have bob refuse each copy of a call; give the Request-URIs that he saw."""
     seen = []
-    edge.forward(request())
+    edge.forward(request(uri=uri))
     for _ in range(targets):
         invite = edge.last_request("bob")
         seen.append(invite.uri_text.decode())
@@ -66,15 +73,46 @@ def test_the_caller_does_not_choose_the_target(uri: str) -> None:
 def test_the_request_uri_stays_where_the_operator_wants_it() -> None:
     """16.5: "a trivial location service is a "no-op", where the target URI is equal to the incoming
     request URI.  The request is sent to a specific next hop proxy for further processing." """
-    edge = Conversation(rewrite=False)
+    edge = Conversation(request_uri="keep")
     assert edge.forward(request()).uri_text == b"sip:+33612345678@198.51.100.1"
     assert edge.flow == BOB
 
 
-@pytest.mark.parametrize("rewrite", [True, False])
-def test_a_maddr_of_ours_goes_no_further(rewrite: bool) -> None:  # noqa: FBT001  a parameter
+@pytest.mark.parametrize(
+    ("uri", "number", "goes"),
+    [
+        ("sip:ovhuser@198.51.100.1", "+33366725530", "sip:+33366725530@"),
+        ("sip:0366725530@198.51.100.1", "+33366725530", "sip:+33366725530@"),
+        ("sip:0366725530;phone-context=+33@198.51.100.1", "+33366725530", "sip:+33366725530@"),
+        ("sip:198.51.100.1", "+33366725530", "sip:+33366725530@"),
+        ("sip:%2B33366725530@198.51.100.1", "+33366725530", "sip:+33366725530@"),
+        ("tel:0366725530;phone-context=+33", "+33366725530", "sip:+33366725530@"),
+        ("sip:1@h", "Support-1.a_b!~*'(ok)&=+$,?/", "sip:Support-1.a_b!~*'(ok)&=+$,?/@"),
+        ("sip:1@h", 'a@b:c;d#e f"<>\r\n%é', "sip:a%40b%3Ac%3Bd%23e%20f%22%3C%3E%0D%0A%25%C3%A9@"),
+    ],
+)
+def test_the_upstream_is_asked_for_the_number_as_it_was_mapped(
+    uri: str, number: str, goes: str
+) -> None:
+    """16.5: "performing an algorithmic substitution on the Request-URI"; 25.1 says what its user
+    may hold, and 19.1.2 that the rest is escaped."""
+    backup = "sip:upstream.example;transport=udp"
+    edge = Conversation(FIRST, backups=(backup,), request_uri="e164")
+    edge.admission.number = number
+    assert refused(edge, 2, uri) == [f"{goes}192.0.2.2:5060", goes + backup.removeprefix("sip:")]
+
+
+def test_a_request_of_a_dialog_is_for_whom_it_names() -> None:
+    """12.2.1.1: in a dialog the Request-URI is the remote target, not a number."""
+    edge = Conversation(request_uri="e164")
+    later = request("BYE", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))
+    assert edge.relay(later).uri_text == b"sip:bob@192.0.2.2"
+
+
+@pytest.mark.parametrize("mode", ["rewrite", "keep", "e164"])
+def test_a_maddr_of_ours_goes_no_further(mode: RequestUri) -> None:
     """16.4: "the proxy MUST strip the maddr", also where the Request-URI is kept."""
-    edge = Conversation(rewrite=rewrite)
+    edge = Conversation(request_uri=mode)
     sent = edge.forward(request(uri="sip:+33612345678@198.51.100.1;maddr=198.51.100.1"))
     assert b"maddr" not in sent.uri_text
 
@@ -90,7 +128,7 @@ def test_a_maddr_of_ours_goes_no_further(rewrite: bool) -> None:  # noqa: FBT001
 def test_what_is_not_allowed_in_a_request_uri_is_removed(uri: str, kept: str) -> None:
     """16.6 step 2: "If the URI contains any parameters not allowed in a Request-URI, they MUST be
     removed." """
-    edge = Conversation(rewrite=False)
+    edge = Conversation(request_uri="keep")
     assert edge.forward(request(uri=uri)).uri_text == kept.encode()
 
 

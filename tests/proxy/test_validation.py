@@ -182,6 +182,18 @@ def test_a_request_that_comes_back_for_another_target_spirals_and_ends_at_the_se
     assert edge.take() == ["bob 482 INVITE"]
 
 
+def test_a_call_for_the_mapped_number_spirals_once_and_then_has_looped() -> None:
+    """16.3 step 4: "If they differ, the request is spiraling, and processing continues." """
+    edge = Conversation(request_uri="e164")
+    edge.admission.number = "+33366725530"
+    first = edge.forward(request(uri="sip:0366725530@198.51.100.1"))
+    second = edge.forward(sent_back(first, "sip:+33366725530@198.51.100.1"), BOB)
+    assert second.uri_text == first.uri_text
+    edge.take()
+    edge.receive(sent_back(second, "sip:+33366725530@198.51.100.1", number=2), BOB)
+    assert edge.take() == ["bob 482 INVITE"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -12,7 +12,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import Upstream, distinct
+from sip_stager.proxy.targets import RequestUri, Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
@@ -62,7 +62,7 @@ class Conversation:
         upstream: str = "sip:192.0.2.2:5060",
         delay: float | None = None,
         *,
-        rewrite: bool = True,
+        request_uri: RequestUri = "rewrite",
         backups: tuple[str, ...] = (),
         redirects: int = 0,
         bounds: Bounds = Bounds(),  # noqa: B008  a tuple
@@ -87,7 +87,7 @@ class Conversation:
             locator=Locator(listeners, self.resolver, self.clock),
             identifiers=Identifiers(b"seed"),
             seal=SEAL,
-            upstream=Upstream(uris, rewrite, next_after=2.0, redirects=redirects),
+            upstream=Upstream(uris, request_uri, next_after=2.0, redirects=redirects),
             timers=timers,
             notify=self.events.append,
             now=self.clock.time,

@@ -138,12 +138,16 @@ def on_terms(trunk: str, number: str) -> Terms:
 
 
 class FakeAdmission:
-    """Lets everybody but ``strangers`` in, to every number but 404; who is ``shy`` is not named."""
+    """Lets everybody but ``strangers`` in, to every number but 404; who is ``shy`` is not named.
+
+    ``number`` is what each dialled user is mapped to, itself where it is empty.
+    """
 
     def __init__(self) -> None:
         self.strangers = {"203.0.113.66"}
         self.shy: set[str] = set()
         self.agent_id = "agent"
+        self.number = ""
         self.pass_503 = False
         self.policy = Policy()
 
@@ -158,5 +162,5 @@ class FakeAdmission:
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
         call_id = invite.call_id.decode("ascii", "backslashreplace")
-        called = user, self.agent_id
+        called = self.number or user, self.agent_id
         return Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
