@@ -112,8 +112,8 @@ def _moment(text: str) -> Callable[[str], Moment]:
         return local_time
     try:
         when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"--at: {error}: write a time like 2026-11-21T22:30") from None
+    except ValueError:
+        raise ValueError(f"--at {text!r} is no time: write one like 2026-11-21T22:30") from None
 
     def moment(zone: str) -> Moment:
         there = when.astimezone(ZoneInfo(zone)) if when.tzinfo else when

@@ -15,6 +15,7 @@ Network = IPv4Network | IPv6Network
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}\.?")
+_BROADCAST = IPv4Address("255.255.255.255")
 _SIP_URI = re.compile(
     r"sip:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:;@?/]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?:;transport=(?P<transport>[A-Za-z]+))?",
@@ -53,7 +54,10 @@ def _address(text: str) -> str:
 
 def _host(text: str) -> str:
     address = as_ip(text)
-    if address is not None and (address.is_unspecified or address.is_multicast):
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        right = f'write "{address.ipv4_mapped}"'
+        raise refused(f'"{text}" is an IPv4 address in IPv6 clothes', right)
+    if address and (address.is_unspecified or address.is_multicast or address == _BROADCAST):
         raise refused(f'"{text}" is no address that a peer can send to', "write the public address")
     if address is None and (not _HOST_NAME.fullmatch(text) or text[-1].isdigit()):
         raise refused(
@@ -89,7 +93,11 @@ def _base_url(url: str) -> str:
         usable = False
     if not usable or "@" in url or "?" in url or "#" in url or not url.isascii() or " " in url:
         raise refused("is not the address of an API", right)
-    return url.rstrip("/")
+    url = url.rstrip("/")
+    if parts.path.rstrip("/").endswith("/v1"):
+        host = url.removesuffix("/v1").rstrip("/")
+        raise refused("ends in /v1, which is added to it", f'write "{host}"')
+    return url
 
 
 def _upstream(uri: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sip_stager.config.models import Settings
 
+_LEAST_REFRESH = 10.0  # seconds: what is fetched changes by the hand of a person
+
 
 def doubts(settings: Settings) -> Iterator[Finding]:
     """Find what is allowed and may still not be meant."""
@@ -30,6 +32,7 @@ def doubts(settings: Settings) -> Iterator[Finding]:
     if _in_the_clear(settings.api.base_url):
         wrong = "the API key and the callers' numbers go over the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")
+    yield from _restless(settings)
     yield from _nested(settings)
     yield from _national(settings)
     yield from stuck_calls(settings)
@@ -37,6 +40,15 @@ def doubts(settings: Settings) -> Iterator[Finding]:
     yield from _idle(settings)
     yield from _moved_here(settings)
     yield from _timeless(settings)
+
+
+def _restless(settings: Settings) -> Iterator[Finding]:
+    """Name what the API would be asked for again and again."""
+    for key in ("agents_refresh", "numbers_refresh"):
+        pause = getattr(settings.api, key)
+        if 0 < pause < _LEAST_REFRESH:
+            wrong = f"is {pause:g}: the API is asked again every {pause:g} s, calls or not"
+            yield Finding(("api", key), wrong, f"write 0, or {_LEAST_REFRESH:g} at least")
 
 
 def _cut_short(settings: Settings) -> Iterator[Finding]:

@@ -96,6 +96,16 @@ def test_a_key_in_the_clear_is_worth_a_second_look(
     assert [(w.key, w.line) for w in warnings] == ([("api.base_url", 5)] if warned else [])
 
 
+@pytest.mark.parametrize("key", ["agents_refresh", "numbers_refresh"])
+@pytest.mark.parametrize(("pause", "named"), [(0, False), (0.1, True), (9.9, True), (10, False)])
+def test_what_would_be_fetched_without_rest_is_named(
+    folder: Folder, key: str, pause: float, *, named: bool
+) -> None:
+    found = warned(folder, RIGHT.replace("[api]", f"[api]\n{key} = {pause}"))
+    wrong = f"is {pause}: the API is asked again every {pause} s, calls or not"
+    assert found == ([(f"api.{key}", wrong)] if named else [])
+
+
 def test_a_number_that_a_trunk_reads_otherwise_is_worth_a_second_look(folder: Folder) -> None:
     other = '\n[[trunks]]\nname = "fr"\nnetworks = ["198.51.100.7"]\ncountry = "FR"\n'
     text = RIGHT.replace('number = "+33612345678"', 'number = "0612345678"') + other
