@@ -10,7 +10,7 @@ from sip_stager.events import (
     NumbersNotRefreshed,
     NumbersRefreshed,
 )
-from sip_stager.observability.wording import short
+from sip_stager.observability.wording import answered, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,6 @@ class PlatformLog:
         self._logger.warning(
             "numbers_not_refreshed",
             outcome=event.outcome,
-            http_status=event.http_status,
+            **answered(event.http_status),
             text=self._say.text(event.text),
         )

@@ -10,6 +10,7 @@ from sip_stager.events import (
     StagingEnded,
     StagingWasted,
 )
+from sip_stager.observability.wording import answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ class StagingLog:
                 "staging_failed",
                 **self._say.call(event.call),
                 outcome=event.outcome,
-                http_status=event.http_status,
+                **answered(event.http_status),
                 text=self._say.text(event.text),
                 **_told(event),
             )
@@ -92,7 +93,7 @@ class StagingLog:
             call_id=event.call_id,
             kind=event.kind,
             outcome=event.outcome,
-            http_status=event.http_status,
+            **answered(event.http_status),
             text=self._say.text(event.text),
             **held_back,
         )

@@ -69,7 +69,7 @@ def _request(event: StagingStarted | StagingPolled | StagingRetried | StagingEnd
 
 
 def _retried(event: StagingRetried) -> Step:
-    text = f"{event.http_status or event.outcome}: again in {event.wait:g} s"
+    text = f"{event.http_status or event.outcome}: again in {round(event.wait, 2):g} s"
     if event.http_status:
         return Step(Column.API, Column.PROXY, text, "yellow")
     return remark(text, "yellow")
@@ -108,7 +108,7 @@ def _breaker(event: BreakerMoved) -> str:
             failed = (
                 f"{event.failures} of {event.calls} failed" if event.calls else "it failed again"
             )
-            return f"breaker open for {event.pause:g} s: {failed}"
+            return f"breaker open for {round(event.pause, 2):g} s: {failed}"
         case "half_open":
             return "breaker half open: one call tries"
         case "closed":

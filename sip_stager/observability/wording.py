@@ -50,3 +50,8 @@ class Wording:
 def short(text: str) -> str:
     """Cut a long text."""
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "..."
+
+
+def answered(http_status: int) -> dict[str, int]:
+    """Give the HTTP status to a line, which has none where nothing was answered."""
+    return {"http_status": http_status} if http_status else {}

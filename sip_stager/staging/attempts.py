@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
 from sip_stager.staging.line import Line
-from sip_stager.staging.outcome import BreakerOpen, Failure, Refused, Staged
+from sip_stager.staging.outcome import NOT_ASKED, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.phases import Timed
 from sip_stager.staging.places import Rank
 from sip_stager.staging.retry import Retries, fits, spread
@@ -91,7 +91,7 @@ class Attempts:
             left = deadline - self._loop.time()
             if not fits(wait, left):
                 text = f"the API's rate limit is used up for {wait:.1f} s more"
-                return Refused(429, text, ceil(wait))
+                return Refused(NOT_ASKED, text, ceil(wait))
             await self._wait(spread(wait, left, _chance()), phases, "rate_limit")
             if not again():
                 return BreakerOpen("the API failed too often while its rate limit was waited for")
@@ -126,7 +126,7 @@ class Attempts:
             asked = max(asked, self._api.rate_limit.wait(perf_counter()))
             if asked > deadline - self._loop.time():
                 text = f"the API is not to be asked for {asked:.1f} s, and the call is not staged"
-                return Refused(429, text, ceil(asked))
+                return Refused(NOT_ASKED, text, ceil(asked))
             with Timed(phases, "poll"):
                 await asyncio.sleep(max(pause, asked))
             answer = await self._api.status(staged.call_id, phases, Rank.POLL)

@@ -167,8 +167,7 @@ class Claims:
         """End the wait of who took over a staging that has more time than he has."""
         caller.budget = None
         self.hung_up(caller)
-        text = f"the API did not stage the call within {caller.call.deadline:g} s"
-        caller.done(decide(OverTime(text)))
+        caller.done(decide(OverTime.of(caller.call.deadline)))
 
     def _parted(self, caller: Caller) -> Attempt | None:
         """Part a caller from his staging; who has none any more has been told."""

@@ -6,7 +6,9 @@ Everything that a ``text`` holds is escaped and capped; it came from a stranger 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
+
+NOT_ASKED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,10 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The API did not do it, by HTTP status or by the call's own; ``retry_after`` is in seconds."""
+    """The API did not do it, by HTTP status or by the call's own; ``retry_after`` is in seconds.
+
+    ``http_status`` is ``NOT_ASKED`` where its rate limit is used up.
+    """
 
     http_status: int
     text: str
@@ -30,7 +35,7 @@ class Refused:
     @property
     def word(self) -> str:
         """Whether it said no, has too much to do, or failed: each is somebody else's to mend."""
-        if self.http_status == 429:
+        if self.http_status in {NOT_ASKED, 429}:
             return "busy"
         return "failed" if self.http_status >= 500 else "refused"
 
@@ -42,6 +47,11 @@ class OverTime:
     word: ClassVar = "over_time"
     text: str
     http_status: int = 0
+
+    @classmethod
+    def of(cls, deadline: float) -> Self:
+        """Say that it came after so many seconds, which are what is left of a call's budget."""
+        return cls(f"the API did not stage the call within {round(deadline, 2):g} s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Staging:
                 again = partial(self._breaker.valid, ticket)
                 outcome = await self._attempts.stage(call, phases, deadline, again)
         except TimeoutError:
-            outcome = OverTime(f"the API did not stage the call within {call.deadline:g} s")
+            outcome = OverTime.of(call.deadline)
         finally:
             self._breaker.ended(ticket, perf_counter(), failed=_failed(outcome, phases))
         return outcome

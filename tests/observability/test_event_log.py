@@ -95,6 +95,8 @@ def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
     failed, refused = Written().take(FAILED, refusal)
     assert (failed["event"], failed["level"]) == ("staging_failed", "warning")
     assert (failed["outcome"], failed["http_status"]) == ("refused", 404)
+    (silent,) = Written().take(replace(FAILED, http_status=0))
+    assert "http_status" not in silent
     assert failed["text"] == "no agent at +331******89"
     assert failed["staging_phases"] == {"request": 0.1}
     assert (refused["event"], refused["level"]) == ("call_refused", "warning")

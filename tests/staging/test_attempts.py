@@ -20,6 +20,7 @@ from sip_stager.events import (
 )
 from sip_stager.ports import Decision, Forward, Refusal
 from sip_stager.staging.breaker import BreakerRules
+from sip_stager.staging.outcome import NOT_ASKED
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
@@ -212,7 +213,7 @@ async def test_a_limit_that_is_used_up_for_too_long_ends_the_staging_without_a_r
     assert isinstance(decision, Refusal)
     assert decision.text.startswith("the API's rate limit is used up for")
     assert decision.retry_after == 9
-    assert (staged.ended.outcome, staged.ended.http_status) == ("busy", 429)
+    assert (staged.ended.outcome, staged.ended.http_status) == ("busy", NOT_ASKED)
     assert fake.stats.stage_requests == 1
     assert staged.staging.breaker_state == "closed"
 

@@ -4,6 +4,7 @@ import pytest
 
 from sip_stager.ports import Forward, Refusal
 from sip_stager.staging.outcome import (
+    NOT_ASKED,
     Cancelled,
     Nonsense,
     Outcome,
@@ -25,6 +26,7 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
     [
         (Refused(403, "no"), "refused"),
         (Refused(429, "no"), "busy"),
+        (Refused(NOT_ASKED, "no"), "busy"),
         (Refused(500, "no"), "failed"),
         (Refused(503, "no"), "failed"),
         (OverTime("no"), "over_time"),

@@ -198,7 +198,7 @@ async def test_one_deadline_holds_over_everything(
     fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, mode: Mode
 ) -> None:
     fake.default = Behaviour(fault=fault)
-    stage = Stage(client, dataclasses.replace(call, deadline=0.3), mode)
+    stage = Stage(client, dataclasses.replace(call, deadline=0.30004), mode)
     decision = await stage.decision()
     assert isinstance(decision, Refusal)
     assert (decision.status, decision.cause) == (503, "over_time")
