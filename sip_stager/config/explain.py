@@ -6,6 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING
 
+from sip_stager.config.key import misplaced
 from sip_stager.config.mistakes import Finding, Location
 from sip_stager.config.models import INNER_TABLES, TABLES, Settings
 
@@ -44,7 +45,7 @@ def _explain(error: ErrorDetails) -> Finding:
         case "missing":
             wrong, right = "is missing", _how_to_add(location)
         case "extra_forbidden":
-            wrong, right = "is not a key that exists", _meant(location)
+            wrong, right = misplaced(location) or ("is not a key that exists", _meant(location))
         case "too_short":
             wrong, right = "is empty", "give it at least one entry"
         case "tuple_type" if isinstance(error["input"], dict):

@@ -15,8 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sip_stager.config.mistakes import Location
+
 _VISIBLE = re.compile(r"[!-~]+")
 DEFAULT_VARIABLE = "ROUNDED_API_KEY"
+_MISTAKEN = {"key", "api_key", "apikey", "api-key", "token"}
+
+
+def misplaced(location: Location) -> tuple[str, str] | None:
+    """Say what is wrong with a key that holds the API key itself, and what would be right."""
+    if location[:-1] not in {(), ("api",)} or str(location[-1]).lower() not in _MISTAKEN:
+        return None
+    right = f"put it into ${DEFAULT_VARIABLE} or a key_file, and have this one replaced"
+    return "the API key never stands in this file", right
 
 
 def find_key(

@@ -16,6 +16,7 @@ from sip_stager.trunks.spelling import FIELDS, NAMED, REQUEST_URI, field_of
 
 _STEM = re.compile(r"\+[1-9][0-9]{0,14}|(?!00)[A-Za-z0-9_.!~'()&=$,?/#-]{1,64}")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
+_REWRITTEN = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _PREFIX = re.compile(r"\+?[A-Za-z0-9_.*#-]{1,32}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -31,12 +32,15 @@ def _country(code: str) -> str:
 def _number(text: str) -> str:
     if text.strip().endswith(ANY):
         return _pattern(text.strip())
+    if _REWRITTEN.fullmatch(text.strip()):
+        right = "format the column as text, and write the numbers again"
+        raise refused(f"{text!r} looks like a number that a spreadsheet rewrote", right)
     number = normalised(text.strip())
     if not is_plain(number) or (number.startswith("+") and not is_e164(number)):
-        raise refused(
-            f"{text!r} is neither a telephone number nor a name",
-            'write E.164, like "+33612345678", or the user part of the URI that the trunk sends',
-        )
+        right = 'write E.164, like "+33612345678", or the user part of the URI that the trunk sends'
+        if number.startswith("+") and _STEM.fullmatch(number):
+            right += f'; "{number}{ANY}" is all numbers that begin so'
+        raise refused(f"{text!r} is neither a telephone number nor a name", right)
     return number
 
 

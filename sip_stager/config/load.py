@@ -13,7 +13,7 @@ from sip_stager.config.contradictions import contradictions
 from sip_stager.config.doubts import doubts
 from sip_stager.config.explain import explained
 from sip_stager.config.files import read_toml
-from sip_stager.config.key import find_key
+from sip_stager.config.key import find_key, misplaced
 from sip_stager.config.lines import Lines
 from sip_stager.config.mistakes import Finding, Location, Mistake, SettingsError, dotted
 from sip_stager.config.models import Settings
@@ -108,10 +108,8 @@ def _add_key(
     api = document.setdefault("api", {})
     if not isinstance(api, dict):
         return
-    if "key" in api:
-        wrong = "the API key must not stand in the settings"
-        right = "take it out, and put it into the variable ROUNDED_API_KEY or a key_file"
-        findings.append(Finding(("api", "key"), wrong, right))
+    if "key" in api and (words := misplaced(("api", "key"))):
+        findings.append(Finding(("api", "key"), *words))
     found = find_key(api, folder, environ)
     if isinstance(found, Finding):
         findings.append(found)

@@ -1,5 +1,6 @@
 """What becomes of a call while it is staged and when it can not be, as the settings say it."""
 
+import json
 import re
 import uuid
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ CAUSES = ("over_time", "unreachable", "refused", "busy", "nonsense")
 _REFUSE = re.compile(r"refuse(?: ([4-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
 _CHALLENGES = {401, 407}
 _FORMS = '"forward", "refuse", "refuse 480 Reason", "redirect sip:...", "moved sip:...", "agent ID"'
+_CODES = 'write a code from 400 to 699, and a reason in plain letters: "refuse 480 Reason"'
 _KINDS = {"redirect", "moved", "agent"}
 
 
@@ -32,7 +34,8 @@ def treatment(text: str) -> Treatment:
         return Treatment("refuse", _refusal(int(match[1] or 0)), match[2] or "")
     kind, _, target = text.partition(" ")
     if kind not in _KINDS or not target:
-        raise refused(f'"{text}" is no treatment', f"write one of {_FORMS}")
+        right = _CODES if kind == "refuse" else f"write one of {_FORMS}"
+        raise refused(f'"{text}" is no treatment', right)
     return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
 
 
@@ -61,24 +64,30 @@ def _uri(text: str) -> str:
 
 def _treatments(value: Any) -> Any:
     """Read a treatment, or a list of them of which all but the last stage another agent."""
+    if isinstance(value, str) and value.startswith("agent ") and " then " in value:
+        right = f"in TOML write a list: {json.dumps(value.split(' then ', 1))}"
+        raise refused("is written as in a CSV", right)
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise refused("is not a treatment or a list of them", f"write one of {_FORMS}")
     found = tuple(treatment(text) for text in texts)
-    kinds = [one.kind for one in found]
-    if not found or kinds[-1] == "agent":
+    _in_order(texts, [one.kind for one in found])
+    return found
+
+
+def _in_order(texts: list[str], kinds: list[str]) -> None:
+    """See that one agent at most comes ahead, and one treatment of another kind behind it."""
+    for text, kind in zip(texts[:-1], kinds, strict=False):
+        if kind != "agent":
+            wrong = f'has more treatments behind "{text}", which ends the call\'s staging'
+            raise refused(wrong, 'leave them out, or put the agent first: ["agent ID", "refuse"]')
+    if not kinds or kinds[-1] == "agent":
         raise refused(
             "does not say what happens when that agent can not be staged either",
             'add another treatment: ["agent ID", "refuse"]',
         )
-    if kinds[:-1] != ["agent"] * (len(kinds) - 1):
-        raise refused(
-            f'has more treatments behind "{texts[0]}", which ends the call\'s staging',
-            "leave them out, or put the agents first",
-        )
     if kinds.count("agent") > 1:
         raise refused("stages more than one other agent", "name one: a caller waits for each")
-    return found
 
 
 Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ _OF_POLICY = tuple(CallPolicy.model_fields)
 COLUMNS = (*_NEEDED, "version", *_OF_POLICY)
 """The columns that there are; the first two must be there."""
 _WHOLE = {"version", "refusal"}
+_PARTED = re.compile(r"[;\t|]")
+"""What spreadsheets put between columns as well."""
 _SECONDS = {"ring_after", "deadline", "margin"}
 
 
@@ -71,7 +74,7 @@ def _read_rows(reader: _Reader, rows: Rows) -> None:
         right = "close each quote, and double the quotes inside quotes"
         rows.blame(reader.line_num, f"is not CSV: {error}", right)
     if table is None and not rows.mistakes:
-        rows.blame(1, "there are no rows", 'begin with the header "number,agent"')
+        rows.blame(1, "there are no rows", 'begin with "number,agent"')
 
 
 class _Table:
@@ -85,7 +88,9 @@ class _Table:
         """Say what is wrong with the header, and what would be right."""
         header, known = self.header, f"the columns are: {', '.join(COLUMNS)}"
         if not set(_NEEDED) <= set(header):
-            return f"the first row is {','.join(header)!r}", 'begin with the header "number,agent"'
+            wrong, right = f"the first row is {','.join(header)!r}", 'begin with "number,agent"'
+            apart = "columns are parted by commas: " if _PARTED.search(header[0]) else ""
+            return wrong, apart + right
         for name in header:
             if name not in COLUMNS:
                 return f'"{name}" is not a column that exists', known

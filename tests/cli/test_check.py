@@ -187,7 +187,7 @@ def test_all_mistakes_go_to_stderr(folder: Folder) -> None:
     assert result.stdout == ""
     first, _, second, _ = result.stderr.splitlines()
     assert first == f"{path}:5: api.modus: is not a key that exists"
-    assert second == f"{path}:6: api.key: the API key must not stand in the settings"
+    assert second == f"{path}:6: api.key: the API key never stands in this file"
 
 
 def test_a_warning_goes_to_stderr_and_is_no_mistake(folder: Folder) -> None:

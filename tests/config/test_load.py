@@ -62,8 +62,9 @@ MISTAKES = [
     (API, "retries = 11", "api.retries", "is 11", "write less than or equal to 10"),
     (API, "connections = 2", "api.warm_connections", "more than connections = 2", "2 or less"),
     (API, "anonymous_number = 'x'", "api.anonymous_number", "not an E.164", "+33612345678"),
-    (API, f"key = '{KEY}'", "api.key", "must not stand in the settings", "take it out"),
-    (API, f"api_key = '{KEY}'", "api.api_key", "not a key that exists", "key_env"),
+    (API, f"key = '{KEY}'", "api.key", "never stands in this file", "this one replaced"),
+    (API, f"api_key = '{KEY}'", "api.api_key", "never stands", "$ROUNDED_API_KEY"),
+    (NUMBER, "[http]\nkey = 1", "http.key", "not a key that exists", "address, port"),
     (API, "key_env = 'NO_SUCH'", "api.key_env", "NO_SUCH is not set", "put the API key into it"),
     (API, "key_env = 'EMPTY'", "api.key_env", "nothing in the environment variable EMPTY", "put"),
     (API, "key_env = 'BROKEN'", "api.key_env", "variable BROKEN is no API key", "alone"),
@@ -291,6 +292,12 @@ def test_the_key_is_in_no_text_that_settings_give(folder: Folder) -> None:
     texts = [repr(settings), str(settings), str(settings.model_dump()), f"{settings.api!r}"]
     texts += [settings.model_dump_json(), repr(copy.deepcopy(settings).api)]
     assert KEY not in "".join(texts)
+
+
+def test_the_key_above_all_tables_is_named_and_not_shown(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(f'API_KEY = "{KEY}"\n{RIGHT}')
+    assert mistake.wrong == "the API key never stands in this file"
+    assert KEY not in str(mistake)
 
 
 def test_the_key_is_in_no_traceback(folder: Folder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from sip_stager.config.policy import CAUSES, CallPolicy, merged
 from sip_stager.ports import Policy, Treatment
+from tests.config.settings_folder import RIGHT, Folder
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 
@@ -38,6 +40,7 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
         ("drop", "is no treatment"),
         ("refuse 200", "is no treatment"),
         ("refuse 302", "is no treatment"),
+        (f"agent {AGENT} then refuse", "written as in a CSV"),
         ("refuse 401", "asks for credentials"),
         ("refuse 407 Who are you", "asks for credentials"),
         ("refuse 700", "is no treatment"),
@@ -49,7 +52,9 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
         ("agent smith", "is no agent id"),
         (f"agent {AGENT}", "when that agent can not be staged either"),
         ([], "what happens"),
-        (["forward", "refuse"], "more treatments behind"),
+        (["forward", "refuse"], 'more treatments behind "forward"'),
+        (["redirect sip:queue@h", f"agent {AGENT}"], 'behind "redirect sip:queue@h"'),
+        ([f"agent {AGENT}", "forward", "refuse"], 'behind "forward"'),
         ([f"agent {AGENT}", f"agent {AGENT}", "refuse"], "more than one other agent"),
         (7, "is not a treatment"),
         ([7], "is not a treatment"),
@@ -58,6 +63,23 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
 def test_what_contradicts_itself_or_says_nothing_is_refused(written: Any, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         CallPolicy(over_time=written)
+
+
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        ("refuse 200", "write a code from 400 to 699"),
+        ("refuse then forward", "write a code from 400 to 699"),
+        ("agent X then refuse 480 Now then", 'write a list: ["agent X", "refuse 480 Now then"]'),
+        (["redirect sip:queue@h", f"agent {AGENT}"], "put the agent first"),
+    ],
+)
+def test_it_is_said_how_to_write_what_was_meant(
+    folder: Folder, written: str | list[str], right: str
+) -> None:
+    (mistake,) = folder.mistakes(f"{RIGHT}[policy]\nbusy = {json.dumps(written)}\n")
+    assert mistake.key == "policy.busy"
+    assert right in mistake.right
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 407, 700])

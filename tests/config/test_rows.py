@@ -37,7 +37,11 @@ def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -
     [
         ("", 1, "", "there are no rows", "number,agent"),
         (f"{ROW}\n", 1, "", "the first row is '+33612345679,", "number,agent"),
-        (f"\nnumber;agent\n{ROW}\n", 2, "", "the first row is 'number;agent'", "number,agent"),
+        (f"\nnumber;agent\n{ROW}\n", 2, "", "the first row is 'number;agent'", "by commas"),
+        (f"number\tagent\n{ROW}\n", 1, "", "the first row is 'number", "by commas"),
+        (f"number,agent\n3.33667E+10,{AGENT}\n", 2, "number", "a spreadsheet rewrote", "as text"),
+        (f'number,agent\n"3,3E+10",{AGENT}\n', 2, "number", "a spreadsheet rewrote", "as text"),
+        (f"number,agent\n+3361,{AGENT}\n", 2, "number", "neither a telephone", '"+3361*" is all'),
         (f"number,agent\n\n{ROW},x\n", 3, "", "the row has 3 columns", "write 2, as"),
         ("number,agent\n+33612345679\n", 2, "", "the row has 1 columns", "write 2, as"),
         (f'number,agent\n{ROW}\n"+336,{AGENT}\n', 3, "", "is not CSV: ", "close each quote"),
