@@ -8,6 +8,7 @@ from sip_stager.config.checks import reachable
 from sip_stager.config.grants import grants, of_all, targets
 from sip_stager.config.mistakes import Finding, Location
 from sip_stager.config.parts import Parts
+from sip_stager.config.stand_ins import of_itself
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.budget import LEAST
 
@@ -23,7 +24,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     calls = tuple(grants(settings))
     yield from _ringing(calls)
     yield from _no_time(calls)
-    yield from _itself(settings)
+    yield from of_itself(settings)
     yield from _elsewhere(settings)
     yield from _never_in_time(settings)
     yield from _never_reached(settings)
@@ -67,19 +68,6 @@ def _no_time(calls: Iterable[Grant]) -> Iterator[Finding]:
         place = grant.place("margin") or patience
         found[place] = Finding(place, wrong, "write a margin that is far below no_ringback_timeout")
     yield from found.values()
-
-
-def _itself(settings: Settings) -> Iterator[Finding]:
-    """Name numbers whose agent is to be staged instead of itself."""
-    for index, row in enumerate(settings.numbers):
-        for key in row.policy.model_fields_set:
-            value = getattr(row.policy, key)
-            first = value[0] if isinstance(value, tuple) and value else None
-            if first and first.kind == "agent" and first.target == str(row.agent):
-                wrong = f"stages the agent of {row.number} again, which has just failed"
-                yield Finding(
-                    ("numbers", index, "policy", key), wrong, "name another agent, or none"
-                )
 
 
 def _elsewhere(settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from sip_stager.config.failover import stuck_calls
 from sip_stager.config.grants import grants, targets
 from sip_stager.config.key import open_to_others
 from sip_stager.config.mistakes import Finding, Location
+from sip_stager.config.stand_ins import half_used, unheard
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
 from sip_stager.trunks.numbers import normalised
@@ -40,6 +41,8 @@ def doubts(settings: Settings) -> Iterator[Finding]:
     yield from _idle(settings)
     yield from _moved_here(settings)
     yield from _timeless(settings)
+    yield from half_used(settings)
+    yield from unheard(settings)
 
 
 def _restless(settings: Settings) -> Iterator[Finding]:

@@ -47,11 +47,12 @@ class Grant(NamedTuple):
 def rings_first(policy: Policy, seconds: float) -> bool:
     """Whether the caller hears us ring before the time is over, and ``after_ringing`` counts then.
 
-    ``seconds`` is what staging may take in all; where another agent follows, it is halved.
+    ``seconds`` is what staging may take in all; where another agent follows, it is halved.  Of
+    both at once ringing is the first.
     """
     kind = policy.treatments["over_time"][0].kind
     over = seconds / 2 if kind == "agent" else seconds
-    return policy.ringing > 0 and policy.ring_after < over and bool(policy.after_ringing)
+    return policy.ringing > 0 and policy.ring_after <= over and bool(policy.after_ringing)
 
 
 def grants(settings: Settings) -> Iterator[Grant]:

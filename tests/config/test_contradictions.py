@@ -107,15 +107,6 @@ def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | No
     assert all(mistake.wrong.startswith("leaves no time to stage: ") for mistake in mistakes)
 
 
-def test_an_agent_is_not_staged_instead_of_itself(folder: Folder) -> None:
-    policy = f'policy = {{ busy = "forward", over_time = ["agent {AGENT}", "refuse"] }}'
-    wrong = "stages the agent of +33612345678 again, which has just failed"
-    assert found(folder, written(number=policy)) == [("numbers[0].policy.over_time", wrong)]
-    assert found(folder, written(number=policy.replace(AGENT, OTHER))) == []
-    # The fallback of all may have a number of its own.
-    assert found(folder, f'{RIGHT}[policy]\nbusy = ["agent {AGENT}", "refuse"]\n') == []
-
-
 @pytest.mark.parametrize(
     ("uri", "wrong"),
     [

@@ -1,0 +1,121 @@
+"""An agent that is to be staged instead of another one can be, or `check` says that it can not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.config.settings_folder import AGENT, RIGHT, Folder
+
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+INSTEAD = f'over_time = ["agent {AGENT}", "refuse"]'
+SHARED = RIGHT.replace(
+    f'agent = "{AGENT}"\n',
+    f'[[numbers.agents]]\nagent = "{AGENT}"\n[[numbers.agents]]\nagent = "{OTHER}"\n',
+)
+SECOND = f'[[numbers]]\nnumber = "+33612345679"\nagent = "{OTHER}"\n'
+AGAIN = "stages the agent of +33612345678 again, which has just failed"
+HALF = (
+    f"has {AGENT}, which answers +33612345678 itself: it does not stand in where it has failed, "
+    "and what follows it counts"
+)
+
+
+def found(folder: Folder, text: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The mistakes and the warnings of settings."""
+    wrong = [(each.key, each.wrong) for each in folder.mistakes(text)]
+    return wrong, [] if wrong else [(one.key, one.wrong) for one in folder.load(text).warnings]
+
+
+def at(table: str, text: str = RIGHT) -> tuple[str, str]:
+    """Settings with that stand-in in a table, and its key."""
+    if table == "policy":
+        return f"{text}[policy]\n{INSTEAD}\n", "policy.over_time"
+    policy = f"[[{table}]]\npolicy = {{ {INSTEAD} }}\n"
+    return text.replace(f"[[{table}]]\n", policy, 1), f"{table}[0].policy.over_time"
+
+
+@pytest.mark.parametrize("table", ["numbers", "trunks", "policy"])
+def test_an_agent_that_could_only_be_staged_instead_of_itself_is_refused(
+    folder: Folder, table: str
+) -> None:
+    text, key = at(table)
+    assert found(folder, text) == ([(key, AGAIN)], [])
+
+
+@pytest.mark.parametrize("table", ["numbers", "trunks", "policy"])
+def test_one_that_answers_some_of_the_calls_itself_is_worth_a_second_look(
+    folder: Folder, table: str
+) -> None:
+    text, key = at(table, SHARED)
+    assert found(folder, text) == ([], [(key, HALF)])
+
+
+@pytest.mark.parametrize("table", ["trunks", "policy"])
+def test_so_is_one_that_has_a_number_of_its_own_among_others(folder: Folder, table: str) -> None:
+    text, key = at(table, RIGHT + SECOND)
+    assert found(folder, text) == ([], [(key, HALF)])
+
+
+@pytest.mark.parametrize("table", ["trunks", "policy"])
+def test_a_number_with_a_word_of_its_own_does_not_count(folder: Folder, table: str) -> None:
+    own = RIGHT.replace("[[numbers]]", '[[numbers]]\npolicy = { over_time = "forward" }')
+    assert found(folder, at(table, own + SECOND)[0]) == ([], [])
+
+
+def test_the_platforms_numbers_may_need_what_those_of_the_settings_do_not(folder: Folder) -> None:
+    text, key = at("policy", RIGHT.replace("[api]", "[api]\nnumbers_refresh = 300.0"))
+    assert found(folder, text) == ([], [(key, HALF)])
+
+
+def test_another_agent_is_right(folder: Folder) -> None:
+    for table in ("numbers", "trunks", "policy"):
+        assert found(folder, at(table)[0].replace(f"agent {AGENT}", f"agent {OTHER}")) == ([], [])
+
+
+def test_only_the_first_numbers_are_named(folder: Folder) -> None:
+    rows = "".join(f"+3361234{number:04},{AGENT}\n" for number in range(3))
+    folder.write("n.csv", f"number,agent\n{rows}")
+    (mistake,) = folder.mistakes('numbers_csv = "n.csv"\n' + at("policy")[0])
+    assert mistake.wrong.startswith("stages the agent of +33612345678 and 3 more again")
+
+
+@pytest.mark.parametrize(
+    ("policy", "half"),
+    [
+        ("ring_after = 1.0", "2"),
+        ("ring_after = 2.0", "2"),  # of both at once, ringing is the first
+        ("ring_after = 2.1", None),
+        ('ringing = "183"\nring_after = 1.0\ndeadline = 9.0', "4.5"),
+        ('ringing = "never"', None),
+    ],
+)
+@pytest.mark.parametrize("late", ['"forward"', f'["agent {AGENT}", "refuse"]', None])
+def test_an_agent_for_the_end_of_the_time_that_ringing_comes_ahead_of_is_named(
+    folder: Folder, policy: str, half: str | None, late: str | None
+) -> None:
+    text = RIGHT.replace(AGENT, OTHER) + f"[policy]\n{INSTEAD}\n{policy}\n"
+    if late and "never" not in policy:
+        text += f"after_ringing = {late}\n"
+    settings = folder.load(text)
+    named = [(one.key, one.wrong, one.right) for one in settings.warnings]
+    if half is None or late != '"forward"':
+        assert named == []
+        return
+    after = settings.policy.ring_after
+    wrong = (
+        f'is of no use on the trunk "carrier": the caller hears ringing after {after:g} s, and '
+        "after_ringing counts then"
+    )
+    right = f"write a ring_after of more than {half}, or take after_ringing out"
+    assert named == [("policy.over_time", wrong, right)]
+
+
+def test_the_example_of_the_documentation_has_its_turn(folder: Folder) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    (example,) = re.findall(
+        r"```toml\n(\[policy\].*?)```", page[page.index("Ringing goes") :], re.DOTALL
+    )
+    assert found(folder, RIGHT + example) == ([], [])
