@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from sip_stager.demo.behaviour import Behaviour
@@ -33,6 +35,20 @@ class StagedCall:
         if self.behaviour.becomes == "staged" and age - self.behaviour.delay > UNCLAIMED:
             return "no_answer"
         return self.behaviour.becomes
+
+
+class StagedCalls(dict[str, StagedCall]):
+    """Those of the last minutes, by the ids that they were given."""
+
+    def remember(self, request: dict[str, Any], now: float, behaviour: Behaviour) -> str:
+        """Take a call, and give its id."""
+        call_id = str(uuid4())
+        self[call_id] = StagedCall(request, now, behaviour)
+        for old in [  # two for each new one, so that the store ends at a minute's worth and a bit
+            key for key, call in islice(self.items(), 2) if now - call.created > 2 * UNCLAIMED
+        ]:
+            del self[old]
+        return call_id
 
 
 @dataclass(slots=True)

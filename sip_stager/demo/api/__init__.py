@@ -13,10 +13,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from aiohttp import web
 from pydantic import TypeAdapter
@@ -32,7 +30,7 @@ from sip_stager.demo.answers import (
     wrong_fields,
 )
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.calls import UNCLAIMED, StagedCall, Stats
+from sip_stager.demo.calls import StagedCall, StagedCalls, Stats
 from sip_stager.demo.http_server import HttpServer
 from sip_stager.demo.phone_numbers import PhoneNumbers
 
@@ -60,7 +58,7 @@ class FakeApi(HttpServer):
         self.last_request: dict[str, Any] = {}
         self.last_headers: dict[str, str] = {}
         self.key = key
-        self._calls: dict[str, StagedCall] = {}
+        self._calls = StagedCalls()
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -136,7 +134,7 @@ class FakeApi(HttpServer):
             return failure(400, "Body is not a JSON object with agent_id and to_number")
         if wrong := wrong_fields(asked):
             return failure(422, "Validation failed", wrong)
-        call_id = self._remember(asked, behaviour)
+        call_id = self._calls.remember(asked, self._loop.time(), behaviour)
         await self._hold(behaviour, sync=request.query_string == "sync=true")
         if behaviour.status == 201 and behaviour.fault:
             return await faults.answer(request, behaviour.fault, call_id)
@@ -151,17 +149,6 @@ class FakeApi(HttpServer):
             since = perf_counter()  # uvloop's own clock has steps of a millisecond
             await asyncio.sleep(wait)
             self.stats.held += perf_counter() - since
-
-    def _remember(self, asked: dict[str, Any], behaviour: Behaviour) -> str:
-        now, call_id = self._loop.time(), str(uuid4())
-        self._calls[call_id] = StagedCall(asked, now, behaviour)
-        for old in [  # two for each new one, so that the store ends at a minute's worth and a bit
-            key
-            for key, call in islice(self._calls.items(), 2)
-            if now - call.created > 2 * UNCLAIMED
-        ]:
-            del self._calls[old]
-        return call_id
 
     def _behaviour(self, agent_id: str, to_number: str = "") -> Behaviour:
         return self.by.get(to_number) or self.by.get(agent_id) or self.default
