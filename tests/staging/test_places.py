@@ -119,6 +119,7 @@ async def _happened(steps: list[tuple[str, Rank, int]]) -> None:
                 holding += 1
             case "come":
                 waiting.append(asyncio.create_task(places.wait(rank)))
+                await asyncio.sleep(0)  # who finds none free waits in the same breath
             case "leave" if holding:
                 places.leave()
                 holding -= 1
