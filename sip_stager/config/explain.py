@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING
 
 from sip_stager.config.key import misplaced
 from sip_stager.config.mistakes import Finding, Location
-from sip_stager.config.models import INNER_TABLES, TABLES, Settings
+from sip_stager.config.models import INNER_TABLES, LISTS, TABLES, Settings
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
+
+_OF_TYPE = {
+    "model_type": "make it a table",
+    "dict_type": "make it a table",
+    "tuple_type": "make it a list",
+    "int_type": "write a number, without quotes",
+    "float_type": "write a number, without quotes",
+    "string_type": "write a text, in quotes",
+}
+"""What is said of a value of another type, by pydantic's word for it."""
 
 
 def explained(error: ValidationError) -> list[Finding]:
@@ -52,12 +62,8 @@ def _explain(error: ErrorDetails) -> Finding:
             wrong, right = "is one table", f"write [[{name}]], a list of tables"
         case "model_type" if isinstance(error["input"], list):
             wrong, right = "is a list of tables", f"write [{name}], one table"
-        case "model_type" | "dict_type":
-            wrong, right = f"is {found}", "make it a table"
-        case "tuple_type":
-            wrong, right = f"is {found}", "make it a list"
-        case "int_type" | "float_type":
-            wrong, right = f"is {found}", "write a number, without quotes"
+        case kind if kind in _OF_TYPE:
+            wrong, right = f"is {found}", _OF_TYPE[kind]
         case _:
             said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
             wrong, right = f"is {found}", f"write {said}"
@@ -88,8 +94,13 @@ def _keys(location: Location) -> list[str]:
 
 
 def _meant(location: Location) -> str:
+    name = str(location[-1])
+    if len(location) > 1 and name in Settings.model_fields:
+        if name in TABLES or name == "variables":
+            return f"write {_header(name)}, a table by itself"
+        return "it stands above the first [table] of the file: move it there"
     known = _keys(location)
-    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{near[0]}"? ' if near else ""
     return f"{hint}the keys here are: {', '.join(known)}"
 
@@ -97,5 +108,9 @@ def _meant(location: Location) -> str:
 def _how_to_add(location: Location) -> str:
     name = str(location[-1])
     if len(location) == 1:
-        return f"add [[{name}]]" if name in {"listeners", "trunks"} else f"add [{name}]"
+        return f"add {_header(name)}"
     return f"add `{name} = ...`"
+
+
+def _header(name: str) -> str:
+    return f"[[{name}]]" if name in LISTS else f"[{name}]"

@@ -8,6 +8,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from sip_stager.config.mistakes import Mistake, SettingsError
+from sip_stager.config.syntax import in_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,8 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         place = _AT_LINE.search(str(error))
         line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
-        wrong = "is not TOML: " + _AT_LINE.sub("", str(error))
+        written = text.split("\n")[line - 1]
+        wrong, right = in_words(_AT_LINE.sub("", str(error)), written)
     except (RecursionError, ValueError) as error:
-        line, wrong = 0, f"is not TOML that can be read: {error}"
-    raise SettingsError([Mistake(path, line, "", wrong, "see https://toml.io for how to write it")])
+        line, wrong, right = 0, f"is not TOML that can be read: {error}", "write fewer brackets"
+    raise SettingsError([Mistake(path, line, "", wrong, right)])

@@ -137,5 +137,8 @@ TABLES: dict[str, type[Table]] = {
 }
 """The model of each table of the file."""
 
+LISTS = {"listeners", "trunks", "numbers", "numbers.agents"}
+"""The names of those of which there may be several: `[[name]]`."""
+
 INNER_TABLES: dict[tuple[str, ...], type[Table]] = {("numbers", "agents"): AgentShare}
 """The same of tables that stand in others."""

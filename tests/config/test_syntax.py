@@ -1,0 +1,42 @@
+"""A file that is no TOML is told in words, and never what may be a secret in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.settings_folder import KEY, RIGHT, Folder
+
+QUOTES = "texts need straight quotes"
+EACH = "write [[trunks]] each time"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "wrong", "right"),
+    [
+        ("[trunks]\na = 1\n[trunks]\n", 3, "[trunks] is a list of tables", EACH),
+        ("[[trunks]]\na = 1\n[ trunks ] # x\n", 3, "[trunks] is a list of tables", EACH),
+        ("[trunks]\na = 1\n[[trunks]]\nb = 1", 3, "[trunks] is a list of tables", EACH),
+        ("[api]\na = 1\n[api]\n", 3, "[api] stands twice", "into one"),
+        ("[api]\nmode = 1\nmode = 2\n[http]\n", 3, "mode stands twice", "take one"),
+        ("a = [\n1]\na = [\n2]\n", 4, "a key stands twice", "take one"),
+        ("[[trunks]]\nname = ovh\n", 2, "is not TOML: Invalid value", QUOTES),
+        ("name = \u201covh\u201d\n", 1, "is not TOML: Invalid value", QUOTES),
+        ("address = 192.0.2.1\n", 1, "is not TOML: Expected newline", QUOTES),
+        ("networks = [192.0.2.0/24]\n", 1, "is not TOML: Unclosed array", QUOTES),
+        ("[api]\nmode: sync\n", 2, "is not TOML: Expected '='", "= and its value"),
+        ("[api\n", 1, "is not TOML: Expected ']'", "https://toml.io"),
+    ],
+)
+def test_what_is_no_toml_is_told_with_what_would_be(
+    folder: Folder, text: str, line: int, wrong: str, right: str
+) -> None:
+    (mistake,) = folder.mistakes(text)
+    assert (mistake.line, mistake.key) == (line, "")
+    assert mistake.wrong.startswith(wrong)
+    assert right in mistake.right
+
+
+@pytest.mark.parametrize("line", [f"key = {KEY}", f"{KEY}", f"key = '{KEY}'\nkey = '{KEY}'"])
+def test_a_key_in_a_line_that_is_wrong_is_not_shown(folder: Folder, line: str) -> None:
+    (mistake,) = folder.mistakes(RIGHT.replace("[api]", f"[api]\n{line}"))
+    assert KEY not in str(mistake)
