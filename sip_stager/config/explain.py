@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from sip_stager.config.key import misplaced
-from sip_stager.config.mistakes import Finding, Location
+from sip_stager.config.mistakes import ABOVE_ALL, Finding, Location
 from sip_stager.config.models import INNER_TABLES, LISTS, TABLES, Settings
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _meant(location: Location) -> str:
     if len(location) > 1 and name in Settings.model_fields:
         if name in TABLES or name == "variables":
             return f"write {_header(name)}, a table by itself"
-        return "it stands above the first [table] of the file: move it there"
+        return ABOVE_ALL
     known = _keys(location)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{near[0]}"? ' if near else ""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Location = tuple[str | int, ...]
 
+ABOVE_ALL = "it stands above the first [table] of the file: move it there"
+"""What is right for a key of no table that ended up in one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:

@@ -6,12 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, PlainValidator
 
-from sip_stager.config.mistakes import refused
+from sip_stager.config.mistakes import ABOVE_ALL, refused
 from sip_stager.ports import Value
 from sip_stager.trunks.variables import MOST_VARIABLES, WrongVariable, check_name, compiled
 
 
 def _name(name: str) -> str:
+    if name == "numbers_csv":
+        raise refused("is no variable", ABOVE_ALL)
     try:
         check_name(name)
     except WrongVariable as error:

@@ -100,6 +100,7 @@ def test_the_settings_that_the_page_of_policies_shows_load_without_a_warning(
     folder: Folder,
 ) -> None:
     page = (ROOT / "docs/policies.md").read_text()
-    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    first, *others = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     head = '[[listeners]]\naddress = "127.0.0.1"\n[upstream]\nuri = "sip:192.0.2.99"\n'
-    assert folder.load(head + example).warnings == ()
+    for text in (head + first, *(RIGHT + other for other in others)):
+        assert folder.load(text).warnings == ()
