@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sip_stager.config.addresses import sip_uri
-from sip_stager.config.agents import agents_of
+from sip_stager.config.agents import places_of
 from sip_stager.config.policy import granted
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
@@ -108,7 +108,7 @@ def make_agents(settings: Settings, notify: Notify) -> Agents:
     """Make the watch over the agents, with connections of its own: calls need theirs."""
     api = settings.api
     client = RoundedApi(api.base_url, api.key, connections=AT_ONCE, body_most=BODY_MOST)
-    return Agents(client, agents_of(settings), notify, api.agents_refresh)
+    return Agents(client, places_of(settings), notify, api.agents_refresh)
 
 
 def make_phone_numbers(

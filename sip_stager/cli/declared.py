@@ -4,71 +4,100 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sip_stager.config.agents import instead
+from sip_stager.config.mistakes import dotted
 from sip_stager.staging.agent import coerced
 from sip_stager.trunks.variables import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sip_stager.config import Number, Settings, Trunk
     from sip_stager.config.agents import AgentKey
+    from sip_stager.config.mistakes import Location
     from sip_stager.ports import Value
     from sip_stager.staging.agent import Agent, Declared
 
+    Rows = Sequence[tuple[int, Number]]
+    Trunks = Sequence[tuple[int, Trunk]]
 
-def mapped(settings: Settings) -> dict[AgentKey, list[Number]]:
-    """Give the agents of the settings, each with its numbers."""
-    rows: defaultdict[AgentKey, list[Number]] = defaultdict(list)
-    for row in settings.numbers:
+_NAMED = 3  # agents in a line
+_UNDECLARED = "is not declared by the agent"
+
+
+def mapped(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
+    """Give the agents of the settings, each with its numbers and the places of those."""
+    rows: defaultdict[AgentKey, list[tuple[int, Number]]] = defaultdict(list)
+    for index, row in enumerate(settings.numbers):
         for key in {(str(share.agent), share.version) for share in row.shares}:
-            rows[key].append(row)
+            rows[key].append((index, row))
     return dict(rows)
 
 
 def mismatches(settings: Settings, agents: Mapping[AgentKey, Agent]) -> Iterator[str]:
     """Say what agents are told that they do not declare, or that is of another type."""
-    said: dict[str, None] = {}  # an agent may be told the same by several ways
+    said: defaultdict[tuple[Location, str], dict[str, Declared]] = defaultdict(dict)
     for key, trunks, rows in _told(settings):
         agent = agents.get(key)
         if agent is None or agent.variables is None:
             continue
-        for where, table in _tables(settings, trunks, rows):
+        for place, table in _tables(settings, trunks, rows):
             for name, value in table.items():
                 if wrong := _wrong(name, value, agent.variables):
-                    said[f"{where}: {name}: {wrong} (agent {key[0]})"] = None
-    yield from said
+                    said[(*place, name), wrong][key[0]] = agent.variables
+    for (location, wrong), several in said.items():
+        where = f"{settings.place(location)}: {dotted(location)}"
+        yield f"{where}: {wrong}{_known(wrong, several)} ({named(several)})"
 
 
-def _told(settings: Settings) -> Iterator[tuple[AgentKey, Sequence[Trunk], Sequence[Number]]]:
+def named(agents: Iterable[str]) -> str:
+    """Name the first of some agents."""
+    ids = list(agents)
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return f"agent {', '.join(islice(ids, _NAMED))}{more}"
+
+
+def _known(wrong: str, several: Mapping[str, Declared]) -> str:
+    """Say what an agent does declare; of several the table says it."""
+    if wrong != _UNDECLARED or len(several) > 1:
+        return ""
+    (declared,) = several.values()
+    known = ", ".join(f"{each} ({type_})" for each, type_ in declared.items())
+    return f"; it declares {known or 'none'}"
+
+
+def _told(settings: Settings) -> Iterator[tuple[AgentKey, Trunks, Rows]]:
     """Give each agent with the trunks and numbers whose calls it gets, be it instead of another."""
+    trunks, numbers = list(enumerate(settings.trunks)), list(enumerate(settings.numbers))
     for key, rows in mapped(settings).items():
-        yield key, settings.trunks, rows
-    for row in settings.numbers:
-        for agent_id in instead(row.policy):
-            yield (agent_id, None), settings.trunks, [row]
-    for trunk in settings.trunks:
-        for agent_id in instead(trunk.policy):
-            yield (agent_id, None), [trunk], settings.numbers
-    for agent_id in instead(settings.policy):
-        yield (agent_id, None), settings.trunks, settings.numbers
+        yield key, trunks, rows
+    for row in numbers:
+        for _, agent_id in instead(row[1].policy):
+            yield (agent_id, None), trunks, [row]
+    for trunk in trunks:
+        for _, agent_id in instead(trunk[1].policy):
+            yield (agent_id, None), [trunk], numbers
+    for _, agent_id in instead(settings.policy):
+        yield (agent_id, None), trunks, numbers
 
 
 def _tables(
-    settings: Settings, trunks: Sequence[Trunk], rows: Sequence[Number]
-) -> Iterator[tuple[str, Mapping[str, Value]]]:
+    settings: Settings, trunks: Trunks, rows: Rows
+) -> Iterator[tuple[Location, Mapping[str, Value]]]:
     """Give the tables that an agent's calls take variables from, and where each stands.
 
     What all of its numbers have themselves, they take from nowhere else.
     """
-    own = set(rows[0].variables).intersection(*(row.variables for row in rows)) if rows else set()
-    yield "[variables]", _without(settings.variables, own)
-    for trunk in trunks:
-        yield f'trunk "{trunk.name}"', _without(trunk.variables, own)
-    for row in rows:
-        yield f"number {row.number}", row.variables
+    tables = [set(row.variables) for _, row in rows]
+    own = set.intersection(*tables) if tables else set()
+    yield ("variables",), _without(settings.variables, own)
+    for index, trunk in trunks:
+        yield ("trunks", index, "variables"), _without(trunk.variables, own)
+    for index, row in rows:
+        yield ("numbers", index, "variables"), row.variables
 
 
 def _without(table: Mapping[str, Value], names: set[str]) -> dict[str, Value]:
@@ -77,8 +106,7 @@ def _without(table: Mapping[str, Value], names: set[str]) -> dict[str, Value]:
 
 def _wrong(name: str, value: Value, declared: Declared) -> str:
     if name not in declared:
-        known = ", ".join(f"{each} ({type_})" for each, type_ in declared.items())
-        return f"the agent does not declare it; it declares {known or 'none'}"
+        return _UNDECLARED
     read = compiled(value)
     if not isinstance(read, tuple) and coerced(read, declared[name]) is None:
         return f"{json.dumps(value)} is no {declared[name]}, as the agent declares it"

@@ -9,18 +9,21 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.cli.declared import mapped, mismatches
-from sip_stager.config.agents import AgentKey, agents_of
+from sip_stager.cli.declared import mapped, mismatches, named
+from sip_stager.config.agents import places_of
+from sip_stager.config.mistakes import dotted
 from sip_stager.staging.agent import Agent
 from sip_stager.staging.outcome import in_words
 from sip_stager.staging.rounded import RoundedApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
     from sip_stager.config import Settings
+    from sip_stager.config.agents import AgentKey
+    from sip_stager.config.mistakes import Location
 
 _AT_ONCE = 8  # questions under way: quick for a few hundred agents, gentle on the API's limits
 _PATIENCE = 10.0  # seconds for one agent
@@ -30,26 +33,48 @@ _SHOWN = 50  # variables that do not fit
 
 def check_agents(settings: Settings, console: Console) -> tuple[str, ...]:
     """Fetch each mapped agent once, print what they are, and give what is wrong, in words."""
-    numbers = mapped(settings)
-    answers = asyncio.run(_fetch(settings, agents_of(settings), console))
-    table = Table(title="The agents, as the API knows them", title_justify="left", box=None)
-    for heading in ("agent", "numbers", "name", "version", "language", "variables"):
-        table.add_column(heading, overflow="fold")
-    for key, answer in answers.items():
-        table.add_row(key[0], str(len(numbers.get(key, ()))), *_cells(answer))
-    console.print(table)
+    places = places_of(settings)
+    answers = asyncio.run(_fetch(settings, tuple(places), console))
+    console.print(_table(settings, answers))
     agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
     unfit = list(mismatches(settings, agents))
-    for line in unfit[:_SHOWN]:
-        console.print(line, style="red", soft_wrap=True)
-    if len(unfit) > _SHOWN:
-        console.print(f"... and {len(unfit) - _SHOWN} more")
+    for lines in (list(_missing(settings, answers, places)), unfit):
+        for line in lines[:_SHOWN]:
+            console.print(line, style="red", soft_wrap=True)
+        if len(lines) > _SHOWN:
+            console.print(f"... and {len(lines) - _SHOWN} more")
     return tuple(_complaints(all_there=len(agents) == len(answers), all_fit=not unfit))
+
+
+def _table(settings: Settings, answers: Mapping[AgentKey, Agent | str]) -> Table:
+    """Tabulate the agents; one whose versions give the same answer stands there once."""
+    table = Table(title="The agents, as the API knows them", title_justify="left", box=None)
+    for heading in ("agent", "numbers", "name", "version", "language", "variables"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "agent")
+    numbers = mapped(settings)
+    shown: dict[tuple[str, str], tuple[tuple[Text, ...], set[int]]] = {}
+    for key, answer in answers.items():
+        _, of_agent = shown.setdefault((key[0], repr(answer)), (tuple(_cells(answer)), set()))
+        of_agent.update(index for index, _ in numbers.get(key, ()))
+    for (agent_id, _), (cells, of_agent) in shown.items():
+        table.add_row(agent_id, str(len(of_agent) or "policy"), *cells)
+    return table
+
+
+def _missing(
+    settings: Settings, answers: Mapping[AgentKey, Agent | str], places: Mapping[AgentKey, Location]
+) -> Iterator[str]:
+    """Say where the agents stand that could not be fetched."""
+    for key, answer in answers.items():
+        if isinstance(answer, str):
+            version = f", version {key[1]}" if key[1] else ""
+            where = f"{settings.place(places[key])}: {dotted(places[key])}"
+            yield f"{where}: {answer} ({named([key[0]])}{version})"
 
 
 def _complaints(*, all_there: bool, all_fit: bool) -> Iterator[str]:
     if not all_there:
-        yield "Some agents could not be fetched: see the table."
+        yield "Some agents could not be fetched: see below the table."
     if not all_fit:
         yield "Some variables do not fit their agents: see below the table."
 

@@ -29,6 +29,7 @@ BODY_MOST = 1 << 20
 MOST_FOUND = 10_000
 """Agents that the platform's numbers bring; those past them are staged unwatched."""
 STATES = ("known", "missing", "unknown")
+_FROM_GOOD_TO_BAD = ("known", "unknown", "missing")
 
 _LEAST_PAUSE = 0.1  # seconds between two questions, so that thousands of agents are no flood
 _PATIENCE = 10.0  # seconds for one agent
@@ -61,8 +62,14 @@ class Agents:
 
     @property
     def states(self) -> dict[str, int]:
-        """How many agents are ``known``, ``missing``, or ``unknown`` as yet."""
-        found = Counter(self._states.values())
+        """How many agents are ``known``, ``missing``, or ``unknown`` as yet.
+
+        One that is asked for with a version, too, counts once, as the worse of the two.
+        """
+        worst: dict[str, str] = {}
+        for (agent_id, _), state in self._states.items():
+            worst[agent_id] = max(state, worst.get(agent_id, state), key=_FROM_GOOD_TO_BAD.index)
+        found = Counter(worst.values())
         return {state: found[state] for state in STATES}
 
     def start(self) -> None:

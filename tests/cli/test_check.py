@@ -32,6 +32,13 @@ async def check_online(folder: Folder, text: str) -> Result:
     return await asyncio.to_thread(check, folder, text, "--online")
 
 
+def at(folder: Folder, begins: str) -> str:
+    """The file and the line of a setting."""
+    path = folder.path / "s.toml"
+    found = [line.startswith(begins) for line in path.read_text().splitlines()]
+    return f"{path}:{found.index(True) + 1}"
+
+
 def lines(result: Result) -> list[list[str]]:
     """The words of each line of the output."""
     return [line.split() for line in result.stdout.splitlines()]
@@ -227,12 +234,13 @@ async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder
     result = await check_declared(folder, numbers, vip="boolean", born="date", brand="string")
     assert result.exit_code == 1
     declared = "it declares vip (boolean), born (date), brand (string)"
-    for line in (
-        '[variables]: born: "31/01/2026" is no date, as the agent declares it',
-        f'trunk "carrier": route: the agent does not declare it; {declared}',
-        'number +33612345678: vip: "perhaps" is no boolean, as the agent declares it',
+    undeclared = "is not declared by the agent"
+    for begins, key, wrong in (
+        ("born", "variables.born", '"31/01/2026" is no date, as the agent declares it'),
+        ("variables = { route", "trunks[0].variables.route", f"{undeclared}; {declared}"),
+        ("variables = { vip", "numbers[0].variables.vip", '"perhaps" is no boolean, as the'),
     ):
-        assert f"\n{line} (agent {AGENT})\n" in result.stdout
+        assert f"\n{at(folder, begins)}: {key}: {wrong}" in result.stdout
     assert result.stdout.count(f"(agent {AGENT})") == 3
     assert result.stderr.endswith("Some variables do not fit their agents: see below the table.\n")
     assert "secret" not in result.output
@@ -244,7 +252,8 @@ async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Fol
         policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n'
         result = await check_online(folder, text + policy)
     assert result.exit_code == 1
-    assert [OTHER, "0", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+    assert [OTHER, "policy", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+    assert f"\n{at(folder, 'refused')}: policy.refused: HTTP 404: " in result.stdout
 
 
 @pytest.mark.parametrize("place", ["all", "trunk", "number"])
@@ -267,8 +276,8 @@ async def test_online_compares_the_agent_that_is_staged_instead_too(
             text += f"[policy]\n{policy.removeprefix('policy = { ').replace(' }', '')}"
         result = await check_online(folder, text)
     assert result.exit_code == 1, result.output
-    wrong = "the agent does not declare it; it declares brand (string)"
-    assert f"number +33612345678: vip: {wrong} (agent {OTHER})\n" in result.stdout
+    wrong = "is not declared by the agent; it declares brand (string)"
+    assert f": numbers[0].variables.vip: {wrong} (agent {OTHER})\n" in result.stdout
     assert result.stdout.count("(agent ") == 1
 
 
@@ -278,6 +287,35 @@ async def test_online_compares_with_the_version_that_the_mapping_names(folder: F
     result = await check_declared(folder, "version = 9\n", **declared)
     assert result.exit_code == 1
     assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+
+
+async def test_online_names_an_agent_once_whatever_versions_are_asked_for(folder: Folder) -> None:
+    second = f'[[numbers]]\nnumber = "+33612345679"\nagent = "{AGENT}"\n'
+    for version, declared in (("version = 3\n", 1), ("version = 2\n", 2)):
+        result = await check_declared(folder, version + second, route="string")
+        shown = [words[:4] for words in lines(result) if words[:1] == [AGENT]]
+        assert len(shown) == declared, result.output
+
+
+async def test_online_says_once_what_several_agents_do_not_declare(folder: Folder) -> None:
+    ids = [f"{AGENT[:-1]}{digit}" for digit in range(5)]
+    rows = "".join(f"+3361234567{index},{each}\n" for index, each in enumerate(ids))
+    folder.write("n.csv", f"number,agent\n{rows}")
+    declared = {each: Behaviour(variables={"x": "string"}) for each in ids}
+    async with FakeApi(by={**declared, AGENT: Behaviour(status=404)}, key=KEY) as api:
+        text = 'numbers_csv = "n.csv"\n' + online(api) + "[variables]\nbrand = 5\n"
+        result = await check_online(folder, text)
+    said = f"variables.brand: is not declared by the agent (agent {', '.join(ids[:3])} and 2 more)"
+    assert f"\n{at(folder, 'brand')}: {said}\n" in result.stdout
+    assert result.stdout.count("variables.brand: is") == 1
+    assert f"\n{at(folder, 'agent')}: numbers[0].agent: HTTP 404: " in result.stdout
+
+
+async def test_online_says_where_the_agent_of_a_csv_stands(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
+    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+        result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
+    assert f"{folder.path / 'n.csv'}:3: numbers[2].agent: HTTP 404: " in result.stdout
 
 
 async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:

@@ -70,6 +70,16 @@ async def test_agents_are_fetched_at_start(fake: FakeApi, watch: Watch) -> None:
     assert watch.events == []
 
 
+async def test_an_agent_that_is_asked_for_with_a_version_too_counts_once(
+    fake: FakeApi, watch: Watch
+) -> None:
+    fake.by[ONE] = Behaviour(status=404)
+    agents = watch.start((ONE, None), (ONE, 2), (OTHER, None), (OTHER, 9))
+    assert agents.states == {"known": 0, "missing": 0, "unknown": 2}
+    await watch.until(lambda: agents.states["missing"] == 2)  # OTHER is there, version 9 is not
+    assert agents.states == {"known": 0, "missing": 2, "unknown": 0}
+
+
 async def test_they_are_fetched_again(fake: FakeApi, watch: Watch) -> None:
     agents = watch.start((ONE, None))
     await watch.until(lambda: agents.declared == {ONE: {}})
@@ -195,7 +205,8 @@ async def test_the_version_that_calls_get_says_what_is_declared(
 ) -> None:
     fake.default = Behaviour(variables={"vip": "boolean"})
     agents = watch.start((ONE, 1), (ONE, 9), (ONE, None), every=300.0)
-    await watch.until(lambda: agents.states == {"known": 2, "missing": 1, "unknown": 0})
+    await watch.until(lambda: agents.declared and agents.states["missing"])
+    assert agents.states == {"known": 0, "missing": 1, "unknown": 0}
     assert agents.declared == {ONE: {"vip": "boolean"}}
     assert watch.events == [AgentStateChanged(ONE, 9, "missing", "Agent not found")]
 
