@@ -1,4 +1,4 @@
-"""Asking ``sip-stager route``, and reading what it says."""
+"""Asking ``sip-stager route`` and ``check``, and reading what they say."""
 
 from __future__ import annotations
 
@@ -49,3 +49,13 @@ def by_step(lines: Iterable[str]) -> dict[str, list[str]]:
 
 def with_trunk(line: str) -> str:
     return RIGHT.replace(TRUNK, f"{TRUNK}{line}\n")
+
+
+def check(folder: Folder, text: str, *options: str) -> Result:
+    path = folder.write("s.toml", text)
+    return CliRunner().invoke(app, ["check", "--config", str(path), *options])
+
+
+def lines(result: Result) -> list[list[str]]:
+    """The words of each line of the output."""
+    return [line.split() for line in result.stdout.splitlines()]

@@ -1,0 +1,222 @@
+"""``sip-stager check --online`` says what the API knows of the settings, and what does not fit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.demo.api import FakeApi
+from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.phone_numbers import phone_number
+from tests.cli.asking import OTHER, check, lines
+from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
+
+if TYPE_CHECKING:
+    from typer.testing import Result
+
+
+async def check_online(folder: Folder, text: str) -> Result:
+    """Run the command in a thread: it has an event loop of its own."""
+    return await asyncio.to_thread(check, folder, text, "--online")
+
+
+def at(folder: Folder, begins: str) -> str:
+    """The file and the line of a setting."""
+    path = folder.path / "s.toml"
+    found = [line.startswith(begins) for line in path.read_text().splitlines()]
+    return f"{path}:{found.index(True) + 1}"
+
+
+async def test_online_names_each_agent_once(folder: Folder) -> None:
+    async with FakeApi(key=KEY) as api:
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
+        result = await check_online(folder, 'numbers_csv = "n.csv"\n' + text)
+        assert result.exit_code == 0, result.output
+        assert api.stats.requests == 3  # and one for the platform's numbers
+    assert [AGENT, "2", "Agent", AGENT[:8], "3", "fr-FR"] in lines(result)
+    assert [OTHER, "1", "Agent", OTHER[:8], "3", "fr-FR"] in lines(result)
+
+
+async def check_declared(folder: Folder, numbers: str, **declared: str) -> Result:
+    async with FakeApi(by={AGENT: Behaviour(variables=declared)}, key=KEY) as api:
+        of_trunk = '[[trunks]]\nvariables = { route = "${trunk}" }'
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        return await check_online(folder, text.replace("[[trunks]]", of_trunk) + numbers)
+
+
+async def test_online_takes_variables_that_the_agent_declares(folder: Folder) -> None:
+    numbers = 'variables = { vip = "yes", line = "${called}" }\n[variables]\nvip = "perhaps"\n'
+    declared = {"vip": "boolean", "line": "number", "route": "string"}
+    result = await check_declared(folder, numbers, **declared)
+    assert result.exit_code == 0, result.output
+    assert "vip (boolean), line (number), route (string)" in result.stdout
+
+
+async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder) -> None:
+    numbers = 'variables = { vip = "perhaps" }\n[variables]\nborn = "31/01/2026"\nbrand = 5\n'
+    result = await check_declared(folder, numbers, vip="boolean", born="date", brand="string")
+    assert result.exit_code == 1
+    declared = "it declares vip (boolean), born (date), brand (string)"
+    undeclared = "is not declared by the agent"
+    for begins, key, wrong in (
+        ("born", "variables.born", '"31/01/2026" is no date, as the agent declares it'),
+        ("variables = { route", "trunks[0].variables.route", f"{undeclared}; {declared}"),
+        ("variables = { vip", "numbers[0].variables.vip", '"perhaps" is no boolean, as the'),
+    ):
+        assert f"\n{at(folder, begins)}: {key}: {wrong}" in result.stdout
+    assert result.stdout.count(f"(agent {AGENT})") == 3
+    assert result.stderr.endswith("Some variables do not fit their agents: see below the table.\n")
+    assert "secret" not in result.output
+
+
+async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Folder) -> None:
+    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n'
+        result = await check_online(folder, text + policy)
+    assert result.exit_code == 1
+    assert [OTHER, "policy", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+    assert f"\n{at(folder, 'refused')}: policy.refused: HTTP 404: " in result.stdout
+
+
+@pytest.mark.parametrize("place", ["all", "trunk", "number"])
+async def test_online_compares_the_agent_that_is_staged_instead_too(
+    folder: Folder, place: str
+) -> None:
+    policy = f'policy = {{ refused = ["agent {OTHER}", "refuse"] }}\n'
+    header = {"all": "", "trunk": "[[trunks]]\n", "number": "[[numbers]]\n"}[place]
+    behaviours = {
+        AGENT: Behaviour(variables={"vip": "boolean"}),
+        OTHER: Behaviour(variables={"brand": "string"}),
+    }
+    async with FakeApi(by=behaviours, key=KEY) as api:
+        text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        text = text.replace(header, header + policy) if header else text
+        text = text.replace(
+            f'agent = "{AGENT}"', f'agent = "{AGENT}"\nvariables = {{ vip = true }}'
+        )
+        if not header:
+            text += f"[policy]\n{policy.removeprefix('policy = { ').replace(' }', '')}"
+        result = await check_online(folder, text)
+    assert result.exit_code == 1, result.output
+    wrong = "is not declared by the agent; it declares brand (string)"
+    assert f": numbers[0].variables.vip: {wrong} (agent {OTHER})\n" in result.stdout
+    assert result.stdout.count("(agent ") == 1
+
+
+async def test_online_compares_with_the_version_that_the_mapping_names(folder: Folder) -> None:
+    declared = {"route": "string"}
+    assert (await check_declared(folder, "version = 2\n", **declared)).exit_code == 0
+    result = await check_declared(folder, "version = 9\n", **declared)
+    assert result.exit_code == 1
+    assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+
+
+async def test_online_names_an_agent_once_whatever_versions_are_asked_for(folder: Folder) -> None:
+    second = f'[[numbers]]\nnumber = "+33612345679"\nagent = "{AGENT}"\n'
+    for version, declared in (("version = 3\n", 1), ("version = 2\n", 2)):
+        result = await check_declared(folder, version + second, route="string")
+        shown = [words[:4] for words in lines(result) if words[:1] == [AGENT]]
+        assert len(shown) == declared, result.output
+
+
+async def test_online_says_once_what_several_agents_do_not_declare(folder: Folder) -> None:
+    ids = [f"{AGENT[:-1]}{digit}" for digit in range(5)]
+    rows = "".join(f"+3361234567{index},{each}\n" for index, each in enumerate(ids))
+    folder.write("n.csv", f"number,agent\n{rows}")
+    declared = {each: Behaviour(variables={"x": "string"}) for each in ids}
+    async with FakeApi(by={**declared, AGENT: Behaviour(status=404)}, key=KEY) as api:
+        text = 'numbers_csv = "n.csv"\n' + online(api) + "[variables]\nbrand = 5\n"
+        result = await check_online(folder, text)
+    said = f"variables.brand: is not declared by the agent (agent {', '.join(ids[:3])} and 2 more)"
+    assert f"\n{at(folder, 'brand')}: {said}\n" in result.stdout
+    assert result.stdout.count("variables.brand: is") == 1
+    assert f"\n{at(folder, 'agent')}: numbers[0].agent: HTTP 404: " in result.stdout
+
+
+async def test_online_says_where_the_agent_of_a_csv_stands(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
+    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+        result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
+    assert f"{folder.path / 'n.csv'}:3: numbers[2].agent: HTTP 404: " in result.stdout
+
+
+async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
+    async with FakeApi(by={AGENT: Behaviour(status=404)}, key=KEY) as api:
+        result = await check_online(
+            folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        )
+    assert result.exit_code == 1
+    assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
+    assert "Some agents could not be fetched" in result.stderr
+    assert KEY not in result.output
+
+
+async def test_online_says_that_the_key_is_refused(folder: Folder) -> None:
+    async with FakeApi(key="another") as api:
+        result = await check_online(
+            folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
+        )
+    assert result.exit_code == 1
+    assert [AGENT, "1", "HTTP", "401:", "Invalid", "API", "key"] in lines(result)
+    assert KEY not in result.output
+
+
+async def test_online_says_that_there_is_no_api(folder: Folder) -> None:
+    result = await check_online(
+        folder, RIGHT.replace("[api]", '[api]\nbase_url = "http://127.0.0.1:9"')
+    )
+    assert result.exit_code == 1
+    assert [AGENT, "1"] in [words[:2] for words in lines(result)]
+
+
+def online(api: FakeApi, refresh: str = "") -> str:
+    return RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"\n{refresh}')
+
+
+async def test_online_shows_the_platforms_numbers_and_where_the_settings_differ(
+    folder: Folder,
+) -> None:
+    async with FakeApi(key=KEY) as api:
+        api.phone_numbers.items = [
+            phone_number("+33612345678", OTHER),
+            phone_number("+33612345679", OTHER),
+            phone_number("+33612345670", None, redirect=True),
+            phone_number("+33612345671", None),
+            phone_number("+33612345672", "nobody"),
+        ]
+        result = await check_online(folder, online(api, "numbers_refresh = 300.0"))
+        off = await check_online(folder, online(api))
+    assert result.exit_code == off.exit_code == 0, result.output
+    counts = "The platform's numbers: staged 2, redirected 1, without agent 1, unusable 1"
+    assert result.stdout.split(counts)[1].splitlines()[:3] == [
+        "",
+        "+336******72 has an inbound_agent_id that is no UUID",
+        f"+33612345678: the platform has {OTHER}; the settings win, with {AGENT}",
+    ]
+    assert f"{counts} ([api] numbers_refresh is 0: they map no calls)\n" in off.stdout
+
+
+async def test_online_names_only_some_of_very_many_that_differ(folder: Folder) -> None:
+    numbers = [f"+3361234{number:04}" for number in range(60)]
+    folder.write("n.csv", "number,agent\n" + "".join(f"{one},{AGENT}\n" for one in numbers))
+    async with FakeApi(key=KEY) as api:
+        api.phone_numbers.items = [phone_number(one, None, redirect=True) for one in numbers]
+        result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
+    assert result.stdout.count(": the platform redirects it; the settings win") == 50
+    assert "... and 10 more\n" in result.stdout
+
+
+@pytest.mark.parametrize(("refresh", "code"), [("", 0), ("numbers_refresh = 300.0", 1)])
+async def test_online_says_why_the_platforms_numbers_can_not_be_had(
+    folder: Folder, refresh: str, code: int
+) -> None:
+    refused = Behaviour(status=403, message="not with this key")
+    async with FakeApi(by={"phone_numbers": refused}, key=KEY) as api:
+        result = await check_online(folder, online(api, refresh))
+    assert "The platform's numbers could not be had: HTTP 403: not with this key" in result.stdout
+    assert result.exit_code == code
+    assert bool(result.stderr) is bool(code)
