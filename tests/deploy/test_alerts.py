@@ -6,14 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.needed import need
 
 CASES = Path(__file__).with_name("alerts.test.yml")
 PROMTOOL = shutil.which("promtool")
 
 
-@pytest.mark.skipif(not PROMTOOL, reason="promtool is not here (Debian: prometheus)")
 def test_a_few_calls_that_fail_are_enough_for_an_alert() -> None:
+    need(PROMTOOL, "promtool is not here (Debian: prometheus)")
     assert PROMTOOL
     tried = subprocess.run(
         [PROMTOOL, "test", "rules", str(CASES)], capture_output=True, text=True, check=False

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.interop import kamailio, sipp
 from tests.interop.scene import Scene
+from tests.support.needed import need
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
 _SCENE = pytest.StashKey[Scene]()
-
-
-def need(program: str | None, missing: str) -> None:
-    """Leave the test out where a peer's program is missing, but never in CI."""
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.conftest import need
 from tests.interop.sipp import SIPP
+from tests.support.needed import need
 
 if TYPE_CHECKING:
     from pathlib import Path
