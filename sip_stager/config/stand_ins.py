@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.config.grants import grants, of_all, rings_first
@@ -10,37 +11,34 @@ from sip_stager.config.mistakes import Finding, Location
 from sip_stager.config.policy import CAUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sip_stager.config.answering import Number
     from sip_stager.config.models import Settings
+    from sip_stager.config.policy import CallPolicy
 
 
 class StandIn(NamedTuple):
-    """An agent that a policy stages instead of others, and the numbers whose calls may come to it.
+    """An agent that a policy stages instead of others.
 
-    ``closed`` tells whether all of them are known: the platform's own list may have more.
+    ``answering`` are the numbers whose calls may come to it, with their agents; ``closed`` tells
+    whether all of them are known: the platform's own list may have more.
     """
 
     place: Location
     agent: str
-    rows: Sequence[Number]
+    answering: Mapping[str, tuple[str, ...]]
     closed: bool
 
     @property
     def its_own(self) -> list[str]:
         """The numbers that it answers itself: there it would stand in for itself."""
-        return [
-            row.number
-            for row in self.rows
-            if any(str(one.agent) == self.agent for one in row.shares)
-        ]
+        return [number for number, agents in self.answering.items() if self.agent in agents]
 
     @property
     def useless(self) -> bool:
         """Whether nobody else ever answers, whom it could stand in for."""
-        answering = {str(one.agent) for row in self.rows for one in row.shares}
-        return self.closed and answering == {self.agent}
+        return self.closed and set(chain(*self.answering.values())) == {self.agent}
 
 
 def of_itself(settings: Settings) -> Iterator[Finding]:
@@ -80,21 +78,25 @@ def unheard(settings: Settings) -> Iterator[Finding]:
 
 
 def _stand_ins(settings: Settings) -> Iterator[StandIn]:
-    by_policy: defaultdict[int, list[Number]] = defaultdict(list)
-    for row in settings.numbers:
-        by_policy[id(row.policy)].append(row)
+    wanted = list(_wanted(settings))
+    agents = settings.agents if wanted else {}
+    sharing: defaultdict[int, list[Number]] = defaultdict(list)
+    for row in settings.numbers if wanted else ():
+        sharing[id(row.policy)].append(row)
+    for place, policy, key, agent in wanted:
+        own = place[0] == "numbers"
+        silent = (row for row in settings.numbers if getattr(row.policy, key) is None)
+        rows = sharing[id(policy)] if own else silent
+        answering = {row.number: agents[row.number] for row in rows}
+        yield StandIn((*place, key), agent, answering, own or not settings.api.numbers_refresh)
+
+
+def _wanted(settings: Settings) -> Iterator[tuple[Location, CallPolicy, str, str]]:
     for place, policy in of_all(settings):
         for key in (*CAUSES, "after_ringing"):
-            first = (getattr(policy, key) or (None,))[0]
-            if first is not None and first.kind == "agent":
-                own = place[0] == "numbers"
-                rows = by_policy[id(policy)] if own else _without_word(settings, key)
-                closed = own or not settings.api.numbers_refresh
-                yield StandIn((*place, key), first.target, rows, closed)
-
-
-def _without_word(settings: Settings, key: str) -> list[Number]:
-    return [row for row in settings.numbers if getattr(row.policy, key) is None]
+            for one in (getattr(policy, key) or ())[:1]:
+                if one.kind == "agent":
+                    yield place, policy, key, one.target
 
 
 def _few(numbers: Sequence[str]) -> str:
