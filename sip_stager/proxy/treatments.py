@@ -44,11 +44,13 @@ class Treatments:
 def with_time_for_another(call: Call, *, rings: bool) -> Call:
     """Give the first agent half of the time where another one is to be staged at its end.
 
-    ``rings`` tells whether the caller may hear us ring: what stands for that may count by then.
+    ``rings`` tells whether the caller may hear us ring: what stands for that may count by then,
+    and where only that names another agent, half of the time is cut that is left when we ring.
     """
     policy, half = call.policy, call.deadline / 2
-    rung = rings and policy.ring_after < half
-    following = (rung and policy.after_ringing) or policy.treatments.get("over_time", ())
-    if following and following[0].kind == "agent":
-        return replace(call, deadline=half)
+    for end in (half, (max(half, policy.ring_after) + call.deadline) / 2):
+        rung = rings and policy.ring_after <= end
+        following = (rung and policy.after_ringing) or policy.treatments.get("over_time", ())
+        if following and following[0].kind == "agent":
+            return replace(call, deadline=min(end, call.deadline))
     return call

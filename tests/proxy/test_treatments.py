@@ -124,8 +124,10 @@ def test_another_agent_is_staged_once_within_what_is_left() -> None:
         (Policy({"over_time": (FORWARD,)}), (), 4.0),
         (Policy({"nonsense": (OTHER,)}), (), 4.0),
         (Policy(after_ringing=(OTHER,), ringing=180, ring_after=1.0), (), 2.0),
-        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=3.0), (), 4.0),
+        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=3.0), (), 3.5),
+        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=5.0), (), 4.0),
         (RINGS_FIRST, (), 4.0),  # what stands for over time never counts
+        (replace(RINGS_FIRST, ring_after=2.0), (), 4.0),
         (replace(RINGS_FIRST, ring_after=3.0), (), 2.0),
         (RINGS_FIRST, ("Require: 100rel",), 2.0),
     ],
