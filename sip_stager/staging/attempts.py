@@ -124,7 +124,7 @@ class Attempts:
         pause, asked = self._poll_first, 0.0
         while True:
             asked = max(asked, self._api.rate_limit.wait(perf_counter()))
-            if asked > deadline - self._loop.time():
+            if asked and asked > deadline - self._loop.time():
                 text = f"the API is not to be asked for {asked:.1f} s, and the call is not staged"
                 return Refused(NOT_ASKED, text, ceil(asked))
             with Timed(phases, "poll"):

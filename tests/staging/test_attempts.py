@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from sip_stager.demo.behaviour import Behaviour
 from sip_stager.events import (
     BreakerMoved,
     StagingEnded,
+    StagingPolled,
     StagingRetried,
     StagingStarted,
     StagingWasted,
@@ -445,6 +447,22 @@ async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
     await asyncio.wait([task])
     [call_id] = fake._calls
     assert [one.call_id for one in staged.events if isinstance(one, StagingWasted)] == [call_id]
+
+
+async def test_a_deadline_that_passes_while_the_program_is_busy_is_over_time(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    staged = Staged(client, "async")
+    fake.default = Behaviour(delay=9)
+
+    def told(event: Event) -> None:
+        staged.events.append(event)
+        if isinstance(event, StagingPolled):
+            time.sleep(0.3)  # the loop is to be blocked
+
+    staged.staging = Staging(client, told, mode="async", poll_first=0.01)
+    await staged.decision(replace(call, deadline=0.2))
+    assert staged.ended.outcome == "over_time"
 
 
 @pytest.mark.parametrize("becomes", ["staged", "in_progress", "failed"])

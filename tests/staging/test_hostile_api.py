@@ -309,7 +309,7 @@ async def test_a_server_whose_clock_is_off_is_waited_for_as_long_as_it_means(
     fake.default = Behaviour()
     await task
     assert isinstance(heard.decisions[0], Forward)
-    assert 1.0 <= heard.ended.phases["retry_wait"] < 3.0
+    assert 1.0 <= heard.ended.phases["retry_wait"] < 60
 
 
 @both_modes
