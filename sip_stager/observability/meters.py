@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from prometheus_client.metrics_core import Metric
+
 
 BREAKER_STATES = ("closed", "open", "half_open")
 
@@ -108,8 +110,14 @@ class Gauges(Collector):
         self._readings = readings
         registry.register(self)
 
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Read everything."""
+        yield from self._single()
+        yield from self._counted()
+        yield from self._by_label()
+
+    def _single(self) -> Iterator[Metric]:
+        """Give what has one value, or none yet."""
         readings = self._readings
         for name, documentation, value in (
             ("calls_staging", "Calls being staged now.", readings.calls_staging()),
@@ -119,14 +127,6 @@ class Gauges(Collector):
                 "The worst lag of the event loop within the last minute.",
                 readings.worst_lag(),
             ),
-        ):
-            yield GaugeMetricFamily(f"sip_stager_{name}", documentation, value)
-        for name, documentation, count in (
-            ("log_lines_dropped", "Log lines lost for good.", readings.log_lines_dropped()),
-            ("log_write_errors", "Writes of the log that failed.", readings.log_write_errors()),
-        ):
-            yield CounterMetricFamily(f"sip_stager_{name}", documentation, count)
-        for name, documentation, last in (
             (
                 "api_rate_limit_remaining",
                 "Requests left, as the API last said.",
@@ -138,7 +138,19 @@ class Gauges(Collector):
                 readings.numbers_refreshed_at(),
             ),
         ):
-            yield GaugeMetricFamily(f"sip_stager_{name}", documentation, last)
+            yield GaugeMetricFamily(f"sip_stager_{name}", documentation, value)
+
+    def _counted(self) -> Iterator[Metric]:
+        readings = self._readings
+        for name, documentation, count in (
+            ("log_lines_dropped", "Log lines lost for good.", readings.log_lines_dropped()),
+            ("log_write_errors", "Writes of the log that failed.", readings.log_write_errors()),
+        ):
+            yield CounterMetricFamily(f"sip_stager_{name}", documentation, count)
+
+    def _by_label(self) -> Iterator[Metric]:
+        """Give what has a value for each word of a label."""
+        readings = self._readings
         breaker = readings.breaker_state()
         states = {state: int(state == breaker) for state in BREAKER_STATES}
         for name, documentation, label, values in (
