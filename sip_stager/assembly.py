@@ -93,35 +93,39 @@ def _on_this_machine(settings: Settings) -> bool:
 
 
 def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
-    """Make the client of the API; ``declared`` are the variables of the agents."""
+    """Make the client of the API for calls; ``declared`` are the variables of the agents."""
+    return _client(settings, settings.api.connections, settings.api.body_most, declared)
+
+
+def _client(
+    settings: Settings,
+    connections: int,
+    body_most: int,
+    declared: Mapping[str, Declared] | None = None,
+) -> RoundedApi:
+    """Make a client with connections of its own: what is no call's takes none from calls."""
     api = settings.api
     return RoundedApi(
-        api.base_url,
-        api.key,
-        connections=api.connections,
-        body_most=api.body_most,
-        declared=declared,
+        api.base_url, api.key, connections=connections, body_most=body_most, declared=declared
     )
 
 
 def make_agents(settings: Settings, notify: Notify) -> Agents:
-    """Make the watch over the agents, with connections of its own: calls need theirs."""
-    api = settings.api
-    client = RoundedApi(api.base_url, api.key, connections=AT_ONCE, body_most=BODY_MOST)
-    return Agents(client, places_of(settings), notify, api.agents_refresh)
+    """Make the watch over the agents."""
+    client = _client(settings, AT_ONCE, BODY_MOST)
+    return Agents(client, places_of(settings), notify, settings.api.agents_refresh)
 
 
 def make_phone_numbers(
     settings: Settings, notify: Notify, take: Callable[[PlatformTable], None]
 ) -> PhoneNumbers:
-    """Make what keeps the list of the platform's numbers, with a connection of its own."""
+    """Make what keeps the list of the platform's numbers, off every call's path."""
     return PhoneNumbers(make_list_api(settings), notify, take, settings.api.numbers_refresh)
 
 
 def make_list_api(settings: Settings) -> RoundedApi:
     """Make a client for the list of the platform's numbers."""
-    api = settings.api
-    return RoundedApi(api.base_url, api.key, connections=1, body_most=PAGE_MOST)
+    return _client(settings, 1, PAGE_MOST)
 
 
 def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:
@@ -145,16 +149,10 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
 
 
 def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -> Aftercare:
-    """Make what is done about calls off their path, with connections of its own."""
+    """Make what is done about calls off their path."""
     wanted = settings.api
-    client = RoundedApi(
-        wanted.base_url,
-        wanted.key,
-        connections=AFTERCARE_CONNECTIONS,
-        body_most=wanted.body_most,
-    )
     return Aftercare(
-        client,
+        _client(settings, AFTERCARE_CONNECTIONS, wanted.body_most),
         calls_limit,
         notify,
         label=wanted.label,

@@ -10,6 +10,9 @@ from sip_stager.config.kinds import E164, Count, Seconds, VariableName
 from sip_stager.config.mistakes import refused
 from sip_stager.config.table import Table
 
+_STARTS = {"poll_most": "poll_first", "breaker_pause_most": "breaker_pause"}
+"""Waits that grow: where each ends, and where it begins."""
+
 
 class Api(Table):
     """The voice platform's API, and how long a caller waits for it."""
@@ -79,25 +82,15 @@ class Api(Table):
     """The caller's number for the API where the caller withholds it or has none. The API asks for
     E.164; this one looks like it, and no area code 000 is or will be given to anybody."""
 
-    @field_validator("poll_most")
+    @field_validator(*_STARTS)
     @classmethod
-    def _not_below_first(cls, most: float, info: ValidationInfo) -> float:
-        first = info.data.get("poll_first")
-        if first is not None and most < first:
+    def _not_below_start(cls, most: float, info: ValidationInfo) -> float:
+        key = str(info.field_name)
+        start = info.data.get(_STARTS[key])
+        if start is not None and most < start:
             raise refused(
-                f"is {most:g}, less than poll_first = {first:g}",
-                "write a poll_most that is at least poll_first",
-            )
-        return most
-
-    @field_validator("breaker_pause_most")
-    @classmethod
-    def _not_below_pause(cls, most: float, info: ValidationInfo) -> float:
-        pause = info.data.get("breaker_pause")
-        if pause is not None and most < pause:
-            raise refused(
-                f"is {most:g}, less than breaker_pause = {pause:g}",
-                "write a breaker_pause_most that is at least breaker_pause",
+                f"is {most:g}, less than {_STARTS[key]} = {start:g}",
+                f"write a {key} that is at least {_STARTS[key]}",
             )
         return most
 
@@ -111,7 +104,7 @@ class Api(Table):
 
     @field_validator("retry_ambiguous")
     @classmethod
-    def _with_retries(cls, ambiguous: bool, info: ValidationInfo) -> bool:  # noqa: FBT001
+    def _with_retries(cls, ambiguous: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  a validator's shape
         if ambiguous and info.data.get("retries") == 0:
             raise refused("is true, and retries = 0", "allow retries, or take it out")
         return ambiguous

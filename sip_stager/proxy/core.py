@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallAdmitted
 from sip_stager.ports import Refusal
-from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
@@ -18,6 +17,7 @@ from sip_stager.sip.responses import make_response, warning
 
 if TYPE_CHECKING:
     from sip_stager.ports import Admission, Call, Flow, Stager
+    from sip_stager.proxy.bounds import Bounds
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
@@ -42,7 +42,7 @@ class Proxy:
         facilities: Facilities,
         admission: Admission,
         stager: Stager,
-        bounds: Bounds = Bounds(),  # noqa: B008  a tuple, which nobody can change
+        bounds: Bounds,
     ) -> None:
         self._facilities = facilities
         self._admission = admission
