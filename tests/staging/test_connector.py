@@ -71,6 +71,15 @@ def names_are(monkeypatch: pytest.MonkeyPatch, names: Names) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
 
 
+async def found_once(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> tuple[Names, Pool]:
+    """Give a resolver and a pool that has learnt the server's address from it."""
+    names = Names(("127.0.0.1", server.port))
+    names_are(monkeypatch, names)
+    pool = pool_of(server)
+    await ask(pool)
+    return names, pool
+
+
 async def test_a_name_is_looked_up_once_for_all_who_connect(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,10 +143,7 @@ def soon_old(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_nobody_waits_for_a_look_up_where_an_address_was_known_shortly_before(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = Names(("127.0.0.1", server.port))
-    names_are(monkeypatch, names)
-    pool = pool_of(server)
-    await ask(pool)
+    names, pool = await found_once(server, monkeypatch)
     names.answers.clear()
     for _ in range(2):
         await without_connections(server)
@@ -158,10 +164,7 @@ async def test_nobody_waits_for_a_look_up_where_an_address_was_known_shortly_bef
 async def test_a_resolver_that_fails_costs_nothing_where_an_address_was_known_shortly_before(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = Names(("127.0.0.1", server.port))
-    names_are(monkeypatch, names)
-    pool = pool_of(server)
-    await ask(pool)
+    names, pool = await found_once(server, monkeypatch)
     names.found = []
     for _ in range(3):
         await without_connections(server)
@@ -174,10 +177,7 @@ async def test_a_resolver_that_fails_costs_nothing_where_an_address_was_known_sh
 async def test_an_address_is_not_believed_for_ever(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = Names(("127.0.0.1", server.port))
-    names_are(monkeypatch, names)
-    pool = pool_of(server)
-    await ask(pool)
+    names, pool = await found_once(server, monkeypatch)
     await without_connections(server)
     monkeypatch.setattr(connector, "_STALE_MOST", 0.0)
     names.found = []
