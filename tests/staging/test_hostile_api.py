@@ -275,7 +275,9 @@ async def test_a_connection_that_hangs_ends_with_the_calls_deadline(
             url = f"{scheme}://127.0.0.1:{port}"
             heard = await told(url, replace(call, deadline=0.3), mode)
     assert heard.ended.outcome == "over_time"
-    assert heard.ended.phases[phase] >= 0.25
+    assert heard.ended.phases[phase] > 0
+    assert "request" not in heard.ended.phases
+    assert sum(heard.ended.phases.values()) >= 0.25  # a busy machine connects slowly, too
 
 
 @both_modes
