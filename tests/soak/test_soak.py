@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.soak.callee import Callee
 from tests.soak.caller import Caller
@@ -116,10 +118,11 @@ async def test_what_a_vanished_caller_does_not_hear_is_explained() -> None:
     assert list(unexplained(one)) == []
 
 
-async def test_what_timer_b_has_ended_is_explained() -> None:
+@given(began=st.floats(0, 1e7))
+async def test_what_timer_b_has_ended_is_explained_whatever_the_clock_says(began: float) -> None:
     one = call()
-    one.caller.status, one.caller.byes = 408, {}
-    one.caller.ended_at = one.caller.began + SHORT.patience
+    one.caller.status, one.caller.byes, one.caller.began = 408, {}, began
+    one.caller.ended_at = began + SHORT.patience
     one.callee.unacknowledged.add(b"callee")
     assert list(unexplained(one)) == []
     one.caller.ended_at -= 1

@@ -41,8 +41,8 @@ class Call(NamedTuple):
     def given_up(self) -> bool:
         """Whether timer B may have come before what the callee sent: the machine stood still."""
         caller = self.caller
-        waited = caller.ended_at - caller.began
-        return caller.status in {408, 487} and 0 <= waited - caller.timers.patience <= DEADLINE
+        fires = caller.began + caller.timers.patience
+        return caller.status in {408, 487} and fires <= caller.ended_at <= fires + DEADLINE
 
     @property
     def far_side(self) -> str:
