@@ -1,17 +1,17 @@
-"""The whole program, from start to stop; with ``assembly.py`` the composition root."""
+"""The whole program, from start to stop; with ``assembly`` the composition root."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import (
+from sip_stager.assembly.admission import make_mapping
+from sip_stager.assembly.core import make_core
+from sip_stager.assembly.staging import (
     make_aftercare,
     make_agents,
     make_api,
     make_claims,
-    make_core,
-    make_mapping,
     make_phone_numbers,
     make_staging,
 )

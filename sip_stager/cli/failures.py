@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sip_stager.assembly import make_terms
+from sip_stager.assembly.admission import make_terms
 from sip_stager.config.grants import rings_first
 from sip_stager.config.policy import CAUSES
 

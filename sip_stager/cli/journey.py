@@ -7,7 +7,7 @@ from calendar import day_name
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import make_admission
+from sip_stager.assembly.admission import make_admission
 from sip_stager.cli.failures import fallbacks
 from sip_stager.cli.identity import identity
 from sip_stager.cli.rehearsal import Rehearsal

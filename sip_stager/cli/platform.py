@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly import make_list_api
+from sip_stager.assembly.staging import make_list_api
 from sip_stager.staging.outcome import in_words
 from sip_stager.staging.phone_numbers import fetched
 from sip_stager.trunks.platform import PlatformTable

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sip_stager.assembly import make_core
+from sip_stager.assembly.core import make_core
 from sip_stager.events import CallAdmitted, CallRefused, MessageDropped, MessageSent
 from sip_stager.ports import Call, Flow, Forward
 from sip_stager.sip.message import Request, Response

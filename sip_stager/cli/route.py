@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from sip_stager.assembly import local_time, make_mapping
+from sip_stager.assembly.admission import local_time, make_mapping
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.journey import Journey
 from sip_stager.cli.origin import origin_of

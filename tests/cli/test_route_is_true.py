@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sip_stager.assembly import make_core, make_mapping
+from sip_stager.assembly.admission import make_mapping
+from sip_stager.assembly.core import make_core
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.journey import Journey
 from sip_stager.cli.origin import origin_of

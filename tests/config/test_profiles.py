@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.assembly import make_terms
+from sip_stager.assembly.admission import make_terms
 from sip_stager.config.profiles import PROFILES
 from tests.config.settings_folder import RIGHT, Folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sip_stager.assembly import make_terms
+from sip_stager.assembly.admission import make_terms
 from sip_stager.config import Settings, load
 from sip_stager.ports import Treatment
 from tests.config.settings_folder import RIGHT, Folder

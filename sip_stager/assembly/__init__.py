@@ -1,0 +1,1 @@
+"""What the settings make of each room: the one place where the core meets their values."""

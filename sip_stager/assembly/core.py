@@ -1,0 +1,97 @@
+"""The core, from the settings: the proxy, its interfaces and its targets."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from sip_stager.assembly.admission import make_admission
+from sip_stager.config.addresses import sip_uri
+from sip_stager.proxy.bounds import Bounds
+from sip_stager.proxy.core import Proxy
+from sip_stager.proxy.facilities import Facilities
+from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
+from sip_stager.proxy.location import Locator
+from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.targets import Upstream, distinct
+from sip_stager.sip.identifiers import Identifiers
+from sip_stager.sip.uri import parse_uri
+from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.timers import LaneClock, Timers
+
+if TYPE_CHECKING:
+    from sip_stager.config import Settings
+    from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
+    from sip_stager.trunks.mapping import NumberMapping
+
+
+def make_core(
+    settings: Settings,
+    clock: Clock,
+    transport: Transport,
+    resolver: Resolver,
+    stager: Stager,
+    notify: Notify,
+    mapping: NumberMapping,
+) -> TransactionLayer:
+    """Make the proxy and the layer that it stands on; what arrives goes to the layer."""
+    sip = settings.sip
+    timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
+    lanes = LaneClock(clock)
+    layer = TransactionLayer(Surroundings(lanes, transport, notify, timers))
+    interfaces = make_interfaces(settings)
+    facilities = Facilities(
+        clock=lanes,
+        layer=layer,
+        interfaces=interfaces,
+        locator=Locator(interfaces, resolver, clock, loopback=_on_this_machine(settings)),
+        identifiers=Identifiers(os.urandom(32)),
+        seal=Seal(settings.api.key.get_secret_value().encode()),
+        upstream=make_upstream(settings),
+        timers=timers,
+        notify=notify,
+        now=perf_counter,
+    )
+    limits = settings.limits
+    bounds = Bounds(limits.transactions, limits.calls_staging)
+    Proxy(facilities, make_admission(settings, mapping), stager, bounds)
+    return layer
+
+
+def _on_this_machine(settings: Settings) -> bool:
+    """Whether any peer is on this machine, by the addresses that the operator set."""
+    upstreams = (sip_uri(uri)[0] for uri in settings.upstream.uris)
+    hosts = [*upstreams, *(listener.address for listener in settings.listeners)]
+    return any(
+        host == "localhost" or (ip_version(host) and ip_address(host).is_loopback) for host in hosts
+    )
+
+
+def make_interfaces(settings: Settings) -> Interfaces:
+    """Make the interfaces, in the listeners' order, whose indexes flows hold."""
+    return Interfaces(
+        tuple(
+            Interface(
+                listener.transport.upper(),
+                listener.address,
+                listener.advertise or listener.address,
+                listener.advertised_port,
+                listener.port,
+            )
+            for listener in settings.listeners
+        )
+    )
+
+
+def make_upstream(settings: Settings) -> Upstream:
+    """Make the targets of new calls."""
+    upstream = settings.upstream
+    return Upstream(
+        tuple(distinct(parse_uri(uri.encode("utf-8")) for uri in upstream.uris)),
+        upstream.request_uri,
+        upstream.next_after,
+        upstream.redirects,
+    )

@@ -1,0 +1,101 @@
+"""Staging, from the settings: the clients of the API, and what stands before and behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.config.agents import places_of
+from sip_stager.staging.aftercare import CONNECTIONS as AFTERCARE_CONNECTIONS
+from sip_stager.staging.aftercare import Aftercare
+from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
+from sip_stager.staging.breaker import BreakerRules
+from sip_stager.staging.claims import Claims
+from sip_stager.staging.phone_numbers import BODY_MOST as PAGE_MOST
+from sip_stager.staging.phone_numbers import PhoneNumbers
+from sip_stager.staging.retry import Retries
+from sip_stager.staging.rounded import RoundedApi
+from sip_stager.staging.stager import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sip_stager.config import Settings
+    from sip_stager.ports import Clock, Notify
+    from sip_stager.staging.agent import Declared
+    from sip_stager.staging.rate_limit import RateLimit
+    from sip_stager.trunks.platform import PlatformTable
+
+
+def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
+    """Make the client of the API for calls; ``declared`` are the variables of the agents."""
+    return _client(settings, settings.api.connections, settings.api.body_most, declared)
+
+
+def make_agents(settings: Settings, notify: Notify) -> Agents:
+    """Make the watch over the agents."""
+    client = _client(settings, AT_ONCE, BODY_MOST)
+    return Agents(client, places_of(settings), notify, settings.api.agents_refresh)
+
+
+def make_list_api(settings: Settings) -> RoundedApi:
+    """Make a client for the list of the platform's numbers."""
+    return _client(settings, 1, PAGE_MOST)
+
+
+def make_phone_numbers(
+    settings: Settings, notify: Notify, take: Callable[[PlatformTable], None]
+) -> PhoneNumbers:
+    """Make what keeps the list of the platform's numbers, off every call's path."""
+    return PhoneNumbers(make_list_api(settings), notify, take, settings.api.numbers_refresh)
+
+
+def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:
+    """Make the stager."""
+    wanted = settings.api
+    return Staging(
+        api,
+        notify,
+        mode=wanted.mode,
+        poll_first=wanted.poll_first,
+        poll_most=wanted.poll_most,
+        retries=Retries(wanted.retries, wanted.retry_pause, wanted.retry_ambiguous),
+        breaker=BreakerRules(
+            wanted.breaker_share,
+            wanted.breaker_window,
+            wanted.breaker_least,
+            wanted.breaker_pause,
+            wanted.breaker_pause_most,
+        ),
+    )
+
+
+def make_claims(settings: Settings, staging: Staging, clock: Clock, notify: Notify) -> Claims:
+    """Make what keeps staged calls that were not used."""
+    api = settings.api
+    return Claims(staging, clock, notify, api.claim_life, finish=api.after_hangup == "keep")
+
+
+def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -> Aftercare:
+    """Make what is done about calls off their path."""
+    wanted = settings.api
+    return Aftercare(
+        _client(settings, AFTERCARE_CONNECTIONS, wanted.body_most),
+        calls_limit,
+        notify,
+        label=wanted.label,
+        reconcile=wanted.reconcile,
+        terminate=wanted.terminate_wasted,
+    )
+
+
+def _client(
+    settings: Settings,
+    connections: int,
+    body_most: int,
+    declared: Mapping[str, Declared] | None = None,
+) -> RoundedApi:
+    """Make a client with connections of its own: what is no call's takes none from calls."""
+    api = settings.api
+    return RoundedApi(
+        api.base_url, api.key, connections=connections, body_most=body_most, declared=declared
+    )
