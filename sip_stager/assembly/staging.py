@@ -10,7 +10,7 @@ from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.claims import Claims
-from sip_stager.staging.phone_numbers import BODY_MOST as PAGE_MOST
+from sip_stager.staging.number_list import BODY_MOST as PAGE_MOST
 from sip_stager.staging.phone_numbers import PhoneNumbers
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.staging import make_list_api
+from sip_stager.staging.number_list import fetched
 from sip_stager.staging.outcome import in_words
-from sip_stager.staging.phone_numbers import fetched
 from sip_stager.trunks.platform import PlatformTable
 
 if TYPE_CHECKING:

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip_stager.events import NumbersNotRefreshed, NumbersRefreshed
-from sip_stager.staging.outcome import (
-    Failure,
-    Nonsense,
-    OverTime,
-    OwnMistake,
-    Refused,
-    in_words,
-)
+from sip_stager.staging.number_list import fetched
+from sip_stager.staging.outcome import Failure, Nonsense, OwnMistake, Refused, in_words
 from sip_stager.trunks.platform import PlatformTable
 
 if TYPE_CHECKING:
@@ -27,58 +21,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-PAGE = 1_000
-"""Numbers of a page; the API gives no more of them at a time."""
-BODY_MOST = PAGE << 10
-"""Bytes of a page, a kilobyte for each number: to read so many takes the loop a few ms."""
-MOST = 250_000
-"""Numbers of a list; a longer one is not taken."""
-MOST_PAGES = 1_000
-"""Pages of a list, so that a cursor which never ends does."""
-PATIENCE = 10.0
-"""Seconds for a page."""
-
-_SLICE = 200  # numbers that are read in one go: about half a ms of the loop
 _AFTER_FAILURE = 10.0  # seconds, where the API is unwell and asks for no longer ones
 _LONGEST = 3600.0  # seconds that a Retry-After may ask for
-
-
-async def fetched(api: RoundedApi, before: PlatformTable | None = None) -> PlatformTable | Failure:
-    """Fetch the whole list; of a list that breaks off nothing is taken."""
-    table, cursor = PlatformTable(before), ""
-    for _ in range(MOST_PAGES):
-        page = await _page(api, cursor)
-        if not isinstance(page, tuple):
-            return page
-        items, following = page
-        if len(items) > PAGE:
-            return Nonsense(f"a page has more than the {PAGE} numbers that were asked for")
-        for begin in range(0, len(items), _SLICE):
-            table.add(items[begin : begin + _SLICE])
-            await asyncio.sleep(0)
-        if sum(table.counts.values()) > MOST:
-            return Nonsense(f"there are more than {MOST} numbers")
-        if not items or not following:
-            return _sane(table)
-        if following == cursor:
-            return Nonsense("the cursor of the next page leads back to the same page")
-        cursor = following
-    return Nonsense(f"there are more than {MOST_PAGES} pages")
-
-
-def _sane(table: PlatformTable) -> PlatformTable | Nonsense:
-    """Refuse a list of nothing but nonsense: something else than numbers was said."""
-    if table.unusable and table.unusable == sum(table.counts.values()):
-        return Nonsense(f"none of its {table.unusable} numbers makes sense: {table.wrong[0]}")
-    return table
-
-
-async def _page(api: RoundedApi, cursor: str) -> tuple[list[object], str] | Failure:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await api.numbers(PAGE, cursor)
-    except TimeoutError:
-        return OverTime(f"no answer within {PATIENCE:g} s")
 
 
 class PhoneNumbers:

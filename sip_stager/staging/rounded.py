@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from sip_stager.staging.agent import fitting, read_agent
-from sip_stager.staging.answers import TEXT_MOST, is_token
+from sip_stager.staging.answers import is_token
 from sip_stager.staging.client import JsonClient
 from sip_stager.staging.outcome import Failure, Nonsense, Staged
 from sip_stager.staging.places import Rank
@@ -147,17 +147,19 @@ class RoundedApi:
         data = await self._client.data("GET", url, {}, Rank.ASIDE)
         return read_agent(data, self._client.shown) if isinstance(data, dict) else data
 
-    async def numbers(self, limit: int, cursor: str = "") -> tuple[list[Any], str] | Failure:
-        """Fetch a page of numbers; give them, and the next page's cursor, empty after the last."""
-        asked = {"use_cursor": "true", "limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+    async def numbers(self, limit: int, page: int) -> tuple[list[Any], int] | Failure:
+        """Fetch a page of numbers, the first is 1; give them, and how many there are in all."""
+        asked = {"use_cursor": "false", "limit": str(limit), "page": str(page)}
         url = httpx.URL(self._numbers, params=asked)
         answer = await self._client.answer("GET", url, {}, Rank.ASIDE, data=list)
         if not isinstance(answer, dict):
             return answer
-        following = answer.get("next_cursor") or ""
-        if isinstance(following, str) and len(following) <= TEXT_MOST:
-            return answer["data"], following
-        return Nonsense("the API's answer has a next_cursor of no use", 200)
+        total = answer.get("total_items")
+        if isinstance(total, int) and total >= 0:
+            return answer["data"], total
+        return Nonsense(
+            "the API's answer does not say how many numbers there are (total_items)", 200
+        )
 
 
 def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:

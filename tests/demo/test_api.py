@@ -132,17 +132,34 @@ async def test_behaviours_are_chosen_by_number_and_by_agent(client: httpx.AsyncC
 
 async def test_numbers_come_in_pages(fake: FakeApi, client: httpx.AsyncClient) -> None:
     fake.phone_numbers.items = [phone_number(f"+3361234567{digit}", AGENT) for digit in range(5)]
-    found, cursor = [], ""
-    for _ in range(3):
-        query = {"use_cursor": "true", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+    found = []
+    for page in range(1, 4):
+        query = {"limit": "2", "page": str(page)}
         said = (await client.get("/v1/phone-numbers", params=query)).json()
-        found += [each["number"] for each in said["data"]]
-        cursor = said["next_cursor"]
-    assert found == [each["number"] for each in fake.phone_numbers.items]
-    assert cursor is None
+        assert (said["current_page"], said["total_pages"], said["total_items"]) == (page, 3, 5)
+        found += said["data"]
+    assert found == fake.phone_numbers.items
 
 
-@pytest.mark.parametrize("query", ["", "?use_cursor=true&limit=1001", "?use_cursor=true&cursor=x"])
+async def test_a_cursor_that_is_a_time_passes_over_what_was_created_in_that_moment(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    """The API's own words: "based on the created_at property (datetime of last seen record)"."""
+    years = (2025, 2024, 2024, 2024, 2023)
+    fake.phone_numbers.items = [
+        phone_number(f"+3361234567{digit}", AGENT, created_at=f"{year}-11-07T05:31:56Z")
+        for digit, year in enumerate(years)
+    ]
+    found: list[int] = []
+    query: dict[str, Any] = {"use_cursor": "true", "limit": "2"}
+    while query.get("cursor", "") is not None:
+        said = (await client.get("/v1/phone-numbers", params=query)).json()
+        found += [int(each["number"][-1]) for each in said["data"]]
+        query["cursor"] = said["next_cursor"]
+    assert found == [0, 1, 4]
+
+
+@pytest.mark.parametrize("query", ["?limit=1001", "?limit=x", "?page=0"])
 async def test_a_page_that_can_not_be_is_refused(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"/v1/phone-numbers{query}")).status_code == 422
 
@@ -151,9 +168,9 @@ async def test_the_list_of_numbers_has_a_behaviour_of_its_own(
     fake: FakeApi, client: httpx.AsyncClient
 ) -> None:
     fake.default = Behaviour(status=500)
-    assert (await client.get("/v1/phone-numbers?use_cursor=true")).json()["data"] == []
+    assert (await client.get("/v1/phone-numbers")).json()["data"] == []
     fake.by["phone_numbers"] = Behaviour(status=403)
-    assert (await client.get("/v1/phone-numbers?use_cursor=true")).status_code == 403
+    assert (await client.get("/v1/phone-numbers")).status_code == 403
 
 
 async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -> None:
@@ -187,7 +204,7 @@ def test_its_numbers_come_from_a_file(tmp_path: Path) -> None:
         try:
             assert program.stdout
             url = program.stdout.readline().split()[-1]
-            listed = httpx.get(f"{url}/v1/phone-numbers?use_cursor=true", headers=KEY).json()
+            listed = httpx.get(f"{url}/v1/phone-numbers", headers=KEY).json()
         finally:
             program.terminate()
     assert listed["data"] == [phone_number("+33612345678", AGENT)]

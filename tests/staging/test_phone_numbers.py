@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
+from sip_stager.demo import phone_numbers
 from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.events import Event, NumbersNotRefreshed, NumbersRefreshed
-from sip_stager.staging import phone_numbers as module
+from sip_stager.staging import number_list
+from sip_stager.staging.number_list import BODY_MOST
 from sip_stager.staging.outcome import Nonsense, OverTime, Refused, Unreachable
-from sip_stager.staging.phone_numbers import BODY_MOST, PhoneNumbers, fetched
+from sip_stager.staging.phone_numbers import PhoneNumbers
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.trunks.platform import PlatformTable
 from tests.staging.conftest import KEY
-from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+
+    from aiohttp import web
 
     from sip_stager.demo.api import FakeApi
 
@@ -106,7 +108,7 @@ async def test_a_large_page_is_read_in_slices_between_which_calls_get_their_turn
             read.append((len(items), turns))
             super().add(items)
 
-    monkeypatch.setattr(module, "PlatformTable", Observed)
+    monkeypatch.setattr(number_list, "PlatformTable", Observed)
     take_a_turn()
     assert await desk.numbers.start(PATIENCE) == ""
     assert [size for size, _ in read] == [200] * 5
@@ -176,7 +178,7 @@ async def test_a_fault_leaves_the_last_good_list(
 ) -> None:
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(number_list, "PATIENCE", 0.2)
     desk.behave(fault=fault)
     await desk.until(lambda: desk.refreshes[outcome])
     assert desk.rows == NUMBERS
@@ -239,68 +241,20 @@ async def test_a_mistake_of_our_own_costs_one_list(
     assert desk.refreshes["own_mistake"]
 
 
-async def test_a_cursor_without_an_end_and_a_list_without_one_are_not_taken(
-    fake: FakeApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
-    fake.phone_numbers.endless = True
-    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        circle = await fetched(api)
-        fake.phone_numbers.page_most = 5
-        monkeypatch.setattr(module, "MOST_PAGES", 20)
-        many_pages = await fetched(api)
-        requests = fake.stats.requests
-        monkeypatch.setattr(module, "MOST", 7)
-        many_numbers = await fetched(api)
-    assert circle == Nonsense("the cursor of the next page leads back to the same page")
-    assert many_pages == Nonsense("there are more than 20 pages")
-    assert requests == 22
-    assert many_numbers == Nonsense("there are more than 7 numbers")
+async def test_a_list_that_changes_while_it_is_read_is_not_taken(desk: Desk) -> None:
+    desk.serve(*NUMBERS)
+    await desk.numbers.start(PATIENCE)
+    desk.fake.phone_numbers = Growing(desk.fake.phone_numbers.items, page_most=3)
+    await desk.next("nonsense")
+    assert desk.rows == NUMBERS
+    texts = {event.text for event in desk.events if isinstance(event, NumbersNotRefreshed)}
+    assert all("the list changed while it was read" in text for text in texts)
 
 
-BAD_ANSWERS = [
-    {"data": [None, {"number": "x"}]},
-    {"data": [None] * 1001},
-    {"data": [], "next_cursor": 7},
-    {"data": [], "next_cursor": "x" * 1000},
-    {"data": {"items": []}},
-    {"items": []},
-    [],
-    "x",
-]
-
-
-@pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda said: json.dumps(said)[:40])
-async def test_an_answer_of_another_shape_is_nonsense(said: object) -> None:
-    async with (
-        Scripted(_answer(said)) as server,
-        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as api,
-    ):
-        assert isinstance(await fetched(api), Nonsense)
-        assert server.requests[0].startswith(
-            b"GET /v1/phone-numbers?use_cursor=true&limit=1000 HTTP/1.1\r\n"
-        )
-
-
-async def test_a_cursor_goes_back_as_it_came_and_a_page_of_nothing_ends_the_list() -> None:
-    cursor = "2023-11-07T05:31:56+00:00&x=\r\n"
-    pages = [[phone_number(number, ONE)] for number in NUMBERS[:2]]
-    said = zip([*pages, []], ["first", cursor, "another"], strict=True)
-    answers = [_answer({"data": page, "next_cursor": following}) for page, following in said]
-    async with (
-        Scripted(*answers) as server,
-        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as api,
-    ):
-        table = await fetched(api)
-    assert isinstance(table, PlatformTable)
-    assert list(table.rows) == NUMBERS[:2]
-    line = server.requests[2].split(b"\r\n")[0]
-    assert line.endswith(b"&cursor=2023-11-07T05%3A31%3A56%2B00%3A00%26x%3D%0D%0A HTTP/1.1")
-
-
-def _answer(said: object) -> bytes:
-    body = json.dumps(said).encode()
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+class Growing(phone_numbers.PhoneNumbers):
+    def page(self, query: Mapping[str, str]) -> web.Response:
+        self.items = [*self.items, phone_number(f"+336999{len(self.items):05}", ONE)]
+        return super().page(query)
 
 
 @pytest.mark.parametrize(
