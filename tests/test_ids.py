@@ -119,7 +119,7 @@ class World:
 
 
 @given(CALLS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_an_id_is_used_by_one_call_and_within_its_life(
     calls: list[tuple[str, list[tuple[str, int]]]],
 ) -> None:

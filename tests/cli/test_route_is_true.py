@@ -143,7 +143,7 @@ def test_each_header_that_decides_something(
     agree(kinds[kind], "+33612345678", "+33912345678", [header])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     call=st.sampled_from(CALLS),

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.staging.answers import (
@@ -45,7 +45,6 @@ def test_a_plain_token_is_usable(right: str) -> None:
     assert is_token(right)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_no_bytes_make_json_raise(body: bytes) -> None:
     assert isinstance(json_object(body), dict)
@@ -72,7 +71,6 @@ def test_the_envelopes_words_serve_where_the_error_has_none() -> None:
     assert error_words({"message": "outer", "error": {}}) == "outer"
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["error", "message", "details", "status"]),
@@ -87,7 +85,6 @@ def test_no_shape_of_error_raises(answer: dict[str, object]) -> None:
     assert isinstance(error_words(answer), str)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=TEXT_MOST + 5))
 def test_a_strangers_words_come_out_plain_and_capped(text: str) -> None:
     shown = printable(text)

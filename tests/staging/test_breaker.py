@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.events import BreakerMoved
@@ -155,7 +155,6 @@ def test_memory_does_not_grow_with_calls() -> None:
     assert len(tried.breaker._window._slices) <= 12
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 8), st.sampled_from([True, False, None]), st.booleans()),

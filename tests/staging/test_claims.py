@@ -314,4 +314,4 @@ class Callers(RuleBasedStateMachine):
 
 
 TestCallers = Callers.TestCase
-TestCallers.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestCallers.settings = settings(max_examples=200, stateful_step_count=40)

@@ -93,7 +93,7 @@ async def test_many_are_sent_away_a_few_at_a_time_and_none_of_them_gets_a_place(
     assert not any(task.result() for task in waiting)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(

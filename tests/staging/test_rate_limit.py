@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.staging.rate_limit import WAIT_MOST, RateLimit
@@ -137,7 +137,6 @@ VALUES = (
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=6), st.sampled_from([201, 429]))
 def test_no_header_raises_or_makes_wait_for_ever(headers: Headers, status: int) -> None:
     limit = heard(*headers, status=status)
