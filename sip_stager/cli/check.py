@@ -9,7 +9,7 @@ from rich.console import Console
 from sip_stager.cli.effective import SHOWN, effective, plan
 from sip_stager.cli.failures import failures
 from sip_stager.cli.online import check_agents
-from sip_stager.cli.platform import check_numbers
+from sip_stager.cli.platform import check_numbers, found_agents, platform_table
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 from sip_stager.config import Settings
 
@@ -23,12 +23,13 @@ def check(
         bool,
         typer.Option(
             "--online",
-            help="Also fetch each mapped agent from the API and compare variables, and the "
-            "platform's numbers.",
+            help="Also fetch the platform's numbers and each mapped agent from the API, with "
+            "`[api] numbers_refresh` those of the platform's numbers too, and compare variables.",
         ),
     ] = False,
     every: Annotated[
-        bool, typer.Option("--all", help=f"Show all numbers, not only the first {SHOWN}.")
+        bool,
+        typer.Option("--all", help=f"Show all numbers and agents, not only the first {SHOWN}."),
     ] = False,
 ) -> None:
     """Check the settings, and show what they would do.
@@ -50,11 +51,19 @@ def check(
         console.print(line, soft_wrap=True)
     _show_numbers(console, settings, every=every)
     if online:
-        complaints = *check_numbers(settings, console), *check_agents(settings, console)
-        if complaints:
-            typer.echo("\n".join(complaints), err=True)
-            raise typer.Exit(1)
+        _check_online(console, settings, every=every)
     console.print(_verdict(settings))
+
+
+def _check_online(console: Console, settings: Settings, *, every: bool) -> None:
+    table = platform_table(settings)
+    complaints = (
+        *check_numbers(settings, table, console),
+        *check_agents(settings, found_agents(settings, table), console, every=every),
+    )
+    if complaints:
+        typer.echo("\n".join(complaints), err=True)
+        raise typer.Exit(1)
 
 
 def _show_numbers(console: Console, settings: Settings, *, every: bool) -> None:

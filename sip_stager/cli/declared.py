@@ -13,7 +13,7 @@ from sip_stager.staging.agent import coerced
 from sip_stager.trunks.variables import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sip_stager.config import Number, Settings, Trunk
     from sip_stager.config.agents import AgentKey
@@ -37,10 +37,15 @@ def mapped(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
     return dict(rows)
 
 
-def mismatches(settings: Settings, agents: Mapping[AgentKey, Agent]) -> Iterator[str]:
-    """Say what agents are told that they do not declare, or that is of another type."""
+def mismatches(
+    settings: Settings, agents: Mapping[AgentKey, Agent], found: Collection[str] = ()
+) -> Iterator[str]:
+    """Say what agents are told that they do not declare, or that is of another type.
+
+    ``found`` are those of the platform's list, whose numbers have no variables of their own.
+    """
     said: defaultdict[tuple[Location, str], dict[str, Declared]] = defaultdict(dict)
-    for key, trunks, rows in _told(settings):
+    for key, trunks, rows in _told(settings, found):
         agent = agents.get(key)
         if agent is None or agent.variables is None:
             continue
@@ -69,19 +74,25 @@ def _known(wrong: str, several: Mapping[str, Declared]) -> str:
     return f"; it declares {known or 'none'}"
 
 
-def _told(settings: Settings) -> Iterator[tuple[AgentKey, Trunks, Rows]]:
-    """Give each agent with the trunks and numbers whose calls it gets, be it instead of another."""
+def _told(settings: Settings, found: Collection[str]) -> Iterator[tuple[AgentKey, Trunks, Rows]]:
+    """Give each agent with the trunks and numbers whose calls it gets, be it instead of another.
+
+    Calls to numbers of the platform's list are those without a row.
+    """
     trunks, numbers = list(enumerate(settings.trunks)), list(enumerate(settings.numbers))
     for key, rows in mapped(settings).items():
         yield key, trunks, rows
     for row in numbers:
         for _, agent_id in instead(row[1].policy):
             yield (agent_id, None), trunks, [row]
-    for trunk in trunks:
-        for _, agent_id in instead(trunk[1].policy):
-            yield (agent_id, None), [trunk], numbers
-    for _, agent_id in instead(settings.policy):
-        yield (agent_id, None), trunks, numbers
+    for agent_id in found:
+        yield (agent_id, None), trunks, []
+    for called in (numbers, []) if found else (numbers,):
+        for trunk in trunks:
+            for _, agent_id in instead(trunk[1].policy):
+                yield (agent_id, None), [trunk], called
+        for _, agent_id in instead(settings.policy):
+            yield (agent_id, None), trunks, called
 
 
 def _tables(

@@ -2,74 +2,107 @@
 
 from __future__ import annotations
 
-import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from sip_stager.cli.agents import fetched_agents
 from sip_stager.cli.declared import mapped, mismatches, named
+from sip_stager.cli.effective import SHOWN
 from sip_stager.config.agents import places_of
 from sip_stager.config.mistakes import dotted
 from sip_stager.staging.agent import Agent
-from sip_stager.staging.outcome import in_words
-from sip_stager.staging.rounded import RoundedApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
     from sip_stager.config import Settings
     from sip_stager.config.agents import AgentKey
-    from sip_stager.config.mistakes import Location
 
-_AT_ONCE = 8  # questions under way: quick for a few hundred agents, gentle on the API's limits
-_PATIENCE = 10.0  # seconds for one agent
-_BODY_MOST = 4 * 1024 * 1024  # bytes; an agent's record holds its prompts
-_SHOWN = 50  # variables that do not fit
+    Found = Mapping[str, Sequence[str]]
+
+MOST_FOUND = 1_000
+"""Agents that only the platform's list names; those past them are not asked for."""
 
 
-def check_agents(settings: Settings, console: Console) -> tuple[str, ...]:
-    """Fetch each mapped agent once, print what they are, and give what is wrong, in words."""
-    places = places_of(settings)
-    answers = asyncio.run(_fetch(settings, tuple(places), console))
-    console.print(_table(settings, answers))
+def check_agents(
+    settings: Settings, found: Found, console: Console, *, every: bool = False
+) -> tuple[str, ...]:
+    """Fetch each mapped agent once, print what they are, and give what is wrong, in words.
+
+    ``found`` are the agents that the platform's list maps, with their numbers; with ``every`` all
+    agents are shown, and not only the first.
+    """
+    places = _places(settings, found)
+    answers = fetched_agents(settings, tuple(places), console)
+    _print(_rows(settings, found, answers), console, every=every)
     agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
-    unfit = list(mismatches(settings, agents))
-    for lines in (list(_missing(settings, answers, places)), unfit):
-        for line in lines[:_SHOWN]:
+    unfit = list(mismatches(settings, agents, found))
+    for lines in (list(_missing(answers, places)), unfit):
+        for line in lines[:SHOWN]:
             console.print(line, style="red", soft_wrap=True)
-        if len(lines) > _SHOWN:
-            console.print(f"... and {len(lines) - _SHOWN} more")
+        if len(lines) > SHOWN:
+            console.print(f"... and {len(lines) - SHOWN} more")
+    left_out = len(found.keys() - {agent_id for agent_id, _ in places})
+    if left_out:
+        console.print(f"{left_out} more agents of the platform's list were not asked for.")
     return tuple(_complaints(all_there=len(agents) == len(answers), all_fit=not unfit))
 
 
-def _table(settings: Settings, answers: Mapping[AgentKey, Agent | str]) -> Table:
-    """Tabulate the agents; one whose versions give the same answer stands there once."""
+def _places(settings: Settings, found: Found) -> dict[AgentKey, str]:
+    """Give the agents to ask for, each with where it stands."""
+    places = {
+        key: f"{settings.place(place)}: {dotted(place)}"
+        for key, place in places_of(settings).items()
+    }
+    new = [agent_id for agent_id in found if (agent_id, None) not in places]
+    for agent_id in islice(new, MOST_FOUND):
+        places[agent_id, None] = f"the platform's number {found[agent_id][0]}"
+    return places
+
+
+def _print(rows: Sequence[Sequence[str | Text]], console: Console, *, every: bool) -> None:
     table = Table(title="The agents, as the API knows them", title_justify="left", box=None)
     for heading in ("agent", "numbers", "name", "version", "language", "variables"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "agent")
+    shown = rows if every else rows[:SHOWN]
+    for row in shown:
+        table.add_row(*row)
+    console.print(table)
+    if len(shown) < len(rows):
+        console.print(f"... and {len(rows) - len(shown)} more (--all shows them)")
+
+
+def _rows(
+    settings: Settings, found: Found, answers: Mapping[AgentKey, Agent | str]
+) -> list[tuple[str | Text, ...]]:
+    """Tabulate the agents; one whose versions give the same answer stands there once."""
     numbers = mapped(settings)
-    shown: dict[tuple[str, str], tuple[tuple[Text, ...], set[int]]] = {}
+    shown: dict[tuple[str, str], set[int | str]] = {}
+    cells: dict[tuple[str, str], tuple[Text, ...]] = {}
     for key, answer in answers.items():
-        _, of_agent = shown.setdefault((key[0], repr(answer)), (tuple(_cells(answer)), set()))
+        same = key[0], repr(answer)
+        cells[same] = tuple(_cells(answer))
+        of_agent = shown.setdefault(same, set())
         of_agent.update(index for index, _ in numbers.get(key, ()))
-    for (agent_id, _), (cells, of_agent) in shown.items():
-        table.add_row(agent_id, str(len(of_agent) or "policy"), *cells)
-    return table
+        of_agent.update(found.get(key[0], ()) if key[1] is None else ())
+    return [
+        (same[0], str(len(of_agent) or "policy"), *cells[same]) for same, of_agent in shown.items()
+    ]
 
 
 def _missing(
-    settings: Settings, answers: Mapping[AgentKey, Agent | str], places: Mapping[AgentKey, Location]
+    answers: Mapping[AgentKey, Agent | str], places: Mapping[AgentKey, str]
 ) -> Iterator[str]:
     """Say where the agents stand that could not be fetched."""
     for key, answer in answers.items():
         if isinstance(answer, str):
             version = f", version {key[1]}" if key[1] else ""
-            where = f"{settings.place(places[key])}: {dotted(places[key])}"
-            yield f"{where}: {answer} ({named([key[0]])}{version})"
+            yield f"{places[key]}: {answer} ({named([key[0]])}{version})"
 
 
 def _complaints(*, all_there: bool, all_fit: bool) -> Iterator[str]:
@@ -87,37 +120,3 @@ def _cells(answer: Agent | str) -> Iterator[Text]:
     variables = ", ".join(f"{name} ({type_})" for name, type_ in declared.items())
     for text in (answer.name, answer.version, answer.language, variables):
         yield Text(text)
-
-
-async def _fetch(
-    settings: Settings, agents: tuple[AgentKey, ...], console: Console
-) -> dict[AgentKey, Agent | str]:
-    """Return each agent, or in words why there is none."""
-    free = asyncio.Semaphore(_AT_ONCE)
-    api = RoundedApi(
-        settings.api.base_url,
-        settings.api.key,
-        connections=_AT_ONCE,
-        body_most=_BODY_MOST,
-    )
-    async with api:
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("asking the API", total=len(agents))
-
-            async def ask(key: AgentKey) -> Agent | str:
-                async with free:
-                    answer = await _ask(api, key)
-                progress.advance(task)
-                return answer
-
-            answers = await asyncio.gather(*map(ask, agents))
-    return dict(zip(agents, answers, strict=True))
-
-
-async def _ask(api: RoundedApi, key: AgentKey) -> Agent | str:
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            answer = await api.agent(*key)
-    except TimeoutError:
-        return f"no answer within {_PATIENCE:g} s"
-    return answer if isinstance(answer, Agent) else in_words(answer)

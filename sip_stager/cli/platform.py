@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.staging import make_list_api
@@ -31,9 +32,21 @@ def platform_table(settings: Settings) -> PlatformTable | str:
     return asyncio.run(fetch())
 
 
-def check_numbers(settings: Settings, console: Console) -> tuple[str, ...]:
+def found_agents(settings: Settings, table: PlatformTable | str) -> dict[str, list[str]]:
+    """Give the agents that the platform's list maps, each with its numbers."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    if isinstance(table, PlatformTable) and settings.api.numbers_refresh:
+        own = settings.agents
+        for number, row in table.rows.items():
+            for share in row.shares if number not in own else ():
+                found[share.agent].append(number)
+    return dict(found)
+
+
+def check_numbers(
+    settings: Settings, table: PlatformTable | str, console: Console
+) -> tuple[str, ...]:
     """Print what the platform's list has, and where the settings differ; give what is wrong."""
-    table = platform_table(settings)
     for line in _shown(settings, table):
         console.print(line, soft_wrap=True)
     console.print()

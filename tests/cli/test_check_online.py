@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sip_stager.cli import online as cli_online
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.phone_numbers import phone_number
@@ -220,3 +221,87 @@ async def test_online_says_why_the_platforms_numbers_can_not_be_had(
     assert "The platform's numbers could not be had: HTTP 403: not with this key" in result.stdout
     assert result.exit_code == code
     assert bool(result.stderr) is bool(code)
+
+
+@pytest.mark.parametrize(("refresh", "asked"), [("", 1), ("numbers_refresh = 300.0", 2)])
+async def test_online_compares_agents_that_only_the_platform_names(
+    folder: Folder, refresh: str, asked: int
+) -> None:
+    behaviours = {
+        AGENT: Behaviour(variables={"brand": "string"}),
+        OTHER: Behaviour(variables={"vip": "boolean"}),
+    }
+    async with FakeApi(by=behaviours, key=KEY) as api:
+        api.phone_numbers.items = [
+            phone_number("+33612345670", OTHER),
+            phone_number("+33612345671", OTHER),
+        ]
+        result = await check_online(folder, online(api, refresh) + '[variables]\nbrand = "x"\n')
+        assert api.stats.requests == 1 + asked
+    wrong = "variables.brand: is not declared by the agent; it declares vip (boolean)"
+    assert result.exit_code == asked - 1, result.output
+    assert (f"\n{at(folder, 'brand')}: {wrong} (agent {OTHER})\n" in result.stdout) is (asked == 2)
+    assert ([OTHER, "2"] in [words[:2] for words in lines(result)]) is (asked == 2)
+
+
+async def test_online_names_the_number_of_an_agent_that_only_the_platform_names(
+    folder: Folder,
+) -> None:
+    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+        api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
+        result = await check_online(folder, online(api, "numbers_refresh = 300.0"))
+    assert result.exit_code == 1
+    assert "\nthe platform's number +33612345670: HTTP 404: " in result.stdout
+
+
+async def test_an_agent_of_settings_and_platform_is_told_what_its_own_numbers_have_otherwise(
+    folder: Folder,
+) -> None:
+    """A number of the platform has no variables of its own, so those for all count there."""
+    own = f'agent = "{AGENT}"\nvariables = {{ brand = "x" }}'
+    async with FakeApi(by={AGENT: Behaviour(variables={"brand": "number"})}, key=KEY) as api:
+        text = online(api, "numbers_refresh = 300.0").replace(f'agent = "{AGENT}"', own)
+        text = text.replace('brand = "x"', "brand = 5") + '[variables]\nbrand = "y"\n'
+        alone = await check_online(folder, text)
+        api.phone_numbers.items = [phone_number("+33612345670", AGENT)]
+        both = await check_online(folder, text)
+    assert alone.exit_code == 0, alone.output
+    assert both.exit_code == 1
+    assert f'{at(folder, "brand")}: variables.brand: "y" is no number' in both.stdout
+
+
+async def test_online_compares_who_is_staged_instead_with_the_platforms_numbers_in_mind(
+    folder: Folder,
+) -> None:
+    policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n[variables]\nbrand = "y"\n'
+    own = f'agent = "{AGENT}"\nvariables = {{ brand = 5 }}'
+    declared = Behaviour(variables={"brand": "number"})
+    async with FakeApi(by={AGENT: declared, OTHER: declared}, key=KEY) as api:
+        text = online(api, "numbers_refresh = 300.0").replace(f'agent = "{AGENT}"', own) + policy
+        alone = await check_online(folder, text)
+        api.phone_numbers.items = [phone_number("+33612345670", f"{AGENT[:-1]}0")]
+        both = await check_online(folder, text)
+    assert alone.exit_code == 0, alone.output
+    assert f'variables.brand: "y" is no number, as the agent declares it (agent {OTHER})' in (
+        both.stdout
+    )
+
+
+async def test_online_asks_for_so_many_of_the_platforms_agents_and_says_how_many_are_left(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_online, "MOST_FOUND", 60)
+    async with FakeApi(key=KEY) as api:
+        api.phone_numbers.items = [
+            phone_number(f"+336123456{number:02}", f"{AGENT[:-3]}0{number:02}")
+            for number in range(65)
+        ]
+        text = online(api, "numbers_refresh = 300.0")
+        result = await check_online(folder, text)
+        assert api.stats.requests == 1 + 61
+        every = await asyncio.to_thread(check, folder, text, "--online", "--all")
+    assert result.exit_code == 0, result.output
+    assert "\n5 more agents of the platform's list were not asked for.\n" in result.stdout
+    assert "\n... and 11 more (--all shows them)\n" in result.stdout
+    assert f"{AGENT[:-3]}059" not in result.stdout
+    assert f"{AGENT[:-3]}059" in every.stdout

@@ -1,0 +1,75 @@
+"""Many agents are fetched in step with the API, and not one by one from an API that is dead."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sip_stager.cli import agents as module
+from sip_stager.cli.agents import AT_ONCE, fetched_agents
+from sip_stager.demo.api import FakeApi
+from sip_stager.demo.behaviour import Behaviour
+from sip_stager.staging.agent import Agent
+from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
+
+if TYPE_CHECKING:
+    from sip_stager.config.agents import AgentKey
+
+MANY: tuple[AgentKey, ...] = tuple((f"{AGENT[:-2]}{index:02}", None) for index in range(40))
+
+
+async def fetch(folder: Folder, url: str) -> dict[AgentKey, Agent | str]:
+    settings = folder.load(RIGHT.replace("[api]", f'[api]\nbase_url = "{url}"'))
+    return await asyncio.to_thread(fetched_agents, settings, MANY, Console(quiet=True))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_api_is_asked_again_and_then_left_alone(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    busy = Behaviour(status=status, message="slowly")
+    async with FakeApi(by={each: busy for each, _ in MANY}, key=KEY) as api:
+        answers = await fetch(folder, api.url)
+        assert AT_ONCE * 3 <= api.stats.requests < 3 * len(MANY)
+    said = list(answers.values())
+    assert said[0] == f"HTTP {status}: slowly"
+    assert said[-1] == f"not asked for: the API gave no answer to {AT_ONCE} questions in a row"
+
+
+async def test_an_api_that_was_busy_gives_all_agents_in_the_end(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    async with BusyOnce(by={each: Behaviour(status=429) for each, _ in MANY}, key=KEY) as api:
+        answers = await fetch(folder, api.url)
+        assert api.stats.requests == 2 * len(MANY)
+    assert all(isinstance(answer, Agent) for answer in answers.values())
+
+
+class BusyOnce(FakeApi):
+    def _behaviour(self, agent_id: str, to_number: str = "") -> Behaviour:
+        return self.by.pop(agent_id, self.default)
+
+
+async def test_a_silent_api_costs_the_patience_of_some_questions_and_not_of_all(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    silent = Behaviour(fault="silent", latency=60.0)
+    async with FakeApi(by={each: silent for each, _ in MANY}, key=KEY) as api:
+        answers = await fetch(folder, api.url)
+    said = list(answers.values())
+    assert said[0] == "no answer within 0.05 s"
+    assert str(said[-1]).startswith("not asked for: ")
+
+
+async def test_agents_that_do_not_exist_end_nothing(folder: Folder) -> None:
+    missing = Behaviour(status=404)
+    async with FakeApi(by={each: missing for each, _ in MANY[:-1]}, key=KEY) as api:
+        answers = await fetch(folder, api.url)
+        assert api.stats.requests == len(MANY)
+    assert isinstance(answers[MANY[-1]], Agent)
