@@ -173,6 +173,30 @@ async def test_the_list_of_numbers_has_a_behaviour_of_its_own(
     assert (await client.get("/v1/phone-numbers")).status_code == 403
 
 
+async def test_the_list_of_numbers_can_be_replaced(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    listed = [{"number": "+33612345678", "inbound_agent_id": AGENT}]
+    await client.put("/_fake/phone-numbers", json=listed)
+    assert (await client.get("/v1/phone-numbers?use_cursor=true")).json()["data"] == [
+        phone_number("+33612345678", AGENT)
+    ]
+    answer = await client.put("/_fake/phone-numbers", json={"number": 1})
+    assert answer.status_code == 422
+    assert len(fake.phone_numbers.items) == 1
+
+
+async def test_a_label_is_shown_in_the_calls_record_and_has_a_behaviour_of_its_own(
+    fake: FakeApi, client: httpx.AsyncClient
+) -> None:
+    url = f"/v1/calls/{(await _stage(client)).json()['data']['call_id']}"
+    await client.patch(url, json={"metadata": {"trunk": "carrier"}})
+    assert (await client.get(url)).json()["data"]["metadata"] == {"trunk": "carrier"}
+    fake.by["labels"] = Behaviour(status=403)
+    assert (await client.patch(url, json={"metadata": {}})).status_code == 403
+    assert (await _stage(client)).status_code == 201
+
+
 async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -> None:
     await _stage(client)
     await _status(client, await _stage(client))

@@ -5,7 +5,8 @@ program of its own: ``python -m sip_stager.demo.api --port 8080 --delay 0.15``.
 
 ``GET /_fake/stats`` shows what it has seen; ``PUT /_fake/behaviours`` with a JSON object of
 behaviours by agent id or dialled number (``default`` is the one for all others, ``phone_numbers``
-that of the list of numbers) changes its ways.
+that of the list of numbers, ``labels`` that of what is written into calls) changes its ways, and
+``PUT /_fake/phone-numbers`` its list.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from sip_stager.demo.answers import (
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.calls import StagedCall, StagedCalls, Stats
 from sip_stager.demo.http_server import HttpServer
-from sip_stager.demo.phone_numbers import PhoneNumbers
+from sip_stager.demo.phone_numbers import PhoneNumbers, read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,11 +163,14 @@ class FakeApi(HttpServer):
         if call.polls <= call.behaviour.poll_failures:
             return refusal(call.behaviour, call.behaviour.poll_status)
         status = call.status(self._loop.time())
-        return success(
-            200, {"id": call_id, "status": status, "direction": "inbound", **call.request}
-        )
+        shown = {"id": call_id, "status": status, "direction": "inbound"}
+        return success(200, {**shown, "metadata": call.metadata, **call.request})
 
     async def _label(self, call_id: str, request: web.BaseRequest) -> web.StreamResponse:
+        behaviour = self.by.get("labels", Behaviour())
+        await asyncio.sleep(behaviour.latency)
+        if behaviour.status != 201:
+            return refusal(behaviour)
         try:
             metadata = json.loads(await request.read())["metadata"]
             self._calls[call_id].metadata.update(metadata)
@@ -188,14 +192,21 @@ class FakeApi(HttpServer):
         return success(200, agent_record(agent_id, int(version), behaviour.variables))
 
     async def _manage(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == "/_fake/behaviours" and request.method == "PUT":
+        if request.method == "PUT":
             try:
-                given = BEHAVIOURS.validate_json(await request.read())
+                self._change(request.path, await request.read())
             except ValueError as error:
                 return failure(422, str(error))
-            self.default = given.pop("default", self.default)
-            self.by.update(given)
         now = self._loop.time()
         statuses = Counter(call.status(now) for call in self._calls.values())
         shown = {name: getattr(self.stats, name) for name in Stats.__slots__}
         return web.json_response({**shown, "calls": statuses})
+
+    def _change(self, path: str, text: bytes) -> None:
+        """Change its ways, or its list of numbers; raises ``ValueError``."""
+        if path == "/_fake/phone-numbers":
+            self.phone_numbers.items = read_numbers(text)
+        elif path == "/_fake/behaviours":
+            given = BEHAVIOURS.validate_json(text)
+            self.default = given.pop("default", self.default)
+            self.by.update(given)

@@ -35,7 +35,8 @@ def main(
 ) -> None:
     """Serve the fake staging API until interrupted.
 
-    GET /_fake/stats shows what it has seen; PUT /_fake/behaviours changes what --behaviours said.
+    GET /_fake/stats shows what it has seen; PUT /_fake/behaviours changes what --behaviours said,
+    PUT /_fake/phone-numbers what --numbers did.
     """
     try:
         by = BEHAVIOURS.validate_json(behaviours)
