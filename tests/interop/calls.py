@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.interop.scene import Scene
     from tests.interop.sipp import Sipp
     from tests.interop.trace import Traced
@@ -57,9 +60,31 @@ def stagings(scene: Scene) -> int:
     return count
 
 
+@contextmanager
+def asked(scene: Scene, times: int = 1) -> Iterator[None]:
+    """The API is asked so often to stage a call meanwhile."""
+    before = stagings(scene)
+    yield
+    assert stagings(scene) == before + times
+
+
+@contextmanager
+def counted(scene: Scene, name: str, times: int = 1, **labels: str) -> Iterator[None]:
+    """A metric grows so much meanwhile."""
+    before = scene.program.metric(name, **labels)
+    yield
+    assert scene.program.metric(name, **labels) == before + times
+
+
+def sip_call_id(message: Traced) -> str:
+    """Return the Call-ID, which is the call's name in the log, too."""
+    (value,) = message.values("Call-ID")
+    return value
+
+
 def told(scene: Scene, invite: Traced) -> dict[str, Any]:
     """Return what the API was told of the call that an INVITE brought the id of."""
-    return scene.api.told(staged_id(invite))
+    return scene.api.record(staged_id(invite))
 
 
 def play(road: Scene, caller: str, callee: str) -> tuple[Sipp, Sipp]:

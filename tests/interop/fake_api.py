@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import urllib.request
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.interop.ports import free_port, is_bound
 from tests.interop.processes import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 KEY = "interop-key"
@@ -48,17 +45,16 @@ class FakeApiProcess(Child):
         """Let it answer otherwise from now on: behaviours by agent id or number, or ``default``."""
         self._asked("/_fake/behaviours", json.dumps(by).encode())
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let it do nothing meanwhile: what is asked of it waits until then."""
-        self.signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.signal(signal.SIGCONT)
+    def list_numbers(self, agents: dict[str, str | None], *redirected: str) -> None:
+        """Let its list have these numbers with their agents, and these that it redirects."""
+        items = [
+            {"number": number, "inbound_agent_id": agent, "redirect": number in redirected}
+            for number, agent in {**agents, **dict.fromkeys(redirected)}.items()
+        ]
+        self._asked("/_fake/phone-numbers", json.dumps(items).encode())
 
-    def told(self, call_id: str) -> dict[str, Any]:
-        """Return what it was told of a call when that was staged."""
+    def record(self, call_id: str) -> dict[str, Any]:
+        """Return its record of a call: what it was told of it, and what became of it."""
         record: dict[str, Any] = self._asked(f"/v1/calls/{call_id}")["data"]
         return record
 

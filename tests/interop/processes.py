@@ -7,10 +7,11 @@ import select
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -76,6 +77,15 @@ class Child:
         """End it at once, as a power cut would."""
         self.signal(signal.SIGKILL)
         self._process.wait()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let it do nothing meanwhile: what comes to it waits until then."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group."""

@@ -7,7 +7,9 @@ import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.interop.fake_api import KEY
 from tests.interop.ports import free_port
@@ -39,6 +41,8 @@ class Edge:
     policy: dict[str, object] = field(default_factory=dict)
     upstream: dict[str, object] = field(default_factory=dict)
     tables: Sequence[tuple[str, dict[str, object]]] = ()  # besides these: headers and keys
+    constants: dict[str, float] = field(default_factory=dict)
+    """Waits of the program that no setting has, for tests that can not be so patient."""
 
     def settings(self, port: int, http_port: int) -> str:
         """Return the settings file's text: UDP and TCP on one port, a trunk, a number, more."""
@@ -101,7 +105,7 @@ class Program(Child):
         self.target = f"{_host(edge.address)}:{self.port}"
         settings = directory / f"settings-{self.http_port}.toml"
         settings.write_text(edge.settings(self.port, self.http_port))
-        command = [python, "-m", "sip_stager", "run", "--config", str(settings)]
+        command = [python, *_module(edge.constants), "run", "--config", str(settings)]
         output = directory / f"program-{self.http_port}.log"
         super().__init__("sip-stager", command, output, {"ROUNDED_API_KEY": KEY})
 
@@ -112,6 +116,30 @@ class Program(Child):
     def metrics(self) -> str:
         """Return the text of ``/metrics``."""
         return self._get("/metrics")
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples of ``sip_stager_<name>`` that have these labels."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self.metrics())
+            for sample in family.samples
+            if sample.name == f"sip_stager_{name}" and sample.labels.items() >= labels.items()
+        )
+
+    def wait_metric(self, least: float, name: str, **labels: str) -> None:
+        """Return once it is at least so large."""
+        self.wait_until(lambda: self.metric(name, **labels) >= least, f"{least:g} of {name}")
+
+    def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """Return the log lines of this event that have these keys, as far as they are written."""
+        lines = (_line(text) for text in self.printed().splitlines())
+        wanted = {"event": event, **fields}.items()
+        return [line for line in lines if line.items() >= wanted]
+
+    def wait_logged(self, event: str, **fields: object) -> dict[str, Any]:
+        """Return the first such line, once it is written."""
+        self.wait_until(lambda: self.logged(event, **fields) != [], f"{event} with {fields}")
+        return self.logged(event, **fields)[0]
 
     def _is_ready(self) -> bool:
         try:
@@ -124,3 +152,22 @@ class Program(Child):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as reply:
             text: bytes = reply.read()
         return text.decode()
+
+
+def _module(constants: dict[str, float]) -> list[str]:
+    """Return what runs the program, as a user does but for these constants of it."""
+    if not constants:
+        return ["-m", "sip_stager"]
+    statements = [
+        f"import {name.rpartition('.')[0]}; {name} = {constants[name]}" for name in constants
+    ]
+    return ["-c", "; ".join([*statements, "from sip_stager.__main__ import main; main()"])]
+
+
+def _line(text: str) -> dict[str, Any]:
+    """Read a line of the log; what else is printed has no keys."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) else {}

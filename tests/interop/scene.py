@@ -16,7 +16,7 @@ from tests.interop.script import HERE, scenario
 from tests.interop.sipp import SCENARIOS, Sipp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.interop.fake_api import Behaviours
@@ -68,15 +68,18 @@ class Scene:
         api: dict[str, object] | None = None,
         by: Behaviours | None = None,
         staging: dict[str, object] | None = None,
+        listed: dict[str, str | None] | None = None,
+        redirected: Sequence[str] = (),
         **edge: Any,
     ) -> None:
         """Start the API with these fields of ``Behaviour``, the program with these of ``Edge``.
 
-        ``by`` has behaviours by agent id or dialled number; ``staging`` has more keys of the
-        program's table ``[api]``.
+        ``by`` has behaviours by agent id or dialled number; ``listed`` and ``redirected`` are the
+        API's list of numbers; ``staging`` has more keys of the program's table ``[api]``.
         """
         self.api = self._stopped_at_end(FakeApiProcess(self._directory, key, by, **(api or {})))
         self.api.wait_ready()
+        self.api.list_numbers(listed or {}, *redirected)
         self._edge = replace(self._edge, api_url=self.api.url, api=staging or {}, **edge)
         self._start_program()
 

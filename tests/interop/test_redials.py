@@ -17,7 +17,7 @@ from tests.interop.calls import (
     stagings,
     told,
 )
-from tests.interop.program import AGENT, NUMBER
+from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -143,9 +143,3 @@ def test_a_second_target_gets_what_was_staged_for_the_first(scene: Scene) -> Non
     first.finish()
     assert staged_id(first.received("INVITE")[0]) == staged_id(second)
     assert stagings(scene) == 1
-
-
-def test_what_nobody_claims_is_ended(scene: Scene) -> None:
-    scene.start(staging={**KEEP, "claim_life": 0.2, "terminate_wasted": True})
-    gives_up(scene, NUMBER)
-    scene.api.wait_stats(stage_requests=1, terminations=1)
