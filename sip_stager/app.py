@@ -144,6 +144,7 @@ class Application:
             calls_staging=lambda: self._staging.waiting,
             stagings_kept=lambda: self._claims.kept,
             transactions=lambda: self.transactions,
+            message_bytes=lambda: self._layer.message_bytes,
             tcp_connections=lambda: self._edge.connections,
             api_requests=lambda: self._api.requests,
             breaker_state=lambda: self._staging.breaker_state,
@@ -156,7 +157,7 @@ class Application:
             platform_numbers=lambda: self._numbers.counts,
             numbers_refreshed_at=lambda: self._numbers.refreshed_at,
             limits=self._settings.limits.model_dump(
-                include={"transactions", "calls_staging", "connections"}
+                include={"transactions", "message_bytes", "calls_staging", "connections"}
             ),
             log_lines_dropped=log_lines_dropped,
             log_write_errors=log_write_errors,

@@ -23,6 +23,7 @@ def served() -> set[str]:
         calls_staging=lambda: 0,
         stagings_kept=lambda: 0,
         transactions=dict,
+        message_bytes=lambda: 0,
         tcp_connections=dict,
         api_requests=dict,
         breaker_state=str,

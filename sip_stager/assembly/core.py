@@ -56,7 +56,7 @@ def make_core(
         now=perf_counter,
     )
     limits = settings.limits
-    bounds = Bounds(limits.transactions, limits.calls_staging)
+    bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
     Proxy(facilities, make_admission(settings, mapping), stager, bounds)
     return layer
 

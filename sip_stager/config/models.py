@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from sip_stager.config.addresses import Address, Port
 from sip_stager.config.answering import AgentShare, Number
 from sip_stager.config.api import Api
-from sip_stager.config.kinds import Count, Seconds
+from sip_stager.config.kinds import Bytes, Count, Seconds
 from sip_stager.config.mistakes import Location, Mistake, refused
 from sip_stager.config.peers import Listener, Upstream
 from sip_stager.config.policy import CallPolicy
@@ -45,6 +45,11 @@ class Limits(Table):
     transactions: Count = 200_000
     """SIP transactions alive; past them new INVITEs get 503, and what is alive goes on. A call
     makes four, each alive for 32 s or more: room for some 1,000 calls a second."""
+    message_bytes: Bytes = 256 * 1024 * 1024
+    """Bytes that transactions weigh together, each as much as the largest message that it keeps. A
+    message may take 1/1024 of what is left; past that new INVITEs get 503, so the large ones first.
+    Calls that were taken may need as much again. 1,000 calls a second with INVITEs of 1.5 KB take
+    some 150 MB."""
     calls_staging: Count = 5_000
     """Calls held for the API; past them new INVITEs get 503. Those that the API's `connections`
     cannot take wait for one another until their deadline, so many more would be in vain."""

@@ -89,6 +89,7 @@ class Readings:
     calls_staging: Callable[[], int]
     stagings_kept: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
+    message_bytes: Callable[[], int]
     tcp_connections: Callable[[], Mapping[str, int]]
     api_requests: Callable[[], Mapping[str, int]]
     breaker_state: Callable[[], str]
@@ -121,6 +122,7 @@ class Gauges(Collector):
         readings = self._readings
         for name, documentation, value in (
             ("calls_staging", "Calls being staged now.", readings.calls_staging()),
+            ("message_bytes", "Bytes that the transactions weigh now.", readings.message_bytes()),
             ("stagings_kept", "Staged calls that wait to be claimed.", readings.stagings_kept()),
             (
                 "event_loop_lag_worst_seconds",

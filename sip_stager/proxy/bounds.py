@@ -9,25 +9,46 @@ from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS
 
 if TYPE_CHECKING:
     from sip_stager.ports import Call
+    from sip_stager.transaction.layer import TransactionLayer
 
 _RETRY_AFTER = 5  # seconds
+PART = 1024
+"""A message may take one part in so many of the bytes that are left, so that large ones leave room
+for more than a thousand small ones."""
 
 
 class Bounds(NamedTuple):
-    """How many transactions and calls that are being staged may be alive before new calls wait."""
+    """How many transactions and calls that are being staged may be alive before new calls wait.
+
+    ``message_bytes`` bounds what the transactions weigh together.
+    """
 
     transactions: int = 200_000
     calls_staging: int = 5_000
+    message_bytes: int = 256 * 1024 * 1024
 
-    def refusal(self, call: Call, staging: int, alive: int) -> Refusal | None:
-        """Refuse a call that there is no room for, beside those that are there."""
-        if staging >= self.calls_staging:
-            what = "calls being staged"
-        elif alive > self.transactions:
-            what = "transactions"
-        else:
+    def refusal(
+        self, call: Call, staging: int, layer: TransactionLayer, size: int
+    ) -> Refusal | None:
+        """Refuse a call that there is no room for, beside those that are there.
+
+        ``size`` is that of its INVITE, in bytes.
+        """
+        full = staging >= self.calls_staging
+        what = "calls being staged" if full else self.reached(layer, size)
+        if not what:
             return None
         status = call.policy.refusal
         reason = REASONS.get(status, b"").decode()
         again = _RETRY_AFTER if status in MAY_BE_RETRIED else None
         return Refusal(status, reason, "overload", f"too many {what}", again, call.trunk)
+
+    def reached(self, layer: TransactionLayer, size: int, times: int = 1) -> str:
+        """Name what there is too much of for a new transaction; empty where it has room.
+
+        What belongs to a call that was taken may fill what new calls may, so many ``times``.
+        """
+        if len(layer) > times * self.transactions:
+            return "transactions"
+        left = times * self.message_bytes - layer.message_bytes
+        return "bytes of messages" if PART * size > left else ""

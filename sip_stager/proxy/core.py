@@ -114,7 +114,13 @@ class Proxy:
             self._answer(cancel, transaction, Answer(481))
             return
         tag = invite.to_tag or self._facilities.tag(cancel)
-        transaction.respond(make_response(cancel, 200, tag))
+        response = make_response(cancel, 200, tag)
+        if self._bounds.reached(self._facilities.layer, transaction.size, 2):
+            cancel = cancel.without(b"reason")  # which may have to wait for a provisional response
+            transaction.dismiss(response)
+        else:
+            invite.weigh(transaction.size)
+            transaction.respond(response)
         if isinstance(invite.owner, HeldInvite | ForwardedInvite):
             invite.owner.cancel(cancel)
 
@@ -148,7 +154,7 @@ class Proxy:
         if wrong:
             self._answer(popped.request, transaction, Answer(481, (warning(wrong),)))
             return None
-        if len(self._facilities.layer) > 2 * self._bounds.transactions:
+        if self._bounds.reached(self._facilities.layer, transaction.size, 2):
             self._answer(popped.request, transaction, Answer(503, ((b"Retry-After", b"5"),)))
             return None
         return routed
@@ -181,8 +187,8 @@ class Proxy:
             self._answer(request, transaction, Answer.to(fault))
             return
         if not isinstance(admitted, Refusal):
-            waiting, alive = self._stager.waiting, len(self._facilities.layer)
-            admitted = self._bounds.refusal(admitted, waiting, alive) or admitted
+            waiting, layer = self._stager.waiting, self._facilities.layer
+            admitted = self._bounds.refusal(admitted, waiting, layer, transaction.size) or admitted
         if isinstance(admitted, Refusal):
             self._facilities.refuse(request, transaction.dismiss, admitted, admitted.trunk, 0.0)
         else:

@@ -5,7 +5,7 @@ Each file of a machine draws which of the states it goes through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +23,13 @@ State = Enum("State", "CALLING TRYING PROCEEDING ACCEPTED COMPLETED CONFIRMED TE
 """RFC 3261 17, RFC 6026 7."""
 
 
+@dataclass(slots=True)
+class Kept:
+    """How much all transactions that are alive weigh together, in bytes."""
+
+    size: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every transaction is given."""
@@ -31,6 +38,7 @@ class Surroundings:
     transport: Transport
     notify: Notify
     timers: Timers
+    kept: Kept = field(default_factory=Kept)
 
     def send(
         self,
@@ -39,10 +47,12 @@ class Surroundings:
         failed: Callable[[str], None] | None = None,
         *,
         repeated: bool = False,
-    ) -> None:
-        """Hand a message to the transport, and tell that it was."""
-        self.transport.send(bytes(message), flow, failed)
+    ) -> int:
+        """Hand a message to the transport, tell that it was, and give its size in bytes."""
+        data = bytes(message)
+        self.transport.send(data, flow, failed)
         self.notify(MessageSent(message, flow, repeated))
+        return len(data)
 
 
 class Store(Protocol):
@@ -53,9 +63,12 @@ class Store(Protocol):
 
 
 class Transaction:
-    """One transaction; it leaves ``store``, where it is under ``key``, when it ends."""
+    """One transaction; it leaves ``store``, where it is under ``key``, when it ends.
 
-    __slots__ = ("_around", "_store", "_timers", "flow", "key", "state")
+    ``size`` is what it weighs, in bytes: as much as the largest message that it has had to keep.
+    """
+
+    __slots__ = ("_around", "_store", "_timers", "flow", "key", "size", "state")
 
     def __init__(
         self,
@@ -71,6 +84,13 @@ class Transaction:
         self.key = key
         self.flow = flow
         self.state = state
+        self.size = 0
+
+    def weigh(self, size: int) -> None:
+        """Note the size of a message that it keeps, or part of which it keeps."""
+        if size > self.size:
+            self._around.kept.size += size - self.size
+            self.size = size
 
     @property
     def reliable(self) -> bool:
@@ -96,6 +116,8 @@ class Transaction:
         """End it, whatever its state; what still comes belongs to nothing."""
         self._enter(State.TERMINATED)
         self._store.pop(self.key, None)
+        self._around.kept.size -= self.size
+        self.size = 0
 
 
 class ClientUser(Protocol):

@@ -79,7 +79,7 @@ class InviteClientTransaction(Sender):
         self._user = self.request = None
         self._enter(State.COMPLETED)
         self._after(0.0 if self.reliable else self._around.timers.d, self.abandon)
-        self._around.send(self._ack, self.flow)
+        self.weigh(self._around.send(self._ack, self.flow))
         user.receive(response)
 
     def _acknowledge_again(self, response: Response) -> None:

@@ -79,7 +79,7 @@ class InviteServerTransaction(Transaction):
                 self._accept()
         elif self.state is not State.ACCEPTED or not 200 <= response.status < 300:
             return
-        self._around.send(response, self.flow)
+        self.weigh(self._around.send(response, self.flow))
 
     def _accept(self) -> None:
         """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""

@@ -68,6 +68,11 @@ class TransactionLayer:
         servers = len(self.invite_servers) + len(self.servers)
         return servers + len(self.invite_clients) + len(self.clients)
 
+    @property
+    def message_bytes(self) -> int:
+        """What the transactions that are alive weigh: bytes of the messages that they keep."""
+        return self._around.kept.size
+
     def attach(self, user: User) -> None:
         """Say who is told of new requests."""
         self._user = user
@@ -89,9 +94,9 @@ class TransactionLayer:
         if isinstance(message, Response):
             self._receive_response(message, key, source)
         elif message.method in {b"INVITE", b"ACK"}:
-            self._receive_invite(message, key, source)
+            self._receive_invite(message, key, source, len(data))
         else:
-            self._receive_request(message, (key, message.method), source)
+            self._receive_request(message, (key, message.method), source, len(data))
 
     def start_invite(
         self, invite: Request, branch: bytes, flow: Flow, user: ClientUser
@@ -141,7 +146,7 @@ class TransactionLayer:
         else:
             client.receive(response)
 
-    def _receive_invite(self, request: Request, key: Hashable, source: Flow) -> None:
+    def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         """Take an INVITE or an ACK: one matches the transaction of the other (17.2.3)."""
         if known := self.invite_servers.get(key):
             known.receive(request, source)
@@ -155,15 +160,17 @@ class TransactionLayer:
                 self._around, self.invite_servers, key, flow, self._user.receive_ack
             )
             self.invite_servers[key] = server
+            server.weigh(size)
             _tell(request, server, self._user.receive_invite, request, source, server)
 
-    def _receive_request(self, request: Request, key: Hashable, source: Flow) -> None:
+    def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         if known := self.servers.get(key):
             known.receive(request, source)
         elif self._user is not None and self._sound(request, source):
             flow = response_flow(request.top_via, source)
             server = ServerTransaction(self._around, self.servers, key, flow, request)
             self.servers[key] = server
+            server.weigh(size)
             if request.method == b"CANCEL":
                 invite = self.invite_servers.get(server_key(request))
                 _tell(request, server, self._user.receive_cancel, request, server, invite)

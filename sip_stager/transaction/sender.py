@@ -39,7 +39,7 @@ class Sender(Transaction):
         self._after(around.timers.patience, self._timed_out)
         if not self.reliable:
             self._after(around.timers.t1, self._resend, around.timers.t1)
-        around.send(request, flow, self._send_failed)
+        self.weigh(around.send(request, flow, self._send_failed))
 
     def abandon(self) -> None:
         """End it, whatever its state; what still comes is a stray."""

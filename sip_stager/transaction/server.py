@@ -57,7 +57,7 @@ class ServerTransaction(Transaction):
         self._after(0.0 if self.reliable else self._around.timers.patience, self.abandon)
         self._last = None if response.status == 408 else response
         if self._last is not None:
-            self._around.send(self._last, self.flow)
+            self.weigh(self._around.send(self._last, self.flow))
 
     def _proceed(self, request: Request) -> None:
         """Say that the answer takes long, so that the client asks less often (RFC 4320 4.1)."""

@@ -90,6 +90,13 @@ MISTAKES = [
     (NUMBER, "[sip]\nt1 = 5", "sip.t2", "less than t1 = 5", "at least t1"),
     (NUMBER, "[sip]\ntimer_c = 180", "sip.timer_c", "is 180", "greater than 180"),
     (NUMBER, "[limits]\nconnections = 0", "limits.connections", "is 0", "greater than or equal"),
+    (
+        NUMBER,
+        "[limits]\nmessage_bytes = 4194303",
+        "limits.message_bytes",
+        "is 4194303",
+        "greater than or equal to 4194304",
+    ),
     (NUMBER, "[limits]\nidle = 0", "limits.idle", "is 0", "greater than 0"),
     (NUMBER, "[limits]\nstaging = 1", "limits.staging", "not a key", 'mean "calls_staging"?'),
     (NUMBER, "[http]\naddress = 'localhost'", "http.address", "not an IP address", "192.0.2.10"),

@@ -47,6 +47,7 @@ READINGS = Readings(
     calls_staging=lambda: 3,
     stagings_kept=lambda: 2,
     transactions=lambda: {"invite_server": 2, "client": 1},
+    message_bytes=lambda: 4300,
     tcp_connections=lambda: {"accepted": 5, "opened": 1},
     api_requests=lambda: {"under_way": 9, "queued": 8},
     breaker_state=lambda: "half_open",

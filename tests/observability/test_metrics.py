@@ -171,6 +171,7 @@ def test_readings_are_taken_at_the_scrape() -> None:
     samples = counted()
     assert value(samples, "calls_staging") == 3
     assert value(samples, "transactions", kind="invite_server") == 2
+    assert value(samples, "message_bytes") == 4300
     assert value(samples, "tcp_connections", kind="accepted") == 5
     assert value(samples, "tcp_connections", kind="opened") == 1
     assert value(samples, "api_requests", state="under_way") == 9

@@ -169,9 +169,12 @@ class Conversation:
 
 
 def alive(layer: TransactionLayer) -> int:
-    """Give how many transactions are alive."""
-    servers = len(layer.invite_servers) + len(layer.servers)
-    return servers + len(layer.invite_clients) + len(layer.clients)
+    """Give how many transactions are alive; they weigh what is said of them together."""
+    servers = [*layer.invite_servers.values(), *layer.servers.values()]
+    transactions = [*servers, *layer.invite_clients.values(), *layer.clients.values()]
+    assert layer.message_bytes == sum(each.size for each in transactions)
+    assert all(each.size for each in transactions)
+    return len(transactions)
 
 
 def name_of(flow: Flow) -> str:
