@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
+from time import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from sip_stager.trunks.budget import Terms
 
 
-def local_time(zone: str) -> Moment:
-    """Read the clock of a time zone."""
-    now = datetime.now(ZoneInfo(zone))
+def local_time(zone: str, clock: Callable[[], float] = time) -> Moment:
+    """Read the clock on a wall in a time zone; ``clock`` gives seconds since 1970 in UTC."""
+    now = datetime.fromtimestamp(clock(), ZoneInfo(zone))
     return Moment(now.weekday(), now.hour * 60 + now.minute)
 
 

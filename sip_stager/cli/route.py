@@ -14,13 +14,12 @@ from sip_stager.cli.journey import Journey
 from sip_stager.cli.origin import origin_of
 from sip_stager.cli.platform import platform_table
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
-from sip_stager.trunks.mapping import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Settings
-    from sip_stager.trunks.mapping import NumberMapping, Row
+    from sip_stager.trunks.mapping import Moment, NumberMapping, Row
 
 
 To = Annotated[
@@ -107,7 +106,10 @@ def _platform_rows(settings: Settings) -> dict[str, Row]:
 
 
 def _moment(text: str) -> Callable[[str], Moment]:
-    """Read a time, in the zone that it is asked for where it names none; raises ``ValueError``."""
+    """Read a time, in the zone that it is asked for where it names none; raises ``ValueError``.
+
+    One that a clock leaves out when it is put forward is as late as if it had not been.
+    """
     if not text:
         return local_time
     try:
@@ -116,7 +118,7 @@ def _moment(text: str) -> Callable[[str], Moment]:
         raise ValueError(f"--at {text!r} is no time: write one like 2026-11-21T22:30") from None
 
     def moment(zone: str) -> Moment:
-        there = when.astimezone(ZoneInfo(zone)) if when.tzinfo else when
-        return Moment(there.weekday(), there.hour * 60 + there.minute)
+        there = when if when.tzinfo else when.replace(tzinfo=ZoneInfo(zone))
+        return local_time(zone, there.timestamp)
 
     return moment

@@ -25,7 +25,10 @@ def is_plain(number: str) -> bool:
 
 
 class Moment(NamedTuple):
-    """A time of the week: Monday is 0, and minutes count from midnight."""
+    """A time of the week as a clock on the wall shows it: Monday is 0, minutes are of the day.
+
+    A clock that is put back shows some of them twice, and one that is put forward leaves some out.
+    """
 
     weekday: int
     minute: int

@@ -65,6 +65,22 @@ def test_it_is_said_that_there_is_no_narrower_row_and_who_is_on_duty(folder: Fol
     assert elsewhere["agent"] == [AGENT, "1 of 2 on duty, Sunday 04:30 Europe/Paris"]
 
 
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        ("2026-03-29T01:59", "01:59"),
+        ("2026-03-29T02:30", "03:30"),  # the clock goes from 02:00 to 03:00
+        ("2026-10-25T02:30", "02:30"),
+        ("2026-10-25T02:30:00+02:00", "02:30"),
+        ("2026-10-25T02:30:00+01:00", "02:30"),
+    ],
+)
+def test_a_time_is_as_the_clock_there_shows_it(folder: Folder, at: str, shown: str) -> None:
+    text = RIGHT + SHARED.replace('"sat"', '"sun"').replace("20:00-23:00", "00:00-06:00")
+    agent = steps(route(folder, text, "--to", "+33611111111", "--at", at))["agent"]
+    assert agent == [OTHER, f"1 of 2 on duty, Sunday {shown} Europe/Paris"]
+
+
 def test_without_a_time_it_is_now(folder: Folder) -> None:
     text = RIGHT + SHARED.replace('hours = ["20:00-23:00"]\n', "").replace('"sat"', DAYS)
     agent = steps(route(folder, text, "--to", "+33611111111"))["agent"]
