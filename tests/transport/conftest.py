@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
 
 from sip_stager.config import Limits
-from tests.transport.listening import Listening
+from tests.transport.listening import HandLoop, Listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run each test under both loops: uvloop's transports and errors are not asyncio's."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> HandLoop:
+    """Move the time of connections by hand: a machine that stands still makes none idle or late."""
+    clock = HandLoop()
+    stands_in = SimpleNamespace(get_running_loop=lambda: clock)
+    monkeypatch.setattr("sip_stager.transport.stream.asyncio", stands_in)
+    return clock
 
 
 @pytest.fixture

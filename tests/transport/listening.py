@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sip_stager.events import Event, MessageDropped
 from sip_stager.transport.edge import Edge
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.config import Limits
     from sip_stager.ports import Flow
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; nothing here takes one."""
+
+
+class HandLoop(FakeClock):
+    """Stands in for the loop; what is due at once is done by the real one."""
+
+    def call_soon(self, callback: Callable[..., object], *arguments: Any) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(callback, *arguments)
 
 
 class Listening:

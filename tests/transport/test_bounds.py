@@ -16,33 +16,36 @@ from tests.transport.listening import PATIENCE, TcpPeer, TcpServer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.transport.listening import Listening
+    from tests.transport.listening import HandLoop, Listening
 
     Listen = Callable[..., Awaitable[Listening]]
 
 MANY = b"A sip:a@b SIP/2.0\r\nl:0\r\n\r\n"
 
 
-async def drip(peer: TcpPeer, data: bytes) -> None:
-    """Send byte by byte until the other end has had enough of it."""
-    for byte in data:
-        peer.send(bytes([byte]))
-        await asyncio.sleep(0.01)
+async def cut_while_dripping(peer: TcpPeer, clock: HandLoop) -> None:
+    """Send a byte each second until the other end has had enough of it."""
+    closed = asyncio.create_task(peer.closed())
+    for byte in USUAL[:100]:
+        if not (closed.done() or peer.writer.is_closing()):
+            peer.send(bytes([byte]))
+            clock.advance(1)
+            await asyncio.sleep(0.001)
+    assert await closed
 
 
-async def cut_while_dripping(peer: TcpPeer) -> None:
-    dripping = asyncio.create_task(drip(peer, USUAL * 100))
-    assert await peer.closed()
-    dripping.cancel()
-    await asyncio.gather(dripping, return_exceptions=True)
-
-
-async def test_a_peer_that_connects_and_says_nothing_is_cut(listening: Listen) -> None:
-    edge = await listening(message_time=0.1)
+async def test_a_peer_that_connects_and_says_nothing_is_cut(
+    clock: HandLoop, listening: Listen
+) -> None:
+    edge = await listening(message_time=10)
     async with await edge.connect() as silent, await edge.connect() as speaking:
         speaking.send(USUAL)
         assert (await edge.next())[0] == USUAL
         silent.send(b"\r\n\r\n")  # a keepalive is no message
+        assert await silent.read(2) == b"\r\n"
+        clock.advance(9)
+        assert edge.dropped == []
+        clock.advance(1)
         assert await silent.closed()
         speaking.send(ANSWER)
         assert (await edge.next())[0] == ANSWER
@@ -51,57 +54,68 @@ async def test_a_peer_that_connects_and_says_nothing_is_cut(listening: Listen) -
 
 @pytest.mark.parametrize("before", [b"", USUAL])
 async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
-    listening: Listen, before: bytes
+    clock: HandLoop, listening: Listen, before: bytes
 ) -> None:
-    edge = await listening(message_time=0.1)
+    edge = await listening(message_time=10)
     async with await edge.connect() as peer:
         peer.send(before)
-        await cut_while_dripping(peer)
-    assert edge.arrived.qsize() == (1 if before else 0)
+        assert not before or (await edge.next())[0] == before
+        await cut_while_dripping(peer, clock)
+    assert edge.arrived.empty()
     assert edge.dropped == ["too_slow"]
     await edge.until_connections_are(0)
 
 
-async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(listening: Listen) -> None:
-    edge = await listening(message_time=0.1)
+async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
+    clock: HandLoop, listening: Listen
+) -> None:
+    edge = await listening(message_time=10)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         edge.send(b"1", target)
-        await cut_while_dripping(await upstream.next())
+        await cut_while_dripping(await upstream.next(), clock)
         assert await edge.lost_flow() == target
 
 
-async def test_time_counts_from_the_beginning_of_each_message(listening: Listen) -> None:
-    edge = await listening(message_time=0.5)
+async def test_time_counts_from_the_beginning_of_each_message(
+    clock: HandLoop, listening: Listen
+) -> None:
+    edge = await listening(message_time=10)
     async with await edge.connect() as peer:
         peer.send(USUAL[:100])
         for _ in range(8):  # each begins in the segment that ends the one before
             peer.send(USUAL[100:] + USUAL[:100])
             assert (await edge.next())[0] == USUAL
-            await asyncio.sleep(0.1)
+            clock.advance(6)
         peer.send(USUAL[100:] + b"\r\n")
-        await asyncio.sleep(0.6)  # between messages there is no hurry, nor in half a keepalive
+        assert (await edge.next())[0] == USUAL
+        clock.advance(60)  # between messages there is no hurry, nor in half a keepalive
         peer.send(b"\r\n" + ANSWER)
         assert await peer.read(2) == b"\r\n"
     assert edge.dropped == []
 
 
-async def test_a_connection_without_traffic_is_closed_in_the_end(listening: Listen) -> None:
-    edge = await listening(idle=0.3)
+async def test_a_connection_without_traffic_is_closed_in_the_end(
+    clock: HandLoop, listening: Listen
+) -> None:
+    edge = await listening(idle=10)
     async with TcpServer() as upstream, await edge.connect() as peer, await edge.connect() as quiet:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         edge.send(b"1", target)
-        peer.send(USUAL)
-        quiet.send(USUAL)
-        for _ in range(10):  # keepalives, and what we send, are traffic
-            peer.send(b"\r\n\r\n")
+        server = await upstream.next()
+        await edge.until_connections_are(3)
+        for _ in range(10):  # what arrives and what we send are traffic, each for itself
+            peer.send(USUAL)
+            assert (await edge.next())[0] == USUAL
             edge.send(b"1", target)
-            await asyncio.sleep(0.05)
-            assert await peer.read(2) == b"\r\n"
+            clock.advance(6)
         assert await quiet.closed()
+        await edge.until_connections_are(2)
         assert edge.edge.connections == {"accepted": 1, "opened": 1}
+        clock.advance(4)
         assert await peer.closed()
-        assert await (await upstream.next()).closed()
+        assert await server.closed()
+        assert upstream.peers.empty()  # it was the same connection all the time
     assert edge.lost.empty()  # nothing was under way
     assert edge.dropped == []
 
