@@ -22,7 +22,7 @@ stager, the resolver, admission.  The asyncio loop *is* a clock and a task *is* 
 be cancelled, so waiting for a timer and waiting for the staging API read alike.
 
 What the core finds worth knowing it reports as a frozen value (``events``) to one ``notify``
-callable.  Metrics, logs, the ladder of the demo each ``match`` over events in one place;
+callable.  Metrics, logs and the ladder of the demo each take events in one place;
 no counter is incremented inside protocol code.
 
 The way of an INVITE:

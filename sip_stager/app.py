@@ -19,6 +19,7 @@ from sip_stager.config.addresses import sip_uri
 from sip_stager.console.server import ConsoleServer
 from sip_stager.garbage import IdleCollector
 from sip_stager.listening import Taken
+from sip_stager.observability.audience import Audience
 from sip_stager.observability.lag import LoopLag
 from sip_stager.observability.meters import Readings
 from sip_stager.observability.metrics import Metrics
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sip_stager.config import Settings
-    from sip_stager.events import Event
     from sip_stager.ports import Notify
     from sip_stager.trunks.platform import PlatformTable
 
@@ -51,7 +51,8 @@ class Application:
     ) -> None:
         loop = asyncio.get_running_loop()
         self._settings = settings
-        self._observers = list(observers)
+        self._audience = Audience(observers)
+        self._notify: Notify = self._audience.tell
         self._edge = Edge(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
         self._resolver = CachingResolver(loop, families)
@@ -59,7 +60,7 @@ class Application:
         self._api = make_api(settings, self._agents.declared)
         self._staging = make_staging(settings, self._api, self._notify)
         self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify)
-        self._observers.append(self._aftercare)
+        self._audience.add(self._aftercare)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
         self._numbers = make_phone_numbers(settings, self._notify, self._map)
@@ -77,7 +78,7 @@ class Application:
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._readings(log_lines_dropped, log_write_errors), trunks)
-        self._observers.append(self._metrics)
+        self._audience.add(self._metrics)
         http = settings.http
         self._console = ConsoleServer(http.address, http.port, self._metrics.registry, self.ready)
         self._not_ready: Sequence[str] = ("starting",)
@@ -128,10 +129,6 @@ class Application:
             "invite_client": len(layer.invite_clients),
             "client": len(layer.clients),
         }
-
-    def _notify(self, event: Event) -> None:
-        for observer in self._observers:
-            observer(event)
 
     def _map(self, table: PlatformTable) -> None:
         self._mapping.platform = table.rows

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 Notify = Callable[["Event"], None]
+Handlers = Mapping[type["Event"], Callable[[Any], None]]
+"""What takes the events of each kind, for who is not told of any other."""
 Value = str | int | float | bool
 """What a variable of an agent may hold."""
 

@@ -1,7 +1,7 @@
 """What is worth knowing, as frozen values.
 
-The core and the rooms of the shell report these to ``notify``; metrics, logs and the ladder match
-over them.  Times are durations in seconds; who observes an event knows when it came.  The two
+The core and the rooms of the shell report these to ``notify``; metrics, logs and the ladder take
+them in.  Times are durations in seconds; who observes an event knows when it came.  The two
 that come by the dozen in each call are named tuples, which are made in half the time.
 """
 

@@ -23,15 +23,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-CallEvent = (
-    CallAdmitted
-    | CallRefused
-    | CallTreated
-    | InviteForwarded
-    | CallRinging
-    | CallEnded
-    | HeaderLost
-)
+    from sip_stager.ports import Handlers
+
 OUTCOMES = ("answered", "rejected", "cancelled", "timed_out", "unreachable", "moved")
 
 RINGING_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 20, 30)
@@ -68,24 +61,27 @@ class CallMetrics:
             self._headers_lost.expect(trunk)
             for outcome in OUTCOMES:
                 self._ended.expect(trunk, outcome)
+        self.handlers: Handlers = {
+            CallAdmitted: lambda event: self._admitted.add(event.call.trunk),
+            CallRefused: self._count_refused,
+            CallTreated: self._count_treated,
+            InviteForwarded: self._time_forwarded,
+            CallRinging: self._time_ringing,
+            CallEnded: lambda event: self._ended.add(event.call.trunk, event.outcome),
+            HeaderLost: lambda event: self._headers_lost.add(event.call.trunk),
+        }
 
-    def __call__(self, event: CallEvent) -> None:
-        """Count one event."""
-        match event:
-            case CallAdmitted():
-                self._admitted.add(event.call.trunk)
-            case CallRefused():
-                self._refused.add(event.trunk, event.cause, code_label(event.status))
-            case CallTreated():
-                self._treated.add(event.call.trunk, event.cause, event.treatment)
-            case InviteForwarded():
-                if event.attempt == 1:  # what comes after is the upstream's time, not ours
-                    self._forward.observe(event.elapsed)
-            case CallRinging():
-                self._ringing.observe(event.elapsed)
-                if event.local:
-                    self._local_ringing.add(event.call.trunk)
-            case CallEnded():
-                self._ended.add(event.call.trunk, event.outcome)
-            case HeaderLost():
-                self._headers_lost.add(event.call.trunk)
+    def _count_refused(self, event: CallRefused) -> None:
+        self._refused.add(event.trunk, event.cause, code_label(event.status))
+
+    def _count_treated(self, event: CallTreated) -> None:
+        self._treated.add(event.call.trunk, event.cause, event.treatment)
+
+    def _time_forwarded(self, event: InviteForwarded) -> None:
+        if event.attempt == 1:  # what comes after is the upstream's time, not ours
+            self._forward.observe(event.elapsed)
+
+    def _time_ringing(self, event: CallRinging) -> None:
+        self._ringing.observe(event.elapsed)
+        if event.local:
+            self._local_ringing.add(event.call.trunk)

@@ -7,7 +7,7 @@ refused leaves the reason.  What strangers can cause as often as they like is ra
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import (
     CallEnded,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from structlog.types import FilteringBoundLogger
 
     from sip_stager.events import Event
+    from sip_stager.ports import Handlers
 
 
 class EventLog:
@@ -41,20 +42,20 @@ class EventLog:
     ) -> None:
         self._logger, self._say, self._ration = logger, Wording(numbers), Ration(clock)
         self._stagings = StagingLog(logger, self._say, self._ration)
-        self._writers: dict[type[Event], Callable[[Any], None]] = {
+        self.handlers: Handlers = {
             MessageDropped: self._dropped,
             CallRefused: self._refused,
             CallTreated: self._treated,
             InviteForwarded: self._forwarded,
             CallEnded: self._ended,
             HeaderLost: self._header_lost,
-            **self._stagings.writers,
-            **PlatformLog(logger, self._say, self._ration).writers,
+            **self._stagings.handlers,
+            **PlatformLog(logger, self._say, self._ration).handlers,
         }
 
     def __call__(self, event: Event) -> None:
         """Write the line of one event, if it has one."""
-        if writer := self._writers.get(type(event)):
+        if writer := self.handlers.get(type(event)):
             writer(event)
 
     def _dropped(self, event: MessageDropped) -> None:

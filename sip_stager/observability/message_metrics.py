@@ -13,7 +13,7 @@ from sip_stager.sip.message import Request
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-MessageEvent = MessageReceived | MessageSent | MessageDropped | LargeRequestSent
+    from sip_stager.ports import Handlers
 
 
 class MessageMetrics:
@@ -36,18 +36,12 @@ class MessageMetrics:
         self._large = tally(
             "large_requests_sent", "Requests above 1300 bytes to a UDP target.", "transport"
         )
-
-    def __call__(self, event: MessageEvent) -> None:
-        """Count one event."""
-        match event:
-            case MessageReceived():
-                self._received(event)
-            case MessageSent():
-                self._sent(event)
-            case MessageDropped():
-                self._dropped.add(event.cause)
-            case LargeRequestSent():
-                self._large.add(event.target.transport)
+        self.handlers: Handlers = {
+            MessageReceived: self._received,
+            MessageSent: self._sent,
+            MessageDropped: lambda event: self._dropped.add(event.cause),
+            LargeRequestSent: lambda event: self._large.add(event.target.transport),
+        }
 
     def _received(self, event: MessageReceived) -> None:
         message = event.message

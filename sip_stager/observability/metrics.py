@@ -14,19 +14,6 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sip_stager import __version__
-from sip_stager.events import (
-    CallAdmitted,
-    CallEnded,
-    CallRefused,
-    CallRinging,
-    CallTreated,
-    HeaderLost,
-    InviteForwarded,
-    LargeRequestSent,
-    MessageDropped,
-    MessageReceived,
-    MessageSent,
-)
 from sip_stager.observability.call_metrics import CallMetrics
 from sip_stager.observability.message_metrics import MessageMetrics
 from sip_stager.observability.meters import Gauges, Readings, seconds
@@ -36,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sip_stager.events import Event
+    from sip_stager.ports import Handlers
 
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 """Seconds.  Timers are exact to 1 ms; from 5 ms on callers notice nothing yet but the slowest
@@ -52,9 +40,11 @@ class Metrics:
         # Without this each histogram brings a series that tells when it was made.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library annotates it not
         self.registry = CollectorRegistry()
-        self._messages = MessageMetrics(self.registry)
-        self._calls = CallMetrics(self.registry, trunks)
-        self._staging = StagingMetrics(self.registry, trunks)
+        self.handlers: Handlers = {
+            **MessageMetrics(self.registry).handlers,
+            **CallMetrics(self.registry, trunks).handlers,
+            **StagingMetrics(self.registry, trunks).handlers,
+        }
         self.loop_lag = seconds(
             self.registry, "event_loop_lag", "How late timers were called.", LAG_BUCKETS
         )
@@ -62,22 +52,8 @@ class Metrics:
         self._describe_process()
 
     def __call__(self, event: Event) -> None:
-        """Count one event; those that come by the dozen in each call are asked for first."""
-        match event:
-            case MessageReceived() | MessageSent() | MessageDropped() | LargeRequestSent():
-                self._messages(event)
-            case (
-                CallAdmitted()
-                | CallRefused()
-                | CallTreated()
-                | InviteForwarded()
-                | CallRinging()
-                | CallEnded()
-                | HeaderLost()
-            ):
-                self._calls(event)
-            case _:
-                self._staging(event)
+        """Count one event."""
+        self.handlers[type(event)](event)
 
     def _describe_process(self) -> None:
         python = f"{platform.python_implementation()} {platform.python_version()}"

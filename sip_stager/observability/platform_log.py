@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sip_stager.events import (
     AgentStateChanged,
@@ -13,15 +13,11 @@ from sip_stager.events import (
 from sip_stager.observability.wording import answered, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from structlog.types import FilteringBoundLogger
 
-    from sip_stager.events import Event
     from sip_stager.observability.ration import Ration
     from sip_stager.observability.wording import Wording
-
-    Writers = dict[type[Event], Callable[[Any], None]]
+    from sip_stager.ports import Handlers
 
 
 class PlatformLog:
@@ -29,7 +25,7 @@ class PlatformLog:
 
     def __init__(self, logger: FilteringBoundLogger, say: Wording, ration: Ration) -> None:
         self._logger, self._say, self._ration = logger, say, ration
-        self.writers: Writers = {
+        self.handlers: Handlers = {
             AgentStateChanged: self._agent,
             BreakerMoved: self._breaker_moved,
             NumbersRefreshed: self._numbers_refreshed,

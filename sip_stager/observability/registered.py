@@ -10,6 +10,12 @@ from sip_stager.sip.message import Request
 if TYPE_CHECKING:
     from sip_stager.sip.message import Response
 
+
+class _Codes(dict[int, str]):
+    def __missing__(self, status: int) -> str:
+        return f"{status // 100}xx"
+
+
 _METHODS = {
     word.encode(): word
     for word in (
@@ -17,8 +23,8 @@ _METHODS = {
         *("PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"),
     )
 }
-_CODES = {
-    number: str(number)
+_CODES = _Codes(
+    (number, str(number))
     for number in (
         *(100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380),
         *(400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417),
@@ -26,18 +32,17 @@ _CODES = {
         *(480, 481, 482, 483, 484, 485, 486, 487, 488, 489, 491, 493, 494),
         *(500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607, 608),
     )
-}
+)
 
 
 def method_label(message: Request | Response) -> str:
     """Give the method of a message's transaction; ``other`` for one that is not registered."""
     try:
-        method = message.method if isinstance(message, Request) else message.cseq_method
+        method = message.method if isinstance(message, Request) else message.cseq[1]
     except Malformed:
         return "other"
     return _METHODS.get(method, "other")
 
 
-def code_label(status: int) -> str:
-    """Give a response's code; its class (``4xx``) for one that is not registered."""
-    return _CODES.get(status) or f"{status // 100}xx"
+code_label = _CODES.__getitem__
+"""Gives a response's code; its class (``4xx``) for one that is not registered."""

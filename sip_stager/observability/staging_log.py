@@ -13,15 +13,11 @@ from sip_stager.events import (
 from sip_stager.observability.wording import answered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from structlog.types import FilteringBoundLogger
 
-    from sip_stager.events import Event
     from sip_stager.observability.ration import Ration
     from sip_stager.observability.wording import Wording
-
-    Writers = dict[type[Event], Callable[[Any], None]]
+    from sip_stager.ports import Handlers
 
 MOST_STAGED = 10_000
 """Stagings remembered until their INVITE is forwarded, which takes microseconds."""
@@ -33,7 +29,7 @@ class StagingLog:
     def __init__(self, logger: FilteringBoundLogger, say: Wording, ration: Ration) -> None:
         self._logger, self._say, self._ration = logger, say, ration
         self._staged: dict[str, StagingEnded] = {}
-        self.writers: Writers = {
+        self.handlers: Handlers = {
             StagingEnded: self._ended,
             StagingClaimed: self._claimed,
             StagingWasted: self._wasted,

@@ -26,18 +26,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-LateStagingEvent = StagingClaimed | StagingWasted | StagingTerminated | AftercareFailed
-StagingEvent = (
-    StagingStarted
-    | StagingPolled
-    | StagingRetried
-    | StagingEnded
-    | BreakerMoved
-    | AgentStateChanged
-    | NumbersRefreshed
-    | NumbersNotRefreshed
-    | LateStagingEvent
-)
+    from sip_stager.ports import Handlers
+
 OUTCOMES = (
     "staged",
     "refused",
@@ -98,39 +88,20 @@ class StagingMetrics:
         )
         self._take_times(registry)
         self._expect(trunks)
-
-    def __call__(self, event: StagingEvent) -> None:
-        """Count one event."""
-        match event:
-            case StagingStarted():
-                self._started.add(event.mode)
-            case StagingPolled():
-                self._polls.add()
-            case StagingRetried():
-                self._retries.add(event.outcome)
-            case StagingEnded():
-                self._end(event)
-            case BreakerMoved():
-                self._breaker_moves.add(event.state)
-            case AgentStateChanged():
-                self._agent_moves.add(event.state)
-            case NumbersRefreshed():
-                self._refreshes.add("refreshed")
-            case NumbersNotRefreshed():
-                self._refreshes.add(event.outcome)
-            case _:
-                self._late(event)
-
-    def _late(self, event: LateStagingEvent) -> None:
-        match event:
-            case StagingClaimed():
-                self._claimed.add(event.call.trunk)
-            case StagingWasted():
-                self._wasted.add(event.call.trunk)
-            case StagingTerminated():
-                self._terminated.add(event.outcome)
-            case AftercareFailed():
-                self._aftercare_failed.add(event.kind, event.outcome)
+        self.handlers: Handlers = {
+            StagingStarted: lambda event: self._started.add(event.mode),
+            StagingPolled: lambda _: self._polls.add(),
+            StagingRetried: lambda event: self._retries.add(event.outcome),
+            StagingEnded: self._end,
+            BreakerMoved: lambda event: self._breaker_moves.add(event.state),
+            AgentStateChanged: lambda event: self._agent_moves.add(event.state),
+            NumbersRefreshed: lambda _: self._refreshes.add("refreshed"),
+            NumbersNotRefreshed: lambda event: self._refreshes.add(event.outcome),
+            StagingClaimed: lambda event: self._claimed.add(event.call.trunk),
+            StagingWasted: lambda event: self._wasted.add(event.call.trunk),
+            StagingTerminated: lambda event: self._terminated.add(event.outcome),
+            AftercareFailed: lambda event: self._aftercare_failed.add(event.kind, event.outcome),
+        }
 
     def _end(self, event: StagingEnded) -> None:
         self._ended.add(event.call.trunk, event.outcome)

@@ -25,7 +25,7 @@ from sip_stager.staging.outcome import OverTime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sip_stager.ports import Call, Notify
+    from sip_stager.ports import Call, Handlers, Notify
     from sip_stager.staging.off_path import Work
     from sip_stager.staging.outcome import Failure
     from sip_stager.staging.phases import Phases
@@ -79,6 +79,11 @@ class Aftercare:
         self._ends = OffPath(ENDS_AT_ONCE, MOST_WAITING)
         self._looks = OffPath(1, MOST_LOOKED_AT)  # each is due after all before it
         self._phases: dict[str, Phases] = {}
+
+    @property
+    def handlers(self) -> Handlers:
+        """Itself, for what it acts on."""
+        return dict.fromkeys((StagingEnded, InviteForwarded, CallEnded, StagingWasted), self)
 
     def __call__(self, event: Event) -> None:
         """Begin what an event asks for, where the settings want it."""

@@ -24,6 +24,7 @@ from tests.bench import whole_call
 from tests.bench.interpreter import describe
 
 HERE = Path(__file__).parents[2]
+WHOLE_CALL = Path(whole_call.__file__).relative_to(HERE)
 _WARM_UP = 300  # calls
 
 Turn = list[float]
@@ -36,7 +37,7 @@ class Tree:
     def __init__(self, path: Path, python: str) -> None:
         self.turns: list[Turn] = []
         self._process = subprocess.Popen(
-            [python, "-P", whole_call.__file__],
+            [python, "-P", str(path / WHOLE_CALL)],
             cwd=path,
             env={**os.environ, "PYTHONPATH": str(path), "PYTHONHASHSEED": "0"},
             stdin=subprocess.PIPE,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
 from sip_stager.config import load
+from sip_stager.observability.audience import Audience
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.logs import set_up
 from sip_stager.observability.metrics import Metrics
@@ -31,7 +32,6 @@ from tests.support.fakes import FakeClock, FakeResolver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.events import Event
     from sip_stager.ports import Call, Decision
 
 CALLER = Flow("UDP", "127.0.0.1", 5070)
@@ -84,12 +84,12 @@ class WholeCall:
         file.write_text(edge.settings(5060, 9090))
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
         logger = set_up(LogSink(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
-        self._observers = EventLog(logger), Metrics(READINGS, ("sipp",))
+        audience = Audience([EventLog(logger), Metrics(READINGS, ("sipp",))])
         self._clock = FakeClock()
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None
         around = self._clock, self, FakeResolver(self._clock, {}), self
-        self._core = make_core(settings, *around, self._notify, make_mapping(settings))
+        self._core = make_core(settings, *around, audience.tell, make_mapping(settings))
         self._placed = 0
         self.waiting = 0
 
@@ -148,10 +148,6 @@ class WholeCall:
         took = thread_time() - began
         assert len(self._sent) == sends, self._sent
         return took
-
-    def _notify(self, event: Event) -> None:
-        for observer in self._observers:
-            observer(event)
 
     # The transport and the stager.
 
