@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import ANSWERS, TALKS, number, row
+from tests.interop.calls import ANSWERS, TALKS, asked, counted, number, row, sip_call_id, staged_id
 from tests.interop.program import AGENT
+from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -43,6 +44,14 @@ def tag(caller: Sipp, status: str, which: int = 0) -> str:
     return value.partition(";tag=")[2]
 
 
+def assert_staged(scene: Scene, callee: Sipp) -> None:
+    """The callee was called once, with the id that the API gave for that call."""
+    (invite,) = callee.received("INVITE")
+    line = scene.program.wait_logged("call_forwarded", sip_call_id=sip_call_id(invite))
+    assert line["call_id"] == staged_id(invite)
+    assert scene.api.record(staged_id(invite))["agent_id"] == AGENT
+
+
 @pytest.mark.parametrize(("called", "status"), [(RINGS, "180"), (PROGRESSES, "183")])
 def test_a_caller_hears_ringing_in_a_dialog_that_the_real_one_ends(
     started: Scene, called: str, status: str
@@ -50,11 +59,13 @@ def test_a_caller_hears_ringing_in_a_dialog_that_the_real_one_ends(
     """RFC 3261 12.1: the real dialog follows ours, as another fork's would."""
     callee = started.callee(RINGS_TOO)
     script = f"INVITE; < 100; < {status}; < 180; < 200; ACK; BYE; < 200"
-    with started.api.held():
-        caller = started.caller(script, number=called)
-        caller.wait_received(status)
-    caller.finish()
-    callee.finish()
+    with asked(started), counted(started, "local_ringing_total", trunk="sipp"):
+        with started.api.held():
+            caller = started.caller(script, number=called)
+            caller.wait_received(status)
+        caller.finish()
+        callee.finish()
+    assert_staged(started, callee)
     ours = caller.received(status)[0]
     assert ours.values("Contact")
     assert ours.values("Content-Type") == []
@@ -72,21 +83,35 @@ def test_a_caller_hears_nothing_where_the_policy_says_so_or_he_wants_it_reliable
 ) -> None:
     """RFC 3262 3: to an INVITE that requires 100rel it would have to be sent reliably."""
     callee = started.callee(ANSWERS)
-    caller = started.caller(TALKS.replace("INVITE", f"INVITE | {field}"), number=called)
-    caller.finish()
-    callee.finish()
+    with asked(started), counted(started, "local_ringing_total", times=0):
+        caller = started.caller(TALKS.replace("INVITE", f"INVITE | {field}"), number=called)
+        caller.finish()
+        callee.finish()
+    assert_staged(started, callee)
     assert caller.received("180") + caller.received("183") == []
 
 
 def test_a_caller_hears_nothing_of_us_where_the_agent_is_ready_before_it(started: Scene) -> None:
     callee = started.callee(RINGS_TOO)
-    caller = started.caller("INVITE; < 100; < 180; < 200; ACK; BYE; < 200", number=IS_QUICK)
-    caller.finish()
-    callee.finish()
+    with asked(started), counted(started, "local_ringing_total", times=0):
+        caller = started.caller("INVITE; < 100; < 180; < 200; ACK; BYE; < 200", number=IS_QUICK)
+        caller.finish()
+        callee.finish()
+    assert_staged(started, callee)
     assert tag(caller, "180") == tag(caller, "200")
 
 
 def test_a_caller_who_hangs_up_while_we_ring_ends_our_dialog(started: Scene) -> None:
-    caller = started.caller("INVITE; < 100; < 180; CANCEL; < 200; < 487; ACK", number=IS_STUCK)
-    caller.finish()
+    aborted = started.api.stats()["aborted"]
+    script = "INVITE; < 100; < 180; CANCEL; < 200; < 487; ACK"
+    with (
+        Silence(started.upstream) as upstream,
+        asked(started),
+        counted(started, "local_ringing_total", trunk="sipp"),
+        counted(started, "calls_ended_total", outcome="cancelled"),
+    ):
+        caller = started.caller(script, number=IS_STUCK)
+        caller.finish()
+        upstream.check()
+    started.api.wait_stats(aborted=aborted + 1)
     assert tag(caller, "180") == tag(caller, "200") == tag(caller, "487")

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import number, put_through, refused, row, staged_id
+from tests.interop.calls import (
+    asked,
+    counted,
+    number,
+    put_through,
+    refused,
+    row,
+    sip_call_id,
+    staged_id,
+)
 from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
@@ -46,9 +55,14 @@ def start(scene: Scene) -> None:
 def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
     started: Scene, source: str, called: str, expires: int, budget: str
 ) -> None:
-    """The Warning says how long that was."""
+    """The Warning says how long that was; the request to the API is closed."""
     script = f"INVITE | Expires: {expires}; < 100; < 480; ACK"
-    refusal = refused(started, 480, script, number=called, source=source)
+    aborted = started.api.stats()["aborted"]
+    with asked(started), counted(started, "calls_refused_total", cause="over_time", status="480"):
+        refusal = refused(started, 480, script, number=called, source=source)
+    started.api.wait_stats(aborted=aborted + 1)
+    line = started.program.wait_logged("call_refused", sip_call_id=sip_call_id(refusal))
+    assert line["elapsed_seconds"] > 0.9 * float(budget)
     (warning,) = refusal.values("Warning")
     assert f"within {budget} s" in warning
 

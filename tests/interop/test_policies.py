@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.interop.calls import (
+    asked,
+    counted,
     number,
     put_through,
     refused,
     row,
-    stagings,
+    sip_call_id,
     told,
 )
 from tests.interop.program import AGENT
+from tests.interop.silence import Silence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.interop.scene import Scene
+    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 
@@ -79,46 +86,91 @@ def dialled(cause: str, kind: str) -> str:
     return number(PAIRS.index((cause, kind)))
 
 
+def word(cause: str) -> str:
+    """Return what log and metrics call the failure."""
+    return "refused" if cause == "after_ringing" else cause
+
+
+@contextmanager
+def treated(scene: Scene, cause: str, kind: str) -> Iterator[None]:
+    """One call is treated so; the API is asked once, and again where another agent stands in."""
+    labels = {"trunk": "sipp", "cause": word(cause)}
+    refusals = int(kind == "refuse")
+    with (
+        asked(scene, times=2 if kind == "agent" else 1),
+        counted(scene, "calls_refused_total", refusals, status="603", **labels),
+        counted(scene, "calls_treated_total", 1 - refusals, treatment=kind, **labels),
+        counted(scene, "stagings_ended_total", trunk="sipp", outcome=word(cause)),
+        counted(scene, "local_ringing_total", int(cause == "after_ringing"), trunk="sipp"),
+    ):
+        yield
+
+
+def assert_told(scene: Scene, message: Traced, cause: str, kind: str) -> None:
+    """The log says what became of the call of this message, and why."""
+    named: dict[str, object] = {"sip_call_id": sip_call_id(message), "cause": word(cause)}
+    if kind == "refuse":
+        scene.program.wait_logged("call_refused", status=603, **named)
+    else:
+        scene.program.wait_logged("call_treated", treatment=kind, **named)
+
+
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_call_goes_on_without_a_staged_agent(started: Scene, cause: str) -> None:
-    invite = put_through(started, number=dialled(cause, "forward"))
+    with treated(started, cause, "forward"):
+        invite = put_through(started, number=dialled(cause, "forward"))
     assert invite.values("X-Rounded-Call-Id") == []
+    assert_told(started, invite, cause, "forward")
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_call_is_refused_with_the_code_and_the_reason_of_the_policy(
     started: Scene, cause: str
 ) -> None:
-    refusal = refused(started, 603, number=dialled(cause, "refuse"))
+    with treated(started, cause, "refuse"):
+        refusal = refused(started, 603, number=dialled(cause, "refuse"))
     assert refusal.start_line == "SIP/2.0 603 Not now"
+    assert refusal.values("Warning")[0].startswith(f'399 sip-stager "{word(cause)}: ')
+    assert_told(started, refusal, cause, "refuse")
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_call_goes_to_a_queue(started: Scene, cause: str) -> None:
     """The URI of the policy is another target of the same INVITE."""
-    invite = put_through(started, number=dialled(cause, "redirect"), which=1)
+    with Silence(started.upstream) as upstream, treated(started, cause, "redirect"):
+        invite = put_through(started, number=dialled(cause, "redirect"), which=1)
+        upstream.check()
     assert invite.start_line == f"INVITE sip:queue@{started.second} SIP/2.0"
     assert invite.values("X-Rounded-Call-Id") == []
+    assert_told(started, invite, cause, "redirect")
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_trunk_is_told_where_to_call_instead(started: Scene, cause: str) -> None:
-    moved = refused(started, 302, number=dialled(cause, "moved"))
+    with treated(started, cause, "moved"):
+        moved = refused(started, 302, number=dialled(cause, "moved"))
     assert moved.values("Contact") == ["<sip:queue@192.0.2.9>"]
+    assert_told(started, moved, cause, "moved")
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_another_agent_is_staged_instead(started: Scene, cause: str) -> None:
-    before = stagings(started)
-    invite = put_through(started, number=dialled(cause, "agent"))
+    with treated(started, cause, "agent"):
+        invite = put_through(started, number=dialled(cause, "agent"))
     assert told(started, invite)["agent_id"] == AGENT
-    assert stagings(started) == before + 2
+    assert_told(started, invite, cause, "agent")
 
 
 def test_what_follows_stands_for_an_agent_that_fails_as_well(started: Scene) -> None:
-    before = stagings(started)
-    assert put_through(started, number=IN_VAIN).values("X-Rounded-Call-Id") == []
-    assert stagings(started) == before + 2
+    with asked(started, times=2):
+        invite = put_through(started, number=IN_VAIN)
+    assert invite.values("X-Rounded-Call-Id") == []
+    started.program.wait_logged("call_answered", sip_call_id=sip_call_id(invite))
+    treatments = started.program.logged("call_treated", sip_call_id=sip_call_id(invite))
+    assert [(each["cause"], each["treatment"]) for each in treatments] == [
+        ("refused", "agent"),
+        ("nonsense", "forward"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,10 +184,18 @@ def test_the_time_to_wait_goes_back_where_the_code_allows_it(
 
 
 def test_an_agent_that_is_not_ready_by_the_deadline_is_over_time(started: Scene) -> None:
-    refused(started, 480, number=SLOW)
+    """The request to the API is closed."""
+    aborted = started.api.stats()["aborted"]
+    with (
+        asked(started),
+        counted(started, "calls_refused_total", cause="over_time", status="480"),
+    ):
+        refused(started, 480, number=SLOW)
+    started.api.wait_stats(aborted=aborted + 1)
 
 
 def test_an_api_that_is_down_is_another_cause_than_one_that_is_slow(scene: Scene) -> None:
     scene.start(policy={"over_time": "refuse 480", "unreachable": "refuse 486"})
     scene.api.kill()
-    refused(scene, 486)
+    with counted(scene, "calls_refused_total", cause="unreachable", status="486"):
+        refused(scene, 486)

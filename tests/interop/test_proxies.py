@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.calls import asked, counted, sip_call_id, staged_id
+
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
 
@@ -39,19 +41,26 @@ def test_each_200_of_a_fork_reaches_the_caller_and_each_ack_and_bye_its_callee(
     assert scene.api.stats()["stage_requests"] == 1
 
 
-def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(scene: Scene) -> None:
+@pytest.mark.parametrize("ahead", [False, True], ids=["direct", "kamailio ahead"])
+def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(
+    scene: Scene, *, ahead: bool
+) -> None:
     """RFC 3261 22.3: 407 reaches the caller; the second INVITE uses what the first had staged."""
     scene.put_kamailio_behind(password="secret")
     scene.start()
+    if ahead:
+        scene.put_kamailio_ahead()
     callee = scene.callee("< INVITE; 180; 200; < ACK; < BYE; 200")
-    caller = scene.caller("""
+    script = """
         INVITE; < 100; < 407; ACK
         INVITE | [authentication username=alice password=secret]; < 100; < 180; < 200; ACK
         BYE; < 200
-        """)
-    caller.finish()
-    callee.finish()
+        """
+    with asked(scene), counted(scene, "stagings_claimed_total", trunk="sipp"):
+        caller = scene.caller(script)
+        caller.finish()
+        callee.finish()
     assert caller.sent("INVITE")[1].values("Proxy-Authorization")
     (invite,) = callee.received("INVITE")
-    assert len(invite.values("X-Rounded-Call-Id")) == 1
-    assert scene.api.stats()["stage_requests"] == 1
+    claimed = scene.program.wait_logged("staging_claimed", call_id=staged_id(invite))
+    assert claimed["sip_call_id"] == claimed["staged_for"] == sip_call_id(invite)
