@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sip_stager.console import server
 from sip_stager.console.server import ConsoleServer
+from tests.support.needed import need_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -181,6 +182,7 @@ async def test_the_oldest_connection_gives_way_to_a_new_one(
 
 
 async def test_it_serves_ipv6(registry: CollectorRegistry) -> None:
+    need_ipv6()
     console = ConsoleServer("::1", 0, registry, Readiness())
     await console.start()
     async with (

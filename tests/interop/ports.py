@@ -6,15 +6,18 @@ import random
 import socket
 from pathlib import Path
 
+from tests.support.needed import has_ipv6
+
 LISTENING = "0A"  # the state of a listening TCP socket in /proc/net/tcp
 BELOW_EPHEMERAL = range(12000, 32000)  # where no outgoing connection takes one meanwhile
 
 
 def free_port() -> int:
-    """Return a port that is free for UDP and TCP, IPv4 and IPv6, on loopback."""
+    """Return a port that is free for UDP and TCP, IPv4 and IPv6 if there is any, on loopback."""
+    addresses = ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",)
     while True:
         port = random.choice(BELOW_EPHEMERAL)
-        if all(_is_free(port, address) for address in ("127.0.0.1", "::1")):
+        if all(_is_free(port, address) for address in addresses):
             return port
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.calls import staged_id, stagings
+from tests.support.needed import need_ipv6
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -32,6 +33,7 @@ def test_a_call_is_staged_forwarded_and_answered(
 
 
 def test_a_call_over_ipv6_is_answered(scene: Scene) -> None:
+    need_ipv6()
     scene.start(address="::1")
     callee = scene.callee("callee_answers")
     scene.caller("caller_hangs_up", hold=50).finish()

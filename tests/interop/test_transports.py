@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.needed import need_ipv6
+
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
 
@@ -29,6 +31,8 @@ def test_both_ends_reach_each_other_through_two_record_routes(
     scene: Scene, incoming: str, address: str, outgoing: str, upstream: str
 ) -> None:
     """RFC 5658: one Record-Route for each side, the upstream's on top; popped together."""
+    if IPV6 in {address, upstream}:
+        need_ipv6()
     scene.start(address=address, upstream_address=upstream, upstream_transport=outgoing)
     callee = scene.callee("< INVITE; 180; 200; < ACK; UPDATE; < 200; < UPDATE; 200; < BYE; 200")
     caller = scene.caller(

@@ -16,6 +16,7 @@ from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.outcome import Staged, Unreachable
 from sip_stager.staging.rounded import RoundedApi
 from tests.staging.hole import black_hole, port_of
+from tests.support.needed import need_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,6 +193,8 @@ async def test_a_handshake_that_hangs_is_cut_by_the_callers_deadline(call: Call)
 
 
 async def test_an_address_of_ipv6_is_taken(call: Call) -> None:
+    need_ipv6()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(await reader.readuntil(b"}"))
         writer.write(b'HTTP/1.0 201 Created\r\n\r\n{"data": {"call_id": "abc"}}')

@@ -8,6 +8,7 @@ import pytest
 
 from sip_stager.ports import Flow
 from sip_stager.transport import tcp
+from tests.support.needed import need_ipv6
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.listening import PATIENCE, TcpServer
 
@@ -239,6 +240,7 @@ async def test_what_was_written_leaves_before_a_connection_closes(edge: Listenin
 
 
 async def test_ipv6_is_spoken_too(edge: Listening) -> None:
+    need_ipv6()
     edge.reply = ANSWER
     port = await edge.edge.listen("TCP", ("::1", 0), 3)
     reader, writer = await asyncio.open_connection("::1", port)

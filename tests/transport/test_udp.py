@@ -10,6 +10,7 @@ import pytest
 
 from sip_stager.ports import Flow
 from sip_stager.transport.udp import BATCH, LARGE
+from tests.support.needed import need_ipv6
 from tests.transport.listening import PATIENCE, UdpPeer
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ async def test_what_arrives_before_anybody_is_attached_is_lost(edge: Listening) 
 
 
 async def test_ipv6_leaves_the_port_of_ipv4_free(edge: Listening) -> None:
+    need_ipv6()
     port = await edge.edge.listen("UDP", ("::", 0), 3)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", port))
