@@ -45,7 +45,8 @@ _COMMON = (
 )
 
 _TOKEN = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+\Z")
-_LIST = re.compile(rb'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^",<])+', re.DOTALL)
+# Possessive, so that a long value is read in runs and once: a stranger chooses how long it is.
+_LIST = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"|<[^<>]*+>|[^",<]++)++', re.DOTALL)
 _PARAMETER = re.compile(
     rb'\s*;\s*([^\s;,="<>]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"<>]*)\s*)?', re.DOTALL
 )
