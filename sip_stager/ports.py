@@ -125,7 +125,8 @@ class Call:
     all, in seconds; ``pass_503`` tells whether the trunk wants an upstream's 503 as it is.
     ``variables`` are what the agent is told of the call; they may hold what a stranger wrote.
     Without an ``agent_id`` it is not staged: the platform redirects the number by itself.
-    ``generation`` is that of the row which maps the number.
+    ``generation`` is that of the row which maps the number.  ``withheld`` tells that nobody may
+    know who calls.
     """
 
     sip_call_id: str
@@ -138,6 +139,7 @@ class Call:
     policy: Policy = Policy()
     variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
     generation: int = 0
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,11 @@ class Admission(Protocol):
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide at once, from what is in memory; raises ``Malformed``."""
 
-    def discreet(self, request: Request, source: Flow) -> Request:
-        """Take off a request what its network says of a caller who withholds who he is."""
+    def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
+        """Take off a request what its network says of a caller who withholds who he is.
+
+        ``withheld`` tells that he did so when the dialog began.
+        """
 
 
 class Stager(Protocol):

@@ -82,8 +82,7 @@ class Proxy:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
         try:
-            discreet = self._admission.discreet(ack.without(CALL_ID_FIELD), source)
-            popped = facilities.preprocessed(discreet, source)
+            popped = self._discreet(facilities.preprocessed(ack, source), source)
             routed = towards_next_hop(popped)
             if ack.to_tag == facilities.tag(ack):
                 return  # it acknowledges a refusal of ours, of which nothing is kept
@@ -143,9 +142,8 @@ class Proxy:
         self, popped: Popped, routing: bytes, source: Flow, transaction: Server
     ) -> Routed | None:
         """Route a request of a dialog (16.6); None where it is not to go on and was answered."""
-        request = self._admission.discreet(popped.request.without(CALL_ID_FIELD), source)
-        popped = popped._replace(request=request)
         try:
+            popped = self._discreet(popped, source)
             routed = towards_next_hop(popped, routing)
             wrong = self._unsealed(popped)
         except Malformed as fault:
@@ -157,7 +155,17 @@ class Proxy:
         if self._bounds.reached(self._facilities.layer, transaction.size, 2):
             self._answer(popped.request, transaction, Answer(503, ((b"Retry-After", b"5"),)))
             return None
-        return routed
+        return routed._replace(seal=popped.own.user or b"") if popped.own else routed
+
+    def _discreet(self, popped: Popped, source: Flow) -> Popped:
+        """Take off a request of a dialog what only we may say, and who its caller is if he hides.
+
+        What his INVITE said of that holds for all of the dialog.
+        """
+        own, request = popped.own, popped.request.without(CALL_ID_FIELD)
+        withheld = own is not None and self._facilities.seal.withholds(own, request)
+        request = self._admission.discreet(request, source, withheld=withheld)
+        return popped._replace(request=request)
 
     def _of_dialog(self, popped: Popped) -> bool:
         """Whether a request is of a dialog: by its To tag, or where a peer has none by our seal.
@@ -206,7 +214,11 @@ class Proxy:
         self._ongoing[routing] = transaction
         transaction.ended = lambda: self._ongoing.pop(routing, None)
         self._facilities.notify(CallAdmitted(call, source))
-        targets = self._facilities.upstream.targets(request, routing, call.to_number)
+        seal = self._facilities.seal.made(request, withheld=call.withheld)
+        targets = [
+            one._replace(seal=seal)
+            for one in self._facilities.upstream.targets(request, routing, call.to_number)
+        ]
         HeldInvite(self._facilities, call, targets, source, transaction, self._stager).start()
 
     def _answer_ourselves(self, request: Request, transaction: Server) -> None:

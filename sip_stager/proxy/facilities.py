@@ -67,7 +67,7 @@ class Facilities:
     ) -> InviteClientTransaction:
         """Send a copy of an INVITE, with us in its route (RFC 3261 16.6 step 10)."""
         branch = self.identifiers.branch(routed.routing)
-        copy, flow = self._copy(routed, source, target, branch, self.seal.made(routed.request))
+        copy, flow = self._copy(routed, source, target, branch, routed.seal)
         return self.layer.start_invite(copy, branch, flow, user)
 
     def forward(

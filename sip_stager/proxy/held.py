@@ -20,7 +20,6 @@ from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.ports import Forward, Refusal
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
-from sip_stager.proxy.routing import Routed
 from sip_stager.proxy.treatments import Treatments, with_time_for_another
 from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS, Extra, early, make_response
 from sip_stager.sip.uri import allowed_in_request, parse_uri
@@ -28,6 +27,7 @@ from sip_stager.sip.uri import allowed_in_request, parse_uri
 if TYPE_CHECKING:
     from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager, Treatment
     from sip_stager.proxy.facilities import Facilities
+    from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -165,7 +165,7 @@ class HeldInvite:
         target = parse_uri(uri.encode())
         first = without_id(self._targets[0])
         request = first.request.with_uri(allowed_in_request(target.text))
-        return Routed(request, None, target, first.routing)
+        return first._replace(request=request, leaving=None, next_hop=target)
 
     def _end_moved(self, uri: str) -> None:
         self._stop()

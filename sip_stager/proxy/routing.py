@@ -33,13 +33,15 @@ class Popped(NamedTuple):
 class Routed(NamedTuple):
     """A request as it is to go on, and the URI to send it to.
 
-    ``routing`` is the digest of what it was routed by, for the second part of its branch.
+    ``routing`` is the digest of what it was routed by, for the second part of its branch.  ``seal``
+    is that of its dialog, for our Record-Route.
     """
 
     request: Request
     leaving: int | None
     next_hop: Uri
     routing: bytes = b""
+    seal: bytes = b""
 
 
 def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.sip.uri import Uri
 
+WITHHELD = b"w"
+"""Ahead of a seal: the caller of that dialog withholds who he is."""
 MOST_KEPT = 256
 """Bytes of a Call-ID and a tag whose seal is worth keeping: strangers choose how long they are."""
 
@@ -26,24 +28,37 @@ class Seal:
         self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
         self._kept = lru_cache(maxsize=4096)(self._digest)
 
-    def made(self, invite: Request) -> bytes:
-        """Give the seal of the dialog that an INVITE begins or belongs to."""
-        return self._of(invite.call_id, invite.from_tag)
+    def made(self, invite: Request, *, withheld: bool = False) -> bytes:
+        """Give the seal of the dialog that an INVITE begins."""
+        return self._of(invite.call_id, invite.from_tag, WITHHELD if withheld else b"")
 
     def holds(self, route: Uri, request: Request) -> bool:
         """Whether we made that URI for the request's dialog, whichever side the request is from.
 
         Raises ``Malformed``.
         """
-        sealed, call_id = route.user or b"", request.call_id
-        if compare_digest(sealed, self._of(call_id, request.from_tag)):
-            return True
-        return compare_digest(sealed, self._of(call_id, request.to_tag))
+        sealed = route.user or b""
+        return self._is_of(sealed, request, request.from_tag) or self._is_of(
+            sealed, request, request.to_tag
+        )
 
-    def _of(self, call_id: bytes, tag: bytes) -> bytes:
+    def withholds(self, route: Uri, request: Request) -> bool:
+        """Whether it was made for a caller who withholds who he is, and the request is from him.
+
+        Raises ``Malformed``.
+        """
+        sealed = route.user or b""
+        return sealed.startswith(WITHHELD) and self._is_of(sealed, request, request.from_tag)
+
+    def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
+        mark = WITHHELD if sealed.startswith(WITHHELD) else b""
+        return compare_digest(sealed, self._of(request.call_id, tag, mark))
+
+    def _of(self, call_id: bytes, tag: bytes, mark: bytes) -> bytes:
         known = self._kept if len(call_id) + len(tag) <= MOST_KEPT else self._digest
-        return known(call_id, tag)
+        return known(call_id, tag, mark)
 
-    def _digest(self, call_id: bytes, tag: bytes) -> bytes:
-        data = b"%d %b%b" % (len(call_id), call_id, tag)
-        return blake2b(data, digest_size=9, key=self._key).hexdigest().encode("ascii")
+    def _digest(self, call_id: bytes, tag: bytes, mark: bytes = b"") -> bytes:
+        """Digest what the dialog is known by, and the mark: nobody on the way can take that off."""
+        data = b"%b%d %b%b" % (mark, len(call_id), call_id, tag)
+        return mark + blake2b(data, digest_size=9, key=self._key).hexdigest().encode("ascii")

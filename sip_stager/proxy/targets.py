@@ -77,7 +77,9 @@ def redirected(response: Response, tried: Routed, known: Iterable[Uri], most: in
         if distinct([address.uri], known + found):
             rest = rest.with_last(b"contact", b"Contact: " + value)
     targets = [
-        Routed(tried.request.with_uri(allowed_in_request(uri.text)), None, uri, tried.routing)
+        tried._replace(
+            request=tried.request.with_uri(allowed_in_request(uri.text)), leaving=None, next_hop=uri
+        )
         for uri in found
     ]
     return Redirection(targets, rest if b"contact" in rest.names else None)

@@ -79,10 +79,15 @@ class TrunkAdmission:
             return Refusal(403, "Forbidden", "unknown_source", text)
         return self.decided(invite, source, trunk, self.route(invite, trunk))
 
-    def discreet(self, request: Request, source: Flow) -> Request:
-        """Take off what tells who the caller is, where he and his trunk want that."""
+    def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
+        """Take off what tells who the caller is, where he and his trunk want that.
+
+        Where they wanted it when the dialog began, nothing is asked of its later requests.
+        """
         trunk = self._networks.trunk_of(source.host)
-        return request if trunk is None or trunk.pass_withheld else without_identity(request)
+        if not withheld and (trunk is None or trunk.pass_withheld):
+            return request
+        return without_identity(request, withheld=withheld)
 
     def route(self, invite: Request, trunk: Trunk) -> Route:
         """Find out who is called, and by whom; raises ``Malformed`` where the Request-URI is."""
@@ -114,6 +119,7 @@ class TrunkAdmission:
             policy=terms.policy,
             variables=self._variables.of(invite, facts, number),
             generation=route.match.row.generation,
+            withheld=withheld,
         )
 
 

@@ -83,12 +83,13 @@ def caller_number(invite: Request, trunk: Identifying) -> Caller:
     return Caller(withheld=withheld, passed=passed)
 
 
-def without_identity(request: Request) -> Request:
+def without_identity(request: Request, *, withheld: bool = False) -> Request:
     """Take off what tells who a caller is who withholds it (RFC 3323 5.1, RFC 3325 7).
 
-    STIR's Identity holds his number, too (RFC 8225 5.2.1).
+    STIR's Identity holds his number, too (RFC 8225 5.2.1).  ``withheld`` says that he has asked
+    for it before.
     """
-    if IDENTIFYING.isdisjoint(request.names) or not _withheld(request):
+    if IDENTIFYING.isdisjoint(request.names) or not (withheld or _withheld(request)):
         return request
     kept = [
         (name, field)

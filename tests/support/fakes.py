@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +152,9 @@ class FakeAdmission:
         self.pass_503 = False
         self.policy = Policy()
 
-    def discreet(self, request: Request, source: Flow) -> Request:
-        return request.without(b"p-asserted-identity") if source.host in self.shy else request
+    def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
+        shy = withheld or source.host in self.shy
+        return request.without(b"p-asserted-identity") if shy else request
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:
@@ -163,4 +165,5 @@ class FakeAdmission:
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
         call_id = invite.call_id.decode("ascii", "backslashreplace")
         called = self.number or user, self.agent_id
-        return Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
+        call = Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
+        return replace(call, withheld=source.host in self.shy)

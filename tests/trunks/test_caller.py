@@ -155,14 +155,18 @@ TOLD = (
 )
 
 
-def sent_on(extra: str, *, pass_withheld: bool = False, source: str = "192.0.2.1") -> list[bytes]:
-    admission = TrunkAdmission(
+def of_carrier(*, pass_withheld: bool) -> TrunkAdmission:
+    return TrunkAdmission(
         [Trunk("carrier", NETWORKS, "FR", pass_withheld=pass_withheld)],
         mapped({"+33612345678": AGENT}),
         on_terms,
         NOBODY,
     )
+
+
+def sent_on(extra: str, *, pass_withheld: bool = False, source: str = "192.0.2.1") -> list[bytes]:
     request = invite(caller=ANONYMOUS, extra=extra)
+    admission = of_carrier(pass_withheld=pass_withheld)
     return admission.discreet(request, Flow("UDP", source, 5060)).names
 
 
@@ -181,6 +185,22 @@ def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
     everything = invite(caller=ANONYMOUS, extra=extra).names
     assert sent_on(extra, pass_withheld=True) == everything
     assert sent_on(extra, source="203.0.113.9") == everything
+
+
+@pytest.mark.parametrize("pass_withheld", [False, True])
+def test_what_was_withheld_when_the_dialog_began_needs_no_word_again(
+    pass_withheld: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    """It was settled then whether his trunk passes it; a later request may come from elsewhere."""
+    admission = of_carrier(pass_withheld=pass_withheld)
+    call = admission.admit(invite(extra=f"Privacy: id\r\n{TOLD}"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.withheld is not pass_withheld
+    later = invite(extra=PAI)
+    for source in ("192.0.2.1", "203.0.113.9"):
+        flow = Flow("UDP", source, 5060)
+        assert admission.discreet(later, flow, withheld=False) is later
+        assert b"p-asserted-identity" not in admission.discreet(later, flow, withheld=True).names
 
 
 def test_it_goes_on_where_nothing_is_withheld() -> None:
