@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 _CHALLENGES = frozenset({401, 407})
-"""With these, or out of reach, a target had no use of what was staged; silence says nothing."""
+"""With these, or out of reach, a target had no use of what was staged; silence says nothing.
+
+A challenge comes ahead of all else (RFC 3261 8.2); who refuses for another reason, even for one
+that the caller can mend (420, 422, 488), may have taken the id.
+"""
 
 
 class ForwardedInvite:

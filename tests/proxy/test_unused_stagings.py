@@ -17,11 +17,22 @@ def edge() -> Conversation:
     return edge
 
 
-@pytest.mark.parametrize(("status", "unused"), [(401, 1), (407, 1), (486, 0), (503, 0), (200, 0)])
+MAY_COME_AGAIN = (413, 415, 416, 420, 421, 422, 484, 488, 494)
+"""What else a caller may mend and send again: RFC 3261 8.1.3.5 and 21.4, RFC 4028, RFC 3329."""
+
+
+@pytest.mark.parametrize(
+    ("status", "unused"),
+    [(401, 1), (407, 1), *((status, 0) for status in (*MAY_COME_AGAIN, 486, 503, 200))],
+)
 def test_a_challenge_leaves_it_unused_and_an_answer_does_not(
     edge: Conversation, status: int, unused: int
 ) -> None:
-    """RFC 3261 22.3: the call comes again, with credentials."""
+    """RFC 3261 22.3: the call comes again, with credentials.
+
+    8.2: requests are looked at "starting with authentication, then inspecting the method, the
+    header fields": who refuses for more than a challenge may have taken the id out of ours.
+    """
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)
     assert [forward.call_id for _, forward in edge.stager.given_back] == ["call-7"] * unused
