@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from typing import TYPE_CHECKING, Any
@@ -74,5 +75,10 @@ def _usable(text: str, location: tuple[str, str], where: str) -> SecretStr | Fin
 
 
 def open_to_others(path: Path) -> bool:
-    """Tell whether other users of this machine can read a file."""
-    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    """Tell whether other users of this machine can read a file.
+
+    Where it is not our own, its group is how we read it (root's, for the group of a service).
+    """
+    status = path.stat()
+    ours = status.st_uid == os.geteuid()
+    return bool(status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.config.settings_folder import KEY, RIGHT, Folder, said
@@ -30,6 +32,16 @@ def test_a_file_that_others_can_read_is_worth_a_second_look(folder: Folder, mode
     assert (warning.line, warning.key) == (5, "api.key_file")
     assert warning.wrong == f"other users can read {folder.path / 'key'}"
     assert "chmod 600" in warning.right
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [(0o440, 0), (0o444, 1)])
+def test_a_file_of_another_user_is_read_by_its_group(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, mode: int, warnings: int
+) -> None:
+    """As the secrets of Kubernetes are, which are root's."""
+    folder.write("key", KEY).chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 10001)
+    assert len(folder.load(IN_FILE).warnings) == warnings
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""The examples of deployment name what is there: commands, files, ports and settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.config.load import load
+
+if TYPE_CHECKING:
+    from sip_stager.config import Settings
+
+ROOT = Path(__file__).parents[2]
+UNIT = (ROOT / "deploy/sip-stager.service").read_text()
+CONTAINERFILE = (ROOT / "deploy/Containerfile").read_text()
+MANIFEST = (ROOT / "deploy/kubernetes/sip-stager.yaml").read_text()
+EXAMPLE = ROOT / "config/sip_stager.example.toml"
+KEY = {"ROUNDED_API_KEY": "demo-key"}
+VERIFY = shutil.which("systemd-analyze")
+
+
+def commands() -> list[list[str]]:
+    """Return what the unit starts, before all else and then, in words."""
+    starts = re.findall(r"^ExecStart(?:Pre)?=(.*)$", UNIT, re.MULTILINE)
+    return [shlex.split(start) for start in starts]
+
+
+def instruction(name: str) -> list[str]:
+    """Return the arguments of each instruction of that name, with continued lines joined."""
+    lines = CONTAINERFILE.replace("\\\n", "").splitlines()
+    return [line.removeprefix(name).strip() for line in lines if line.startswith(f"{name} ")]
+
+
+def manifests_settings(folder: Path) -> Settings:
+    """Load the settings of the manifest's ConfigMap, with its places filled."""
+    text = MANIFEST.partition("sip_stager.toml: |\n")[2].partition("\n---\n")[0]
+    places = {
+        "PUBLIC-ADDRESS-OF-THE-NODE": "192.0.2.1",
+        "UPSTREAM-HOST": "192.0.2.2",
+        "CARRIER-NETWORK": "192.0.2.0/24",
+        "AGENT-UUID": "411b82c8-462a-4e1b-89bc-10ab3ce1ed29",
+        "/run/secrets/sip-stager/api-key": str(folder / "api-key"),
+    }
+    for place, value in places.items():
+        assert place in text
+        text = text.replace(place, value)
+    (folder / "api-key").write_text("demo-key\n")
+    (folder / "api-key").chmod(0o600)
+    (folder / "sip_stager.toml").write_text(textwrap.dedent(text))
+    return load(folder / "sip_stager.toml", {})
+
+
+def test_the_units_commands_are_those_of_the_program() -> None:
+    assert [command[0] for command in commands()] == ["/opt/sip-stager/.venv/bin/sip-stager"] * 2
+    arguments = [command[1:] for command in commands()]
+    settings = "/etc/sip-stager/sip_stager.toml"
+    assert arguments == [[name, "--config", settings] for name in ("check", "run")]
+    assert json.loads(instruction("ENTRYPOINT")[0]) == ["sip-stager"]
+    assert json.loads(instruction("CMD")[0]) == arguments[1]
+
+
+def test_the_unit_hands_the_key_over_where_its_comment_says() -> None:
+    (name,) = re.findall(r"^LoadCredential=(\S+):", UNIT, re.MULTILINE)
+    assert f'key_file = "/run/credentials/sip-stager.service/{name}"' in UNIT
+    assert (
+        f"/run/credentials/sip-stager.service/{name}" in (ROOT / "docs/operations.md").read_text()
+    )
+
+
+def test_the_unit_has_no_key_twice_but_those_that_add_up() -> None:
+    """Of others systemd takes the last, without a word."""
+    keys = re.findall(r"^([A-Za-z]+)=", UNIT, re.MULTILINE)
+    twice = {key for key in keys if keys.count(key) > 1}
+    assert twice == {"SystemCallFilter"}
+
+
+@pytest.mark.skipif(VERIFY is None, reason="systemd-analyze is not here (Debian: systemd)")
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    program = tmp_path / "sip-stager"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = tmp_path / "sip-stager.service"
+    unit.write_text(
+        UNIT.replace(commands()[0][0], str(program)).replace("/opt/sip-stager/", f"{ROOT}/")
+    )
+    tried = subprocess.run(
+        [str(VERIFY), "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (tried.returncode, tried.stderr) == (0, "")
+
+
+def test_the_image_is_made_of_files_that_are_there_and_that_its_context_has() -> None:
+    copied = [words.split() for words in instruction("COPY") if "--from" not in words]
+    sources = {source for words in copied for source in words[:-1]}
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == sources
+    assert all((ROOT / source).exists() for source in sources)
+
+
+def test_the_image_exposes_and_asks_the_ports_of_the_defaults() -> None:
+    settings = load(EXAMPLE, KEY)
+    (exposed,) = instruction("EXPOSE")
+    sip = {f"{one.port}/{one.transport}" for one in settings.listeners}
+    assert set(exposed.split()) == sip | {f"{settings.http.port}/tcp"}
+    assert f"http://127.0.0.1:{settings.http.port}/healthz" in CONTAINERFILE
+
+
+def test_the_manifests_settings_load_and_its_ports_are_theirs(tmp_path: Path) -> None:
+    settings = manifests_settings(tmp_path)
+    ports = re.findall(r"containerPort: (\d+), protocol: (\w+)", MANIFEST)
+    assert [(str(one.port), one.transport.upper()) for one in settings.listeners] == ports[:-1]
+    assert ports[-1] == (str(settings.http.port), "TCP")
+    assert settings.warnings == ()
