@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.fields import Malformed
+from sip_stager.sip.privacy import IDENTIFYING
 from sip_stager.sip.uri import parse_address
-from sip_stager.trunks.caller import DIALOGS, IDENTIFYING
+from sip_stager.trunks.caller import DIALOGS
 from sip_stager.trunks.numbers import is_e164, normalised
 from sip_stager.trunks.spelling import of_uri
 

@@ -155,7 +155,10 @@ class Proxy:
         if self._bounds.reached(self._facilities.layer, transaction.size, 2):
             self._answer(popped.request, transaction, Answer(503, ((b"Retry-After", b"5"),)))
             return None
-        return routed._replace(seal=popped.own.user or b"") if popped.own else routed
+        own, seal = popped.own, self._facilities.seal
+        if own is None:
+            return routed
+        return routed._replace(seal=own.user or b"", shy=seal.asks_shy(own, popped.request))
 
     def _discreet(self, popped: Popped, source: Flow) -> Popped:
         """Take off a request of a dialog what only we may say, and who its caller is if he hides.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.proxy.forwarding import make_copy
 from sip_stager.proxy.routing import preprocessed
+from sip_stager.sip.privacy import unnamed
 from sip_stager.sip.responses import Extra, make_response, warning
 
 if TYPE_CHECKING:
@@ -94,9 +95,15 @@ class Facilities:
 
         self.layer.send(copy, flow, None if flow is target else refused)
 
-    def passed_back(self, response: Response, branch: bytes) -> Response | None:
-        """Take our Via off a response; None where the next one is not the requester's (16.7)."""
+    def passed_back(
+        self, response: Response, branch: bytes, *, shy: bool = False
+    ) -> Response | None:
+        """Take our Via off a response; None where the next one is not the requester's (16.7).
+
+        With ``shy`` what tells who answers is taken off as well (RFC 3325 7).
+        """
         passed = response.without_first(b"via")
+        passed = unnamed(passed) if shy else passed
         if branch in (passed.value(b"via") or b""):
             return passed if b"via" in passed.names else None
         return None

@@ -38,8 +38,8 @@ class Relay:
     @answered
     def receive(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
-        request = self._routed.request
-        if passed := self._facilities.passed_back(response, request.top_via.branch):
+        request, shy = self._routed.request, self._routed.shy
+        if passed := self._facilities.passed_back(response, request.top_via.branch, shy=shy):
             passed = self._facilities.without_503(passed, request, pass_503=False)
             self._server.respond(passed)
         elif response.status >= 200:

@@ -34,7 +34,7 @@ class Routed(NamedTuple):
     """A request as it is to go on, and the URI to send it to.
 
     ``routing`` is the digest of what it was routed by, for the second part of its branch.  ``seal``
-    is that of its dialog, for our Record-Route.
+    is that of its dialog, for our Record-Route; with ``shy`` who answers withholds who he is.
     """
 
     request: Request
@@ -42,6 +42,7 @@ class Routed(NamedTuple):
     next_hop: Uri
     routing: bytes = b""
     seal: bytes = b""
+    shy: bool = False
 
 
 def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:

@@ -50,6 +50,10 @@ class Seal:
         sealed = route.user or b""
         return sealed.startswith(WITHHELD) and self._is_of(sealed, request, request.from_tag)
 
+    def asks_shy(self, route: Uri, request: Request) -> bool:
+        """Whether it was made for such a caller, and the request is to him; it must hold for it."""
+        return (route.user or b"").startswith(WITHHELD) and not self.withholds(route, request)
+
     def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
         mark = WITHHELD if sealed.startswith(WITHHELD) else b""
         return compare_digest(sealed, self._of(request.call_id, tag, mark))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.sip.fields import Malformed
+from sip_stager.sip.privacy import IDENTIFYING, unnamed
 from sip_stager.sip.uri import Address, parse_address
 from sip_stager.trunks.numbers import is_e164, normalised
 from sip_stager.trunks.spelling import of_uri
@@ -22,12 +23,6 @@ CALLERS = ("p_asserted_identity", "remote_party_id", FROM)
 _FIELDS = {source: source.replace("_", "-").encode() for source in CALLERS}
 DIALOGS = frozenset({b"from", b"contact"})
 """Fields that tell who calls, and that no proxy may change: the dialog is made of them."""
-IDENTIFYING = frozenset(
-    b"call-info history-info identity identity-info in-reply-to organization p-asserted-identity "
-    b"p-associated-uri p-charge-info p-preferred-identity p-served-user referred-by "
-    b"remote-party-id reply-to".split()
-)
-"""The others that do (RFC 3323 4.1, RFC 3325, and those that carriers use instead)."""
 _WITHHELD = frozenset((b"id", b"user", b"full", b"header"))
 _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.IGNORECASE)
 _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
@@ -86,17 +81,11 @@ def caller_number(invite: Request, trunk: Identifying) -> Caller:
 def without_identity(request: Request, *, withheld: bool = False) -> Request:
     """Take off what tells who a caller is who withholds it (RFC 3323 5.1, RFC 3325 7).
 
-    STIR's Identity holds his number, too (RFC 8225 5.2.1).  ``withheld`` says that he has asked
-    for it before.
+    ``withheld`` says that he has asked for it before.
     """
     if IDENTIFYING.isdisjoint(request.names) or not (withheld or _withheld(request)):
         return request
-    kept = [
-        (name, field)
-        for name, field in zip(request.names, request.fields, strict=True)
-        if name not in IDENTIFYING
-    ]
-    return request.edited([name for name, _ in kept], [field for _, field in kept])
+    return unnamed(request)
 
 
 def _number_in(invite: Request, source: str, country: str | None) -> str:

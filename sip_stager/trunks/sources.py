@@ -9,8 +9,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed, field_name, parse_parameters
+from sip_stager.sip.privacy import IDENTIFYING
 from sip_stager.sip.uri import parse_address
-from sip_stager.trunks.caller import DIALOGS, IDENTIFYING
+from sip_stager.trunks.caller import DIALOGS
 from sip_stager.trunks.numbers import dialled, normalised
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def test_a_call_goes_on_after_a_mistake_about_a_provisional_response(
     """Its timers are set, so it has an end, and there is more to come."""
     invite = called(edge)
     with monkeypatch.context() as patched:
-        patched.setattr(Facilities, "passed_back", lambda *_: 1 / 0)
+        patched.setattr(Facilities, "passed_back", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             answer(edge, invite, 180)
     assert answer(edge, invite, 200) == ["alice 200 INVITE"]

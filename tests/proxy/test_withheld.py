@@ -59,6 +59,28 @@ def test_those_of_the_agent_say_who_he_is(edge: Conversation) -> None:
         assert ASSERTED in edge.relay(later(method, HIDDEN, of="bob"), BOB).names
 
 
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("INVITE", 183), ("INVITE", 200), ("INVITE", 488), ("UPDATE", 200), ("UPDATE", 488)],
+)
+def test_what_the_caller_answers_does_not_tell_it_either(
+    edge: Conversation, method: str, status: int
+) -> None:
+    """RFC 3325 9.1: a response may hold a P-Asserted-Identity as well."""
+    asked = edge.relay(later(method, HIDDEN, of="bob"), BOB)
+    edge.receive(response(asked, status, extra=(PAI, "Subject: kept")), ALICE)
+    answer = edge.last_response("bob")
+    assert answer.status == status
+    assert b"subject" in answer.names
+    assert ASSERTED not in answer.names
+
+
+def test_what_the_agent_answers_says_who_he_is(edge: Conversation) -> None:
+    asked = edge.relay(later("UPDATE", HIDDEN))
+    edge.receive(response(asked, 200, extra=(PAI,)), BOB)
+    assert ASSERTED in edge.last_response("alice").names
+
+
 def test_who_withholds_nothing_is_told_in_later_requests() -> None:
     edge = Conversation()
     edge.forward(request())
