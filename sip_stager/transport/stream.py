@@ -22,7 +22,8 @@ MOST_UNSENT = 1024 * 1024
 BATCH = 16
 """Messages taken before the loop gets its turn again; a peer can put thousands into a segment."""
 LARGE = 65536
-"""Bytes that came at once, after which the loop gets its turn whatever is in them."""
+"""Bytes that came at once, after which the loop gets its turn whatever is in them; and bytes that
+wait to be sent, after which they go ahead of more of the peer's messages."""
 LINGER = 2.0
 """Seconds for a peer to read the last answer before its connection is cut."""
 
@@ -51,7 +52,8 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Cuts what arrives into messages, and gives each with the flow to answer on.
 
-    ``accepted`` tells that the peer opened it; it must then bring a whole message in time.
+    ``accepted`` tells that the peer opened it; it must then bring a whole message in time, and
+    read what it is answered: until it does, no more of it is read.
     """
 
     def __init__(
@@ -68,7 +70,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._over = False
+        self._unread = self._over = False
+        self._untaken: Iterator[bytes] | None = None
         self._why = ""
 
     @property
@@ -115,6 +118,21 @@ class Connection(asyncio.Protocol):
         if not self._over:
             self._take(self._framer.feed(data), large=len(data) >= LARGE)
 
+    def pause_writing(self) -> None:
+        """Hear that the peer does not read.
+
+        Where we opened the connection that holds nothing up: two that wait for each other to read
+        would wait for ever.
+        """
+        self._unread = self.accepted
+
+    def resume_writing(self) -> None:
+        """Hear that it does, and go on with what it has sent."""
+        self._unread = False
+        if self._untaken is not None:
+            self._loop.call_soon(self._take, self._untaken)
+            self._untaken = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave."""
         why = "" if self._over else str(exc or "the peer closed the connection")
@@ -126,16 +144,22 @@ class Connection(asyncio.Protocol):
 
     def _take(self, messages: Iterator[bytes], *, large: bool = False) -> None:
         """Hand out a batch of messages; what is left, and what is unread, waits for a turn."""
-        taken = 0
+        taken, transport = 0, self._transport
+        if transport is not None and self._unread:
+            transport.pause_reading()
+            self._untaken = messages
+            return
         try:
             for message in islice(messages, BATCH):
                 taken += 1
                 self._in_time()
                 self._receive(message, self.flow)
+                if transport is not None and transport.get_write_buffer_size() > LARGE:
+                    large = True
+                    break
         except Malformed as fault:
             self._end(str(fault))
             return
-        transport = self._transport
         if transport is None or transport.is_closing():
             return
         if large or taken == BATCH:

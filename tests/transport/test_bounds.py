@@ -213,6 +213,44 @@ async def test_a_peer_that_does_not_read_is_cut(edge: Listening) -> None:
     assert edge.dropped == ["too_slow"]
 
 
+async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(edge: Listening) -> None:
+    """A thousand such peers took a mebibyte each."""
+    edge.reply = USUAL * (LARGE // len(USUAL))
+    many = 400
+    async with await edge.connect() as peer:
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        peer.send(USUAL * many)
+        async with asyncio.timeout(PATIENCE):
+            while not edge.arrived.qsize():  # noqa: ASYNC110  the edge has no event for it
+                await asyncio.sleep(0.001)
+            (connection,) = edge.edge._tcp.accepted
+            while connection._untaken is None:  # noqa: ASYNC110  the edge has no event for it
+                await asyncio.sleep(0.001)
+        assert connection._transport
+        assert connection._transport.get_write_buffer_size() < 3 * LARGE
+        assert edge.arrived.qsize() < many
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await peer.read(many * len(edge.reply))
+    assert edge.arrived.qsize() == many
+    assert edge.dropped == []
+
+
+async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(edge: Listening) -> None:
+    """Two that both waited for the other to read would wait for ever."""
+    async with TcpServer() as upstream:
+        target = Flow("TCP", "127.0.0.1", upstream.port, 2)
+        edge.send(b"1", target)
+        peer = await upstream.next()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        (connection,) = edge.edge._tcp.ours
+        assert connection._transport
+        while connection._transport.get_write_buffer_size() <= LARGE:  # until the kernel is full
+            edge.send(b"x" * LARGE, target)
+            await asyncio.sleep(0)
+        peer.send(USUAL)
+        assert (await edge.next())[0] == USUAL
+
+
 async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not_read(
     listening: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
