@@ -52,6 +52,12 @@ class Interfaces:
         self._all = interfaces
         self._own = {place for interface in interfaces for place in interface.places}
         self._recorded = [interface.record_route("*").partition(b"*") for interface in interfaces]
+        self._speaks = [(interface.transport, interface.family) for interface in interfaces]
+        self._leading_to = {
+            (interface.transport, *place): index
+            for index, interface in reversed([*enumerate(interfaces)])
+            for place in interface.places
+        }
 
     def __getitem__(self, index: int) -> Interface:
         return self._all[index]
@@ -77,24 +83,15 @@ class Interfaces:
 
     def named(self, uri: Uri) -> int | None:
         """Give the index of the interface that wrote this Record-Route URI."""
-        place = canonical(uri.host), uri.port or DEFAULT_PORT
-        for index, interface in enumerate(self._all):
-            if interface.transport == uri.transport and place in interface.places:
-                return index
-        return None
+        place = uri.transport, canonical(uri.host), uri.port or DEFAULT_PORT
+        return self._leading_to.get(place)
 
     def leaving(self, transport: str, family: int, preferred: int | None) -> int | None:
         """Choose the interface to send from, the preferred one when it can."""
-        if preferred is not None and self._fits(self._all[preferred], transport, family):
+        wanted = transport, family
+        if preferred is not None and self._speaks[preferred] == wanted:
             return preferred
-        for index, interface in enumerate(self._all):
-            if self._fits(interface, transport, family):
-                return index
-        return None
-
-    @staticmethod
-    def _fits(interface: Interface, transport: str, family: int) -> bool:
-        return interface.transport == transport and interface.family == family
+        return self._speaks.index(wanted) if wanted in self._speaks else None
 
 
 @lru_cache(maxsize=4096)

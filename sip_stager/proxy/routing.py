@@ -22,12 +22,13 @@ class Popped(NamedTuple):
     """A request without our own Route entries.
 
     ``own`` is the last of them, None where there was none; ``leaving`` is the interface that it
-    names.
+    names.  ``route`` is the topmost entry that is left, None where there is none.
     """
 
     request: Request
     own: Uri | None
     leaving: int | None
+    route: Uri | None
 
 
 class Routed(NamedTuple):
@@ -57,7 +58,8 @@ def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: 
     for _ in range(MOST_OWN + 1):
         route = first_route(request)
         if route is None or not interfaces.own(route):
-            return Popped(request, own, None if own is None else interfaces.named(own))
+            leaving = None if own is None else interfaces.named(own)
+            return Popped(request, own, leaving, route)
         own, request = route, request.without_first(b"route")
     raise Malformed("the Route leads here again and again", 482)
 
@@ -98,10 +100,9 @@ def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
     Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 2,
     6 and 7).
     """
-    request, _, leaving = popped
+    request, _, leaving, route = popped
     if request.uri.scheme == b"sip":
         request = _with_allowed(request, request.uri_text)
-    route = first_route(request)
     if route is None:
         return Routed(request, leaving, request.uri, routing)
     if b"lr" in (route.parameters or {}):

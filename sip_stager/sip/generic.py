@@ -52,7 +52,7 @@ class Message:
     def first(self, name: bytes) -> bytes | None:
         """Give the first value of a field that is a comma-separated list; None without any."""
         value = self.value(name)
-        return None if value is None else first_of(value)
+        return value if value is None or b"," not in value else first_of(value)
 
     def values(self, name: bytes) -> list[bytes]:
         """Give all values of a field that is a comma-separated list, in their order.
@@ -70,6 +70,8 @@ class Message:
 
     def rows(self, name: bytes) -> list[bytes]:
         """Give all fields of that name, whole and as they came."""
+        if name not in self.names:
+            return []
         return [
             field for known, field in zip(self.names, self.fields, strict=True) if known == name
         ]

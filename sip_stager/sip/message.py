@@ -28,7 +28,7 @@ class Request(Message):
     line that is none, however leniently read.
     """
 
-    __slots__ = ("method", "uri_text", "version")
+    __slots__ = ("_uri", "method", "uri_text", "version")
 
     def __init__(
         self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
@@ -38,6 +38,7 @@ class Request(Message):
         if match is None:
             raise Malformed("not a Request-Line")
         self.method, self.uri_text, self.version = match.groups()
+        self._uri: Uri | None = None
         if not self.version.isupper():
             start, end = match.span(3)
             self.version = self.version.upper()
@@ -47,6 +48,7 @@ class Request(Message):
         """Give the same request with other header fields."""
         copy = super().edited(names, fields, same_via=same_via)
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
+        copy._uri = self._uri  # noqa: SLF001  of its own class
         return copy
 
     def requires(self, option: bytes) -> bool:
@@ -56,15 +58,18 @@ class Request(Message):
     @property
     def uri(self) -> Uri:
         """The Request-URI; raises ``Malformed``."""
-        if len(self.uri_text) > MOST_URI:
-            raise Malformed("the Request-URI is too long", 414)
-        return parse_uri(self.uri_text)
+        if self._uri is None:
+            if len(self.uri_text) > MOST_URI:
+                raise Malformed("the Request-URI is too long", 414)
+            self._uri = parse_uri(self.uri_text)
+        return self._uri
 
     def with_uri(self, uri: bytes) -> Request:
         """Give the request with another Request-URI."""
         copy = self.edited(self.names, self.fields)
         copy.start_line = b"%b %b SIP/2.0" % (self.method, uri)
         copy.uri_text = uri
+        copy._uri = None  # noqa: SLF001  of its own class
         return copy
 
     def stamped(self, host: str, port: int) -> Request:

@@ -1,8 +1,9 @@
 """What the core does with a call: ``python -m tests.bench.core``, and ``--against`` another tree.
 
 A whole call without sockets and without staging, step by step (``whole_call.py``).  Two trees are
-measured by turns, each in a process of its own, so that a busy machine is unjust to both; of a
-ratio the median over all turns is given, and of times the least, which others disturbed least.
+measured by turns, each in a process of its own, so that a busy machine is unjust to both, and in
+one process after another, for where the memory lies makes a difference of some percent.  Of a ratio
+the median over all turns is given, and of times the least, which others disturbed least.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.bench.interpreter import describe
 
 HERE = Path(__file__).parents[2]
 WHOLE_CALL = Path(whole_call.__file__).relative_to(HERE)
-_WARM_UP = 300  # calls
+_WARM_UP = 200  # calls
 
 Turn = list[float]
 """Seconds of CPU a call, by step."""
@@ -64,22 +65,32 @@ def main(
     against: Annotated[
         Path | None, typer.Option(help="Another source tree to compare with")
     ] = None,
-    turns: Annotated[int, typer.Option(help="Turns of each tree")] = 50,
+    processes: Annotated[int, typer.Option(help="Processes of each tree")] = 8,
+    turns: Annotated[int, typer.Option(help="Turns of each process")] = 10,
     calls: Annotated[int, typer.Option(help="Calls in a turn")] = 200,
     python: Annotated[str, typer.Option(help="The interpreter")] = sys.executable,
 ) -> None:
     """Measure the CPU that each step of a call costs, and its ratio to another tree's."""
+    paths = [path.resolve() for path in (HERE, against) if path]
+    measured: list[list[Turn]] = [[] for _ in paths]
+    for _ in range(processes):
+        for before, now in zip(measured, _by_turns(paths, python, turns, calls), strict=True):
+            before.extend(now)
+    console = Console()
+    console.print(f"{describe(python)}, {processes} processes, {turns} turns of {calls} calls each")
+    console.print(table(measured))
+
+
+def _by_turns(paths: list[Path], python: str, turns: int, calls: int) -> list[list[Turn]]:
     with ExitStack() as children:
-        trees = [Tree(path.resolve(), python) for path in (HERE, against) if path]
+        trees = [Tree(path, python) for path in paths]
         for tree in trees:
             children.callback(tree.stop)
             tree.place(_WARM_UP)
         for turn in range(turns):
             for tree in trees if turn % 2 else reversed(trees):
                 tree.turns.append(tree.place(calls))
-    console = Console()
-    console.print(f"{describe(python)}, {turns} turns of {calls} calls")
-    console.print(table([tree.turns for tree in trees]))
+    return [tree.turns for tree in trees]
 
 
 def table(trees: list[list[Turn]]) -> Table:
