@@ -89,10 +89,12 @@ class _Reading:
 
     def _is_new(self, item: object) -> bool:
         """Take note of an item; its hash says which it is, however long its texts are."""
-        named = (item.get("id"), item.get("number")) if isinstance(item, dict) else ()
-        before = len(self.seen)
-        self.seen.add(hash(next((each for each in named if isinstance(each, str)), "")))
-        return len(self.seen) > before
+        named = item.get("id") or item.get("number") if isinstance(item, dict) else ""
+        key = hash(named) if isinstance(named, str | int) else 0
+        if key in self.seen:
+            return False
+        self.seen.add(key)
+        return True
 
 
 def _sane(table: PlatformTable) -> PlatformTable | Nonsense:

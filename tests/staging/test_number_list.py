@@ -86,6 +86,28 @@ async def _crossing(
         yield fake, api
 
 
+@pytest.mark.parametrize("names", [("id", "number"), ("number",), ("id",)])
+async def test_numbers_are_told_apart_by_id_or_else_by_number(
+    fake: FakeApi, names: tuple[str, ...]
+) -> None:
+    whole = [phone_number(number, ONE, id=index) for index, number in enumerate(NUMBERS, 1)]
+    bare = [{name: item[name] for name in names} for item in whole]
+    fake.phone_numbers.items = [{**item, "inbound_agent_id": None} for item in bare]
+    fake.phone_numbers.page_most = 3
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+        fake.phone_numbers.items[5] = fake.phone_numbers.items[2]
+        short = await fetched(api)
+    if "number" in names:
+        assert isinstance(table, PlatformTable)
+        assert table.counts["without_agent"] == len(NUMBERS)
+    else:
+        assert isinstance(table, Nonsense)
+        assert "none of its 10 numbers makes sense" in table.text
+    assert isinstance(short, Nonsense)
+    assert "9 different ones came" in short.text
+
+
 async def test_a_list_without_an_end_is_not_taken(
     fake: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
