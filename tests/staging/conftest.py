@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,34 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 @pytest.fixture
 def call() -> Call:
     agent_id = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
-    return Call("sip-call-1", "paris", "+33912345678", "+33612345678", agent_id, 4.0)
+    return Call("sip-call-1", "paris", "+33912345678", "+33612345678", agent_id, 60.0)
+
+
+class Deadlines:
+    """Those of calls that are staged, which pass when they are told to.
+
+    How far a call comes until then is no question of how fast the machine is.
+    """
+
+    def __init__(self) -> None:
+        self._begun: list[asyncio.Timeout] = []
+
+    def begin(self, when: float | None) -> asyncio.Timeout:
+        self._begun.append(asyncio.Timeout(when))
+        return self._begun[-1]
+
+    def pass_(self) -> None:
+        for one in self._begun:
+            with suppress(RuntimeError):  # it is over already
+                one.reschedule(asyncio.get_running_loop().time())
+        self._begun.clear()
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    deadlines = Deadlines()
+    monkeypatch.setattr(asyncio, "timeout_at", deadlines.begin)
+    return deadlines
 
 
 @pytest.fixture

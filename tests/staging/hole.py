@@ -1,13 +1,18 @@
-"""A port where connections hang: what a network does that drops each SYN."""
+"""Ports where connections hang: each SYN is dropped, or nothing is ever said."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
+from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+_SYN_SENT = "02"  # the state of a connection in /proc/net/tcp
 
 
 @contextlib.contextmanager
@@ -28,3 +33,43 @@ def port_of(listener: socket.socket) -> int:
     """Give the port that it listens on."""
     port: int = listener.getsockname()[1]
     return port
+
+
+async def tried(listener: socket.socket) -> None:
+    """Wait until one more connection hangs than does now."""
+    before = _hanging(port_of(listener))
+    while _hanging(port_of(listener)) == before:  # noqa: ASYNC110  # the kernel wakes nobody
+        await asyncio.sleep(0.005)
+
+
+def _hanging(port: int) -> int:
+    """Count the connections whose SYN nobody at that port has answered."""
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == _SYN_SENT for row in rows)
+
+
+async def a_moment() -> float:
+    """Wait a little; give the seconds that it took at least."""
+    since = perf_counter()
+    await asyncio.sleep(0.05)
+    return perf_counter() - since
+
+
+@contextlib.asynccontextmanager
+async def mute() -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Event]]:
+    """Give the host and port of a server that never says a word, and two events.
+
+    The first comes with what it hears, the second with the connection's end.
+    """
+    heard, ended = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read(1)
+            heard.set()
+            await reader.read()
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{port_of(server.sockets[0])}", heard, ended
