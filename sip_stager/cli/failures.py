@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sip_stager.assembly.admission import make_terms
-from sip_stager.config.grants import rings_first
+from sip_stager.config.grants import rings_first, rings_in
 from sip_stager.config.policy import CAUSES
 
 if TYPE_CHECKING:
@@ -32,22 +32,25 @@ def failures(settings: Settings) -> Iterator[Text]:
     trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
     for trunk, number in rows:
         terms = terms_of(trunk, number)
-        ringing = _ringing(terms.policy)
-        for what, text in (*fallbacks(terms.policy, terms.bound()), ("rings", ringing)):
+        for what, text in fallbacks(terms.policy, terms.bound()):
             yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
 
 
-def fallbacks(policy: Policy, seconds: float) -> Iterator[tuple[str, str]]:
-    """Say what a call gets by the cause of its failure, and once it rang.
+def fallbacks(
+    policy: Policy, seconds: float, *, may_ring: bool = True
+) -> Iterator[tuple[str, str]]:
+    """Say what a call gets by the cause of its failure, and when it rings and what it gets then.
 
-    ``seconds`` is how long it may be staged, and rings where the policy wants it.
+    ``seconds`` is how long it may be staged; ``may_ring`` tells whether its INVITE lets us ring.
     """
     for cause in CAUSES:
-        late = cause == "over_time" and rings_first(policy, seconds)
+        late = cause == "over_time" and may_ring and rings_first(policy, seconds)
         early = " (before ringing only)" if late else ""
         yield cause, _written(policy, policy.treatments.get(cause, ())) + early
-    after = _written(policy, policy.after_ringing) if policy.after_ringing else "the same"
-    yield "once it rang", after
+    if may_ring and rings_in(policy, seconds):
+        after = _written(policy, policy.after_ringing) if policy.after_ringing else "the same"
+        yield "once it rang", after
+    yield "rings", _ringing(policy, seconds, may_ring=may_ring)
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -66,5 +69,12 @@ def _written(policy: Policy, treatments: tuple[Treatment, ...]) -> str:
     return ", then ".join(map(str, coded)) or f"refuse {policy.refusal}"
 
 
-def _ringing(policy: Policy) -> str:
-    return f"{policy.ringing} after {policy.ring_after:g} s" if policy.ringing else "never"
+def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
+    """Say what is sent while a call is staged, or why nothing is."""
+    if not policy.ringing:
+        return "never"
+    if not may_ring:
+        return "never, for the INVITE requires 100rel"
+    if not rings_in(policy, seconds):
+        return f"never, for ring_after is {policy.ring_after:g} s, past the deadline"
+    return f"{policy.ringing} after {policy.ring_after:g} s"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from calendar import day_name
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_admission
@@ -162,22 +161,10 @@ class Journey:
             yield "if not staged", list(self._failures(call))
 
     def _failures(self, call: Call) -> Iterator[str]:
-        """Say what the call gets that can not be staged; that can not ring, as if it never did."""
-        ringing = self._rehearsal.ringing
-        policy = call.policy if ringing else replace(call.policy, ringing=0)
-        for what, text in fallbacks(policy, call.deadline):
+        """Say what the call gets that can not be staged, and whether it rings meanwhile."""
+        may_ring = not self._invite.requires(b"100rel")
+        for what, text in fallbacks(call.policy, call.deadline, may_ring=may_ring):
             yield f"{what}: {text}"
-        yield f"rings: {self._rings(call)}"
-
-    def _rings(self, call: Call) -> str:
-        """Say what is sent while the call is staged, or why nothing is."""
-        if ringing := self._rehearsal.ringing:
-            return f"{ringing.status} after {ringing.after:g} s"
-        if call.policy.ringing and self._invite.requires(b"100rel"):
-            return "never, for the INVITE requires 100rel"
-        if call.policy.ringing:
-            return f"never, for ring_after is {call.policy.ring_after:g} s, past the deadline"
-        return "never"
 
 
 def _deadline(call: Call, asked: Call) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sip_stager.assembly.core import make_core
 from sip_stager.events import CallAdmitted, CallRefused, MessageDropped, MessageSent
@@ -23,13 +23,6 @@ _NOWHERE = {4: ip_address("0.0.0.1"), 6: ip_address("100::1")}
 """From here on addresses are nobody's (RFC 1122 3.2.1.3, RFC 6666), and names are given them."""
 
 
-class Ringing(NamedTuple):
-    """A provisional response of our own, and the seconds until it."""
-
-    status: int
-    after: float
-
-
 class Rehearsal:
     """What the core does with an INVITE that is staged in all its time, and answered by nobody.
 
@@ -45,7 +38,6 @@ class Rehearsal:
         self.call: Call | None = None
         self.asked: Call | None = None
         self.response: Response | None = None
-        self.ringing: Ringing | None = None
         self.onward: list[tuple[Request, Flow]] = []
         self.decided = False
         self.why = ""
@@ -75,14 +67,8 @@ class Rehearsal:
             case MessageSent(message=Request(method=b"INVITE") as invite, flow=flow):
                 host = self._names.get(flow.host, flow.host)
                 self.onward.append((invite, flow._replace(host=host)))
-            case MessageSent(message=Response() as response):
-                self._answered(response)
-
-    def _answered(self, response: Response) -> None:
-        if self.call is None:
-            self.response = response
-        elif 100 < response.status < 200 and self.ringing is None:
-            self.ringing = Ringing(response.status, self._clock.time())
+            case MessageSent(message=Response() as response) if self.call is None:
+                self.response = response
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:  # noqa: ARG002  a transport
         """Send nothing; the core tries the next target then."""

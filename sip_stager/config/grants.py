@@ -44,6 +44,11 @@ class Grant(NamedTuple):
         return found if found is None or found[-1] == "profile" else (*found, key)
 
 
+def rings_in(policy: Policy, seconds: float) -> bool:
+    """Whether the caller hears us ring within so many seconds of staging; at their end, too."""
+    return policy.ringing > 0 and policy.ring_after <= seconds
+
+
 def rings_first(policy: Policy, seconds: float) -> bool:
     """Whether the caller hears us ring before the time is over, and ``after_ringing`` counts then.
 
@@ -52,7 +57,7 @@ def rings_first(policy: Policy, seconds: float) -> bool:
     """
     kind = policy.treatments["over_time"][0].kind
     over = seconds / 2 if kind == "agent" else seconds
-    return policy.ringing > 0 and policy.ring_after <= over and bool(policy.after_ringing)
+    return rings_in(policy, over) and bool(policy.after_ringing)
 
 
 def grants(settings: Settings) -> Iterator[Grant]:

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from sip_stager import __version__
 from sip_stager.cli import app
-from tests.cli.asking import OTHER, check, lines
+from tests.cli.asking import OTHER, check, lines, route, steps
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 STAND_IN = f'over_time = ["agent {OTHER}", "refuse 480"]\n'
+NEVER = "never, for ring_after is 2 s, past the deadline"
 
 
 def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder: Folder) -> None:
@@ -225,5 +226,33 @@ def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder
     assert f"\ncarrier  +33612345678  {own}\n" in shown
     assert "\ncarrier  +33612345678  unreachable: forward\n" in shown
     assert "\ncarrier  all others    over_time: refuse 480\n" in shown
-    assert "\ncarrier  all others    once it rang: the same\n" in shown
     assert "\ncarrier  all others    rings: never\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("api", "trunk", "policy", "rings"),
+    [
+        ("", "", "", "180 after 2 s"),
+        ("", "", 'ringing = "never"', "never"),
+        ("deadline = 1.5", "", "", NEVER),
+        ("deadline = 1.5", "", "deadline = 3.0", "180 after 2 s"),
+        ("", "no_ringback_timeout = 1.0", "", NEVER),
+        ("", "no_ringback_timeout = 2.4", 'ringing = "183"', "183 after 2 s"),
+        ("", 'profile = "telnyx"', "", "never"),
+    ],
+)
+def test_check_and_route_say_the_same_of_ringing_which_the_time_allows(
+    folder: Folder, api: str, trunk: str, policy: str, rings: str
+) -> None:
+    text = RIGHT.replace("[api]\n", f"[api]\n{api}\n")
+    text = text.replace("[[trunks]]\n", f"[[trunks]]\n{trunk}\n") + f"[policy]\n{policy}\n"
+    of_check = [
+        line.removeprefix("carrier  all others  ")
+        for line in check(folder, text).stdout.splitlines()
+        if line.startswith("carrier ")
+    ]
+    of_route = steps(route(folder, text, "--to", "+33612345678"))["if not staged"]
+    assert of_check == of_route
+    assert of_check[-1] == f"rings: {rings}"
+    rang = [line for line in of_check if line.startswith("once it rang: ")]
+    assert len(rang) == (not rings.startswith("never"))
