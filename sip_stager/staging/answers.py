@@ -9,11 +9,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
 TEXT_MOST = 200  # characters of a stranger's words that are kept
-_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_TOKEN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
 
 
 def is_token(value: object) -> TypeGuard[str]:
-    """Tell whether it may become a header: no CR, LF, blank or control, and of sane length."""
+    """Tell whether it may become a header and a segment of a path, and is of sane length.
+
+    There is no CR, LF, blank or control in it, and it leads to no other path (RFC 3986 5.2.4).
+    """
     return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 

@@ -118,7 +118,7 @@ class JsonClient:
             return Unreachable(str(error))
 
     def _refused(self, response: httpx.Response, body: dict[str, Any]) -> Refused | OverTime:
-        text = self.shown(error_words(body)) or response.reason_phrase
+        text = self.shown(error_words(body)) or response.reason_phrase or "the API gave no reason"
         if response.status_code == 408:
             return OverTime(f"the API gave up: {text}", 408)
         if response.is_redirect:

@@ -34,13 +34,17 @@ from sip_stager.staging.answers import (
         None,
         ["a"],
         "<a>",
+        ".",
+        "..",
     ],
 )
 def test_an_id_that_is_no_plain_token_is_not_usable(wrong: object) -> None:
     assert not is_token(wrong)
 
 
-@pytest.mark.parametrize("right", ["a", "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "x" * 128, "~._-"])
+@pytest.mark.parametrize(
+    "right", ["a", "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "x" * 128, "~._-", "...", ".a"]
+)
 def test_a_plain_token_is_usable(right: str) -> None:
     assert is_token(right)
 

@@ -4,15 +4,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.staging.agent import Agent
 from sip_stager.staging.outcome import Nonsense, OverTime, Refused, Staged, Unreachable
+from sip_stager.staging.rounded import RoundedApi
+from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
     from sip_stager.demo.api import FakeApi
     from sip_stager.ports import Call, Value
-    from sip_stager.staging.rounded import RoundedApi
 
 KEY = "key-that-nobody-may-see"
 
@@ -57,6 +59,15 @@ async def test_an_error_is_a_refusal_in_the_apis_own_words(
 ) -> None:
     fake.default = Behaviour(status=status, bare=bare, message="no\r\nway", retry_after="9")
     assert await client.stage(call, {}, sync=True) == Refused(status, r"no\r\nway", 9)
+
+
+async def test_an_error_of_no_name_and_no_words_is_told_in_ours(call: Call) -> None:
+    async with (
+        Scripted(b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n") as server,
+        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as client,
+    ):
+        outcome = await client.stage(call, {}, sync=True)
+    assert outcome == Refused(599, "the API gave no reason")
 
 
 async def test_an_api_that_gave_up_is_over_time(
