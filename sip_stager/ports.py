@@ -19,6 +19,8 @@ Handlers = Mapping[type["Event"], Callable[[Any], None]]
 """What takes the events of each kind, for who is not told of any other."""
 Value = str | int | float | bool
 """What a variable of an agent may hold."""
+LEAST_FOR_STAGING = 0.3
+"""Seconds that a staging takes: with less left none is begun, for the agent would wait in vain."""
 
 
 class Cancellable(Protocol):

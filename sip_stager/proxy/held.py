@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
-from sip_stager.ports import Forward, Refusal
+from sip_stager.ports import LEAST_FOR_STAGING, Forward, Refusal
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
 from sip_stager.proxy.treatments import Treatments, with_time_for_another
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 RING_AGAIN = 60.0
 """Seconds between two provisional responses of ours (RFC 3261 13.3.1.1)."""
-LEAST_FOR_AGENT = 0.3
-"""Seconds of the budget below which no other agent is staged any more: it would be in vain."""
 
 
 class HeldInvite:
@@ -153,7 +151,7 @@ class HeldInvite:
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
         left = self._call.deadline - self._elapsed()
-        if left < LEAST_FOR_AGENT or agent_id == self._asked.agent_id:
+        if left < LEAST_FOR_STAGING or agent_id == self._asked.agent_id:
             self._treat(failure)
             return
         self._tell(failure, "agent")

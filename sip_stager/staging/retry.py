@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sip_stager.ports import LEAST_FOR_STAGING
 from sip_stager.staging.outcome import Failure, OverTime, Refused, Unreachable
-
-LEAST_LEFT = 0.3  # seconds; what a staging takes, so with less the agent would wait in vain
 
 
 def fits(wait: float, left: float) -> bool:
     """Tell whether there is time for a staging after a wait, both in seconds."""
-    return wait + LEAST_LEFT <= left
+    return wait + LEAST_FOR_STAGING <= left
 
 
 def spread(wait: float, left: float, chance: float) -> float:
@@ -23,7 +22,7 @@ def spread(wait: float, left: float, chance: float) -> float:
 
     Many calls are told the same at the same moment, and would all come back at the same one.
     """
-    return wait + chance * min(wait / 2, left - LEAST_LEFT - wait)
+    return wait + chance * min(wait / 2, left - LEAST_FOR_STAGING - wait)
 
 
 @dataclass(frozen=True, slots=True)
