@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.interop.ports import free_port
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "sip_stager", "run", "--config"]
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def ports() -> tuple[int, int]:
     """Those of SIP and of HTTP."""
-    return free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
+    return free_port(), free_port()
 
 
 @pytest.fixture
