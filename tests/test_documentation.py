@@ -52,12 +52,12 @@ def named(page: str) -> set[str]:
 
 
 def test_every_metric_is_in_the_list_and_every_listed_one_is_served() -> None:
-    assert named((ROOT / "docs/metrics.md").read_text()) == served()
+    assert named((ROOT / "docs/metrics.md").read_text(encoding="utf-8")) == served()
 
 
 @pytest.mark.parametrize("name", ["deploy/prometheus/alerts.yml", "docs/operations.md"])
 def test_alerts_and_runbook_speak_of_metrics_that_are_served(name: str) -> None:
-    assert named((ROOT / name).read_text()) <= served()
+    assert named((ROOT / name).read_text(encoding="utf-8")) <= served()
 
 
 def test_a_metric_that_is_not_served_is_seen() -> None:
@@ -67,7 +67,7 @@ def test_a_metric_that_is_not_served_is_seen() -> None:
 def test_the_page_of_variables_lists_every_source_and_shows_settings_that_load(
     tmp_path: Path,
 ) -> None:
-    page = (ROOT / "docs/variables.md").read_text()
+    page = (ROOT / "docs/variables.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE))
     assert listed == SOURCES.keys()
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
@@ -83,5 +83,5 @@ def test_the_page_of_variables_lists_every_source_and_shows_settings_that_load(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
-LINES = (ROOT / "tests/README.md").read_text().splitlines()
+LINES = (ROOT / "tests/README.md").read_text(encoding="utf-8").splitlines()
 HELD = "| Rule | Section | Test |"
 LEFT_OUT = "| Rule | Section | Reason |"
 
@@ -37,7 +37,7 @@ def functions(path: Path) -> dict[str, str]:
     """Give the tests of a file with their docstrings."""
     return {
         node.name: ast.get_docstring(node) or ""
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
