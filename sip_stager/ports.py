@@ -21,6 +21,8 @@ Value = str | int | float | bool
 """What a variable of an agent may hold."""
 LEAST_FOR_STAGING = 0.3
 """Seconds that a staging takes: with less left none is begun, for the agent would wait in vain."""
+LONGEST_USE = 55.0
+"""Seconds from its staging in which an id may be sent: at the platform it lives for a minute."""
 
 
 class Cancellable(Protocol):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from sip_stager.proxy.new_call import LONGEST_USE
+from sip_stager.events import StagingWasted
+from sip_stager.ports import LONGEST_USE
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from sip_stager.staging.claims import Claims
@@ -35,14 +37,18 @@ CALLS = st.lists(  # one call after another, so that what one leaves is there fo
 )
 
 
+LIVES = st.sampled_from([30.0, 45.0, LONGEST_USE])
+
+
 class World:
     """One caller who calls again and again, two upstreams, and who has which id."""
 
-    def __init__(self) -> None:
+    def __init__(self, life: float) -> None:
         self.edge = Conversation(backups=(f"sip:{CAROL.host}",))
         self.fake = self.edge.stager
         clock, notify = self.edge.clock, self.edge.events.append
-        self.edge.proxy._stager = Claims(self.fake, clock, notify, finish=True)
+        self.claims = Claims(self.fake, clock, notify, life, finish=True)
+        self.edge.proxy._stager = self.claims
         self.invites: list[bytes] = []
         self.staged_at: dict[bytes, float] = {}
         self.may_use: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)
@@ -94,6 +100,13 @@ class World:
                     self.may_use[message.value(b"x-rounded-call-id") or b""].pop(message.branch, 0)
                 return
 
+    def is_asked_for_credentials(self) -> None:
+        """Send an INVITE that leaves an id unused."""
+        self.places(0)
+        for _ in PEERS:
+            self.answers(407)
+        assert self.claims.kept == 1
+
     def waits(self, seconds: int) -> None:
         """Let time pass, a bit at a time, so that what was sent is looked at when it was."""
         for _ in range(seconds * 4 + 1):
@@ -118,15 +131,37 @@ class World:
         self.seen = len(self.edge.transport.sent)
 
 
-@given(CALLS)
+@given(CALLS, LIVES)
 @settings(max_examples=500)
 def test_an_id_is_used_by_one_call_and_within_its_life(
-    calls: list[tuple[str, list[tuple[str, int]]]],
+    calls: list[tuple[str, list[tuple[str, int]]]], life: float
 ) -> None:
-    world = World()
+    world = World(life)
     for begins, steps in calls:
         for name, argument in ((begins, 0), *steps):
             getattr(world, name)(argument)
             world.look()
     for kind in {type(one).__name__ for one in world.edge.events}:
         event(kind)
+
+
+@pytest.mark.parametrize("life", [45.0, LONGEST_USE])
+def test_what_is_claimed_at_the_last_moment_of_its_life_is_sent(life: float) -> None:
+    """Timers may be late, and so may be the hand-over to the call that claims it."""
+    world = World(life)
+    world.is_asked_for_credentials()
+    clock = world.edge.clock
+    clock.now = world.staged_at[b"id-0"] + life
+    world.calls(0)
+    clock.now += 1
+    clock.advance(0)
+    assert world.edge.last_request("bob").value(b"x-rounded-call-id") == b"id-0"
+
+
+def test_what_is_past_its_life_is_claimed_by_nobody_though_its_timer_is_late() -> None:
+    world = World(life=45.0)
+    world.is_asked_for_credentials()
+    world.edge.clock.now = world.staged_at[b"id-0"] + 45.01
+    world.calls(0)
+    assert [one.call_id for one in world.edge.of(StagingWasted)] == ["id-0"]
+    assert len(world.fake.stagings) == 2

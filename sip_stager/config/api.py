@@ -9,6 +9,7 @@ from sip_stager.config.addresses import BaseUrl
 from sip_stager.config.kinds import E164, Count, Seconds, VariableName
 from sip_stager.config.mistakes import refused
 from sip_stager.config.table import Table
+from sip_stager.ports import LONGEST_USE
 
 _STARTS = {"poll_most": "poll_first", "breaker_pause_most": "breaker_pause"}
 """Waits that grow: where each ends, and where it begins."""
@@ -58,9 +59,10 @@ class Api(Table):
     """Connections opened before the first call, so that it does not pay for TLS."""
     body_most: Annotated[int, Field(strict=True, ge=1024)] = 65536
     """Bytes that are read of an answer at most: one with a transcript can be huge."""
-    claim_life: Annotated[float, Field(strict=True, ge=0, le=55)] = 45.0
+    claim_life: Annotated[float, Field(strict=True, ge=0, le=LONGEST_USE)] = 45.0
     """Seconds from its staging in which a staged call that was not used may be claimed by the next
-    call of the same caller to the same number; 0 for never. At the API it lives for 60."""
+    call of the same caller to the same number; 0 for never. At the API it lives for 60, and is
+    sent to nobody past 55."""
     after_hangup: Literal["cancel", "keep"] = "cancel"
     """What becomes of a staging whose caller hangs up: `cancel` closes the request, `keep` brings
     it to its end for a redial, or for a carrier's second attempt."""

@@ -69,7 +69,7 @@ class ForwardedInvite:
     def start(self) -> None:
         """Try the first target."""
         self._server.owner = self
-        self._try_next()
+        self._try(self._targets.popleft())
 
     def cancel(self, cancel: Request) -> None:
         """Take the caller's CANCEL (RFC 3261 9.2, 16.10); no other target is tried."""
@@ -153,6 +153,9 @@ class ForwardedInvite:
         routed = self._targets.popleft()
         if self._call is not None:
             routed = self._call.fit(routed, self._facilities.clock.time())
+        self._try(routed)
+
+    def _try(self, routed: Routed) -> None:
         self._tried.append(routed)
         patience = self._facilities.upstream.next_after if self._targets else None
         branch = Branch(self._facilities, routed, self._source, self, patience)

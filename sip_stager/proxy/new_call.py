@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sip_stager.ports import LONGEST_USE
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from sip_stager.ports import Call, Forward
     from sip_stager.proxy.branch import Branch
     from sip_stager.proxy.routing import Routed
-
-LONGEST_USE = 45.0
-"""Seconds from its staging after which no target gets an id: at the API it lives for a minute."""
 
 
 @dataclass(eq=False, slots=True)
@@ -39,8 +37,11 @@ class NewCall:
         return self.forward.call_id if self.forward else ""
 
     def fit(self, routed: Routed, now: float) -> Routed:
-        """Give a target as it may be tried now: without an id that the API may have forgotten."""
-        if self.forward is not None and now - self.forward.staged_at > LONGEST_USE:
+        """Give a further target as it may be tried now: without an id that may be forgotten.
+
+        The first one has it in any case: whoever handed it over has seen to its life.
+        """
+        if self.forward is not None and now > self.forward.staged_at + LONGEST_USE:
             return without_id(routed)
         return routed
 

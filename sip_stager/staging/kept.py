@@ -65,20 +65,21 @@ class KeptStagings:
 
     def keep(self, call: Call, forward: Forward) -> None:
         """Keep one for what is left of its life."""
-        left = self._life - (self._clock.time() - forward.staged_at)
-        if left <= 0:
+        now, until = self._clock.time(), forward.staged_at + self._life
+        if now >= until:
             self._notify(StagingWasted(call, forward.call_id))
             return
         if len(self._all) >= MOST_KEPT:
             self._waste(next(iter(self._all)))
         kept = Kept(call, forward)
-        kept.ends = self._clock.call_later(left, self._waste, kept)
+        kept.ends = self._clock.call_later(until - now, self._waste, kept)
         self._all[kept] = None
         self._alike.add(call, kept)
 
     def claim(self, call: Call, done: Callable[[Decision], None]) -> Claimed | None:
         """Hand over, later, the one that waits longest for such a call."""
-        kept = self._alike.first(call)
+        while (kept := self._alike.first(call)) is not None and self._is_late(kept):
+            self._waste(kept)
         if kept is None:
             return None
         self._take_out(kept)
@@ -93,6 +94,10 @@ class KeptStagings:
         self._life = 0.0
         for kept in tuple(self._all):
             self._waste(kept)
+
+    def _is_late(self, kept: Kept) -> bool:
+        """Tell whether the timer of one is late, as it may be where the program is busy."""
+        return self._clock.time() > kept.forward.staged_at + self._life
 
     def _waste(self, kept: Kept) -> None:
         self._take_out(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sip_stager.ports import LONGEST_USE
 from tests.config.settings_folder import AGENT, RIGHT, Folder
 
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
@@ -133,7 +134,8 @@ def test_calls_can_be_redirected_to_where_they_shall(
         ("retry_pause = 4.0", "retry_pause", "is 4, and no call waits longer than 4 s"),
         ('mode = "async"\npoll_first = 4.0\npoll_most = 4.0', "poll_first", "is 4, and no call"),
         ('claim_life = 0\nafter_hangup = "keep"', "after_hangup", 'is "keep", and claim_life = 0'),
-        ("claim_life = 61", "claim_life", "is 61"),
+        (f"claim_life = {LONGEST_USE + 0.1}", "claim_life", "is 55.1"),
+        (f"claim_life = {LONGEST_USE}", "", ""),
         ("breaker_pause = 90.0", "breaker_pause_most", "is 60, less than breaker_pause = 90"),
         ("retries = 0\nretry_pause = 9.0", "", ""),
         ("deadline = 0.1", "", ""),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.ports import Policy, Treatment
-from sip_stager.proxy.new_call import LONGEST_USE
+from sip_stager.ports import LONGEST_USE, Policy, Treatment
 from tests.support.conversation import BOB, CAROL, Conversation
 from tests.support.messages import request, response
 

@@ -42,7 +42,8 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         end = self.now + seconds
         while self._timers and self._timers[0][0] <= end:
-            self.now, _, timer = heapq.heappop(self._timers)
+            due, _, timer = heapq.heappop(self._timers)
+            self.now = max(self.now, due)  # a timer may be late, and the clock never goes back
             if timer.callback is not None:
                 timer.callback(*timer.arguments)
         self.now = end

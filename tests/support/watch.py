@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.new_call import LONGEST_USE
+from sip_stager.ports import LONGEST_USE
 from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.base import State
 from sip_stager.transaction.layer import server_key
