@@ -129,7 +129,8 @@ class Call:
     all, in seconds; ``pass_503`` tells whether the trunk wants an upstream's 503 as it is.
     ``variables`` are what the agent is told of the call; they may hold what a stranger wrote.
     Without an ``agent_id`` it is not staged: the platform redirects the number by itself.
-    ``generation`` is that of the row which maps the number.  ``withheld`` tells that nobody may
+    ``generation`` is that of the row which maps the number.  ``another_follows`` tells that the
+    deadline leaves time for another agent.  ``withheld`` tells that nobody may
     know who calls.
     """
 
@@ -143,6 +144,7 @@ class Call:
     policy: Policy = Policy()
     variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
     generation: int = 0
+    another_follows: bool = False
     withheld: bool = False
 
 

@@ -65,6 +65,7 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
             wanted.breaker_least,
             wanted.breaker_pause,
             wanted.breaker_pause_most,
+            wanted.breaker_slow,
         ),
     )
 

@@ -51,6 +51,8 @@ class Api(Table):
     """Seconds that are looked back on for it."""
     breaker_least: Count = 20
     """Calls within the window below which it stays closed, whatever became of them."""
+    breaker_slow: Seconds = 1.0
+    """Seconds that the API must have had a call for before its being over time counts as well."""
     breaker_pause: Seconds = 5.0
     """Seconds until one call tries the API again; they double with each that fails ..."""
     breaker_pause_most: Seconds = 60.0

@@ -52,5 +52,5 @@ def with_time_for_another(call: Call, *, rings: bool) -> Call:
         rung = rings and policy.ring_after <= end
         following = (rung and policy.after_ringing) or policy.treatments.get("over_time", ())
         if following and following[0].kind == "agent":
-            return replace(call, deadline=min(end, call.deadline))
+            return replace(call, deadline=min(end, call.deadline), another_follows=True)
     return call

@@ -26,6 +26,7 @@ class BreakerRules:
     """``share`` of failures among ``least`` calls or more within ``window`` seconds opens it.
 
     It stays open for ``pause`` seconds, doubled with each try that fails, up to ``pause_most``.
+    A call over time teaches something where the API had it for ``slow`` seconds or more.
     """
 
     share: float = 0.5
@@ -33,6 +34,7 @@ class BreakerRules:
     least: int = 20
     pause: float = 5.0
     pause_most: float = 60.0
+    slow: float = 1.0
 
 
 class Breaker:

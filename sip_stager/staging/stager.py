@@ -68,6 +68,7 @@ class Staging:
         self._mode = mode
         self._attempts = Attempts(api, self._report, mode, poll_first, poll_most, retries)
         self._breaker = Breaker(breaker, self._moved)
+        self._slow = breaker.slow
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -136,8 +137,28 @@ class Staging:
         except TimeoutError:
             outcome = OverTime.of(call.deadline)
         finally:
-            self._breaker.ended(ticket, perf_counter(), failed=_failed(outcome, phases))
+            failed = self._failed(call, outcome, phases)
+            self._breaker.ended(ticket, perf_counter(), failed=failed)
         return outcome
+
+    def _failed(self, call: Call, outcome: Staged | Failure | None, phases: Phases) -> bool | None:
+        """Tell the breaker whether the API failed; None where nobody can know.
+
+        An API that says no is well: a wrong key or an unknown agent is its operator's business, and
+        too many requests are the rate limit's.  A call that had little time for it, by its caller's
+        wish or its number's, after our queue, or to leave some for another agent, proves nothing.
+        """
+        had = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
+        match outcome:
+            case Staged():
+                return False
+            case OverTime(http_status=0):
+                return True if had >= self._slow and not call.another_follows else None
+            case OverTime() | Unreachable() | Nonsense():
+                return True if had else None
+            case Refused(http_status=status):
+                return status >= 500 if had else None
+        return None
 
     def _moved(self, event: BreakerMoved) -> None:
         self._report(event)
@@ -149,22 +170,6 @@ class Staging:
             self._notify(event)
         except Exception:  # an observer's mistake costs no call
             log.exception("notify_failed", notified=type(event).__name__)
-
-
-def _failed(outcome: Staged | Failure | None, phases: Phases) -> bool | None:
-    """Tell the breaker whether the API failed; None where the call never came to it.
-
-    An API that says no is well: a wrong key or an unknown agent is its operator's business, and
-    too many requests are the rate limit's.
-    """
-    match outcome:
-        case OverTime() | Unreachable() | Nonsense():
-            return True if phases.keys() - _OUR_SIDE else None
-        case Refused(http_status=status):
-            return status >= 500 if phases.keys() - _OUR_SIDE else None
-        case Staged():
-            return False
-    return None
 
 
 def _ended(call: Call, outcome: Outcome, elapsed: float, phases: Phases) -> StagingEnded:

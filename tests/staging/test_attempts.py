@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from tests.staging.conftest import Deadlines
 
 KEY = "key-that-nobody-may-see"
-SHY = BreakerRules(share=0.5, window=10.0, least=3, pause=0.1, pause_most=0.1)
-SHUT = BreakerRules(share=0.5, window=10.0, least=3, pause=60.0, pause_most=60.0)
+SHY = BreakerRules(share=0.5, window=10.0, least=3, pause=0.1, pause_most=0.1, slow=0.0)
+SHUT = BreakerRules(share=0.5, window=10.0, least=3, pause=60.0, pause_most=60.0, slow=0.0)
 
 
 class Staged:
@@ -352,6 +352,29 @@ async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
     await trying
     assert (staged.ended.outcome, staged.ended.text) == ("failed", "busy")
     assert (len(staged.retried), fake.stats.stage_requests) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("slow", "follows", "moves"),
+    [(0.0, False, ["open"]), (30.0, False, []), (0.0, True, [])],
+    ids=["the API had it for long", "it had little time", "another agent follows"],
+)
+async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
+    fake: FakeApi,
+    client: RoundedApi,
+    call: Call,
+    deadlines: Deadlines,
+    slow: float,
+    *,
+    follows: bool,
+    moves: list[str],
+) -> None:
+    fake.default = Behaviour(delay=30)
+    staged = Staged(client, breaker=replace(SHUT, slow=slow))
+    for _ in range(3):
+        await over_time(fake, staged, replace(call, another_follows=follows), deadlines)
+    assert staged.ended.outcome == "over_time"
+    assert staged.moves == moves
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
