@@ -29,11 +29,11 @@ class Kept:
 
 @dataclass(eq=False, slots=True)
 class Claimed:
-    """A kept call on its way to the call that claimed it."""
+    """A kept one on its way to the call that claimed it."""
 
-    kept: KeptStagings
+    store: KeptStagings
+    kept: Kept
     call: Call
-    forward: Forward
     done: Callable[[Decision], None]
     timer: Cancellable | None = None
 
@@ -42,12 +42,13 @@ class Claimed:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-            self.kept.keep(self.call, self.forward)
+            self.store.keep(self.kept.call, self.kept.forward)
 
     def tell(self) -> None:
-        """Hand it over."""
+        """Hand it over, and say so: not before, for who hangs up at once has used nothing."""
         self.timer = None
-        self.done(self.forward)
+        self.store.handed_over(self.kept, self.call)
+        self.done(self.kept.forward)
 
 
 class KeptStagings:
@@ -83,11 +84,13 @@ class KeptStagings:
         if kept is None:
             return None
         self._take_out(kept)
-        forward = kept.forward
-        self._notify(StagingClaimed(call, forward.call_id, kept.call.sip_call_id))
-        claimed = Claimed(self, call, forward, done)
+        claimed = Claimed(self, kept, call, done)
         claimed.timer = self._clock.call_later(0.0, claimed.tell)
         return claimed
+
+    def handed_over(self, kept: Kept, call: Call) -> None:
+        """Tell that a call has what was kept."""
+        self._notify(StagingClaimed(call, kept.forward.call_id, kept.call.sip_call_id))
 
     def stop(self) -> None:
         """Waste all that is kept, and all that comes."""

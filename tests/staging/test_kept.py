@@ -43,7 +43,7 @@ def test_the_next_call_of_the_same_key_claims_it_and_no_other_does() -> None:
     forward = store.keep("call-1")
     assert store.kept.claim(OTHER, store.told.append) is None
     assert store.kept.claim(AGAIN, store.told.append)
-    assert store.told == []  # a port never calls back before it has returned
+    assert (store.told, store.events) == ([], [])  # a port never calls back before it has returned
     store.clock.advance(0)
     assert store.told == [forward]
     assert store.events == [StagingClaimed(AGAIN, "call-1", "a@h")]
@@ -88,21 +88,22 @@ def test_past_the_room_for_them_the_one_that_waits_longest_is_wasted(
     assert len(store.kept) == 3
 
 
-def test_who_hangs_up_before_he_hears_of_his_claim_leaves_it() -> None:
+def test_who_hangs_up_before_he_hears_of_his_claim_leaves_it_and_has_claimed_nothing() -> None:
     store = Store()
     store.keep("call-1")
-    claimed = store.kept.claim(AGAIN, store.told.append)
+    claimed = store.kept.claim(replace(AGAIN, sip_call_id="gone@h"), store.told.append)
     assert claimed
     claimed.cancel()
     claimed.cancel()
     assert len(store.kept) == 1
     store.clock.advance(0)
-    assert store.told == []
+    assert (store.told, store.events) == ([], [])
     claimed = store.kept.claim(AGAIN, store.told.append)
     assert claimed
     store.clock.advance(0)
     claimed.cancel()
     assert (len(store.kept), len(store.told)) == (0, 1)
+    assert store.events == [StagingClaimed(AGAIN, "call-1", "a@h")]  # which it was staged for
 
 
 def test_all_is_wasted_at_the_stop_and_all_that_comes_afterwards() -> None:
