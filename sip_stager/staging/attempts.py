@@ -74,7 +74,8 @@ class Attempts:
             if isinstance(outcome, Staged):
                 return outcome
             left = deadline - self._loop.time()
-            wait = self._retries.wait(outcome, attempt, left, _chance())
+            reset = self._api.rate_limit.wait(perf_counter())
+            wait = self._retries.wait(outcome, attempt, left, _chance(), reset)
             if wait is None or not again():
                 return outcome
             self._report(StagingRetried(call, outcome.word, outcome.http_status, wait))

@@ -29,29 +29,38 @@ def spread(wait: float, left: float, chance: float) -> float:
 class Retries:
     """How often (``most``) and after how many seconds (``pause``) a staging is tried again.
 
-    ``ambiguous``: also where the API may have staged the call, and only its answer is missing.
+    An API that has too much to do is asked again only when it says: else each of its refusals
+    would bring it two requests more.  ``ambiguous``: also where the API may have staged the call,
+    and only its answer is missing.
     """
 
     most: int = 2
     pause: float = 0.2
     ambiguous: bool = False
 
-    def wait(self, failure: Failure, attempts: int, left: float, chance: float) -> float | None:
+    def wait(
+        self, failure: Failure, attempts: int, left: float, chance: float, reset: float = 0.0
+    ) -> float | None:
         """Give the seconds to wait before the next attempt, None to give up.
 
         ``attempts`` were made, and ``left`` seconds remain until the call's deadline; ``chance``
-        is as in ``spread``.
+        is as in ``spread``.  ``reset`` is in how many seconds the API's rate limit ends, 0 where
+        it has not said.
         """
-        if attempts > self.most or not self._repeatable(failure):
+        told = failure.retry_after if isinstance(failure, Refused) else None
+        wait = max(self.pause, told or 0, reset)
+        said = told is not None or reset > 0
+        if attempts > self.most or not self._repeatable(failure, said=said):
             return None
-        asked = failure.retry_after if isinstance(failure, Refused) else None
-        wait = max(self.pause, asked or 0)
         return spread(wait, left, chance) if fits(wait, left) else None
 
-    def _repeatable(self, failure: Failure) -> bool:
+    def _repeatable(self, failure: Failure, *, said: bool) -> bool:
+        """Tell whether it may be tried again; ``said``: the API has told when."""
         match failure:
-            case Unreachable(sent=False) | Refused(http_status=429 | 503):
+            case Unreachable(sent=False):
                 return True
-            case Unreachable() | OverTime() | Refused(http_status=500 | 502 | 504):
+            case Refused(http_status=429 | 503) if said:
+                return True
+            case Unreachable() | OverTime() | Refused(http_status=500 | 502 | 503 | 504):
                 return self.ambiguous
         return False

@@ -26,13 +26,13 @@ AMBIGUOUS = Retries(most=2, pause=0.2, ambiguous=True)
         (Refused(403, "no", 1), None, None),
         (Refused(404, "no"), None, None),
         (Refused(422, "no"), None, None),
-        (Refused(429, "slow down"), 0.2, 0.2),
+        (Refused(429, "slow down"), None, None),
         (Refused(429, "slow down", 0), 0.2, 0.2),
         (Refused(429, "slow down", 1), 1, 1),
         (Refused(429, "slow down", 999_999_999), None, None),
         (Refused(500, "oh", 1), None, 1),
         (Refused(502, "oh"), None, 0.2),
-        (Refused(503, "oh"), 0.2, 0.2),
+        (Refused(503, "oh"), None, 0.2),
         (Refused(503, "oh", 3), 3, 3),
         (Refused(503, "oh", 4), None, None),
         (Refused(504, "oh"), None, 0.2),
@@ -47,9 +47,17 @@ def test_what_the_api_has_surely_not_taken_up_is_tried_again(
 
 @pytest.mark.parametrize(("most", "attempts"), [(0, 0), (1, 1), (2, 2), (5, 5)])
 def test_the_attempts_are_bounded(most: int, attempts: int) -> None:
-    retries, failure = Retries(most=most, pause=0.1), Refused(503, "oh")
+    retries, failure = Retries(most=most, pause=0.1), Refused(503, "oh", 0)
     waits = [retries.wait(failure, made, 99.0, 0.0) for made in range(1, 9)]
     assert waits == [0.1] * attempts + [None] * (8 - attempts)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_api_whose_rate_limit_says_when_it_ends_is_asked_again_then(status: int) -> None:
+    refused = Refused(status, "slow down")
+    assert RETRIES.wait(refused, 1, 4.0, 0.0, 1.5) == 1.5
+    assert RETRIES.wait(refused, 1, 4.0, 0.0, 0.1) == 0.2
+    assert RETRIES.wait(refused, 1, 4.0, 0.0, 9.0) is None
 
 
 def test_nothing_is_tried_that_could_not_end_in_time() -> None:
