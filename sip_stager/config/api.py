@@ -38,10 +38,9 @@ class Api(Table):
     connections: Count = 1000
     """Connections to the API at most, and so requests at a time: past them calls queue."""
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
-    """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503, and
-    when to come again."""
+    """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503."""
     retry_pause: Seconds = 0.2
-    """Seconds before each of them, up to half as long again, where the API did not ask for more."""
+    """Seconds before each of them, up to half as long again, where no Retry-After asks for more."""
     retry_ambiguous: Annotated[bool, Field(strict=True)] = False
     """Whether to try again too where the API may have staged the call: a second staging is a
     second call."""
@@ -106,18 +105,3 @@ class Api(Table):
         if most is not None and warm > most:
             raise refused(f"is {warm}, more than connections = {most}", f"write {most} or less")
         return warm
-
-    @field_validator("retry_ambiguous")
-    @classmethod
-    def _with_retries(cls, ambiguous: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  a validator's shape
-        if ambiguous and info.data.get("retries") == 0:
-            raise refused("is true, and retries = 0", "allow retries, or take it out")
-        return ambiguous
-
-    @field_validator("after_hangup")
-    @classmethod
-    def _kept_for_a_while(cls, after: str, info: ValidationInfo) -> str:
-        if after == "keep" and info.data.get("claim_life") == 0:
-            right = 'write "cancel", or a claim_life of some seconds'
-            raise refused('is "keep", and claim_life = 0 keeps nothing', right)
-        return after

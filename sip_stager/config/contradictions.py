@@ -9,6 +9,7 @@ from sip_stager.config.grants import grants, of_all, targets
 from sip_stager.config.mistakes import Finding, Location
 from sip_stager.config.parts import Parts
 from sip_stager.config.stand_ins import of_itself
+from sip_stager.config.unused import unused
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.budget import LEAST
 
@@ -25,6 +26,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _ringing(calls)
     yield from _no_time(calls)
     yield from of_itself(settings)
+    yield from unused(settings)
     yield from _elsewhere(settings)
     yield from _never_in_time(settings)
     yield from _never_reached(settings)

@@ -40,7 +40,6 @@ def doubts(settings: Settings) -> Iterator[Finding]:
     yield from _cut_short(settings)
     yield from _idle(settings)
     yield from _moved_here(settings)
-    yield from _timeless(settings)
     yield from half_used(settings)
     yield from unheard(settings)
 
@@ -105,14 +104,6 @@ def _national(settings: Settings) -> Iterator[Finding]:
                 wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
                 yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')
                 break
-
-
-def _timeless(settings: Settings) -> Iterator[Finding]:
-    """Name time zones of numbers that nothing is timed for."""
-    for index, row in enumerate(settings.numbers):
-        if row.timezone and not any(each.timed for each in row.agents):
-            wrong = "is of no use: no agent of the number has days or hours"
-            yield Finding(("numbers", index, "timezone"), wrong, "add them, or take it out")
 
 
 def _in_the_clear(url: str) -> bool:

@@ -143,11 +143,13 @@ def test_agents_that_share_a_number_are_shown_with_their_parts(folder: Folder) -
         'timezone = "Europe/Paris"\n'
         f'[[numbers.agents]]\nagent = "{AGENT}"\ndays = ["sat"]\nhours = ["09:00-12:00"]\n'
         f'[[numbers.agents]]\nagent = "{OTHER}"\nweight = 2\n'
+        f'[[numbers.agents]]\nagent = "{AGENT}"\n'
     )
     result = check(folder, RIGHT.replace(f'agent = "{AGENT}"\n', agents))
     assert result.exit_code == 0, result.output
     assert f"{AGENT} (weight 1, sat 09:00-12:00 Europe/Paris)" in result.stdout
     assert f"{OTHER} (weight 2)" in result.stdout
+    assert f"{AGENT} (weight 1)" in result.stdout
     assert result.stdout.endswith("numbers: 1, agents: 2\n")
 
 

@@ -20,7 +20,6 @@ number = "support-*"
 agent = "{OTHER}"
 [[numbers]]
 number = "*"
-timezone = "Europe/Paris"
 [[numbers.agents]]
 agent = "{AGENT}"
 weight = 3

@@ -53,11 +53,12 @@ def test_prefixes_and_the_default_may_stand_in_the_csv(folder: Folder) -> None:
 
 
 def test_agents_share_a_number(folder: Folder) -> None:
-    settings = folder.load(SHARED)
-    assert settings.agents == {"+33612345678": (AGENT, OTHER)}
+    settings = folder.load(f'{SHARED}[[numbers.agents]]\nagent = "{OTHER}"\ndays = ["mon"]\n')
+    assert settings.agents == {"+33612345678": (AGENT, OTHER, OTHER)}
     hours = ((540, 720), (1320, 360))
-    day, rest = Share(AGENT, 3, frozenset({0, 4}), hours), Share(OTHER)
-    assert settings.numbers[0].row() == Row("+33612345678", (day, rest), "Europe/Paris")
+    day, monday = Share(AGENT, 3, frozenset({0, 4}), hours), Share(OTHER, days=frozenset({0}))
+    row = Row("+33612345678", (day, Share(OTHER), monday), "Europe/Paris")
+    assert settings.numbers[0].row() == row
 
 
 @pytest.mark.parametrize(

@@ -50,14 +50,6 @@ def test_a_302_that_leads_back_here_is_named(folder: Folder, host: str, *, here:
     assert found == ([("policy.busy", wrong)] if here else [])
 
 
-def test_a_time_zone_without_hours_is_named(folder: Folder) -> None:
-    zone = '[[numbers]]\ntimezone = "Europe/Paris"\n'
-    found = warned(folder, RIGHT.replace("[[numbers]]\n", zone))
-    assert found == [
-        ("numbers[0].timezone", "is of no use: no agent of the number has days or hours")
-    ]
-
-
 def test_thousands_of_warnings_do_not_bury_the_others(folder: Folder) -> None:
     rows = "".join(f"01999{number:05},{AGENT}\n" for number in range(3000))
     folder.write("n.csv", f"number,agent\n{rows}")

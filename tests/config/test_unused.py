@@ -1,0 +1,101 @@
+"""A setting is refused that is about something which another one switches off."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.config import models
+from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
+
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+PLAIN = RIGHT.replace('mode = "sync"\n', "") + "[limits]\n"
+TCP = '[[listeners]]\ntransport = "tcp"\naddress = "127.0.0.1"\n'
+
+
+def assert_unused(folder: Folder, text: str, key: str) -> None:
+    (mistake,) = folder.mistakes(text, OTHER=KEY, ROUNDED_API_KEY=KEY)
+    assert mistake.key == key
+    assert mistake.wrong.startswith("is of no use: ")
+    assert mistake.right.endswith(", or take it out")
+    setting = key.rpartition(".")[2]
+    assert text.splitlines()[mistake.line - 1].startswith(f"{setting} = ")
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "off", "on"),
+    [
+        ("api", "poll_first = 0.5", 'mode = "sync"', 'mode = "async"'),
+        ("api", "poll_most = 2.0", 'mode = "sync"', 'mode = "async"'),
+        ("api", "retry_pause = 0.5", "retries = 0", "retries = 1"),
+        ("api", "retry_ambiguous = true", "retries = 0", "retries = 1"),
+        ("api", 'after_hangup = "keep"', "claim_life = 0", "claim_life = 1"),
+        ("api", 'key_env = "OTHER"', 'key_file = "key"', ""),
+        ("upstream", "next_after = 3.0", "", 'backups = ["sip:192.0.2.9"]'),
+        ("upstream", "next_after = 3.0", "redirects = 0", "redirects = 1"),
+    ],
+)
+def test_what_is_switched_off_is_not_set(
+    folder: Folder, table: str, line: str, off: str, on: str
+) -> None:
+    folder.write("key", KEY)
+
+    def text(*added: str) -> str:
+        return PLAIN.replace(f"[{table}]\n", "\n".join((f"[{table}]", *added, "")))
+
+    assert_unused(folder, text(off, line), f"{table}.{line.split(maxsplit=1)[0]}")
+    for added in ((on, line), (off, default(table, line)), (off,)):
+        assert folder.mistakes(text(*added), OTHER=KEY, ROUNDED_API_KEY=KEY) == []
+
+
+def default(table: str, line: str) -> str:
+    """The line that sets the same key to what it is anyway, which says nothing."""
+    key = line.split(maxsplit=1)[0]
+    value = models.TABLES[table].model_fields[key].default
+    return f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["connections = 50", "connections_per_source = 5", "message_time = 3.0", "idle = 60.0"],
+)
+def test_bounds_of_tcp_want_a_listener_of_it(folder: Folder, line: str) -> None:
+    assert_unused(folder, f"{PLAIN}{line}\n", f"limits.{line.split(maxsplit=1)[0]}")
+    assert folder.mistakes(f"{TCP}{PLAIN}{line}\n") == []
+
+
+def of_agents(*lines: str) -> str:
+    """The right settings with an agent for each argument, which is what else it has."""
+    agents = "".join(
+        f'[[numbers.agents]]\nagent = "{agent}"\n{line}\n'
+        for agent, line in zip((AGENT, OTHER, AGENT), lines, strict=False)
+    )
+    return RIGHT.replace(f'agent = "{AGENT}"\n', f'timezone = "Europe/Paris"\n{agents}')
+
+
+SATURDAYS = 'days = ["sat"]'
+
+
+@pytest.mark.parametrize(
+    ("agents", "unused"),
+    [
+        (("weight = 3", SATURDAYS), 0),
+        ((SATURDAYS + "\nweight = 3", ""), 0),
+        ((SATURDAYS, "weight = 3"), 1),
+        ((SATURDAYS, "weight = 3", ""), None),
+        ((SATURDAYS, SATURDAYS + "\nweight = 3", ""), None),
+        ((SATURDAYS, 'weight = 3\nhours = ["08:00-12:00"]', ""), None),
+    ],
+)
+def test_a_weight_wants_somebody_to_share_with(
+    folder: Folder, agents: tuple[str, ...], unused: int | None
+) -> None:
+    text = of_agents(*agents)
+    if unused is None:
+        assert folder.mistakes(text) == []
+    else:
+        assert_unused(folder, text, f"numbers[0].agents[{unused}].weight")
+
+
+def test_a_time_zone_wants_days_or_hours(folder: Folder) -> None:
+    zone = '[[numbers]]\ntimezone = "Europe/Paris"\n'
+    assert_unused(folder, RIGHT.replace("[[numbers]]\n", zone), "numbers[0].timezone")
