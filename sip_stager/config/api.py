@@ -38,9 +38,10 @@ class Api(Table):
     connections: Count = 1000
     """Connections to the API at most, and so requests at a time: past them calls queue."""
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
-    """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503."""
+    """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503, and
+    when to come again."""
     retry_pause: Seconds = 0.2
-    """Seconds before each of them, up to half as long again, where no Retry-After asks for more."""
+    """Seconds before each of them, up to half as long again, where the API did not ask for more."""
     retry_ambiguous: Annotated[bool, Field(strict=True)] = False
     """Whether to try again too where the API may have staged the call: a second staging is a
     second call."""
