@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sip_stager.ports import Flow
 from sip_stager.transport.connections import Connections
 from sip_stager.transport.stream import MOST_UNSENT, Connection
+from sip_stager.transport.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ class TcpTransport:
         self._lost = lost
         self._dropped = dropped
         self._numbers = count(1)
+        self._turns = Turns(loop)
         self.accepted = Connections(limits.connections, limits.connections_per_source)
         self.ours = Connections(limits.connections, limits.connections_per_source)
         self._towards: dict[Flow, Connection] = {}
@@ -60,7 +62,7 @@ class TcpTransport:
 
         def accepted() -> Connection:
             flow = Flow("TCP", "", 0, index, next(self._numbers))
-            return Connection(flow, self._receive, self, self._limits, accepted=True)
+            return Connection(flow, self._receive, self, self._limits, self._turns, accepted=True)
 
         server = await self._loop.create_server(accepted, *address, reuse_address=True)
         self._listeners.append(server)
@@ -121,7 +123,7 @@ class TcpTransport:
 
     def _begin_to_open(self, target: Flow) -> None:
         flow = target._replace(connection=next(self._numbers))
-        connection = Connection(flow, self._receive, self, self._limits)
+        connection = Connection(flow, self._receive, self, self._limits, self._turns)
         if self.ours.add(connection):
             task = self._loop.create_task(self._connect(connection, target))
             self._opening.add(task)
