@@ -21,12 +21,14 @@ class MessageMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         tally = partial(Tally, registry)
-        self._requests_received = tally("requests_received", "SIP requests parsed.", "method")
-        self._requests_sent = tally("requests_sent", "SIP requests sent.", "method")
-        self._responses_received = tally(
-            "responses_received", "SIP responses parsed.", "method", "code"
-        )
-        self._responses_sent = tally("responses_sent", "SIP responses sent.", "method", "code")
+        requests_received = tally("requests_received", "SIP requests parsed.", "method")
+        requests_sent = tally("requests_sent", "SIP requests sent.", "method")
+        responses_received = tally("responses_received", "SIP responses parsed.", "method", "code")
+        responses_sent = tally("responses_sent", "SIP responses sent.", "method", "code")
+        self._requests_received = requests_received.counts
+        self._requests_sent = requests_sent.counts
+        self._responses_received = responses_received.counts
+        self._responses_sent = responses_sent.counts
         self._retransmissions = tally(
             "retransmissions_sent", "SIP messages sent again; they count as sent, too.", "method"
         )
@@ -46,16 +48,16 @@ class MessageMetrics:
     def _received(self, event: MessageReceived) -> None:
         message = event.message
         if isinstance(message, Request):
-            self._requests_received.add(method_label(message))
+            self._requests_received[method_label(message),] += 1
         else:
-            self._responses_received.add(method_label(message), code_label(message.status))
+            self._responses_received[method_label(message), code_label(message.status)] += 1
 
     def _sent(self, event: MessageSent) -> None:
         message = event.message
         method = method_label(message)
         if isinstance(message, Request):
-            self._requests_sent.add(method)
+            self._requests_sent[method,] += 1
         else:
-            self._responses_sent.add(method, code_label(message.status))
+            self._responses_sent[method, code_label(message.status)] += 1
         if event.repeated:
             self._retransmissions.add(method)

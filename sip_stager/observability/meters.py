@@ -20,27 +20,30 @@ BREAKER_STATES = ("closed", "open", "half_open")
 
 
 class Tally(Collector):
-    """A counter in a plain dict: the event loop is its only user, so it needs no lock."""
+    """A counter in a plain dict: the event loop is its only user, so it needs no lock.
+
+    ``counts`` are open to who counts by the dozen in each call.
+    """
 
     def __init__(
         self, registry: CollectorRegistry, name: str, documentation: str, *labels: str
     ) -> None:
         self._name, self._documentation, self._labels = f"sip_stager_{name}", documentation, labels
-        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
         registry.register(self)
 
     def add(self, *values: str) -> None:
         """Count one."""
-        self._counts[values] += 1
+        self.counts[values] += 1
 
     def expect(self, *values: str) -> None:
         """Make a series known, so that its first increase shows."""
-        self._counts[values] += 0
+        self.counts[values] += 0
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Give the counter with all its series."""
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
-        for values, count in self._counts.items():
+        for values, count in self.counts.items():
             family.add_metric(values, count)
         yield family
 

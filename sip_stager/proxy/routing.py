@@ -115,7 +115,8 @@ def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
 
 def _with_allowed(request: Request, uri: bytes) -> Request:
     """Step 2: what may not stand in a Request-URI is removed from it."""
-    uri = allowed_in_request(uri)
+    if b"?" in uri or b";" in uri:
+        uri = allowed_in_request(uri)
     return request if uri == request.uri_text else request.with_uri(uri)
 
 

@@ -128,11 +128,13 @@ class Message:
         return tag
 
     def _read_tag(self, name: bytes) -> bytes:
-        value = self.value(name) or b""
-        end_of_uri = value.rfind(b">") + 1
-        if value.find(b'"', end_of_uri) >= 0:
-            return parse_address(value).tag
-        match = _TAG.search(value, end_of_uri)
+        if name not in self.names:
+            return b""
+        field = self.fields[self.names.index(name)]
+        end_of_uri = field.rfind(b">") + 1
+        if field.find(b'"', end_of_uri) >= 0:
+            return parse_address(self.value(name) or b"").tag
+        match = _TAG.search(field, end_of_uri)
         return match[1] if match else b""
 
     @property
@@ -196,5 +198,5 @@ class Message:
         """Cut the field at ``index`` behind its colon and its first value; each part as it came."""
         field = self.fields[index]
         start = field.index(b":") + 1
-        end = start + len(first_of(field[start:]))
+        end = start + len(first_of(field[start:])) if b"," in field else len(field)
         return field[:start], field[start:end], field[end:]

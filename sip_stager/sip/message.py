@@ -53,7 +53,8 @@ class Request(Message):
 
     def requires(self, option: bytes) -> bool:
         """Whether Require names an option tag, given in lower case (RFC 3261 20.32)."""
-        return any(option in row.lower() for row in self.rows(b"require"))
+        required = self.rows(b"require")
+        return bool(required) and option in b"\n".join(required).lower()
 
     @property
     def uri(self) -> Uri:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
@@ -29,8 +29,7 @@ MOST_KEPT = 256
 """Bytes of a URI that is worth keeping when it was parsed: strangers choose how long they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(NamedTuple):
     """A URI taken apart.
 
     ``user`` is as it came, escapes and all, without a password; for a ``tel`` URI it is the
@@ -151,8 +150,7 @@ def port_number(text: bytes | None) -> int | None:
     return port
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A From, To, Contact, Route or Record-Route value; a URI with parameters of the field."""
 
     uri: Uri
