@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StagingStarted:
-    """The first HTTP request of a staging is about to leave."""
+    """A staging has begun; it may still wait for the API's rate limit and for a connection."""
 
     call: Call
     mode: str
@@ -28,7 +28,10 @@ class StagingPolled:
 
 @dataclass(frozen=True, slots=True)
 class StagingRetried:
-    """A staging failed and is tried again in ``wait`` seconds; ``outcome`` is what it met."""
+    """A staging failed, and after ``wait`` seconds is tried again now.
+
+    ``outcome`` is what the attempt before met: a failure's word, as in ``StagingEnded``.
+    """
 
     call: Call
     outcome: str

@@ -69,7 +69,7 @@ def _request(event: StagingStarted | StagingPolled | StagingRetried | StagingEnd
 
 
 def _retried(event: StagingRetried) -> Step:
-    text = f"{event.http_status or event.outcome}: again in {round(event.wait, 2):g} s"
+    text = f"{event.http_status or event.outcome}: again after {round(event.wait, 2):g} s"
     if event.http_status:
         return Step(Column.API, Column.PROXY, text, "yellow")
     return remark(text, "yellow")

@@ -67,9 +67,12 @@ class Attempts:
 
         ``again`` tells whether another attempt may be made at all.
         """
+        retry: StagingRetried | None = None
         for attempt in count(1):
             if (refused := await self._rate_limited(phases, deadline, again)) is not None:
                 return refused
+            if retry is not None:
+                self._report(retry)
             outcome = await self._attempt(call, phases, deadline)
             if isinstance(outcome, Staged):
                 return outcome
@@ -78,10 +81,10 @@ class Attempts:
             wait = self._retries.wait(outcome, attempt, left, _chance(), reset)
             if wait is None or not again():
                 return outcome
-            self._report(StagingRetried(call, outcome.word, outcome.http_status, wait))
             await self._wait(wait, phases, "retry_wait")
             if not again():
                 return outcome
+            retry = StagingRetried(call, outcome.word, outcome.http_status, wait)
         raise AssertionError
 
     async def _rate_limited(

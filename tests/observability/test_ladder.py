@@ -142,8 +142,8 @@ def test_what_comes_again_is_marked() -> None:
     [
         (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ───│"),
         (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ──────│"),
-        (StagingRetried(CALL, "refused", 429, 1.0), "◀─── 429: again in 1 s ───│"),
-        (StagingRetried(CALL, "unreachable", 0, 0.203834), " unreachable: again in 0.2 s"),
+        (StagingRetried(CALL, "refused", 429, 1.0), "◀── 429: again after 1 s ─│"),
+        (StagingRetried(CALL, "unreachable", 0, 0.203834), " unreachable: again after 0.2 s"),
         (StagingEnded(CALL, "breaker_open", 0.0, {}), " the API is left alone"),
         (StagingEnded(CALL, "unreachable", 0.1, {}), " no whole answer from the API"),
         (StagingEnded(CALL, "over_time", 4.0, {}), "─── closed: over_time ───▶│"),
