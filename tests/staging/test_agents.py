@@ -15,10 +15,13 @@ from sip_stager.staging import agents as agents_module
 from sip_stager.staging.agents import AT_ONCE, Agents
 from sip_stager.staging.outcome import Staged
 from sip_stager.staging.rounded import RoundedApi
+from tests.interop.ports import free_port
 from tests.staging.conftest import KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from aiohttp import web
 
     from sip_stager.demo.api import FakeApi
     from sip_stager.events import Event
@@ -119,8 +122,9 @@ async def test_an_error_of_the_api_changes_nothing_that_is_known(
 
 
 async def test_an_api_that_is_down_is_asked_again(fake: FakeApi, watch: Watch) -> None:
-    port = int(fake.url.rpartition(":")[2])
     await fake.close()
+    port = free_port()  # below those that what is tried meanwhile takes for its own end
+    fake.url = f"http://127.0.0.1:{port}"
     agents = watch.start((ONE, None))
     await asyncio.sleep(0.05)
     assert agents.states == {"known": 0, "missing": 0, "unknown": 1}
@@ -151,13 +155,21 @@ async def test_agents_may_all_be_found_later(fake: FakeApi, watch: Watch) -> Non
 
 
 async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
-    fake: FakeApi, watch: Watch
+    fake: FakeApi, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.by[OTHER] = Behaviour(latency=0.1)
+    answers, may = fake._agent, asyncio.Event()
+
+    async def held(agent_id: str, version: str) -> web.StreamResponse:
+        if agent_id == OTHER:
+            await may.wait()
+        return await answers(agent_id, version)
+
+    monkeypatch.setattr(fake, "_agent", held)
     agents = watch.start((ONE, None), every=300.0)
     agents.watch([OTHER])
-    await watch.until(lambda: fake.stats.under_way)
+    await watch.until(lambda: (fake.stats.responses[200], fake.stats.under_way) == (1, 1))
     agents.watch([])
+    may.set()
     await watch.until(lambda: fake.stats.responses[200] == 2)
     assert agents.declared.keys() == {ONE}
     assert agents.states == {"known": 1, "missing": 0, "unknown": 0}

@@ -10,10 +10,12 @@ from sip_stager.staging.connection import Answer, Connection, Head, Unanswered
 from sip_stager.staging.connector import Connector
 from sip_stager.staging.pool import Pool
 from tests.staging.scripted import Scripted
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from sip_stager.ports import Cancellable
     from sip_stager.staging.connection import Result
     from sip_stager.staging.phases import Phases
 
@@ -121,12 +123,19 @@ async def test_a_connection_whose_request_is_cancelled_makes_room_for_another(
     await pool.aclose()
 
 
+class HandLoop(FakeClock):
+    def call_at(self, when: float, callback: Callable[..., object]) -> Cancellable:
+        return self.call_later(when - self.now, callback)
+
+
 async def test_an_idle_connection_is_closed_in_time(server: Scripted) -> None:
-    pool = pool_of(server, kept_idle=0.05)
+    pool, clock = pool_of(server, kept_idle=10), HandLoop()
+    pool._loop = clock  # type: ignore[assignment]
     for _ in range(2):
         await asyncio.gather(ask(pool), ask(pool))
-        await asyncio.sleep(0.02)
+        clock.advance(6)
     assert (server.connections, server.ended) == (2, 0)
+    clock.advance(4)
     await server.ends(2)
     assert not pool._idle
     await pool.aclose()
