@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import PONG, Framer
+from sip_stager.transport.dead_peers import find_dead_peers
 from sip_stager.transport.turns import LEAST
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ LINGER = 2.0
 """Seconds for a peer to read the last answer before its connection is cut."""
 
 _ROOM = bytearray(LARGE)  # of all connections: what is read is taken out before more is read
-
-_SOCKET_OPTIONS = (
-    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
-    ("IPPROTO_TCP", "TCP_KEEPIDLE", 8),  # seconds of silence before the kernel asks
-    ("IPPROTO_TCP", "TCP_KEEPINTVL", 4),  # seconds between its questions
-    ("IPPROTO_TCP", "TCP_KEEPCNT", 2),
-    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 15_000),  # milliseconds without an acknowledgement
-)
 
 
 class Owner(Protocol):
@@ -117,7 +109,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
-        _find_dead_peers(transport.get_extra_info("socket"))
+        find_dead_peers(transport.get_extra_info("socket"))
         if self.accepted:
             peer = transport.get_extra_info("peername") or ("", 0)
             self.flow = self.flow._replace(host=peer[0], port=peer[1])
@@ -242,10 +234,3 @@ class Connection(asyncio.BufferedProtocol):
         self._over, self._why = True, why
         if self._transport is not None:
             self._transport.abort()
-
-
-def _find_dead_peers(connected: socket.socket) -> None:
-    """Let the kernel find out within 20 s that a peer is gone and did not say so."""
-    for level, option, value in _SOCKET_OPTIONS:
-        if hasattr(socket, option):
-            connected.setsockopt(getattr(socket, level), getattr(socket, option), value)
