@@ -153,8 +153,8 @@ class Refusal:
     """A call that is not to go on: what its caller gets, and why.
 
     ``cause`` is one of a small set of words, fit for a metric's label and the same in the log
-    (``unknown_source``, ``unmapped_number``, ``over_time``, ...); ``text`` says it to a person,
-    and goes out in a Warning header.  ``retry_after`` is in seconds; ``trunk`` is empty where the
+    (``unknown_source``, ``unmapped_number``, ``over_time``, ...); ``text`` says it to who reads
+    the log, and goes out to no peer.  ``retry_after`` is in seconds; ``trunk`` is empty where the
     source belongs to none.
     """
 

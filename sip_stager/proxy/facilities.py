@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.proxy.forwarding import make_copy
 from sip_stager.proxy.routing import preprocessed
+from sip_stager.proxy.told import told
 from sip_stager.sip.privacy import unnamed
 from sip_stager.sip.responses import Extra, make_response, warning
 
@@ -123,8 +124,8 @@ class Facilities:
         elapsed: float,
         tag: bytes = b"",
     ) -> None:
-        """Answer an INVITE with a refusal, and tell; its text goes into a Warning (20.43)."""
-        extra = [warning(f"{refusal.cause}: {refusal.text}")]
+        """Answer an INVITE with a refusal, and tell; its text is for the log alone."""
+        extra = [told(refusal.cause, elapsed)]
         if refusal.retry_after is not None:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
         reason = refusal.reason.encode("utf-8")

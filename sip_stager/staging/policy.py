@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from sip_stager.ports import Decision, Forward, Refusal
 from sip_stager.staging.outcome import Outcome, Refused, Staged
-from sip_stager.trunks.numbers import mask
 
 RETRY_AFTER = 5  # seconds; enough for a hiccup to pass, and short for a caller who redials
 RETRY_AFTER_MOST = 300  # what the API asks for beyond that is no business of a caller's
 
 
 def decide(outcome: Outcome) -> Decision:
-    """Forward what is staged; of the rest say the cause, by which the call's policy treats it.
-
-    The text goes out to the carrier, so the API's words have no whole telephone number in it.
-    """
+    """Forward what is staged; of the rest say the cause, by which the call's policy treats it."""
     if isinstance(outcome, Staged):
         return Forward(outcome.call_id)
-    text = mask(outcome.text)
-    return Refusal(503, "Service Unavailable", outcome.word, text, _retry_after(outcome))
+    retry_after = _retry_after(outcome)
+    return Refusal(503, "Service Unavailable", outcome.word, outcome.text, retry_after)
 
 
 def _retry_after(outcome: Outcome) -> int:

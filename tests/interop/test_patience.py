@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +56,7 @@ def start(scene: Scene) -> None:
 def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
     started: Scene, source: str, called: str, expires: int, budget: str
 ) -> None:
-    """The Warning says how long that was; the request to the API is closed."""
+    """Log and Warning say how long that was; the request to the API is closed."""
     script = f"INVITE | Expires: {expires}; < 100; < 480; ACK"
     aborted = started.api.stats()["aborted"]
     with asked(started), counted(started, "calls_refused_total", cause="over_time", status="480"):
@@ -63,8 +64,11 @@ def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
     started.api.wait_stats(aborted=aborted + 1)
     line = started.program.wait_logged("call_refused", sip_call_id=sip_call_id(refusal))
     assert line["elapsed_seconds"] > 0.9 * float(budget)
+    assert line["text"] == f"the API did not stage the call within {budget} s"
     (warning,) = refusal.values("Warning")
-    assert f"within {budget} s" in warning
+    told = re.fullmatch(r'399 \S+ "over_time: the agent could not be staged, (.*) s"', warning)
+    assert told
+    assert float(told[1]) == pytest.approx(line["elapsed_seconds"], abs=0.06)
 
 
 def test_a_trunk_that_hears_us_ring_waits_for_the_agent(started: Scene) -> None:

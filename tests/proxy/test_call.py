@@ -166,11 +166,13 @@ def test_who_withholds_his_name_is_named_to_nobody(edge: Conversation) -> None:
 
 def test_a_call_that_could_not_be_staged_is_refused_with_its_reason(edge: Conversation) -> None:
     edge.receive(request())
+    edge.clock.advance(1.96)
     edge.stager.stagings[0].fail()
     assert edge.take() == ["alice 100 INVITE", "alice 503 INVITE"]
     refusal = edge.last_response("alice")
     assert refusal.value(b"retry-after") == b"5"
-    assert refusal.value(b"warning") == b'399 sip-stager "over_time: too \\"slow\\""'
+    said = b"over_time: the agent could not be staged, 2.0 s"
+    assert refusal.value(b"warning") == b'399 sip-stager "%b"' % said
     assert refusal.to.tag
     assert [event.cause for event in edge.of(CallRefused)] == ["over_time"]
 

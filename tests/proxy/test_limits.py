@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.events import CallRefused
+from sip_stager.events import CallAdmitted, CallRefused
 from sip_stager.ports import Policy
 from sip_stager.proxy.bounds import Bounds
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, URI, Conversation
@@ -48,8 +48,8 @@ def test_above_the_calls_being_staged_new_ones_get_503_with_retry_after() -> Non
     assert statuses(edge) == ["100", "100", "503"]
     refusal = edge.last_response("alice")
     assert refusal.value(b"retry-after") == b"5"
-    assert b"too many calls being staged" in (refusal.value(b"warning") or b"")
-    assert [event.cause for event in edge.of(CallRefused)] == ["overload"]
+    (told,) = edge.of(CallRefused)
+    assert (told.cause, told.text) == ("overload", "too many calls being staged")
 
 
 def test_where_one_has_ended_the_next_is_taken() -> None:
@@ -72,7 +72,7 @@ def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
     assert statuses(edge) == ["100", "100", "503", "503"]
     refusal = edge.last_response("alice")
     assert refusal.value(b"retry-after") == b"5"
-    assert b"too many transactions" in (refusal.value(b"warning") or b"")
+    assert {event.text for event in edge.of(CallRefused)} == {"too many transactions"}
 
 
 def test_what_is_refused_for_its_number_is_forgotten_at_once() -> None:
@@ -178,7 +178,7 @@ def test_nothing_is_kept_for_what_a_stranger_sends(name: str, source: Flow) -> N
         assert edge.alive == 0
         assert edge.clock.waiting <= 1  # that of a lane, which is swept
     assert statuses(edge) == [status] * 3
-    assert not edge.proxy._ongoing
+    assert not edge.proxy._new_calls._ongoing
 
 
 @pytest.mark.parametrize("name", ANSWERED)
@@ -218,16 +218,25 @@ def test_the_calls_under_way_are_forgotten_with_their_end() -> None:
     edge.receive(call(1))
     edge.receive(call(2), ALICE_TCP)
     edge.receive(call(3))
-    assert len(edge.proxy._ongoing) == 3
+    assert len(edge.proxy._new_calls._ongoing) == 3
     edge.stager.stagings[0].fail()
     edge.stager.stagings[1].succeed()
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     edge.receive(call(3).replace(b"INVITE", b"CANCEL"))
-    assert len(edge.proxy._ongoing) == 1  # an answered call has no need of a second agent
+    assert len(edge.proxy._new_calls._ongoing) == 1  # an answered call needs no second agent
     edge.clock.advance(300)
-    assert not edge.proxy._ongoing
+    assert not edge.proxy._new_calls._ongoing
     assert edge.alive == 0
     assert edge.clock.waiting == 0
+
+
+def test_a_call_whose_staging_is_at_hand_needs_no_room_beside_those_being_staged() -> None:
+    edge = full(calls_staging=1)
+    edge.receive(call(1))
+    edge.receive(call(2))
+    edge.stager.kept_for.add(edge.of(CallAdmitted)[0].call.to_number)
+    edge.receive(call(3))
+    assert statuses(edge) == ["100", "503", "100"]
 
 
 def test_a_call_that_there_is_no_room_for_is_refused_as_its_policy_says() -> None:

@@ -40,12 +40,6 @@ def test_everything_else_is_refused_with_503_and_its_cause(outcome: Outcome, cau
     assert decide(outcome) == Refusal(503, "Service Unavailable", cause, "no", RETRY_AFTER)
 
 
-def test_the_apis_words_hold_no_whole_number_when_they_go_out_to_the_carrier() -> None:
-    decision = decide(Refused(422, "caller +33911223344 and 06 12 34 56 78 are unknown"))
-    assert isinstance(decision, Refusal)
-    assert decision.text == "caller +339******44 and 061*****78 are unknown"
-
-
 @pytest.mark.parametrize(
     ("asked", "given"),
     [(None, RETRY_AFTER), (0, 1), (30, 30), (86400, RETRY_AFTER_MOST)],

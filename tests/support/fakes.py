@@ -91,10 +91,10 @@ class FakeStaging:
         self.over = True
         self._done(Forward(call_id, self._clock.time()))
 
-    def fail(self, cause: str = "over_time") -> None:
+    def fail(self, cause: str = "over_time", text: str = 'too "slow"') -> None:
         assert not self.cancelled
         self.over = True
-        self._done(Refusal(503, "Service Unavailable", cause, 'too "slow"', retry_after=5))
+        self._done(Refusal(503, "Service Unavailable", cause, text, retry_after=5))
 
 
 class FakeStager:

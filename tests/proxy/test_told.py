@@ -1,0 +1,72 @@
+"""What peers are told of a refusal: its kind and the time, and nothing of what is inside."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.events import CallRefused
+from sip_stager.ports import Policy, Refusal
+from sip_stager.staging.outcome import (
+    NOT_ASKED,
+    BreakerOpen,
+    Nonsense,
+    Outcome,
+    OverTime,
+    OwnMistake,
+    Refused,
+    Stopping,
+    Unreachable,
+)
+from sip_stager.staging.policy import decide
+from tests.support.conversation import Conversation
+from tests.support.inside import NAMES, assert_discreet
+from tests.support.messages import request
+
+API = "api.example.net", "/v2/base/calls/stage", "198.51.100.200"
+INSIDE = "cannot connect to {} port 443 ({}): set api.base_url; POST https://{}{}?sync=true: {}"
+TEXT = INSIDE.format(API[0], API[2], API[0], API[1], " ".join(sorted(NAMES)))
+OUTCOMES: tuple[Outcome, ...] = (
+    Refused(404, TEXT),
+    Refused(500, TEXT),
+    Refused(NOT_ASKED, TEXT),
+    OverTime(TEXT),
+    Unreachable(TEXT),
+    Nonsense(TEXT),
+    BreakerOpen(TEXT),
+    Stopping(TEXT),
+    OwnMistake(TEXT),
+)
+
+
+def failed(outcome: Outcome, after: float = 0.0, *, ringing: int = 0) -> Conversation:
+    """An edge with a call whose staging ended so, after so many seconds."""
+    edge = Conversation()
+    edge.admission.policy = Policy(ringing=ringing, ring_after=0.1)
+    edge.receive(request())
+    edge.clock.advance(after)
+    decision = decide(outcome)
+    assert isinstance(decision, Refusal)
+    edge.stager.stagings[0].fail(decision.cause, decision.text)
+    return edge
+
+
+@pytest.mark.parametrize("ringing", [0, 180])
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.word)
+def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
+    outcome: Outcome, ringing: int
+) -> None:
+    edge = failed(outcome, 2.26, ringing=ringing)
+    for data, _ in edge.transport.sent:
+        assert_discreet(data, *API)
+    said = f'399 sip-stager "{outcome.word}: the agent could not be staged, 2.3 s"'
+    assert edge.last_response("alice").value(b"warning") == said.encode()
+    (refused,) = edge.of(CallRefused)
+    assert (refused.cause, refused.text) == (outcome.word, TEXT)
+
+
+@given(st.text())
+def test_what_a_caller_gets_does_not_depend_on_the_words_of_the_api(text: str) -> None:
+    one, other = (failed(Refused(422, words)) for words in (text, ""))
+    assert one.transport.sent == other.transport.sent

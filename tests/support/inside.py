@@ -1,0 +1,20 @@
+"""What no peer is to read: the names of settings, and the way to the API."""
+
+from __future__ import annotations
+
+from sip_stager.config.models import INNER_TABLES, TABLES
+from sip_stager.config.policy import CAUSES
+
+NAMES = frozenset(
+    name
+    for table in (*TABLES.values(), *INNER_TABLES.values())
+    for name in table.model_fields
+    if "_" in name and name not in CAUSES  # others are plain words, and a cause is told
+)
+_WAY = "api.", "/v1", "stage?", "http://", "https://"
+
+
+def assert_discreet(message: bytes, *others: str) -> None:
+    """See that a message to a peer has nothing of the inside, nor any of the ``others``."""
+    text = message.decode(errors="replace").lower()
+    assert [each for each in (*NAMES, *_WAY, *others) if each.lower() in text] == []
