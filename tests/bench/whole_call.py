@@ -1,4 +1,4 @@
-"""One whole call through the core, timed step by step; ``core.py`` runs it as a program.
+"""One whole call through the core, measured step by step; ``core.py`` runs it as a program.
 
 The caller and the callee are those of the load (``scenarios``), but no socket, no API and no loop
 are in it: what is left is what this program does with the call's messages, with its settings, its
@@ -12,9 +12,11 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from time import thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
@@ -30,7 +32,7 @@ from tests.observability.sample_events import READINGS
 from tests.support.fakes import FakeClock, FakeResolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from types import FrameType
 
     from sip_stager.ports import Call, Decision
 
@@ -38,6 +40,8 @@ CALLER = Flow("UDP", "127.0.0.1", 5070)
 CALLEE = Flow("UDP", "127.0.0.1", 5080)
 RATE = 200
 """Calls per second, by the clock of the core: how many are alive follows from it."""
+Measure = Callable[[Callable[[], None]], float]
+"""Does a step, and gives what that took."""
 STEPS = ("INVITE", "staged", "100", "180", "200", "ACK", "BYE", "200 of BYE", "timers")
 
 _REQUEST = """\
@@ -76,7 +80,7 @@ _COPIED = ("via:", "record-route:", "from:", "to:", "call-id:", "cseq:")
 
 
 class WholeCall:
-    """Places calls one after another; what the peers do is not timed."""
+    """Places calls one after another; what the peers do is not measured."""
 
     def __init__(self, directory: Path) -> None:
         file = directory / "settings.toml"
@@ -93,13 +97,11 @@ class WholeCall:
         self._placed = 0
         self.waiting = 0
 
-    def place(self, calls: int) -> list[float]:
-        """Place so many, and give the seconds of CPU that each of the steps took of one call."""
-        spent = [0.0] * len(STEPS)
-        for _ in range(calls):
-            for step, seconds in enumerate(self._steps()):
-                spent[step] += seconds
-        return [seconds / calls for seconds in spent]
+    def place(self, calls: int, measure: Measure) -> list[float]:
+        """Place so many, and give what each of the steps of one call measured on average."""
+        self._measure = measure
+        placed = [self._steps() for _ in range(calls)]
+        return [sum(step) / calls for step in zip(*placed, strict=True)]
 
     def _steps(self) -> list[float]:
         self._placed += 1
@@ -113,7 +115,7 @@ class WholeCall:
         times.append(self._arrives(self._request("ACK", 1, ok), CALLER, 1))
         times.append(self._arrives(self._request("BYE", 2, ok), CALLER, 1))
         times.append(self._arrives(_answer(self._sent[-1], "200 OK"), CALLEE, 1))
-        times.append(self._timed(lambda: self._clock.advance(1 / RATE), 0))
+        times.append(self._measured(lambda: self._clock.advance(1 / RATE), 0))
         return times
 
     def _request(self, method: str, cseq: int, ok: str = "", *, offer: bool = False) -> bytes:
@@ -133,21 +135,19 @@ class WholeCall:
         return f"{head}Content-Length: {len(sdp)}\n\n".replace("\n", "\r\n").encode() + sdp.encode()
 
     def _arrives(self, data: bytes, source: Flow, answers: int) -> float:
-        return self._timed(lambda: self._core.receive(data, source), answers)
+        return self._measured(lambda: self._core.receive(data, source), answers)
 
     def _staged(self) -> float:
         done, self._staging = self._staging, None
         assert done is not None, "the call is not being staged"
         forward = Forward(f"call-{self._placed}", self._clock.time())
-        return self._timed(lambda: done(forward), 1)
+        return self._measured(lambda: done(forward), 1)
 
-    def _timed(self, step: Callable[[], None], sends: int) -> float:
+    def _measured(self, step: Callable[[], None], sends: int) -> float:
         self._sent.clear()
-        began = thread_time()
-        step()
-        took = thread_time() - began
+        measured = self._measure(step)
         assert len(self._sent) == sends, self._sent
-        return took
+        return measured
 
     # The transport and the stager.
 
@@ -167,6 +167,31 @@ class WholeCall:
         """Do nothing: each call is answered."""
 
 
+def seconds(step: Callable[[], None]) -> float:
+    """Measure the CPU of a step."""
+    began = thread_time()
+    step()
+    return thread_time() - began
+
+
+def bytecodes(step: Callable[[], None]) -> float:
+    """Count what the interpreter executes in a step: a figure that no other program disturbs."""
+    executed = count()
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            next(executed)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        step()
+    finally:
+        sys.settrace(None)
+    return next(executed)
+
+
 def _answer(request: bytes, status: str, tag: str = "", sdp: str = "") -> bytes:
     """Answer as the load's callee does."""
     header = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
@@ -180,14 +205,16 @@ def _answer(request: bytes, status: str, tag: str = "", sdp: str = "") -> bytes:
 
 
 def main() -> None:
-    """Place as many calls as each line of the input says; print the seconds of each step."""
+    """Place as many calls as each line of the input says; print what each step measured."""
     with tempfile.TemporaryDirectory() as directory:
         call = WholeCall(Path(directory))
         gc.collect()
         gc.freeze()
         gc.disable()
         for line in sys.stdin:
-            print(json.dumps(call.place(int(line))), flush=True)  # noqa: T201  its answer
+            what, calls = line.split()
+            measured = call.place(int(calls), {"seconds": seconds, "bytecodes": bytecodes}[what])
+            print(json.dumps(measured), flush=True)  # noqa: T201  its answer
 
 
 if __name__ == "__main__":
