@@ -50,8 +50,9 @@ class CallTreated:
 class InviteForwarded:
     """The INVITE of a call left for the upstream; ``elapsed`` counts from its arrival.
 
-    ``call_id`` is empty where it was not staged.  ``attempt`` is 1 for the first time, and goes up
-    with each other target and with the same one over another transport.
+    ``call_id`` is the id that it brings, empty where there is none: the call was not staged, or too
+    long ago.  ``attempt`` is 1 for the first time, and goes up with each other target and with the
+    same one over another transport.
     """
 
     call: Call
@@ -79,8 +80,8 @@ class CallEnded:
     """A forwarded or staging INVITE has its final response.
 
     ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timed_out``,
-    ``unreachable`` (the upstream), ``moved`` (302 by the policy); ``call_id`` is empty when it was
-    not staged.
+    ``unreachable`` (the upstream), ``moved`` (302 by the policy), ``stopped`` (with the program).
+    ``call_id`` is the id that was sent, where it was answered to who answered; else it is empty.
     """
 
     call: Call

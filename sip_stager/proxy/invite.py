@@ -32,6 +32,12 @@ A challenge comes ahead of all else (RFC 3261 8.2); who refuses for another reas
 that the caller can mend (420, 422, 488), may have taken the id.
 """
 
+_OURS = {
+    "unreachable": "unreachable: no upstream can be reached",
+    "stopped": "stopping: the proxy is being stopped",
+}
+"""Ends that are of our making, and their words for the caller."""
+
 
 class ForwardedInvite:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
@@ -82,9 +88,8 @@ class ForwardedInvite:
         """Hear that the INVITE left for a target."""
         if self._call is not None:
             self._attempts += 1
-            self._call.users.add(branch)
-            call, call_id, elapsed = self._call.call, self._call.call_id, self._elapsed()
-            event = InviteForwarded(call, call_id, target, elapsed, self._attempts)
+            call, call_id = self._call.call, self._call.went_to(branch)
+            event = InviteForwarded(call, call_id, target, self._elapsed(), self._attempts)
             self._facilities.notify(event)
 
     def receive_provisional(self, response: Response) -> None:
@@ -106,7 +111,7 @@ class ForwardedInvite:
         if passed is None:
             self.fail(branch, 500, "rejected")
         elif response.status < 300:
-            self._finish(passed, "answered")
+            self._finish(passed, "answered", branch)
         elif response.status == 487 and self._ended_here(branch):
             self.fail(branch, 408, "timed_out")
         else:
@@ -131,11 +136,11 @@ class ForwardedInvite:
             self._try_next()
             branch.cancel([])
 
-    def break_off(self) -> None:
-        """End what a mistake of ours has left without an end."""
+    def break_off(self, outcome: str = "rejected") -> None:
+        """End what has no other end: after a mistake of ours, or where the program is stopped."""
         if self._request is not None:
             response = make_response(self._request, 500, self._answer_tag(self._request))
-            self._finish(response, "rejected")
+            self._finish(response, outcome)
 
     def _not_used_by(self, branch: Branch) -> None:
         if self._call is not None:
@@ -196,14 +201,14 @@ class ForwardedInvite:
         self._targets.clear()
         self._redirects = 0
 
-    def _finish(self, response: Response, outcome: str) -> None:
+    def _finish(self, response: Response, outcome: str, answered: Branch | None = None) -> None:
         """Answer the caller, cancel what is under way, and let go what only that needed (16.7).
 
         More of 2xx may follow the first.
         """
         request, under_way, call = self._request, self._branch, self._call
-        if request is not None and call is not None and outcome == "unreachable":
-            response = self._refusal(request, call)
+        if request is not None and call is not None and outcome in _OURS:
+            response = self._refusal(request, call, _OURS[outcome])
         elif request is not None:
             passing = call is not None and call.call.pass_503
             response = self._facilities.without_503(response, request, pass_503=passing)
@@ -219,13 +224,14 @@ class ForwardedInvite:
             under_way.cancel([])
         if call is not None:
             call.over()
-            event = CallEnded(call.call, call.call_id, outcome, response.status, elapsed)
+            call_id = call.named_at(outcome, answered)
+            event = CallEnded(call.call, call_id, outcome, response.status, elapsed)
             self._facilities.notify(event)
 
-    def _refusal(self, request: Request, call: NewCall) -> Response:
-        """Say that no target could be reached as the call's policy refuses calls."""
-        extra = (warning("unreachable: no upstream can be reached"),)
-        return make_response(request, call.call.policy.refusal, self._answer_tag(request), extra)
+    def _refusal(self, request: Request, call: NewCall, words: str) -> Response:
+        """Refuse a call that no target had to say anything of as its policy refuses calls."""
+        status, tag = call.call.policy.refusal, self._answer_tag(request)
+        return make_response(request, status, tag, (warning(words),))
 
     def _elapsed(self) -> float:
         return self._facilities.now() - (self._call.began if self._call else 0.0)

@@ -21,7 +21,8 @@ class NewCall:
     """The call that an INVITE begins, when that came, and whether the caller has heard us ring.
 
     ``forward`` is what was staged, None where nothing was; ``give_back`` takes it where nobody has
-    used it.  ``users`` are the branches that it went to, but for those that surely did not use it.
+    used it.  ``users`` are the branches that it went to, but for those that surely did not use it;
+    ``sent`` is the id, empty until any got it.
     """
 
     call: Call
@@ -30,11 +31,8 @@ class NewCall:
     forward: Forward | None = None
     give_back: Callable[[], None] | None = None
     users: set[Branch] = field(default_factory=set)
-
-    @property
-    def call_id(self) -> str:
-        """The staged call's id, empty where there is none."""
-        return self.forward.call_id if self.forward else ""
+    sent: str = ""
+    late: bool = False
 
     def fit(self, routed: Routed, now: float) -> Routed:
         """Give a further target as it may be tried now: without an id that may be forgotten.
@@ -42,8 +40,21 @@ class NewCall:
         The first one has it in any case: whoever handed it over has seen to its life.
         """
         if self.forward is not None and now > self.forward.staged_at + LONGEST_USE:
+            self.late = True
             return without_id(routed)
         return routed
+
+    def went_to(self, branch: Branch) -> str:
+        """Take note that the INVITE left for a target; give the id that it got, empty for none."""
+        if self.forward is None or self.late:
+            return ""
+        self.users.add(branch)
+        self.sent = self.forward.call_id
+        return self.sent
+
+    def named_at(self, end: str, answered: Branch | None) -> str:
+        """Give the id to tell at the end: one that was sent, and if it was answered, by whom."""
+        return self.sent if end != "answered" or answered in self.users else ""
 
     def over(self) -> None:
         """Give back what nobody has used."""

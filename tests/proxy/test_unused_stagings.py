@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sip_stager.events import CallEnded, InviteForwarded
 from sip_stager.ports import LONGEST_USE, Policy, Treatment
 from tests.support.conversation import BOB, CAROL, Conversation
 from tests.support.messages import request, response
@@ -159,3 +160,43 @@ def test_a_target_that_is_gone_when_it_is_asked_again_may_have_heard_the_first_t
     edge.clock.advance(0.6)
     assert edge.take()[-1] == "alice 503 INVITE"
     assert given_back(edge) == []
+
+
+def named(edge: Conversation) -> list[str]:
+    """Give the ids that were told of: for each time that the INVITE left, and at the end."""
+    return [
+        event.call_id for event in edge.events if isinstance(event, InviteForwarded | CallEnded)
+    ]
+
+
+def test_an_id_is_told_of_only_where_it_was_sent() -> None:
+    edge = failing_over("sip:192.0.2.3")
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    edge.clock.advance(LONGEST_USE + 1)
+    edge.receive(response(edge.last_request("bob"), 503), BOB)
+    edge.receive(response(edge.last_request("carol"), 200), CAROL)
+    assert named(edge) == ["call-7", "", ""]
+
+
+def test_where_nobody_answered_the_id_is_told_that_some_target_got() -> None:
+    edge = failing_over("sip:192.0.2.3")
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    edge.clock.advance(LONGEST_USE + 1)
+    edge.receive(response(edge.last_request("bob"), 503), BOB)
+    edge.receive(response(edge.last_request("carol"), 486), CAROL)
+    assert named(edge) == ["call-7", "", "call-7"]
+
+
+def test_the_id_of_a_call_that_ended_before_its_invite_left_is_not_told() -> None:
+    edge = Conversation("sip:upstream.example:5060")
+    edge.receive(request())
+    edge.stager.stagings[0].succeed("call-7")
+    edge.receive(request("CANCEL"))
+    assert named(edge) == [""]
+
+
+def test_who_was_given_up_and_answers_all_the_same_is_told_with_his_id() -> None:
+    edge = failing_over("sip:192.0.2.3")
+    edge.clock.advance(2.5)
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    assert named(edge) == ["call-7"] * 3
