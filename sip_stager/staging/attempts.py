@@ -124,22 +124,29 @@ class Attempts:
     async def _polled(
         self, call: Call, staged: Staged, phases: Phases, deadline: float
     ) -> Staged | Failure:
-        """Ask until the call is staged; a question that fails for the moment is asked again."""
+        """Ask until the call is staged; a question that fails for the moment is asked again.
+
+        A failure whose Retry-After comes after the deadline is the end.
+        """
         pause, asked = self._poll_first, 0.0
         while True:
-            asked = max(asked, self._api.rate_limit.wait(perf_counter()))
-            if asked and asked > deadline - self._loop.time():
-                text = f"the API is not to be asked for {asked:.1f} s, and the call is not staged"
-                return Refused(NOT_ASKED, text, ceil(asked))
+            limited = self._api.rate_limit.wait(perf_counter())
+            if limited and limited > deadline - self._loop.time():
+                text = f"the API is not to be asked for {limited:.1f} s, and the call is not staged"
+                return Refused(NOT_ASKED, text, ceil(limited))
             with Timed(phases, "poll"):
-                await asyncio.sleep(max(pause, asked))
+                await asyncio.sleep(max(pause, asked, limited))
             answer = await self._api.status(staged.call_id, phases, Rank.POLL)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.call_id, answer))
             if (failure := _failure(answer)) or answer == "staged":
                 return failure or staged
             pause = min(2 * pause, self._poll_most)
-            asked = (isinstance(answer, Refused) and answer.retry_after) or 0.0
+            asked = 0.0
+            if isinstance(answer, Refused) and answer.retry_after:
+                asked = answer.retry_after
+                if asked > deadline - self._loop.time():
+                    return answer
 
 
 def _given_up(outcome: Staged | Failure | None) -> bool:

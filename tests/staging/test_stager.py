@@ -160,15 +160,18 @@ async def test_a_poll_waits_as_long_as_the_api_asks(
     assert fake.stats.polls == 2
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("status", "cause"), [(429, "busy"), (500, "failed"), (502, "failed"), (503, "failed")]
+)
 async def test_a_poll_that_may_not_be_made_in_time_ends_the_staging_at_once(
-    fake: FakeApi, client: RoundedApi, call: Call, status: int
+    fake: FakeApi, client: RoundedApi, call: Call, status: int, cause: str
 ) -> None:
     fake.default = Behaviour(poll_failures=1, poll_status=status, retry_after="99")
     stage = Stage(client, call, "async")
     decision = await stage.decision()
     assert isinstance(decision, Refusal)
-    assert (decision.cause, decision.retry_after, fake.stats.polls) == ("busy", 99, 1)
+    assert (decision.cause, decision.retry_after, fake.stats.polls) == (cause, 99, 1)
+    assert stage.ended.http_status == status
     assert stage.ended.elapsed < call.deadline
 
 
