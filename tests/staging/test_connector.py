@@ -207,6 +207,7 @@ async def test_an_api_that_moved_is_found_after_one_connection_that_failed(
 async def test_an_api_that_is_down_is_not_looked_up_for_each_call(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connector, "_AGAIN", 60.0)
     names = Names(("127.0.0.1", 1))
     names_are(monkeypatch, names)
     pool = pool_of(server)
