@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.config.agents import places_of
-from sip_stager.staging.aftercare import CONNECTIONS as AFTERCARE_CONNECTIONS
 from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
@@ -80,9 +79,10 @@ def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -
     """Make what is done about calls off their path."""
     wanted = settings.api
     return Aftercare(
-        _client(settings, AFTERCARE_CONNECTIONS, wanted.body_most),
+        _client(settings, wanted.aftercare_connections, wanted.body_most),
         calls_limit,
         notify,
+        connections=wanted.aftercare_connections,
         label=wanted.label,
         reconcile=wanted.reconcile,
         terminate=wanted.terminate_wasted,

@@ -35,11 +35,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 T = TypeVar("T")
 
-RECORDS_AT_ONCE = 6
-"""Labels and looks under way."""
-ENDS_AT_ONCE = 2
-"""Ends of wasted calls under way, apart: a staged call lives only a minute."""
-CONNECTIONS = RECORDS_AT_ONCE + ENDS_AT_ONCE
+ENDS_SHARE = 4
+"""One of so many connections is for ends of wasted calls: a staged call lives only a minute."""
 MOST_WAITING = 1_000
 """Requests of each of the two that wait; what comes past them is left out, and counted."""
 MOST_LOOKED_AT = 10_000
@@ -48,6 +45,8 @@ MOST_REMEMBERED = 10_000
 """Staged calls that were not forwarded yet, whose phases are remembered."""
 LOOK_AFTER = 75.0
 """Seconds after the answer: by then a staged call that nobody claimed is ``no_answer``."""
+OVER = frozenset({400, 404, 409, 410, 422})
+"""What the API may say to the end of a call that is over there, or that it knows no more."""
 PATIENCE = 10.0
 """Seconds for one request."""
 STOP_PATIENCE = 1.0
@@ -57,8 +56,8 @@ STOP_PATIENCE = 1.0
 class Aftercare:
     """An observer of events: labels (PATCH), reconciles (GET) and ends what was wasted (POST).
 
-    ``api`` is its own, with ``CONNECTIONS``, and is closed by ``stop``.  ``calls_limit`` is what
-    the API said to the calls of its rate limit; nothing is asked while they wait for it.
+    ``api`` is its own, with so many ``connections``, and is closed by ``stop``.  ``calls_limit`` is
+    what the API said to the calls of its rate limit; nothing is asked while they wait for it.
     """
 
     def __init__(
@@ -67,6 +66,7 @@ class Aftercare:
         calls_limit: RateLimit,
         notify: Notify,
         *,
+        connections: int,
         label: bool,
         reconcile: bool,
         terminate: bool,
@@ -75,8 +75,9 @@ class Aftercare:
         self._limits = calls_limit, api.rate_limit
         self._notify = notify
         self._label, self._reconcile, self._terminate = label, reconcile, terminate
-        self._records = OffPath(RECORDS_AT_ONCE, MOST_WAITING)
-        self._ends = OffPath(ENDS_AT_ONCE, MOST_WAITING)
+        ends = max(1, connections // ENDS_SHARE) if terminate else 0
+        self._records = OffPath(max(1, connections - ends), MOST_WAITING)
+        self._ends = OffPath(ends, MOST_WAITING)
         self._looks = OffPath(1, MOST_LOOKED_AT)  # each is due after all before it
         self._phases: dict[str, Phases] = {}
 
@@ -149,8 +150,12 @@ class Aftercare:
 
     async def _ended(self, call: Call, call_id: str) -> None:
         failure = await self._asked(lambda: self._api.terminate(call_id))
-        self._notify(StagingTerminated(call_id, failure.word if failure else "ended"))
-        if failure is not None:
+        if failure is None:
+            self._notify(StagingTerminated(call_id, "ended"))
+        elif failure.http_status in OVER:
+            self._notify(StagingTerminated(call_id, "over"))
+        else:
+            self._notify(StagingTerminated(call_id, failure.word))
             self._failed(call, call_id, "terminate", failure)
 
     def _failed(self, call: Call, call_id: str, kind: str, failure: Failure) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.interop
 
 LABELLED, FORBIDDEN, LOST, FOUND, UNCLAIMED = CALLED = [number(index) for index in range(5)]
 WARM = 0.3  # seconds that an agent takes
-AT_ONCE = 6  # labels under way: the others wait for them
+AT_ONCE = 6  # labels under way
 
 
 def start(scene: Scene) -> None:
@@ -77,7 +77,9 @@ def test_the_platforms_record_says_which_call_it_is(started: Scene) -> None:
 
 def test_labels_that_are_never_answered_hold_no_call_up(scene: Scene) -> None:
     calls = 2 * AT_ONCE
-    scene.start(staging={"label": True}, by={"labels": {"latency": 3600}})
+    scene.start(
+        staging={"label": True, "aftercare_connections": AT_ONCE}, by={"labels": {"latency": 3600}}
+    )
     callee = scene.callee(ANSWERS, calls=calls)
     scene.caller(TALKS, calls=calls, options=("-l", "1", "-r", "1000")).finish()
     callee.finish()

@@ -22,7 +22,7 @@ from sip_stager.events import (
 )
 from sip_stager.ports import Flow
 from sip_stager.staging import aftercare
-from sip_stager.staging.aftercare import RECORDS_AT_ONCE, Aftercare
+from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.outcome import Staged
 from sip_stager.staging.rate_limit import RateLimit
 from sip_stager.staging.rounded import RoundedApi
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sip_stager.demo.api import FakeApi
     from sip_stager.ports import Call
 
+CONNECTIONS, RECORDS = 8, 6
 AGENT = Flow("UDP", "192.0.2.2", 5060)
 UNKNOWN = "Not found"
 
@@ -42,16 +43,24 @@ UNKNOWN = "Not found"
 class Care:
     """Aftercare with everything switched on, and what it told."""
 
-    def __init__(self, url: str, *, wanted: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        wanted: bool = True,
+        terminate: bool = True,
+        connections: int = CONNECTIONS,
+    ) -> None:
         self.told: asyncio.Queue[Event] = asyncio.Queue()
         self.calls_limit = RateLimit()
         self.care = Aftercare(
-            RoundedApi(url, SecretStr(KEY)),
+            RoundedApi(url, SecretStr(KEY), connections=connections),
             self.calls_limit,
             self.told.put_nowait,
+            connections=connections,
             label=wanted,
             reconcile=wanted,
-            terminate=wanted,
+            terminate=wanted and terminate,
         )
 
     async def event(self) -> Event:
@@ -154,10 +163,28 @@ async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_tim
             care.care(CallEnded(call, "call-1", "answered", 200, 1.0))
         left_out = AftercareFailed(call, "call-1", "reconcile", "left_out")
         assert [await care.event() for _ in range(5)][4:] == [left_out]
-        while server.connections < RECORDS_AT_ONCE:  # noqa: ASYNC110  # a counter can wake nobody
+        while server.connections < RECORDS:  # noqa: ASYNC110  # a counter can wake nobody
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
-        assert server.connections == RECORDS_AT_ONCE
+        assert server.connections == RECORDS
+        await care.care.stop()
+
+
+@pytest.mark.parametrize(
+    ("connections", "terminate", "records"),
+    [(16, True, 12), (16, False, 16), (2, True, 1), (1, True, 1), (1, False, 1)],
+)
+async def test_labels_have_all_connections_but_those_that_ends_need(
+    call: Call, connections: int, records: int, *, terminate: bool
+) -> None:
+    async with Scripted(b"") as server:
+        care = Care(server.url.partition("/a?")[0], connections=connections, terminate=terminate)
+        for number in range(2 * connections):
+            care.care(InviteForwarded(call, f"call-{number}", AGENT, 0.2))
+        while server.connections < records:  # noqa: ASYNC110  # a counter can wake nobody
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        assert server.connections == records
         await care.care.stop()
 
 
@@ -168,24 +195,41 @@ async def test_a_wasted_call_is_ended(
     care.care(StagingWasted(call, call_id))
     assert await care.event() == StagingTerminated(call_id, "ended")
     assert fake._calls[call_id].terminated
+
+
+async def test_the_end_of_a_call_that_is_over_at_the_api_is_no_failure(
+    call: Call, care: Care
+) -> None:
+    """The API may say 404 to it; a call that the upstream refused is mostly over there."""
     care.care(StagingWasted(call, "nobody"))
-    assert await care.event() == StagingTerminated("nobody", "refused")
-    failed = AftercareFailed(call, "nobody", "terminate", "refused", 404, UNKNOWN)
-    assert await care.event() == failed
+    assert await care.event() == StagingTerminated("nobody", "over")
+    assert care.events.empty()
+
+
+async def test_an_end_that_the_api_refuses_is_a_failure(call: Call) -> None:
+    refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}"
+    async with Scripted(refusal) as server:
+        care = Care(server.url.partition("/a?")[0])
+        care.care(StagingWasted(call, "call-1"))
+        assert await care.event() == StagingTerminated("call-1", "refused")
+        failed = await care.event()
+        assert isinstance(failed, AftercareFailed)
+        assert (failed.kind, failed.http_status) == ("terminate", 403)
+        await care.care.stop()
 
 
 async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_ends(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aftercare, "MOST_WAITING", RECORDS_AT_ONCE)
+    monkeypatch.setattr(aftercare, "MOST_WAITING", RECORDS)
     ended = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":{}}'
     async with Scripted(b"") as server:
         care = Care(server.url.partition("/a?")[0])
-        for number in range(RECORDS_AT_ONCE):
+        for number in range(RECORDS):
             care.care(InviteForwarded(call, f"call-{number}", AGENT, 0.2))
-        while server.connections < RECORDS_AT_ONCE:  # noqa: ASYNC110  # a counter can wake nobody
+        while server.connections < RECORDS:  # noqa: ASYNC110  # a counter can wake nobody
             await asyncio.sleep(0.005)
-        for number in range(RECORDS_AT_ONCE + 1):
+        for number in range(RECORDS + 1):
             care.care(InviteForwarded(call, f"late-{number}", AGENT, 0.2))
         assert await care.event() == AftercareFailed(call, "late-6", "label", "left_out")
         server.answers = (ended,)
