@@ -84,8 +84,8 @@ class Api(Table):
     """Whether answered calls are looked up at the API after a minute: one that nobody claimed has
     lost its header on the way."""
     aftercare_connections: Count = 16
-    """Connections of `label`, `reconcile` and `terminate_wasted` at most, beside those of the calls:
-    as many requests a second as these divided by the seconds that one takes."""
+    """Connections of `label`, `reconcile` and `terminate_wasted` at most, beside the calls' own: as
+    many requests a second as these divided by the seconds that one takes."""
     anonymous_number: E164 = "+10000000000"
     """The caller's number for the API where the caller withholds it or has none. The API asks for
     E.164; this one looks like it, and no area code 000 is or will be given to anybody."""
