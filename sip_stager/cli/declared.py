@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sip_stager.config.agents import instead
 from sip_stager.config.mistakes import dotted
 from sip_stager.staging.agent import coerced
-from sip_stager.trunks.variables import compiled
+from sip_stager.trunks.variables import by_default, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -119,6 +119,8 @@ def _wrong(name: str, value: Value, declared: Declared) -> str:
     if name not in declared:
         return _UNDECLARED
     read = compiled(value)
-    if not isinstance(read, tuple) and coerced(read, declared[name]) is None:
-        return f"{json.dumps(value)} is no {declared[name]}, as the agent declares it"
-    return ""
+    constant = by_default(read)
+    if constant is None or coerced(constant, declared[name]) is not None:
+        return ""
+    filled = f" is {json.dumps(constant)} by default, which" if isinstance(read, tuple) else ""
+    return f"{json.dumps(value)}{filled} is no {declared[name]}, as the agent declares it"

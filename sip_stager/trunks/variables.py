@@ -121,6 +121,14 @@ def _reader(source: str) -> Reader:
         raise WrongVariable(wrong, str(error)) from None
 
 
+def by_default(variable: Value | Template) -> Value | None:
+    """Give what a variable is where the call brings nothing, None where it is left out then."""
+    if not isinstance(variable, tuple):
+        return variable
+    texts = [part if isinstance(part, str) else part.default for part in variable]
+    return "".join(text for text in texts if text is not None) if None not in texts else None
+
+
 class CallVariables:
     """The variables of all calls: a number's win over its trunk's, and those over everybody's.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,33 @@ async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder
     assert result.stdout.count(f"(agent {AGENT})") == 3
     assert result.stderr.endswith("Some variables do not fit their agents: see below the table.\n")
     assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "type_", "default"),
+    [
+        ("${header:X-N|zero}", "number", "zero"),
+        ("${header:X-N|}", "number", ""),
+        ("${header:X-N|1}${header:X-M|st}", "number", "1st"),
+        ("${header:X-N|never}", "boolean", "never"),
+        ("2026-${header:X-N|13}-01", "date", "2026-13-01"),
+        ("${header:X-N|0}", "number", None),
+        ("${header:X-N|no}", "boolean", None),
+        ("2026-${header:X-N|12}-01", "date", None),
+        ("${header:X-N}", "number", None),
+        ("${header:X-N|zero}${header:X-M}", "number", None),  # left out, and not taken as "zero"
+        ("${header:X-N|zero}", "string", None),
+    ],
+)
+async def test_online_names_defaults_that_are_not_of_the_type(
+    folder: Folder, text: str, type_: str, default: str | None
+) -> None:
+    numbers = f"variables = {{ n = '{text}' }}\n"
+    result = await check_declared(folder, numbers, route="string", n=type_)
+    wrong = f"{json.dumps(text)} is {json.dumps(default)} by default, which is no {type_}"
+    named = f": numbers[0].variables.n: {wrong}, as the agent declares it (agent {AGENT})\n"
+    assert (named in result.stdout) == (default is not None)
+    assert result.exit_code == (default is not None), result.output
 
 
 async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Folder) -> None:
