@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_mapping
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from sip_stager.ports import Notify
     from sip_stager.trunks.platform import PlatformTable
 
+_TICK = 0.05  # seconds between two looks at what is left to be done before the end
+
 
 class Application:
     """The whole program on the running loop, from ``start`` to ``stop``.
@@ -49,7 +52,7 @@ class Application:
         log_lines_dropped: Callable[[], int] = int,
         log_write_errors: Callable[[], int] = int,
     ) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
         self._audience = Audience(observers)
         self._notify: Notify = self._audience.tell
@@ -64,7 +67,7 @@ class Application:
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
         self._numbers = make_phone_numbers(settings, self._notify, self._map)
-        self._layer = make_core(
+        self._layer, self._proxy = make_core(
             settings,
             loop,
             self._edge,
@@ -101,15 +104,20 @@ class Application:
         self._not_ready = ()
         return concerns
 
-    async def stop(self) -> None:
-        """Close everything; calls that are being staged are refused first."""
+    async def stop(self, at_once: asyncio.Event | None = None) -> None:
+        """Close everything; calls that are being staged are refused first.
+
+        Those that ring upstream have a while to be answered, but no longer than to ``at_once``.
+        """
         self._not_ready = ("stopping",)
+        self._proxy.stop()
         self._lag.stop()
         self._collector.stop()
         await self._numbers.stop()
         await self._agents.stop()
         self._claims.stop()
         await self._staging.stop()
+        await self._drain(at_once or asyncio.Event())
         await self._aftercare.stop()
         await self._api.aclose()
         await self._console.stop()
@@ -118,6 +126,11 @@ class Application:
     def ready(self) -> tuple[bool, Sequence[str]]:
         """Tell whether calls are taken, and if not, why."""
         return not self._not_ready, self._not_ready
+
+    @property
+    def pending(self) -> int:
+        """How many INVITEs have no final response yet."""
+        return self._proxy.pending
 
     @property
     def transactions(self) -> Mapping[str, int]:
@@ -129,6 +142,13 @@ class Application:
             "invite_client": len(layer.invite_clients),
             "client": len(layer.clients),
         }
+
+    async def _drain(self, at_once: asyncio.Event) -> None:
+        until = self._loop.time() + self._settings.limits.drain
+        while self.pending and self._loop.time() < until and not at_once.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(at_once.wait(), _TICK)
+        self._proxy.end_calls()
 
     def _map(self, table: PlatformTable) -> None:
         self._mapping.platform = table.rows

@@ -200,6 +200,9 @@ class Stager(Protocol):
     def waiting(self) -> int:
         """How many calls are being staged."""
 
+    def at_hand(self, call: Call) -> bool:
+        """Tell whether a call needs nothing of the platform: its staging is there or under way."""
+
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Call ``done`` later, once, within the call's deadline."""
 

@@ -15,7 +15,7 @@ from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.events import CallEnded, Event, StagingEnded, StagingWasted
-from sip_stager.sip.message import Response
+from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from tests.interop.ports import free_port
 from tests.support.messages import request, response
@@ -69,6 +69,7 @@ class World:
         self.host = f"127.0.0.1:{self.upstream.port}"
         self.numbers_refresh = 0.0
         self.more = ""
+        self.drain = PATIENCE
         self.call_id = b""
 
     @property
@@ -107,6 +108,7 @@ class World:
         file.write_text(
             f"""
             http = {{ port = {self.http_port} }}
+            limits = {{ drain = {self.drain} }}
             listeners = [
               {{ address = "127.0.0.1", port = {self.port} }},
               {{ address = "127.0.0.1", port = {self.tcp_port}, transport = "tcp" }},
@@ -194,6 +196,41 @@ async def test_it_is_ready_from_the_end_of_its_start_to_its_stop(world: World) -
     assert (await fetched(world, "/healthz"))[0] == 200
     await application.stop()
     assert application.ready() == (False, ("stopping",))
+
+
+async def ringing(world: World) -> Request:
+    """Bring a call to where it rings upstream, and give the INVITE there."""
+    world.call("+33612345678", "ringing")
+    invite = parse(await world.upstream.next())
+    assert isinstance(invite, Request)
+    world.upstream.send(bytes(response(invite, 180)), world.port)
+    assert await world.answer() == 180
+    return invite
+
+
+async def test_a_call_that_rings_as_the_program_is_stopped_is_still_answered(world: World) -> None:
+    async with running(world) as application:
+        invite = await ringing(world)
+        stopping = asyncio.create_task(application.stop())
+        await asyncio.sleep(0)
+        assert not application.ready()[0]
+        world.upstream.send(bytes(response(invite, 200)), world.port)
+        assert await world.answer() == 200
+        await stopping
+
+
+async def test_one_that_rings_on_is_ended_when_it_is_told_again(world: World) -> None:
+    world.drain = 600.0
+    async with running(world) as application:
+        await ringing(world)
+        again = asyncio.Event()
+        stopping = asyncio.create_task(application.stop(again))
+        await asyncio.sleep(0)
+        assert not application.ready()[0]
+        again.set()
+        assert await world.answer() == 503
+        assert (await world.upstream.next()).startswith(b"CANCEL ")
+        await stopping
 
 
 @pytest.mark.parametrize(("index", "transport"), [(0, "udp"), (1, "tcp")])

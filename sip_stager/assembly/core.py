@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from ipaddress import ip_address
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.admission import make_admission
 from sip_stager.config.addresses import sip_uri
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from sip_stager.trunks.mapping import NumberMapping
 
 
+class Core(NamedTuple):
+    """What arrives goes to the layer, which tells the proxy."""
+
+    layer: TransactionLayer
+    proxy: Proxy
+
+
 def make_core(
     settings: Settings,
     clock: Clock,
@@ -36,8 +43,8 @@ def make_core(
     stager: Stager,
     notify: Notify,
     mapping: NumberMapping,
-) -> TransactionLayer:
-    """Make the proxy and the layer that it stands on; what arrives goes to the layer."""
+) -> Core:
+    """Make the proxy and the layer that it stands on."""
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
@@ -57,8 +64,7 @@ def make_core(
     )
     limits = settings.limits
     bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
-    Proxy(facilities, make_admission(settings, mapping), stager, bounds)
-    return layer
+    return Core(layer, Proxy(facilities, make_admission(settings, mapping), stager, bounds))
 
 
 def _on_this_machine(settings: Settings) -> bool:

@@ -46,7 +46,7 @@ class Rehearsal:
         self._names: dict[str, str] = {}
         self._family = _family(settings)
         core = make_core(settings, self._clock, self, self, self, self._notify, mapping)
-        core.receive(bytes(invite), source)
+        core.layer.receive(bytes(invite), source)
         self._stage()
 
     def _stage(self) -> None:
@@ -85,6 +85,10 @@ class Rehearsal:
     def waiting(self) -> int:
         """No other call is being staged."""
         return 0
+
+    def at_hand(self, call: Call) -> bool:  # noqa: ARG002  a stager
+        """Nothing is kept."""
+        return False
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Stage nothing, and take note of what would be."""

@@ -36,7 +36,7 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> int:
     logger = set_up(sink, settings.log.level)
-    told_to_stop = _stop_on_signals()
+    told_to_stop, at_once = _stop_on_signals()
     application = Application(
         settings,
         [EventLog(logger, settings.log.numbers)],
@@ -46,23 +46,28 @@ async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> 
     try:
         _announce(settings, (*concerns, *await application.start()))
         await told_to_stop.wait()
-        logger.info("stopping")
+        logger.info("stopping", calls=application.pending)
     except OSError as error:
         for words in (error.strerror or str(error)).splitlines():
             sys.stderr.write(f"sip-stager: {words}\n")
         return 1
     finally:
-        await application.stop()
+        await application.stop(at_once)
     logger.info("stopped")
     return 0
 
 
-def _stop_on_signals() -> asyncio.Event:
-    told_to_stop = asyncio.Event()
+def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Give what the first signal sets, and what the second one does."""
+    told_to_stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        (at_once if told_to_stop.is_set() else told_to_stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, told_to_stop.set)
-    return told_to_stop
+        loop.add_signal_handler(number, stop)
+    return told_to_stop, at_once
 
 
 def _announce(settings: Settings, concerns: Sequence[str]) -> None:

@@ -65,6 +65,9 @@ class Limits(Table):
     idle: Seconds = 1_800.0
     """Seconds without traffic after which a TCP connection is closed; longer than most calls last,
     so that a BYE still finds the connection of its INVITE."""
+    drain: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
+    """Seconds that calls which ring have to be answered once the program is told to stop; then
+    they are ended. Less than what your service manager waits before it kills."""
 
 
 class Http(Table):

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
     from sip_stager.ports import Handlers
 
-OUTCOMES = ("answered", "rejected", "cancelled", "timed_out", "unreachable", "moved")
+OUTCOMES = (
+    "answered",
+    "rejected",
+    "cancelled",
+    "timed_out",
+    "unreachable",
+    "moved",
+    "stopped",
+)
 
 RINGING_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 20, 30)
 """Seconds.  It is staging and then the upstream, which may be a telephone that rings late."""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from sip_stager.ports import Call
     from sip_stager.transaction.layer import TransactionLayer
 
-_RETRY_AFTER = 5  # seconds
+RETRY_AFTER = 5
+"""Seconds after which who was turned away may ask again."""
 PART = 1024
 """A message may take one part in so many of the bytes that are left, so that large ones leave room
 for more than a thousand small ones."""
@@ -36,12 +37,7 @@ class Bounds(NamedTuple):
         """
         full = staging >= self.calls_staging
         what = "calls being staged" if full else self.reached(layer, size)
-        if not what:
-            return None
-        status = call.policy.refusal
-        reason = REASONS.get(status, b"").decode()
-        again = _RETRY_AFTER if status in MAY_BE_RETRIED else None
-        return Refusal(status, reason, "overload", f"too many {what}", again, call.trunk)
+        return turned_away(call, "overload", f"too many {what}") if what else None
 
     def reached(self, layer: TransactionLayer, size: int, times: int = 1) -> str:
         """Name what there is too much of for a new transaction; empty where it has room.
@@ -52,3 +48,11 @@ class Bounds(NamedTuple):
             return "transactions"
         left = times * self.message_bytes - layer.message_bytes
         return "bytes of messages" if PART * size > left else ""
+
+
+def turned_away(call: Call, cause: str, text: str) -> Refusal:
+    """Refuse a call as its policy refuses calls, for now."""
+    status = call.policy.refusal
+    reason = REASONS.get(status, b"").decode()
+    again = RETRY_AFTER if status in MAY_BE_RETRIED else None
+    return Refusal(status, reason, cause, text, again, call.trunk)

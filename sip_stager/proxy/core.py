@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallAdmitted
-from sip_stager.ports import Refusal
+from sip_stager.proxy.bounds import RETRY_AFTER
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
+from sip_stager.proxy.new_calls import NewCalls
 from sip_stager.proxy.relay import Relay
 from sip_stager.proxy.routing import Popped, Routed, towards_next_hop
+from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.proxy.validation import Answer, own_answer, rejection, routing_of
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import make_response, warning
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Admission, Call, Flow, Stager
+    from sip_stager.ports import Admission, Flow, Stager
     from sip_stager.proxy.bounds import Bounds
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     Server = InviteServerTransaction | ServerTransaction
 
+UNAVAILABLE = Answer(503, ((b"Retry-After", b"%d" % RETRY_AFTER),))
+"""What is not to be asked of us now."""
 NO_ROUTE = "no Route of ours: does the callee copy Record-Route, and does the caller use it?"
 """Why a request of a dialog goes nowhere, in the words that help the peer's engineer."""
 NOT_SEALED = "the Route was not made here for this dialog: its user part, Call-ID and tags differ"
@@ -46,10 +49,24 @@ class Proxy:
     ) -> None:
         self._facilities = facilities
         self._admission = admission
-        self._stager = stager
         self._bounds = bounds
-        self._ongoing: dict[bytes, InviteServerTransaction] = {}
+        self._new_calls = NewCalls(facilities, admission, stager, bounds)
         facilities.layer.attach(self)
+
+    @property
+    def pending(self) -> int:
+        """How many INVITEs have no final response yet."""
+        return sum(one.owner is not None for one in self._facilities.layer.invite_servers.values())
+
+    def stop(self) -> None:
+        """Take no new calls any more."""
+        self._new_calls.ended = True
+
+    def end_calls(self) -> None:
+        """End the INVITEs that went on and were not answered finally."""
+        for transaction in tuple(self._facilities.layer.invite_servers.values()):
+            if isinstance(transaction.owner, ForwardedInvite):
+                transaction.owner.break_off("stopped")
 
     def receive_invite(
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
@@ -60,7 +77,7 @@ class Proxy:
             return
         popped, routing = checked
         if not invite.to_tag:  # however it is sealed: a seal is no permission to call
-            self._begin_call(popped.request, routing, source, transaction)
+            self._new_calls.begin(popped.request, routing, source, transaction)
         elif routed := self._relayable(popped, routing, source, transaction):
             transaction.respond(make_response(routed.request, 100))
             ForwardedInvite(self._facilities, (routed,), source, transaction).start()
@@ -120,7 +137,7 @@ class Proxy:
         else:
             invite.weigh(transaction.size)
             transaction.respond(response)
-        if isinstance(invite.owner, HeldInvite | ForwardedInvite):
+        if isinstance(invite.owner, HeldInvite | ForwardedInvite | SecondCopy):
             invite.owner.cancel(cancel)
 
     def _checked(
@@ -153,7 +170,7 @@ class Proxy:
             self._answer(popped.request, transaction, Answer(481, (warning(wrong),)))
             return None
         if self._bounds.reached(self._facilities.layer, transaction.size, 2):
-            self._answer(popped.request, transaction, Answer(503, ((b"Retry-After", b"5"),)))
+            self._answer(popped.request, transaction, UNAVAILABLE)
             return None
         own, seal = popped.own, self._facilities.seal
         if own is None:
@@ -186,47 +203,9 @@ class Proxy:
             return NO_ROUTE
         return "" if self._facilities.seal.holds(popped.own, popped.request) else NOT_SEALED
 
-    def _begin_call(
-        self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
-    ) -> None:
-        if routing in self._ongoing:  # RFC 3261 8.2.2.2: it came by two ways
-            self._answer(request, transaction, Answer(482, (warning("a merged request"),)))
-            return
-        try:
-            admitted = self._admission.admit(request, source)
-        except Malformed as fault:
-            self._answer(request, transaction, Answer.to(fault))
-            return
-        if not isinstance(admitted, Refusal):
-            waiting, layer = self._stager.waiting, self._facilities.layer
-            admitted = self._bounds.refusal(admitted, waiting, layer, transaction.size) or admitted
-        if isinstance(admitted, Refusal):
-            self._facilities.refuse(request, transaction.dismiss, admitted, admitted.trunk, 0.0)
-        else:
-            discreet = self._admission.discreet(request, source)
-            self._hold(admitted, discreet, routing, source, transaction)
-
-    def _hold(
-        self,
-        call: Call,
-        request: Request,
-        routing: bytes,
-        source: Flow,
-        transaction: InviteServerTransaction,
-    ) -> None:
-        self._ongoing[routing] = transaction
-        transaction.ended = lambda: self._ongoing.pop(routing, None)
-        self._facilities.notify(CallAdmitted(call, source))
-        seal = self._facilities.seal.made(request, withheld=call.withheld)
-        targets = [
-            one._replace(seal=seal)
-            for one in self._facilities.upstream.targets(request, routing, call.to_number)
-        ]
-        HeldInvite(self._facilities, call, targets, source, transaction, self._stager).start()
-
     def _answer_ourselves(self, request: Request, transaction: Server) -> None:
         try:
-            answer = own_answer(request)
+            answer = UNAVAILABLE if self._new_calls.ended else own_answer(request)
         except Malformed as fault:
             answer = Answer.to(fault)
         self._answer(request, transaction, answer)

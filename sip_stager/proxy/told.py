@@ -8,6 +8,7 @@ _OF_THE_CALL = {
     "unknown_source": "this address belongs to no trunk",
     "unmapped_number": "no agent is mapped to the called number",
     "overload": "too many calls",
+    "stopping": "the proxy is being stopped",
 }
 
 

@@ -88,6 +88,10 @@ class Claims:
         """How many staged calls wait to be claimed."""
         return len(self._kept)
 
+    def at_hand(self, call: Call) -> bool:
+        """Tell whether there is something to claim, or to take over."""
+        return self._kept.has(call) or self._left.first(call) is not None
+
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Claim what is kept, take over what is being staged for nobody, or stage."""
         if (claimed := self._kept.claim(call, done)) is not None:

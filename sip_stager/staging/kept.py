@@ -77,6 +77,10 @@ class KeptStagings:
         self._all[kept] = None
         self._alike.add(call, kept)
 
+    def has(self, call: Call) -> bool:
+        """Tell whether one waits for such a call."""
+        return self._alike.first(call) is not None
+
     def claim(self, call: Call, done: Callable[[Decision], None]) -> Claimed | None:
         """Hand over, later, the one that waits longest for such a call."""
         while (kept := self._alike.first(call)) is not None and self._is_late(kept):

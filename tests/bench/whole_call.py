@@ -93,7 +93,8 @@ class WholeCall:
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None
         around = self._clock, self, FakeResolver(self._clock, {}), self
-        self._core = make_core(settings, *around, audience.tell, make_mapping(settings))
+        core = make_core(settings, *around, audience.tell, make_mapping(settings))
+        self._core = core.layer
         self._placed = 0
         self.waiting = 0
 
@@ -154,6 +155,10 @@ class WholeCall:
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
         """Keep what is sent."""
         self._sent.append(data)
+
+    def at_hand(self, call: Call) -> bool:
+        """Keep nothing."""
+        return False
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> WholeCall:
         """Stage a call when it is its turn."""

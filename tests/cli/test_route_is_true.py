@@ -49,7 +49,7 @@ class Program:
         resolver = FakeResolver(self.clock, NAMES)
         mapping = make_mapping(settings, monday_noon)
         around = self.clock, self.transport, resolver, self.stager, self.events.append
-        self.core = make_core(settings, *around, mapping)
+        self.core = make_core(settings, *around, mapping).layer
         self.core.receive(bytes(invite), Flow("UDP", address, 5060))
 
     @property

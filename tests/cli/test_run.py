@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from sip_stager.sip.message import Request
+from sip_stager.sip.parser import parse
 from tests.interop.ports import free_port
+from tests.support.messages import request, response
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +57,48 @@ def test_a_log_that_can_not_be_written_shows_from_the_first_error_on(
         assert "sip_stager_log_lines_dropped_total 0.0" in metrics(ports[1])  # they still wait
         program.terminate()
         assert program.wait() == 0
+
+
+def test_a_second_signal_ends_the_calls_that_ring(settings: Path, ports: tuple[int, int]) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream,
+    ):
+        for peer in caller, upstream:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(60)
+        written = settings.read_text().replace(
+            "127.0.0.1:9", f"127.0.0.1:{upstream.getsockname()[1]}"
+        )
+        settings.write_text(
+            f"""{written}
+            policy = {{ unreachable = "forward" }}
+            limits = {{ drain = 600.0 }}"""
+        )
+        with subprocess.Popen([*COMMAND, str(settings)], stdout=subprocess.PIPE) as program:
+            assert program.stdout
+            while b'"ready"' not in program.stdout.readline():
+                assert program.poll() is None
+            via = f"SIP/2.0/UDP 127.0.0.1:{caller.getsockname()[1]}"
+            invite = request(uri="sip:+33366725520@edge", via=via)
+            caller.sendto(bytes(invite), ("127.0.0.1", ports[0]))
+            onward = parse(upstream.recv(65535))
+            assert isinstance(onward, Request)
+            upstream.sendto(bytes(response(onward, 180)), ("127.0.0.1", ports[0]))
+            heard(caller, 180)
+            program.terminate()
+            while b'"stopping"' not in (line := program.stdout.readline()):
+                assert program.poll() is None
+            assert b'"calls": 1' in line
+            program.terminate()
+            heard(caller, 503)
+            assert program.wait() == 0
+
+
+def heard(caller: socket.socket, status: int) -> None:
+    """Wait for a response."""
+    while not caller.recv(65535).startswith(b"SIP/2.0 %d " % status):
+        pass
 
 
 def metrics(port: int) -> str:

@@ -47,7 +47,7 @@ def conversation(pieces: Sequence[bytes], seen: Run) -> None:
     edge.clock.advance(600)
     assert edge.alive == 0
     assert edge.clock.waiting == 0
-    assert not edge.proxy._ongoing
+    assert not edge.proxy._new_calls._ongoing
     seen.seen.update(
         event.cause if isinstance(event, MessageDropped) else type(event).__name__
         for event in edge.events

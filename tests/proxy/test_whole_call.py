@@ -173,7 +173,7 @@ class WholeCall(RuleBasedStateMachine):
         edge = network.edge
         assert edge.alive == 0
         assert edge.clock.waiting == 0
-        assert not edge.proxy._ongoing
+        assert not edge.proxy._new_calls._ongoing
         assert not network.staging
         assert not network.watch.unanswered()
         assert "own_mistake" not in edge.dropped

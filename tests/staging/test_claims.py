@@ -74,6 +74,18 @@ def test_what_is_given_back_is_claimed_by_the_next_call_of_the_same_key() -> Non
     assert len(desk.stager.stagings) == 2  # it is claimed once
 
 
+def test_what_is_kept_or_staged_for_nobody_is_at_hand_for_such_a_call_alone() -> None:
+    desk = Desk()
+    other = replace(CALL, from_number="+33600000000")
+    assert not desk.claims.at_hand(AGAIN)
+    desk.start().cancel()
+    assert desk.claims.at_hand(AGAIN)
+    desk.stager.stagings[0].succeed("call-1")
+    assert (desk.claims.at_hand(AGAIN), desk.claims.at_hand(other)) == (True, False)
+    desk.start(AGAIN)
+    assert not desk.claims.at_hand(AGAIN)
+
+
 def test_a_life_of_nothing_keeps_nothing() -> None:
     desk = Desk(life=0)
     desk.claims.give_back(CALL, desk.staged())

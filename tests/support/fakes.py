@@ -103,12 +103,16 @@ class FakeStager:
     def __init__(self, clock: FakeClock, delay: float | None = None) -> None:
         self.stagings: list[FakeStaging] = []
         self.given_back: list[tuple[Call, Forward]] = []
+        self.kept_for: set[str] = set()  # called numbers for which something is kept
         self._clock = clock
         self._delay = delay
 
     @property
     def waiting(self) -> int:
         return sum(not staging.over for staging in self.stagings)
+
+    def at_hand(self, call: Call) -> bool:
+        return call.to_number in self.kept_for
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         staging = FakeStaging(call, done, self._clock)

@@ -1,0 +1,93 @@
+"""A program that is told to stop: no new calls, and an end to those that ring."""
+
+from __future__ import annotations
+
+from sip_stager.events import CallEnded, CallRefused
+from sip_stager.ports import Policy
+from tests.support.conversation import BOB, ROUTE, Conversation
+from tests.support.messages import request, response
+
+
+def ringing() -> Conversation:
+    """Bring a call to where it rings upstream, and stop."""
+    edge = Conversation()
+    edge.receive(response(edge.forward(request()), 180), BOB)
+    edge.take()
+    edge.proxy.stop()
+    return edge
+
+
+def another() -> bytes:
+    return bytes(request(branch="z9hG4bK-another")).replace(b"call-1@", b"call-2@")
+
+
+def test_a_new_call_is_refused_as_its_policy_says_and_when_to_come_again() -> None:
+    edge = Conversation()
+    edge.proxy.stop()
+    edge.receive(another())
+    refusal = edge.last_response("alice")
+    assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
+    (told,) = edge.of(CallRefused)
+    assert told.cause == "stopping"
+    edge.admission.policy = Policy(refusal=480)
+    edge.receive(another().replace(b"call-2@", b"call-3@").replace(b"-another", b"-third"))
+    assert edge.last_response("alice").status == 480
+    assert edge.stager.stagings == []
+
+
+def test_options_say_that_no_calls_are_taken() -> None:
+    """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
+    request been an INVITE"."""
+    edge = Conversation()
+    edge.proxy.stop()
+    edge.receive(request("OPTIONS"))
+    answer = edge.last_response("alice")
+    assert (answer.status, answer.value(b"retry-after")) == (503, b"5")
+
+
+def test_a_call_that_rings_may_still_be_answered_and_lives_on() -> None:
+    edge = ringing()
+    assert edge.proxy.pending == 1
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    assert edge.take() == ["alice 200 INVITE"]
+    assert edge.proxy.pending == 0
+    bye = request("BYE", "sip:bob@192.0.2.2", branch="z9hG4bK-bye", to_tag="bob", cseq=2,
+                  extra=(ROUTE,))  # fmt: skip
+    edge.relay(bye)
+    assert edge.take() == ["bob BYE"]
+
+
+def test_a_call_that_rings_to_the_end_is_cancelled_upstream_and_refused_here() -> None:
+    edge = ringing()
+    edge.proxy.end_calls()
+    assert sorted(edge.take()) == ["alice 503 INVITE", "bob CANCEL"]
+    assert edge.proxy.pending == 0
+    assert b"stopping" in (edge.last_response("alice").value(b"warning") or b"")
+    (ended,) = edge.of(CallEnded)
+    assert (ended.outcome, ended.status) == ("stopped", 503)
+
+
+def test_it_is_refused_as_its_policy_says() -> None:
+    edge = Conversation()
+    edge.admission.policy = Policy(refusal=480)
+    edge.receive(response(edge.forward(request()), 180), BOB)
+    edge.proxy.end_calls()
+    assert edge.last_response("alice").status == 480
+
+
+def test_a_later_invite_of_a_call_that_is_up_ends_alone() -> None:
+    """RFC 3261 12.2.1.2: 481 and 408 would end the dialog, and 503 say that no call can be made."""
+    edge = Conversation()
+    edge.relay(request(uri="sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,)))
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    edge.proxy.end_calls()
+    assert edge.last_response("alice").status == 500
+    assert edge.of(CallEnded) == []
+
+
+def test_what_was_answered_is_not_touched() -> None:
+    edge = Conversation()
+    edge.receive(response(edge.forward(request()), 200), BOB)
+    edge.take()
+    edge.proxy.end_calls()
+    assert edge.take() == []
