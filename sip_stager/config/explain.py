@@ -18,11 +18,22 @@ _OF_TYPE = {
     "model_type": "make it a table",
     "dict_type": "make it a table",
     "tuple_type": "make it a list",
-    "int_type": "write a number, without quotes",
+    "int_type": "write a whole number, without quotes",
     "float_type": "write a number, without quotes",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false, without quotes",
     "string_type": "write a text, in quotes",
+    "path_type": "write the path of a file, in quotes",
 }
 """What is said of a value of another type, by pydantic's word for it."""
+
+_BOUNDS = {
+    "greater_than": "write more than {gt:.15g}",
+    "greater_than_equal": "write {ge:.15g} or more",
+    "less_than": "write less than {lt:.15g}",
+    "less_than_equal": "write {le:.15g} or less",
+}
+"""What is said of a number beyond a bound."""
 
 
 def explained(error: ValidationError) -> list[Finding]:
@@ -64,6 +75,8 @@ def _explain(error: ErrorDetails) -> Finding:
             wrong, right = "is a list of tables", f"write [{name}], one table"
         case kind if kind in _OF_TYPE:
             wrong, right = f"is {found}", _OF_TYPE[kind]
+        case kind if kind in _BOUNDS:
+            wrong, right = f"is {found}", _BOUNDS[kind].format(**error["ctx"])
         case _:
             said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
             wrong, right = f"is {found}", f"write {said}"

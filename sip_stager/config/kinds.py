@@ -18,6 +18,7 @@ _STEM = re.compile(r"\+[1-9][0-9]{0,14}|(?!00)[A-Za-z0-9_.!~'()&=$,?/#-]{1,64}")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _REWRITTEN = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _PREFIX = re.compile(r"\+?[A-Za-z0-9_.*#-]{1,32}")
+_TRUNK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -119,6 +120,13 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _trunk_name(name: str) -> str:
+    if not _TRUNK_NAME.fullmatch(name):
+        right = "write letters, digits, and _ . - between them, 64 at most"
+        raise refused(f"{name!r} is no name of a trunk", right)
+    return name
+
+
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise refused(
@@ -138,6 +146,7 @@ Hours = Annotated[str, AfterValidator(_hours)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 E164 = Annotated[str, AfterValidator(_e164)]
 AgentId = Annotated[uuid.UUID, BeforeValidator(_agent)]
+TrunkName = Annotated[str, AfterValidator(_trunk_name)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Bytes = Annotated[int, Field(strict=True, ge=4 * 1024 * 1024)]

@@ -12,6 +12,7 @@ from sip_stager.config.kinds import (
     Distinct,
     NumberPrefix,
     Seconds,
+    TrunkName,
 )
 from sip_stager.config.policy import CallPolicy
 from sip_stager.config.profiles import PROFILES, Profile, ProfileName
@@ -31,7 +32,7 @@ def _of_profile(key: str, *, default: object) -> Any:
 class Trunk(Table):
     """A carrier that may send calls, known by where they come from."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    name: TrunkName
     """What logs and metrics call it."""
     networks: Annotated[tuple[TrunkNetwork, ...], Field(min_length=1)]
     """The addresses and networks that its calls come from."""

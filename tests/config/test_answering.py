@@ -71,7 +71,7 @@ def test_agents_share_a_number(folder: Folder) -> None:
         ("Europe/Paris", "../etc", 16, "timezone", "no time zone", "Europe/Paris"),
         ("Europe/Paris", "Europe", 16, "timezone", "no time zone", "Europe/Paris"),
         (OTHER, f'{OTHER}"\ndays = ["sun"]\n#"', 17, "agents", "leave nobody", "of one of them"),
-        ("weight = 3", "weight = 0", 19, "agents[0].weight", "is 0", "greater than or equal to 1"),
+        ("weight = 3", "weight = 0", 19, "agents[0].weight", "is 0", "write 1 or more"),
         ("weight = 3", "wieght = 3", 19, "agents[0].wieght", "not a key", 'mean "weight"?'),
         ('"mon"', '"Monday"', 20, "agents[0].days[0]", 'is "Monday"', "'mon'"),
         ('"mon"', '"fri"', 20, "agents[0].days", 'has "fri" twice', "take one"),
