@@ -11,32 +11,30 @@ if TYPE_CHECKING:
     from sip_stager.ports import Handlers, Notify
 
 
-class Audience:
-    """All observers, each told of an event in its turn.
+class Audience(dict[type["Event"], list["Notify"]]):
+    """All observers, each told of an event in its turn; who is told of each kind, once one came.
 
     One that has ``handlers`` (``ports.Handlers``) is told by them, and only of their kinds.
     """
 
     def __init__(self, observers: Iterable[Notify]) -> None:
+        super().__init__()
         self._observers = list(observers)
-        self._told: dict[type[Event], list[Notify]] = {}
 
     def add(self, observer: Notify) -> None:
         """Take one more."""
         self._observers.append(observer)
-        self._told.clear()
+        self.clear()
 
     def tell(self, event: Event) -> None:
         """Tell all whom an event concerns."""
-        told = self._told.get(type(event))
-        if told is None:
-            told = self._told[type(event)] = self._concerned(type(event))
-        for take in told:
+        for take in self[type(event)]:
             take(event)
 
-    def _concerned(self, kind: type[Event]) -> list[Notify]:
+    def __missing__(self, kind: type[Event]) -> list[Notify]:
         found = (_handler(observer, kind) for observer in self._observers)
-        return [take for take in found if take is not None]
+        told = self[kind] = [take for take in found if take is not None]
+        return told
 
 
 def _handler(observer: Notify, kind: type[Event]) -> Notify | None:

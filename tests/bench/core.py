@@ -4,7 +4,7 @@ A whole call without sockets and without staging, step by step (``whole_call.py`
 measured by turns, each in a process of its own, so that a busy machine is unjust to both, and in
 one process after another, for where the memory lies makes a difference of some percent.  Of a ratio
 of times the median over all turns is given, and of times the least, which others disturbed least.
-Bytecodes are counted, and nearly the same each time: what Python itself executes, without what is C.
+Bytecodes are counted, and nearly the same each time: what Python executes itself, without the C.
 """
 
 from __future__ import annotations
