@@ -17,13 +17,24 @@ class Kamailio(Child):
     """Takes calls on ``port`` of 127.0.0.1 and sends them on to ``following``, a port too."""
 
     def __init__(
-        self, directory: Path, following: int, *, port: int = 0, fork: int = 0, password: str = ""
+        self,
+        directory: Path,
+        following: int,
+        *,
+        port: int = 0,
+        fork: int = 0,
+        password: str = "",
+        again: int = 0,
     ) -> None:
-        """Start it; ``fork`` is the port of a second target, asked at the same time."""
+        """Start it; ``fork`` is the port of a second target, asked at the same time.
+
+        After ``again`` milliseconds an INVITE that nobody answered is cancelled and comes again.
+        """
         self.port = port or free_port()
         given = {"LISTEN": f"udp:127.0.0.1:{self.port}", "NEXT": _uri(following)}
         given |= {"FORK": _uri(fork)} if fork else {}
         given |= {"PASSWORD": f'"{password}"'} if password else {}
+        given |= {"AGAIN": str(again)} if again else {}
         command = [KAMAILIO or "kamailio", "-DD", "-E", "-Y", str(directory)]
         command += ["-f", str(_CONFIGURATION)]
         for name, value in given.items():

@@ -103,9 +103,9 @@ class Scene:
         self._ahead = relay.near
         return relay
 
-    def put_kamailio_ahead(self) -> None:
+    def put_kamailio_ahead(self, *, again: int = 0) -> None:
         """Let Kamailio be the trunk's proxy, ahead of the program that has started."""
-        kamailio = self._start_kamailio(self.program.port)
+        kamailio = self._start_kamailio(self.program.port, again=again)
         self._ahead = f"127.0.0.1:{kamailio.port}"
 
     def restart_program(self, *, gently: bool = False) -> None:

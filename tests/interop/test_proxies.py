@@ -1,4 +1,4 @@
-"""What only a proxy behind us does: fork a call, and ask for credentials."""
+"""What only proxies do: fork a call, ask for credentials, give up and try once more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import asked, counted, sip_call_id, staged_id
+from tests.interop.calls import ANSWERS, TALKS, asked, counted, sip_call_id, staged_id
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -64,3 +64,20 @@ def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(
     (invite,) = callee.received("INVITE")
     claimed = scene.program.wait_logged("staging_claimed", call_id=staged_id(invite))
     assert claimed["sip_call_id"] == claimed["staged_for"] == sip_call_id(invite)
+
+
+def test_a_carriers_proxy_that_gives_up_and_tries_again_gets_what_was_staged(scene: Scene) -> None:
+    """Its second INVITE has the same Call-ID, and comes ahead of the CANCEL of the first."""
+    scene.start(staging={"after_hangup": "keep"}, policy={"ringing": "never"}, deadline=30.0)
+    scene.put_kamailio_ahead(again=500)
+    callee = scene.callee(ANSWERS)
+    with asked(scene), counted(scene, "stagings_claimed_total", trunk="sipp"):
+        with scene.api.held():
+            caller = scene.caller(TALKS)
+            scene.program.wait_metric(2, "calls_admitted_total")
+        caller.finish()
+        callee.finish()
+    (invite,) = callee.received("INVITE")
+    assert invite.values("Call-ID") == caller.sent("INVITE")[0].values("Call-ID")
+    claimed = scene.program.wait_logged("staging_claimed", call_id=staged_id(invite))
+    assert claimed["staged_for"] == sip_call_id(invite)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, Conversation
-from tests.support.messages import request, response
+from tests.support.conversation import BOB, ROUTE, STRANGER, Conversation
+from tests.support.messages import request
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Request
@@ -371,26 +371,6 @@ def test_other_methods_outside_a_dialog_are_answered_405_with_allow(
     edge.receive(request(method))
     assert edge.take() == [f"alice 405 {method}"]
     assert b"INVITE" in edge.last_response("alice").values(b"allow")
-
-
-@pytest.mark.parametrize("branch", ["z9hG4bK-other-way", "old-style"])
-def test_a_call_that_comes_by_a_second_way_is_answered_482(edge: Conversation, branch: str) -> None:
-    """8.2.2.2: "If the From tag, Call-ID, and CSeq exactly match those associated with an ongoing
-    transaction, but the request does not match that transaction [...] the UAS core SHOULD generate
-    a 482 (Loop Detected) response." """
-    edge.forward(request())
-    edge.take()
-    edge.receive(request(branch=branch, via="SIP/2.0/UDP 192.0.2.9"), ALICE)
-    assert edge.take() == ["alice 482 INVITE"]
-    assert len(edge.stager.stagings) == 1
-
-
-def test_a_call_whose_first_copy_is_answered_is_no_merged_one(edge: Conversation) -> None:
-    """8.2.2.2 speaks of "an ongoing transaction": what is answered merges with nothing."""
-    edge.receive(response(edge.forward(request()), 486), BOB)
-    edge.take()
-    edge.receive(request(branch="z9hG4bK-again"))
-    assert edge.take() == ["alice 100 INVITE"]
 
 
 def test_a_repetition_is_no_merged_request(edge: Conversation) -> None:

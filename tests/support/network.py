@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
+from sip_stager.proxy.second_copy import PATIENCE
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
@@ -47,8 +48,11 @@ class Network:
             self._watch_staging()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.edge.clock.advance(seconds)
+        """Let time pass, in which an INVITE that waited for its first copy may begin a call."""
+        at_first = min(seconds, PATIENCE)
+        self.edge.clock.advance(at_first)
+        self._watch_staging()
+        self.edge.clock.advance(seconds - at_first)
 
     def succeed(self, staging: FakeStaging) -> None:
         """Let a call be staged."""
