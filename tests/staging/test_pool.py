@@ -134,7 +134,7 @@ async def test_an_idle_connection_is_closed_in_time(server: Scripted) -> None:
     for _ in range(2):
         await asyncio.gather(ask(pool), ask(pool))
         clock.advance(6)
-    assert (server.connections, server.ended) == (2, 0)
+    assert (server.connections, len(pool._idle)) == (2, 2)
     clock.advance(4)
     await server.ends(2)
     assert not pool._idle
@@ -155,6 +155,37 @@ async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_on
     await pool.aclose()
     assert set(phases) == {"connect", "request"}
     assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("noticed_at_once")
+async def test_a_request_that_crosses_the_close_of_an_idle_connection_is_sent_again(
+    server: Scripted,
+) -> None:
+    pool = pool_of(server)
+    assert isinstance(await ask(pool), Answer)
+    server.close(0)
+    phases: Phases = {}
+    assert isinstance(await ask(pool, phases), Answer)
+    await pool.aclose()
+    assert set(phases) == {"closed", "connect", "request"}
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
+async def test_a_request_that_the_server_took_before_it_closed_is_not_sent_again() -> None:
+    async with Scripted(OK, b"") as server:
+        pool = pool_of(server)
+        assert isinstance(await ask(pool), Answer)
+        [kept] = pool._idle
+        phases: Phases = {}
+        asking = asyncio.create_task(ask(pool, phases))
+        await _heard(server, 2)
+        await asyncio.sleep(kept.crossing + 0.05)
+        server.close(0)
+        assert type(await asking) is Unanswered
+        await pool.aclose()
+    assert kept.crossing < 0.1  # nobody is nearer than we are ourselves
+    assert set(phases) == {"request"}
+    assert (server.connections, len(server.requests)) == (1, 2)
 
 
 async def test_a_request_whose_answer_has_begun_is_not_sent_again() -> None:
