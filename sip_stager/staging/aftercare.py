@@ -109,7 +109,9 @@ class Aftercare:
         left = await self._looks.stop() + await self._records.stop()
         left += await self._ends.stop(STOP_PATIENCE)
         if left:
-            log.warning("aftercare_left", requests=left, text="the program was stopped before")
+            log.warning(
+                "aftercare_left", requests=left, text="the program stopped before they were done"
+            )
         await self._api.aclose()
 
     def _begin(self, where: OffPath, work: Work, call: Call, call_id: str, kind: str) -> None:

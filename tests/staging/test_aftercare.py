@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.events import (
@@ -269,9 +270,12 @@ async def test_the_stop_waits_a_moment_for_the_ends_of_wasted_calls_and_for_noth
     care.care(InviteForwarded(call, labelled, AGENT, 0.2))
     care.care(CallEnded(call, labelled, "answered", 200, 1.0))
     care.care(StagingWasted(call, wasted))
-    await care.care.stop()
+    with capture_logs() as lines:
+        await care.care.stop()
     assert fake._calls[wasted].terminated
     assert fake._calls[labelled].metadata == {}
+    (left,) = (line for line in lines if line["event"] == "aftercare_left")
+    assert left["text"] == "the program stopped before they were done"
 
 
 async def test_the_stop_does_not_wait_for_ever(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
