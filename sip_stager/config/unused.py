@@ -46,6 +46,9 @@ def _off(settings: Settings) -> Iterator[_Off]:
     if not api.claim_life:
         right = "write a claim_life of some seconds"
         yield _Off("api", ("after_hangup",), "claim_life = 0 keeps nothing", right)
+    if not (api.label or api.reconcile or api.terminate_wasted):
+        right = "switch on label, reconcile or terminate_wasted"
+        yield _Off("api", ("aftercare_connections",), "nothing is done after a call", right)
     if not upstream.backups and not upstream.redirects:
         why = "there is no next address to try"
         yield _Off("upstream", ("next_after",), why, "add backups, or redirects")
