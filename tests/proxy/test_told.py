@@ -60,7 +60,9 @@ def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
     edge = failed(outcome, 2.26, ringing=ringing)
     for data, _ in edge.transport.sent:
         assert_discreet(data, *API)
-    said = f'399 sip-stager "{outcome.word}: the agent could not be staged, 2.3 s"'
+    stopping = outcome.word == "stopping"
+    told = "the proxy is being stopped" if stopping else "the agent could not be staged, 2.3 s"
+    said = f'399 sip-stager "{outcome.word}: {told}"'
     assert edge.last_response("alice").value(b"warning") == said.encode()
     (refused,) = edge.of(CallRefused)
     assert (refused.cause, refused.text) == (outcome.word, TEXT)
