@@ -1,4 +1,4 @@
-"""No staged call is used by two calls, or past its life: claims and the proxy together."""
+"""No staged call is used by two calls, past its life, or lost: claims and the proxy together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from sip_stager.events import StagingWasted
+from sip_stager.events import CallEnded, StagingWasted
 from sip_stager.ports import LONGEST_USE
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
@@ -129,11 +129,31 @@ class World:
             assert repeated or age <= LONGEST_USE + 0.25, "an id past its life"
             users[message.branch] = message.call_id
         self.seen = len(self.edge.transport.sent)
+        self.sum_up()
+
+    def sum_up(self) -> None:
+        """Hold that each id is answered, wasted, kept, or in a call that is not over."""
+        ended = self.edge.of(CallEnded)
+        answered = [one.call_id for one in ended if one.outcome == "answered" and one.call_id]
+        over = answered + [one.call_id for one in self.edge.of(StagingWasted)]
+        assert len(over) == len(set(over)), "an id that came to two ends"
+        servers = self.edge.layer.invite_servers.values()
+        calls = sum(server.owner is not None for server in servers)
+        assert 0 <= len(self.staged_at) - len(over) - self.claims.kept <= calls, "an id is lost"
+
+    def ends(self) -> None:
+        """Let everything come to its end."""
+        for _ in self.invites:
+            self.fails(0)
+        self.edge.clock.advance(600)  # timer C, for each upstream, and what it cancels
+        assert not any(server.owner for server in self.edge.layer.invite_servers.values())
+        self.sum_up()
+        assert not self.claims.kept
 
 
 @given(CALLS, LIVES)
 @settings(max_examples=500)
-def test_an_id_is_used_by_one_call_and_within_its_life(
+def test_an_id_is_used_by_one_call_within_its_life_and_told_of_once_it_is_over(
     calls: list[tuple[str, list[tuple[str, int]]]], life: float
 ) -> None:
     world = World(life)
@@ -141,6 +161,7 @@ def test_an_id_is_used_by_one_call_and_within_its_life(
         for name, argument in ((begins, 0), *steps):
             getattr(world, name)(argument)
             world.look()
+    world.ends()
     for kind in {type(one).__name__ for one in world.edge.events}:
         event(kind)
 

@@ -70,7 +70,8 @@ class Api(Table):
     """What becomes of a staging whose caller hangs up: `cancel` closes the request, `keep` brings
     it to its end for a redial, or for a carrier's second attempt."""
     terminate_wasted: bool = False
-    """Whether the API is told to end staged calls that nobody claimed (POST .../terminate)."""
+    """Whether the API is told to end staged calls that nobody claimed, or whose call was not
+    answered (POST .../terminate)."""
     agents_refresh: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 300.0
     """Seconds in which each mapped agent is fetched again, to know its variables and that it is
     still there; 0 fetches none."""

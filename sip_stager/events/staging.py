@@ -72,15 +72,25 @@ class StagingClaimed:
 
 @dataclass(frozen=True, slots=True)
 class StagingWasted:
-    """A staged call was used by nobody within its life, or will not be: its call has ended."""
+    """A staged call came to nothing.
+
+    ``reason``: ``unclaimed`` (nobody claimed it in time), ``no_room`` (too many are kept) or
+    ``stopping``; where it was sent ``refused`` (the upstream rejected the call), ``hung_up`` (the
+    caller did) or ``unanswered`` (no target that got it answered); ``given_up`` in ``async`` mode,
+    where its id was known and it was not staged yet.
+    """
 
     call: Call
     call_id: str
+    reason: str = "unclaimed"
 
 
 @dataclass(frozen=True, slots=True)
 class StagingTerminated:
-    """The API was told to end a wasted call; ``outcome`` is ``ended`` or a failure's word."""
+    """The API was told to end a wasted call.
+
+    ``outcome`` is ``ended``, ``over`` (it was at the API already), or a failure's word.
+    """
 
     call_id: str
     outcome: str

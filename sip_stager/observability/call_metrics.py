@@ -55,6 +55,7 @@ class CallMetrics:
             "local_ringing", "Calls that heard our own ringing while they were staged.", "trunk"
         )
         self._ended = tally("calls_ended", "Calls by how their INVITE ended.", "trunk", "outcome")
+        self._answered = tally("stagings_answered", "Staged calls that were answered.", "trunk")
         self._headers_lost = tally(
             "headers_lost", "Answered calls whose staged call nobody claimed.", "trunk"
         )
@@ -66,6 +67,7 @@ class CallMetrics:
         )
         for trunk in trunks:
             self._admitted.expect(trunk)
+            self._answered.expect(trunk)
             self._headers_lost.expect(trunk)
             for outcome in OUTCOMES:
                 self._ended.expect(trunk, outcome)
@@ -75,7 +77,7 @@ class CallMetrics:
             CallTreated: self._count_treated,
             InviteForwarded: self._time_forwarded,
             CallRinging: self._time_ringing,
-            CallEnded: lambda event: self._ended.add(event.call.trunk, event.outcome),
+            CallEnded: self._count_ended,
             HeaderLost: lambda event: self._headers_lost.add(event.call.trunk),
         }
 
@@ -84,6 +86,11 @@ class CallMetrics:
 
     def _count_treated(self, event: CallTreated) -> None:
         self._treated.add(event.call.trunk, event.cause, event.treatment)
+
+    def _count_ended(self, event: CallEnded) -> None:
+        self._ended.add(event.call.trunk, event.outcome)
+        if event.outcome == "answered" and event.call_id:
+            self._answered.add(event.call.trunk)
 
     def _time_forwarded(self, event: InviteForwarded) -> None:
         if event.attempt == 1:  # what comes after is the upstream's time, not ours

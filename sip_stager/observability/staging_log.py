@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sip_stager.observability.wording import Wording
     from sip_stager.ports import Handlers
 
+_OF_CALLS = frozenset({"refused", "hung_up", "unanswered"})
+"""Why stagings are wasted by calls whose own lines say what went wrong."""
 MOST_STAGED = 10_000
 """Stagings remembered until their INVITE is forwarded, which takes microseconds."""
 
@@ -71,10 +73,12 @@ class StagingLog:
         )
 
     def _wasted(self, event: StagingWasted) -> None:
-        self._logger.warning(
+        write = self._logger.info if event.reason in _OF_CALLS else self._logger.warning
+        write(
             "staging_wasted",
             **self._say.call(event.call),
             call_id=event.call_id,
+            reason=event.reason,
             **self.of(event.call.sip_call_id),
         )
 

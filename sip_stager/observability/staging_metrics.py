@@ -41,6 +41,8 @@ OUTCOMES = (
     "own_mistake",
     "cancelled",
 )
+REASONS = ("unclaimed", "no_room", "stopping", "refused", "hung_up", "unanswered", "given_up")
+"""Why a staged call is wasted."""
 REFRESHES = (
     "refreshed",
     "refused",
@@ -72,7 +74,9 @@ class StagingMetrics:
         self._claimed = tally(
             "stagings_claimed", "Calls that used what was staged in vain for one before.", "trunk"
         )
-        self._wasted = tally("stagings_wasted", "Staged calls that nobody used.", "trunk")
+        self._wasted = tally(
+            "stagings_wasted", "Staged calls that came to nothing.", "trunk", "reason"
+        )
         self._terminated = tally(
             "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
         )
@@ -98,7 +102,7 @@ class StagingMetrics:
             NumbersRefreshed: lambda _: self._refreshes.add("refreshed"),
             NumbersNotRefreshed: lambda event: self._refreshes.add(event.outcome),
             StagingClaimed: lambda event: self._claimed.add(event.call.trunk),
-            StagingWasted: lambda event: self._wasted.add(event.call.trunk),
+            StagingWasted: lambda event: self._wasted.add(event.call.trunk, event.reason),
             StagingTerminated: lambda event: self._terminated.add(event.outcome),
             AftercareFailed: lambda event: self._aftercare_failed.add(event.kind, event.outcome),
         }
@@ -132,3 +136,5 @@ class StagingMetrics:
         for trunk in trunks:
             for outcome in OUTCOMES:
                 self._ended.expect(trunk, outcome)
+            for reason in REASONS:
+                self._wasted.expect(trunk, reason)

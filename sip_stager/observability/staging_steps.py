@@ -31,6 +31,15 @@ _TREATMENTS = {
     "moved": "the trunk is sent to another target",
     "agent": "another agent is staged",
 }
+_WASTED = {
+    "unclaimed": "nobody claimed it",
+    "no_room": "too many are kept",
+    "stopping": "we are stopped",
+    "refused": "it was refused",
+    "hung_up": "the caller hung up",
+    "unanswered": "nobody answered",
+    "given_up": "not staged yet",
+}
 _UNANSWERED = {
     "breaker_open": "the API is left alone",
     "unreachable": "no whole answer from the API",
@@ -93,7 +102,7 @@ def _claim(event: Event) -> Step | None:
         case StagingClaimed():
             return remark(f"claimed {_short(event.call_id)}: staged before", "green")
         case StagingWasted():
-            return remark(f"wasted {_short(event.call_id)}: nobody claimed it", "yellow")
+            return remark(f"wasted {_short(event.call_id)}: {_WASTED[event.reason]}", "yellow")
         case StagingTerminated():
             return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
         case BreakerMoved():

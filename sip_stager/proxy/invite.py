@@ -223,10 +223,10 @@ class ForwardedInvite:
         if under_way is not None:
             under_way.cancel([])
         if call is not None:
-            call.over()
             call_id = call.named_at(outcome, answered)
             event = CallEnded(call.call, call_id, outcome, response.status, elapsed)
             self._facilities.notify(event)
+            call.over(self._facilities.notify, outcome, answered)
 
     def _refusal(self, request: Request, call: NewCall, words: str) -> Response:
         """Refuse a call that no target had to say anything of as its policy refuses calls."""

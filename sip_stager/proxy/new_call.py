@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sip_stager.events import StagingWasted
 from sip_stager.ports import LONGEST_USE
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Call, Forward
+    from sip_stager.ports import Call, Forward, Notify
     from sip_stager.proxy.branch import Branch
     from sip_stager.proxy.routing import Routed
+
+_IN_VAIN = {"rejected": "refused", "cancelled": "hung_up", "stopped": "stopping"}
+"""Why an id was sent in vain, by the outcome of its call; in all else nobody answered."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,10 +60,15 @@ class NewCall:
         """Give the id to tell at the end: one that was sent, and if it was answered, by whom."""
         return self.sent if end != "answered" or answered in self.users else ""
 
-    def over(self) -> None:
-        """Give back what nobody has used."""
-        if self.give_back is not None and not self.users:
+    def over(self, notify: Notify, outcome: str, answered: Branch | None) -> None:
+        """Give back what nobody has used; tell of what was sent to targets that did not answer."""
+        if self.forward is None or self.give_back is None or answered in self.users:
+            return
+        if not self.users:
             self.give_back()
+            return
+        reason = _IN_VAIN.get(outcome, "unanswered")
+        notify(StagingWasted(self.call, self.forward.call_id, reason))
 
 
 def with_id(routed: Routed, call_id: str) -> Routed:

@@ -118,7 +118,7 @@ class Attempts:
             outcome = await self._polled(call, staged, phases, deadline)
         finally:
             if _given_up(outcome):
-                self._report(StagingWasted(call, staged.call_id))
+                self._report(StagingWasted(call, staged.call_id, "given_up"))
         return outcome
 
     async def _polled(

@@ -58,6 +58,7 @@ class KeptStagings:
         self._clock = clock
         self._notify = notify
         self._life = life
+        self._late = "unclaimed"  # why that is wasted which comes too late to be kept
         self._all: OrderedDict[Kept, None] = OrderedDict()
         self._alike = Alike[Kept]()
 
@@ -68,10 +69,10 @@ class KeptStagings:
         """Keep one for what is left of its life."""
         now, until = self._clock.time(), forward.staged_at + self._life
         if now >= until:
-            self._notify(StagingWasted(call, forward.call_id))
+            self._notify(StagingWasted(call, forward.call_id, self._late))
             return
         if len(self._all) >= MOST_KEPT:
-            self._waste(next(iter(self._all)))
+            self._waste(next(iter(self._all)), "no_room")
         kept = Kept(call, forward)
         kept.ends = self._clock.call_later(until - now, self._waste, kept)
         self._all[kept] = None
@@ -98,17 +99,17 @@ class KeptStagings:
 
     def stop(self) -> None:
         """Waste all that is kept, and all that comes."""
-        self._life = 0.0
+        self._life, self._late = 0.0, "stopping"
         for kept in tuple(self._all):
-            self._waste(kept)
+            self._waste(kept, self._late)
 
     def _is_late(self, kept: Kept) -> bool:
         """Tell whether the timer of one is late, as it may be where the program is busy."""
         return self._clock.time() > kept.forward.staged_at + self._life
 
-    def _waste(self, kept: Kept) -> None:
+    def _waste(self, kept: Kept, reason: str = "unclaimed") -> None:
         self._take_out(kept)
-        self._notify(StagingWasted(kept.call, kept.forward.call_id))
+        self._notify(StagingWasted(kept.call, kept.forward.call_id, reason))
 
     def _take_out(self, kept: Kept) -> None:
         del self._all[kept]

@@ -19,6 +19,7 @@ from sip_stager.events import (
     NumbersRefreshed,
     StagingClaimed,
     StagingEnded,
+    StagingWasted,
 )
 from sip_stager.observability import staging_log
 from sip_stager.observability.event_log import EventLog
@@ -264,6 +265,14 @@ def test_a_claimed_staging_says_whose_it_was_and_where_its_time_went() -> None:
     assert (first["event"], first["sip_call_id"]) == ("staging_claimed", "redial")
     assert (first["staged_for"], first["staging_seconds"]) == (SIP_CALL_ID, 0.2)
     assert "staging_seconds" not in again
+
+
+def test_a_wasted_staging_says_why_and_warns_where_no_line_of_a_call_does() -> None:
+    unclaimed, refused = Written().take(
+        StagingWasted(CALL, "c-1"), StagingWasted(CALL, "c-1", "refused")
+    )
+    assert (unclaimed["reason"], unclaimed["level"]) == ("unclaimed", "warning")
+    assert (refused["reason"], refused["level"]) == ("refused", "info")
 
 
 def test_aftercare_that_fails_is_told_but_floods_nothing() -> None:

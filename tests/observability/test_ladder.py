@@ -150,6 +150,7 @@ def test_what_comes_again_is_marked() -> None:
         (StagingClaimed(CALL, "c-1"), " claimed c-1: staged before"),
         (StagingClaimed(CALL, "5c82a22c-1dfa"), " claimed 5c82a22c...: staged before"),
         (StagingWasted(CALL, "c-1"), " wasted c-1: nobody claimed it"),
+        (StagingWasted(CALL, "c-1", "refused"), " wasted c-1: it was refused"),
         (CallRinging(CALL, 180, 2.0, local=True), " our own: the agent is not ready yet"),
         (CallTreated(CALL, "busy", "agent", "so", 0.1), " busy: so; another agent is staged"),
         (CallRefused(SIP_CALL_ID, "c", 503, "over_time", "in 4 s", 4.0), " over_time: in 4 s"),

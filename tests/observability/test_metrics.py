@@ -16,10 +16,12 @@ from sip_stager.events import (
     MessageReceived,
     MessageSent,
     StagingEnded,
+    StagingWasted,
 )
 from sip_stager.observability.call_metrics import OUTCOMES as CALL_OUTCOMES
 from sip_stager.observability.metrics import Metrics
 from sip_stager.observability.staging_metrics import OUTCOMES as STAGING_OUTCOMES
+from sip_stager.observability.staging_metrics import REASONS
 from tests.observability.sample_events import (
     CALL,
     CALLED,
@@ -111,6 +113,21 @@ def test_stagings_are_counted_by_outcome_and_timed_by_phase() -> None:
     assert value(samples, "staging_duration_seconds_bucket", outcome="staged", le="0.15") == 0
     assert value(samples, "staging_phase_duration_seconds_sum", phase="connect") == 0.01
     assert value(samples, "staging_phase_duration_seconds_count", phase="request") == 2
+
+
+def test_a_staged_call_that_is_answered_is_counted_and_one_that_was_not_staged_is_not() -> None:
+    answered = CallEnded(CALL, "c-1", "answered", 200, 1.0)
+    samples = counted(
+        answered, replace(answered, call_id=""), replace(answered, outcome="rejected")
+    )
+    assert value(samples, "stagings_answered_total", trunk="carrier") == 1
+
+
+def test_wasted_stagings_are_counted_by_the_reason() -> None:
+    samples = counted(StagingWasted(CALL, "c-1", "hung_up"), trunks=["carrier"])
+    for reason in REASONS:
+        found = value(samples, "stagings_wasted_total", trunk="carrier", reason=reason)
+        assert found == (reason == "hung_up")
 
 
 def test_retries_and_the_breakers_moves_are_counted() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.events import CallEnded, InviteForwarded
+from sip_stager.events import CallEnded, InviteForwarded, StagingWasted
 from sip_stager.ports import LONGEST_USE, Policy, Treatment
 from tests.support.conversation import BOB, CAROL, Conversation
 from tests.support.messages import request, response
@@ -160,6 +160,72 @@ def test_a_target_that_is_gone_when_it_is_asked_again_may_have_heard_the_first_t
     edge.clock.advance(0.6)
     assert edge.take()[-1] == "alice 503 INVITE"
     assert given_back(edge) == []
+
+
+def wasted(edge: Conversation) -> list[tuple[str, str]]:
+    return [(event.call_id, event.reason) for event in edge.of(StagingWasted)]
+
+
+@pytest.mark.parametrize("status", [302, 408, 422, 480, 486, 487, 488, 500, 503, 600])
+def test_what_the_upstream_refused_is_wasted(edge: Conversation, status: int) -> None:
+    edge.stager.stagings[0].succeed("call-7")
+    edge.receive(response(edge.last_request("bob"), status), BOB)
+    assert wasted(edge) == [("call-7", "refused")]
+    assert isinstance(edge.events[-1], StagingWasted)  # once the end of its call has been told
+
+
+@pytest.mark.parametrize("status", [200, 401, 407])
+def test_what_was_answered_is_not_wasted_nor_what_is_given_back(
+    edge: Conversation, status: int
+) -> None:
+    edge.stager.stagings[0].succeed("call-7")
+    edge.receive(response(edge.last_request("bob"), status), BOB)
+    edge.clock.advance(40)
+    assert wasted(edge) == []
+
+
+def test_what_nobody_answered_is_wasted(edge: Conversation) -> None:
+    edge.stager.stagings[0].succeed("call-7")
+    edge.clock.advance(33)
+    assert wasted(edge) == [("call-7", "unanswered")]
+
+
+@pytest.mark.parametrize("heard", [180, None])
+def test_what_was_sent_before_the_caller_hung_up_is_wasted(
+    edge: Conversation, heard: int | None
+) -> None:
+    edge.stager.stagings[0].succeed("call-7")
+    if heard:
+        edge.receive(response(edge.last_request("bob"), heard), BOB)
+    edge.receive(request("CANCEL"))
+    assert wasted(edge) == []  # it may be answered yet
+    edge.clock.advance(33)
+    assert wasted(edge) == [("call-7", "hung_up")]
+
+
+def test_an_answer_that_crosses_the_hang_up_has_used_it(edge: Conversation) -> None:
+    edge.stager.stagings[0].succeed("call-7")
+    edge.receive(request("CANCEL"))
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    assert wasted(edge) == []
+
+
+def test_what_was_sent_is_wasted_where_a_target_answered_that_did_not_get_it() -> None:
+    edge = failing_over("sip:192.0.2.3")
+    edge.receive(response(edge.last_request("bob"), 180), BOB)
+    edge.clock.advance(LONGEST_USE + 1)
+    edge.receive(response(edge.last_request("bob"), 503), BOB)
+    edge.receive(response(edge.last_request("carol"), 200), CAROL)
+    assert wasted(edge) == [("call-7", "unanswered")]
+
+
+def test_a_call_that_was_not_staged_wastes_nothing() -> None:
+    edge = Conversation()
+    edge.admission.policy = Policy({"over_time": (Treatment("forward"),)})
+    edge.receive(request())
+    edge.stager.stagings[0].fail()
+    edge.receive(response(edge.last_request("bob"), 486), BOB)
+    assert wasted(edge) == []
 
 
 def named(edge: Conversation) -> list[str]:

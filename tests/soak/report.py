@@ -49,10 +49,25 @@ def findings(seen: Seen) -> Iterator[Finding]:
             value for name, value in figures.items() if cause in name and "own_mistake" in name
         )
         yield Finding(f"own mistakes in {cause}", f"{own:g}", not own)
+    lost = _unaccounted(figures)
+    yield Finding("staged ids not answered, wasted or kept", f"{lost:g}", not lost)
     lines = figures["sip_stager_log_lines_dropped_total"]
     yield Finding("log lines lost", f"{lines:g}", not lines)
     yield Finding("errors in the log", f"{len(seen.errors)}", not seen.errors)
     yield Finding("exit code", f"{seen.exit_code}", not seen.exit_code)
+
+
+def _unaccounted(series: dict[str, float]) -> float:
+    """Count the ids of which the program has lost track; no call is under way any more."""
+
+    def total(metric: str, label: str = "") -> float:
+        return sum(
+            n for name, n in series.items() if f"sip_stager_{metric}" in name and label in name
+        )
+
+    ended = total("stagings_answered") + total("stagings_wasted") + total("stagings_kept")
+    never_staged = total("stagings_wasted", 'reason="given_up"')
+    return total("stagings_ended", 'outcome="staged"') - (ended - never_staged)
 
 
 def _memory(samples: list[int]) -> Finding:

@@ -134,6 +134,21 @@ def test_the_same_seed_gives_the_same_calls() -> None:
     assert draw(7, 1) != draw(8, 1)
 
 
+async def test_an_id_that_is_lost_is_told() -> None:
+    seen = Seen(Soak(1, SHORT, ("127.0.0.1", 9), 9, 0))
+    seen.figures = {
+        'sip_stager_stagings_ended_total{trunk="a",outcome="staged"}': 9,
+        'sip_stager_stagings_ended_total{trunk="a",outcome="busy"}': 3,
+        'sip_stager_stagings_answered_total{trunk="a"}': 4,
+        'sip_stager_stagings_wasted_total{trunk="a",reason="refused"}': 2,
+        'sip_stager_stagings_wasted_total{trunk="a",reason="given_up"}': 5,
+        "sip_stager_stagings_kept": 2,
+        "sip_stager_log_lines_dropped_total": 0,
+    }
+    (lost,) = [one for one in findings(seen) if one.what.startswith("staged ids")]
+    assert (lost.value, lost.kept) == ("1", False)
+
+
 @pytest.mark.parametrize(("grown", "kept"), [(0, True), (2, True), (10, False)])
 async def test_memory_that_grows_is_told(grown: int, kept: bool) -> None:  # noqa: FBT001
     soak = Soak(1, SHORT, ("127.0.0.1", 9), 9, 0)

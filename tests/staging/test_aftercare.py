@@ -204,7 +204,7 @@ async def test_the_end_of_a_call_that_is_over_at_the_api_is_no_failure(
     """The API may say 404 to it; a call that the upstream refused is mostly over there."""
     care.care(StagingWasted(call, "nobody"))
     assert await care.event() == StagingTerminated("nobody", "over")
-    assert care.events.empty()
+    assert care.told.empty()
 
 
 async def test_an_end_that_the_api_refuses_is_a_failure(call: Call) -> None:

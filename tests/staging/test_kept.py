@@ -85,6 +85,7 @@ def test_past_the_room_for_them_the_one_that_waits_longest_is_wasted(
     store.keep("fourth")
     store.keep("fifth")
     assert store.wasted() == ["second"]
+    assert store.events[-1] == StagingWasted(OTHER, "second", "no_room")
     assert len(store.kept) == 3
 
 
@@ -114,4 +115,5 @@ def test_all_is_wasted_at_the_stop_and_all_that_comes_afterwards() -> None:
     assert store.wasted() == ["call-1", "call-2"]
     store.keep("call-3")
     assert store.wasted()[2:] == ["call-3"]
+    assert {one.reason for one in store.events if isinstance(one, StagingWasted)} == {"stopping"}
     assert (len(store.kept), store.clock.waiting) == (0, 0)
