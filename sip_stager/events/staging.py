@@ -30,7 +30,8 @@ class StagingPolled:
 class StagingRetried:
     """A staging failed, and after ``wait`` seconds is tried again now.
 
-    ``outcome`` is what the attempt before met: a failure's word, as in ``StagingEnded``.
+    ``outcome`` is what the attempt before met: a failure's word, as in ``StagingEnded``, or
+    ``closed``: a kept connection that the API had closed as the request left.
     """
 
     call: Call
@@ -47,8 +48,9 @@ class StagingEnded:
     ``unreachable``, ``nonsense``, ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.
     ``elapsed`` is the whole step.  ``phases`` holds where the time went: ``queue`` (for a free
     connection), ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte
-    to the response's last), ``poll`` (waiting between polls), ``rate_limit`` (until the API takes
-    requests again), ``retry_wait`` (between attempts); a phase that did not occur is absent.
+    to the response's last), ``closed`` (a request on a connection that the API had closed before,
+    which is then sent once more), ``poll`` (waiting between polls), ``rate_limit`` (until the API
+    takes requests again), ``retry_wait`` (between attempts); a phase that did not occur is absent.
     ``text`` says what the API or the network said, untrusted.
     """
 

@@ -108,10 +108,8 @@ class Attempts:
                 await self._pausing.wait()
 
     async def _attempt(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
-        if self._mode == "sync":
-            return await self._api.stage(call, phases, sync=True)
-        staged = await self._api.stage(call, phases, sync=False)
-        if not isinstance(staged, Staged):
+        staged = await self._stage(call, phases)
+        if self._mode == "sync" or not isinstance(staged, Staged):
             return staged
         outcome: Staged | Failure | None = None
         try:
@@ -120,6 +118,15 @@ class Attempts:
             if _given_up(outcome):
                 self._report(StagingWasted(call, staged.call_id, "given_up"))
         return outcome
+
+    async def _stage(self, call: Call, phases: Phases) -> Staged | Failure:
+        """Stage, and tell where the request was sent twice: the first had crossed a close."""
+        before = phases.get("closed")
+        try:
+            return await self._api.stage(call, phases, sync=self._mode == "sync")
+        finally:
+            if phases.get("closed") != before:
+                self._report(StagingRetried(call, "closed", 0, 0.0))
 
     async def _polled(
         self, call: Call, staged: Staged, phases: Phases, deadline: float

@@ -11,6 +11,7 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from errno import ECONNRESET
+from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -60,22 +61,32 @@ class Unanswered(httpx.RemoteProtocolError):
     """The connection ended before any byte of an answer."""
 
 
+class Crossed(Unanswered):
+    """A connection that was used before ended so soon that the server never saw the request."""
+
+
 Result = Answer | httpx.TransportError
 
 
 class Connection(asyncio.Protocol):
-    """The client's side of a connection; ``ended`` is called once, when it is lost."""
+    """The client's side of a connection; ``ended`` is called once, when it is lost.
+
+    ``crossing`` is in seconds: an end that comes so soon after a request has crossed it.
+    """
 
     def __init__(self, body_most: int, ended: Callable[[Connection], None]) -> None:
         self._body_most = body_most
         self._ended = ended
         self._loop = asyncio.get_running_loop()
+        self.crossing = 0.0
+        self._crosses_until: float | None = None  # of a request that is not the first
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
         self._result: asyncio.Future[Result] | None = None
         self._answer = Answer()
         self._received = 0  # bytes, of the answer under way
         self._answer_has_body = self._keep = True
+        self._used = False
 
     @property
     def reusable(self) -> bool:
@@ -84,12 +95,14 @@ class Connection(asyncio.Protocol):
 
     def send(self, head: Head, body: bytes) -> asyncio.Future[Result]:
         """Send a request; cancelling the answer leaves a connection that is not reusable."""
+        self._crosses_until = perf_counter() + self.crossing if self._used else None
+        self._used = True
         self._answer = Answer()
         self._received = 0
         self._keep = self._answer_has_body = head.method != "HEAD"
         result = self._result = self._loop.create_future()
         if self._transport.is_closing():  # its end may have been told already
-            self._settle(Unanswered(_CLOSED))
+            self._settle(self._unanswered(_CLOSED))
         else:
             self._parser = self._parser or httptools.HttpResponseParser(self)
             self._transport.write(head.message(body))
@@ -139,9 +152,15 @@ class Connection(asyncio.Protocol):
         elif self._received:
             self._settle(httpx.ReadError("the connection was closed within the answer"))
         elif exc is None:
-            self._settle(Unanswered(_CLOSED))
+            self._settle(self._unanswered(_CLOSED))
         else:
-            self._settle(Unanswered(f"the connection broke before any answer: {reason(exc)}"))
+            words = f"the connection broke before any answer: {reason(exc)}"
+            self._settle(self._unanswered(words))
+
+    def _unanswered(self, words: str) -> Unanswered:
+        """Say how it ended; where we hear of it late, the server may have seen the request."""
+        until = self._crosses_until
+        return Unanswered(words) if until is None or perf_counter() > until else Crossed(words)
 
     def _until_closed(self) -> bool:
         """Whether the body ends with the connection (RFC 9112 6.3)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 from contextlib import nullcontext
 from time import perf_counter
 from traceback import clear_frames
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _FRESH = 30.0  # seconds; an older address serves on, while it is looked up again
 _STALE_MOST = 3600.0  # seconds; with none that was good so shortly before, connecting waits
 _AGAIN = 1.0  # seconds between two look-ups where one, or a connection, has failed
+_CROSSING_LEAST = 0.02  # seconds; for the peer's kernel, and for our loop to hear of it
+_CROSSING_MOST = 0.2  # seconds; a staging may be over then
+_TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux has it
+_ROUND_TRIP = struct.Struct("=68xI")  # tcpi_rtt in microseconds, of linux/tcp.h's tcp_info
 
 
 class Connector:
@@ -80,6 +85,7 @@ class Connector:
     ) -> Connection:
         """Begin TLS, if there is to be any, and reading."""
         try:
+            crossing = crossing_of(_round_trip(connected))
             with Timed(phases, "tls") if self._tls else nullcontext():
                 _, connection = await asyncio.get_running_loop().create_connection(
                     protocol,
@@ -90,6 +96,7 @@ class Connector:
         except BaseException:
             connected.close()
             raise
+        connection.crossing = crossing
         return connection
 
     async def _find(self, phases: Phases) -> Sequence[AddressInfo]:
@@ -129,3 +136,20 @@ class Connector:
                 self._addresses = ()
         finally:
             self._lookup = None
+
+
+def crossing_of(round_trip: float) -> float:
+    """Give the seconds within which the end of a kept connection has crossed a request.
+
+    The server's FIN was under way when we sent, or its RST answers our bytes: both are here within
+    one round trip.  What comes later may come from a server that has taken the request.
+    """
+    return min(2 * round_trip + _CROSSING_LEAST, _CROSSING_MOST)
+
+
+def _round_trip(connected: socket.socket) -> float:
+    """Give the seconds of the handshake as the kernel saw it, for our loop may have been late."""
+    if _TCP_INFO is None:
+        return 0.0
+    info = connected.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _ROUND_TRIP.size)
+    return float(_ROUND_TRIP.unpack(info)[0]) / 1e6

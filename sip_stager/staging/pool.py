@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from sip_stager.staging.connection import Connection, Result, Unanswered
+from sip_stager.staging.connection import Connection, Crossed, Result
 from sip_stager.staging.phases import Timed
 from sip_stager.staging.places import Places, Rank
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sip_stager.staging.phases import Phases
 
 KEPT_IDLE = 50.0  # seconds; load balancers close at 60, and we would rather be first
-_NOTICED = 0.5  # seconds; a close that was under way is noticed within a round trip
 
 
 class SentAway(httpx.PoolTimeout):
@@ -55,10 +54,11 @@ class Pool:
     ) -> Result:
         """Send on a free connection, or on a new one; cancelling closes the connection.
 
-        A connection from the pool whose end is noticed at once was closed before our request
-        came: the two crossed.  The request is sent again, once, on a connection of its own.
-        When the connection was new, or its end came late, the server may have had the request in
-        hand, and a second staging would be a second call (RFC 9110 9.2.2).
+        A connection from the pool that ends within a round trip was closed before our request
+        came: the two crossed.  The request is sent again, once, on a connection of its own, and
+        the time of the first is the phase ``closed``.  When the connection was new, or its end
+        came later, the server may have had the request in hand, and a second staging would be a
+        second call (RFC 9110 9.2.2).
         """
         if not self._places.take():
             with Timed(phases, "queue"):
@@ -66,9 +66,8 @@ class Pool:
                     return SentAway("it was sent away while it waited for a connection")
         try:
             if (kept := self._take()) is not None:
-                sent = perf_counter()
                 result = await self._send(kept, head, body, phases)
-                if not isinstance(result, Unanswered) or perf_counter() - sent >= _NOTICED:
+                if not isinstance(result, Crossed):
                     return result
             if self._closed:
                 return httpx.ConnectError("this program has closed its connections")
@@ -116,10 +115,13 @@ class Pool:
     ) -> Result:
         self._busy.add(connection)
         began = perf_counter()
+        phase = "request"
         try:
-            return await connection.send(head, body)
+            result = await connection.send(head, body)
+            phase = "closed" if isinstance(result, Crossed) else phase
+            return result
         finally:
-            phases["request"] = phases.get("request", 0.0) + perf_counter() - began
+            phases[phase] = phases.get(phase, 0.0) + perf_counter() - began
             self._busy.discard(connection)
             if connection.reusable and not self._closed:
                 self._keep(connection)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from sip_stager.demo.api import FakeApi
 from sip_stager.ports import Call
+from sip_stager.staging import connector
 from sip_stager.staging.rounded import RoundedApi
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
     deadlines = Deadlines()
     monkeypatch.setattr(asyncio, "timeout_at", deadlines.begin)
     return deadlines
+
+
+@pytest.fixture
+def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a connection's end be noticed in time, however long the machine stands still."""
+    monkeypatch.setattr(connector, "_CROSSING_LEAST", 60.0)
+    monkeypatch.setattr(connector, "_CROSSING_MOST", 60.0)
 
 
 @pytest.fixture

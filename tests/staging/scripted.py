@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    import socket
+
+def answer(body: bytes, status: str = "201 Created", *lines: str) -> bytes:
+    """Give the bytes of an answer with that body."""
+    head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines))
+    return head.encode() + b"\r\n\r\n" + body
 
 
 class Scripted:
@@ -61,6 +66,12 @@ class Scripted:
                 await reader.read(1)
         self.ended += 1
         writer.close()
+
+    def close(self, connection: int) -> None:
+        """Close a connection (the first is 0) at once, before any loop's turn."""
+        fileno = os.dup(self.writers[connection].get_extra_info("socket").fileno())
+        with socket.socket(fileno=fileno) as side:
+            side.shutdown(socket.SHUT_RDWR)
 
     async def ends(self, connections: int) -> None:
         """Wait until so many connections have ended, seen from here."""

@@ -27,7 +27,7 @@ from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 from tests.staging.hole import port_of
-from tests.staging.scripted import Scripted
+from tests.staging.scripted import Scripted, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,7 @@ class Staged:
     ) -> None:
         """Call ``then`` as soon as a call is to be tried again, before it is."""
         self.then = then
+        self.begins: Callable[[], object] | None = None
         self.events: list[Event] = []
         self.decisions: list[Decision] = []
         self.staging = Staging(
@@ -71,6 +72,8 @@ class Staged:
 
     def told(self, event: Event) -> None:
         self.events.append(event)
+        if isinstance(event, StagingStarted) and self.begins:
+            self.begins()
         if isinstance(event, StagingRetried) and self.then:
             self.then(event)
 
@@ -184,14 +187,14 @@ async def test_an_api_that_says_when_its_rate_limit_ends_is_asked_again_then(
 
 
 async def test_an_api_that_comes_up_meanwhile_costs_no_call(call: Call) -> None:
-    answer = b'HTTP/1.1 201 Created\r\nContent-Length: 28\r\n\r\n{"data": {"call_id": "abc"}}'
+    given = answer(b'{"data": {"call_id": "abc"}}')
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))
         async with RoundedApi(f"http://127.0.0.1:{port_of(port)}", SecretStr(KEY)) as client:
             staged = Staged(client, retries=Retries(2, 0.1), then=lambda _: port.listen())
             task = staged.start(call)
             await staged.retries(1)
-            async with Scripted(answer, taken=port):
+            async with Scripted(given, taken=port):
                 await task
     assert staged.decisions[0] == Forward("abc")
     assert [retried.outcome for retried in staged.retried] == ["unreachable"]
@@ -209,6 +212,41 @@ async def test_what_the_api_may_have_taken_up_is_tried_again_only_where_that_is_
     bold = Staged(client, mode, Retries(2, 0.02, ambiguous=True))
     assert isinstance(await bold.decision(call), Refusal)
     assert fake.stats.stage_requests == 4
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("ambiguous", [False, True])
+async def test_a_request_that_the_api_took_before_it_closed_is_sent_again_only_where_that_is_set(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode, *, ambiguous: bool
+) -> None:
+    await client.warm(1)
+    fake.default = Behaviour(delay=0.1, latency=0.1, fault="hang_up")
+    staged = Staged(client, mode, Retries(1, 0.02, ambiguous=ambiguous))
+    assert isinstance(await staged.decision(call), Refusal)
+    assert [retried.outcome for retried in staged.retried] == ["unreachable"] * ambiguous
+    assert fake.stats.stage_requests == 1 + ambiguous
+
+
+@pytest.mark.usefixtures("noticed_at_once")
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_request_that_crosses_a_close_is_sent_again_and_told(
+    call: Call, mode: Mode
+) -> None:
+    given = answer(b'{"data": {"call_id": "abc"}}')
+    ready = answer(b'{"data": {"status": "staged"}}', "200 OK")
+    async with (
+        Scripted(given, ready) as server,
+        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as client,
+    ):
+        staged = Staged(client, mode)
+        assert await staged.decision(call) == Forward("abc")
+        assert staged.retried == []
+        staged.begins = lambda: server.close(0)
+        assert await staged.decision(call) == Forward("abc")
+    assert staged.retried == [StagingRetried(call, "closed", 0, 0.0)]
+    assert "closed" in staged.ended.phases
+    assert sum(staged.ended.phases.values()) <= staged.ended.elapsed
+    assert sum(request.startswith(b"POST") for request in server.requests) == 2
 
 
 async def test_a_deadline_that_passed_is_the_end_whatever_is_set(
@@ -352,6 +390,29 @@ async def test_a_call_that_never_left_our_queue_is_no_failure_of_the_api(
     assert [type(decision) for decision in staged.decisions] == [Refusal] * 5
 
 
+@pytest.mark.parametrize(
+    ("slow", "follows", "moves"),
+    [(0.0, False, ["open"]), (30.0, False, []), (0.0, True, [])],
+    ids=["the API had it for long", "it had little time", "another agent follows"],
+)
+async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
+    fake: FakeApi,
+    client: RoundedApi,
+    call: Call,
+    deadlines: Deadlines,
+    slow: float,
+    *,
+    follows: bool,
+    moves: list[str],
+) -> None:
+    fake.default = Behaviour(delay=30)
+    staged = Staged(client, breaker=replace(SHUT, slow=slow))
+    for _ in range(3):
+        await over_time(fake, staged, replace(call, another_follows=follows), deadlines)
+    assert staged.ended.outcome == "over_time"
+    assert staged.moves == moves
+
+
 @pytest.mark.parametrize("mode", ["sync", "async"])
 async def test_one_call_tries_again_and_closes_it_when_the_api_is_back(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
@@ -381,29 +442,6 @@ async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
     await trying
     assert (staged.ended.outcome, staged.ended.text) == ("failed", "busy")
     assert (staged.retried, fake.stats.stage_requests) == ([], 4)
-
-
-@pytest.mark.parametrize(
-    ("slow", "follows", "moves"),
-    [(0.0, False, ["open"]), (30.0, False, []), (0.0, True, [])],
-    ids=["the API had it for long", "it had little time", "another agent follows"],
-)
-async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
-    fake: FakeApi,
-    client: RoundedApi,
-    call: Call,
-    deadlines: Deadlines,
-    slow: float,
-    *,
-    follows: bool,
-    moves: list[str],
-) -> None:
-    fake.default = Behaviour(delay=30)
-    staged = Staged(client, breaker=replace(SHUT, slow=slow))
-    for _ in range(3):
-        await over_time(fake, staged, replace(call, another_follows=follows), deadlines)
-    assert staged.ended.outcome == "over_time"
-    assert staged.moves == moves
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

@@ -47,6 +47,15 @@ async def without_connections(server: Scripted) -> None:
     await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize(
+    ("round_trip", "crossing"), [(0.0, 0.02), (0.01, 0.04), (0.08, 0.18), (0.09, 0.2), (3.0, 0.2)]
+)
+def test_a_close_crosses_a_request_within_two_round_trips_and_less_than_a_staging(
+    round_trip: float, crossing: float
+) -> None:
+    assert connector.crossing_of(round_trip) == pytest.approx(crossing)
+
+
 class Names:
     """Stands in for the operating system's resolver."""
 

@@ -21,7 +21,7 @@ from sip_stager.staging.retry import Retries
 from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 from tests.staging.hole import a_moment, black_hole, mute, port_of, tried
-from tests.staging.scripted import Scripted
+from tests.staging.scripted import Scripted, answer
 
 if TYPE_CHECKING:
     from sip_stager.demo.api import FakeApi
@@ -34,11 +34,6 @@ KEY = "key-that-nobody-may-see"
 MEBIBYTE = 1 << 20
 BODY_MOST = 2 * MEBIBYTE
 both_modes = pytest.mark.parametrize("mode", ["sync", "async"])
-
-
-def answer(body: bytes, status: str = "201 Created", *lines: str) -> bytes:
-    head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines))
-    return head.encode() + b"\r\n\r\n" + body
 
 
 def given(call_id: object) -> bytes:

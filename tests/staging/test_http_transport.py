@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.staging import pool
 from sip_stager.staging.http_transport import HttpTransport
 from sip_stager.staging.outcome import Staged, Unreachable
 from sip_stager.staging.rounded import RoundedApi
@@ -35,12 +34,6 @@ async def test_it_is_a_transport_that_httpx_itself_can_use(fake: FakeApi) -> Non
         response = await client.get("/v1/agents/411b82c8-462a-4e1b-89bc-10ab3ce1ed29")
     assert response.json()["data"]["language"] == "fr-FR"
     assert KEY not in f"{response.request.headers!r}{response.request!r}{response!r}"
-
-
-@pytest.fixture
-def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a connection's end be noticed in time, however long the machine stands still."""
-    monkeypatch.setattr(pool, "_NOTICED", 60.0)
 
 
 @pytest.mark.usefixtures("noticed_at_once")
@@ -84,7 +77,7 @@ async def test_a_request_that_the_server_had_in_hand_is_not_sent_again(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     await client.warm(1)
-    fake.default = Behaviour(delay=0.6, fault="hang_up")
+    fake.default = Behaviour(delay=0.1, fault="hang_up")
     outcome = await client.stage(call, {}, sync=True)
     assert outcome == Unreachable("the connection was closed before any answer")
     assert fake.stats.stage_requests == 1
