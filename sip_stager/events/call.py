@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallAdmitted:
-    """A new INVITE belongs to a trunk and a mapped number; it will be staged."""
+    """A new INVITE belongs to a trunk and a mapped number.
+
+    It will be staged, unless the platform redirects the number by itself (``call.agent_id``).
+    """
 
     call: Call
     source: Flow

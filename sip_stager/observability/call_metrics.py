@@ -44,7 +44,9 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
         tally = partial(Tally, registry)
-        self._admitted = tally("calls_admitted", "Calls let in, to be staged.", "trunk")
+        self._admitted = tally(
+            "calls_admitted", "Calls let in, to be staged where an agent is mapped.", "trunk"
+        )
         self._refused = tally("calls_refused", "Calls refused here.", "trunk", "cause", "status")
         self._treated = tally(
             "calls_treated",
