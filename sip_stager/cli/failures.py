@@ -76,5 +76,7 @@ def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
     if not may_ring:
         return "never, for the INVITE requires 100rel"
     if not rings_in(policy, seconds):
-        return f"never, for ring_after is {policy.ring_after:g} s, past the deadline"
+        return (
+            f"never, for ring_after is {policy.ring_after:g} s, and staging may take {seconds:g} s"
+        )
     return f"{policy.ringing} after {policy.ring_after:g} s"

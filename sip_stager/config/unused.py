@@ -39,7 +39,7 @@ def _off(settings: Settings) -> Iterator[_Off]:
         yield _Off("api", ("key_env",), "key_file is read instead", "take key_file out")
     if api.mode == "sync":
         right = 'write mode = "async"'
-        yield _Off("api", ("poll_first", "poll_most"), 'mode = "sync" asks nothing', right)
+        yield _Off("api", ("poll_first", "poll_most"), 'mode = "sync" has nothing to ask', right)
     if not api.retries:
         of_retries = "retry_pause", "retry_ambiguous"
         yield _Off("api", of_retries, "retries = 0 tries nothing again", "allow retries")
