@@ -43,15 +43,15 @@ class Limits(Table):
     """How much is kept at a time, so that no flood and no stranger takes all of the memory."""
 
     transactions: Count = 200_000
-    """SIP transactions alive; past them new INVITEs get 503, and what is alive goes on. A call
+    """SIP transactions alive; past them new INVITEs are refused, and what is alive goes on. A call
     makes four, each alive for 32 s or more: room for some 1,000 calls a second."""
     message_bytes: Bytes = 256 * 1024 * 1024
     """Bytes that transactions weigh together, each as much as the largest message that it keeps. A
-    message may take 1/1024 of what is left; past that new INVITEs get 503, so the large ones first.
+    message may take 1/1024 of what is left; past that new INVITEs are refused, large ones first.
     Calls that were taken may need as much again. 1,000 calls a second with INVITEs of 1.5 KB take
     some 150 MB."""
     calls_staging: Count = 5_000
-    """Calls held for the API; past them new INVITEs get 503. Those that the API's `connections`
+    """Calls held for the API; past them new INVITEs are refused. Those that the API's `connections`
     cannot take wait for one another until their deadline, so many more would be in vain."""
     connections: Count = 1_000
     """TCP connections that peers may have opened, and as many that we open; a trunk needs a few,
