@@ -22,8 +22,7 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     """Give an empty stage."""
     need(sipp.SIPP, sipp.MISSING)
     with Scene(tmp_path) as stage:
-        request.node.stash[_SCENE] = stage
-        yield stage
+        yield from _lent(request, stage)
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +90,17 @@ def road(request: pytest.FixtureRequest, _road: Scene) -> Iterator[Scene]:
 
 def _shared(request: pytest.FixtureRequest, stage: Scene) -> Iterator[Scene]:
     """Lend a stage to a test, and clear away what the test leaves on it."""
+    try:
+        yield from _lent(request, stage)
+    finally:
+        stage.end_peers()
+
+
+def _lent(request: pytest.FixtureRequest, stage: Scene) -> Iterator[Scene]:
+    """Lend a stage; a fault that the program told of itself fails the test, whatever it saw."""
     request.node.stash[_SCENE] = stage
     yield stage
-    stage.end_peers()
+    assert stage.program.mistakes() == []
 
 
 @pytest.hookimpl(wrapper=True)

@@ -132,14 +132,20 @@ class Program(Child):
 
     def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """Return the log lines of this event that have these keys, as far as they are written."""
-        lines = (_line(text) for text in self.printed().splitlines())
         wanted = {"event": event, **fields}.items()
-        return [line for line in lines if line.items() >= wanted]
+        return [line for line in self._lines() if line.items() >= wanted]
+
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Return the log lines in which it tells a fault of its own."""
+        return [line for line in self._lines() if line.get("level") == "error"]
 
     def wait_logged(self, event: str, **fields: object) -> dict[str, Any]:
         """Return the first such line, once it is written."""
         self.wait_until(lambda: self.logged(event, **fields) != [], f"{event} with {fields}")
         return self.logged(event, **fields)[0]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return [_line(text) for text in self.printed().splitlines()]
 
     def _is_ready(self) -> bool:
         try:

@@ -26,21 +26,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-LABELLED, FORBIDDEN, LOST, FOUND, UNCLAIMED = CALLED = [number(index) for index in range(5)]
+LABELLED, FORBIDDEN, LOST, FOUND = CALLED = [number(index) for index in range(4)]
 WARM = 0.3  # seconds that an agent takes
 AT_ONCE = 6  # labels under way
 
 
 def start(scene: Scene) -> None:
-    """Have all of it done, without the minute and more that the program gives a call."""
+    """Have records labelled, and looked at without the minute that the program gives a call."""
     scene.start(
-        staging={
-            "label": True,
-            "reconcile": True,
-            "terminate_wasted": True,
-            "after_hangup": "keep",
-            "claim_life": 0.2,
-        },
+        staging={"label": True, "reconcile": True},
         by={
             LABELLED: {"delay": WARM},
             LOST: {"becomes": "no_answer"},
@@ -119,18 +113,18 @@ def test_a_call_that_was_refused_is_not_looked_after(started: Scene) -> None:
         started.program.wait_logged("header_lost", call_id=staged_id(invite))
 
 
-def test_what_nobody_claims_is_counted_and_ended(started: Scene) -> None:
+def test_what_nobody_claims_is_counted_and_ended(scene: Scene) -> None:
+    scene.start(staging={"after_hangup": "keep", "claim_life": 0.2, "terminate_wasted": True})
     with (
-        counted(started, "stagings_wasted_total", trunk="sipp"),
-        counted(started, "stagings_terminated_total", outcome="ended"),
-        counted(started, "stagings_kept", times=0),
+        counted(scene, "stagings_wasted_total", trunk="sipp"),
+        counted(scene, "stagings_terminated_total", outcome="ended"),
+        counted(scene, "stagings_kept", times=0),
     ):
-        with started.api.held():
-            caller = started.caller(GIVES_UP, number=UNCLAIMED)
+        with scene.api.held():
+            caller = scene.caller(GIVES_UP)
             caller.finish()
-        wasted = started.program.wait_logged(
-            "staging_wasted", sip_call_id=sip_call_id(caller.sent("INVITE")[0])
-        )
-        started.api.wait_stats(terminations=1)
-        started.program.wait_metric(1, "stagings_terminated_total", outcome="ended")
-    assert started.api.record(wasted["call_id"])["status"] == "canceled"
+        given_up = sip_call_id(caller.sent("INVITE")[0])
+        wasted = scene.program.wait_logged("staging_wasted", sip_call_id=given_up)
+        scene.api.wait_stats(terminations=1)
+        scene.program.wait_metric(1, "stagings_terminated_total", outcome="ended")
+    assert scene.api.record(wasted["call_id"])["status"] == "canceled"
