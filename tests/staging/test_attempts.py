@@ -349,6 +349,16 @@ async def test_an_api_that_fails_is_left_alone(
     assert fake.stats.stage_requests == 3
 
 
+async def test_an_api_that_fails_when_it_is_polled_is_left_alone(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(poll_failures=99, poll_status=503, retry_after="99")
+    staged = Staged(client, "async")
+    await failing(staged, call, 3)
+    assert (staged.ended.outcome, staged.moves) == ("failed", ["open"])
+    assert (staged.retried, fake.stats.stage_requests) == ([], 3)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])
 async def test_an_api_that_says_no_is_not_left_alone(
     fake: FakeApi, client: RoundedApi, call: Call, status: int
