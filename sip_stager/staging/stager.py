@@ -152,7 +152,7 @@ class Staging:
         match outcome:
             case Staged():
                 return False
-            case OverTime(http_status=0):
+            case OverTime(http_status=0) if had:
                 return True if had >= self._slow and not call.another_follows else None
             case OverTime() | Unreachable() | Nonsense():
                 return True if had else None
