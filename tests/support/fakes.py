@@ -164,8 +164,8 @@ class FakeAdmission:
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:
             return Refusal(403, "Forbidden", "unknown_source", "no trunk")
-        user = (invite.uri.user or b"").decode()
-        caller = (invite.from_.uri.user or b"").decode()
+        user = (invite.uri.user or b"").decode(errors="backslashreplace")
+        caller = (invite.from_.uri.user or b"").decode(errors="backslashreplace")
         if user == "404":
             return Refusal(404, "Not Found", "unmapped_number", "no agent")
         call_id = invite.call_id.decode("ascii", "backslashreplace")
