@@ -19,13 +19,19 @@ def take_open_files(settings: Settings) -> tuple[str, ...]:
     Each request to the API and each TCP connection of a peer is one.
     """
     granted = _granted()
-    api, peers = settings.api.connections, settings.limits.connections
+    api, peers = settings.api.connections, _peers(settings)
     needed = api + 2 * peers + _SPARE
     if granted == resource.RLIM_INFINITY or granted >= needed:
         return ()
     use = f"[api] connections = {api}, [limits] connections = {peers} each way"
     wrong = f"{needed} open files may be needed ({use}), and the system grants {granted}"
     return (f"{wrong}: raise LimitNOFILE= of the unit (ulimit -n), or set fewer",)
+
+
+def _peers(settings: Settings) -> int:
+    """Give the TCP connections that peers may open; without a listener for them there are none."""
+    tcp = any(each.transport == "tcp" for each in settings.listeners)
+    return settings.limits.connections if tcp else 0
 
 
 def _granted() -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sip_stager.cli import open_files
 from sip_stager.cli.open_files import take_open_files
 from tests.config.settings_folder import KEY, RIGHT, Folder
 
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def concerns(directory: Path, connections: int) -> tuple[str, ...]:
-    """Return what is said where so many connections to the API are wanted."""
+TCP = '[[listeners]]\ntransport = "tcp"\naddress = "127.0.0.1"\n'
+
+
+def concerns(directory: Path, connections: int, peers: int | None = 1) -> tuple[str, ...]:
+    """Return what is said where so many connections to the API, and of peers, are wanted.
+
+    Without a number of ``peers`` there is no listener for them.
+    """
     text = RIGHT.replace("[api]\n", f"[api]\nconnections = {connections}\n")
-    text += "[limits]\nconnections = 1\n"
+    text = f"{text}[limits]\nconnections = {peers}\n{TCP}" if peers else text
     return take_open_files(Folder(directory).load(text, ROUNDED_API_KEY=KEY))
 
 
@@ -24,6 +31,15 @@ def test_settings_that_need_more_than_the_system_grants_are_a_concern(tmp_path: 
     (concern,) = concerns(tmp_path, 10**12)
     assert "[api] connections = 1000000000000" in concern
     assert "raise LimitNOFILE= of the unit (ulimit -n), or set fewer" in concern
+
+
+def test_connections_of_peers_count_where_there_may_be_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_files, "_granted", lambda: 512)
+    (concern,) = concerns(tmp_path, 50, peers=400)
+    assert "[limits] connections = 400 each way" in concern
+    assert concerns(tmp_path, 50, peers=None) == ()
 
 
 @pytest.mark.parametrize("connections", [4, 50])
