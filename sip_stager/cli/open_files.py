@@ -19,11 +19,15 @@ def take_open_files(settings: Settings) -> tuple[str, ...]:
     Each request to the API and each TCP connection of a peer is one.
     """
     granted = _granted()
-    api, peers = settings.api.connections, _peers(settings)
-    needed = api + 2 * peers + _SPARE
+    api, aftercare = settings.api.connections, settings.api.aftercare_connections
+    peers = _peers(settings)
+    needed = api + aftercare + 2 * peers + _SPARE
     if granted == resource.RLIM_INFINITY or granted >= needed:
         return ()
-    use = f"[api] connections = {api}, [limits] connections = {peers} each way"
+    use = (
+        f"[api] connections = {api}, aftercare_connections = {aftercare}, "
+        f"[limits] connections = {peers} each way"
+    )
     wrong = f"{needed} open files may be needed ({use}), and the system grants {granted}"
     return (f"{wrong}: raise LimitNOFILE= of the unit (ulimit -n), or set fewer",)
 

@@ -42,6 +42,16 @@ def test_connections_of_peers_count_where_there_may_be_any(
     assert concerns(tmp_path, 50, peers=None) == ()
 
 
+def test_connections_for_what_is_done_after_calls_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_files, "_granted", lambda: 512)
+    after = "[api]\nlabel = true\naftercare_connections = 500\n"
+    text = RIGHT.replace("[api]\n", after)
+    (concern,) = take_open_files(Folder(tmp_path).load(text, ROUNDED_API_KEY=KEY))
+    assert "aftercare_connections = 500" in concern
+
+
 @pytest.mark.parametrize("connections", [4, 50])
 def test_settings_that_need_fewer_are_none(tmp_path: Path, connections: int) -> None:
     assert concerns(tmp_path, connections) == ()
