@@ -11,9 +11,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from sip_stager.config.load import load
+from tests.support.needed import need
 
 if TYPE_CHECKING:
     from sip_stager.config import Settings
@@ -82,8 +81,8 @@ def test_the_unit_has_no_key_twice_but_those_that_add_up() -> None:
     assert twice == {"SystemCallFilter"}
 
 
-@pytest.mark.skipif(VERIFY is None, reason="systemd-analyze is not here (Debian: systemd)")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    need(VERIFY, "systemd-analyze is not here (Debian: systemd)")
     program = tmp_path / "sip-stager"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
