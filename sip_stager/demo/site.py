@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 # Whatever its address: a softphone binds to any of the machine's, and nobody else reaches loopback.
 _THIS_MACHINE = IPv4Network("0.0.0.0/0")
+_BELOW_EPHEMERAL = range(12000, 32000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +146,14 @@ def _two_hours(hour: int) -> str:
 
 
 def _free_port() -> int:
-    """Find a port that is free for UDP and TCP."""
+    """Find a port that is free for UDP and TCP, and that no outgoing connection takes meanwhile."""
     while True:
+        port = random.choice(_BELOW_EPHEMERAL)  # noqa: S311  no secret
         with (
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            suppress(OSError),
         ):
-            stream.bind((HOST, 0))
-            port = int(stream.getsockname()[1])
-            try:
-                datagrams.bind((HOST, port))
-            except OSError:
-                continue
+            stream.bind((HOST, port))
+            datagrams.bind((HOST, port))
             return port

@@ -22,6 +22,11 @@ RINGING = Policy(ringing=180, ring_after=2.0)
         (Terms(SILENT, 8.0, patience=5.0, margin=0.5), (), 4.5),
         (Terms(RINGING, 8.0, patience=5.0), (), 8.0),  # our 180 comes in time
         (Terms(RINGING, 8.0, patience=2.5, margin=0.5), (), 8.0),  # and just so here
+        (
+            Terms(RINGING, 8.0, patience=2.3, margin=0.3),
+            (),
+            8.0,
+        ),  # whatever 2.3 - 0.3 is rounded to
         (Terms(RINGING, 8.0, patience=1.5, margin=0.5), (), 1.0),  # and here too late
         (Terms(RINGING, 8.0, patience=2.4, margin=0.5), (), 1.9),  # as it might be here
         (Terms(SILENT, 8.0, margin=0.5), ("Expires: 3",), 2.5),
