@@ -25,6 +25,8 @@ from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS, Extra, early, make
 from sip_stager.sip.uri import allowed_in_request, parse_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager, Treatment
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
@@ -121,15 +123,23 @@ class HeldInvite:
     def _forward_staged(self, forward: Forward) -> None:
         targets = [with_id(one, forward.call_id) for one in self._targets]
         give_back = partial(self._stager.give_back, self._asked, forward)
-        self._go_on(targets, NewCall(self._asked, self._began, self._rung, forward, give_back))
+        self._go_on(targets, self._asked, forward, give_back)
 
     def _forward(self, targets: list[Routed]) -> None:
         """Go on without a staged agent."""
-        self._go_on(targets, NewCall(self._call, self._began, self._rung))
+        self._go_on(targets, self._call)
 
-    def _go_on(self, targets: list[Routed], call: NewCall) -> None:
+    def _go_on(
+        self,
+        targets: list[Routed],
+        call: Call,
+        forward: Forward | None = None,
+        give_back: Callable[[], None] | None = None,
+    ) -> None:
         self._stop()
-        ForwardedInvite(self._facilities, targets, self._source, self._server, call).start()
+        facilities = self._facilities
+        new = NewCall(facilities, call, self._began, self._rung, forward, give_back)
+        ForwardedInvite(facilities, targets, self._source, self._server, new).start()
 
     def _treat(self, failure: Refusal) -> None:
         """Do what the policy says next for a call that could not be staged."""

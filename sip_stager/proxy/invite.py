@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallEnded, CallRinging, InviteForwarded
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.finals import Final, best_of
 from sip_stager.proxy.targets import redirected
@@ -43,8 +42,8 @@ class ForwardedInvite:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_attempts", "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects",
-        "_request", "_ringing", "_server", "_shy", "_source", "_tag", "_targets", "_tried", "_via",
+        "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects",
+        "_request", "_server", "_shy", "_source", "_tag", "_targets", "_tried", "_via",
     )  # fmt: skip
 
     def __init__(
@@ -66,10 +65,8 @@ class ForwardedInvite:
         self._call = call
         self._tag = b""
         self._branch: Branch | None = None
-        self._attempts = 0
         self._finals: list[Final] = []
         self._redirects = facilities.upstream.redirects if call else 0
-        self._ringing = call is not None and call.rung
         self._cancelled = False
 
     def start(self) -> None:
@@ -87,10 +84,7 @@ class ForwardedInvite:
     def forwarded(self, branch: Branch, target: Flow) -> None:
         """Hear that the INVITE left for a target."""
         if self._call is not None:
-            self._attempts += 1
-            call, call_id = self._call.call, self._call.went_to(branch)
-            event = InviteForwarded(call, call_id, target, self._elapsed(), self._attempts)
-            self._facilities.notify(event)
+            self._call.forwarded(branch, target)
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
@@ -98,10 +92,8 @@ class ForwardedInvite:
         if passed is None or self._request is None:
             return
         self._server.respond(passed)
-        if self._call is not None and not self._ringing and response.status >= 180:
-            self._ringing = True
-            event = CallRinging(self._call.call, response.status, self._elapsed())
-            self._facilities.notify(event)
+        if self._call is not None:
+            self._call.heard(response.status)
 
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Take a final response: a 2xx goes back at once, others when all targets had theirs."""
@@ -157,7 +149,7 @@ class ForwardedInvite:
     def _try_next(self) -> None:
         routed = self._targets.popleft()
         if self._call is not None:
-            routed = self._call.fit(routed, self._facilities.clock.time())
+            routed = self._call.fit(routed)
         self._try(routed)
 
     def _try(self, routed: Routed) -> None:
@@ -215,7 +207,6 @@ class ForwardedInvite:
         self._server.respond(response)
         if request is None:
             return
-        elapsed = self._elapsed()
         self._request = self._branch = self._call = None
         self._search_no_more()
         self._finals.clear()
@@ -223,15 +214,9 @@ class ForwardedInvite:
         if under_way is not None:
             under_way.cancel([])
         if call is not None:
-            call_id = call.named_at(outcome, answered)
-            event = CallEnded(call.call, call_id, outcome, response.status, elapsed)
-            self._facilities.notify(event)
-            call.over(self._facilities.notify, outcome, answered)
+            call.ended(outcome, response.status, answered)
 
     def _refusal(self, request: Request, call: NewCall, words: str) -> Response:
         """Refuse a call that no target had to say anything of as its policy refuses calls."""
         status, tag = call.call.policy.refusal, self._answer_tag(request)
         return make_response(request, status, tag, (warning(words),))
-
-    def _elapsed(self) -> float:
-        return self._facilities.now() - (self._call.began if self._call else 0.0)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.events import StagingWasted
+from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
 from sip_stager.ports import LONGEST_USE
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Call, Forward, Notify
+    from sip_stager.ports import Call, Flow, Forward
     from sip_stager.proxy.branch import Branch
+    from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
 
 _IN_VAIN = {"rejected": "refused", "cancelled": "hung_up", "stopped": "stopping"}
@@ -22,13 +23,14 @@ _IN_VAIN = {"rejected": "refused", "cancelled": "hung_up", "stopped": "stopping"
 
 @dataclass(eq=False, slots=True)
 class NewCall:
-    """The call that an INVITE begins, when that came, and whether the caller has heard us ring.
+    """The call that an INVITE begins, when that came, and whether the caller has heard it ring.
 
     ``forward`` is what was staged, None where nothing was; ``give_back`` takes it where nobody has
     used it.  ``users`` are the branches that it went to, but for those that surely did not use it;
     ``sent`` is the id, empty until any got it.
     """
 
+    facilities: Facilities
     call: Call
     began: float
     rung: bool = False
@@ -37,38 +39,54 @@ class NewCall:
     users: set[Branch] = field(default_factory=set)
     sent: str = ""
     late: bool = False
+    attempts: int = 0
 
-    def fit(self, routed: Routed, now: float) -> Routed:
+    def fit(self, routed: Routed) -> Routed:
         """Give a further target as it may be tried now: without an id that may be forgotten.
 
         The first one has it in any case: whoever handed it over has seen to its life.
         """
+        now = self.facilities.clock.time()
         if self.forward is not None and now > self.forward.staged_at + LONGEST_USE:
             self.late = True
             return without_id(routed)
         return routed
 
-    def went_to(self, branch: Branch) -> str:
-        """Take note that the INVITE left for a target; give the id that it got, empty for none."""
-        if self.forward is None or self.late:
-            return ""
-        self.users.add(branch)
-        self.sent = self.forward.call_id
-        return self.sent
+    def forwarded(self, branch: Branch, target: Flow) -> None:
+        """Tell that the INVITE left for a target, and with which id."""
+        self.attempts += 1
+        call_id = ""
+        if self.forward is not None and not self.late:
+            self.users.add(branch)
+            call_id = self.sent = self.forward.call_id
+        event = InviteForwarded(self.call, call_id, target, self._elapsed(), self.attempts)
+        self.facilities.notify(event)
 
-    def named_at(self, end: str, answered: Branch | None) -> str:
-        """Give the id to tell at the end: one that was sent, and if it was answered, by whom."""
-        return self.sent if end != "answered" or answered in self.users else ""
+    def heard(self, status: int) -> None:
+        """Tell of the first ringing that the caller hears."""
+        if not self.rung and status >= 180:
+            self.rung = True
+            self.facilities.notify(CallRinging(self.call, status, self._elapsed()))
 
-    def over(self, notify: Notify, outcome: str, answered: Branch | None) -> None:
+    def ended(self, outcome: str, status: int, answered: Branch | None) -> None:
+        """Tell the end, with the id that was sent, and if it was answered, to who answered."""
+        call_id = self.sent if outcome != "answered" or answered in self.users else ""
+        self.facilities.notify(CallEnded(self.call, call_id, outcome, status, self._elapsed()))
+        if answered not in self.users:
+            self._not_answered(outcome)
+
+    def _not_answered(self, outcome: str) -> None:
         """Give back what nobody has used; tell of what was sent to targets that did not answer."""
-        if self.forward is None or self.give_back is None or answered in self.users:
+        if self.forward is None or self.give_back is None:
             return
         if not self.users:
             self.give_back()
             return
         reason = _IN_VAIN.get(outcome, "unanswered")
-        notify(StagingWasted(self.call, self.forward.call_id, reason))
+        self.facilities.notify(StagingWasted(self.call, self.forward.call_id, reason))
+
+    def _elapsed(self) -> float:
+        return self.facilities.now() - self.began
 
 
 def with_id(routed: Routed, call_id: str) -> Routed:
