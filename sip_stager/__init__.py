@@ -29,9 +29,10 @@ The way of an INVITE:
 
 1. ``transport`` hands a datagram to ``transaction/layer.py``, which parses it, stamps
    ``received`` and ``rport`` and looks for its transaction; a retransmission ends there.
-2. ``proxy/core.py`` is told of a new request, validates it (RFC 3261 16.3), asks admission whose
-   call this is, answers 100 and starts staging.  The loop is free again.
-   ``proxy/held.py`` is the call while it waits.
+2. ``proxy/core.py`` is told of a new request and validates it (RFC 3261 16.3).
+   ``proxy/new_calls.py`` asks admission whose call this is, and whether there is room;
+   ``proxy/held.py`` is the call while it waits: it answers 100 and starts staging.  The loop is
+   free again.
 3. ``staging`` is a coroutine under one deadline, and the only await in a call; attempts, breaker
    and connections are below it, and ``staging/claims.py`` stands before it with what was staged
    in vain.  Its outcome is a value, and comes back as a ``Decision``: forward with an id, or a
