@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from dataclasses import dataclass, field
 from errno import ECONNRESET
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
@@ -17,55 +16,15 @@ from typing import TYPE_CHECKING, cast
 import httptools
 import httpx
 
+from sip_stager.staging.exchange import Answer, Crossed, Unanswered
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+
+    from sip_stager.staging.exchange import Head, Result
 
 _HEAD_MOST = 65536  # bytes; what an answer may cost besides its body, chunks' heads included
 _CLOSED = "the connection was closed before any answer"
-
-
-class Head:
-    """A request's first line and headers, ready to send; they hold the key, so nothing shows them.
-
-    ``lines`` are all headers but Content-Length, which comes with the body.
-    """
-
-    __slots__ = ("_bytes", "method")
-
-    def __init__(self, method: str, target: bytes, lines: Iterable[tuple[bytes, bytes]]) -> None:
-        self.method = method
-        self._bytes = b"%b %b HTTP/1.1\r\n%b" % (
-            method.encode(),
-            target,
-            b"".join(b"%b: %b\r\n" % line for line in lines),
-        )
-
-    def message(self, body: bytes) -> bytes:
-        """Give the whole request."""
-        if not body and self.method in {"GET", "HEAD"}:
-            return b"%b\r\n" % self._bytes
-        return b"%bContent-Length: %d\r\n\r\n%b" % (self._bytes, len(body), body)
-
-
-@dataclass(slots=True, eq=False)
-class Answer:
-    """A whole answer; or one that was not read to its end, and ``unread`` says why."""
-
-    status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
-    body: bytearray = field(default_factory=bytearray, repr=False)  # an API may echo the key
-    unread: str = ""
-
-
-class Unanswered(httpx.RemoteProtocolError):
-    """The connection ended before any byte of an answer."""
-
-
-class Crossed(Unanswered):
-    """A connection that was used before ended so soon that the server never saw the request."""
-
-
-Result = Answer | httpx.TransportError
 
 
 class Connection(asyncio.Protocol):

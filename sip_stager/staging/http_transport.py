@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from sip_stager.staging.connection import Answer, Head
 from sip_stager.staging.connector import Connector
+from sip_stager.staging.exchange import Answer, Head
 from sip_stager.staging.places import Rank
 from sip_stager.staging.pool import Pool
 

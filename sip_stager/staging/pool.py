@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from sip_stager.staging.connection import Connection, Crossed, Result
+from sip_stager.staging.connection import Connection
+from sip_stager.staging.exchange import Crossed, Result
 from sip_stager.staging.phases import Timed
 from sip_stager.staging.places import Places, Rank
 
 if TYPE_CHECKING:
-    from sip_stager.staging.connection import Head
     from sip_stager.staging.connector import Connector
+    from sip_stager.staging.exchange import Head
     from sip_stager.staging.phases import Phases
 
 KEPT_IDLE = 50.0  # seconds; load balancers close at 60, and we would rather be first

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 
-from sip_stager.staging.connection import Answer, Connection, Head
+from sip_stager.staging.connection import Connection
+from sip_stager.staging.exchange import Answer, Head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

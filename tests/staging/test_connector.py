@@ -8,15 +8,15 @@ import httpx
 import pytest
 
 from sip_stager.staging import connector
-from sip_stager.staging.connection import Answer, Head
 from sip_stager.staging.connector import Connector
+from sip_stager.staging.exchange import Answer, Head
 from sip_stager.staging.pool import Pool
 from tests.staging.scripted import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sip_stager.staging.connection import Result
+    from sip_stager.staging.exchange import Result
     from sip_stager.staging.phases import Phases
 
 NAME = "api.example"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from sip_stager.staging.connection import Answer, Connection, Head, Unanswered
+from sip_stager.staging.connection import Connection
 from sip_stager.staging.connector import Connector
+from sip_stager.staging.exchange import Answer, Head, Unanswered
 from sip_stager.staging.pool import Pool
 from tests.staging.scripted import Scripted
 from tests.support.fakes import FakeClock
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from sip_stager.ports import Cancellable
-    from sip_stager.staging.connection import Result
+    from sip_stager.staging.exchange import Result
     from sip_stager.staging.phases import Phases
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
