@@ -159,7 +159,7 @@ class Connection(asyncio.BufferedProtocol):
     def _take_later(self, messages: Iterator[bytes]) -> None:
         if self._transport is not None:
             self._transport.pause_reading()
-            self._turns.wait(partial(self._take, messages))
+            self._turns.wait(self.flow.host, partial(self._take, messages))
 
     def _take(self, messages: Iterator[bytes]) -> None:
         """Hand out a batch of messages; what is left, and what is unread, waits for a turn."""

@@ -12,6 +12,7 @@ import pytest
 
 from sip_stager.transport.turns import IN_A_TURN, Turns
 from tests.support.torture import ANSWER
+from tests.transport.listening import PATIENCE
 
 if TYPE_CHECKING:
     from sip_stager.ports import Flow
@@ -40,14 +41,58 @@ async def test_who_waits_is_served_in_order_as_long_as_the_turn_lasts(turns: Tur
     def take(name: str) -> None:
         served.append(name)
         turns.spend(IN_A_TURN // 2)
-        turns.wait(partial(take, name))
+        turns.wait("host", partial(take, name))
 
     for name in "abc":
-        turns.wait(partial(take, name))
+        turns.wait("host", partial(take, name))
     assert not turns.free  # who comes now is behind them
     for so_far in ("", "ab", "abca", "abcabc"):
         assert "".join(served) == so_far
         await asyncio.sleep(0)
+
+
+async def test_a_host_with_many_connections_is_served_as_often_as_one_with_a_single_one(
+    turns: Turns,
+) -> None:
+    served: list[str] = []
+
+    def take(host: str) -> None:
+        served.append(host)
+        turns.spend(IN_A_TURN // 2)
+        turns.wait(host, partial(take, host))
+
+    for host in (*"aaaaaa", "b", "c"):
+        turns.wait(host, partial(take, host))
+    for _ in range(6):
+        await asyncio.sleep(0)
+    assert "".join(served) == "abcabcabcabc"
+
+
+async def test_one_that_raises_holds_up_nobody_who_waits(
+    turns: Turns, caplog: pytest.LogCaptureFixture
+) -> None:
+    served: list[str] = []
+
+    def mistaken() -> None:
+        raise LookupError("a mistake of ours")
+
+    for host in "ab":
+        turns.wait(host, mistaken)
+        turns.wait(host, partial(served.append, host))
+    assert not turns.free
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (served, turns.free) == (["a", "b"], True)
+    assert len(caplog.records) == 2
+
+
+async def test_nothing_is_kept_of_hosts_that_have_taken_all(turns: Turns) -> None:
+    served: list[int] = []
+    for number in range(1000):
+        turns.wait(f"host {number % 500}", partial(served.append, number))
+    await asyncio.sleep(0)
+    assert served == list(range(1000))
+    assert (len(turns._waiting), turns.free, turns._awaited) == (0, True, False)
 
 
 async def test_connections_take_together_in_a_turn_what_one_may(edge: Listening) -> None:
@@ -75,6 +120,32 @@ async def test_connections_take_together_in_a_turn_what_one_may(edge: Listening)
         for _ in range(20):
             await edge.next()
     assert max(taken) <= 4  # what waited, and what came meanwhile; each may go over by one
+
+
+async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_connections(
+    edge: Listening,
+) -> None:
+    ahead = 0
+    taken = asyncio.Event()
+
+    def receive(data: bytes, _: Flow) -> None:
+        nonlocal ahead
+        if data == ANSWER:
+            taken.set()
+        else:
+            ahead += 1
+
+    async with AsyncExitStack() as peers:
+        other = await peers.enter_async_context(await edge.connect())
+        for number in range(40):
+            peer = await peers.enter_async_context(await edge.connect(f"127.0.1.{1 + number % 2}"))
+            peer.send(LARGE * 20)
+        edge.edge.attach(receive)
+        for _ in range(10):
+            taken.clear()
+            other.send(ANSWER)
+            await asyncio.wait_for(taken.wait(), PATIENCE)
+        assert ahead < 200  # of eight hundred
 
 
 async def test_who_sends_little_does_not_wait_until_others_have_sent_much(edge: Listening) -> None:
