@@ -18,7 +18,7 @@ from sip_stager.observability.logs import set_up
 from sip_stager.observability.sink import LogSink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from sip_stager.config import Settings
 
@@ -44,8 +44,10 @@ async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> 
         lambda: sink.errors,
     )
     try:
-        _announce(settings, (*concerns, *await application.start()))
-        await told_to_stop.wait()
+        starting = await _unless(told_to_stop, application.start())
+        if not told_to_stop.is_set():
+            _announce(settings, (*concerns, *starting))
+            await told_to_stop.wait()
         logger.info("stopping", calls=application.pending)
     except OSError as error:
         for words in (error.strerror or str(error)).splitlines():
@@ -55,6 +57,18 @@ async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> 
         await application.stop(at_once)
     logger.info("stopped")
     return 0
+
+
+async def _unless(
+    event: asyncio.Event, work: Coroutine[None, None, Sequence[str]]
+) -> Sequence[str]:
+    """Do some work; where the event comes first it is cancelled, and gives nothing."""
+    task, happened = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
+    await asyncio.wait((task, happened), return_when=asyncio.FIRST_COMPLETED)
+    for one in (task, happened):
+        one.cancel()
+    await asyncio.wait((task, happened))
+    return () if task.cancelled() else task.result()
 
 
 def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:

@@ -95,6 +95,26 @@ def test_a_second_signal_ends_the_calls_that_ring(settings: Path, ports: tuple[i
             assert program.wait() == 0
 
 
+@pytest.mark.parametrize("warm_connections", [0, 4])
+def test_a_signal_ends_the_start(settings: Path, warm_connections: int) -> None:
+    """Be it that connections to the API are warmed, or the platform's numbers fetched."""
+    with socket.create_server(("127.0.0.1", 0)) as api:  # which accepts, and never answers
+        api.settimeout(60)
+        url = f"http://127.0.0.1:{api.getsockname()[1]}"
+        patient = f"deadline = 60.0, numbers_refresh = 60.0, warm_connections = {warm_connections}"
+        written = settings.read_text().replace('"http://127.0.0.1:1"', f'"{url}", {patient}')
+        settings.write_text(written)
+        with subprocess.Popen(
+            [*COMMAND, str(settings)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as program:
+            with api.accept()[0]:
+                program.terminate()
+                log, errors = program.communicate(timeout=60)
+            assert program.returncode == 0
+    assert re.findall(r'"event": "(\w+)"', log) == ["stopping", "stopped"]
+    assert errors == ""
+
+
 def heard(caller: socket.socket, status: int) -> None:
     """Wait for a response."""
     while not caller.recv(65535).startswith(b"SIP/2.0 %d " % status):
