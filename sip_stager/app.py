@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sip_stager.trunks.platform import PlatformTable
 
 _TICK = 0.05  # seconds between two looks at what is left to be done before the end
+_SETTLING = 2.0  # seconds in which the ACK of an answer comes, and the answer to a CANCEL
 
 
 class Application:
@@ -110,7 +111,7 @@ class Application:
         Those that ring upstream have a while to be answered, but no longer than to ``at_once``.
         """
         self._not_ready = ("stopping",)
-        self._proxy.stop()
+        self._proxy.ending.begin()
         self._lag.stop()
         self._collector.stop()
         await self._numbers.stop()
@@ -130,7 +131,7 @@ class Application:
     @property
     def pending(self) -> int:
         """How many INVITEs have no final response yet."""
-        return self._proxy.pending
+        return self._proxy.ending.pending
 
     @property
     def transactions(self) -> Mapping[str, int]:
@@ -144,11 +145,18 @@ class Application:
         }
 
     async def _drain(self, at_once: asyncio.Event) -> None:
-        until = self._loop.time() + self._settings.limits.drain
-        while self.pending and self._loop.time() < until and not at_once.is_set():
+        ending, drain = self._proxy.ending, self._settings.limits.drain
+        await self._while(lambda: ending.pending > 0, drain, at_once)
+        ending.end_calls()
+        await self._while(lambda: ending.settling, min(drain, _SETTLING), at_once)
+
+    async def _while(
+        self, waits: Callable[[], bool], seconds: float, at_once: asyncio.Event
+    ) -> None:
+        until = self._loop.time() + seconds
+        while waits() and self._loop.time() < until and not at_once.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(at_once.wait(), _TICK)
-        self._proxy.end_calls()
 
     def _map(self, table: PlatformTable) -> None:
         self._mapping.platform = table.rows

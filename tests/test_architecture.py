@@ -31,8 +31,8 @@ ROOMS: dict[str, set[str]] = {
 }
 CORE = {"ports", "events", "sip", "transaction", "proxy", "trunks"}
 PURE = {
-    *("__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "enum"),
-    *("functools", "hashlib", "hmac", "ipaddress", "itertools", "math", "operator", "re"),
+    *("__future__", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses"),
+    *("enum", "functools", "hashlib", "hmac", "ipaddress", "itertools", "math", "operator", "re"),
     *("string", "types", "typing", "urllib.parse"),
 }
 LIBRARIES = {"trunks/numbers.py": {"phonenumbers"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.proxy.bounds import RETRY_AFTER
+from sip_stager.proxy.ending import Ending
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
@@ -51,22 +52,8 @@ class Proxy:
         self._admission = admission
         self._bounds = bounds
         self._new_calls = NewCalls(facilities, admission, stager, bounds)
+        self.ending = Ending(facilities.layer, self._new_calls)
         facilities.layer.attach(self)
-
-    @property
-    def pending(self) -> int:
-        """How many INVITEs have no final response yet."""
-        return sum(one.owner is not None for one in self._facilities.layer.invite_servers.values())
-
-    def stop(self) -> None:
-        """Take no new calls any more."""
-        self._new_calls.ended = True
-
-    def end_calls(self) -> None:
-        """End the INVITEs that went on and were not answered finally."""
-        for transaction in tuple(self._facilities.layer.invite_servers.values()):
-            if isinstance(transaction.owner, ForwardedInvite):
-                transaction.owner.break_off("stopped")
 
     def receive_invite(
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
@@ -138,6 +125,7 @@ class Proxy:
             invite.weigh(transaction.size)
             transaction.respond(response)
         if isinstance(invite.owner, HeldInvite | ForwardedInvite | SecondCopy):
+            invite.give_up()
             invite.owner.cancel(cancel)
 
     def _checked(

@@ -128,8 +128,15 @@ class ForwardedInvite:
             self._try_next()
             branch.cancel([])
 
-    def break_off(self, outcome: str = "rejected") -> None:
-        """End what has no other end: after a mistake of ours, or where the program is stopped."""
+    def stop(self) -> None:
+        """End it, because the program ends; of a later INVITE that is no reason to end the call."""
+        self._break_off("stopped")
+
+    def break_off(self) -> None:
+        """End what a mistake of ours has left without an end."""
+        self._break_off("rejected")
+
+    def _break_off(self, outcome: str) -> None:
         if self._request is not None:
             response = make_response(self._request, 500, self._answer_tag(self._request))
             self._finish(response, outcome)

@@ -79,11 +79,12 @@ class NewCalls:
             self._hold(admitted, discreet, routing, source, transaction)
 
     def _turned_away(self, call: Call, size: int) -> Refusal | None:
-        """Refuse a call at the end, or one too many; what was staged before takes no room."""
+        """Refuse a call at the end, or one too many; who needs nothing of the API takes no room."""
         if self.ended:
             return turned_away(call, "stopping", "the proxy is being stopped")
         staging = self._stager.waiting
-        if staging >= self._bounds.calls_staging and self._stager.at_hand(call):
+        full = staging >= self._bounds.calls_staging
+        if full and (not call.agent_id or self._stager.at_hand(call)):
             staging = 0
         return self._bounds.refusal(call, staging, self._facilities.layer, size)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.proxy.mistakes import answered
 from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
@@ -42,10 +43,22 @@ class SecondCopy:
 
     def cancel(self, cancel: Request) -> None:  # noqa: ARG002  an owner's shape
         """End it: its caller gave it up, too."""
+        self._end(487)
+
+    def stop(self) -> None:
+        """End it, because the program ends."""
+        self._end(503)
+
+    def break_off(self) -> None:
+        """End what a mistake of ours has left without an end."""
+        self._end(500)
+
+    def _end(self, status: int) -> None:
         self._timer.cancel()
         tag = self._facilities.tag(self._request)
-        self._server.respond(make_response(self._request, 487, tag))
+        self._server.respond(make_response(self._request, status, tag))
 
+    @answered
     def _waited(self) -> None:
         if self._server.owner is self:  # else its transaction has ended meanwhile
             self._server.owner = None

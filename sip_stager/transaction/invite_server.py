@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class InviteServerTransaction(Transaction):
     """Absorbs repetitions of an INVITE, and sees its final response acknowledged.
 
-    ``owner`` is who works on the INVITE, until its final response.  ``ended`` is called with a
-    refusal, and where there is none when the transaction ends.
+    ``owner`` is who works on the INVITE, until its final response.  ``ended`` is called when it is
+    given up or refused, and where it is neither when the transaction ends.
     """
 
     __slots__ = ("_ack", "_last", "ended", "owner")
@@ -92,11 +92,15 @@ class InviteServerTransaction(Transaction):
         self._let_go()
         super().abandon()
 
-    def _let_go(self) -> None:
-        self.owner = None
+    def give_up(self) -> None:
+        """Hear that its caller wants no answer any more, and may ask anew."""
         if self.ended is not None:
             self.ended()
             self.ended = None
+
+    def _let_go(self) -> None:
+        self.owner = None
+        self.give_up()
 
     def _complete(self) -> None:
         self._let_go()

@@ -40,6 +40,7 @@ class Edge:
     api: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
     upstream: dict[str, object] = field(default_factory=dict)
+    limits: dict[str, object] = field(default_factory=lambda: {"drain": 0})
     tables: Sequence[tuple[str, dict[str, object]]] = ()  # besides these: headers and keys
     constants: dict[str, float] = field(default_factory=dict)
     """Waits of the program that no setting has, for tests that can not be so patient."""
@@ -64,6 +65,7 @@ class Edge:
                 _table("[[numbers]]", number=NUMBER, agent=self.agent),
                 _table("[policy]", **self.policy),
                 _table("[sip]", t1=self.t1),
+                _table("[limits]", **self.limits),
                 _table("[http]", port=http_port),
                 _table("[log]", level=self.log_level),
                 *(_table(header, **keys) for header, keys in self.tables),

@@ -66,9 +66,11 @@ def test_a_flood_of_the_largest_invites_takes_no_more_than_its_bound(tmp_path: P
         tables: list[tuple[str, dict[str, object]]] = [
             ("[[trunks]]", {"name": "flooding", "networks": ["127.0.0.2/32"]}),
             ("[[numbers]]", {"number": QUICK, "agent": AGENT}),
-            ("[limits]", {"message_bytes": BOUND}),
         ]
-        edge = Edge(api.url, upstream.port, deadline=50.0, log_level="info", tables=tables)
+        limits: dict[str, object] = {"message_bytes": BOUND}
+        edge = Edge(
+            api.url, upstream.port, deadline=50.0, log_level="info", tables=tables, limits=limits
+        )
         program = Watched(edge, tmp_path)
         children.callback(program.kill)
         program.wait_ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,3 +36,31 @@ def test_a_call_goes_on_in_both_directions_after_a_restart(scene: Scene, *, gent
     callee.finish()
     assert len(callee.received("BYE")) == 1
     assert scene.api.stats()["stage_requests"] == 1
+
+
+def test_a_call_that_rings_as_the_program_is_asked_to_end_is_answered_and_acknowledged(
+    scene: Scene,
+) -> None:
+    scene.start(limits={"drain": 20})
+    callee = scene.callee("< INVITE; 180; ~1000; 200; < ACK; < BYE; 200")
+    caller = scene.caller("INVITE; < 100; < 180; < 200; ~200; ACK; ~3000; BYE; < 200")
+    callee.wait_received("INVITE")
+    caller.wait_received("180")
+    scene.program.signal(signal.SIGTERM)
+    assert scene.program.wait(60) == 0
+    scene.restart_program(gently=True)
+    caller.finish()
+    callee.finish()
+    assert len(callee.received("ACK")) == 1
+
+
+def test_one_that_rings_on_is_ended_on_both_sides(scene: Scene) -> None:
+    scene.start(limits={"drain": 0.5})
+    callee = scene.callee("< INVITE; 180; < CANCEL; 200; 487 INVITE; < ACK")
+    caller = scene.caller("INVITE; < 100; < 180; < 503; ACK")
+    caller.wait_received("180")
+    scene.program.signal(signal.SIGTERM)
+    caller.finish()
+    callee.finish()
+    assert scene.program.wait(60) == 0
+    assert scene.program.logged("call_stopped", status=503)

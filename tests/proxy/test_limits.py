@@ -239,6 +239,14 @@ def test_a_call_whose_staging_is_at_hand_needs_no_room_beside_those_being_staged
     assert statuses(edge) == ["100", "503", "100"]
 
 
+def test_so_does_one_that_is_not_to_be_staged() -> None:
+    edge = full(calls_staging=1)
+    edge.receive(call(1))
+    edge.admission.agent_id = ""
+    edge.receive(call(2))
+    assert statuses(edge) == ["100", "100", "INVITE"]
+
+
 def test_a_call_that_there_is_no_room_for_is_refused_as_its_policy_says() -> None:
     edge = Conversation(bounds=Bounds(calls_staging=0))
     edge.admission.policy = Policy(refusal=480)

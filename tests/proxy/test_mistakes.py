@@ -9,6 +9,7 @@ import pytest
 from sip_stager.events import CallEnded
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.invite import ForwardedInvite
+from sip_stager.proxy.second_copy import PATIENCE
 from tests.support.calls import answer, called, ended
 from tests.support.conversation import ROUTE, Conversation
 from tests.support.messages import request
@@ -42,6 +43,20 @@ def test_an_invite_is_answered_500(edge: Conversation, mistaken: Mistaken) -> No
     mistaken(edge.stager, "start")
     with pytest.raises(MistakeError):
         edge.receive(request())
+    assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
+    assert ended(edge)
+
+
+def test_an_invite_that_came_by_a_second_way_is_answered_500(
+    edge: Conversation, mistaken: Mistaken
+) -> None:
+    edge.receive(request())
+    edge.receive(request(branch="z9hG4bK-other-way"))
+    edge.receive(request("CANCEL"))
+    edge.take()
+    mistaken(edge.stager, "start")
+    with pytest.raises(MistakeError):
+        edge.clock.advance(PATIENCE)
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     assert ended(edge)
 

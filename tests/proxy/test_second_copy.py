@@ -59,6 +59,33 @@ def test_a_call_whose_first_copy_is_cancelled_right_behind_the_second_is_taken(
     assert "bob INVITE" in edge.take()
 
 
+def test_so_is_one_whose_first_copy_rings_upstream_and_is_not_ended_there_yet(
+    edge: Conversation,
+) -> None:
+    """9.2: who cancels wants no answer any more, however long the callee takes to say so."""
+    edge.receive(response(edge.forward(request()), 180), BOB)
+    edge.take()
+    edge.receive(copy())
+    edge.receive(request("CANCEL"))
+    assert edge.take() == ["alice 200 CANCEL", "bob CANCEL"]
+    edge.clock.advance(PATIENCE)
+    edge.stager.stagings[1].succeed()
+    assert edge.take() == ["alice 100 INVITE", "bob INVITE"]
+
+
+def test_and_one_that_comes_right_behind_the_cancel(edge: Conversation) -> None:
+    first = edge.forward(request())
+    edge.receive(response(first, 180), BOB)
+    edge.receive(request("CANCEL"))
+    edge.take()
+    edge.receive(copy())
+    assert edge.take() == ["alice 100 INVITE"]
+    edge.receive(response(first, 487), BOB)
+    edge.receive(copy(branch="z9hG4bK-third-way"))
+    edge.clock.advance(PATIENCE)
+    assert "alice 482 INVITE" in edge.take()  # of the second, which goes on
+
+
 def test_a_copy_that_is_cancelled_itself_is_over(edge: Conversation) -> None:
     """9.2: "respond to the original request with a 487"."""
     edge.receive(request())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sip_stager.events import CallEnded, CallRefused
 from sip_stager.ports import Policy
 from tests.support.conversation import BOB, ROUTE, Conversation
@@ -13,7 +15,7 @@ def ringing() -> Conversation:
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 180), BOB)
     edge.take()
-    edge.proxy.stop()
+    edge.proxy.ending.begin()
     return edge
 
 
@@ -23,7 +25,7 @@ def another() -> bytes:
 
 def test_a_new_call_is_refused_as_its_policy_says_and_when_to_come_again() -> None:
     edge = Conversation()
-    edge.proxy.stop()
+    edge.proxy.ending.begin()
     edge.receive(another())
     refusal = edge.last_response("alice")
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
@@ -39,7 +41,7 @@ def test_options_say_that_no_calls_are_taken() -> None:
     """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
     request been an INVITE"."""
     edge = Conversation()
-    edge.proxy.stop()
+    edge.proxy.ending.begin()
     edge.receive(request("OPTIONS"))
     answer = edge.last_response("alice")
     assert (answer.status, answer.value(b"retry-after")) == (503, b"5")
@@ -47,10 +49,10 @@ def test_options_say_that_no_calls_are_taken() -> None:
 
 def test_a_call_that_rings_may_still_be_answered_and_lives_on() -> None:
     edge = ringing()
-    assert edge.proxy.pending == 1
+    assert edge.proxy.ending.pending == 1
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     assert edge.take() == ["alice 200 INVITE"]
-    assert edge.proxy.pending == 0
+    assert edge.proxy.ending.pending == 0
     bye = request("BYE", "sip:bob@192.0.2.2", branch="z9hG4bK-bye", to_tag="bob", cseq=2,
                   extra=(ROUTE,))  # fmt: skip
     edge.relay(bye)
@@ -59,9 +61,9 @@ def test_a_call_that_rings_may_still_be_answered_and_lives_on() -> None:
 
 def test_a_call_that_rings_to_the_end_is_cancelled_upstream_and_refused_here() -> None:
     edge = ringing()
-    edge.proxy.end_calls()
+    edge.proxy.ending.end_calls()
     assert sorted(edge.take()) == ["alice 503 INVITE", "bob CANCEL"]
-    assert edge.proxy.pending == 0
+    assert edge.proxy.ending.pending == 0
     assert b"stopping" in (edge.last_response("alice").value(b"warning") or b"")
     (ended,) = edge.of(CallEnded)
     assert (ended.outcome, ended.status) == ("stopped", 503)
@@ -71,7 +73,7 @@ def test_it_is_refused_as_its_policy_says() -> None:
     edge = Conversation()
     edge.admission.policy = Policy(refusal=480)
     edge.receive(response(edge.forward(request()), 180), BOB)
-    edge.proxy.end_calls()
+    edge.proxy.ending.end_calls()
     assert edge.last_response("alice").status == 480
 
 
@@ -80,7 +82,7 @@ def test_a_later_invite_of_a_call_that_is_up_ends_alone() -> None:
     edge = Conversation()
     edge.relay(request(uri="sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,)))
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.proxy.end_calls()
+    edge.proxy.ending.end_calls()
     assert edge.last_response("alice").status == 500
     assert edge.of(CallEnded) == []
 
@@ -89,5 +91,65 @@ def test_what_was_answered_is_not_touched() -> None:
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 200), BOB)
     edge.take()
-    edge.proxy.end_calls()
+    edge.proxy.ending.end_calls()
     assert edge.take() == []
+
+
+def test_a_call_that_is_still_being_staged_is_refused_and_its_staging_cancelled() -> None:
+    edge = Conversation()
+    edge.receive(another())
+    edge.proxy.ending.end_calls()
+    assert edge.last_response("alice").status == 503
+    assert edge.stager.stagings[0].cancelled
+    (told,) = edge.of(CallRefused)
+    assert told.cause == "stopping"
+
+
+def test_so_is_one_of_which_two_copies_are_there() -> None:
+    edge = Conversation()
+    edge.receive(another())
+    edge.receive(another().replace(b"-another", b"-by-another-way"))
+    edge.take()
+    edge.proxy.ending.end_calls()
+    assert edge.take() == ["alice 503 INVITE", "alice 503 INVITE"]
+    edge.clock.advance(1)
+    assert edge.proxy.ending.pending == 0
+
+
+class Mistaken:
+    """Works on an INVITE."""
+
+    def stop(self) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_mistake_with_one_leaves_none_without_an_end() -> None:
+    edge = Conversation()
+    edge.receive(request())
+    (first,) = edge.layer.invite_servers.values()
+    edge.receive(another())
+    first.owner = Mistaken()
+    with pytest.raises(ZeroDivisionError):
+        edge.proxy.ending.end_calls()
+    assert edge.last_response("alice").status == 503
+
+
+def test_what_was_answered_settles_when_its_ack_may_have_come() -> None:
+    """RFC 3261 13.3.1.4: the callee repeats its 2xx until the ACK comes, and then hangs up."""
+    edge = ringing()
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    assert edge.proxy.ending.settling
+    edge.clock.advance(64)
+    assert not edge.proxy.ending.settling
+
+
+def test_a_cancel_settles_with_its_answer_and_the_end_of_what_it_meant() -> None:
+    edge = ringing()
+    invite = edge.last_request("bob")
+    edge.proxy.ending.end_calls()
+    assert edge.proxy.ending.settling
+    edge.receive(response(edge.last_request("bob"), 200), BOB)
+    assert edge.proxy.ending.settling
+    edge.receive(response(invite, 487), BOB)
+    edge.clock.advance(5)
+    assert not edge.proxy.ending.settling
