@@ -55,10 +55,11 @@ class _Reading:
         self.seen: set[int] = set()
         self.total = -1
         self._api = api
+        self._nameless = 0
 
     async def read(self, limit: int) -> Failure | None:
         """Read all pages of that many numbers; give what went wrong."""
-        read = 0
+        read = self._nameless = 0
         for number in range(1, MOST_PAGES + 1):
             page = await _page(self._api, limit, number)
             if not isinstance(page, tuple):
@@ -88,9 +89,15 @@ class _Reading:
             await asyncio.sleep(0)
 
     def _is_new(self, item: object) -> bool:
-        """Take note of an item; its hash says which it is, however long its texts are."""
-        named = item.get("id") or item.get("number") if isinstance(item, dict) else ""
-        key = hash(named) if isinstance(named, str | int) else 0
+        """Take note of an item; a hash says which it is, however long its texts are.
+
+        Those with neither id nor number are told apart by how many of them came before.
+        """
+        named = (item.get("id") or item.get("number")) if isinstance(item, dict) else None
+        if not named or not isinstance(named, str | int):
+            self._nameless += 1
+            named = (self._nameless,)
+        key = hash(repr(named))  # -1 and -2 have the same hash
         if key in self.seen:
             return False
         self.seen.add(key)

@@ -155,7 +155,7 @@ class RoundedApi:
         if not isinstance(answer, dict):
             return answer
         total = answer.get("total_items")
-        if isinstance(total, int) and total >= 0:
+        if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
             return answer["data"], total
         return Nonsense(
             "the API's answer does not say how many numbers there are (total_items)", 200

@@ -108,6 +108,33 @@ async def test_numbers_are_told_apart_by_id_or_else_by_number(
     assert "9 different ones came" in short.text
 
 
+async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) -> None:
+    nameless: list[Any] = [None, {}, {"id": [1], "number": ""}]
+    whole = [phone_number(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.items = [*whole[:5], *nameless, *whole[5:]]
+    fake.phone_numbers.page_most = 3
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+        fake.phone_numbers.total = 14
+        short = await fetched(api)
+    assert isinstance(table, PlatformTable)
+    assert (list(table.rows), table.unusable) == (NUMBERS, 3)
+    assert "(no number) has no text as its number" in table.wrong
+    assert isinstance(short, Nonsense)
+    assert "said to have 14 numbers, and 13 different" in short.text
+
+
+async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
+    assert hash(-1) == hash(-2)
+    fake.phone_numbers.items = [
+        phone_number(number, ONE, id=index - len(NUMBERS)) for index, number in enumerate(NUMBERS)
+    ]
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+    assert isinstance(table, PlatformTable)
+    assert list(table.rows) == NUMBERS
+
+
 async def test_a_list_without_an_end_is_not_taken(
     fake: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +167,7 @@ BAD_ANSWERS = [
     {"data": []},
     {"data": [], "total_items": -1},
     {"data": [], "total_items": "0"},
+    {"data": [phone_number(NUMBERS[0], ONE)], "total_items": True},
     {"data": [phone_number(NUMBERS[0], ONE)], "next_cursor": "2023-11-07T05:31:56Z"},
     {"data": {"items": []}},
     {"items": []},
