@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.assembly.admission import make_terms
 from sip_stager.config.agents import places_of
 from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
@@ -58,14 +59,26 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
         poll_first=wanted.poll_first,
         poll_most=wanted.poll_most,
         retries=Retries(wanted.retries, wanted.retry_pause, wanted.retry_ambiguous),
-        breaker=BreakerRules(
-            wanted.breaker_share,
-            wanted.breaker_window,
-            wanted.breaker_least,
-            wanted.breaker_pause,
-            wanted.breaker_pause_most,
-            wanted.breaker_slow,
-        ),
+        breaker=make_breaker_rules(settings),
+    )
+
+
+def make_breaker_rules(settings: Settings) -> BreakerRules:
+    """Say when the API is left alone.
+
+    A quarter of what calls have must do as a proof, and does where another agent has its half.
+    """
+    wanted, terms = settings.api, make_terms(settings)
+    usual = min(
+        (terms(trunk.name, "").bound() for trunk in settings.trunks), default=wanted.deadline
+    )
+    return BreakerRules(
+        wanted.breaker_share,
+        wanted.breaker_window,
+        wanted.breaker_least,
+        wanted.breaker_pause,
+        wanted.breaker_pause_most,
+        min(wanted.breaker_slow, usual / 4),
     )
 
 

@@ -53,7 +53,8 @@ class Api(Table):
     breaker_least: Count = 20
     """Calls within the window below which it stays closed, whatever became of them."""
     breaker_slow: Seconds = 1.0
-    """Seconds that the API must have had a call for before its being over time counts as well."""
+    """Seconds that the API must have had a call for before its being over time counts as well; a
+    quarter of what calls have by the settings for all and for their trunk, where that is less."""
     breaker_pause: Seconds = 5.0
     """Seconds until one call tries the API again; they double with each that fails ..."""
     breaker_pause_most: Seconds = 60.0

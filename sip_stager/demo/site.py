@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from sip_stager.app import Application
-from sip_stager.config import Api, Http, Listener, Number, Settings, Trunk, Upstream
+from sip_stager.config import Api, Http, Limits, Listener, Number, Settings, Trunk, Upstream
 from sip_stager.demo.agent import Agent
 from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
@@ -129,6 +129,7 @@ class Site:
             trunks=(Trunk(name="demo", networks=(_THIS_MACHINE,), country="FR"),),
             numbers=tuple(map(self._number, self._chapter.scenes)),
             http=Http(address=HOST, port=self.ports.http),
+            limits=Limits(drain=0.0),
         )
 
     def _number(self, scene: Scene) -> Number:
