@@ -121,11 +121,11 @@ class Attempts:
 
     async def _stage(self, call: Call, phases: Phases) -> Staged | Failure:
         """Stage, and tell where the request was sent twice: the first had crossed a close."""
-        before = phases.get("closed")
+        closed, sent = phases.get("closed"), phases.get("request")
         try:
             return await self._api.stage(call, phases, sync=self._mode == "sync")
         finally:
-            if phases.get("closed") != before:
+            if phases.get("closed") != closed and phases.get("request") != sent:
                 self._report(StagingRetried(call, "closed", 0, 0.0))
 
     async def _polled(

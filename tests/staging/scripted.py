@@ -73,6 +73,10 @@ class Scripted:
         with socket.socket(fileno=fileno) as side:
             side.shutdown(socket.SHUT_RDWR)
 
+    def listens_no_more(self) -> None:
+        """Refuse further connections."""
+        self._server.close()
+
     async def ends(self, connections: int) -> None:
         """Wait until so many connections have ended, seen from here."""
         while self.ended < connections:  # noqa: ASYNC110  # a counter can wake nobody

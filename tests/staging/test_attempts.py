@@ -249,6 +249,28 @@ async def test_a_request_that_crosses_a_close_is_sent_again_and_told(
     assert sum(request.startswith(b"POST") for request in server.requests) == 2
 
 
+@pytest.mark.usefixtures("noticed_at_once")
+async def test_a_request_that_crosses_a_close_is_not_told_as_sent_again_where_nobody_listens(
+    call: Call,
+) -> None:
+    async with (
+        Scripted(answer(b'{"data": {"call_id": "abc"}}')) as server,
+        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as client,
+    ):
+        staged = Staged(client, retries=Retries(0, 0.02))
+        assert await staged.decision(call) == Forward("abc")
+
+        def ends() -> None:
+            server.close(0)
+            server.listens_no_more()
+
+        staged.begins = ends
+        assert isinstance(await staged.decision(call), Refusal)
+    assert {"closed", "connect"} <= staged.ended.phases.keys()
+    assert staged.retried == []
+    assert len(server.requests) == 1
+
+
 async def test_a_deadline_that_passed_is_the_end_whatever_is_set(
     fake: FakeApi, client: RoundedApi, call: Call, deadlines: Deadlines
 ) -> None:
