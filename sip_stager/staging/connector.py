@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FRESH = 30.0  # seconds; an older address serves on, while it is looked up again
 _STALE_MOST = 3600.0  # seconds; with none that was good so shortly before, connecting waits
 _AGAIN = 1.0  # seconds between two look-ups where one, or a connection, has failed
-_CROSSING_LEAST = 0.02  # seconds; for the peer's kernel, and for our loop to hear of it
+_CROSSING_LEAST = 0.1  # seconds; a busy server closes a while after it has decided to
 _CROSSING_MOST = 0.2  # seconds; a staging may be over then
 _TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux has it
 _ROUND_TRIP = struct.Struct("=68xI")  # tcpi_rtt in microseconds, of linux/tcp.h's tcp_info
@@ -142,7 +142,8 @@ def crossing_of(round_trip: float) -> float:
     """Give the seconds within which the end of a kept connection has crossed a request.
 
     The server's FIN was under way when we sent, or its RST answers our bytes: both are here within
-    one round trip.  What comes later may come from a server that has taken the request.
+    one round trip, and as much later as a busy server, or we, take to close and to hear of it.
+    What comes later may come from a server that has taken the request: a staging takes longer.
     """
     return min(2 * round_trip + _CROSSING_LEAST, _CROSSING_MOST)
 

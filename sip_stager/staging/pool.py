@@ -55,7 +55,7 @@ class Pool:
     ) -> Result:
         """Send on a free connection, or on a new one; cancelling closes the connection.
 
-        A connection from the pool that ends within a round trip was closed before our request
+        A connection from the pool that ends so soon was closed before our request
         came: the two crossed.  The request is sent again, once, on a connection of its own, and
         the time of the first is the phase ``closed``.  When the connection was new, or its end
         came later, the server may have had the request in hand, and a second staging would be a

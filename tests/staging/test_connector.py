@@ -48,7 +48,7 @@ async def without_connections(server: Scripted) -> None:
 
 
 @pytest.mark.parametrize(
-    ("round_trip", "crossing"), [(0.0, 0.02), (0.01, 0.04), (0.08, 0.18), (0.09, 0.2), (3.0, 0.2)]
+    ("round_trip", "crossing"), [(0.0, 0.1), (0.01, 0.12), (0.04, 0.18), (0.05, 0.2), (3.0, 0.2)]
 )
 def test_a_close_crosses_a_request_within_two_round_trips_and_less_than_a_staging(
     round_trip: float, crossing: float
