@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import random
+import os
 import socket
+from itertools import count
 from pathlib import Path
 
 from tests.support.needed import has_ipv6
 
 LISTENING = "0A"  # the state of a listening TCP socket in /proc/net/tcp
 BELOW_EPHEMERAL = range(12000, 32000)  # where no outgoing connection takes one meanwhile
+_steps = count(os.getpid() * 16)  # each process looks elsewhere
 
 
 def free_port() -> int:
-    """Return a port that is free for UDP and TCP, IPv4 and IPv6 if there is any, on loopback."""
+    """Return a port that is free for UDP and TCP, IPv4 and IPv6 if there is any, on loopback.
+
+    None is returned twice, before all have been: by chance one test in some thousand met itself.
+    """
     addresses = ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",)
     while True:
-        port = random.choice(BELOW_EPHEMERAL)
+        port = BELOW_EPHEMERAL[next(_steps) % len(BELOW_EPHEMERAL)]
         if all(_is_free(port, address) for address in addresses):
             return port
 
