@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
         """
         full = staging >= self.calls_staging
         what = "calls being staged" if full else self.reached(layer, size)
-        return turned_away(call, "overload", f"too many {what}") if what else None
+        return _turned_away(call, "overload", f"too many {what}") if what else None
 
     def reached(self, layer: TransactionLayer, size: int, times: int = 1) -> str:
         """Name what there is too much of for a new transaction; empty where it has room.
@@ -50,7 +50,12 @@ class Bounds(NamedTuple):
         return "bytes of messages" if PART * size > left else ""
 
 
-def turned_away(call: Call, cause: str, text: str) -> Refusal:
+def stopping(call: Call) -> Refusal:
+    """Refuse a call because the program ends."""
+    return _turned_away(call, "stopping", "the proxy is being stopped")
+
+
+def _turned_away(call: Call, cause: str, text: str) -> Refusal:
     """Refuse a call as its policy refuses calls, for now."""
     status = call.policy.refusal
     reason = REASONS.get(status, b"").decode()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.ports import LEAST_FOR_STAGING, REFUSE, Forward, Refusal
-from sip_stager.proxy.bounds import turned_away
+from sip_stager.proxy.bounds import stopping
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
 from sip_stager.proxy.treatments import Treatments, with_time_for_another
@@ -95,8 +95,7 @@ class HeldInvite:
         """Refuse the call, because the program ends."""
         if self._staging is not None:
             self._staging.cancel()
-        refusal = turned_away(self._call, "stopping", "the proxy is being stopped")
-        self._refuse(REFUSE, refusal)
+        self._refuse(REFUSE, stopping(self._call))
 
     def _stop(self) -> None:
         """Let go what is under way; a task that was cancelled holds a frame that leads to us."""

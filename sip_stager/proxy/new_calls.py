@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallAdmitted
 from sip_stager.ports import Refusal
-from sip_stager.proxy.bounds import turned_away
+from sip_stager.proxy.bounds import stopping
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.proxy.validation import Answer
@@ -81,7 +81,7 @@ class NewCalls:
     def _turned_away(self, call: Call, size: int) -> Refusal | None:
         """Refuse a call at the end, or one too many; who needs nothing of the API takes no room."""
         if self.ended:
-            return turned_away(call, "stopping", "the proxy is being stopped")
+            return stopping(call)
         staging = self._stager.waiting
         full = staging >= self._bounds.calls_staging
         if full and (not call.agent_id or self._stager.at_hand(call)):
