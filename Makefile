@@ -24,7 +24,7 @@ help:
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
-	@echo 'After the demo: .venv/bin/sip-stager --help, and config/sip_stager.example.toml.'
+	@echo 'After the demo: .venv/bin/sip-stager --help; .venv/bin/sip-stager example > sip_stager.toml'
 	@echo 'PYTHON=/path/to/python3 chooses the interpreter (3.11 or newer).'
 
 demo: setup

@@ -8,6 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 from sip_stager import __version__
 from sip_stager.cli.check import check
 from sip_stager.cli.demo import demo
+from sip_stager.cli.example import example
 from sip_stager.cli.route import route
 from sip_stager.cli.run import run
 
@@ -65,5 +66,5 @@ def _program(
     """
 
 
-for _command in (run, check, route, demo):
+for _command in (run, check, route, demo, example):
     app.command(cls=_Command)(_command)

@@ -13,7 +13,7 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="The settings (TOML); config/sip_stager.example.toml explains every key.",
+        help="The settings (TOML); `sip-stager example` prints one with every key.",
     ),
 ]
 

@@ -116,8 +116,8 @@ class Page:
         """Say what to do next."""
         self.console.print(
             f"Next: {program()} demo --list shows what else there is to see, and {program()} demo "
-            "--keep takes your own calls. For a real trunk: copy "
-            "config/sip_stager.example.toml, put in your numbers and agents, and run "
+            "--keep takes your own calls. For a real trunk: "
+            f"{program()} example > sip_stager.toml, put in your numbers and agents, and run "
             f"{program()} check --config FILE (the README has the ten lines)."
         )
 

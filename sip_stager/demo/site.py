@@ -117,7 +117,7 @@ class Site:
             self.api.by[event.call.to_number] = Behaviour()
 
     def _settings(self) -> Settings:
-        """Make what a file would hold; see config/sip_stager.example.toml."""
+        """Make what a file would hold; `sip-stager example` explains it."""
         sip = self.ports.sip
         return Settings(
             listeners=(

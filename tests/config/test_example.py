@@ -15,7 +15,7 @@ from sip_stager.config import Settings, load
 from sip_stager.config.models import INNER_TABLES, TABLES
 from sip_stager.config.policy import DEFAULTS, CallPolicy
 
-EXAMPLE = Path(__file__).parents[2] / "config" / "sip_stager.example.toml"
+EXAMPLE = Path(__file__).parents[2] / "sip_stager/example/sip_stager.example.toml"
 _DEFAULT = re.compile(r"# (?=\w+ = )")
 
 

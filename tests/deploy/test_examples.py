@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "deploy/sip-stager.service").read_text()
 CONTAINERFILE = (ROOT / "deploy/Containerfile").read_text()
 MANIFEST = (ROOT / "deploy/kubernetes/sip-stager.yaml").read_text()
-EXAMPLE = ROOT / "config/sip_stager.example.toml"
+EXAMPLE = ROOT / "sip_stager/example/sip_stager.example.toml"
 KEY = {"ROUNDED_API_KEY": "demo-key"}
 VERIFY = shutil.which("systemd-analyze")
 
