@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import typer
 
 from tests.bench.held import Mode, Wanted, check_open_files, measure
-from tests.interop.sipp import SIPP
+from tests.interop.sipp import MISSING, SIPP
+from tests.support.needed import need, need_capture
 
 FEW = Wanted(calls=10, rate=100, delay=2.1, others=10, ring_after=0.3)
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(SIPP is None, reason="SIPp is not installed")
-@pytest.mark.skipif(not shutil.which("dumpcap"), reason="dumpcap is not installed")
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_each_held_call_rings_and_is_answered_and_so_are_the_others(mode: Mode) -> None:
+    need(SIPP, MISSING)
+    need_capture()
     figures = measure(FEW, mode)
     assert figures.calls == figures.rung == 10
     assert figures.failed == figures.alone.failed == figures.meanwhile.failed == 0

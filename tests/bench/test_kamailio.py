@@ -9,11 +9,13 @@ import pytest
 
 from tests.bench.kamailio.server import MISSING, Kamailio, api_workers, find, version
 from tests.bench.load import Load
+from tests.interop import sipp
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
 from tests.interop.program import NUMBER
 from tests.interop.silence import Silence
 from tests.interop.sipp import SIPP, Sipp
+from tests.support.needed import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +58,9 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """Give a stage, where Kamailio and SIPp are installed."""
-    if not (kamailio := find()):
-        pytest.skip(MISSING)
-    if SIPP is None:
-        pytest.skip("SIPp is not installed")
+    need(kamailio := find(), MISSING)
+    need(SIPP, sipp.MISSING)
+    assert kamailio
     with ExitStack() as children:
         yield Scene(tmp_path, kamailio, children)
 

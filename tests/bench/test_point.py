@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import pytest
@@ -10,13 +9,14 @@ import pytest
 from tests.bench.load import Load
 from tests.bench.point import measure_claims
 from tests.bench.targets import verdicts
-from tests.interop.sipp import SIPP
+from tests.interop.sipp import MISSING, SIPP
+from tests.support.needed import need, need_capture
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(SIPP is None, reason="SIPp is not installed")
-@pytest.mark.skipif(not shutil.which("dumpcap"), reason="dumpcap is not installed")
 def test_each_call_rings_and_nothing_is_staged_again() -> None:
+    need(SIPP, MISSING)
+    need_capture()
     point = measure_claims(Load(50, 0.2), 500.0, 0.0, sys.executable)
     assert (point.calls, point.failed, point.asked, point.held) == (10, 0, 0, 0.0)
     assert {verdict.what for verdict in verdicts(point) if verdict.met} >= {"failed", "asked"}

@@ -11,7 +11,12 @@ from tests.support.needed import has_ipv6
 
 LISTENING = "0A"  # the state of a listening TCP socket in /proc/net/tcp
 BELOW_EPHEMERAL = range(12000, 32000)  # where no outgoing connection takes one meanwhile
-_steps = count(os.getpid() * 16)  # each process looks elsewhere
+# Workers of one run (pytest-xdist) share out the ports, so that no two can ever meet on one: a
+# port is free until it is bound, and that may be much later.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = BELOW_EPHEMERAL[_WORKER::_WORKERS]
+_steps = count(os.getpid() * 16)  # runs at the same time look elsewhere
 
 
 def free_port() -> int:
@@ -21,7 +26,7 @@ def free_port() -> int:
     """
     addresses = ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",)
     while True:
-        port = BELOW_EPHEMERAL[next(_steps) % len(BELOW_EPHEMERAL)]
+        port = _PORTS[next(_steps) % len(_PORTS)]
         if all(_is_free(port, address) for address in addresses):
             return port
 

@@ -1,8 +1,10 @@
-"""How every test is run: no example of hypothesis has a time limit, for a machine may be slow."""
+"""Hooks for every test, wherever it lies: skips, order, and hypothesis without time limits."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.support.order", "tests.support.skips"]
 
 settings.register_profile(
     "any machine",
