@@ -12,6 +12,7 @@ SOAK =
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test check format bench fuzz soak lock clean setup setup-dev peers
+.PHONY: conformance
 
 help:
 	@echo 'make demo     set up what it needs, place a few calls on this machine, show their ladders'
@@ -21,6 +22,7 @@ help:
 	@echo 'make bench    the benchmark against SIPp (BENCH="--help" shows its options)'
 	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
 	@echo 'make soak     100,000 calls with faults on all sides (SOAK="--calls 20000", SOAK="--help")'
+	@echo 'make conformance   write docs/conformance.md from the docstrings of the tests'
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
@@ -51,6 +53,9 @@ fuzz: setup-dev
 
 soak: setup-dev
 	$(BIN)/python -m tests.soak $(SOAK)
+
+conformance:
+	@"$(PYTHON)" tools/conformance.py
 
 setup setup-dev:
 	@test -n "$(PYTHON)" || { \

@@ -2,7 +2,7 @@
 
 An INVITE comes in from a trunk.  It is held while the agent that belongs to the dialled number
 is staged over HTTP, and goes on upstream with ``X-Rounded-Call-Id``.  Everything else that a
-proxy must do, it does by RFC 3261; ``tests/README.md`` says where each rule is held.
+proxy must do, it does by RFC 3261; ``docs/conformance.md`` says where each rule is held.
 
 The house has a core and a shell, and dependencies point one way only::
 

@@ -1,74 +1,65 @@
-"""``tests/README.md`` names tests that exist, and has what the tests of the transactions quote."""
+"""The rules of the RFCs: each docstring that states one can be read, each omission has a reason."""
 
 from __future__ import annotations
 
-import ast
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tools import conformance
 
-ROOT = Path(__file__).parent.parent
-LINES = (ROOT / "tests/README.md").read_text(encoding="utf-8").splitlines()
-HELD = "| Rule | Section | Test |"
-LEFT_OUT = "| Rule | Section | Reason |"
+STARTS_LIKE_A_RULE = re.compile(rf"RFC \d|\d+\.\d|{conformance.BEYOND}")
 
 
-def rows(header: str) -> Iterator[tuple[str, str, str, str]]:
-    """Give the file that a table speaks of, and the three cells of each of its rows."""
-    file = kind = ""
-    for line in LINES:
-        if re.fullmatch(r"`tests/\S+\.py`", line):
-            file = line.strip("`")
-        elif not line.startswith("|"):
-            kind = ""
-        elif line.startswith("| Rule |"):
-            kind = line
-        elif line.startswith("| ") and kind == header:
-            rule, section, last = re.split(r"(?<!\\) \| ", line[2:].removesuffix(" |"))
-            yield file, re.sub(r"\\([*|])", r"\1", rule), section, last
-
-
-def functions(path: Path) -> dict[str, str]:
-    """Give the tests of a file with their docstrings."""
-    return {
-        node.name: ast.get_docstring(node) or ""
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-
-
-@pytest.mark.parametrize("file", sorted({row[0] for row in rows(HELD)}))
-def test_every_test_that_a_row_names_exists(file: str) -> None:
-    named = [re.findall(r"`(?:(tests/\S+)::)?(test_\w+)`", row[3]) for row in rows(HELD)]
-    assert all(named)
-    missing = [
-        name
-        for (home, *_), tests in zip(rows(HELD), named, strict=True)
-        for other, name in tests
-        if home == file and name not in functions(ROOT / (other or file))
-    ]
-    assert missing == []
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/transaction/test_*.py")), ids=str)
-def test_every_sentence_that_a_test_of_the_transactions_quotes_has_a_row(path: Path) -> None:
-    known = {(file, last.strip("`"), rule) for file, rule, _, last in rows(HELD)}
-    file = str(path.relative_to(ROOT))
-    quoted = [
-        (file, name, found[1])
-        for name, text in functions(path).items()
+def unreadable(text: str) -> list[str]:
+    """Return the paragraphs that start like a rule and are none."""
+    return [
+        paragraph
         for paragraph in text.split("\n\n")
-        if (found := re.match(r'RFC [^"]*: (".*)', " ".join(paragraph.split())))
+        if STARTS_LIKE_A_RULE.match(paragraph) and conformance.rule_of(paragraph) is None
     ]
-    assert [row for row in quoted if row not in known] == []
+
+
+def test_every_docstring_that_states_a_rule_can_be_read() -> None:
+    found = {
+        f"{path.name}::{name}": wrong
+        for path in conformance.test_files()
+        for name, text in conformance.docstrings(path)
+        if (wrong := unreadable(text))
+    }
+    assert found == {}
+
+
+def test_every_rule_is_of_a_known_place() -> None:
+    places = {rule.place for rule in conformance.rules()}
+    places |= {one.place for one in conformance.omissions()}
+    assert {conformance.split(place)[0] for place in places} <= conformance.RFCS.keys()
+    assert {conformance.chapter(place) for place in places} <= {None, *conformance.CHAPTERS}
 
 
 def test_every_rule_that_is_left_out_has_its_reason() -> None:
-    left_out = list(rows(LEFT_OUT))
+    left_out = conformance.omissions()
     assert left_out
-    assert all(len(reason) > 20 for *_, reason in left_out)
+    assert [one.rule for one in left_out if len(one.reason) <= 20] == []
+    assert [one for one in left_out if conformance.rule_of(f"{one.place}.") is None] == []
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "rule"),
+    [
+        (
+            'RFC 3261 16.7 step 6: "If there are\nnone [...]"',
+            ("RFC 3261 16.7 step 6", '"If there are none [...]"'),
+        ),
+        ("RFC 3261 9.1, 16.10: also.", ("RFC 3261 9.1, 16.10", "also.")),
+        ("RFC 3323, RFC 3325 7: also.", ("RFC 3323, RFC 3325 7", "also.")),
+        ("RFC 3261 17.2.1, figure 7: also.", ("RFC 3261 17.2.1, figure 7", "also.")),
+        ("RFC 4475 3.1.1.3 to 3.1.1.5.", ("RFC 4475 3.1.1.3 to 3.1.1.5", "")),
+        ("Beyond the RFCs: also.", ("Beyond the RFCs", "also.")),
+        ("RFC 3261 18.1.1, where the operator has no TCP: also.", None),
+        ("RFC 3261 16.4 speaks of the first value.", None),
+        ("18.3: without the number of its RFC.", None),
+    ],
+)
+def test_a_rule_is_a_place_and_a_text(paragraph: str, rule: tuple[str, str] | None) -> None:
+    assert conformance.rule_of(paragraph) == rule

@@ -35,7 +35,10 @@ def built_in(name: str) -> str:
 def test_sipps_own_scenarios_are_put_through_and_told_why_their_bye_is_not(
     usual: Scene, tmp_path: Path
 ) -> None:
-    """They copy no Record-Route and send no Route, so only what begins a call is relayed."""
+    """RFC 3261 16.4: a request of a dialog goes on only with our Route.
+
+    They copy no Record-Route and send no Route, so only what begins a call is relayed.
+    """
     for name in ("uac", "uas"):
         (tmp_path / f"{name}.xml").write_text(built_in(name))
     callee = usual.callee("uas", scenarios=tmp_path)
@@ -53,7 +56,10 @@ def test_sipps_own_scenarios_are_put_through_and_told_why_their_bye_is_not(
 
 
 def test_sipsaks_ping_is_answered(usual: Scene) -> None:
-    """sipsak asks with OPTIONS, without a user, and with a Via that has rport."""
+    """RFC 3261 11: OPTIONS is answered.
+
+    sipsak asks with OPTIONS, without a user, and with a Via that has rport.
+    """
     need(SIPSAK, "sipsak is not installed: install the Debian package sipsak")
     code, printed = run(SIPSAK or "sipsak", "-vv", "-s", f"sip:{usual.program.target}")
     assert code == 0, printed

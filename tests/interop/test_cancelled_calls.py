@@ -26,6 +26,7 @@ def test_a_call_cancelled_while_staging_goes_nowhere(scene: Scene, transport: st
 
 
 def test_a_late_cancel_ends_a_call_that_rings(road: Scene) -> None:
+    """RFC 3261 9, 16.10: a CANCEL ends a call that rings."""
     trunk, upstream = play(
         road,
         "INVITE; < 100; < 180; CANCEL; < 200; < 487; ACK",

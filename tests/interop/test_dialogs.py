@@ -27,7 +27,7 @@ def test_a_call_is_answered_and_ended(road: Scene) -> None:
 
 
 def test_a_session_is_refreshed_by_update_from_either_end(road: Scene) -> None:
-    """RFC 4028 and RFC 3311; a proxy may leave Session-Expires as it is (RFC 4028 8.1)."""
+    """RFC 3311, RFC 4028 8.1: a proxy passes UPDATE, and may leave Session-Expires as it is."""
     ours, theirs = (f"Session-Expires: 1800;refresher={end}" for end in ("uac", "uas"))
     trunk, upstream = play(
         road,
@@ -71,6 +71,7 @@ def test_an_agent_transfers_its_caller_by_refer_and_is_notified(road: Scene) -> 
 
 
 def test_the_callee_changes_the_call_by_a_reinvite(road: Scene) -> None:
+    """RFC 3261 14: a re-INVITE of the callee changes the call."""
     trunk, _ = play(
         road,
         """

@@ -58,6 +58,9 @@ class Peer:
 
 
 def test_a_flood_of_the_largest_invites_takes_no_more_than_its_bound(tmp_path: Path) -> None:
+    """Beyond the RFCs: a flood of the largest INVITEs takes no more memory than its bound, and
+    another trunk can still call.
+    """
     with ExitStack() as children:
         api = FakeApiProcess(tmp_path, by={QUICK: {}}, delay=50)
         children.callback(api.stop)

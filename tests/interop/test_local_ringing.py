@@ -102,6 +102,7 @@ def test_a_caller_hears_nothing_of_us_where_the_agent_is_ready_before_it(started
 
 
 def test_a_caller_who_hangs_up_while_we_ring_ends_our_dialog(started: Scene) -> None:
+    """RFC 3261 9.2: the 487 ends the early dialog that our ringing began."""
     aborted = started.api.stats()["aborted"]
     script = "INVITE; < 100; < 180; CANCEL; < 200; < 487; ACK"
     with (

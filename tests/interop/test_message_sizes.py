@@ -40,7 +40,7 @@ def sizes(peer: Sipp) -> set[int]:
 def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """TCP is tried first from 1301 bytes on, and refused (RFC 3261 18.1.1)."""
+    """RFC 3261 18.1.1: from 1301 bytes on TCP is tried first, and refused."""
     scene.start(upstream_transport="")
     callee = scene.callee(ANSWERS, calls=1)
     place(scene, tmp_path, [1])
@@ -62,6 +62,7 @@ def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
 def test_a_large_invite_takes_tcp_where_the_upstream_speaks_it(
     scene: Scene, tmp_path: Path
 ) -> None:
+    """RFC 3261 18.1.1: a large INVITE takes TCP."""
     scene.start(upstream_transport="")
     callee = scene.callee(ANSWERS, transport="tcp")
     place(scene, tmp_path, [HUGE])

@@ -56,7 +56,10 @@ def start(scene: Scene) -> None:
 def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
     started: Scene, source: str, called: str, expires: int, budget: str
 ) -> None:
-    """Log and Warning say how long that was; the request to the API is closed."""
+    """RFC 3261 13.2.1: Expires bounds how long an INVITE is held.
+
+    Log and Warning say how long that was; the request to the API is closed.
+    """
     script = f"INVITE | Expires: {expires}; < 100; < 480; ACK"
     aborted = started.api.stats()["aborted"]
     with asked(started), counted(started, "calls_refused_total", cause="over_time", status="480"):

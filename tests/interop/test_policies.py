@@ -149,6 +149,7 @@ def test_a_call_goes_to_a_queue(started: Scene, cause: str) -> None:
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_trunk_is_told_where_to_call_instead(started: Scene, cause: str) -> None:
+    """RFC 3261 8.1.3.4: the URI of a 302 is in its Contact."""
     with treated(started, cause, "moved"):
         moved = refused(started, 302, number=dialled(cause, "moved"))
     assert moved.values("Contact") == ["<sip:queue@192.0.2.9>"]
@@ -181,7 +182,7 @@ def test_what_follows_stands_for_an_agent_that_fails_as_well(started: Scene) -> 
 def test_the_time_to_wait_goes_back_where_the_code_allows_it(
     started: Scene, called: str, status: int, after: list[str]
 ) -> None:
-    """RFC 3261 20.33."""
+    """RFC 3261 20.33: Retry-After goes with the codes that it belongs to."""
     assert refused(started, status, number=called).values("Retry-After") == after
 
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.interop
 
 
 def test_early_media_and_ringing_after_it_pass_in_their_order(road: Scene) -> None:
+    """RFC 3261 16.7: 183 and 180 pass in their order."""
     trunk, _ = play(
         road,
         "INVITE; < 100; < 183; < 180; < 183; < 200; ACK; BYE; < 200",

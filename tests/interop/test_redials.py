@@ -127,7 +127,7 @@ def test_two_calls_at_the_same_moment_get_a_staging_each(started: Scene) -> None
 def test_an_invite_that_comes_again_with_credentials_brings_the_same_id(
     started: Scene, status: str
 ) -> None:
-    """RFC 3261 22.2, 22.3."""
+    """RFC 3261 22.2, 22.3: 401 and 407 go back, and the INVITE that follows has the same id."""
     challenge = {"401": "WWW-Authenticate", "407": "Proxy-Authenticate"}[status]
     callee = started.callee(f"""
         < INVITE; {status} | {challenge}: Digest realm="pbx", nonce="7d0f", algorithm=MD5; < ACK

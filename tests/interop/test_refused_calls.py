@@ -70,5 +70,6 @@ def test_a_source_that_belongs_to_no_trunk_is_forbidden(usual: Scene, transport:
 def test_a_callees_refusal_reaches_the_caller_and_is_acknowledged_by_each_hop(
     road: Scene, status: str
 ) -> None:
+    """RFC 3261 17.1.1.3: each hop acknowledges a refusal."""
     _, upstream = play(road, f"INVITE; < 100; < {status}; ACK", f"< INVITE; {status}; < ACK")
     assert len(vias(upstream.received("ACK"))) == 1

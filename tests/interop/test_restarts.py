@@ -16,7 +16,7 @@ pytestmark = pytest.mark.interop
 # Over UDP: SIPp gives its calls up when a TCP connection closes.
 @pytest.mark.parametrize("gently", [True, False], ids=["asked to end", "killed"])
 def test_a_call_goes_on_in_both_directions_after_a_restart(scene: Scene, *, gently: bool) -> None:
-    """All that a request of a dialog needs is in its Route (RFC 3261 16.6 step 4)."""
+    """RFC 3261 16.6 step 4: all that a request of a dialog needs is in its Route."""
     scene.start()
     callee = scene.callee("""
         < INVITE; 180; 200; < ACK

@@ -36,7 +36,7 @@ def test_a_call_that_nobody_answers_times_out(scene: Scene) -> None:
 
 
 def test_a_503_of_the_upstream_is_not_passed_on_as_503(usual: Scene) -> None:
-    """RFC 3261 16.7 step 6: else the caller takes us for overloaded, and not the upstream."""
+    """RFC 3261 16.7 step 6: it becomes 500; else the caller would take us for overloaded."""
     callee = usual.callee("< INVITE; 503 | Retry-After: 30; < ACK")
     caller = usual.caller("INVITE; < 100; < 500; ACK")
     caller.finish()

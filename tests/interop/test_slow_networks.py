@@ -56,6 +56,7 @@ def assert_one_id_a_call(callee: Sipp, calls: int) -> None:
 
 
 def test_no_call_is_lost_with_one_datagram_in_twenty(scene: Scene) -> None:
+    """RFC 3261 17: a lost datagram costs a retransmission and nothing else."""
     trunk, upstream = place(scene, 100, """
         INVITE
         < 100?
@@ -79,6 +80,7 @@ def test_no_call_is_lost_with_one_datagram_in_twenty(scene: Scene) -> None:
 
 
 def test_a_cancelled_call_ends_on_both_sides_with_one_datagram_in_twenty(scene: Scene) -> None:
+    """RFC 3261 17: a lost datagram does not cost a cancelled call its end."""
     _, upstream = place(scene, 100, """
         INVITE | Supported: 100rel
         < 100?
@@ -104,6 +106,7 @@ def test_a_cancelled_call_ends_on_both_sides_with_one_datagram_in_twenty(scene: 
 
 
 def test_byes_that_cross_are_both_answered(scene: Scene) -> None:
+    """RFC 3261 15."""
     scene.start()
     ahead = scene.put_relay_ahead(delay=0.1)
     callee = scene.callee("< INVITE; 200; < ACK; BYE; < BYE; 200; < 200")

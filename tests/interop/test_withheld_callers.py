@@ -52,7 +52,7 @@ def invite(field: str) -> str:
 def test_a_number_that_is_withheld_reaches_neither_api_nor_upstream_nor_log(
     started: Scene, fields: str
 ) -> None:
-    """RFC 3323, RFC 3325 7."""
+    """RFC 3323, RFC 3325 7: a caller who asks for privacy is known to nobody beyond the trunk."""
     came = put_through(started, invite(fields), number=CALLED)
     assert came.values(*NETWORKS_WORD) == []
     asked = told(started, came)

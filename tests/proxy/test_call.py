@@ -53,6 +53,10 @@ def answered(edge: Conversation) -> str:
 def test_an_invite_is_answered_100_at_once_and_nothing_goes_on_before_it_is_staged(
     edge: Conversation,
 ) -> None:
+    """RFC 3261 17.2.1: "The server transaction MUST generate a 100 (Trying) response unless it
+    knows that the TU will generate a provisional or final response within 200 ms": the proxy sends
+    it at once.
+    """
     edge.receive(request())
     assert edge.take() == ["alice 100 INVITE"]
     assert edge.stager.stagings[0].call.to_number == "+33612345678"
@@ -153,7 +157,7 @@ PAI = "P-Asserted-Identity: <sip:+33912345678@carrier>"
 
 
 def test_who_withholds_his_name_is_named_to_nobody(edge: Conversation) -> None:
-    """RFC 3325 7, in the INVITE that begins a call and in later requests of its dialog."""
+    """RFC 3325 7: in the INVITE that begins a call and in later requests of its dialog."""
     edge.admission.shy.add(ALICE.host)
     staged(edge, extra=(PAI,))
     assert b"p-asserted-identity" not in edge.last_request("bob").names

@@ -113,7 +113,7 @@ def test_what_never_ends_after_its_cancel_is_given_up_after_64_t1(edge: Conversa
 
 
 def test_what_was_cancelled_and_never_answered_at_all_ends_with_487(edge: Conversation) -> None:
-    """RFC 3261 9.1, as above: timer B ends what not even a CANCEL could be sent for."""
+    """RFC 3261 9.1: timer B ends what not even a CANCEL could be sent for."""
     called(edge)
     cancelled(edge)
     edge.clock.advance(33)

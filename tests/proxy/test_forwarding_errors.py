@@ -56,7 +56,7 @@ def test_it_is_refused_as_the_policy_of_the_call_refuses() -> None:
 
 
 def test_a_name_without_an_address_is_a_503() -> None:
-    """RFC 3261 16.9, as above: there is nowhere to send it to."""
+    """RFC 3261 16.9: there is nowhere to send it to."""
     edge = Conversation("sip:nowhere.example")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
     assert outcomes(edge) == [("unreachable", 503)]
@@ -64,7 +64,7 @@ def test_a_name_without_an_address_is_a_503() -> None:
 
 
 def test_an_address_of_a_family_that_we_do_not_speak_over_its_transport_is_a_503() -> None:
-    """RFC 3261 16.9, as above."""
+    """RFC 3261 16.9."""
     edge = Conversation("sip:[2001:db8::2];transport=tcp")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
 
@@ -129,7 +129,7 @@ def test_an_error_that_comes_later_ends_what_was_not_heard(edge: Conversation, g
 
 
 def test_an_error_of_another_place_ends_nothing(edge: Conversation) -> None:
-    """RFC 3261 18.4, as above: only what was sent there has failed."""
+    """RFC 3261 18.4: only what was sent there has failed."""
     called(edge)
     edge.layer.lost(CAROL, "port unreachable")
     edge.layer.lost(BOB._replace(port=5061), "port unreachable")
@@ -146,7 +146,7 @@ def test_an_error_ends_nothing_that_was_heard(edge: Conversation) -> None:
 
 
 def test_an_error_sends_every_call_on_to_the_next_target() -> None:
-    """RFC 3261 16.6 step 7, as above, for all that wait for the one that is out of reach."""
+    """RFC 3261 16.6 step 7: for all that wait for the one that is out of reach."""
     edge = Conversation(backups=("sip:192.0.2.3",))
     for number in range(3):
         data = bytes(request(branch=f"z9hG4bK-{number}"))
@@ -215,7 +215,7 @@ def test_that_a_target_takes_no_tcp_is_remembered(edge: Conversation) -> None:
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
 def test_udp_is_tried_once(edge: Conversation, method: str) -> None:
-    """RFC 3261 18.1.1, as above; where that does not leave either, 16.9 is all that is left."""
+    """RFC 3261 18.1.1: where that does not leave either, 16.9 is all that is left."""
     edge.transport.failing.add("192.0.2.2")
     if method == "INVITE":
         assert placed(edge, LARGE) == ["alice 100 INVITE", "alice 503 INVITE"]
@@ -227,7 +227,7 @@ def test_udp_is_tried_once(edge: Conversation, method: str) -> None:
 
 
 def test_a_target_that_was_asked_for_over_tcp_is_not_asked_over_udp() -> None:
-    """RFC 3261 18.1.1, as above: only what "would have otherwise been sent over UDP" """
+    """RFC 3261 18.1.1: only what "would have otherwise been sent over UDP" """
     edge = Conversation("sip:192.0.2.2;transport=tcp")
     edge.transport.without_tcp.add("192.0.2.2")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]

@@ -40,8 +40,9 @@ def statuses(edge: Conversation) -> list[str]:
 
 
 def test_above_the_calls_being_staged_new_ones_get_503_with_retry_after() -> None:
-    """21.5.4: the server "MAY indicate when the client should retry the request in a Retry-After
-    header field"."""
+    """RFC 3261 21.5.4: the server "MAY indicate when the client should retry the request in a
+    Retry-After header field".
+    """
     edge = full(calls_staging=2)
     for number in range(3):
         edge.receive(call(number))
@@ -53,7 +54,7 @@ def test_above_the_calls_being_staged_new_ones_get_503_with_retry_after() -> Non
 
 
 def test_where_one_has_ended_the_next_is_taken() -> None:
-    """21.5.4: "temporarily"."""
+    """RFC 3261 21.5.4: "temporarily"."""
     edge = full(calls_staging=1)
     edge.receive(call(1))
     edge.stager.stagings[0].fail()
@@ -64,8 +65,9 @@ def test_where_one_has_ended_the_next_is_taken() -> None:
 
 
 def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
-    """21.5.4: the server is "temporarily unable to process the request due to a temporary
-    overloading"."""
+    """RFC 3261 21.5.4: the server is "temporarily unable to process the request due to a temporary
+    overloading".
+    """
     edge = full(transactions=2)
     for number in range(4):
         edge.receive(call(number))
@@ -76,7 +78,7 @@ def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
 
 
 def test_what_is_refused_for_its_number_is_forgotten_at_once() -> None:
-    """8.2.7: a UAS that keeps nothing answers the repetition as it did the request."""
+    """RFC 3261 8.2.7: a UAS that keeps nothing answers the repetition as it did the request."""
     edge = full(transactions=1)
     edge.receive(call(0))
     before = edge.alive
@@ -107,7 +109,7 @@ def test_at_the_bound_what_is_alive_goes_on() -> None:
 
 
 def test_at_the_bound_a_call_can_be_cancelled() -> None:
-    """9.2: a CANCEL makes room, so it is always taken."""
+    """RFC 3261 9.2: a CANCEL makes room, so it is always taken."""
     edge = full(transactions=1)
     edge.receive(request())
     edge.receive(call(2))
@@ -118,7 +120,7 @@ def test_at_the_bound_a_call_can_be_cancelled() -> None:
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE"])
 def test_one_dialog_can_not_take_all_the_memory(method: str) -> None:
-    """21.5.4: above twice the bound requests of dialogs are asked to wait, too."""
+    """RFC 3261 21.5.4: above twice the bound requests of dialogs are asked to wait, too."""
     edge = full(transactions=10)
     for number in range(100):
         edge.receive(later(method, number))
@@ -128,7 +130,7 @@ def test_one_dialog_can_not_take_all_the_memory(method: str) -> None:
 
 
 def test_when_it_is_over_there_is_room_again() -> None:
-    """21.5.4: "temporarily", with nothing left of what was refused."""
+    """RFC 3261 21.5.4: "temporarily", with nothing left of what was refused."""
     edge = full(transactions=2)
     for number in range(4):
         edge.receive(call(number))
@@ -169,8 +171,9 @@ ANSWERED: dict[str, tuple[bytes | Request, str]] = {
                          ids=["UDP", "TCP"])  # fmt: skip
 @pytest.mark.parametrize("name", ANSWERED)
 def test_nothing_is_kept_for_what_a_stranger_sends(name: str, source: Flow) -> None:
-    """8.2.7: "A stateless UAS is a UAS that does not maintain transaction state.  It replies to
-    requests normally, but discards any state"."""
+    """RFC 3261 8.2.7: "A stateless UAS is a UAS that does not maintain transaction state. It
+    replies to requests normally, but discards any state".
+    """
     asked, status = ANSWERED[name]
     edge = Conversation()
     for _ in range(3):
@@ -183,7 +186,7 @@ def test_nothing_is_kept_for_what_a_stranger_sends(name: str, source: Flow) -> N
 
 @pytest.mark.parametrize("name", ANSWERED)
 def test_the_ack_of_such_an_answer_is_ignored(name: str) -> None:
-    """8.2.7: "A stateless UAS MUST ignore ACK requests." """
+    """RFC 3261 8.2.7: "A stateless UAS MUST ignore ACK requests." """
     asked, _ = ANSWERED[name]
     edge = Conversation()
     edge.receive(asked, STRANGER)
@@ -194,7 +197,7 @@ def test_the_ack_of_such_an_answer_is_ignored(name: str) -> None:
 
 
 def test_such_an_answer_is_sent_once() -> None:
-    """8.2.7: "A stateless UAS MUST NOT retransmit responses." """
+    """RFC 3261 8.2.7: "A stateless UAS MUST NOT retransmit responses." """
     edge = Conversation()
     edge.receive(request(via="SIP/2.0/UDP 203.0.113.66"), STRANGER)
     edge.clock.advance(60)
@@ -203,7 +206,9 @@ def test_such_an_answer_is_sent_once() -> None:
 
 @pytest.mark.parametrize("name", sorted(ANSWERED.keys() - {"a call from nobody"}))
 def test_such_an_answer_is_one_packet_and_not_much_longer_than_the_question(name: str) -> None:
-    """26.1.5: a stranger who forges his address must not make us amplify what he sends."""
+    """RFC 3261 26.1.5: a stranger who forges his address must not make us amplify what he
+    sends.
+    """
     asked, _ = ANSWERED[name]
     edge = Conversation()
     edge.receive(asked)
@@ -213,7 +218,9 @@ def test_such_an_answer_is_one_packet_and_not_much_longer_than_the_question(name
 
 
 def test_the_calls_under_way_are_forgotten_with_their_end() -> None:
-    """8.2.2.2: merged requests are looked for among "ongoing" ones only, whatever their end."""
+    """RFC 3261 8.2.2.2: merged requests are looked for among "ongoing" ones only, whatever
+    their end.
+    """
     edge = Conversation()
     edge.receive(call(1))
     edge.receive(call(2), ALICE_TCP)

@@ -29,6 +29,7 @@ def test_a_call_without_loss_has_thirteen_datagrams() -> None:
 
 @pytest.mark.parametrize("many", [1, 2, 3])
 def test_every_call_is_staged_once_answered_and_ended_whatever_is_lost(many: int) -> None:
+    """RFC 3261 17: a whole call comes to its end whichever three of its datagrams are lost."""
     for lost in combinations(range(FIRST), many):
         network, caller, callee = call(lost)
         edge = network.edge

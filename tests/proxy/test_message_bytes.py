@@ -57,6 +57,7 @@ def test_an_invite_is_taken_that_is_small_beside_what_is_left(flooded: Conversat
 
 
 def test_where_large_calls_are_refused_small_ones_are_taken(flooded: Conversation) -> None:
+    """RFC 3261 21.5.4: large INVITEs are refused while small ones find room."""
     flooded.take()
     for number in range(20, 1020):
         flooded.receive(call(number, size=1_500))
@@ -83,7 +84,10 @@ def test_when_large_calls_are_over_there_is_room_for_others(flooded: Conversatio
 
 @pytest.mark.parametrize("method", ["INFO", "INVITE"])
 def test_large_requests_of_dialogs_wait_above_twice_the_bound(method: str) -> None:
-    """What belongs to a call that was taken may take what new calls may not."""
+    """RFC 3261 21.5.4: large requests of dialogs are asked to wait above twice the bound in bytes.
+
+    What belongs to a call that was taken may take what new calls may not.
+    """
     edge = Conversation(bounds=Bounds(message_bytes=ROOM // 2))
     edge.receive(call(0))
     assert statuses(edge) == ["503"]

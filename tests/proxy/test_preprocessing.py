@@ -37,8 +37,9 @@ def bye(route: str = ROUTE, uri: str = "sip:bob@192.0.2.2") -> Request:
 
 
 def test_our_own_route_is_removed(edge: Conversation) -> None:
-    """16.4: "If the first value in the Route header field indicates this proxy, the proxy MUST
-    remove that value from the request." """
+    """RFC 3261 16.4: "If the first value in the Route header field indicates this proxy, the proxy
+    MUST remove that value from the request."
+    """
     sent = edge.relay(bye())
     assert b"route" not in sent.names
     assert sent.uri_text == b"sip:bob@192.0.2.2"
@@ -53,7 +54,9 @@ def test_our_own_route_is_removed(edge: Conversation) -> None:
     ],
 )
 def test_the_rest_of_the_route_stays(edge: Conversation, routes: str) -> None:
-    """16.4: "remove that value", no other, from whichever row of the header it stands in."""
+    """RFC 3261 16.4: "remove that value", no other, from whichever row of the header it stands
+    in.
+    """
     sent = edge.relay(bye(routes))
     assert sent.values(b"route") == [b"<sip:192.0.2.2;lr>", b"<sip:p3.example;lr>"]
     assert b"<sip:192.0.2.2;lr>,   <sip:p3.example;lr>" in bytes(sent)
@@ -69,8 +72,9 @@ def test_the_rest_of_the_route_stays(edge: Conversation, routes: str) -> None:
     ],
 )  # fmt: skip
 def test_we_know_ourselves_by_every_address_and_name(uri: str) -> None:
-    """16.4: "indicates this proxy": by what we listen on and what we advertise, by both ports, and
-    by any spelling of an IPv6 address (RFC 5118 4.5)."""
+    """RFC 3261 16.4: "indicates this proxy": by what we listen on and what we advertise, by both
+    ports, and by any spelling of an IPv6 address (RFC 5118 4.5).
+    """
     assert OURS.own(parse_uri(uri.encode()))
 
 
@@ -83,12 +87,12 @@ def test_we_know_ourselves_by_every_address_and_name(uri: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_ours_is_not_taken_for_us(uri: str) -> None:
-    """19.1.4: host and port "must match"."""
+    """RFC 3261 19.1.4: host and port "must match"."""
     assert not OURS.own(parse_uri(uri.encode()))
 
 
 def test_a_route_by_another_of_our_names_is_removed_as_well() -> None:
-    """16.4, where we are behind a forwarded port and have a name."""
+    """RFC 3261 16.4: where we are behind a forwarded port and have a name."""
     edge = Conversation(
         interfaces=(Interface("UDP", "198.51.100.1", "sip.example.org", 5060, 5070),)
     )
@@ -114,21 +118,22 @@ def test_two_entries_of_one_dialog_are_removed_together(edge: Conversation) -> N
 def test_a_dialog_that_spiralled_through_us_pops_all_that_follow_each_other(
     edge: Conversation, many: int
 ) -> None:
-    """16.4, each time that we would send to ourselves: a call may come through us more than once
-    without another proxy that records itself in between."""
+    """RFC 3261 16.4: each time that we would send to ourselves: a call may come through us more
+    than once without another proxy that records itself in between.
+    """
     sent = edge.relay(bye("Route: " + ", ".join([URI] * many + ["<sip:192.0.2.2;lr>"])))
     assert sent.values(b"route") == [b"<sip:192.0.2.2;lr>"]
 
 
 def test_an_entry_of_ours_behind_another_proxys_stays(edge: Conversation) -> None:
-    """16.4 speaks of the first value: a spiral that comes back to us needs the others."""
+    """RFC 3261 16.4: the first value is meant; a spiral that comes back to us needs the others."""
     sent = edge.relay(bye(f"Route: {URI}, <sip:192.0.2.2;lr>, {URI}"))
     assert sent.values(b"route") == [b"<sip:192.0.2.2;lr>", URI.encode()]
 
 
 @pytest.mark.parametrize("many", [9, 64, 256])
 def test_a_route_that_leads_here_again_and_again_is_a_loop(edge: Conversation, many: int) -> None:
-    """16.3 step 4: one packet must not become a hundred that we send to ourselves."""
+    """RFC 3261 16.3 step 4: one packet must not become a hundred that we send to ourselves."""
     edge.receive(bye("Route: " + ", ".join([URI] * many)))
     assert edge.take() == ["alice 482 BYE"]
     assert edge.alive == 0
@@ -140,8 +145,9 @@ def test_a_route_that_leads_here_again_and_again_is_a_loop(edge: Conversation, m
      "<sip:404@other.example>", f"{URI}, <sip:203.0.113.9>"],
 )  # fmt: skip
 def test_a_preloaded_route_of_a_new_call_is_not_followed(edge: Conversation, route: str) -> None:
-    """16.4 and 26.2: our Route is popped, but where the caller would have the call go after us is
-    not the caller's choice."""
+    """RFC 3261 16.4 and 26.2: our Route is popped, but where the caller would have the call go
+    after us is not the caller's choice.
+    """
     sent = edge.forward(bytes(request(extra=(f"Route: {route}",))).replace(b"call-1@", b"call-3@"))
     assert sent.uri_text == b"sip:+33612345678@192.0.2.2:5060"
     assert b"route" not in sent.names
@@ -153,8 +159,9 @@ def test_a_preloaded_route_of_a_new_call_is_not_followed(edge: Conversation, rou
 
 @pytest.mark.parametrize("routes", [["<sip:bob@192.0.2.2>"], [URI, "<sip:bob@192.0.2.2>"]])
 def test_a_strict_routers_work_is_undone(edge: Conversation, routes: list[str]) -> None:
-    """16.4: "the proxy MUST replace the Request-URI in the request with the last value from the
-    Route header field, and remove that value from the Route header field." """
+    """RFC 3261 16.4: "the proxy MUST replace the Request-URI in the request with the last value
+    from the Route header field, and remove that value from the Route header field."
+    """
     sent = edge.relay(bye("Route: " + ", ".join(routes), URI.strip("<>")))
     assert sent.uri_text == b"sip:bob@192.0.2.2"
     assert b"route" not in sent.names
@@ -162,7 +169,7 @@ def test_a_strict_routers_work_is_undone(edge: Conversation, routes: list[str]) 
 
 
 def test_what_a_strict_router_leaves_of_the_route_is_followed(edge: Conversation) -> None:
-    """16.4: "The proxy MUST then proceed as if it received this modified request." """
+    """RFC 3261 16.4: "The proxy MUST then proceed as if it received this modified request." """
     routes = "Route: <sip:192.0.2.2;lr>\r\nRoute: <sip:p3.example;lr>, <sip:carol@203.0.113.9>"
     sent = edge.relay(bye(routes, URI.strip("<>")))
     assert sent.uri_text == b"sip:carol@203.0.113.9"
@@ -172,14 +179,15 @@ def test_what_a_strict_router_leaves_of_the_route_is_followed(edge: Conversation
 
 @pytest.mark.parametrize("uri", ["sip:+33612345678@198.51.100.1;lr", "sip:198.51.100.1:5060"])
 def test_only_what_we_recorded_is_a_strict_routers_work(edge: Conversation, uri: str) -> None:
-    """16.4: "a value this proxy previously placed into a Record-Route header field": a Request-URI
-    that merely means us, with lr or without, is what was dialled."""
+    """RFC 3261 16.4: "a value this proxy previously placed into a Record-Route header field": a
+    Request-URI that merely means us, with lr or without, is what was dialled.
+    """
     edge.receive(request(uri=uri, extra=("Route: <sip:198.51.100.1;lr>, <sip:404@other>",)))
     assert edge.stager.stagings[-1].call.to_number in {"+33612345678", ""}
 
 
 def test_our_uri_with_nothing_behind_it_goes_nowhere(edge: Conversation) -> None:
-    """16.4 asks for the last Route; without any there is no target."""
+    """RFC 3261 16.4: the last Route is asked for; without any there is no target."""
     edge.receive(bye("", URI.strip("<>")))
     assert edge.take() == ["alice 481 BYE"]
 
@@ -198,22 +206,27 @@ def test_our_uri_with_nothing_behind_it_goes_nowhere(edge: Conversation) -> None
     ],
 )  # fmt: skip
 def test_a_maddr_that_is_ours_is_stripped(edge: Conversation, uri: str, stripped: str) -> None:
-    """16.4: "the proxy MUST strip the maddr and any non-default port or transport parameter and
-    continue processing as if those values had not been present in the request." """
+    """RFC 3261 16.4: "the proxy MUST strip the maddr and any non-default port or transport
+    parameter and continue processing as if those values had not been present in the request."
+    """
     assert edge.relay(bye(uri=uri)).uri_text == stripped.encode()
     assert edge.flow == BOB
 
 
 @pytest.mark.parametrize("maddr", ["203.0.113.9", "198.51.100.1;transport=tcp"])
 def test_another_maddr_stays(edge: Conversation, maddr: str) -> None:
-    """16.4: only where "the request was received using the port and transport indicated"."""
+    """RFC 3261 16.4: only where "the request was received using the port and transport
+    indicated".
+    """
     sent = edge.relay(bye(uri=f"sip:bob@192.0.2.2;maddr={maddr}"))
     assert sent.uri_text == f"sip:bob@192.0.2.2;maddr={maddr}".encode()
     assert edge.flow.host == maddr.partition(";")[0]
 
 
 def test_a_maddr_that_came_by_its_port_and_transport_is_stripped() -> None:
-    """16.4: "received using the port and transport indicated (explicitly or by default)"."""
+    """RFC 3261 16.4: "received using the port and transport indicated (explicitly or by
+    default)".
+    """
     edge = Conversation(interfaces=(
         Interface("UDP", "198.51.100.1", "198.51.100.1", 5060),
         Interface("UDP", "198.51.100.1", "198.51.100.1", 5070),
@@ -236,7 +249,7 @@ def test_a_maddr_that_came_by_its_port_and_transport_is_stripped() -> None:
 def test_a_contact_that_is_ourselves_is_sent_to_once_at_most(
     edge: Conversation, method: str, uri: str, more: str
 ) -> None:
-    """16.6 step 8: what comes back finds no Route of ours any more, and ends there."""
+    """RFC 3261 16.6 step 8: what comes back finds no Route of ours any more, and ends there."""
     edge.receive(request(method, uri, to_tag="bob", cseq=2, extra=(ROUTE + more,)))
     copies = 0
     for data, flow in edge.transport.sent:

@@ -68,7 +68,9 @@ LIMITS = {
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_what_a_stranger_may_write_is_bounded_and_the_bound_has_an_answer(name: str) -> None:
-    """Bounds of ours.  Nobody is answered where finding out whom would be the harm."""
+    """Beyond the RFCs: what is longer than the bounds gets an answer, or none where finding out
+    whom to answer would be the harm.
+    """
     found, longest, more, answer = LIMITS[name]
     blank = b" " if found is URI else b""
     if name != "values of the top Via":
@@ -77,15 +79,18 @@ def test_what_a_stranger_may_write_is_bounded_and_the_bound_has_an_answer(name: 
 
 
 def test_any_case_and_any_form_of_a_name_means_the_same() -> None:
-    """7.3.1: "When comparing header fields, field names are always case-insensitive"; 7.3.3."""
+    """RFC 3261 7.3.1: "When comparing header fields, field names are always case-insensitive";
+    7.3.3.
+    """
     short = [(b"Via:", b"V :"), (b"From:", b"f\t:"), (b"To:", b"T:"), (b"Call-ID:", b"I:")]
     rest = [(b"CSeq:", b"cSEQ:"), (b"Contact:", b"m:"), (b"Content-Length:", b"l:")]
     assert outcome(*short, *rest, (b"Max-Forwards:", b"mAX-forwardS:")) == FORWARDED
 
 
 def test_the_order_of_names_does_not_matter() -> None:
-    """7.3.1: "The relative order of header fields with different field names is not
-    significant." """
+    """RFC 3261 7.3.1: "The relative order of header fields with different field names is not
+    significant."
+    """
     line, *fields = bytes(request()).removesuffix(b"\r\n\r\n").split(b"\r\n")
     edge = Conversation(delay=0.1)
     edge.receive(b"\r\n".join([line, *reversed(fields), b"", b""]))
@@ -99,7 +104,7 @@ def test_the_order_of_names_does_not_matter() -> None:
 
 @pytest.mark.parametrize(("written", "left"), [("0068", 67), ("255", 254), ("300", 254)])
 def test_max_forwards_is_at_most_255(written: str, left: int) -> None:
-    """20.22: "The Max-Forwards value is an integer in the range 0-255"."""
+    """RFC 3261 20.22: "The Max-Forwards value is an integer in the range 0-255"."""
     edge = Conversation(delay=0.1)
     edge.receive(request(max_forwards=written))
     edge.clock.advance(0.2)
@@ -109,14 +114,16 @@ def test_max_forwards_is_at_most_255(written: str, left: int) -> None:
 
 @pytest.mark.parametrize("written", [b"-1", b"many", b"", b"7 0", b"70, 70", b"9" * 11])
 def test_max_forwards_that_is_no_number_is_answered_400(written: bytes) -> None:
-    """16.3 step 1: "Any components involved in the remainder of these Request Validation steps or
-    the Request Forwarding section MUST be well-formed." """
+    """RFC 3261 16.3 step 1: "Any components involved in the remainder of these Request Validation
+    steps or the Request Forwarding section MUST be well-formed."
+    """
     assert outcome((b"Max-Forwards: 70", b"Max-Forwards: " + written)) == ["alice 400 INVITE"]
 
 
 def test_fields_of_another_kind_of_message_are_ignored() -> None:
-    """7.3.2: "If a header field appears in a message not matching its category (such as a request
-    header field in a response), it MUST be ignored." """
+    """RFC 3261 7.3.2: "If a header field appears in a message not matching its category (such as a
+    request header field in a response), it MUST be ignored."
+    """
     edge = Conversation(delay=0.1)
     edge.receive(request(extra=("Retry-After: 5", "Proxy-Authenticate: x", "Unsupported: y")))
     edge.clock.advance(0.2)
@@ -128,7 +135,7 @@ def test_fields_of_another_kind_of_message_are_ignored() -> None:
 
 
 def test_a_response_that_is_too_short_is_dropped() -> None:
-    """18.3: "If the message is a response, it MUST be discarded." """
+    """RFC 3261 18.3: "If the message is a response, it MUST be discarded." """
     edge = Conversation(delay=0.1)
     edge.receive(request())
     edge.clock.advance(0.2)
@@ -139,7 +146,7 @@ def test_a_response_that_is_too_short_is_dropped() -> None:
 
 
 def test_an_ack_that_can_not_be_read_is_dropped() -> None:
-    """17.1.1.3: nobody answers an ACK."""
+    """RFC 3261 17.1.1.3: nobody answers an ACK."""
     edge = Conversation()
     ack = request("ACK", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))
     edge.receive(bytes(ack).replace(b"CSeq: 1 ACK", b"CSeq: 1 BYE"))
@@ -157,7 +164,9 @@ def test_what_is_refused_unread_is_kept_nowhere() -> None:
 
 
 def test_the_same_call_over_a_stream_byte_by_byte() -> None:
-    """18.3: on a stream Content-Length says where a message ends, and nothing else does."""
+    """RFC 3261 18.3: on a stream Content-Length says where a message ends, and nothing else
+    does.
+    """
     edge, framer = Conversation(delay=0.1), Framer()
     data = b"\r\n\r\n" + bytes(request(body=BODY + "\r\nINVITE sip:a@b SIP/2.0\r\n\r\n"))
     for byte in data:

@@ -91,7 +91,7 @@ def test_no_uri_is_tried_twice(again: str) -> None:
 
 
 def test_a_contact_that_waits_to_be_tried_is_not_added_again() -> None:
-    """RFC 3261 16.5, as above: the set holds those that are still to be tried, too."""
+    """RFC 3261 16.5: the set holds those that are still to be tried, too."""
     edge = Conversation(redirects=9)
     moved(edge, called(edge), "<sip:one@192.0.2.2>;q=0.9, <sip:two@192.0.2.3>;q=0.1")
     sent = moved(edge, edge.last_request("bob"), "<sip:two@192.0.2.3>, <sip:three@192.0.2.4>")

@@ -55,7 +55,7 @@ def test_nobody_is_told_408_when_nobody_answers(edge: Conversation) -> None:
 
 
 def test_a_408_of_the_peer_is_not_forwarded(edge: Conversation) -> None:
-    """RFC 4320 4.2, as above; and what was repeated is not asked anew."""
+    """RFC 4320 4.2: what was repeated is not asked anew."""
     asked = relayed(edge)
     assert answer(edge, asked, 408) == []
     edge.receive(bye())

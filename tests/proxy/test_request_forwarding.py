@@ -58,7 +58,9 @@ def names(fields: Iterable[bytes]) -> list[bytes]:
 
 
 def test_what_is_not_ours_goes_through_byte_for_byte(edge: Conversation) -> None:
-    """16.6 step 1: "Fields not detailed in the processing described below MUST NOT be removed." """
+    """RFC 3261 16.6 step 1: "Fields not detailed in the processing described below MUST NOT be
+    removed."
+    """
     odd = (
         "sUbJeCt:   several   spaces\t",
         "X-Folded: one\r\n\ttwo\r\n   three",
@@ -73,8 +75,9 @@ def test_what_is_not_ours_goes_through_byte_for_byte(edge: Conversation) -> None
 @pytest.mark.parametrize("first", [request(extra=("A: 1", "Via: SIP/2.0/UDP a;branch=z9hG4bKa",
                                                   "A: 2", "C: 3")), later("INFO")])  # fmt: skip
 def test_the_order_of_the_fields_is_kept(edge: Conversation, first: Request) -> None:
-    """16.6 step 1: "The copy SHOULD maintain the ordering of the header fields as in the received
-    request.  The proxy MUST NOT reorder field values with a common field name." """
+    """RFC 3261 16.6 step 1: "The copy SHOULD maintain the ordering of the header fields as in the
+    received request. The proxy MUST NOT reorder field values with a common field name."
+    """
     sent = edge.relay(first) if first.to_tag else edge.forward(first)
     came = [name for name in names(first.fields) if name != b"Route"]
     ours = {b"Record-Route", b"X-Rounded-Call-Id", b"Max-Breadth"}
@@ -85,13 +88,13 @@ def test_the_order_of_the_fields_is_kept(edge: Conversation, first: Request) -> 
 
 @pytest.mark.parametrize("body", [BODY, "\0\r\n\r\n\xff", ""])
 def test_the_body_is_not_touched(edge: Conversation, body: str) -> None:
-    """16.6 step 1: "The proxy MUST NOT add to, modify, or remove the message body." """
+    """RFC 3261 16.6 step 1: "The proxy MUST NOT add to, modify, or remove the message body." """
     data = bytes(request()).replace(b"Content-Length: 0", b"Content-Length: %d" % len(body))
     assert edge.forward(data + body.encode("latin-1")).body == body.encode("latin-1")
 
 
 def test_each_target_gets_its_copy_of_the_same_request() -> None:
-    """16.6 step 1: "the processing for each next hop begin with the same request"."""
+    """RFC 3261 16.6 step 1: "the processing for each next hop begin with the same request"."""
     edge = Conversation(backups=("sip:192.0.2.2:5070",))
     first = edge.forward(request(body=BODY))
     edge.receive(response(first, 404), BOB)
@@ -107,14 +110,16 @@ def test_each_target_gets_its_copy_of_the_same_request() -> None:
 
 
 def test_the_request_uri_is_the_targets(edge: Conversation) -> None:
-    """16.6 step 2: "The Request-URI in the copy's start line MUST be replaced with the URI for this
-    target." """
+    """RFC 3261 16.6 step 2: "The Request-URI in the copy's start line MUST be replaced with the URI
+    for this target."
+    """
     assert edge.forward(request()).start_line == b"INVITE sip:+33612345678@192.0.2.2:5060 SIP/2.0"
 
 
 def test_the_request_uri_of_a_dialog_is_its_target(edge: Conversation) -> None:
-    """16.5: for what we are not responsible for "the Request-URI MUST be placed into the target set
-    as the only target"."""
+    """RFC 3261 16.5: for what we are not responsible for "the Request-URI MUST be placed into the
+    target set as the only target".
+    """
     uri = "sip:bob@192.0.2.2:5060;x=y;user=phone"
     assert edge.relay(later("INFO", uri)).uri_text == uri.encode()
 
@@ -129,19 +134,20 @@ def test_the_request_uri_of_a_dialog_is_its_target(edge: Conversation) -> None:
 def test_max_forwards_is_counted_down(
     edge: Conversation, method: str, came: str, goes: bytes
 ) -> None:
-    """16.6 step 3: "If the copy contains a Max-Forwards header field, the proxy MUST decrement its
-    value by one (1)." """
+    """RFC 3261 16.6 step 3: "If the copy contains a Max-Forwards header field, the proxy MUST
+    decrement its value by one (1)."
+    """
     assert edge.relay(later(method, hops=came)).values(b"max-forwards") == [goes]
 
 
 @pytest.mark.parametrize("method", ["INVITE", "ACK", "BYE"])
 def test_max_forwards_is_begun_where_it_is_missing(edge: Conversation, method: str) -> None:
-    """16.6 step 3: "the proxy MUST add one with a field value, which SHOULD be 70." """
+    """RFC 3261 16.6 step 3: "the proxy MUST add one with a field value, which SHOULD be 70." """
     assert edge.relay(later(method, hops=None)).values(b"max-forwards") == [b"70"]
 
 
 def test_more_hops_than_there_may_be_are_cut(edge: Conversation) -> None:
-    """20.22: "The Max-Forwards value is an integer in the range 0-255"."""
+    """RFC 3261 20.22: "The Max-Forwards value is an integer in the range 0-255"."""
     assert edge.forward(request(max_forwards="4294967296")).value(b"max-forwards") == b"254"
 
 
@@ -149,8 +155,9 @@ def test_more_hops_than_there_may_be_are_cut(edge: Conversation) -> None:
 
 
 def test_we_are_recorded_ahead_of_others(edge: Conversation) -> None:
-    """16.6 step 4: "it MUST insert a Record-Route header field value into the copy before any
-    existing Record-Route header field values"."""
+    """RFC 3261 16.6 step 4: "it MUST insert a Record-Route header field value into the copy before
+    any existing Record-Route header field values".
+    """
     theirs = ("Record-Route: <sip:p1.example;lr>, <sip:p2.example;lr>", "Record-Route: <sip:p3;lr>")
     assert edge.forward(request(extra=theirs)).values(b"record-route") == [
         URI.encode(), b"<sip:p1.example;lr>", b"<sip:p2.example;lr>", b"<sip:p3;lr>",
@@ -158,26 +165,32 @@ def test_we_are_recorded_ahead_of_others(edge: Conversation) -> None:
 
 
 def test_we_record_a_sip_uri_with_lr_and_no_transport_for_udp(edge: Conversation) -> None:
-    """16.6 step 4: "This URI MUST contain an lr parameter [...] The URI SHOULD NOT contain the
-    transport parameter unless the proxy has knowledge"."""
+    """RFC 3261 16.6 step 4: "This URI MUST contain an lr parameter [...] The URI SHOULD NOT contain
+    the transport parameter unless the proxy has knowledge".
+    """
     (recorded,) = edge.forward(request()).values(b"record-route")
     assert re.fullmatch(rb"<sip:[0-9a-f]+@198\.51\.100\.1:5060;lr>", recorded)
 
 
 def test_a_reinvite_is_recorded_too(edge: Conversation) -> None:
-    """16.6 step 4: "If this request is already part of a dialog, the proxy SHOULD insert a
-    Record-Route header field value if it wishes to remain on the path"."""
+    """RFC 3261 16.6 step 4: "If this request is already part of a dialog, the proxy SHOULD insert a
+    Record-Route header field value if it wishes to remain on the path".
+    """
     assert edge.relay(later("INVITE")).values(b"record-route") == [URI.encode()]
 
 
 @pytest.mark.parametrize("method", ["BYE", "ACK", "UPDATE", "PRACK", "INFO", "FOO"])
 def test_nothing_but_an_invite_is_recorded(edge: Conversation, method: str) -> None:
-    """16.6 step 4: proxies "should only record-route if required": these begin no dialog."""
+    """RFC 3261 16.6 step 4: proxies "should only record-route if required": these begin no
+    dialog.
+    """
     assert b"record-route" not in edge.relay(later(method)).names
 
 
 def test_what_we_are_advertised_as_is_recorded() -> None:
-    """16.6 step 4: the URI "MUST resolve to the element inserting it", from where others are."""
+    """RFC 3261 16.6 step 4: the URI "MUST resolve to the element inserting it", from where
+    others are.
+    """
     edge = Conversation(interfaces=(Interface("UDP", "10.0.0.1", "sip.example.org", 5060, 5070),))
     sent = edge.forward(request(), ALICE)
     assert sent.values(b"record-route") == [f"<sip:{USER}@sip.example.org:5060;lr>".encode()]
@@ -215,7 +228,7 @@ def test_ipv6_in_and_ipv4_out_are_both_recorded(edge: Conversation) -> None:
 
 
 def test_ipv4_in_and_ipv6_out(edge: Conversation) -> None:
-    """16.6 step 8: our Via names the side that the copy leaves by."""
+    """RFC 3261 16.6 step 8: our Via names the side that the copy leaves by."""
     edge.relay(later("BYE", "sip:bob@[2001:db8::b]:5070"))
     assert edge.flow == Flow("UDP", "2001:db8::b", 5070, 2)
     assert edge.relayed.values(b"via")[0].startswith(b"SIP/2.0/UDP [2001:db8::1]:5060;branch=")
@@ -225,8 +238,9 @@ def test_ipv4_in_and_ipv6_out(edge: Conversation) -> None:
 
 
 def test_a_strict_router_behind_us_gets_its_own_uri(edge: Conversation) -> None:
-    """16.6 step 6: "The proxy MUST place the Request-URI into the Route header field as the last
-    value. [...] then place the first Route header field value into the Request-URI"."""
+    """RFC 3261 16.6 step 6: "The proxy MUST place the Request-URI into the Route header field as
+    the last value. [...] then place the first Route header field value into the Request-URI".
+    """
     rows = f"Route: {URI}, <sip:192.0.2.2:5070;x=1>\r\nRoute: <sip:p2.example;lr>"
     sent = edge.relay(later("BYE", "sip:carol@203.0.113.9;a=b", rows))
     assert sent.uri_text == b"sip:192.0.2.2:5070;x=1"
@@ -236,7 +250,9 @@ def test_a_strict_router_behind_us_gets_its_own_uri(edge: Conversation) -> None:
 
 @pytest.mark.parametrize("lr", ["lr", "LR", "lr=on", "%6C%72"])
 def test_a_loose_router_behind_us_is_left_the_request_uri(edge: Conversation, lr: str) -> None:
-    """16.6 step 6: only "if that URI does not contain an lr parameter" is the copy modified."""
+    """RFC 3261 16.6 step 6: only "if that URI does not contain an lr parameter" is the copy
+    modified.
+    """
     sent = edge.relay(later("BYE", "sip:carol@203.0.113.9", f"Route: {URI}, <sip:192.0.2.2;{lr}>"))
     assert sent.uri_text == b"sip:carol@203.0.113.9"
     assert sent.values(b"route") == [f"<sip:192.0.2.2;{lr}>".encode()]
@@ -263,14 +279,15 @@ def test_a_loose_router_behind_us_is_left_the_request_uri(edge: Conversation, lr
 def test_a_request_goes_where_its_uri_says(
     edge: Conversation, method: str, uri: str, flow: Flow
 ) -> None:
-    """16.6 step 7: "the proxy MUST apply the procedures to the first value in the Route header
-    field, if present, else the Request-URI" (RFC 3263 4: addresses and names)."""
+    """RFC 3261 16.6 step 7: "the proxy MUST apply the procedures to the first value in the Route
+    header field, if present, else the Request-URI" (RFC 3263 4: addresses and names).
+    """
     edge.relay(later(method, uri))
     assert edge.flow == flow
 
 
 def test_the_route_goes_ahead_of_the_request_uri(edge: Conversation) -> None:
-    """16.6 step 7: "the first value in the Route header field, if present"."""
+    """RFC 3261 16.6 step 7: "the first value in the Route header field, if present"."""
     edge.relay(later("BYE", "sip:carol@203.0.113.9", f"Route: {URI}, <sip:192.0.2.2:5070;lr>"))
     assert edge.flow == BOB._replace(port=5070)
 
@@ -288,8 +305,9 @@ def test_the_route_goes_ahead_of_the_request_uri(edge: Conversation) -> None:
 def test_what_has_no_way_from_here_is_answered_500(
     edge: Conversation, method: str, uri: str, route: str
 ) -> None:
-    """16.6 step 7 and 26.2.2: a SIPS URI asks for TLS, and nothing of it is sent in clear; for what
-    can not be sent see 16.9."""
+    """RFC 3261 16.6 step 7 and 26.2.2: a SIPS URI asks for TLS, and nothing of it is sent in clear;
+    for what can not be sent see 16.9.
+    """
     edge.receive(later(method, uri, route))
     edge.clock.advance(0.1)
     assert edge.take()[-1] == f"alice 500 {method}"
@@ -310,8 +328,9 @@ def test_a_dialog_leaves_by_the_side_that_our_route_names() -> None:
 
 
 def test_our_via_is_the_first(edge: Conversation) -> None:
-    """16.6 step 8: "The proxy MUST insert a Via header field value into the copy before the
-    existing Via header field values." """
+    """RFC 3261 16.6 step 8: "The proxy MUST insert a Via header field value into the copy before
+    the existing Via header field values."
+    """
     came = request(extra=("Via: SIP/2.0/TCP far.example;branch=z9hG4bK-far",))
     ours, *theirs = edge.forward(came).values(b"via")
     assert re.fullmatch(rb"SIP/2\.0/UDP 198\.51\.100\.1:5060;branch=z9hG4bK[0-9a-f.]{41}", ours)
@@ -319,15 +338,17 @@ def test_our_via_is_the_first(edge: Conversation) -> None:
 
 
 def test_our_via_names_the_transport_that_it_leaves_by(edge: Conversation) -> None:
-    """18.1.1: "Before a request is sent, the client transport MUST insert a value of the "sent-by"
-    field into the Via header field." """
+    """RFC 3261 18.1.1: "Before a request is sent, the client transport MUST insert a value of the
+    "sent-by" field into the Via header field."
+    """
     edge.relay(later("BYE", "sip:bob@192.0.2.2;transport=tcp"))
     assert edge.relayed.values(b"via")[0].startswith(b"SIP/2.0/TCP 198.51.100.1:5060;branch=")
 
 
 def test_each_copy_has_a_branch_of_its_own() -> None:
-    """16.6 step 7: "the branch parameter provided with the Via header field inserted in step 8 MUST
-    be different for each attempt." """
+    """RFC 3261 16.6 step 7: "the branch parameter provided with the Via header field inserted in
+    step 8 MUST be different for each attempt."
+    """
     edge = Conversation(backups=("sip:192.0.2.2:5070",))
     first = edge.forward(request())
     edge.receive(response(first, 404), BOB)
@@ -340,8 +361,9 @@ def test_each_copy_has_a_branch_of_its_own() -> None:
 
 
 def test_the_part_of_a_branch_that_finds_loops_depends_on_the_request_alone() -> None:
-    """16.6 step 8: "a branch parameter separable into two parts [...] The second is used to perform
-    loop detection"."""
+    """RFC 3261 16.6 step 8: "a branch parameter separable into two parts [...] The second is used
+    to perform loop detection".
+    """
     edge = Conversation(backups=("sip:192.0.2.2:5070",))
     first = edge.forward(request())
     edge.receive(response(first, 404), BOB)
@@ -352,8 +374,9 @@ def test_the_part_of_a_branch_that_finds_loops_depends_on_the_request_alone() ->
 
 
 def test_the_cancel_has_the_branch_of_its_invite(edge: Conversation) -> None:
-    """16.6 step 8: "CANCEL and ACK requests (for non-2xx responses) MUST have the same branch value
-    as the corresponding request they cancel or acknowledge." """
+    """RFC 3261 16.6 step 8: "CANCEL and ACK requests (for non-2xx responses) MUST have the same
+    branch value as the corresponding request they cancel or acknowledge."
+    """
     invite = edge.forward(request())
     edge.receive(response(invite, 180), BOB)
     edge.receive(request("CANCEL"))
@@ -368,9 +391,10 @@ def test_the_cancel_has_the_branch_of_its_invite(edge: Conversation) -> None:
 
 
 def test_equal_acks_get_one_branch(edge: Conversation) -> None:
-    """16.11: "Since a stateless proxy must forward retransmitted requests to the same destination
-    and add identical branch parameters to each of them, it can only use information from the
-    message itself"."""
+    """RFC 3261 16.11: "Since a stateless proxy must forward retransmitted requests to the same
+    destination and add identical branch parameters to each of them, it can only use information
+    from the message itself".
+    """
     first, again = (edge.relay(later("ACK")).top_via.branch for _ in range(2))
     assert first == again
     assert edge.relay(later("ACK", branch="z9hG4bK-2")).top_via.branch != first
@@ -384,8 +408,9 @@ def test_equal_acks_get_one_branch(edge: Conversation) -> None:
 def test_without_a_branch_the_rest_of_an_ack_tells_them_apart(
     edge: Conversation, change: tuple[bytes, bytes]
 ) -> None:
-    """16.11: where the topmost Via has no branch of RFC 3261, the tags, Call-ID, CSeq number and
-    Request-URI are hashed with it."""
+    """RFC 3261 16.11: where the topmost Via has no branch of RFC 3261, the tags, Call-ID, CSeq
+    number and Request-URI are hashed with it.
+    """
     plain = bytes(later("ACK")).replace(b";branch=z9hG4bK-later", b"")
     one, again, other = (
         edge.relay(data).top_via.branch for data in (plain, plain, plain.replace(*change, 1))
@@ -398,15 +423,16 @@ def test_without_a_branch_the_rest_of_an_ack_tells_them_apart(
 
 @pytest.mark.parametrize("uri", ["sip:bob@192.0.2.2", "sip:bob@192.0.2.2;transport=tcp"])
 def test_content_length_is_added_where_it_is_missing(edge: Conversation, uri: str) -> None:
-    """16.6 step 9: "If the request will be sent to the next hop using a stream-based transport and
-    the copy contains no Content-Length header field, the proxy MUST insert one"."""
+    """RFC 3261 16.6 step 9: "If the request will be sent to the next hop using a stream-based
+    transport and the copy contains no Content-Length header field, the proxy MUST insert one".
+    """
     data = bytes(later("INFO", uri, body="hello")).replace(b"Content-Length: 5\r\n", b"")
     sent = edge.relay(data)
     assert (sent.values(b"content-length"), sent.body) == ([b"5"], b"hello")
 
 
 def test_a_content_length_that_is_there_is_not_repeated(edge: Conversation) -> None:
-    """7.3.1: a field that is no list must be there once; in its compact form, too."""
+    """RFC 3261 7.3.1: a field that is no list must be there once; in its compact form, too."""
     data = bytes(later("INFO", body="hello")).replace(b"Content-Length: 5", b"l: 5")
     sent = edge.relay(data)
     assert sent.rows(b"content-length") == [b"l: 5"]
@@ -428,10 +454,11 @@ def by_tcp(edge: Conversation) -> int:
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "ACK"])
 def test_above_1300_bytes_tcp_goes_ahead_of_udp(edge: Conversation, method: str) -> None:
-    """18.1.1: "if it is larger than 1300 bytes and the path MTU is unknown, the request MUST be
-    sent using an RFC 2914 congestion controlled transport protocol, such as TCP.  If this causes a
-    change in the transport protocol from the one indicated in the top Via, the value in the top Via
-    MUST be changed." """
+    """RFC 3261 18.1.1: "if it is larger than 1300 bytes and the path MTU is unknown, the request
+    MUST be sent using an RFC 2914 congestion controlled transport protocol, such as TCP. If this
+    causes a change in the transport protocol from the one indicated in the top Via, the value in
+    the top Via MUST be changed."
+    """
     assert len(bytes(edge.relay(sized(method, 1300)))) == 1300
     assert edge.flow == BOB
     large = bytes(sized(method, 1301)).replace(b"z9hG4bK-later", b"z9hG4bK-large")
@@ -448,8 +475,9 @@ def test_both_sides_are_recorded_where_the_size_changes_the_transport(edge: Conv
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "ACK"])
 def test_udp_is_tried_where_tcp_is_refused(edge: Conversation, method: str) -> None:
-    """18.1.1: "if the attempt to establish the connection [...] results in a TCP reset, the element
-    SHOULD retry the request, using UDP." """
+    """RFC 3261 18.1.1: "if the attempt to establish the connection [...] results in a TCP reset,
+    the element SHOULD retry the request, using UDP."
+    """
     edge.transport.without_tcp.add("192.0.2.2")
     edge.receive(sized(method, 1400))
     edge.clock.advance(0.1)
@@ -461,7 +489,9 @@ def test_udp_is_tried_where_tcp_is_refused(edge: Conversation, method: str) -> N
 
 
 def test_a_target_that_took_no_tcp_is_asked_again_after_a_while(edge: Conversation) -> None:
-    """18.1.1: the exception "is only to provide backwards compatibility": it does not last."""
+    """RFC 3261 18.1.1: the exception "is only to provide backwards compatibility": it does not
+    last.
+    """
     edge.transport.without_tcp.add("192.0.2.2")
     edge.receive(sized("BYE", 1400))
     edge.clock.advance(601)
@@ -477,7 +507,7 @@ def test_a_transport_that_the_uri_asks_for_is_kept(edge: Conversation) -> None:
 
 
 def test_without_a_tcp_listener_large_requests_go_over_udp() -> None:
-    """18.1.1, where the operator has no TCP: better fragments than no call."""
+    """RFC 3261 18.1.1: where the operator has no TCP, better fragments than no call."""
     edge = Conversation(interfaces=INTERFACES[:1])
     edge.relay(sized("BYE", 2000))
     assert edge.flow == BOB
@@ -509,8 +539,9 @@ def test_the_copy_carries_received_and_rport_on(edge: Conversation) -> None:
 
 
 def test_without_rport_a_response_goes_to_the_port_of_sent_by(edge: Conversation) -> None:
-    """18.2.2: "the response MUST be sent to the address in the "received" parameter, using the port
-    indicated in the "sent-by" value"."""
+    """RFC 3261 18.2.2: "the response MUST be sent to the address in the "received" parameter, using
+    the port indicated in the "sent-by" value".
+    """
     edge.receive(request(via="SIP/2.0/UDP pbx.example:5062"), ALICE._replace(port=6666))
     data, flow = edge.transport.sent[0]
     assert (flow.host, flow.port) == ("192.0.2.1", 5062)
@@ -534,7 +565,9 @@ def test_the_answer_leaves_from_where_the_request_came_to(arrived: int) -> None:
 
 
 def test_a_new_client_transaction_sends_the_copy(edge: Conversation) -> None:
-    """16.6 step 10: "A stateful proxy MUST create a new client transaction for this request"."""
+    """RFC 3261 16.6 step 10: "A stateful proxy MUST create a new client transaction for this
+    request".
+    """
     edge.forward(request())
     assert (len(edge.layer.invite_servers), len(edge.layer.invite_clients)) == (1, 1)
     edge.relay(later("BYE"))

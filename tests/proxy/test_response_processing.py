@@ -219,7 +219,7 @@ def test_a_503_of_the_upstream_is_passed_where_the_trunk_wants_it(edge: Conversa
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
 def test_a_503_in_a_dialog_is_always_a_500(edge: Conversation, method: str) -> None:
-    """RFC 3261 16.7 step 6, as above: a request of a dialog is of no trunk's settings."""
+    """RFC 3261 16.7 step 6: a request of a dialog is of no trunk's settings."""
     edge.admission.pass_503 = True
     edge.receive(request(method, "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
     assert f"alice 500 {method}" in answer(edge, edge.last_request("bob"), 503)
@@ -294,7 +294,7 @@ def test_a_response_goes_where_the_request_came_from(edge: Conversation) -> None
 
 
 def test_an_answered_call_keeps_no_request_that_went_out(edge: Conversation) -> None:
-    """RFC 3261 16.7 step 9, as below: only what a repeated 2xx needs is kept for its 32 s."""
+    """RFC 3261 16.7 step 9: only what a repeated 2xx needs is kept for its 32 s."""
     invite = called(edge)
     (client,) = edge.layer.invite_clients.values()
     branch: Any = client._user

@@ -169,6 +169,9 @@ def test_the_table_holds_each_message_and_each_section_once() -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_a_message_from_a_trunk_becomes_what_the_table_says(row: Row) -> None:
+    """RFC 4475 3.1.1.1 to 3.4.1: each of the 49 messages becomes what the section says of a proxy;
+    the table has the section, the behaviour and the reason.
+    """
     edge = Conversation(delay=0.1)
     edge.receive(TORTURE[row.name])
     edge.clock.advance(0.2)
@@ -188,6 +191,7 @@ def test_a_message_from_a_trunk_becomes_what_the_table_says(row: Row) -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_a_message_over_a_stream_harms_nobody(row: Row) -> None:
+    """RFC 4475 3.1.1.1 to 3.4.1: the same over a stream."""
     edge = Conversation(delay=0.1)
     framer = Framer()
     try:
@@ -237,7 +241,11 @@ def test_each_invite_of_the_table_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_invite_is_staged_and_goes_on_as_it_came(name: str) -> None:
-    """Order, folds, blanks, escapes and bodies are untouched."""
+    """RFC 4475 3.1.1.1 to 3.4.1, RFC 3261 16.6: order, folds, blanks, escapes and bodies of an
+    INVITE are untouched.
+
+    Order, folds, blanks, escapes and bodies are untouched.
+    """
     edge, copy = staged_copy(TORTURE[name])
     assert len(edge.stager.stagings) == 1
     assert copy.count(b"X-Rounded-Call-Id: call-1\r\n") == 1
@@ -245,13 +253,15 @@ def test_an_invite_is_staged_and_goes_on_as_it_came(name: str) -> None:
 
 
 def test_wsinv_is_staged_and_goes_on_as_it_came() -> None:
-    """3.1.1.1: folds in Via and elsewhere, blanks ahead of colons, leading zeros."""
+    """RFC 4475 3.1.1.1: folds in Via and elsewhere, blanks ahead of colons, leading zeros."""
     _, copy = staged_copy(wsinv())
     assert without_ours(copy) == passed_on(wsinv())
 
 
 def test_wsinv_is_relayed_inside_its_dialog() -> None:
-    """3.1.1.1 as it came: our Route is popped, and the one behind it says where to go."""
+    """RFC 4475 3.1.1.1: as it came; our Route is popped, and the one behind it says where to
+    go.
+    """
     edge = Conversation(delay=0.1)
     edge.resolver.names["services.example.com"] = "192.0.2.2"
     edge.receive(in_dialog(edge, TORTURE["wsinv"]))
@@ -278,7 +288,7 @@ def test_a_request_of_a_dialog_goes_on_as_it_came(name: str) -> None:
 
 
 def test_mpart01_goes_on_as_it_came_to_the_strict_router_that_it_names() -> None:
-    """3.1.1.11; RFC 3261 16.6 step 6: the Request-URI goes to the end of the Route."""
+    """RFC 4475 3.1.1.11, RFC 3261 16.6 step 6: the Request-URI goes to the end of the Route."""
     data = TORTURE["mpart01"]
     edge = Conversation(delay=0.1)
     edge.receive(in_dialog(edge, data))
@@ -295,7 +305,7 @@ def test_mpart01_goes_on_as_it_came_to_the_strict_router_that_it_names() -> None
 
 
 def test_dblreq_goes_on_without_what_follows_it_on_udp() -> None:
-    """3.1.1.8: what follows the body of a datagram is discarded."""
+    """RFC 4475 3.1.1.8: what follows the body of a datagram is discarded."""
     first = TORTURE["dblreq"].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     assert without_ours(relayed(TORTURE["dblreq"])).replace(b";tag=bob", b"") == passed_on(first)
 
@@ -327,14 +337,16 @@ def test_an_answer_brings_back_the_vias_and_says_why(name: str) -> None:
 
 
 def test_the_answer_to_multi01_has_one_of_each_field() -> None:
-    """3.3.8: an answer with two of each would break the rule that the request broke."""
+    """RFC 4475 3.3.8: an answer with two of each would break the rule that the request broke."""
     found = answer("multi01")
     assert len(set(found.names)) == len(found.names)
     assert (found.cseq, found.call_id) == ((5, b"INVITE"), b"multi01.98asdh@192.0.2.1")
 
 
 def test_two_requests_of_a_bare_cookie_are_two() -> None:
-    """3.2.1: they differ in what RFC 2543 compares, so one is no repetition of the other."""
+    """RFC 4475 3.2.1: they differ in what RFC 2543 compares, so one is no repetition of the
+    other.
+    """
     edge = Conversation()
     first = TORTURE["badbranch"]
     edge.receive(first)
@@ -365,7 +377,7 @@ def calling() -> Conversation:
 
 
 def test_unreason_is_passed_back_as_it_came(calling: Conversation) -> None:
-    """3.1.1.12: a reason phrase in UTF-8."""
+    """RFC 4475 3.1.1.12: a reason phrase in UTF-8."""
     data = as_answer("unreason", calling.last_request("bob"))
     calling.receive(data, BOB)
     sent, flow = calling.transport.sent[-1]
@@ -375,7 +387,7 @@ def test_unreason_is_passed_back_as_it_came(calling: Conversation) -> None:
 
 
 def test_noreason_stops_the_retransmissions_and_goes_no_further(calling: Conversation) -> None:
-    """3.1.1.13: a 100 with an empty reason phrase."""
+    """RFC 4475 3.1.1.13: a 100 with an empty reason phrase."""
     calling.receive(as_answer("noreason", calling.last_request("bob")), BOB)
     calling.clock.advance(10)
     assert calling.take() == []
@@ -386,7 +398,7 @@ def test_noreason_stops_the_retransmissions_and_goes_no_further(calling: Convers
 def test_a_response_with_an_impossible_number_changes_nothing(
     calling: Conversation, name: str, cause: str
 ) -> None:
-    """3.1.2.5, 3.1.2.19."""
+    """RFC 4475 3.1.2.5, 3.1.2.19."""
     calling.receive(as_answer(name, calling.last_request("bob")), BOB)
     assert calling.dropped == [cause]
     calling.receive(response(calling.last_request("bob"), 180), BOB)
@@ -394,7 +406,7 @@ def test_a_response_with_an_impossible_number_changes_nothing(
 
 
 def test_bcast_goes_to_the_caller_and_to_no_broadcast_address(calling: Conversation) -> None:
-    """3.3.10: an answer to our request goes back on the way that the request came."""
+    """RFC 4475 3.3.10: an answer to our request goes back on the way that the request came."""
     data = as_answer("bcast", calling.last_request("bob"))
     via = b"Via: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23\r\n"
     at = data.index(b"Via:", data.index(b"Via:") + 1)
@@ -425,7 +437,7 @@ def test_intmeth_is_read_as_it_is_meant() -> None:
 
 
 def test_escapes_are_undone_once_and_only_where_they_are_escapes() -> None:
-    """3.1.1.3 to 3.1.1.5."""
+    """RFC 4475 3.1.1.3 to 3.1.1.5."""
     message = parsed(TORTURE["esc01"])
     assert (message.uri.user, message.uri.host) == (b"sips%3Auser%40example.com", "example.net")
     (contact,) = message.values(b"contact")
@@ -440,7 +452,7 @@ def test_escapes_are_undone_once_and_only_where_they_are_escapes() -> None:
 
 
 def test_parameters_belong_to_the_field_or_to_the_uri() -> None:
-    """3.1.1.9, 3.3.12 to 3.3.14."""
+    """RFC 4475 3.1.1.9, 3.3.12 to 3.3.14."""
     uri = parsed(TORTURE["semiuri"]).uri
     assert (uri.user, uri.parameters) == (b"user;par=u%40example.net", {})
 
@@ -457,7 +469,7 @@ def test_parameters_belong_to_the_field_or_to_the_uri() -> None:
 
 
 def test_display_names_and_schemes_are_read() -> None:
-    """3.1.1.6, 3.1.2.14, 3.3.4."""
+    """RFC 4475 3.1.1.6, 3.1.2.14, 3.3.4."""
     assert parsed(TORTURE["lwsdisp"]).from_.uri.text == b"sip:caller@example.com"
     assert parsed(TORTURE["badaspec"]).to.uri.text == b"sip:t.watson@example.org"
     message = parsed(TORTURE["unksm2"])
@@ -465,7 +477,7 @@ def test_display_names_and_schemes_are_read() -> None:
 
 
 def test_all_vias_of_longreq_and_transports_are_read() -> None:
-    """3.1.1.7, 3.1.1.10."""
+    """RFC 4475 3.1.1.7, 3.1.1.10."""
     assert len(parsed(TORTURE["longreq"]).values(b"via")) == 34
     values = parsed(TORTURE["transports"]).values(b"via")
     transports = [value.split()[0].rpartition(b"/")[2] for value in values]
@@ -473,7 +485,7 @@ def test_all_vias_of_longreq_and_transports_are_read() -> None:
 
 
 def test_the_body_of_mpart01_is_whole() -> None:
-    """3.1.1.11."""
+    """RFC 4475 3.1.1.11."""
     message = parsed(TORTURE["mpart01"])
     assert len(message.body) == 553
     assert message.body.endswith(b"\r\n--7a9cbec02ceef655--\r\n")
@@ -491,7 +503,7 @@ def on_a_stream(name: str) -> list[bytes]:
 
 
 def test_dblreq_is_two_requests_on_a_stream_and_one_on_udp() -> None:
-    """3.1.1.8; its second Content-Length is too short by what stands behind it."""
+    """RFC 4475 3.1.1.8: its second Content-Length is too short by what stands behind it."""
     first, second = (parsed(data) for data in on_a_stream("dblreq"))
     assert (first.method, second.method) == (b"REGISTER", b"INVITE")
     assert len(second.body) == 150
@@ -499,7 +511,7 @@ def test_dblreq_is_two_requests_on_a_stream_and_one_on_udp() -> None:
 
 
 def test_clerr_is_waited_for_on_a_stream() -> None:
-    """3.1.2.2: the rest may still come."""
+    """RFC 4475 3.1.2.2: the rest may still come."""
     framer = Framer()
     assert list(framer.feed(TORTURE["clerr"])) == []
     missing = 9999 - len(TORTURE["clerr"].partition(b"\r\n\r\n")[2])
@@ -509,8 +521,9 @@ def test_clerr_is_waited_for_on_a_stream() -> None:
 
 @pytest.mark.parametrize("name", ["ncl", "mcl01"])
 def test_a_stream_ends_behind_the_answer_where_nobody_knows_the_length(name: str) -> None:
-    """3.1.2.3, 3.3.9: "the framing error is not recoverable, and the connection should be
-    closed"; the request is answered before."""
+    """RFC 4475 3.1.2.3, 3.3.9: "the framing error is not recoverable, and the connection should be
+    closed"; the request is answered before.
+    """
     edge = Conversation()
     messages = Framer().feed(TORTURE[name] + TORTURE["sdp01"])
     edge.receive(next(messages), ALICE_TCP)
@@ -521,13 +534,13 @@ def test_a_stream_ends_behind_the_answer_where_nobody_knows_the_length(name: str
 
 
 def test_inv2543_ends_a_stream() -> None:
-    """3.4.1 with RFC 3261 18.3: without a length there is no next message."""
+    """RFC 4475 3.4.1 with RFC 3261 18.3: without a length there is no next message."""
     with pytest.raises(Malformed):
         next(Framer().feed(TORTURE["inv2543"]))
 
 
 def test_baddn_as_the_rfc_prints_it_is_dropped_on_udp_and_waited_for_on_a_stream() -> None:
-    """3.1.2.15 lost its empty line, so its header has no end."""
+    """RFC 4475 3.1.2.15: the message lost its empty line, so its header has no end."""
     edge = Conversation()
     edge.receive(AS_PRINTED["baddn"])
     assert (edge.take(), edge.dropped) == ([], [DROPPED])

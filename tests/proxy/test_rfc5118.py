@@ -51,6 +51,7 @@ def test_the_table_holds_each_message_once() -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.section} {row.name}")
 def test_a_message_becomes_what_the_table_says(row: Row) -> None:
+    """RFC 5118 4.1 to 4.10: each of the messages becomes what the section says of a proxy."""
     edge = Conversation(delay=0.1, request_uri="keep")
     edge.receive(MESSAGES[row.name], TRUNK)
     edge.clock.advance(0.2)
@@ -80,7 +81,7 @@ def of_the_copy(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", ["ipv6-in-sdp", "mult-ip-in-sdp", "ipv4-mapped-ipv6"])
 def test_a_body_and_its_addresses_go_on_untouched(name: str) -> None:
-    """4.6, 4.8, 4.9: addresses of both families in the body, and mapped ones in Via."""
+    """RFC 5118 4.6, 4.8, 4.9: addresses of both families in the body, and mapped ones in Via."""
     edge = Conversation(delay=0.1, request_uri="keep")
     data = MESSAGES[name]
     via = parsed(data).top_via
@@ -113,7 +114,9 @@ def in_dialog(edge: Conversation, data: bytes) -> bytes:
 def test_a_request_of_a_dialog_goes_to_the_address_in_brackets(
     name: str, host: str, port: int
 ) -> None:
-    """4.1, 4.3 to 4.5, 4.7; the Vias of others stay as they came, whatever their family."""
+    """RFC 5118 4.1, 4.3 to 4.5, 4.7: the Vias of others stay as they came, whatever their
+    family.
+    """
     edge = Conversation()
     edge.resolver.names["host.example.net"] = "2001:db8::20"
     data = in_dialog(edge, MESSAGES[name])
@@ -129,7 +132,7 @@ def test_a_request_of_a_dialog_goes_to_the_address_in_brackets(
 
 @pytest.mark.parametrize("name", ["via-received-param-with-delim", "via-received-param-no-delim"])
 def test_a_received_of_the_callers_own_is_replaced_by_the_truth(name: str) -> None:
-    """4.5; RFC 3261 18.2.1: what the peer wrote there is not believed."""
+    """RFC 5118 4.5, RFC 3261 18.2.1: what the peer wrote there is not believed."""
     for source, received in ((TRUNK, b""), (UPSTREAM, b";received=2001:db8::20")):
         edge = Conversation()
         edge.receive(MESSAGES[name], source)
@@ -150,7 +153,9 @@ def test_a_received_of_the_callers_own_is_replaced_by_the_truth(name: str) -> No
     ],
 )
 def test_what_is_no_ipv6_address_is_answered_400(uri: str) -> None:
-    """4.2: "a 400 Bad Request"; three colons are tolerated ahead of an IPv4 part alone (4.10)."""
+    """RFC 5118 4.2: "a 400 Bad Request"; three colons are tolerated ahead of an IPv4 part alone
+    (4.10).
+    """
     edge = Conversation()
     edge.receive(request(uri=uri))
     assert edge.take() == ["alice 400 INVITE"]
@@ -175,6 +180,7 @@ def bracketed(flow: Flow) -> str:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_call_between_the_families_is_recorded_on_both_sides_and_relayed(name: str) -> None:
+    """RFC 5658 5: a call between the address families is recorded on both sides."""
     caller, callee, upstream = FAMILIES[name]
     edge = Conversation(upstream, delay=0.1)
     edge.receive(request(via=f"SIP/2.0/UDP {bracketed(caller)}"), caller)
@@ -203,7 +209,7 @@ def test_a_call_between_the_families_is_recorded_on_both_sides_and_relayed(name:
 
 
 def test_a_call_from_the_other_side_of_a_nat_is_answered_where_it_came_from() -> None:
-    """RFC 3581 with IPv6: ``received`` has no brackets (RFC 3261 25.1, via-received)."""
+    """RFC 3581 4: with IPv6 ``received`` has no brackets (RFC 3261 25.1, via-received)."""
     edge = Conversation(delay=0.1)
     source = Flow("UDP", "2001:db8::9:ff", 40000, 2)
     edge.receive(request(via="SIP/2.0/UDP [fd00::1]:5060;rport"), source)

@@ -36,6 +36,7 @@ def test_it_is_sent_after_its_time_and_once_a_minute(status: int) -> None:
 
 
 def test_it_has_no_body_and_a_to_tag_of_its_own() -> None:
+    """RFC 3261 12.1: it begins an early dialog beside the one of the callee."""
     edge = held()
     edge.clock.advance(2)
     ours = edge.last_response("alice")
@@ -59,7 +60,7 @@ def test_its_early_dialog_has_a_contact_and_the_route_set() -> None:
 
 
 def test_a_request_in_that_early_dialog_is_refused() -> None:
-    """RFC 3261 12.2.2: the early dialog has no usage that a request could change."""
+    """RFC 3261 12.2.2: it gets 481: the early dialog has no usage that a request could change."""
     edge = held()
     edge.clock.advance(2)
     ours = edge.last_response("alice")

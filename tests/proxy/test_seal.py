@@ -32,15 +32,18 @@ def later(method: str, *, call_id: str = "call-1@192.0.2.1", line: str = ROUTE) 
 
 
 def test_what_we_record_is_a_seal_of_the_dialog(edge: Conversation) -> None:
-    """16.6 step 4: "they MAY encode enough information in the value to compare it against the
-    dialog identifier of future requests"."""
+    """RFC 3261 16.6 step 4: "they MAY encode enough information in the value to compare it against
+    the dialog identifier of future requests".
+    """
     recorded = edge.forward(request()).values(b"record-route")
     assert recorded == [URI.encode()]
     assert Seal(b"key").made(request()) == USER.encode()
 
 
 def test_a_seal_holds_for_both_sides(edge: Conversation) -> None:
-    """12.2.1.1: the caller's tag is in the From of its own requests, in the To of the callee's."""
+    """RFC 3261 12.2.1.1: the caller's tag is in the From of its own requests, in the To of the
+    callee's.
+    """
     seal = Seal(b"key")
     theirs = bytes(request("BYE", to_tag="bob"))
     mine, its = b";tag=alice", b";tag=bob"
@@ -52,8 +55,9 @@ def test_a_seal_holds_for_both_sides(edge: Conversation) -> None:
 
 
 def test_the_seal_outlives_the_program() -> None:
-    """16.6 step 4: the URI "is only valid for the lifetime of any dialog", which is longer than
-    ours may be."""
+    """RFC 3261 16.6 step 4: the URI "is only valid for the lifetime of any dialog", which is longer
+    than ours may be.
+    """
     made = Seal(b"key").made(request())
     assert Seal(b"key").holds(route(made), request("BYE", to_tag="bob"))
     assert not Seal(b"another key").holds(route(made), request("BYE", to_tag="bob"))
@@ -70,7 +74,9 @@ def test_the_seal_outlives_the_program() -> None:
 def test_nobody_relays_through_us_with_a_route_that_is_not_sealed(
     edge: Conversation, source: Flow, line: str
 ) -> None:
-    """26.3: no open relay: "MAY reject requests not matching that information" (16.6 step 4)."""
+    """RFC 3261 26.3: no open relay: "MAY reject requests not matching that information" (16.6
+    step 4).
+    """
     for method in ("INVITE", "BYE", "ACK"):
         edge.receive(later(method, line=line), source)
     assert [sent.split()[1:] for sent in edge.take()] == [["481", "INVITE"], ["481", "BYE"]]
@@ -79,7 +85,7 @@ def test_nobody_relays_through_us_with_a_route_that_is_not_sealed(
 
 
 def test_a_dialog_that_never_came_through_us_is_answered_481(edge: Conversation) -> None:
-    """12.2.2: who does not know a dialog answers 481."""
+    """RFC 3261 12.2.2: who does not know a dialog answers 481."""
     edge.receive(request("BYE", "sip:carol@203.0.113.9", to_tag="bob"))
     assert edge.take() == ["alice 481 BYE"]
     assert b"Record-Route" in (edge.last_response("alice").value(b"warning") or b"")
@@ -87,7 +93,7 @@ def test_a_dialog_that_never_came_through_us_is_answered_481(edge: Conversation)
 
 @pytest.mark.parametrize("call_id", ["call-2@192.0.2.1", "call-1@192.0.2.1x", "CALL-1@192.0.2.1"])
 def test_a_seal_is_of_one_call_id_only(edge: Conversation, call_id: str) -> None:
-    """20.8: "Call-IDs are case-sensitive and are simply compared byte-by-byte." """
+    """RFC 3261 20.8: "Call-IDs are case-sensitive and are simply compared byte-by-byte." """
     for method in ("INVITE", "BYE", "ACK"):
         edge.receive(later(method, call_id=call_id))
     assert [sent.split()[1] for sent in edge.take()] == ["481", "481"]
@@ -95,7 +101,7 @@ def test_a_seal_is_of_one_call_id_only(edge: Conversation, call_id: str) -> None
 
 
 def test_a_seal_is_of_one_caller_only(edge: Conversation) -> None:
-    """12.1: a dialog is known by "a Call-ID value, a local tag and a remote tag"."""
+    """RFC 3261 12.1: a dialog is known by "a Call-ID value, a local tag and a remote tag"."""
     edge.receive(later("BYE").replace(b";tag=alice", b";tag=mallory"))
     assert edge.take() == ["alice 481 BYE"]
 
@@ -114,15 +120,18 @@ def invite_of(dialog: tuple[bytes, bytes]) -> bytes:
 
 
 def test_nothing_of_a_strangers_is_in_our_uri(edge: Conversation) -> None:
-    """25.1: a user part is made of unreserved characters, whatever Call-ID and tag are made of."""
+    """RFC 3261 25.1: a user part is made of unreserved characters, whatever Call-ID and tag are
+    made of.
+    """
     odd = bytes(request()).replace(b"call-1@192.0.2.1", b'\0;>\xff"<sip:a@b>')
     (recorded,) = edge.forward(odd.replace(b";tag=alice", b";tag=\xfe\0")).values(b"record-route")
     assert re.fullmatch(rb"<sip:[0-9a-f]{18}@198.51.100.1:5060;lr>", recorded)
 
 
 def test_a_dialog_whose_caller_has_no_tag_is_served_from_both_sides(edge: Conversation) -> None:
-    """12.2.1.1: "If the value of the remote or local tags is null, the tag parameter MUST be
-    omitted from the To or From header fields, respectively." """
+    """RFC 3261 12.2.1.1: "If the value of the remote or local tags is null, the tag parameter MUST
+    be omitted from the To or From header fields, respectively."
+    """
     untagged = bytes(request()).replace(b";tag=alice", b"")
     edge.receive(untagged)
     edge.stager.stagings[0].succeed()
@@ -139,7 +148,7 @@ def test_a_dialog_whose_caller_has_no_tag_is_served_from_both_sides(edge: Conver
 
 
 def test_without_a_tag_and_without_a_seal_nothing_is_of_a_dialog(edge: Conversation) -> None:
-    """16.4: a Route of ours alone says nothing."""
+    """RFC 3261 16.4: a Route of ours alone says nothing."""
     edge.receive(request("BYE", extra=("Route: <sip:198.51.100.1;lr>",)))
     assert edge.take() == ["alice 405 BYE"]
 

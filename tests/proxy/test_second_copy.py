@@ -27,9 +27,10 @@ def copy(method: str = "INVITE", branch: str = "z9hG4bK-other-way") -> Request:
 
 @pytest.mark.parametrize("branch", ["z9hG4bK-other-way", "old-style"])
 def test_a_call_that_comes_by_a_second_way_is_answered_482(edge: Conversation, branch: str) -> None:
-    """8.2.2.2: "If the From tag, Call-ID, and CSeq exactly match those associated with an ongoing
-    transaction, but the request does not match that transaction [...] the UAS core SHOULD generate
-    a 482 (Loop Detected) response." """
+    """RFC 3261 8.2.2.2: "If the From tag, Call-ID, and CSeq exactly match those associated with an
+    ongoing transaction, but the request does not match that transaction [...] the UAS core SHOULD
+    generate a 482 (Loop Detected) response."
+    """
     edge.forward(request())
     edge.take()
     edge.receive(copy(branch=branch), ALICE)
@@ -39,7 +40,9 @@ def test_a_call_that_comes_by_a_second_way_is_answered_482(edge: Conversation, b
 
 
 def test_a_call_whose_first_copy_is_answered_is_no_merged_one(edge: Conversation) -> None:
-    """8.2.2.2 speaks of "an ongoing transaction": what is answered merges with nothing."""
+    """RFC 3261 8.2.2.2: the rule is for "an ongoing transaction"; what is answered merges with
+    nothing.
+    """
     edge.receive(response(edge.forward(request()), 486), BOB)
     edge.take()
     edge.receive(request(branch="z9hG4bK-again"))
@@ -49,7 +52,9 @@ def test_a_call_whose_first_copy_is_answered_is_no_merged_one(edge: Conversation
 def test_a_call_whose_first_copy_is_cancelled_right_behind_the_second_is_taken(
     edge: Conversation,
 ) -> None:
-    """16.3: a proxy "MUST NOT treat merged requests as an error": so one tries a call again."""
+    """RFC 3261 16.3: a proxy "MUST NOT treat merged requests as an error": one that tries a call
+    again sends the two in this order.
+    """
     edge.receive(request())
     edge.receive(copy())
     edge.receive(request("CANCEL"))
@@ -62,7 +67,9 @@ def test_a_call_whose_first_copy_is_cancelled_right_behind_the_second_is_taken(
 def test_so_is_one_whose_first_copy_rings_upstream_and_is_not_ended_there_yet(
     edge: Conversation,
 ) -> None:
-    """9.2: who cancels wants no answer any more, however long the callee takes to say so."""
+    """RFC 3261 9.2: who cancels wants no answer any more, however long the callee takes to say
+    so.
+    """
     edge.receive(response(edge.forward(request()), 180), BOB)
     edge.take()
     edge.receive(copy())
@@ -87,7 +94,7 @@ def test_and_one_that_comes_right_behind_the_cancel(edge: Conversation) -> None:
 
 
 def test_a_copy_that_is_cancelled_itself_is_over(edge: Conversation) -> None:
-    """9.2: "respond to the original request with a 487"."""
+    """RFC 3261 9.2: "respond to the original request with a 487"."""
     edge.receive(request())
     edge.receive(copy())
     edge.take()

@@ -244,7 +244,7 @@ def test_a_2xx_of_a_target_that_was_given_up_is_forwarded_and_the_next_is_cancel
 
 
 def test_after_a_2xx_no_target_is_tried_any_more(edge: Conversation) -> None:
-    """RFC 3261 16.7 step 10, and 6: a 2xx ends the search; carol is not heard yet, so her CANCEL
+    """RFC 3261 16.7 steps 6 and 10: a 2xx ends the search; carol is not heard yet, so her CANCEL
     waits (9.1).
     """
     bob, carol = given_up(edge)
@@ -310,7 +310,7 @@ def test_a_2xx_that_crosses_the_cancel_for_a_6xx_wins(edge: Conversation) -> Non
 
 
 def test_a_6xx_while_the_next_target_is_looked_up_ends_the_call() -> None:
-    """RFC 3261 16.7 step 5, as above: nothing is pending there, so the 6xx is forwarded."""
+    """RFC 3261 16.7 step 5: nothing is pending there, so the 6xx is forwarded."""
     edge = Conversation(backups=("sip:upstream.example", "sip:192.0.2.4"))
     invite = called(edge)
     edge.clock.advance(2)
@@ -344,8 +344,8 @@ def test_the_487_to_our_own_cancel_is_no_487_to_the_caller(edge: Conversation) -
 
 
 def test_a_target_that_was_given_up_is_not_waited_for(edge: Conversation) -> None:
-    """RFC 3261 16.6 step 7, as above; its 2xx would come too late, and is not sent after a refusal
-    (16.7 step 5).
+    """RFC 3261 16.6 step 7: its 2xx would come too late, and is not sent after a refusal (16.7
+    step 5).
     """
     bob, carol = given_up(edge)
     answer(edge, carol, 404, CAROL)

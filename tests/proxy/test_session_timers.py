@@ -58,11 +58,14 @@ def later(method: str, of: Flow, *fields: str) -> bytes:
 def test_what_an_invite_asks_for_goes_upstream_as_it_came(
     edge: Conversation, fields: tuple[str, ...]
 ) -> None:
-    """8.1: a proxy may insert or reduce an interval; we keep no dialogs, and have no use of one."""
+    """RFC 4028 8.1: a proxy may insert or reduce an interval; we keep no dialogs, and have no use
+    of one.
+    """
     assert timed(edge.forward(request(extra=fields))) == list(fields)
 
 
 def test_what_was_agreed_comes_back_as_it_was(edge: Conversation) -> None:
+    """RFC 4028 8.2."""
     forwarded = edge.forward(request(extra=ASKED[0]))
     edge.receive(response(forwarded, 200, extra=AGREED), BOB)
     assert timed(edge.last_response("alice")) == list(AGREED)
@@ -71,7 +74,9 @@ def test_what_was_agreed_comes_back_as_it_was(edge: Conversation) -> None:
 def test_an_interval_that_is_too_small_is_told_to_the_caller_who_comes_again(
     edge: Conversation,
 ) -> None:
-    """7.3: "the UAC MAY retry the request": it is staged afresh, see ``test_unused_stagings``."""
+    """RFC 4028 7.3: a 422 goes back to the caller, and "the UAC MAY retry the request": it is
+    staged afresh, see ``test_unused_stagings``.
+    """
     forwarded = edge.forward(request(extra=ASKED[0]))
     edge.receive(response(forwarded, 422, extra=TOO_SMALL), BOB)
     refused = edge.last_response("alice")
@@ -95,7 +100,7 @@ def test_an_interval_that_is_too_small_is_told_to_the_caller_who_comes_again(
 def test_either_side_refreshes_the_session_and_hears_what_the_other_says_to_it(
     edge: Conversation, method: str, asking: Flow, asked: Flow, status: int, said: tuple[str, ...]
 ) -> None:
-    """7.4: refreshes are INVITE or UPDATE, and the refresher is either side."""
+    """RFC 4028 7.4: refreshes are INVITE or UPDATE, and the refresher is either side."""
     names = {ALICE: "alice", BOB: "bob"}
     up(edge)
     edge.receive(later(method, asking, *ASKED[0]), asking)

@@ -69,6 +69,7 @@ def sent_to_bob(edge: Conversation) -> list[bytes]:
 @pytest.mark.parametrize("place", [0, 3, 99])
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_no_spelling_reaches_the_upstream(name: str, place: int) -> None:
+    """RFC 3261 7.3.1: an inbound X-Rounded-Call-Id reaches the upstream in no spelling."""
     edge = Conversation(delay=0.1)
     edge.receive(placed(request(), SPELLINGS[name], place))
     edge.clock.advance(0.2)
@@ -79,6 +80,7 @@ def test_no_spelling_reaches_the_upstream(name: str, place: int) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_might_be_read_in_two_ways_goes_nowhere(name: str) -> None:
+    """RFC 3261 7."""
     edge = Conversation(delay=0.1)
     edge.receive(placed(request(), REFUSED[name], 3))
     edge.clock.advance(0.2)
@@ -120,7 +122,9 @@ def test_a_header_of_the_request_uri_is_cut_off(mode: RequestUri) -> None:
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "ACK"])
 @pytest.mark.parametrize("behind", ["", ", <sip:192.0.2.2?X-Rounded-Call-Id=evil-agent>"])
 def test_a_header_of_the_request_uri_is_cut_off_inside_a_dialog(method: str, behind: str) -> None:
-    """The Request-URI may also come from the Route of a strict router (RFC 3261 16.6 step 6)."""
+    """RFC 3261 16.6 steps 2 and 6: the Request-URI may also come from the Route of a strict
+    router.
+    """
     edge = Conversation()
     uri = "sip:bob@192.0.2.2?X-Rounded-Call-Id=evil-agent"
     edge.receive(request(method, uri, branch="z9hG4bK-2", to_tag="bob", extra=(ROUTE + behind,)))
@@ -129,6 +133,7 @@ def test_a_header_of_the_request_uri_is_cut_off_inside_a_dialog(method: str, beh
 
 
 def test_what_follows_the_body_begins_no_message() -> None:
+    """RFC 3261 18.3: an inbound X-Rounded-Call-Id does not pass behind a body either."""
     edge = Conversation(delay=0.1)
     edge.receive(bytes(request()) + placed(request(branch="z9hG4bK-2"), SPELLINGS["plain"], 3))
     edge.clock.advance(0.2)
@@ -140,6 +145,9 @@ def test_what_follows_the_body_begins_no_message() -> None:
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "BYE", "REFER", "ACK"])
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_no_spelling_reaches_the_upstream_inside_a_dialog(method: str, name: str) -> None:
+    """RFC 3261 7.3.1: an inbound X-Rounded-Call-Id does not pass in a request of a dialog
+    either.
+    """
     edge = Conversation()
     later = request(
         method, "sip:bob@192.0.2.2", branch="z9hG4bK-2", cseq=2, to_tag="bob", extra=(ROUTE,)
@@ -150,6 +158,7 @@ def test_no_spelling_reaches_the_upstream_inside_a_dialog(method: str, name: str
 
 
 def test_no_spelling_reaches_the_upstream_in_a_cancel() -> None:
+    """RFC 3261 7.3.1: an inbound X-Rounded-Call-Id does not pass in a CANCEL either."""
     edge = Conversation(delay=0.1)
     edge.receive(request())
     edge.clock.advance(0.2)
@@ -169,9 +178,10 @@ BOUND = 1300
 
 @pytest.mark.parametrize("size", range(1290, 1311))
 def test_a_copy_above_the_bound_leaves_by_tcp_and_says_so(size: int) -> None:
-    """18.1.1: "If a request is within 200 bytes of the path MTU, or if it is larger than 1300
-    bytes and the path MTU is unknown, the request MUST be sent using an RFC 2914 congestion
-    controlled transport protocol, such as TCP." """
+    """RFC 3261 18.1.1: "If a request is within 200 bytes of the path MTU, or if it is larger than
+    1300 bytes and the path MTU is unknown, the request MUST be sent using an RFC 2914 congestion
+    controlled transport protocol, such as TCP."
+    """
     edge = Conversation(delay=0.1)
     plain = len(bytes(request(body="x" * 500)))
     edge.receive(request(body="x" * (size - plain + 500)))

@@ -41,7 +41,7 @@ def test_a_response_that_belongs_to_nothing_is_not_forwarded(
 
 
 def test_a_2xx_that_comes_when_all_is_over_is_not_forwarded(edge: Conversation) -> None:
-    """RFC 6026 7.3, as above: its caller has stopped to wait for it."""
+    """RFC 6026 7.3: its caller has stopped to wait for it."""
     invite = called(edge)
     answer(edge, invite, 200)
     edge.clock.advance(33)

@@ -36,8 +36,9 @@ def refused(
 
 
 def test_the_targets_are_the_operators() -> None:
-    """16.5: "performing an algorithmic substitution on the Request-URI": the host of each
-    upstream."""
+    """RFC 3261 16.5: "performing an algorithmic substitution on the Request-URI": the host of each
+    upstream.
+    """
     edge = Conversation(FIRST, backups=("sip:192.0.2.2:5070", "sip:upstream.example;transport=udp"))
     assert refused(edge, 3) == [
         "sip:+33612345678@192.0.2.2:5060",
@@ -48,8 +49,9 @@ def test_the_targets_are_the_operators() -> None:
 
 @pytest.mark.parametrize("again", [FIRST, "SIP:192.0.2.2:5060", "sip:192.0.2.2:5060;x=1"])
 def test_a_target_is_in_the_set_once(again: str) -> None:
-    """16.5: "If a target URI is already present in the set (based on the definition of equality for
-    the URI type), it MUST NOT be added again." """
+    """RFC 3261 16.5: "If a target URI is already present in the set (based on the definition of
+    equality for the URI type), it MUST NOT be added again."
+    """
     assert len(refused(Conversation(FIRST, backups=(again,)), 1)) == 1
 
 
@@ -63,16 +65,19 @@ def test_a_target_is_in_the_set_once(again: str) -> None:
     ],
 )
 def test_the_caller_does_not_choose_the_target(uri: str) -> None:
-    """16.5 would send a domain or a maddr that is not ours where it says; 26.3 and an edge's
-    purpose forbid to relay for strangers: what is admitted goes upstream, nowhere else."""
+    """RFC 3261 16.5, 26.3: the rule would send a domain or a maddr that is not ours where it says;
+    26.3 and an edge's purpose forbid to relay for strangers: what is admitted goes upstream,
+    nowhere else.
+    """
     edge = Conversation()
     assert edge.forward(request(uri=uri)).uri_text == b"sip:+33612345678@192.0.2.2:5060"
     assert edge.flow == BOB
 
 
 def test_the_request_uri_stays_where_the_operator_wants_it() -> None:
-    """16.5: "a trivial location service is a "no-op", where the target URI is equal to the incoming
-    request URI.  The request is sent to a specific next hop proxy for further processing." """
+    """RFC 3261 16.5: "a trivial location service is a "no-op", where the target URI is equal to the
+    incoming request URI. The request is sent to a specific next hop proxy for further processing."
+    """
     edge = Conversation(request_uri="keep")
     assert edge.forward(request()).uri_text == b"sip:+33612345678@198.51.100.1"
     assert edge.flow == BOB
@@ -94,8 +99,9 @@ def test_the_request_uri_stays_where_the_operator_wants_it() -> None:
 def test_the_upstream_is_asked_for_the_number_as_it_was_mapped(
     uri: str, number: str, goes: str
 ) -> None:
-    """16.5: "performing an algorithmic substitution on the Request-URI"; 25.1 says what its user
-    may hold, and 19.1.2 that the rest is escaped."""
+    """RFC 3261 16.5: "performing an algorithmic substitution on the Request-URI"; 25.1 says what
+    its user may hold, and 19.1.2 that the rest is escaped.
+    """
     backup = "sip:upstream.example;transport=udp"
     edge = Conversation(FIRST, backups=(backup,), request_uri="e164")
     edge.admission.number = number
@@ -103,7 +109,7 @@ def test_the_upstream_is_asked_for_the_number_as_it_was_mapped(
 
 
 def test_a_request_of_a_dialog_is_for_whom_it_names() -> None:
-    """12.2.1.1: in a dialog the Request-URI is the remote target, not a number."""
+    """RFC 3261 12.2.1.1: in a dialog the Request-URI is the remote target, not a number."""
     edge = Conversation(request_uri="e164")
     later = request("BYE", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))
     assert edge.relay(later).uri_text == b"sip:bob@192.0.2.2"
@@ -111,7 +117,7 @@ def test_a_request_of_a_dialog_is_for_whom_it_names() -> None:
 
 @pytest.mark.parametrize("mode", ["rewrite", "keep", "e164"])
 def test_a_maddr_of_ours_goes_no_further(mode: RequestUri) -> None:
-    """16.4: "the proxy MUST strip the maddr", also where the Request-URI is kept."""
+    """RFC 3261 16.4: "the proxy MUST strip the maddr", also where the Request-URI is kept."""
     edge = Conversation(request_uri=mode)
     sent = edge.forward(request(uri="sip:+33612345678@198.51.100.1;maddr=198.51.100.1"))
     assert b"maddr" not in sent.uri_text
@@ -126,8 +132,9 @@ def test_a_maddr_of_ours_goes_no_further(mode: RequestUri) -> None:
     ],
 )
 def test_what_is_not_allowed_in_a_request_uri_is_removed(uri: str, kept: str) -> None:
-    """16.6 step 2: "If the URI contains any parameters not allowed in a Request-URI, they MUST be
-    removed." """
+    """RFC 3261 16.6 step 2: "If the URI contains any parameters not allowed in a Request-URI, they
+    MUST be removed."
+    """
     edge = Conversation(request_uri="keep")
     assert edge.forward(request(uri=uri)).uri_text == kept.encode()
 
@@ -182,7 +189,9 @@ def test_as_many_targets_are_tried_as_the_breadth_allows() -> None:
     ],
 )  # fmt: skip
 def test_uris_that_are_equivalent(one: str, other: str) -> None:
-    """19.1.4: "The URIs within each of the following sets are equivalent" (its examples)."""
+    """RFC 3261 19.1.4: "The URIs within each of the following sets are equivalent" (its
+    examples).
+    """
     assert equivalent(parse_uri(one.encode()), parse_uri(other.encode()))
     assert equivalent(parse_uri(other.encode()), parse_uri(one.encode()))
 
@@ -205,6 +214,8 @@ def test_uris_that_are_equivalent(one: str, other: str) -> None:
     ],
 )  # fmt: skip
 def test_uris_that_are_not_equivalent(one: str, other: str) -> None:
-    """19.1.4: "The URIs within each of the following sets are not equivalent" (its examples)."""
+    """RFC 3261 19.1.4: "The URIs within each of the following sets are not equivalent" (its
+    examples).
+    """
     assert not equivalent(parse_uri(one.encode()), parse_uri(other.encode()))
     assert not equivalent(parse_uri(other.encode()), parse_uri(one.encode()))

@@ -73,7 +73,7 @@ def test_timer_c_is_reset_by_every_provisional_response_but_100(
 
 
 def test_timer_c_is_not_reset_by_100(edge: Conversation) -> None:
-    """RFC 3261 16.7 step 2, as above."""
+    """RFC 3261 16.7 step 2."""
     invite = called(edge)
     answer(edge, invite, 180)
     edge.clock.advance(100)
@@ -115,7 +115,7 @@ def test_timer_c_is_a_408_where_no_provisional_response_came(
 
 
 def test_what_never_ends_after_timer_c_is_given_up_after_64_t1(edge: Conversation) -> None:
-    """RFC 3261 9.1, as in test_cancel.py."""
+    """RFC 3261 9.1."""
     rung_out(edge)
     edge.clock.advance(33)
     assert "alice 408 INVITE" in edge.take()

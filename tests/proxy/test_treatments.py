@@ -78,7 +78,7 @@ def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
 
 @pytest.mark.parametrize(("status", "fits"), [(480, True), (503, True), (488, False), (504, False)])
 def test_retry_after_stands_where_it_belongs(status: int, *, fits: bool) -> None:
-    """RFC 3261 20.33 names the responses that it is for."""
+    """RFC 3261 20.33: the responses that Retry-After is for are listed there."""
     edge = over_time(Treatment("refuse", status))
     edge.stager.stagings[0].fail()
     assert (b"retry-after" in edge.last_response("alice").names) is fits

@@ -30,8 +30,8 @@ def test_a_challenge_leaves_it_unused_and_an_answer_does_not(
 ) -> None:
     """RFC 3261 22.3: the call comes again, with credentials.
 
-    8.2: requests are looked at "starting with authentication, then inspecting the method, the
-    header fields": who refuses for more than a challenge may have taken the id out of ours.
+    RFC 3261 8.2: requests are looked at "starting with authentication, then inspecting the method,
+    the header fields": who refuses for more than a challenge may have taken the id out of ours.
     """
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)

@@ -58,8 +58,9 @@ def sent_back(forwarded: Request, uri: str, *, number: int = 1) -> Request:
 def test_what_the_proxy_works_on_must_be_well_formed(
     edge: Conversation, method: str, old: str, new: str
 ) -> None:
-    """16.3 step 1: "Any components involved in the remainder of these Request Validation steps or
-    the Request Forwarding section MUST be well-formed." """
+    """RFC 3261 16.3 step 1: "Any components involved in the remainder of these Request Validation
+    steps or the Request Forwarding section MUST be well-formed."
+    """
     text = bytes(request(method)).decode()
     assert old in text
     edge.receive(text.replace(old, new, 1).encode())
@@ -75,8 +76,9 @@ def test_what_the_proxy_works_on_must_be_well_formed(
 def test_what_the_proxy_has_no_use_for_is_forwarded_as_it_is(
     edge: Conversation, field: str
 ) -> None:
-    """16.3 step 1: "Any other components, well-formed or not, SHOULD be ignored and remain
-    unchanged when the message is forwarded." """
+    """RFC 3261 16.3 step 1: "Any other components, well-formed or not, SHOULD be ignored and remain
+    unchanged when the message is forwarded."
+    """
     assert field.encode() in bytes(edge.forward(request(extra=(field,))))
 
 
@@ -84,8 +86,9 @@ def test_what_the_proxy_has_no_use_for_is_forwarded_as_it_is(
 def test_an_unknown_method_or_header_field_is_no_reason_to_refuse(
     edge: Conversation, method: str
 ) -> None:
-    """16.3 step 1: "An element MUST NOT refuse to proxy a request because it contains a method or
-    header field it does not know about." """
+    """RFC 3261 16.3 step 1: "An element MUST NOT refuse to proxy a request because it contains a
+    method or header field it does not know about."
+    """
     sent = edge.relay(later(method, "X-New: thing"))
     assert (sent.method, sent.value(b"x-new")) == (method.encode(), b"thing")
 
@@ -100,8 +103,9 @@ def test_an_unknown_method_or_header_field_is_no_reason_to_refuse(
 def test_a_scheme_that_is_not_understood_is_answered_416(
     edge: Conversation, method: str, uri: str
 ) -> None:
-    """16.3 step 2: "If the Request-URI has a URI whose scheme is not understood by the proxy, the
-    proxy SHOULD reject the request with a 416." """
+    """RFC 3261 16.3 step 2: "If the Request-URI has a URI whose scheme is not understood by the
+    proxy, the proxy SHOULD reject the request with a 416."
+    """
     edge.receive(request(method, uri))
     assert edge.take() == [f"alice 416 {method}"]
     assert edge.alive == 0
@@ -109,8 +113,9 @@ def test_a_scheme_that_is_not_understood_is_answered_416(
 
 @pytest.mark.parametrize("uri", ["SIP:+33612345678@198.51.100.1", "tel:+33612345678"])
 def test_sip_and_tel_are_understood(edge: Conversation, uri: str) -> None:
-    """19.1.4: "Comparison of all other components of the URI is case-insensitive", the scheme's
-    too; RFC 3966 names numbers."""
+    """RFC 3261 19.1.4: "Comparison of all other components of the URI is case-insensitive", the
+    scheme's too; RFC 3966 names numbers.
+    """
     assert edge.forward(request(uri=uri)).uri_text == b"sip:+33612345678@192.0.2.2:5060"
 
 
@@ -121,8 +126,9 @@ def test_sip_and_tel_are_understood(edge: Conversation, uri: str) -> None:
 def test_a_request_with_hops_left_or_none_counted_passes(
     edge: Conversation, hops: str | None
 ) -> None:
-    """16.3 step 3: "If the request does not contain a Max-Forwards header field, this check is
-    passed." """
+    """RFC 3261 16.3 step 3: "If the request does not contain a Max-Forwards header field, this
+    check is passed."
+    """
     assert edge.forward(request(max_forwards=hops)).method == b"INVITE"
 
 
@@ -135,8 +141,9 @@ def test_a_request_with_hops_left_or_none_counted_passes(
 def test_a_request_without_hops_is_answered_483(
     edge: Conversation, first: Request, hops: str
 ) -> None:
-    """16.3 step 3: "If the request contains a Max-Forwards header field with a field value of zero
-    (0), the element MUST NOT forward the request." """
+    """RFC 3261 16.3 step 3: "If the request contains a Max-Forwards header field with a field value
+    of zero (0), the element MUST NOT forward the request."
+    """
     edge.receive(bytes(first).replace(b"Max-Forwards: 70", b"Max-Forwards: " + hops.encode()))
     assert edge.take() == [f"alice 483 {first.method.decode()}"]
     assert not edge.stager.stagings
@@ -144,15 +151,17 @@ def test_a_request_without_hops_is_answered_483(
 
 
 def test_options_without_hops_are_answered_here(edge: Conversation) -> None:
-    """16.3 step 3: "If the request was for OPTIONS, the element MAY act as the final recipient and
-    respond per Section 11." """
+    """RFC 3261 16.3 step 3: "If the request was for OPTIONS, the element MAY act as the final
+    recipient and respond per Section 11."
+    """
     edge.receive(request("OPTIONS", "sip:carol@elsewhere.example", max_forwards="0"))
     assert edge.take() == ["alice 200 OPTIONS"]
 
 
 def test_an_ack_without_hops_goes_no_further(edge: Conversation) -> None:
-    """16.11: what is forwarded without state is validated like the rest (16.3); and no ACK is
-    answered (17)."""
+    """RFC 3261 16.11: what is forwarded without state is validated like the rest (16.3); and no ACK
+    is answered (17).
+    """
     edge.receive(later("ACK", hops="0"))
     assert edge.take() == []
     assert edge.dropped == ["stray_ack"]
@@ -162,7 +171,7 @@ def test_an_ack_without_hops_goes_no_further(edge: Conversation) -> None:
 
 
 def test_a_request_that_comes_back_as_it_came_has_looped(edge: Conversation) -> None:
-    """16.3 step 4: "If the parameters match, the request has looped." """
+    """RFC 3261 16.3 step 4: "If the parameters match, the request has looped." """
     forwarded = edge.forward(request())
     edge.take()
     edge.receive(sent_back(forwarded, OURS), BOB)
@@ -173,7 +182,9 @@ def test_a_request_that_comes_back_as_it_came_has_looped(edge: Conversation) -> 
 def test_a_request_that_comes_back_for_another_target_spirals_and_ends_at_the_second_turn(
     edge: Conversation,
 ) -> None:
-    """16.3 step 4: "If they differ, the request is spiraling, and processing continues." """
+    """RFC 3261 16.3 step 4: "If they differ, the request is spiraling, and processing
+    continues."
+    """
     first = edge.forward(request())
     second = edge.forward(sent_back(first, first.uri_text.decode()), BOB)
     assert len(second.values(b"via")) == 4
@@ -183,7 +194,9 @@ def test_a_request_that_comes_back_for_another_target_spirals_and_ends_at_the_se
 
 
 def test_a_call_for_the_mapped_number_spirals_once_and_then_has_looped() -> None:
-    """16.3 step 4: "If they differ, the request is spiraling, and processing continues." """
+    """RFC 3261 16.3 step 4: "If they differ, the request is spiraling, and processing
+    continues."
+    """
     edge = Conversation(request_uri="e164")
     edge.admission.number = "+33366725530"
     first = edge.forward(request(uri="sip:0366725530@198.51.100.1"))
@@ -209,8 +222,9 @@ def test_a_call_for_the_mapped_number_spirals_once_and_then_has_looped() -> None
 def test_whatever_decides_the_routing_makes_a_spiral_of_a_loop(
     edge: Conversation, changed: tuple[bytes, bytes]
 ) -> None:
-    """16.6 step 8: the branch "SHOULD reflect all of those fields (including any Route,
-    Proxy-Require and Proxy-Authorization header fields)"; RFC 5393 4.2."""
+    """RFC 3261 16.6 step 8: the branch "SHOULD reflect all of those fields (including any Route,
+    Proxy-Require and Proxy-Authorization header fields)"; RFC 5393 4.2.
+    """
     back = bytes(sent_back(edge.forward(request()), OURS))
     assert changed[0] in back
     edge.take()
@@ -219,7 +233,7 @@ def test_whatever_decides_the_routing_makes_a_spiral_of_a_loop(
 
 
 def test_each_row_of_a_route_counts(edge: Conversation) -> None:
-    """16.6 step 8: "any Route": two that differ only in their second row are no loop."""
+    """RFC 3261 16.6 step 8: "any Route": two that differ only in their second row are no loop."""
     rows = ("Route: <sip:192.0.2.2;lr>", "Route: <sip:p1.example;lr>")
     forwarded = edge.relay(later("BYE", *rows))
     back = bytes(sent_back(forwarded, "sip:bob@192.0.2.2").with_first(b"route", ROUTE.encode()))
@@ -252,7 +266,7 @@ def test_what_decides_no_routing_hides_no_loop(
 
 
 def test_a_loop_inside_a_dialog_is_found_too(edge: Conversation) -> None:
-    """16.3 step 4, whatever the method."""
+    """RFC 3261 16.3 step 4: whatever the method."""
     forwarded = edge.relay(later("UPDATE"))
     edge.take()
     back = sent_back(forwarded, "sip:bob@192.0.2.2").with_first(b"route", ROUTE.encode())
@@ -269,8 +283,9 @@ def test_a_loop_inside_a_dialog_is_found_too(edge: Conversation) -> None:
     ],
 )
 def test_a_strangers_via_with_our_name_makes_no_loop(edge: Conversation, via: str) -> None:
-    """16.3 step 4: a sent-by that equals ours is not enough; "the branch parameter calculation"
-    decides, which nobody else can do."""
+    """RFC 3261 16.3 step 4: a sent-by that equals ours is not enough; "the branch parameter
+    calculation" decides, which nobody else can do.
+    """
     assert edge.forward(request(extra=(f"Via: {via}",))).method == b"INVITE"
 
 
@@ -281,8 +296,9 @@ def test_a_strangers_via_with_our_name_makes_no_loop(edge: Conversation, via: st
 def test_all_extensions_that_are_required_are_named_as_unsupported(
     edge: Conversation, method: str
 ) -> None:
-    """16.3 step 5: "The response MUST include an Unsupported (Section 20.40) header field listing
-    those option-tags the element did not understand." """
+    """RFC 3261 16.3 step 5: "The response MUST include an Unsupported (Section 20.40) header field
+    listing those option-tags the element did not understand."
+    """
     edge.receive(request(method, extra=("Proxy-Require: foo, bar", "proxy-require:baz")))
     assert edge.take() == [f"alice 420 {method}"]
     assert edge.last_response("alice").values(b"unsupported") == [b"foo", b"bar", b"baz"]
@@ -290,25 +306,28 @@ def test_all_extensions_that_are_required_are_named_as_unsupported(
 
 
 def test_extensions_are_refused_inside_a_dialog_as_well(edge: Conversation) -> None:
-    """16.3 step 5: "the element MUST return a 420 (Bad Extension) response." """
+    """RFC 3261 16.3 step 5: "the element MUST return a 420 (Bad Extension) response." """
     edge.receive(later("UPDATE", "Proxy-Require: foo"))
     assert edge.take() == ["alice 420 UPDATE"]
 
 
 def test_a_proxy_require_that_names_nothing_requires_nothing(edge: Conversation) -> None:
-    """16.3 step 5 speaks of "one or more option-tags"."""
+    """RFC 3261 16.3 step 5: the rule is for "one or more option-tags"."""
     assert edge.forward(request(extra=("Proxy-Require:",))).method == b"INVITE"
 
 
 def test_require_is_the_callees_business(edge: Conversation) -> None:
-    """20.32: "Require" is for the UAS; what a proxy must know is in Proxy-Require (20.29)."""
+    """RFC 3261 20.32: Require is for the UAS; what a proxy must know is in Proxy-Require
+    (20.29).
+    """
     assert edge.forward(request(extra=("Require: 100rel",))).value(b"require") == b"100rel"
 
 
 def test_an_ack_is_not_refused_for_what_it_requires(edge: Conversation) -> None:
-    """8.2.2.3: "Note that Require and Proxy-Require MUST NOT be used in a SIP CANCEL request, or in
-    an ACK request sent for a non-2xx response.  These header fields MUST be ignored if they are
-    present in these requests." """
+    """RFC 3261 8.2.2.3: "Note that Require and Proxy-Require MUST NOT be used in a SIP CANCEL
+    request, or in an ACK request sent for a non-2xx response. These header fields MUST be ignored
+    if they are present in these requests."
+    """
     edge.receive(later("ACK", "Proxy-Require: foo"))
     edge.receive(request("CANCEL", extra=("Proxy-Require: foo",)))
     assert edge.take() == ["bob ACK", "alice 481 CANCEL"]
@@ -331,8 +350,9 @@ def test_an_ack_is_not_refused_for_what_it_requires(edge: Conversation) -> None:
 def test_the_checks_are_made_in_the_rfcs_order(
     edge: Conversation, changes: tuple[tuple[bytes, bytes], ...], status: int
 ) -> None:
-    """16.3: "A valid message must pass the following checks: 1. Reasonable Syntax 2. URI scheme 3.
-    Max-Forwards 4. (Optional) Loop Detection 5. Proxy-Require": a loop with two faults."""
+    """RFC 3261 16.3: "A valid message must pass the following checks: 1. Reasonable Syntax 2. URI
+    scheme 3. Max-Forwards 4. (Optional) Loop Detection 5. Proxy-Require": a loop with two faults.
+    """
     back = bytes(sent_back(edge.forward(request()), OURS))
     for old, new in changes:
         assert old in back
@@ -366,15 +386,19 @@ def test_a_request_that_may_have_no_branch_is_answered_440(
 def test_other_methods_outside_a_dialog_are_answered_405_with_allow(
     edge: Conversation, method: str
 ) -> None:
-    """8.2.1: "If the UAS recognizes but does not support the method of a request, it MUST generate
-    a 405 (Method Not Allowed) response. [...] The UAS MUST also add an Allow header field"."""
+    """RFC 3261 8.2.1: "If the UAS recognizes but does not support the method of a request, it MUST
+    generate a 405 (Method Not Allowed) response. [...] The UAS MUST also add an Allow header
+    field".
+    """
     edge.receive(request(method))
     assert edge.take() == [f"alice 405 {method}"]
     assert b"INVITE" in edge.last_response("alice").values(b"allow")
 
 
 def test_a_repetition_is_no_merged_request(edge: Conversation) -> None:
-    """8.2.2.2: "but the request does not match that transaction": the same branch does."""
+    """RFC 3261 8.2.2.2: "but the request does not match that transaction": the same branch
+    does.
+    """
     edge.forward(request())
     edge.take()
     edge.receive(request())
@@ -382,29 +406,33 @@ def test_a_repetition_is_no_merged_request(edge: Conversation) -> None:
 
 
 def test_options_that_require_something_are_answered_420(edge: Conversation) -> None:
-    """8.2.2.3: "If a UAS does not understand an option-tag listed in a Require header field, it
-    MUST respond by generating a response with status code 420." """
+    """RFC 3261 8.2.2.3: "If a UAS does not understand an option-tag listed in a Require header
+    field, it MUST respond by generating a response with status code 420."
+    """
     edge.receive(request("OPTIONS", extra=("Require: foo", "Require: bar")))
     assert edge.take() == ["alice 420 OPTIONS"]
     assert edge.last_response("alice").values(b"unsupported") == [b"foo", b"bar"]
 
 
 def test_a_require_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
-    """21.4.1: "The request could not be understood due to malformed syntax." """
+    """RFC 3261 21.4.1: "The request could not be understood due to malformed syntax." """
     edge.receive(request("OPTIONS", extra=('Require: "a,b',)))
     assert edge.take() == ["alice 400 OPTIONS"]
 
 
 @pytest.mark.parametrize("field", ["Proxy-Require", "Require"])
 def test_extensions_beyond_all_measure_are_answered_400(edge: Conversation, field: str) -> None:
-    """16.3 step 5 would have them all listed: 60 kB of them would cost us more than the sender."""
+    """RFC 3261 16.3 step 5: the rule would have them all listed; 60 kB of them would cost us more
+    than the sender.
+    """
     edge.receive(request("OPTIONS", extra=(f"{field}: " + ",".join(["a"] * 250),) * 2))
     assert edge.take() == ["alice 400 OPTIONS"]
 
 
 def test_options_are_answered_with_what_we_can(edge: Conversation) -> None:
-    """11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
-    present in a 200 (OK) response to an OPTIONS request." """
+    """RFC 3261 11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields
+    SHOULD be present in a 200 (OK) response to an OPTIONS request."
+    """
     edge.receive(request("OPTIONS", "sip:198.51.100.1"))
     answer = edge.last_response("alice")
     assert answer.status == 200
@@ -414,8 +442,9 @@ def test_options_are_answered_with_what_we_can(edge: Conversation) -> None:
 
 
 def test_an_answer_of_ours_copies_what_it_must_and_adds_a_to_tag(edge: Conversation) -> None:
-    """8.2.6.2: "the UAS MUST add a tag to the To header field in the response"; the From, Call-ID,
-    CSeq and Via "MUST equal" the request's, Via in the same order."""
+    """RFC 3261 8.2.6.2: "the UAS MUST add a tag to the To header field in the response"; the From,
+    Call-ID, CSeq and Via "MUST equal" the request's, Via in the same order.
+    """
     asked = request("OPTIONS", extra=("v: SIP/2.0/TCP far.example;branch=z9hG4bK-far",))
     edge.receive(asked)
     answer = edge.last_response("alice")
@@ -426,8 +455,9 @@ def test_an_answer_of_ours_copies_what_it_must_and_adds_a_to_tag(edge: Conversat
 
 
 def test_a_to_tag_that_is_there_is_kept(edge: Conversation) -> None:
-    """8.2.6.2: "If a request contained a To tag in the request, the To header field in the response
-    MUST equal that of the request." """
+    """RFC 3261 8.2.6.2: "If a request contained a To tag in the request, the To header field in the
+    response MUST equal that of the request."
+    """
     asked = request("BYE", to_tag="bob")
     edge.receive(asked)
     assert edge.take() == ["alice 481 BYE"]
@@ -435,16 +465,18 @@ def test_a_to_tag_that_is_there_is_kept(edge: Conversation) -> None:
 
 
 def test_the_100_has_no_tag_and_the_timestamp(edge: Conversation) -> None:
-    """8.2.6.1: "When a 100 (Trying) response is generated, any Timestamp header field present in
-    the request MUST be copied into this 100 (Trying) response." """
+    """RFC 3261 8.2.6.1: "When a 100 (Trying) response is generated, any Timestamp header field
+    present in the request MUST be copied into this 100 (Trying) response."
+    """
     edge.receive(request(extra=("Timestamp: 54",)))
     trying = edge.last_response("alice")
     assert (trying.status, trying.to_tag, trying.value(b"timestamp")) == (100, b"", b"54")
 
 
 def test_equal_requests_get_equal_to_tags(edge: Conversation) -> None:
-    """8.2.7: "To header tags MUST be generated for responses in a stateless manner - in a manner
-    that will generate the same tag for the same request consistently." """
+    """RFC 3261 8.2.7: "To header tags MUST be generated for responses in a stateless manner - in a
+    manner that will generate the same tag for the same request consistently."
+    """
     for _ in range(2):
         edge.receive(request("OPTIONS"))
     edge.receive(request("OPTIONS", branch="z9hG4bK-2"))
@@ -453,13 +485,14 @@ def test_equal_requests_get_equal_to_tags(edge: Conversation) -> None:
 
 
 def test_a_call_to_nobody_here_is_answered_404(edge: Conversation) -> None:
-    """16.5: "If the Request-URI indicates a resource at this proxy that does not exist, the proxy
-    MUST return a 404 (Not Found) response." """
+    """RFC 3261 16.5: "If the Request-URI indicates a resource at this proxy that does not exist,
+    the proxy MUST return a 404 (Not Found) response."
+    """
     edge.receive(request(uri="sip:404@198.51.100.1"))
     assert edge.take() == ["alice 404 INVITE"]
 
 
 def test_a_call_from_nobody_we_know_is_answered_403(edge: Conversation) -> None:
-    """21.4.4: "The server understood the request, but is refusing to fulfill it." """
+    """RFC 3261 21.4.4: "The server understood the request, but is refusing to fulfill it." """
     edge.receive(request(via="SIP/2.0/UDP 203.0.113.66"), STRANGER)
     assert edge.take() == ["stranger 403 INVITE"]

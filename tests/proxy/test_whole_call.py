@@ -42,7 +42,36 @@ EXTRAS = st.sampled_from([(), (), SMUGGLED])
 
 
 class WholeCall(RuleBasedStateMachine):
-    """Alice calls, bob is called; what either does may be untimely, but is well written."""
+    """Alice calls, bob is called; what either does may be untimely, but is well written.
+
+    After each step, seen from the wire:
+
+    RFC 3261 17: no store holds what has ended; all are empty ten minutes after the last event.
+
+    RFC 3261 16.6: nothing goes upstream before staging succeeded, after a final response or after
+    a CANCEL; there is one staging per transaction, and no X-Rounded-Call-Id but ours.
+
+    RFC 3261 9.1, 16.10: a CANCEL goes on only after a provisional response and before the final
+    one, with the INVITE's Via, URI, CSeq and To.
+
+    RFC 3261 9.2: a CANCEL gets 200 or 481, and its To tag is that of our 487.
+
+    RFC 3261 16.7 steps 4 and 5: 100 is never forwarded; each other provisional response and each
+    2xx goes back once.
+
+    RFC 3261 16.7 step 6, RFC 6026 7.1: the best final response goes back once; after it no
+    provisional response follows, and no final one but 2xx.
+
+    RFC 3261 16.7 step 3: a response carries exactly the Vias that the requester sent.
+
+    RFC 3261 17.1.1.3: every 3xx to 6xx of an INVITE is acknowledged, a 2xx never by us.
+
+    RFC 3261 17.1.1.2: an INVITE that was answered, or that went over TCP, is not retransmitted.
+
+    RFC 4320 4.1, 4.2: no provisional response but 100 and no 408 goes to a non-INVITE request.
+
+    RFC 3261 16.4, 16.11: a request with a dialog's Route, and the ACK of a 2xx, goes on.
+    """
 
     @initialize(
         alice=st.sampled_from([ALICE, ALICE_TCP]),

@@ -98,7 +98,11 @@ def test_a_dialog_keeps_its_seal_whoever_invites_again(edge: Conversation, of: s
 def test_nobody_on_the_way_can_take_the_mark_off_or_put_it_on(
     edge: Conversation, user: str
 ) -> None:
-    """The mark is part of what is signed: a callee that writes another route gets 481 for it."""
+    """RFC 3261 16.6 step 4: the mark of a withheld caller in our Record-Route is signed with the
+    rest.
+
+    The mark is part of what is signed: a callee that writes another route gets 481 for it.
+    """
     edge.take()
     edge.receive(later("UPDATE", user))
     assert edge.take() == ["alice 481 UPDATE"]

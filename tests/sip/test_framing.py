@@ -50,6 +50,7 @@ def test_messages_that_came_glued_are_cut() -> None:
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_any_split_of_a_stream_gives_the_same_messages(places: list[int]) -> None:
+    """RFC 3261 18.3."""
     assert cut(*split_at(STREAM, places))[0] == [USUAL, ANSWER, SPACED, USUAL]
 
 

@@ -115,6 +115,9 @@ RUNS: dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_message_is_read_in_linear_time(name: str) -> None:
+    """Beyond the RFCs: reading takes time in proportion to the length, whatever a stranger
+    writes.
+    """
     assert grows_linearly(read_all, RUNS[name])
 
 
@@ -149,6 +152,9 @@ READERS: dict[str, Callable[[bytes], object]] = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_each_expression_reads_in_linear_time(name: str) -> None:
+    """Beyond the RFCs: each regular expression takes time in proportion to the length of its
+    input.
+    """
     slow = [text for text, make in TEXTS.items() if not grows_linearly(READERS[name], make)]
     assert not slow
 

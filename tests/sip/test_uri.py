@@ -45,6 +45,7 @@ def test_parameters_and_headers_are_told_apart() -> None:
 
 
 def test_maddr_goes_ahead_of_the_host() -> None:
+    """RFC 3261 19.1.1: a maddr goes ahead of the host."""
     assert parse_uri(b"sip:a@b;maddr=192.0.2.1").target == "192.0.2.1"
     assert parse_uri(b"sip:a@b;maddr=[2001:db8::1]").target == "2001:db8::1"
     assert parse_uri(b"sip:a@b;maddr").target == parse_uri(b"sip:a@B").target == "b"

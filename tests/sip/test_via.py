@@ -102,6 +102,9 @@ def test_the_branch_is_found_without_reading_the_rest() -> None:
     ],
 )
 def test_a_via_says_where_the_request_came_from(value: bytes, noted: bytes) -> None:
+    """RFC 3261 18.2.1, RFC 3581 4: ``received`` and ``rport`` are set by us, and what the peer
+    wrote there is not believed.
+    """
     assert stamp(value) == noted
     assert parse_via(noted).parameters.get(b"rport") in {None, b"1024"}
 

@@ -58,7 +58,7 @@ def test_a_final_response_is_sent_once(
     while in the "Proceeding" state, the transaction MUST enter the "Completed" state, and the
     response MUST be passed to the transport layer for transmission."
 
-    RFC 3261 17.2.2, as its erratum 1470 says: the same in the "Trying" state.
+    RFC 3261 17.2.2, erratum 1470: the same in the "Trying" state.
     """
     asked(scene, source, late=late)
     scene.respond(status)

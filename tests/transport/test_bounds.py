@@ -37,6 +37,7 @@ async def cut_while_dripping(peer: TcpPeer, clock: HandLoop) -> None:
 async def test_a_peer_that_connects_and_says_nothing_is_cut(
     clock: HandLoop, listening: Listen
 ) -> None:
+    """Beyond the RFCs."""
     edge = await listening(message_time=10)
     async with await edge.connect() as silent, await edge.connect() as speaking:
         speaking.send(USUAL)
@@ -56,6 +57,7 @@ async def test_a_peer_that_connects_and_says_nothing_is_cut(
 async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
     clock: HandLoop, listening: Listen, before: bytes
 ) -> None:
+    """Beyond the RFCs: a message that is not whole in time ends its connection."""
     edge = await listening(message_time=10)
     async with await edge.connect() as peer:
         peer.send(before)
@@ -69,6 +71,7 @@ async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
 async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
     clock: HandLoop, listening: Listen
 ) -> None:
+    """Beyond the RFCs: a message that drips in ends a connection that we opened, too."""
     edge = await listening(message_time=10)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
@@ -98,6 +101,7 @@ async def test_time_counts_from_the_beginning_of_each_message(
 async def test_a_connection_without_traffic_is_closed_in_the_end(
     clock: HandLoop, listening: Listen
 ) -> None:
+    """RFC 3261 18."""
     edge = await listening(idle=10)
     async with TcpServer() as upstream, await edge.connect() as peer, await edge.connect() as quiet:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
@@ -122,6 +126,7 @@ async def test_a_connection_without_traffic_is_closed_in_the_end(
 
 @pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
 async def test_only_so_many_connections_of_peers_are_kept(listening: Listen, bound: str) -> None:
+    """Beyond the RFCs: the connections of peers are limited, in all and per source."""
     edge = await listening(**{bound: 1})
     async with await edge.connect() as first:
         first.send(USUAL)
@@ -139,6 +144,7 @@ async def test_only_so_many_connections_of_peers_are_kept(listening: Listen, bou
 
 @pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
 async def test_only_so_many_connections_are_opened(listening: Listen, bound: str) -> None:
+    """Beyond the RFCs: the connections that we open are limited."""
     edge = await listening(**{bound: 1})
     async with TcpServer() as one, TcpServer() as other:
         edge.send(b"1", Flow("TCP", "127.0.0.1", one.port, 2))
@@ -202,6 +208,7 @@ async def test_what_peers_open_leaves_room_for_what_we_open(listening: Listen) -
 
 
 async def test_a_peer_that_does_not_read_is_cut(edge: Listening) -> None:
+    """Beyond the RFCs."""
     async with await edge.connect() as peer:
         peer.send(USUAL)
         _, flow = await edge.next()
@@ -214,7 +221,11 @@ async def test_a_peer_that_does_not_read_is_cut(edge: Listening) -> None:
 
 
 async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(edge: Listening) -> None:
-    """A thousand such peers took a mebibyte each."""
+    """Beyond the RFCs: nothing more is read from a peer that connected to us and does not read, so
+    that its answers fill no memory.
+
+    A thousand such peers took a mebibyte each.
+    """
     edge.reply = USUAL * (LARGE // len(USUAL))
     many = 400
     async with await edge.connect() as peer:
@@ -236,7 +247,11 @@ async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(edge: 
 
 
 async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(edge: Listening) -> None:
-    """Two that both waited for the other to read would wait for ever."""
+    """Beyond the RFCs: a peer that we connected to is read on: two that wait for each other would
+    wait for ever.
+
+    Two that both waited for the other to read would wait for ever.
+    """
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         edge.send(b"1", target)
@@ -271,6 +286,7 @@ async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not
 async def test_a_body_that_is_too_long_is_answered_and_closes_the_connection(
     edge: Listening,
 ) -> None:
+    """RFC 3261 21.5.7."""
     edge.reply = ANSWER
     async with await edge.connect() as peer:
         peer.send(b"BYE sip:a@b SIP/2.0\r\nl: 2147483648\r\n\r\n" + b"x" * 100_000)
@@ -304,6 +320,7 @@ async def test_after_a_fault_answers_take_another_connection(edge: Listening) ->
 
 
 async def test_the_loop_gets_its_turn_after_each_batch_of_a_segment(edge: Listening) -> None:
+    """Beyond the RFCs."""
     turns: list[int] = []
 
     def receive(data: bytes, flow: Flow) -> None:
@@ -345,6 +362,7 @@ async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(edge: List
 async def test_a_peer_that_is_gone_without_a_word_is_found_out_by_the_kernel(
     edge: Listening,
 ) -> None:
+    """Beyond the RFCs: a peer that is gone without a word is found out."""
     async with TcpServer() as upstream, await edge.connect():
         edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
         await upstream.next()

@@ -54,6 +54,7 @@ async def test_a_listener_hears_and_tells_on_after_an_error(edge: Listening) -> 
 
 
 async def test_a_storm_of_errors_is_told_once_for_each_address(edge: Listening) -> None:
+    """Beyond the RFCs."""
     targets = {nobody() for _ in range(3)}
     for number in range(300):
         for target in targets:
@@ -64,6 +65,7 @@ async def test_a_storm_of_errors_is_told_once_for_each_address(edge: Listening) 
 
 
 async def test_an_error_fails_nothing_that_is_sent_to_others(edge: Listening) -> None:
+    """RFC 3261 18.4."""
     target = nobody()
     with UdpPeer() as peer:
         for number in range(100):
@@ -98,6 +100,7 @@ async def test_errors_do_not_keep_the_loop_busy(edge: Listening) -> None:
 async def test_an_error_that_does_not_quote_what_was_sent_is_not_believed(
     edge: Listening,
 ) -> None:
+    """Beyond the RFCs: an ICMP error that does not quote what was sent is not believed."""
     forged, real = nobody(), nobody()
     edge.edge._udp[0]._socket.sendto(USUAL + b"1", (forged.host, forged.port))
     edge.send(USUAL, real)

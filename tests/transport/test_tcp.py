@@ -143,7 +143,9 @@ async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(edge: Li
 
 
 async def test_requests_do_not_take_a_connection_that_a_peer_opened(edge: Listening) -> None:
-    """RFC 5923 reuses a connection of the peer's by its TLS certificate; TCP alone has none."""
+    """RFC 5923: a connection of the peer's is used again by its TLS certificate; TCP alone has
+    none.
+    """
     async with await edge.connect() as peer:
         peer.send(USUAL)
         _, flow = await edge.next()
@@ -168,6 +170,7 @@ async def test_a_refused_connection_is_told_to_all_that_waited(edge: Listening) 
 async def test_a_connection_that_does_not_open_is_given_up(
     edge: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Beyond the RFCs: a connection that does not open is given up after 2 s."""
     monkeypatch.setattr(tcp, "CONNECT_PATIENCE", 0.05)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))

@@ -96,6 +96,9 @@ async def test_nothing_is_kept_of_hosts_that_have_taken_all(turns: Turns) -> Non
 
 
 async def test_connections_take_together_in_a_turn_what_one_may(edge: Listening) -> None:
+    """Beyond the RFCs: all connections share a turn of the loop, so that many busy ones delay
+    nothing else.
+    """
     taken: list[int] = []
     begun = False
 
@@ -125,6 +128,9 @@ async def test_connections_take_together_in_a_turn_what_one_may(edge: Listening)
 async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_connections(
     edge: Listening,
 ) -> None:
+    """Beyond the RFCs: hosts take turns, so that a host with many connections does not delay one
+    with a single one.
+    """
     ahead = 0
     taken = asyncio.Event()
 

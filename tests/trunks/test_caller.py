@@ -181,6 +181,7 @@ def test_what_the_network_says_of_a_caller_who_withholds_it_goes_no_further() ->
 
 
 def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
+    """RFC 3325 5: to an upstream that the trunk trusts the fields go on (``pass_withheld``)."""
     extra = f"Privacy: id\r\n{TOLD}"
     everything = invite(caller=ANONYMOUS, extra=extra).names
     assert sent_on(extra, pass_withheld=True) == everything
