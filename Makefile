@@ -46,13 +46,13 @@ format: setup-dev
 	$(BIN)/ruff check --fix
 
 bench: setup-dev peers
-	$(BIN)/python -m tests.bench $(BENCH)
+	$(BIN)/python -m bench $(BENCH)
 
 fuzz: setup-dev
-	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+	$(BIN)/python -m fuzz $(FUZZ_SECONDS)
 
 soak: setup-dev
-	$(BIN)/python -m tests.soak $(SOAK)
+	$(BIN)/python -m soak $(SOAK)
 
 conformance:
 	@"$(PYTHON)" tools/conformance.py

@@ -14,7 +14,7 @@ The house has a core and a shell, and dependencies point one way only::
     assembly, app, garbage, listening                         where everything meets, and lives
 
 The core is pure and synchronous: bytes and the passing of time go in, bytes and facts come out.
-It imports nothing but the pure part of the standard library (``trunks/numbers.py`` reads the
+It imports nothing but the pure part of the standard library (``trunks/phone_numbers.py`` reads the
 numbering plans of the world from ``phonenumbers``), so no socket, no clock and no chance is in
 it; a linter rule and ``tests/test_architecture.py`` hold that line.  What is slow
 or comes from the world is a port (``ports.py``: read it first): the clock, the transport, the

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
+from sip_stager.assembly.gc_policy import IdleCollector
 from sip_stager.assembly.staging import (
     make_aftercare,
     make_agents,
@@ -16,24 +17,23 @@ from sip_stager.assembly.staging import (
     make_phone_numbers,
     make_staging,
 )
-from sip_stager.config.addresses import sip_uri
-from sip_stager.console.server import ConsoleServer
-from sip_stager.garbage import IdleCollector
-from sip_stager.listening import Taken
-from sip_stager.observability.audience import Audience
-from sip_stager.observability.lag import LoopLag
-from sip_stager.observability.meters import Readings
+from sip_stager.config.tables.address_types import sip_uri
+from sip_stager.observability.dispatcher import Audience
+from sip_stager.observability.http import ConsoleServer
+from sip_stager.observability.instruments import Readings
+from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
 from sip_stager.proxy.interfaces import ip_version
-from sip_stager.transport.edge import Edge
-from sip_stager.upstream.resolver import CachingResolver
+from sip_stager.transport.bind_errors import Taken
+from sip_stager.transport.resolver import CachingResolver
+from sip_stager.transport.sockets import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sip_stager.config import Settings
     from sip_stager.ports import Notify
-    from sip_stager.trunks.platform import PlatformTable
+    from sip_stager.trunks.platform_numbers import PlatformTable
 
 _TICK = 0.05  # seconds between two looks at what is left to be done before the end
 _SETTLING = 2.0  # seconds in which the ACK of an answer comes, and the answer to a CANCEL

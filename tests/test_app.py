@@ -11,8 +11,8 @@ import pytest
 
 from sip_stager.app import Application
 from sip_stager.config import Settings, load
-from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.events import CallEnded, Event, StagingEnded, StagingWasted
 from sip_stager.sip.message import Request, Response

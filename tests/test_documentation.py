@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sip_stager.config import load
-from sip_stager.observability.meters import Readings
+from sip_stager.observability.instruments import Readings
 from sip_stager.observability.metrics import Metrics
-from sip_stager.trunks.sources import SOURCES
+from sip_stager.trunks.placeholders import SOURCES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

@@ -9,7 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from sip_stager.events import CallEnded, StagingWasted
-from sip_stager.ports import LONGEST_USE
+from sip_stager.model.call import LONGEST_USE
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from sip_stager.staging.claims import Claims

@@ -8,7 +8,7 @@ from time import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sip_stager.config.policy import granted
+from sip_stager.config.tables.policy import granted
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.mapping import Moment, NumberMapping
 from sip_stager.trunks.variables import CallVariables

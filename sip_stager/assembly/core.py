@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.admission import make_admission
-from sip_stager.config.addresses import sip_uri
+from sip_stager.config.tables.address_types import sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.facilities import Facilities

@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_terms
 from sip_stager.config.agents import places_of
+from sip_stager.platform.agent_watch import AT_ONCE, BODY_MOST, Agents
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.number_list import BODY_MOST as PAGE_MOST
+from sip_stager.platform.number_watch import PhoneNumbers
 from sip_stager.staging.aftercare import Aftercare
-from sip_stager.staging.agents import AT_ONCE, BODY_MOST, Agents
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.claims import Claims
-from sip_stager.staging.number_list import BODY_MOST as PAGE_MOST
-from sip_stager.staging.phone_numbers import PhoneNumbers
 from sip_stager.staging.retry import Retries
-from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sip_stager.config import Settings
+    from sip_stager.platform.agent import Declared
+    from sip_stager.platform.rate_limit import RateLimit
     from sip_stager.ports import Clock, Notify
-    from sip_stager.staging.agent import Declared
-    from sip_stager.staging.rate_limit import RateLimit
-    from sip_stager.trunks.platform import PlatformTable
+    from sip_stager.trunks.platform_numbers import PlatformTable
 
 
 def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:

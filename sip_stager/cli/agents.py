@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from sip_stager.staging.agent import Agent
-from sip_stager.staging.outcome import OverTime, Refused, Unreachable, in_words
-from sip_stager.staging.rounded import RoundedApi
+from sip_stager.platform.agent import Agent
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.outcome import OverTime, Refused, Unreachable, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
     from sip_stager.config.agents import AgentKey
-    from sip_stager.staging.outcome import Failure
+    from sip_stager.platform.outcome import Failure
 
 AT_ONCE = 8
 """Questions under way: quick for a few hundred agents, gentle on the API's limits."""

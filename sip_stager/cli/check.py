@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sip_stager.cli.effective import SHOWN, effective, plan
-from sip_stager.cli.failures import failures
+from sip_stager.cli.dump import SHOWN, effective, plan
+from sip_stager.cli.failure_report import failures
 from sip_stager.cli.online import check_agents
 from sip_stager.cli.platform import check_numbers, found_agents, platform_table
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit

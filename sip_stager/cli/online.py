@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sip_stager.cli.agents import fetched_agents
-from sip_stager.cli.declared import mapped, mismatches, named
-from sip_stager.cli.effective import SHOWN
+from sip_stager.cli.dump import SHOWN
+from sip_stager.cli.variable_types import mapped, mismatches, named
 from sip_stager.config.agents import places_of
-from sip_stager.config.mistakes import dotted
-from sip_stager.staging.agent import Agent
+from sip_stager.config.errors import dotted
+from sip_stager.platform.agent import Agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

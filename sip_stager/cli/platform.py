@@ -7,9 +7,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.staging import make_list_api
-from sip_stager.staging.number_list import fetched
-from sip_stager.staging.outcome import in_words
-from sip_stager.trunks.platform import PlatformTable
+from sip_stager.platform.number_list import fetched
+from sip_stager.platform.outcome import in_words
+from sip_stager.trunks.platform_numbers import PlatformTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ import typer
 
 from sip_stager.assembly.admission import local_time, make_mapping
 from sip_stager.cli.invite import make_invite
-from sip_stager.cli.journey import Journey
-from sip_stager.cli.origin import origin_of
 from sip_stager.cli.platform import platform_table
+from sip_stager.cli.route_report import Journey
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
+from sip_stager.cli.source import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from sip_stager import __version__
 from sip_stager.app import Application
 from sip_stager.cli.open_files import take_open_files
 from sip_stager.observability.event_log import EventLog
+from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
-from sip_stager.observability.sink import LogSink
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

@@ -3,13 +3,13 @@
 ``load`` either returns settings that can be used or raises every mistake at once.
 """
 
-from sip_stager.config.answering import AgentShare, Number
-from sip_stager.config.api import Api
-from sip_stager.config.load import load
-from sip_stager.config.mistakes import Mistake, SettingsError
-from sip_stager.config.models import Http, Limits, Log, Settings, Sip
-from sip_stager.config.peers import Listener, Upstream
-from sip_stager.config.trunk import Trunk
+from sip_stager.config.errors import Mistake, SettingsError
+from sip_stager.config.loading.load import load
+from sip_stager.config.tables.api import Api
+from sip_stager.config.tables.numbers import AgentShare, Number
+from sip_stager.config.tables.peers import Listener, Upstream
+from sip_stager.config.tables.settings import Http, Limits, Log, Settings, Sip
+from sip_stager.config.tables.trunk import Trunk
 
 __all__ = [
     "AgentShare",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.config.grants import of_all
-from sip_stager.ports import Treatment
+from sip_stager.config.checks.effective_terms import of_all
+from sip_stager.model.call import Treatment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.config.mistakes import Location
-    from sip_stager.config.models import Settings
-    from sip_stager.config.policy import CallPolicy
+    from sip_stager.config.errors import Location
+    from sip_stager.config.tables.policy import CallPolicy
+    from sip_stager.config.tables.settings import Settings
 
 AgentKey = tuple[str, int | None]
 """An agent's id, and the version that the mapping names."""

@@ -14,7 +14,7 @@ from sip_stager.demo.credentials import challenge, proven
 from sip_stager.demo.endpoint import Endpoint, dialog_of
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.demo.credentials import credentials
 from sip_stager.demo.endpoint import HOST, SDP, Dialog, Endpoint, dialog_of
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:

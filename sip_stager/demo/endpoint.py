@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response
@@ -18,7 +18,7 @@ from sip_stager.sip.uri import parse_address
 from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
-from sip_stager.transport.edge import Edge
+from sip_stager.transport.sockets import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ from sip_stager.demo.page import Page
 from sip_stager.demo.perform import Witness, perform
 from sip_stager.demo.site import Site
 from sip_stager.observability.ladder import Ladder
+from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
-from sip_stager.observability.sink import LogSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,10 +18,10 @@ from pydantic import SecretStr
 from sip_stager.app import Application
 from sip_stager.config import Api, Http, Limits, Listener, Number, Settings, Trunk, Upstream
 from sip_stager.demo.agent import Agent
-from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.caller import Caller
 from sip_stager.demo.endpoint import HOST
+from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.scenario import AGENT, LATER, NOW, QUEUE_URI, SECOND_ADDRESS, ZONE
 from sip_stager.events import StagingRetried
 

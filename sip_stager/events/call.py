@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Call, Flow
+    from sip_stager.model.call import Call
+    from sip_stager.model.flow import Flow
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Call
+    from sip_stager.model.call import Call
 
 
 @dataclass(frozen=True, slots=True)

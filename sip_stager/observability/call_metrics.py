@@ -14,8 +14,8 @@ from sip_stager.events import (
     HeaderLost,
     InviteForwarded,
 )
-from sip_stager.observability.meters import Tally, seconds
-from sip_stager.observability.registered import code_label
+from sip_stager.observability.instruments import Tally, seconds
+from sip_stager.observability.registered_labels import code_label
 from sip_stager.observability.staging_metrics import STAGING_BUCKETS
 
 if TYPE_CHECKING:

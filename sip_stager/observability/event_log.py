@@ -17,10 +17,10 @@ from sip_stager.events import (
     InviteForwarded,
     MessageDropped,
 )
+from sip_stager.observability.line_quota import Ration
+from sip_stager.observability.log_fields import Wording
 from sip_stager.observability.platform_log import PlatformLog
-from sip_stager.observability.ration import Ration
 from sip_stager.observability.staging_log import StagingLog
-from sip_stager.observability.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable

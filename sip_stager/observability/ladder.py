@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sip_stager.events import MessageReceived, MessageSent
-from sip_stager.observability.steps import call_key, from_tag, step
-from sip_stager.trunks.numbers import mask
+from sip_stager.observability.ladder_steps import call_key, from_tag, step
+from sip_stager.trunks.phone_numbers import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.events import Event
-    from sip_stager.observability.columns import Column, Step
+    from sip_stager.observability.ladder_columns import Column, Step
 
 MOST_CALLS = 1000
 """Calls remembered; the oldest is forgotten, and begins anew if it goes on."""

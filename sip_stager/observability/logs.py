@@ -11,7 +11,7 @@ import structlog
 if TYPE_CHECKING:
     from structlog.types import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-    from sip_stager.observability.sink import LogSink
+    from sip_stager.observability.log_sink import LogSink
 
 # The standard library's JSON writes everything but visible ASCII as an escape, so that what a
 # stranger sent moves no terminal's cursor; faster encoders do not.

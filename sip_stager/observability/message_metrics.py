@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import LargeRequestSent, MessageDropped, MessageReceived, MessageSent
-from sip_stager.observability.meters import Tally
-from sip_stager.observability.registered import code_label, method_label
+from sip_stager.observability.instruments import Tally
+from sip_stager.observability.registered_labels import code_label, method_label
 from sip_stager.sip.message import Request
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sip_stager import __version__
 from sip_stager.observability.call_metrics import CallMetrics
+from sip_stager.observability.instruments import Gauges, Readings, seconds
 from sip_stager.observability.message_metrics import MessageMetrics
-from sip_stager.observability.meters import Gauges, Readings, seconds
 from sip_stager.observability.staging_metrics import StagingMetrics
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from sip_stager.events import (
     NumbersNotRefreshed,
     NumbersRefreshed,
 )
-from sip_stager.observability.wording import answered, short
+from sip_stager.observability.log_fields import answered, short
 
 if TYPE_CHECKING:
     from structlog.types import FilteringBoundLogger
 
-    from sip_stager.observability.ration import Ration
-    from sip_stager.observability.wording import Wording
+    from sip_stager.observability.line_quota import Ration
+    from sip_stager.observability.log_fields import Wording
     from sip_stager.ports import Handlers
 
 

@@ -19,7 +19,7 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.observability.meters import BREAKER_STATES, Children, Tally, seconds
+from sip_stager.observability.instruments import BREAKER_STATES, Children, Tally, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.ports import Refusal
+from sip_stager.model.call import Refusal
 from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Call
+    from sip_stager.model.call import Call
     from sip_stager.transaction.layer import TransactionLayer
 
 RETRY_AFTER = 5

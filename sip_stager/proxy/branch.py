@@ -24,7 +24,8 @@ from sip_stager.transaction.hop_by_hop import make_cancel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Cancellable, Flow
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Cancellable
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Response

@@ -18,7 +18,8 @@ from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import make_response, warning
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Admission, Flow, Stager
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Admission, Stager
     from sip_stager.proxy.bounds import Bounds
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request

@@ -15,7 +15,9 @@ from sip_stager.sip.responses import Extra, make_response, warning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Clock, Flow, Notify, Refusal
+    from sip_stager.model.call import Refusal
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Clock, Notify
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.location import Locator
     from sip_stager.proxy.routing import Popped, Routed

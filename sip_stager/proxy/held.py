@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
-from sip_stager.ports import LEAST_FOR_STAGING, REFUSE, Forward, Refusal
+from sip_stager.model.call import LEAST_FOR_STAGING, REFUSE, Forward, Refusal
 from sip_stager.proxy.bounds import stopping
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
@@ -28,7 +28,9 @@ from sip_stager.sip.uri import allowed_in_request, parse_uri
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Call, Cancellable, Decision, Flow, Stager, Treatment
+    from sip_stager.model.call import Call, Decision, Treatment
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Cancellable, Stager
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Request

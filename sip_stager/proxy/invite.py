@@ -17,7 +17,7 @@ from sip_stager.sip.responses import make_response, warning
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.new_call import NewCall
     from sip_stager.proxy.routing import Routed

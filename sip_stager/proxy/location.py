@@ -6,7 +6,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.proxy.interfaces import Interfaces, ip_version
 from sip_stager.sip.uri import DEFAULT_PORT, Uri
 

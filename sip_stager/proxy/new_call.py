@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
-from sip_stager.ports import LONGEST_USE
+from sip_stager.model.call import LONGEST_USE
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Call, Flow, Forward
+    from sip_stager.model.call import Call, Forward
+    from sip_stager.model.flow import Flow
     from sip_stager.proxy.branch import Branch
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed

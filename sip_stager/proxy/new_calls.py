@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallAdmitted
-from sip_stager.ports import Refusal
+from sip_stager.model.call import Refusal
 from sip_stager.proxy.bounds import stopping
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.second_copy import SecondCopy
@@ -15,7 +15,9 @@ from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import warning
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Admission, Call, Flow, Stager
+    from sip_stager.model.call import Call
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Admission, Stager
     from sip_stager.proxy.bounds import Bounds
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.sip.message import Request

@@ -8,7 +8,7 @@ from sip_stager.proxy.mistakes import answered
 from sip_stager.sip.responses import warning
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
     from sip_stager.sip.message import Response

@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sip_stager.ports import REFUSE
+from sip_stager.model.call import REFUSE
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Call, Policy, Treatment
+    from sip_stager.model.call import Call, Policy, Treatment
 
 
 class Treatments:

@@ -19,18 +19,19 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.staging.off_path import OffPath
-from sip_stager.staging.outcome import OverTime
+from sip_stager.platform.outcome import OverTime
+from sip_stager.staging.background import OffPath
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sip_stager.ports import Call, Handlers, Notify
-    from sip_stager.staging.off_path import Work
-    from sip_stager.staging.outcome import Failure
-    from sip_stager.staging.phases import Phases
-    from sip_stager.staging.rate_limit import RateLimit
-    from sip_stager.staging.rounded import RoundedApi
+    from sip_stager.http_client.phases import Phases
+    from sip_stager.model.call import Call
+    from sip_stager.platform.api import RoundedApi
+    from sip_stager.platform.outcome import Failure
+    from sip_stager.platform.rate_limit import RateLimit
+    from sip_stager.ports import Handlers, Notify
+    from sip_stager.staging.background import Work
 
 log = structlog.get_logger()
 T = TypeVar("T")

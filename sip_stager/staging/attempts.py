@@ -11,18 +11,19 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
-from sip_stager.staging.line import Line
-from sip_stager.staging.outcome import NOT_ASKED, BreakerOpen, Failure, Refused, Staged
-from sip_stager.staging.phases import Timed
-from sip_stager.staging.places import Rank
+from sip_stager.http_client.phases import Timed
+from sip_stager.http_client.slots import Rank
+from sip_stager.http_client.waiters import Line
+from sip_stager.platform.outcome import NOT_ASKED, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.retry import Retries, fits, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Call, Notify
-    from sip_stager.staging.phases import Phases
-    from sip_stager.staging.rounded import RoundedApi
+    from sip_stager.http_client.phases import Phases
+    from sip_stager.model.call import Call
+    from sip_stager.platform.api import RoundedApi
+    from sip_stager.ports import Notify
 
 Mode = Literal["sync", "async"]
 

@@ -12,17 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import StagingClaimed
-from sip_stager.ports import Forward
-from sip_stager.staging.alike import Alike
-from sip_stager.staging.kept import KeptStagings
-from sip_stager.staging.outcome import OverTime, Stopping
-from sip_stager.staging.policy import decide
+from sip_stager.model.call import Forward
+from sip_stager.platform.outcome import OverTime, Stopping
+from sip_stager.staging.call_queue import Alike
+from sip_stager.staging.decision import decide
+from sip_stager.staging.reserved import KeptStagings
 from sip_stager.staging.retry import fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.ports import Call, Cancellable, Clock, Decision, Notify
+    from sip_stager.model.call import Call, Decision
+    from sip_stager.ports import Cancellable, Clock, Notify
 
 
 class Stages(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sip_stager.ports import LEAST_FOR_STAGING
-from sip_stager.staging.outcome import Failure, OverTime, Refused, Unreachable
+from sip_stager.model.call import LEAST_FOR_STAGING
+from sip_stager.platform.outcome import Failure, OverTime, Refused, Unreachable
 
 
 def fits(wait: float, left: float) -> bool:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
-from sip_stager.staging.attempts import Attempts
-from sip_stager.staging.breaker import Breaker, BreakerRules
-from sip_stager.staging.outcome import (
+from sip_stager.platform.outcome import (
     BreakerOpen,
     Cancelled,
     Failure,
@@ -25,17 +23,20 @@ from sip_stager.staging.outcome import (
     Stopping,
     Unreachable,
 )
-from sip_stager.staging.policy import decide
+from sip_stager.staging.attempts import Attempts
+from sip_stager.staging.breaker import Breaker, BreakerRules
+from sip_stager.staging.decision import decide
 from sip_stager.staging.retry import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.events import BreakerState, Event
-    from sip_stager.ports import Call, Decision, Notify
+    from sip_stager.http_client.phases import Phases
+    from sip_stager.model.call import Call, Decision
+    from sip_stager.platform.api import RoundedApi
+    from sip_stager.ports import Notify
     from sip_stager.staging.attempts import Mode
-    from sip_stager.staging.phases import Phases
-    from sip_stager.staging.rounded import RoundedApi
 
 log = structlog.get_logger()
 

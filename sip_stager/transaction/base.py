@@ -14,7 +14,8 @@ from sip_stager.events import MessageSent
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from sip_stager.ports import Cancellable, Clock, Flow, Notify, Transport
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Cancellable, Clock, Notify, Transport
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.timers import Timers
 

@@ -24,7 +24,7 @@ from sip_stager.transaction.sender import Sender
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request, Response
 
 

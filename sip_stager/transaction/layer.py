@@ -19,7 +19,7 @@ from sip_stager.transaction.server import ServerTransaction
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.transaction.base import ClientUser, Surroundings
 
 PAUSE = 0.05

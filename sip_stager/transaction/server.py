@@ -23,7 +23,7 @@ from sip_stager.transaction.base import State, Store, Surroundings, Transaction
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request, Response
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 AVAILABLE = sys.platform == "linux"
 PAUSE = 0.05

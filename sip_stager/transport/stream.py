@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sip_stager.config import Limits
-    from sip_stager.ports import Flow
-    from sip_stager.transport.edge import Receive
+    from sip_stager.model.flow import Flow
     from sip_stager.transport.turns import Turns
+    from sip_stager.transport.types import Receive
 
 MOST_UNSENT = 1024 * 1024
 """Bytes that a peer may leave unread before its connection is closed."""

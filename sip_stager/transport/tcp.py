@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transport.connections import Connections
 from sip_stager.transport.stream import MOST_UNSENT, Connection
 from sip_stager.transport.turns import Turns
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Limits
-    from sip_stager.transport.edge import Lost, Receive
+    from sip_stager.transport.types import Lost, Receive
 
 CONNECT_PATIENCE = 2.0
 """Seconds for a connection to open: a large request then goes over UDP (RFC 3261 18.1.1), and

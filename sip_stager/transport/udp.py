@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transport.icmp import ErrorQueue
 
 if TYPE_CHECKING:
     import asyncio
 
-    from sip_stager.transport.edge import Lost, Receive
+    from sip_stager.transport.types import Lost, Receive
 
 BATCH = 64
 """Datagrams read before the loop gets its turn again; at 50 us each it waits about 3 ms."""

@@ -6,16 +6,17 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sip_stager.ports import Call, Flow, Refusal
-from sip_stager.trunks.called import Called, Spelling, called_number
-from sip_stager.trunks.caller import Caller, Identifying, caller_number, without_identity
-from sip_stager.trunks.numbers import shown
-from sip_stager.trunks.sources import Facts
+from sip_stager.model.call import Call, Refusal
+from sip_stager.trunks.called_number import Called, Spelling, called_number
+from sip_stager.trunks.caller_number import Caller, Identifying, caller_number, without_identity
+from sip_stager.trunks.phone_numbers import shown
+from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
     from sip_stager.trunks.budget import Terms
     from sip_stager.trunks.mapping import Match, NumberMapping

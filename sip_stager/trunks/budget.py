@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Policy
+    from sip_stager.model.call import Policy
     from sip_stager.sip.message import Request
 
 LEAST = 0.1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.trunks.numbers import is_e164
+from sip_stager.trunks.phone_numbers import is_e164
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.ports import Value
-from sip_stager.trunks.sources import Facts, reader
+from sip_stager.model.call import Value
+from sip_stager.trunks.placeholders import Facts, reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sip_stager.sip.message import Request
-    from sip_stager.trunks.sources import Reader
+    from sip_stager.trunks.placeholders import Reader
 
 MOST_CHARACTERS = 1024
 """Characters of one value; a longer one is left out, for half a value may mislead."""

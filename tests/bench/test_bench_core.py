@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench.core import HERE, Figures, Tree, table
-from tests.bench.whole_call import STEPS
+from bench.core import HERE, Figures, Tree, table
+from bench.whole_call import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

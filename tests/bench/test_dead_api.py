@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.dead_api import measure
+from bench.dead_api import measure
 
 
 def test_each_caller_hears_a_refusal() -> None:

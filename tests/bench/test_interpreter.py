@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench.interpreter import describe
+from bench.interpreter import describe
 
 if TYPE_CHECKING:
     from pathlib import Path

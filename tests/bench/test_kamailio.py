@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.bench.kamailio.server import MISSING, Kamailio, api_workers, find, version
-from tests.bench.load import Load
+from bench.kamailio.server import MISSING, Kamailio, api_workers, find, version
+from bench.load import Load
 from tests.interop import sipp
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port

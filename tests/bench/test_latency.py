@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import isnan
 
-from tests.bench.latency import Percentiles, Times, percentiles
-from tests.bench.pcap import Datagram
+from bench.latency import Percentiles, Times, percentiles
+from bench.pcap import Datagram
 
 CALLER, EDGE, CALLEE = 1, 2, 3
 INVITE, RINGING = b"INVITE sip:a SIP/2.0\r\n", b"SIP/2.0 180 Ringing\r\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench.pcap import Datagram, read_datagrams
+from bench.pcap import Datagram, read_datagrams
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from tests.bench.load import Load
-from tests.bench.point import measure_claims
-from tests.bench.targets import verdicts
+from bench.load import Load
+from bench.point import measure_claims
+from bench.targets import verdicts
 from tests.interop.sipp import MISSING, SIPP
 from tests.support.needed import need, need_capture
 

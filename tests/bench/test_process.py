@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.process import cpu_seconds
+from bench.process import cpu_seconds
 
 _BUSY = """
 import os, sys, time

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from tests.bench.interpreter import Interpreter
-from tests.bench.latency import Percentiles
-from tests.bench.point import Measured
-from tests.bench.report import Ratios, Report, ratios
+from bench.interpreter import Interpreter
+from bench.latency import Percentiles
+from bench.point import Measured
+from bench.report import Ratios, Report, ratios
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from sip_stager.cli import agents as module
 from sip_stager.cli.agents import AT_ONCE, fetched_agents
-from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
-from sip_stager.staging.agent import Agent
+from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.platform.agent import Agent
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 if TYPE_CHECKING:

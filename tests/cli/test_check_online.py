@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.cli import online as cli_online
-from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number
 from tests.cli.asking import OTHER, check, lines
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
 from sip_stager.cli.invite import make_invite
-from sip_stager.cli.journey import Journey
-from sip_stager.cli.origin import origin_of
+from sip_stager.cli.route_report import Journey
+from sip_stager.cli.source import origin_of
 from sip_stager.config import load
 from sip_stager.events import CallAdmitted, Event
-from sip_stager.ports import Call, Flow
+from sip_stager.model.flow import Flow
 from sip_stager.sip.fields import field_name
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
@@ -29,6 +29,7 @@ from tests.support.messages import response
 
 if TYPE_CHECKING:
     from sip_stager.config import Settings
+    from sip_stager.model.call import Call
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.ports import LONGEST_USE
+from sip_stager.model.call import LONGEST_USE
 from tests.config.settings_folder import AGENT, RIGHT, Folder
 
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"

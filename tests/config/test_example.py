@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from sip_stager.config import Settings, load
-from sip_stager.config.models import INNER_TABLES, TABLES
-from sip_stager.config.policy import DEFAULTS, CallPolicy
+from sip_stager.config.tables.policy import DEFAULTS, CallPolicy
+from sip_stager.config.tables.settings import INNER_TABLES, TABLES
 
 EXAMPLE = Path(__file__).parents[2] / "sip_stager/example/sip_stager.example.toml"
 _DEFAULT = re.compile(r"# (?=\w+ = )")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.config import SettingsError, load
-from sip_stager.config.models import TABLES
+from sip_stager.config.tables.settings import TABLES
 from tests.config.settings_folder import AGENT, KEY, RIGHT
 
 if TYPE_CHECKING:

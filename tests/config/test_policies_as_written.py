@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sip_stager.config.policy import CAUSES, CallPolicy, merged
-from sip_stager.ports import Policy, Treatment
+from sip_stager.config.tables.policy import CAUSES, CallPolicy, merged
+from sip_stager.model.call import Policy, Treatment
 from tests.config.settings_folder import RIGHT, Folder
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.config import models
+from sip_stager.config.tables import settings as models
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from sip_stager.demo.api import FakeApi
 from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number, read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "sip_stager.demo.api"]
+COMMAND = [sys.executable, "-m", "sip_stager.demo.fake_platform"]
 KEY = {"X-Api-Key": "demo-key"}
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 ASKED = {"from_number": "+33912345678", "to_number": "+33612345678", "agent_id": AGENT}

@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sip_stager.config.load import load
+from sip_stager.config.loading.load import load
 from tests.support.needed import need
 
 if TYPE_CHECKING:

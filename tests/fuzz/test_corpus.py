@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.case import TARGETS, read
-from tests.fuzz.seeds import seeds
-from tests.fuzz.targets import run
+from fuzz.case import TARGETS, read
+from fuzz.seeds import seeds
+from fuzz.targets import run
 
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+CORPUS = sorted((Path(__file__).parents[2] / "fuzz" / "corpus").iterdir())
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)

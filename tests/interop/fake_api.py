@@ -18,7 +18,7 @@ Behaviours = dict[str, dict[str, object]]
 
 
 class FakeApiProcess(Child):
-    """``python -m sip_stager.demo.api``; what it answers is a ``Behaviour`` given by its fields.
+    """``python -m sip_stager.demo.fake_platform``; it answers by the fields of a ``Behaviour``.
 
     ``by`` has others by agent id or dialled number.
     """
@@ -29,7 +29,7 @@ class FakeApiProcess(Child):
         self._key = key
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "sip_stager.demo.api", "--port", str(self.port)]
+        command = [sys.executable, "-m", "sip_stager.demo.fake_platform", "--port", str(self.port)]
         command += ["--key", key, "--behaviours", json.dumps({"default": behaviour, **(by or {})})]
         super().__init__("fake API", command, directory / "api.log")
 

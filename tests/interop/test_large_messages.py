@@ -10,9 +10,9 @@ import pytest
 
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
+from soak.program import Watched
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.program import AGENT, Edge
-from tests.soak.program import Watched
 from tests.support.messages import request
 
 if TYPE_CHECKING:

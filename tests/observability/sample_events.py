@@ -29,8 +29,9 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.observability.meters import Readings
-from sip_stager.ports import Call, Flow
+from sip_stager.model.call import Call
+from sip_stager.model.flow import Flow
+from sip_stager.observability.instruments import Readings
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:

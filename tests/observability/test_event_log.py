@@ -21,10 +21,10 @@ from sip_stager.events import (
     StagingEnded,
     StagingWasted,
 )
+from sip_stager.model.call import Call
 from sip_stager.observability import staging_log
 from sip_stager.observability.event_log import EventLog
-from sip_stager.observability.ration import LINES_A_SECOND
-from sip_stager.ports import Call
+from sip_stager.observability.line_quota import LINES_A_SECOND
 from tests.observability.sample_events import (
     AGENT,
     CALL,

@@ -25,7 +25,7 @@ from sip_stager.events import (
 from sip_stager.observability import ladder
 from sip_stager.observability.ladder import Ladder
 from sip_stager.sip.parser import parse
-from sip_stager.trunks.numbers import mask
+from sip_stager.trunks.phone_numbers import mask
 from tests.observability.sample_events import (
     AGENT,
     CALL,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
-from sip_stager.observability.sink import LogSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

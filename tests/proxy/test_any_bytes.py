@@ -17,7 +17,7 @@ from tests.support.torture import TORTURE, damage
 from tests.support.trunks import admission_of
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 ROUTE = f"Route: {URI}, <sip:p2.example;lr>"
 REAL = [

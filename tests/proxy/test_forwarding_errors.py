@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallEnded, InviteForwarded
-from sip_stager.ports import Policy
+from sip_stager.model.call import Policy
 from tests.support.calls import answer, called, ended
 from tests.support.conversation import BOB, CAROL, ROUTE, Conversation
 from tests.support.messages import BODY, request

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.events import CallAdmitted, CallRefused
-from sip_stager.ports import Policy
+from sip_stager.model.call import Policy
 from sip_stager.proxy.bounds import Bounds
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, URI, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
 
 

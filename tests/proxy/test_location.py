@@ -14,7 +14,7 @@ from tests.support.fakes import FakeClock, FakeResolver
 from tests.support.messages import request
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 NAMES = {"inside.example": "127.0.0.1", "outside.example": "192.0.2.2"}
 

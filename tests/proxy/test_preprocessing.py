@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.sip.uri import parse_uri
 from tests.support.conversation import ALICE, BOB, ROUTE, URI, USER, Conversation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.events import LargeRequestSent
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.proxy.interfaces import Interface
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
 from tests.support.conversation import ALICE, BOB, SEAL, Conversation
 from tests.support.messages import request, response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallRinging
-from sip_stager.ports import Policy, Treatment
+from sip_stager.model.call import Policy, Treatment
 from tests.support.conversation import BOB, Conversation
 from tests.support.messages import request, response
 

@@ -13,7 +13,7 @@ from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, URI, USER, C
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.support.conversation import ALICE, BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Message
 
 TIMED = {b"session-expires", b"min-se", b"supported", b"require"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallEnded, CallRefused
-from sip_stager.ports import Policy
+from sip_stager.model.call import Policy
 from tests.support.conversation import BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.events import CallRefused
-from sip_stager.ports import Policy, Refusal
-from sip_stager.staging.outcome import (
+from sip_stager.model.call import Policy, Refusal
+from sip_stager.platform.outcome import (
     NOT_ASKED,
     BreakerOpen,
     Nonsense,
@@ -19,7 +19,7 @@ from sip_stager.staging.outcome import (
     Stopping,
     Unreachable,
 )
-from sip_stager.staging.policy import decide
+from sip_stager.staging.decision import decide
 from tests.support.conversation import Conversation
 from tests.support.inside import NAMES, assert_discreet
 from tests.support.messages import request

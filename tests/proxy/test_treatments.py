@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sip_stager.events import CallEnded, CallRefused, CallTreated, InviteForwarded
-from sip_stager.ports import Policy, Treatment
+from sip_stager.model.call import Policy, Treatment
 from tests.support.conversation import BOB, Conversation
 from tests.support.messages import request, response
 

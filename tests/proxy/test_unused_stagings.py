@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallEnded, InviteForwarded, StagingWasted
-from sip_stager.ports import LONGEST_USE, Policy, Treatment
+from sip_stager.model.call import LONGEST_USE, Policy, Treatment
 from tests.support.conversation import BOB, CAROL, Conversation
 from tests.support.messages import request, response
 

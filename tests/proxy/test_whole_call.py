@@ -26,7 +26,7 @@ from tests.support.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request, Response
 
 T = TypeVar("T")

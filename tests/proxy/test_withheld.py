@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sip_stager.ports import Policy, Treatment
+from sip_stager.model.call import Policy, Treatment
 from sip_stager.proxy.seal import Seal
 from sip_stager.sip.uri import parse_uri
 from tests.support.conversation import ALICE, BOB, SEAL, STRANGER, USER, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 HIDDEN = SEAL.made(request(), withheld=True).decode()
 RECORDED = f"<sip:{HIDDEN}@198.51.100.1:5060;lr>".encode()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response, quoted, response_flow

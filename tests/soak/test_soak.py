@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.soak.callee import Callee
-from tests.soak.caller import Caller
-from tests.soak.leg import SHORT, Timers
-from tests.soak.messages import Message
-from tests.soak.plan import draw
-from tests.soak.report import findings
-from tests.soak.run import Seen, Wanted, run
-from tests.soak.soak import Soak
-from tests.soak.verdict import Call, unexplained
+from soak.callee import Callee
+from soak.caller import Caller
+from soak.leg import SHORT, Timers
+from soak.messages import Message
+from soak.plan import draw
+from soak.report import findings
+from soak.run import Seen, Wanted, run
+from soak.soak import Soak
+from soak.verdict import Call, unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Callable

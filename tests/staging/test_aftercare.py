@@ -21,20 +21,20 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.outcome import Staged
+from sip_stager.platform.rate_limit import RateLimit
 from sip_stager.staging import aftercare
 from sip_stager.staging.aftercare import Aftercare
-from sip_stager.staging.outcome import Staged
-from sip_stager.staging.rate_limit import RateLimit
-from sip_stager.staging.rounded import RoundedApi
-from tests.staging.conftest import KEY
-from tests.staging.scripted import Scripted
+from tests.support.api_fixtures import KEY
+from tests.support.scripted_api import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sip_stager.demo.api import FakeApi
-    from sip_stager.ports import Call
+    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.model.call import Call
 
 CONNECTIONS, RECORDS = 8, 6
 AGENT = Flow("UDP", "192.0.2.2", 5060)

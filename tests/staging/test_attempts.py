@@ -20,24 +20,24 @@ from sip_stager.events import (
     StagingStarted,
     StagingWasted,
 )
-from sip_stager.ports import Decision, Forward, Refusal
+from sip_stager.model.call import Decision, Forward, Refusal
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.outcome import NOT_ASKED
 from sip_stager.staging.breaker import BreakerRules
-from sip_stager.staging.outcome import NOT_ASKED
 from sip_stager.staging.retry import Retries
-from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
-from tests.staging.hole import port_of
-from tests.staging.scripted import Scripted, answer
+from tests.support.black_hole import port_of
+from tests.support.scripted_api import Scripted, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.demo.api import FakeApi
     from sip_stager.demo.behaviour import Fault
+    from sip_stager.demo.fake_platform import FakeApi
     from sip_stager.events import Event
-    from sip_stager.ports import Call
+    from sip_stager.model.call import Call
     from sip_stager.staging.attempts import Mode
-    from tests.staging.conftest import Deadlines
+    from tests.support.api_fixtures import Deadlines
 
 KEY = "key-that-nobody-may-see"
 SHY = BreakerRules(share=0.5, window=10.0, least=3, pause=0.1, pause_most=0.1, slow=0.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sip_stager.events import Event, StagingClaimed, StagingWasted
-from sip_stager.ports import Call, Decision, Forward, Refusal
+from sip_stager.model.call import Call, Decision, Forward, Refusal
 from sip_stager.staging.claims import Claims
 from tests.support.fakes import FakeClock, FakeStager
 

@@ -15,20 +15,20 @@ from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded, StagingRetried
-from sip_stager.ports import Decision, Forward, Refusal
-from sip_stager.staging import client as staging_client
+from sip_stager.model.call import Decision, Forward, Refusal
+from sip_stager.platform import json_client as staging_client
+from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.retry import Retries
-from sip_stager.staging.rounded import RoundedApi
 from sip_stager.staging.stager import Staging
-from tests.staging.hole import a_moment, black_hole, mute, port_of, tried
-from tests.staging.scripted import Scripted, answer
+from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
+from tests.support.scripted_api import Scripted, answer
 
 if TYPE_CHECKING:
-    from sip_stager.demo.api import FakeApi
+    from sip_stager.demo.fake_platform import FakeApi
     from sip_stager.events import Event
-    from sip_stager.ports import Call
+    from sip_stager.model.call import Call
     from sip_stager.staging.attempts import Mode
-    from tests.staging.conftest import Deadlines
+    from tests.support.api_fixtures import Deadlines
 
 KEY = "key-that-nobody-may-see"
 MEBIBYTE = 1 << 20

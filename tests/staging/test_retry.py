@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.ports import LEAST_FOR_STAGING
-from sip_stager.staging.outcome import Failure, Nonsense, OverTime, Refused, Unreachable
+from sip_stager.model.call import LEAST_FOR_STAGING
+from sip_stager.platform.outcome import Failure, Nonsense, OverTime, Refused, Unreachable
 from sip_stager.staging.retry import Retries, fits, spread
 
 RETRIES = Retries(most=2, pause=0.2)

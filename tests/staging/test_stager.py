@@ -10,16 +10,16 @@ from structlog.testing import capture_logs
 
 from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded, StagingPolled, StagingStarted
-from sip_stager.ports import Call, Decision, Forward, Refusal
-from sip_stager.staging.rounded import RoundedApi
+from sip_stager.model.call import Call, Decision, Forward, Refusal
+from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.stager import Staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.demo.api import FakeApi
+    from sip_stager.demo.fake_platform import FakeApi
     from sip_stager.events import Event
-    from tests.staging.conftest import Deadlines
+    from tests.support.api_fixtures import Deadlines
 
 Mode = Literal["sync", "async"]
 KEY = "key-that-nobody-may-see"

@@ -12,7 +12,7 @@ from sip_stager.sip.parser import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 MARK = b"x-agent"
 """Every response of an agent holds this field: what has none is the proxy's own."""

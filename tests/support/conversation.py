@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from sip_stager.events import Event, MessageDropped
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.facilities import Facilities

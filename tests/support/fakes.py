@@ -7,12 +7,14 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sip_stager.ports import Call, Cancellable, Decision, Flow, Forward, Policy, Refusal
+from sip_stager.model.call import Call, Decision, Forward, Policy, Refusal
 from sip_stager.trunks.budget import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Cancellable
     from sip_stager.sip.message import Request
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sip_stager.config.models import INNER_TABLES, TABLES
-from sip_stager.config.policy import CAUSES
+from sip_stager.config.tables.policy import CAUSES
+from sip_stager.config.tables.settings import INNER_TABLES, TABLES
 
 NAMES = frozenset(
     name

@@ -11,7 +11,7 @@ from sip_stager.sip.parser import parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request, Response
     from tests.support.agents import UserAgent
     from tests.support.conversation import Conversation

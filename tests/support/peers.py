@@ -12,7 +12,8 @@ from tests.support.messages import request, response
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from sip_stager.ports import Cancellable, Flow
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Cancellable
 
 T1, T2 = 0.5, 4.0
 DELAY = 0.01

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.ports import LONGEST_USE
+from sip_stager.model.call import LONGEST_USE
 from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.base import State
@@ -16,7 +16,7 @@ from tests.support.agents import MARK
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from tests.support.conversation import Conversation
 

@@ -8,7 +8,7 @@ from tests.support.conversation import ALICE, ALICE_TCP, BOB
 from tests.transaction.layer_scene import TCP_TO_BOB, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.support.fakes import FakeClock, FakeTransport
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Message, Request, Response
     from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.invite_client import InviteClientTransaction

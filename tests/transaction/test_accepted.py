@@ -12,7 +12,7 @@ from tests.support.messages import request, response
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.transaction.timers import Timers
 
 

@@ -13,7 +13,7 @@ from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.transaction.timers import Timers
 
 UNHEARD_OR_NOT = pytest.mark.parametrize("heard", [False, True], ids=["trying", "proceeding"])

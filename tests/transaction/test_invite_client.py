@@ -13,7 +13,7 @@ from tests.support.conversation import BOB
 from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, Answers, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
     from sip_stager.transaction.timers import Timers
 

@@ -14,7 +14,7 @@ from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.transaction.timers import Timers
 
 

@@ -15,7 +15,7 @@ from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from sip_stager.transaction.timers import Timers
 
 SLOW_OR_NOT = pytest.mark.parametrize("late", [False, True], ids=["trying", "proceeding"])

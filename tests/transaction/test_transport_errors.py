@@ -12,7 +12,7 @@ from tests.support.messages import request
 from tests.transaction.layer_scene import TCP_TO_BOB, Scene
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 METHODS = pytest.mark.parametrize("method", ["INVITE", "BYE"])
 

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from sip_stager.events import Event, MessageDropped
-from sip_stager.transport.edge import Edge
+from sip_stager.transport.sockets import Edge
 from tests.support.fakes import FakeClock
 from tests.support.needed import has_ipv6, need_ipv6
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Limits
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; nothing here takes one."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transport.stream import BATCH, LARGE, MOST_UNSENT
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.listening import PATIENCE, TcpPeer, TcpServer

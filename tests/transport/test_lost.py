@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transport import icmp
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.listening import TcpServer, UdpPeer

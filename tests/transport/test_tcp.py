@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transport import tcp
 from tests.support.needed import need_ipv6
 from tests.support.torture import ANSWER, USUAL

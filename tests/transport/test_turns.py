@@ -15,7 +15,7 @@ from tests.support.torture import ANSWER
 from tests.transport.listening import PATIENCE
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Flow
+    from sip_stager.model.flow import Flow
     from tests.transport.listening import Listening
 
 LARGE = b"A sip:a@b SIP/2.0\r\nl:%d\r\n\r\n" % 60_000 + b"x" * 60_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Flow
+from sip_stager.model.flow import Flow
 from sip_stager.transport.udp import BATCH, LARGE
 from tests.support.needed import need_ipv6
 from tests.transport.listening import PATIENCE, UdpPeer

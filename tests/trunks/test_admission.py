@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.ports import Call, Flow, Policy, Refusal
+from sip_stager.model.call import Call, Policy, Refusal
+from sip_stager.model.flow import Flow
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
@@ -19,7 +20,8 @@ from tests.support.mapping import mapped
 from tests.support.trunks import Trunk
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Admission, Value
+    from sip_stager.model.call import Value
+    from sip_stager.ports import Admission
 
 AGENT, OTHER = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 NOBODY = "+10000000000"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.ports import Policy
+from sip_stager.model.call import Policy
 from sip_stager.trunks.budget import LEAST, Terms
 from tests.support.messages import request
 

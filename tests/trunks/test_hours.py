@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from sip_stager.assembly.admission import local_time
-from sip_stager.config.kinds import hours_of
+from sip_stager.config.tables.field_types import hours_of
 from sip_stager.trunks.mapping import Row, Share
 
 

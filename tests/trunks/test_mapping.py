@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.ports import Call, Flow
+from sip_stager.model.call import Call
+from sip_stager.model.flow import Flow
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.mapping import Moment, NumberMapping, Row, Share
 from tests.support.fakes import on_terms

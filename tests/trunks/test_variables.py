@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
-from sip_stager.trunks.sources import Facts
+from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import (
     BUILT_IN,
     MOST_CHARACTERS,
@@ -22,7 +22,7 @@ from sip_stager.trunks.variables import (
 )
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Value
+    from sip_stager.model.call import Value
 
 NUMBER = "+33612345678"
 FACTS = Facts("+33912345678", NUMBER, "paris", "192.0.2.1", "FR")

@@ -1,0 +1,96 @@
+"""A conversation with the core, in which every message may be damaged."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from sip_stager.events import MessageDropped
+from sip_stager.proxy.second_copy import PATIENCE
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Request, Response
+from sip_stager.sip.parser import parse
+from tests.support.conversation import (
+    ALICE,
+    ALICE_TCP,
+    BOB,
+    STRANGER,
+    Conversation,
+    name_of,
+)
+from tests.support.trunks import admission_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fuzz.targets import Run
+
+SOURCES = {b"a": ALICE, b"A": ALICE_TCP, b"b": BOB, b"s": STRANGER}
+"""Who sends the rest of a piece, by its first byte."""
+_SMUGGLED = re.compile(rb"(?:\A|[\r\n])[^\S\r\n]*x-rounded-call-id[^\S\r\n]*:([^\r\n]*)", re.I)  # noqa: FURB167  the line is long enough
+HOSTS = {source.host for source in SOURCES.values()}
+ADMISSION = admission_of(
+    dict.fromkeys(("+33612345678", "user", "vivekg", "caller", "service"), "agent")
+)
+
+
+def conversation(pieces: Sequence[bytes], seen: Run) -> None:
+    """The core raises nothing, sends sound messages, smuggles nothing, and forgets everything."""
+    edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1)
+    edge.proxy._admission = edge.proxy._new_calls._admission = ADMISSION
+    for piece in pieces:
+        _act(edge, piece, seen)
+    edge.clock.advance(PATIENCE)  # in which second copies are taken
+    for staging in edge.stager.stagings:
+        if not staging.over:
+            staging.fail()
+    edge.clock.advance(600)
+    assert edge.alive == 0
+    assert edge.clock.waiting == 0
+    assert not edge.proxy._new_calls._ongoing
+    seen.seen.update(
+        event.cause if isinstance(event, MessageDropped) else type(event).__name__
+        for event in edge.events
+    )
+    assert "own_mistake" not in seen.seen
+    for data, flow in edge.transport.sent:
+        sent = parse(data)
+        assert ip_address(flow.host).version in {4, 6}
+        assert 0 < flow.port < 65536
+        if isinstance(sent, Request):
+            head = data.partition(b"\r\n\r\n")[0]
+            assert all(value.strip() == b"call-1" for value in _SMUGGLED.findall(head))
+        said = sent.method[:12] if isinstance(sent, Request) else sent.status
+        seen.seen.add((name_of(flow) if flow.host in HOSTS else "", said))
+
+
+def _act(edge: Conversation, piece: bytes, seen: Run) -> None:
+    """Take one step: ``t`` and tenths of seconds, ``y`` or ``n`` of staging, or a message."""
+    act, rest = piece[:1], piece[1:]
+    if act == b"t":
+        edge.clock.advance(int(rest[:4]) / 10 if rest[:4].isdigit() else 1.0)
+    elif act in {b"y", b"n"}:
+        for staging in edge.stager.stagings:
+            if not staging.over:
+                (staging.succeed if act == b"y" else staging.fail)()
+    else:
+        data = _alive(edge, rest)
+        seen.timed(edge.layer.receive, data, SOURCES.get(act, ALICE))
+
+
+def _alive(edge: Conversation, data: bytes) -> bytes:
+    """Put in what a peer would know: our newest branch, Route and To tag."""
+    if b"LIVE" not in data:
+        return data
+    for sent, flow in reversed(edge.transport.sent):
+        message = parse(sent)
+        if isinstance(message, Request) and message.method != b"ACK":
+            data = data.replace(b"LIVE-BRANCH", message.branch)
+        if flow.host == BOB.host and b"record-route" in message.names:
+            data = data.replace(b"LIVE-ROUTE", message.values(b"record-route")[0])
+        if isinstance(message, Response):
+            with suppress(Malformed):
+                data = data.replace(b"LIVE-TAG", message.to_tag or b"none")
+    return data

@@ -1,0 +1,144 @@
+"""A call put through the core that serves real ones, between ends that lead nowhere."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sip_stager.assembly.core import make_core
+from sip_stager.events import CallAdmitted, CallRefused, MessageDropped, MessageSent
+from sip_stager.model.call import Call, Forward
+from sip_stager.sip.message import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.config import Settings
+    from sip_stager.events import Event
+    from sip_stager.model.call import Decision
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import Cancellable
+    from sip_stager.trunks.mapping import NumberMapping
+
+_NOWHERE = {4: ip_address("0.0.0.1"), 6: ip_address("100::1")}
+"""From here on addresses are nobody's (RFC 1122 3.2.1.3, RFC 6666), and names are given them."""
+
+
+class Rehearsal:
+    """What the core does with an INVITE that is staged in all its time, and answered by nobody.
+
+    ``call`` is None where it is not admitted: ``response`` then is what the caller gets, None for
+    nothing at all, and ``why`` the reason in words.  ``decided`` tells whether admission was asked.
+    ``asked`` is the call as it is staged first, None where it is not; ``onward`` are the INVITEs
+    that leave one after another, each with where it goes, a name in the place of its address.
+    """
+
+    def __init__(
+        self, settings: Settings, mapping: NumberMapping, invite: Request, source: Flow
+    ) -> None:
+        self.call: Call | None = None
+        self.asked: Call | None = None
+        self.response: Response | None = None
+        self.onward: list[tuple[Request, Flow]] = []
+        self.decided = False
+        self.why = ""
+        self._clock = _Clock()
+        self._done: Callable[[Decision], None] | None = None
+        self._names: dict[str, str] = {}
+        self._family = _family(settings)
+        core = make_core(settings, self._clock, self, self, self, self._notify, mapping)
+        core.layer.receive(bytes(invite), source)
+        self._stage()
+
+    def _stage(self) -> None:
+        """Let the time of the staging pass, and go on."""
+        if self.call is not None and self._done is not None:
+            self._clock.advance(self.call.deadline)
+            self._done(Forward("rehearsed", self._clock.time()))
+        self._clock.advance(0.0)
+
+    def _notify(self, event: Event) -> None:
+        match event:
+            case CallAdmitted(call=call):
+                self.call, self.decided = call, True
+            case CallRefused(trunk=trunk, text=text):
+                self.why, self.decided = text, bool(trunk)
+            case MessageDropped(detail=detail):
+                self.why = detail
+            case MessageSent(message=Request(method=b"INVITE") as invite, flow=flow):
+                host = self._names.get(flow.host, flow.host)
+                self.onward.append((invite, flow._replace(host=host)))
+            case MessageSent(message=Response() as response) if self.call is None:
+                self.response = response
+
+    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:  # noqa: ARG002  a transport
+        """Send nothing; the core tries the next target then."""
+        if failed is not None:
+            self._clock.call_later(0.0, failed, "nothing is sent")
+
+    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
+        """Give a name an address that is nobody's."""
+        address = str(_NOWHERE[self._family] + len(self._names))
+        self._names[address] = host
+        return self._clock.call_later(0.0, done, address)
+
+    @property
+    def waiting(self) -> int:
+        """No other call is being staged."""
+        return 0
+
+    def at_hand(self, call: Call) -> bool:  # noqa: ARG002  a stager
+        """Nothing is kept."""
+        return False
+
+    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+        """Stage nothing, and take note of what would be."""
+        self.asked, self._done = call, done
+        return _Timer(0.0, done, ())
+
+    def give_back(self, call: Call, forward: Forward) -> None:
+        """Take nothing back: nothing was staged."""
+
+
+def _family(settings: Settings) -> int:
+    """Give 4 or 6: the family that we speak to the upstream, where it is a name."""
+    way = settings.upstream.transport
+    fitting = [each for each in settings.listeners if each.transport == way]
+    return ip_address((fitting or settings.listeners)[0].address).version
+
+
+class _Timer:
+    def __init__(self, due: float, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.due = due
+        self.callback: Callable[..., object] | None = callback
+        self.args = args
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class _Clock:
+    """Time that passes when it is told to (``ports.Clock``)."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._timers: list[_Timer] = []
+
+    def time(self) -> float:
+        return self._now
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> _Timer:
+        timer = _Timer(self._now + delay, callback, args)
+        self._timers.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        end = self._now + seconds
+        while due := [timer for timer in self._timers if timer.due <= end]:
+            timer = min(due, key=attrgetter("due"))
+            self._timers.remove(timer)
+            self._now = timer.due
+            if timer.callback is not None:
+                timer.callback(*timer.args)
+        self._now = end

@@ -1,0 +1,128 @@
+"""Settings as they are in effect, shown to a person."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+from rich.text import Text
+
+from sip_stager.config.tables.policy import DEFAULTS, CallPolicy
+from sip_stager.config.tables.settings import TABLES
+from sip_stager.config.tables.trunk import Trunk
+from sip_stager.model.call import Treatment
+from sip_stager.sip.uri import bracketed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic import BaseModel
+
+    from sip_stager.config import Number, Settings
+
+SHOWN = 50
+"""Numbers that are shown, unless all are asked for."""
+
+
+def effective(settings: Settings) -> Iterator[Text]:
+    """Give the settings line by line, as TOML; what is a default or follows from others says so."""
+    for name in TABLES:
+        if name == "numbers":
+            continue
+        value = getattr(settings, name)
+        array = isinstance(value, tuple)
+        for table in value if array else (value,):
+            yield Text(f"[[{name}]]" if array else f"[{name}]", style="bold")
+            yield from _lines(table)
+            yield Text()
+    yield Text("[variables]", style="bold")
+    yield from (Text(_assigned(name, value)) for name, value in settings.variables.items())
+    yield Text()
+
+
+def _lines(table: BaseModel) -> Iterator[Text]:
+    for name in type(table).model_fields:
+        value, origin = _in_effect(table, name)
+        if value is None:
+            yield Text(f"# {name} is not set", style="dim")
+        elif isinstance(value, SecretStr):
+            yield Text("# the API key was found, and is not shown", style="green")
+        else:
+            note = f"  # {origin}" if origin else ""
+            yield Text(f"{name} = {_toml(value)}{note}", style="dim" if origin else "")
+
+
+def _in_effect(table: BaseModel, name: str) -> tuple[Any, str]:
+    """Give the value of a key, and where it comes from if it does not stand in the file."""
+    value = getattr(table, name)
+    written = name in table.model_fields_set
+    if isinstance(table, Trunk) and table.profile:
+        profile = f'profile "{table.profile}"'
+        if name == "policy":
+            own = _written(value)
+            added = {
+                key: each for key, each in _written(table.carrier.policy).items() if key not in own
+            }
+            return own | added, f"{', '.join(added)}: {profile}" if added else ""
+        if name in table.carrier.keys and not written:
+            return value, profile
+    if isinstance(table, CallPolicy) and value is None:
+        value = getattr(DEFAULTS, name)
+    return value, "" if written else "default"
+
+
+def _written(policy: CallPolicy) -> dict[str, Any]:
+    names = type(policy).model_fields
+    return {name: getattr(policy, name) for name in names if name in policy.model_fields_set}
+
+
+def _assigned(name: str, value: Any) -> str:
+    return f"{json.dumps(name) if '.' in name else name} = {_toml(value)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], Treatment):
+        value = value[0]
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    if isinstance(value, CallPolicy):
+        value = _written(value)
+    if isinstance(value, dict):
+        return f"{{{', '.join(_assigned(*each) for each in value.items())}}}"
+    return json.dumps(value if isinstance(value, int | float | str) else str(value))
+
+
+def plan(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
+    """Say what becomes of a call to each number: an agent a line, so that it can be searched."""
+    yield Text(
+        f"What each number does: staged ({settings.api.mode}) for its agent, then goes on as"
+    )
+    yield Text(f"  {_target(settings)}")
+    width = max((len(row.number) for row in rows), default=0)
+    for row in rows:
+        for agent in answering(row):
+            yield Text(f"{row.number:<{width}}  {agent}")
+
+
+def answering(row: Number) -> Iterator[str]:
+    """Name the agents that answer a number, each with its part in the calls and its time."""
+    for share in row.shares:
+        weight = f"weight {share.weight}" if len(row.shares) > 1 else ""
+        when = [*share.days, *share.hours, row.timezone or ""] if share.timed else []
+        details = ", ".join(filter(None, (weight, " ".join(when))))
+        yield f"{share.agent} ({details})" if details else str(share.agent)
+
+
+def _target(settings: Settings) -> str:
+    """Return what is asked of the upstream, and where it is sent."""
+    upstream = settings.upstream
+    backups = f", then {len(upstream.backups)} more" if upstream.backups else ""
+    way = f"{bracketed(upstream.host)}:{upstream.port} over {upstream.transport.upper()}{backups}"
+    match upstream.request_uri:
+        case "keep":
+            return f"the Request-URI as dialled, to {way}"
+        case "rewrite":
+            return f"sip:<user as dialled>@{way}"
+        case "e164":
+            return f"sip:<called number>@{way}"

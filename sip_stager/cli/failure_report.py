@@ -1,0 +1,82 @@
+"""What callers get when their call can not be staged, shown to a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from sip_stager.assembly.admission import make_terms
+from sip_stager.config.checks.effective_terms import rings_first, rings_in
+from sip_stager.config.tables.policy import CAUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.config import Settings
+    from sip_stager.model.call import Policy, Treatment
+
+_REST = "all others"
+_MOST_ROWS = 50
+
+
+def failures(settings: Settings) -> Iterator[Text]:
+    """Say it by trunk, number and cause, one a line, so that it can be searched.
+
+    Numbers without a policy of their own share theirs.
+    """
+    yield Text("When a call is not staged", style="bold")
+    terms_of = make_terms(settings)
+    rows = list(_rows(settings))
+    trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for trunk, number in rows:
+        terms = terms_of(trunk, number)
+        for what, text in fallbacks(terms.policy, terms.bound()):
+            yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
+
+
+def fallbacks(
+    policy: Policy, seconds: float, *, may_ring: bool = True
+) -> Iterator[tuple[str, str]]:
+    """Say what a call gets by the cause of its failure, and when it rings and what it gets then.
+
+    ``seconds`` is how long it may be staged; ``may_ring`` tells whether its INVITE lets us ring.
+    """
+    for cause in CAUSES:
+        late = cause == "over_time" and may_ring and rings_first(policy, seconds)
+        early = " (before ringing only)" if late else ""
+        yield cause, _written(policy, policy.treatments.get(cause, ())) + early
+    if may_ring and rings_in(policy, seconds):
+        after = _written(policy, policy.after_ringing) if policy.after_ringing else "the same"
+        yield "once it rang", after
+    yield "rings", _ringing(policy, seconds, may_ring=may_ring)
+
+
+def _rows(settings: Settings) -> Iterator[tuple[str, str]]:
+    own = [row.number for row in settings.numbers if row.policy.model_fields_set][:_MOST_ROWS]
+    for trunk in settings.trunks:
+        for number in own:
+            yield trunk.name, number
+        yield trunk.name, _REST
+
+
+def _written(policy: Policy, treatments: tuple[Treatment, ...]) -> str:
+    coded = [
+        replace(one, status=policy.refusal) if one.kind == "refuse" and not one.status else one
+        for one in treatments
+    ]
+    return ", then ".join(map(str, coded)) or f"refuse {policy.refusal}"
+
+
+def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
+    """Say what is sent while a call is staged, or why nothing is."""
+    if not policy.ringing:
+        return "never"
+    if not may_ring:
+        return "never, for the INVITE requires 100rel"
+    if not rings_in(policy, seconds):
+        return (
+            f"never, for ring_after is {policy.ring_after:g} s, and staging may take {seconds:g} s"
+        )
+    return f"{policy.ringing} after {policy.ring_after:g} s"

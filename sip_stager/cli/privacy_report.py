@@ -1,0 +1,48 @@
+"""What goes upstream, and what does not, of who a caller is who withholds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.privacy import IDENTIFYING
+from sip_stager.sip.uri import parse_address
+from sip_stager.trunks.caller_number import DIALOGS
+from sip_stager.trunks.number_fields import of_uri
+from sip_stager.trunks.phone_numbers import is_e164, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.sip.message import Request
+
+
+def identity(invite: Request, copy: Request, country: str | None) -> Iterator[str]:
+    """Say which fields the copy that leaves has lost, and which ones still hold a number."""
+    if taken := _spelled(invite, IDENTIFYING.difference(copy.names)):
+        yield f"taken off the INVITE: {taken}"
+    if left := _spelled(copy, IDENTIFYING):
+        yield f"left in the INVITE: {left}"
+    for name in sorted(DIALOGS, reverse=True):
+        if _holds_number(copy, name, country):
+            yield (
+                f"{name.decode().capitalize()} goes on as it came, with the number: "
+                "only the carrier can leave it out there"
+            )
+
+
+def _spelled(request: Request, names: frozenset[bytes]) -> str:
+    fields = [
+        field.partition(b":")[0].decode().strip()
+        for name, field in zip(request.names, request.fields, strict=True)
+        if name in names
+    ]
+    return ", ".join(dict.fromkeys(fields))
+
+
+def _holds_number(request: Request, name: bytes, country: str | None) -> bool:
+    try:
+        text, context = of_uri(parse_address(request.first(name) or b"").uri)
+    except Malformed:
+        return False
+    return is_e164(normalised(text, country, context))

@@ -1,0 +1,1 @@
+"""What contradicts itself in the settings, and what is doubtful."""

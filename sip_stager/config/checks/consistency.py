@@ -1,0 +1,139 @@
+"""What only shows to be wrong when several settings are looked at together."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from sip_stager.config.errors import Finding, Location
+from sip_stager.config.tables.address_types import Network, as_ip, sip_uri
+from sip_stager.trunks.phone_numbers import is_e164, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sip_stager.config.loading.valid_parts import Parts
+    from sip_stager.config.tables.peers import Listener
+    from sip_stager.config.tables.settings import Http
+
+
+def check(parts: Parts) -> Iterator[Finding]:
+    """Find everything that is wrong between the parts."""
+    yield from _listeners_apart(parts)
+    yield from _http_apart(parts)
+    yield from _upstream_reachable(parts)
+    yield from _trunks_apart(parts)
+    yield from _numbers_apart(parts)
+
+
+def _listeners_apart(parts: Parts) -> Iterator[Finding]:
+    """See that no two sockets want the same port of the same address."""
+    seen: list[tuple[int, Listener]] = []
+    for index, listener in parts.listeners.items():
+        for first, other in seen:
+            if _collide(listener, other):
+                wrong = f"takes the same {listener.transport} port {listener.port}"
+                right = "give it another address or port, or take one of the two out"
+                yield Finding(("listeners", index), wrong, right, ("listeners", first))
+        seen.append((index, listener))
+
+
+def _http_apart(parts: Parts) -> Iterator[Finding]:
+    """See that no TCP listener wants the port that metrics and health are served on."""
+    http = parts.http
+    if http is None:
+        return
+    for index, listener in parts.listeners.items():
+        if listener.transport == "tcp" and listener.port == http.port and _meet(listener, http):
+            wrong = f"takes the same TCP port {http.port} as a listener"
+            yield Finding(("http", "port"), wrong, "give it another port", ("listeners", index))
+
+
+def _collide(one: Listener, other: Listener) -> bool:
+    return (one.transport, one.port) == (other.transport, other.port) and _meet(one, other)
+
+
+def _meet(one: Listener | Http, other: Listener | Http) -> bool:
+    """Tell whether two addresses have one in common, or are the same."""
+    addresses = {ip_address(one.address), ip_address(other.address)}
+    if len({address.version for address in addresses}) > 1:
+        return False
+    return len(addresses) == 1 or any(address.is_unspecified for address in addresses)
+
+
+def _upstream_reachable(parts: Parts) -> Iterator[Finding]:
+    """See that each upstream has a listener of its transport, and is not one of ours."""
+    if parts.upstream is None or not parts.listeners:
+        return
+    wanted: list[tuple[Location, str]] = [(("upstream", "uri"), parts.upstream.uri)]
+    for index, uri in enumerate(parts.upstream.backups):
+        wanted.append((("upstream", "backups", index), uri))
+    for key, uri in wanted:
+        yield from reachable(parts, key, *sip_uri(uri))
+
+
+def reachable(
+    parts: Parts, key: Location, host: str, port: int, transport: str
+) -> Iterator[Finding]:
+    """See that a next hop has a listener of its transport, and is not one of ours."""
+    address = as_ip(host)
+    same = [each for each in parts.listeners.values() if each.transport == transport]
+    fit = [
+        each
+        for each in same
+        if address is None or ip_address(each.address).version == address.version
+    ]
+    if not fit and parts.all_listeners:
+        family = f" and IPv{address.version}" if address and same else ""
+        wrong = f"goes over {transport}{family}, and no listener is of that kind"
+        right = "add [[listeners]] of that kind, or change its transport or address"
+        yield Finding(key, wrong, right)
+    if is_ours(same, host, port):
+        wrong = "is this program itself: calls would go in a circle"
+        yield Finding(key, wrong, "write the address of somebody else")
+
+
+def is_ours(listeners: Iterable[Listener], host: str, port: int) -> bool:
+    """Whether an address is that of one of our listeners, or the one that it advertises."""
+    return any(
+        (host, port) in {(each.address, each.port), (each.advertise, each.advertised_port)}
+        for each in listeners
+    )
+
+
+def _trunks_apart(parts: Parts) -> Iterator[Finding]:
+    """See that names and networks belong to one trunk each."""
+    names: dict[str, int] = {}
+    owners: dict[Network, tuple[int, int]] = {}
+    for index, trunk in parts.trunks.items():
+        first = names.setdefault(trunk.name, index)
+        if first != index:
+            wrong, right = f'"{trunk.name}" is the name of two trunks', "rename one of them"
+            yield Finding(("trunks", index, "name"), wrong, right, ("trunks", first, "name"))
+        for position, network in enumerate(trunk.networks):
+            owner, place = owners.setdefault(network, (index, position))
+            if owner != index:
+                yield Finding(
+                    ("trunks", index, "networks", position),
+                    f'{network} belongs to the trunk "{parts.trunks[owner].name}" as well',
+                    "take it out of one of the two",
+                    ("trunks", owner, "networks", place),
+                )
+
+
+def _numbers_apart(parts: Parts) -> Iterator[Finding]:
+    """See that a number has one agent, and that some trunk can mean it."""
+    seen: dict[str, int] = {}
+    countries = {trunk.country for trunk in parts.trunks.values()}
+    for index, row in parts.numbers.items():
+        place = ("numbers", index, "number")
+        first = seen.setdefault(row.number, index)
+        if first != index:
+            wrong, right = f"{row.number} is mapped twice", "take one of the two out"
+            yield Finding(place, wrong, right, ("numbers", first, "number"))
+        if countries and not is_e164(row.number):
+            meant = {normalised(row.number, country) for country in countries}
+            if row.number not in meant:
+                wrong = f'"{row.number}" is a national number'
+                right = "write " + " or ".join(f'"{number}"' for number in sorted(meant))
+                yield Finding(place, wrong, right)

@@ -1,0 +1,114 @@
+"""What cannot be meant together: a setting that another one keeps from ever doing anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.config.checks.consistency import reachable
+from sip_stager.config.checks.effective_terms import grants, of_all, targets
+from sip_stager.config.checks.fallback_agents import of_itself
+from sip_stager.config.checks.unused import unused
+from sip_stager.config.errors import Finding, Location
+from sip_stager.config.loading.valid_parts import Parts
+from sip_stager.sip.uri import DEFAULT_PORT
+from sip_stager.trunks.budget import LEAST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sip_stager.config.checks.effective_terms import Grant
+    from sip_stager.config.tables.settings import Settings
+
+
+def contradictions(settings: Settings) -> Iterator[Finding]:
+    """Find settings that are in each other's way; the message names both."""
+    calls = tuple(grants(settings))
+    yield from _ringing(calls)
+    yield from _no_time(calls)
+    yield from of_itself(settings)
+    yield from unused(settings)
+    yield from _elsewhere(settings)
+    yield from _never_in_time(settings)
+    yield from _never_reached(settings)
+
+
+def _ringing(calls: Iterable[Grant]) -> Iterator[Finding]:
+    """Name what is said of ringing where no caller of any trunk can hear any."""
+    found: dict[Location, Finding | None] = {}
+    for grant in calls:
+        for key in ("after_ringing", "ring_after"):
+            if (place := grant.place(key)) is not None:
+                useless = None if grant.rings else Finding(place, *_silence(grant, key))
+                # What is of use to some calls is no contradiction.
+                found[place] = useless and found.get(place, useless)
+    yield from filter(None, found.values())
+
+
+def _silence(grant: Grant, key: str) -> tuple[str, str]:
+    policy, ends = grant.terms.policy, grant.terms.bound()
+    if not policy.ringing:
+        place = grant.place("ringing")
+        by = f' by profile = "{grant.trunk.profile}"' if place and place[-1] == "profile" else ""
+        right = f'take it out, or write ringing = "180" beside it: `{key}` is of our own ringing'
+        return f'is of no use: ringing = "never"{by}', right
+    wrong = f"is of no use: ringing begins after {policy.ring_after:g} s, staging ends at {ends:g}"
+    return wrong, f"write a ring_after of less than {ends:g}, or take it out"
+
+
+def _no_time(calls: Iterable[Grant]) -> Iterator[Finding]:
+    """Name margins that leave staging nothing of the carrier's patience."""
+    found: dict[Location, Finding] = {}
+    for grant in calls:
+        terms, trunk = grant.terms, grant.trunk
+        if terms.patience is None or terms.bound() >= LEAST:
+            continue
+        patience: Location = (*grant.stands, "no_ringback_timeout")
+        wrong = (
+            f"leaves no time to stage: {terms.margin:g} s of the {terms.patience:g} s that "
+            f'the trunk "{trunk.name}" waits are kept for forwarding'
+        )
+        place = grant.place("margin") or patience
+        found[place] = Finding(place, wrong, "write a margin that is far below no_ringback_timeout")
+    yield from found.values()
+
+
+def _elsewhere(settings: Settings) -> Iterator[Finding]:
+    """See that calls can be redirected to where the policies want them."""
+    parts = Parts.of_settings(settings)
+    for place, uri in targets(settings, "redirect"):
+        yield from reachable(
+            parts, place, uri.target, uri.port or DEFAULT_PORT, uri.transport.lower()
+        )
+
+
+def _never_in_time(settings: Settings) -> Iterator[Finding]:
+    """Name pauses of staging that are longer than any call waits."""
+    api = settings.api
+    deadlines = [policy.deadline for _, policy in of_all(settings) if policy.deadline]
+    longest = max([api.deadline, *deadlines])
+    if api.mode == "async" and api.poll_first >= longest:
+        wrong = f"is {api.poll_first:g}, and no call waits longer than {longest:g} s"
+        right = "write much less: a call is staged only once a question has found it so"
+        yield Finding(("api", "poll_first"), wrong, right)
+    if api.retries and "retry_pause" in api.model_fields_set and api.retry_pause >= longest:
+        wrong = f"is {api.retry_pause:g}, and no call waits longer than {longest:g} s"
+        right = "write much less, or retries = 0: nothing is ever tried again so"
+        yield Finding(("api", "retry_pause"), wrong, right)
+
+
+def _never_reached(settings: Settings) -> Iterator[Finding]:
+    """Name bounds that another bound hides; defaults give way in silence."""
+    limits, upstream, times_out = settings.limits, settings.upstream, 64 * settings.sip.t1
+    per_source = limits.connections_per_source
+    if "connections_per_source" in limits.model_fields_set and per_source > limits.connections:
+        wrong = f"is {per_source}, more than connections = {limits.connections}"
+        right = f"write {limits.connections} or less, or raise connections"
+        yield Finding(("limits", "connections_per_source"), wrong, right)
+    if "calls_staging" in limits.model_fields_set and limits.calls_staging > limits.transactions:
+        wrong = f"is {limits.calls_staging}, more than transactions = {limits.transactions}"
+        right = "write less, or raise transactions: each call takes four of them"
+        yield Finding(("limits", "calls_staging"), wrong, right)
+    if "next_after" in upstream.model_fields_set and upstream.next_after >= times_out:
+        wrong = f"is {upstream.next_after:g}, and SIP itself gives up after {times_out:g} s"
+        right = f"write less than {times_out:g} (64 times t1 of [sip])"
+        yield Finding(("upstream", "next_after"), wrong, right)

@@ -1,0 +1,134 @@
+"""What is allowed, and may still not be meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sip_stager.config.checks.consistency import is_ours
+from sip_stager.config.checks.effective_terms import grants, targets
+from sip_stager.config.checks.failover import stuck_calls
+from sip_stager.config.checks.fallback_agents import half_used, unheard
+from sip_stager.config.errors import Finding, Location
+from sip_stager.config.loading.api_key import open_to_others
+from sip_stager.config.tables.address_types import Network, as_ip
+from sip_stager.sip.uri import DEFAULT_PORT
+from sip_stager.trunks.mapping import ANY
+from sip_stager.trunks.phone_numbers import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.config.tables.settings import Settings
+
+_LEAST_REFRESH = 10.0  # seconds: what is fetched changes by the hand of a person
+
+
+def doubts(settings: Settings) -> Iterator[Finding]:
+    """Find what is allowed and may still not be meant."""
+    file = settings.api.key_file
+    if file is not None and open_to_others(file):
+        right = "run `chmod 600` on it"
+        yield Finding(("api", "key_file"), f"other users can read {file}", right)
+    if _in_the_clear(settings.api.base_url):
+        wrong = "the API key and the callers' numbers go over the network unencrypted"
+        yield Finding(("api", "base_url"), wrong, "write https://")
+    yield from _restless(settings)
+    yield from _nested(settings)
+    yield from _national(settings)
+    yield from stuck_calls(settings)
+    yield from _cut_short(settings)
+    yield from _idle(settings)
+    yield from _moved_here(settings)
+    yield from half_used(settings)
+    yield from unheard(settings)
+
+
+def _restless(settings: Settings) -> Iterator[Finding]:
+    """Name what the API would be asked for again and again."""
+    for key in ("agents_refresh", "numbers_refresh"):
+        pause = getattr(settings.api, key)
+        if 0 < pause < _LEAST_REFRESH:
+            wrong = f"is {pause:g}: the API is asked again every {pause:g} s, calls or not"
+            yield Finding(("api", key), wrong, f"write 0, or {_LEAST_REFRESH:g} at least")
+
+
+def _cut_short(settings: Settings) -> Iterator[Finding]:
+    """Name deadlines of policies that the carrier's patience cuts, and margins beyond them."""
+    found: dict[Location, Finding] = {}
+    for grant in grants(settings):
+        place, terms = grant.place("deadline"), grant.terms
+        if place and place[0] != "policy" and terms.bound() < terms.deadline:
+            wrong = (
+                f"is {terms.deadline:g}, and staging ends after {terms.bound():g} s: the trunk "
+                f'"{grant.trunk.name}" waits {terms.patience:g} s for ringing'
+            )
+            found[place] = Finding(place, wrong, "write less, or let the caller hear ringing first")
+        place = grant.place("margin")
+        if place and terms.margin >= terms.deadline:
+            wrong = f"is {terms.margin:g}, and staging ends after {terms.deadline:g} s in any case"
+            right = "write less: an INVITE that expires gets hardly any time so"
+            found[place] = Finding(place, wrong, right)
+    yield from found.values()
+
+
+def _idle(settings: Settings) -> Iterator[Finding]:
+    """Name connections to the API that no call will ever take."""
+    connections, calls = settings.api.connections, settings.limits.calls_staging
+    if connections > calls:
+        wrong = f"is {connections}, and no more than calls_staging = {calls} calls are held at once"
+        yield Finding(("api", "connections"), wrong, "write less, or raise calls_staging")
+
+
+def _moved_here(settings: Settings) -> Iterator[Finding]:
+    """Name calls that their trunks are told to place here again."""
+    for place, uri in targets(settings, "moved"):
+        if is_ours(settings.listeners, uri.target, uri.port or DEFAULT_PORT):
+            right = "nothing to do if that number has another agent, or another policy"
+            yield Finding(place, "sends the carrier back here: the call is staged again", right)
+
+
+def _national(settings: Settings) -> Iterator[Finding]:
+    """Name the numbers that a trunk with a country reads otherwise than they are written."""
+    for index, row in enumerate(settings.numbers):
+        for trunk in settings.trunks:
+            if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
+                wrong = (
+                    f'"{row.number}" begins a national number, and those of the trunk '
+                    f'"{trunk.name}" are found as +...'
+                )
+                right = 'write it with the country\'s code, like "+336*"'
+                yield Finding(("numbers", index, "number"), wrong, right)
+                break
+            if (meant := normalised(row.number, trunk.country)) != row.number:
+                wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
+                yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')
+                break
+
+
+def _in_the_clear(url: str) -> bool:
+    parts = urlsplit(url)
+    address = as_ip(parts.hostname or "")
+    local = parts.hostname == "localhost" or (address is not None and address.is_loopback)
+    return parts.scheme == "http" and not local
+
+
+def _nested(settings: Settings) -> Iterator[Finding]:
+    """Name the networks that lie in one of another trunk; the narrower one wins."""
+    owners = {network: trunk.name for trunk in settings.trunks for network in trunk.networks}
+    for index, trunk in enumerate(settings.trunks):
+        for position, network in enumerate(trunk.networks):
+            for around in _around(network):
+                owner = owners.get(around, trunk.name)
+                if owner != trunk.name:
+                    yield Finding(
+                        ("trunks", index, "networks", position),
+                        f'{network} lies in {around} of the trunk "{owner}"',
+                        f'nothing to do if its calls are meant to be those of "{trunk.name}"',
+                    )
+
+
+def _around(network: Network) -> Iterator[Network]:
+    while network.prefixlen:
+        network = network.supernet()
+        yield network

@@ -1,0 +1,84 @@
+"""Finding the API key, which is in the environment or in a file and never in the settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from sip_stager.config.errors import Finding, SettingsError
+from sip_stager.config.loading.files import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sip_stager.config.errors import Location
+
+_VISIBLE = re.compile(r"[!-~]+")
+DEFAULT_VARIABLE = "ROUNDED_API_KEY"
+_MISTAKEN = {"key", "api_key", "apikey", "api-key", "token"}
+
+
+def misplaced(location: Location) -> tuple[str, str] | None:
+    """Say what is wrong with a key that holds the API key itself, and what would be right."""
+    if location[:-1] not in {(), ("api",)} or str(location[-1]).lower() not in _MISTAKEN:
+        return None
+    right = f"put it into ${DEFAULT_VARIABLE} or a key_file, and have this one replaced"
+    return "the API key never stands in this file", right
+
+
+def find_key(
+    api: dict[str, Any], folder: Path, environ: Mapping[str, str]
+) -> SecretStr | Finding | None:
+    """Return the API key, or what is wrong with the place that should hold it.
+
+    None means that the name of the place is itself a mistake, which its own check reports.
+    """
+    file, variable = api.get("key_file"), api.get("key_env", DEFAULT_VARIABLE)
+    if isinstance(file, str):
+        return _in_file(folder / file)
+    if file is None and isinstance(variable, str):
+        return _in_environment(variable, environ)
+    return None
+
+
+def _in_environment(variable: str, environ: Mapping[str, str]) -> SecretStr | Finding | None:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
+        return None
+    if variable not in environ:
+        wrong = f"the environment variable {variable} is not set"
+        return Finding(("api", "key_env"), wrong, "put the API key into it, or name a key_file")
+    return _usable(environ[variable], ("api", "key_env"), f"in the environment variable {variable}")
+
+
+def _in_file(path: Path) -> SecretStr | Finding:
+    try:
+        text = read_text(path)
+    except SettingsError as error:
+        (mistake,) = error.mistakes
+        return Finding(("api", "key_file"), f"{path} {mistake.wrong}", mistake.right)
+    return _usable(text, ("api", "key_file"), f"in the file {path}")
+
+
+def _usable(text: str, location: tuple[str, str], where: str) -> SecretStr | Finding:
+    key = text.strip()
+    if not key:
+        return Finding(location, f"there is nothing {where}", "put the API key there")
+    if not _VISIBLE.fullmatch(key):
+        wrong = f"what stands {where} is no API key: it holds blanks or unusual characters"
+        return Finding(location, wrong, "put the API key there, alone on one line")
+    return SecretStr(key)
+
+
+def open_to_others(path: Path) -> bool:
+    """Tell whether other users of this machine can read a file.
+
+    Where it is not our own, its group is how we read it (root's, for the group of a service).
+    """
+    status = path.stat()
+    ours = status.st_uid == os.geteuid()
+    return bool(status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)))

@@ -1,0 +1,132 @@
+"""Reading a CSV of numbers: a row for each, with columns for what is set by number."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from sip_stager.config.errors import Mistake, SettingsError
+from sip_stager.config.loading.files import read_text
+from sip_stager.config.tables.policy import CallPolicy
+
+if TYPE_CHECKING:
+    from _csv import Reader as _Reader
+    from pathlib import Path
+
+_NEEDED = ("number", "agent")
+_OF_POLICY = tuple(CallPolicy.model_fields)
+COLUMNS = (*_NEEDED, "version", *_OF_POLICY)
+"""The columns that there are; the first two must be there."""
+_WHOLE = {"version", "refusal"}
+_PARTED = re.compile(r"[;\t|]")
+"""What spreadsheets put between columns as well."""
+_SECONDS = {"ring_after", "deadline", "margin"}
+
+
+@dataclass
+class Rows:
+    """The rows of a CSV of numbers, the line of each, and what is wrong with the others."""
+
+    path: Path
+    numbers: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def blame(self, line: int, wrong: str, right: str) -> None:
+        """Note a mistake that has no column."""
+        self.mistakes.append(Mistake(self.path, line, "", wrong, right))
+
+
+def read_numbers(path: Path) -> Rows:
+    """Read a CSV of numbers; blank lines and lines that begin with # are passed over."""
+    rows = Rows(path)
+    try:
+        lines = read_text(path).splitlines(keepends=True)
+        _read_rows(csv.reader(lines, skipinitialspace=True, strict=True), rows)
+    except SettingsError as error:
+        rows.mistakes += error.mistakes
+    return rows
+
+
+def _read_rows(reader: _Reader, rows: Rows) -> None:
+    table: _Table | None = None
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells) or cells[0].startswith("#"):
+                continue
+            if table is None:
+                table = _Table([cell.lower() for cell in cells])
+                if wrong := table.wrong():
+                    rows.blame(reader.line_num, *wrong)
+                    return
+            elif len(cells) != len(table.header):
+                right = f"write {len(table.header)}, as the header has: {','.join(table.header)}"
+                rows.blame(reader.line_num, f"the row has {len(cells)} columns", right)
+            else:
+                rows.numbers.append(table.number(cells))
+                rows.lines.append(reader.line_num)
+    except csv.Error as error:
+        right = "close each quote, and double the quotes inside quotes"
+        rows.blame(reader.line_num, f"is not CSV: {error}", right)
+    if table is None and not rows.mistakes:
+        rows.blame(1, "there are no rows", 'begin with "number,agent"')
+
+
+class _Table:
+    """What the cells of a row mean, by the header; a cell that is empty says nothing."""
+
+    def __init__(self, header: list[str]) -> None:
+        self.header = header
+        self._policies: dict[tuple[str, ...], CallPolicy | dict[str, Any]] = {}
+
+    def wrong(self) -> tuple[str, str] | None:
+        """Say what is wrong with the header, and what would be right."""
+        header, known = self.header, f"the columns are: {', '.join(COLUMNS)}"
+        if not set(_NEEDED) <= set(header):
+            wrong, right = f"the first row is {','.join(header)!r}", 'begin with "number,agent"'
+            apart = "columns are parted by commas: " if _PARTED.search(header[0]) else ""
+            return wrong, apart + right
+        for name in header:
+            if name not in COLUMNS:
+                return f'"{name}" is not a column that exists', known
+            if header.count(name) > 1:
+                return f'the column "{name}" is there twice', "take one of the two out"
+        return None
+
+    def number(self, cells: list[str]) -> dict[str, Any]:
+        """Give a row as [[numbers]] has it."""
+        given = dict(zip(self.header, cells, strict=True))
+        row: dict[str, Any] = {name: given.pop(name) for name in _NEEDED}
+        if version := given.pop("version", ""):
+            row["version"] = _value("version", version)
+        if any(given.values()):
+            row["policy"] = self._policy(given)
+        return row
+
+    def _policy(self, given: dict[str, str]) -> CallPolicy | dict[str, Any]:
+        """Make one policy for all rows that say the same: thousands of numbers share a few."""
+        said = tuple(given.values())
+        if said not in self._policies:
+            policy = {name: _value(name, text) for name, text in given.items() if text}
+            try:
+                self._policies[said] = CallPolicy.model_validate(policy)
+            except ValidationError:
+                self._policies[said] = policy  # each row of it is then named as a mistake
+        return self._policies[said]
+
+
+def _value(name: str, text: str) -> str | float | list[str]:
+    """Read a cell as TOML would have it; what is no number is left for the checks to name."""
+    try:
+        if name in _WHOLE:
+            return int(text)
+        if name in _SECONDS:
+            return float(text)
+    except ValueError:
+        return text
+    return text.split(" then ", 1) if text.startswith("agent ") else text

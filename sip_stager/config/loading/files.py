@@ -1,0 +1,54 @@
+"""Reading the files that settings come from; whatever is wrong with one is a mistake."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from sip_stager.config.errors import Mistake, SettingsError
+from sip_stager.config.loading.toml_errors import in_words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text; raises SettingsError when there is none to be had."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SettingsError([_unreadable(path, error)]) from None
+    except ValueError:
+        raise SettingsError([Mistake(path, 0, "", "no file can be called this", "")]) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        wrong = f"is not UTF-8 (byte 0x{data[error.start]:02x})"
+        raise SettingsError([Mistake(path, line, "", wrong, "save the file as UTF-8")]) from None
+
+
+def _unreadable(path: Path, error: OSError) -> Mistake:
+    right = "name a file that exists and that this user may read"
+    if isinstance(error, IsADirectoryError):
+        right = "name the file in it"
+    return Mistake(path, 0, "", f"cannot be read: {os.strerror(error.errno or 0)}", right)
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the text of a TOML file and what it says; raises SettingsError."""
+    text = read_text(path)
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _AT_LINE.search(str(error))
+        line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
+        written = text.split("\n")[line - 1]
+        wrong, right = in_words(_AT_LINE.sub("", str(error)), written)
+    except (RecursionError, ValueError) as error:
+        line, wrong, right = 0, f"is not TOML that can be read: {error}", "write fewer brackets"
+    raise SettingsError([Mistake(path, line, "", wrong, right)])

@@ -1,0 +1,142 @@
+"""From a settings file to settings, or to the list of all mistakes in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr, ValidationError
+
+from sip_stager.config.checks.consistency import check
+from sip_stager.config.checks.contradictions import contradictions
+from sip_stager.config.checks.warnings import doubts
+from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, dotted
+from sip_stager.config.loading.api_key import find_key, misplaced
+from sip_stager.config.loading.csv_numbers import read_numbers
+from sip_stager.config.loading.files import read_toml
+from sip_stager.config.loading.key_lines import Lines
+from sip_stager.config.loading.valid_parts import Parts
+from sip_stager.config.loading.validation_errors import explained
+from sip_stager.config.tables.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_SHOWN = 50  # a broken table of thousands of rows must not bury the other mistakes
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check a settings file and the files that it names.
+
+    Raises SettingsError with all mistakes.  Paths in the file are relative to its folder.
+    """
+    text, document = read_toml(path)
+    places = _Places(path, Lines(text))
+    findings: list[Finding] = []
+    mistakes = _add_rows(document, places)
+    _add_key(document, path.parent, environ, findings)
+    settings, parts = _validated(document, findings)
+    findings += check(parts)
+    if settings is not None:
+        findings += contradictions(settings)
+    if settings and not (settings.numbers or settings.api.numbers_refresh) and not mistakes:
+        right = "add [[numbers]], or take the platform's with [api] numbers_refresh"
+        findings.append(Finding(("numbers",), "no number is mapped", right))
+    mistakes += [places.mistake(finding) for finding in findings]
+    if mistakes or settings is None:
+        raise SettingsError(_ordered(mistakes, path))
+    warnings = _ordered(map(places.mistake, doubts(settings)), path)
+    return settings.with_notes(warnings, places)
+
+
+@dataclass
+class _Places:
+    """Where the settings stand: in the TOML file, or as rows of the CSV."""
+
+    path: Path
+    lines: Lines
+    csv: Path | None = None
+    csv_lines: list[int] = field(default_factory=list)
+    first_row: int = 0
+
+    def __call__(self, location: Location) -> str:
+        """Give the file and the line of a setting."""
+        file, line, _ = self._place(location)
+        return f"{file}:{line}"
+
+    def mistake(self, finding: Finding) -> Mistake:
+        file, line, key = self._place(finding.location)
+        wrong = finding.wrong
+        if finding.other is not None:
+            other, other_line, _ = self._place(finding.other)
+            wrong += f" (see {other}:{other_line})"
+        return Mistake(file, line, key, wrong, finding.right)
+
+    def _place(self, location: Location) -> tuple[Path, int, str]:
+        match location:
+            case ("numbers", int(row), *rest) if self.csv and row >= self.first_row:
+                columns = [part for part in rest if isinstance(part, str)]
+                return self.csv, self.csv_lines[row - self.first_row], "".join(columns[-1:])
+            case _:
+                return self.path, self.lines.of(location), dotted(location)
+
+
+def _add_rows(document: dict[str, Any], places: _Places) -> list[Mistake]:
+    """Append the rows of the CSV to the numbers of the document."""
+    name, rows = document.get("numbers_csv"), document.get("numbers", [])
+    if not isinstance(name, str) or not isinstance(rows, list):
+        return []
+    table = read_numbers(places.path.parent / name)
+    places.csv, places.csv_lines, places.first_row = table.path, table.lines, len(rows)
+    document["numbers_csv"] = table.path
+    document["numbers"] = rows + table.numbers
+    line = places.lines.of(("numbers_csv",))
+    return [
+        each
+        if each.line
+        else Mistake(places.path, line, "numbers_csv", f"{name} {each.wrong}", each.right)
+        for each in table.mistakes
+    ]
+
+
+def _add_key(
+    document: dict[str, Any], folder: Path, environ: Mapping[str, str], findings: list[Finding]
+) -> None:
+    """Put the API key into the document, or the reason why it is not there into the findings."""
+    api = document.setdefault("api", {})
+    if not isinstance(api, dict):
+        return
+    if "key" in api and (words := misplaced(("api", "key"))):
+        findings.append(Finding(("api", "key"), *words))
+    found = find_key(api, folder, environ)
+    if isinstance(found, Finding):
+        findings.append(found)
+    api["key"] = found if isinstance(found, SecretStr) else SecretStr("")
+    if isinstance(api.get("key_file"), str):
+        api["key_file"] = folder / api["key_file"]
+
+
+def _validated(document: dict[str, Any], findings: list[Finding]) -> tuple[Settings | None, Parts]:
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        findings += explained(error)
+        return None, Parts.of_document(document)
+    return settings, Parts.of_settings(settings)
+
+
+def _ordered(mistakes: Iterable[Mistake], path: Path) -> list[Mistake]:
+    """Sort mistakes as they stand in their files; of a file with very many show the first."""
+    by_file: dict[Path, list[Mistake]] = {path: []}
+    for mistake in mistakes:
+        by_file.setdefault(mistake.file, []).append(mistake)
+    shown: list[Mistake] = []
+    for file, found in by_file.items():
+        found.sort(key=lambda mistake: mistake.line)
+        shown += found[:_SHOWN]
+        if len(found) > _SHOWN:
+            wrong = f"and {len(found) - _SHOWN} more like these"
+            shown.append(Mistake(file, 0, "", wrong, f"put the first {_SHOWN} right"))
+    return shown

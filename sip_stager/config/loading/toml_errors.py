@@ -1,0 +1,37 @@
+"""What is wrong with a text that is no TOML, in words for the operator."""
+
+from __future__ import annotations
+
+import re
+
+from sip_stager.config.tables.settings import LISTS
+
+_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(r"""\s*([A-Za-z0-9_."'-]+)\s*=""")
+_TWICE = ("Cannot declare", "Cannot overwrite")
+_NO_VALUE = ("Invalid value", "Expected newline", "Unclosed array")
+_RIGHT = "see https://toml.io for how to write it"
+
+
+def in_words(said: str, line: str) -> tuple[str, str]:
+    """Say what is wrong and what would be right, by the parser's words and the line it stopped at.
+
+    No value of the line is shown: it may be the API key.
+    """
+    if said.startswith(_TWICE):
+        return _twice(line)
+    right = _RIGHT
+    if said.startswith(_NO_VALUE):
+        right = 'texts need straight quotes, like name = "carrier"; numbers, true and false none'
+    elif said.startswith("Expected '='"):
+        right = "write the key, = and its value on one line"
+    return f"is not TOML: {said}", right
+
+
+def _twice(line: str) -> tuple[str, str]:
+    if header := _HEADER.match(line):
+        if header[1] in LISTS:
+            return f"[{header[1]}] is a list of tables", f"write [[{header[1]}]] each time"
+        return f"[{header[1]}] stands twice", "put what stands below both into one"
+    key = _KEY.match(line)
+    return f"{key[1] if key else 'a key'} stands twice", "take one of the two out"

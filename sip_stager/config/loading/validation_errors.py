@@ -1,0 +1,129 @@
+"""What pydantic found, in words for the operator."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING
+
+from sip_stager.config.errors import ABOVE_ALL, Finding, Location
+from sip_stager.config.loading.api_key import misplaced
+from sip_stager.config.tables.settings import INNER_TABLES, LISTS, TABLES, Settings
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_OF_TYPE = {
+    "model_type": "make it a table",
+    "dict_type": "make it a table",
+    "tuple_type": "make it a list",
+    "int_type": "write a whole number, without quotes",
+    "float_type": "write a number, without quotes",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false, without quotes",
+    "string_type": "write a text, in quotes",
+    "path_type": "write the path of a file, in quotes",
+}
+"""What is said of a value of another type, by pydantic's word for it."""
+
+_BOUNDS = {
+    "greater_than": "write more than {gt:.15g}",
+    "greater_than_equal": "write {ge:.15g} or more",
+    "less_than": "write less than {lt:.15g}",
+    "less_than_equal": "write {le:.15g} or less",
+}
+"""What is said of a number beyond a bound."""
+
+
+def explained(error: ValidationError) -> list[Finding]:
+    """Turn pydantic's errors into what is wrong and what would be right."""
+    errors = [
+        each
+        for each in error.errors(include_url=False)
+        # A default that follows from other keys is not made where one of them is wrong.
+        if each["type"] != "default_factory_not_called"
+    ]
+    blamed = {each["loc"][:-1] for each in errors}
+    return [
+        _explain(each)
+        for each in errors
+        # An array whose entries are all wrong counts as empty to pydantic.
+        if each["type"] != "too_short" or not _above(each["loc"], blamed)
+    ]
+
+
+def _above(location: Location, blamed: set[Location]) -> bool:
+    return any(other[: len(location)] == location for other in blamed)
+
+
+def _explain(error: ErrorDetails) -> Finding:
+    location = _place(error)
+    name, found = location[-1], _brief(error["input"])
+    match error["type"]:
+        case "mistake":
+            wrong, right = error["ctx"]["wrong"], error["ctx"]["right"]
+        case "missing":
+            wrong, right = "is missing", _how_to_add(location)
+        case "extra_forbidden":
+            wrong, right = misplaced(location) or ("is not a key that exists", _meant(location))
+        case "too_short":
+            wrong, right = "is empty", "give it at least one entry"
+        case "tuple_type" if isinstance(error["input"], dict):
+            wrong, right = "is one table", f"write [[{name}]], a list of tables"
+        case "model_type" if isinstance(error["input"], list):
+            wrong, right = "is a list of tables", f"write [{name}], one table"
+        case kind if kind in _OF_TYPE:
+            wrong, right = f"is {found}", _OF_TYPE[kind]
+        case kind if kind in _BOUNDS:
+            wrong, right = f"is {found}", _BOUNDS[kind].format(**error["ctx"])
+        case _:
+            said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
+            wrong, right = f"is {found}", f"write {said}"
+    return Finding(location, wrong, right)
+
+
+def _place(error: ErrorDetails) -> Location:
+    """Return where it stands; pydantic says ``[key]`` where a name is wrong and not its value."""
+    location: Location = error["loc"]
+    return location[:-1] if location[-1] == "[key]" else location
+
+
+def _brief(value: object) -> str:
+    try:
+        text = json.dumps(value)
+    except TypeError:  # a date, say
+        text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _keys(location: Location) -> list[str]:
+    """Return the keys that the table around a location may hold."""
+    if "policy" in location[1:-1]:
+        return list(TABLES["policy"].model_fields)
+    names = tuple(part for part in location[:-1] if isinstance(part, str))
+    table = INNER_TABLES.get(names) or TABLES.get(names[0]) if names else Settings
+    return [name for name in table.model_fields if name != "key"] if table else []
+
+
+def _meant(location: Location) -> str:
+    name = str(location[-1])
+    if len(location) > 1 and name in Settings.model_fields:
+        if name in TABLES or name == "variables":
+            return f"write {_header(name)}, a table by itself"
+        return ABOVE_ALL
+    known = _keys(location)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{hint}the keys here are: {', '.join(known)}"
+
+
+def _how_to_add(location: Location) -> str:
+    name = str(location[-1])
+    if len(location) == 1:
+        return f"add {_header(name)}"
+    return f"add `{name} = ...`"
+
+
+def _header(name: str) -> str:
+    return f"[[{name}]]" if name in LISTS else f"[{name}]"

@@ -1,0 +1,1 @@
+"""What may be set, its default and the reason for it."""

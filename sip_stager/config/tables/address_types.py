@@ -1,0 +1,124 @@
+"""The kinds of values that are addresses: how each is written, and what is said when it is not."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from sip_stager.config.errors import refused
+
+Network = IPv4Network | IPv6Network
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}\.?")
+_BROADCAST = IPv4Address("255.255.255.255")
+_SIP_URI = re.compile(
+    r"sip:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:;@?/]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:;transport=(?P<transport>[A-Za-z]+))?",
+    re.IGNORECASE,
+)
+
+
+def as_ip(host: str) -> IPv4Address | IPv6Address | None:
+    """Read an IP literal, without brackets; None when it is a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def sip_uri(uri: str) -> tuple[str, int, str]:
+    """Split ``sip:host:port;transport=udp`` into host (no brackets), port and transport.
+
+    Raises ValueError when it is not of this form.
+    """
+    match = _SIP_URI.fullmatch(uri)
+    if match is None:
+        raise ValueError(uri)
+    transport = (match["transport"] or "udp").lower()
+    return match["host"].strip("[]"), int(match["port"] or 5060), transport
+
+
+def _address(text: str) -> str:
+    if as_ip(text) is None:
+        raise refused(
+            f'"{text}" is not an IP address',
+            'write an IPv4 or IPv6 address without brackets, like "192.0.2.10" or "2001:db8::10"',
+        )
+    return text
+
+
+def _host(text: str) -> str:
+    address = as_ip(text)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        right = f'write "{address.ipv4_mapped}"'
+        raise refused(f'"{text}" is an IPv4 address in IPv6 clothes', right)
+    if address and (address.is_unspecified or address.is_multicast or address == _BROADCAST):
+        raise refused(f'"{text}" is no address that a peer can send to', "write the public address")
+    if address is None and (not _HOST_NAME.fullmatch(text) or text[-1].isdigit()):
+        raise refused(
+            f'"{text}" is neither a host name nor an IP address',
+            'write it without port and brackets, like "edge.example.com" or "198.51.100.7"',
+        )
+    return text
+
+
+def _network(value: object) -> Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    right = 'write an address or a network, like "192.0.2.17" or "192.0.2.0/24"'
+    try:
+        network = ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise refused(f"{value!r} is not a network", right) from None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        raise refused(f'"{value}" is an IPv4 network in IPv6 clothes', "write it as IPv4")
+    if ip_network(str(value).partition("/")[0]).network_address != network.network_address:
+        raise refused(
+            f'"{value}" has bits set behind its prefix', f'write "{network}", or the one address'
+        )
+    return network
+
+
+def _base_url(url: str) -> str:
+    right = 'write "https://" and the host, with no password, query or fragment'
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in url or "?" in url or "#" in url or not url.isascii() or " " in url:
+        raise refused("is not the address of an API", right)
+    url = url.rstrip("/")
+    if parts.path.rstrip("/").endswith("/v1"):
+        host = url.removesuffix("/v1").rstrip("/")
+        raise refused("ends in /v1, which is added to it", f'write "{host}"')
+    return url
+
+
+def _upstream(uri: str) -> str:
+    right = 'write it like "sip:sip.example.com:5060;transport=udp"'
+    if uri.lower().startswith("sips:"):
+        raise refused("TLS towards the upstream is not supported", right)
+    try:
+        host, port, transport = sip_uri(uri)
+    except ValueError:
+        raise refused(f'"{uri}" is not a SIP URI of host, port and transport', right) from None
+    if transport not in {"udp", "tcp"}:
+        raise refused(f'the transport "{transport}" is not supported', "write udp or tcp")
+    if not 0 < port < 65536:
+        raise refused(f"{port} is not a port", "write a port from 1 to 65535")
+    _host(host)
+    return uri
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Host = Annotated[str, AfterValidator(_host)]
+TrunkNetwork = Annotated[Network, BeforeValidator(_network)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+UpstreamUri = Annotated[str, AfterValidator(_upstream)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

@@ -1,0 +1,51 @@
+"""What carriers do, by their own documentation: the defaults of a trunk that names its carrier."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sip_stager.config.tables.policy import CallPolicy
+
+ProfileName = Literal["didww", "teams", "telnyx", "twilio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A carrier.
+
+    ``keys`` are the trunk's defaults beside its ``policy``.  ``next_on`` are the refusals on which
+    it tries its next route, None where nothing is known; ``ringing_ends``: it does not once it has
+    heard a 180 or 183.
+    """
+
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    policy: CallPolicy = field(default_factory=CallPolicy)
+    next_on: frozenset[int] | None = None
+    ringing_ends: bool = False
+
+    def tries_next_on(self, status: int) -> bool:
+        """Whether it may try its next route when a call is refused so."""
+        return self.next_on is None or status in self.next_on
+
+
+NONE = Profile()
+"""The profile of a carrier of which nothing is said."""
+
+PROFILES: dict[ProfileName | None, Profile] = {
+    None: NONE,
+    # It re-routes on all others; 401 and 503 end the call.
+    "didww": Profile(
+        policy=CallPolicy(refusal=480), next_on=frozenset(range(400, 700)) - {401, 503}
+    ),
+    # Which codes it fails over on is set there; none once it has heard a provisional but 100.
+    "teams": Profile(policy=CallPolicy(ringing="never"), ringing_ends=True),
+    # It waits 5 s for a 180 or 183; with a single route it comes again from its second address.
+    "telnyx": Profile(
+        {"no_ringback_timeout": 5.0, "pass_503": True},
+        CallPolicy(refusal=480, ringing="never"),
+        frozenset({408, 480, 503, 504}),
+        ringing_ends=True,
+    ),
+    # It fails over on lateness and 503; that it does on any other code is not documented.
+    "twilio": Profile({"pass_503": True}, CallPolicy(refusal=503), frozenset({503})),
+}

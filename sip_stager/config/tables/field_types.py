@@ -1,0 +1,153 @@
+"""The kinds of values that are no addresses: how each is written, and what is said if it is not."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from sip_stager.config.errors import refused
+from sip_stager.trunks.mapping import ANY, is_plain
+from sip_stager.trunks.number_fields import FIELDS, NAMED, REQUEST_URI, field_of
+from sip_stager.trunks.phone_numbers import COUNTRIES, is_e164, normalised
+
+_STEM = re.compile(r"\+[1-9][0-9]{0,14}|(?!00)[A-Za-z0-9_.!~'()&=$,?/#-]{1,64}")
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
+_REWRITTEN = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+_PREFIX = re.compile(r"\+?[A-Za-z0-9_.*#-]{1,32}")
+_TRUNK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+def _country(code: str) -> str:
+    if code not in COUNTRIES:
+        known = "GB" if code.upper() == "UK" else code.upper()
+        hint = f'write "{known}"' if known in COUNTRIES else 'write two letters, like "FR" or "US"'
+        raise refused(f'"{code}" is not an ISO 3166 country code', hint)
+    return code
+
+
+def _number(text: str) -> str:
+    if text.strip().endswith(ANY):
+        return _pattern(text.strip())
+    if _REWRITTEN.fullmatch(text.strip()):
+        right = "format the column as text, and write the numbers again"
+        raise refused(f"{text!r} looks like a number that a spreadsheet rewrote", right)
+    number = normalised(text.strip())
+    if not is_plain(number) or (number.startswith("+") and not is_e164(number)):
+        right = 'write E.164, like "+33612345678", or the user part of the URI that the trunk sends'
+        if number.startswith("+") and _STEM.fullmatch(number):
+            right += f'; "{number}{ANY}" is all numbers that begin so'
+        raise refused(f"{text!r} is neither a telephone number nor a name", right)
+    return number
+
+
+def _pattern(text: str) -> str:
+    stem = text.removesuffix(ANY)
+    if stem and not _STEM.fullmatch(stem):
+        right = 'write it like "+3361*", or "*" alone for every number that has no row of its own'
+        raise refused(f"{text!r} is no beginning of a number or name", right)
+    return text
+
+
+def hours_of(text: str) -> tuple[int, int]:
+    """Read ``09:00-18:00`` as minutes of the day; raises what the settings tell as a mistake."""
+    match = _HOURS.fullmatch(text)
+    numbers = [int(number) for number in match.groups()] if match else [0, 0, 0, 0]
+    begin, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
+    if begin == end or end > 24 * 60:
+        right = 'write a beginning and an end, like "09:00-18:00" or "22:00-06:00"'
+        raise refused(f'"{text}" are no hours of a day', right)
+    return begin, end
+
+
+def _hours(text: str) -> str:
+    hours_of(text)
+    return text
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        right = 'write a name like "Europe/Paris" (the system\'s package of time zones is tzdata)'
+        raise refused(f'"{name}" is no time zone that this system knows', right) from None
+    return name
+
+
+def _e164(text: str) -> str:
+    if not is_e164(text) or len(text) < 9:
+        raise refused(f"{text!r} is not an E.164 number", 'write it like "+33612345678"')
+    return text
+
+
+def _agent(value: object) -> uuid.UUID:
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        return uuid.UUID(str(value).strip())
+    except ValueError:
+        raise refused(
+            f"{value!r} is not the id of an agent",
+            'write the UUID that the platform shows, like "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"',
+        ) from None
+
+
+def _called_source(source: str) -> str:
+    try:
+        field_of(source)
+    except ValueError:
+        known = ", ".join(f'"{each}"' for each in (REQUEST_URI, *FIELDS))
+        right = f'write {known}, or a header\'s name like "{NAMED}X-Original-To"'
+        raise refused(f'"{source}" is no place for a called number', right) from None
+    return source
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        right = 'write what the carrier sends ahead of the number, like "99" or "00331"'
+        raise refused(f"{text!r} is no prefix of a number", right)
+    return text
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise refused(f'has "{value}" twice', "take one of the two out")
+    return values
+
+
+def _trunk_name(name: str) -> str:
+    if not _TRUNK_NAME.fullmatch(name):
+        right = "write letters, digits, and _ . - between them, 64 at most"
+        raise refused(f"{name!r} is no name of a trunk", right)
+    return name
+
+
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise refused(
+            "is not the name of an environment variable (is it the key itself?)",
+            'write a name in capitals, like "ROUNDED_API_KEY", and put the key into that variable',
+        )
+    return name
+
+
+Country = Annotated[str, AfterValidator(_country)]
+CalledNumber = Annotated[str, AfterValidator(_number)]
+CalledSource = Annotated[str, AfterValidator(_called_source)]
+CallerSource = Literal["p_asserted_identity", "remote_party_id", "from"]
+NumberPrefix = Annotated[str, AfterValidator(_prefix)]
+Distinct = AfterValidator(_distinct)
+Hours = Annotated[str, AfterValidator(_hours)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+E164 = Annotated[str, AfterValidator(_e164)]
+AgentId = Annotated[uuid.UUID, BeforeValidator(_agent)]
+TrunkName = Annotated[str, AfterValidator(_trunk_name)]
+VariableName = Annotated[str, AfterValidator(_variable)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Bytes = Annotated[int, Field(strict=True, ge=4 * 1024 * 1024)]
+Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]

@@ -1,0 +1,115 @@
+"""The tables that say who answers which number: what can be set, its default, and why."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from sip_stager.config.errors import refused
+from sip_stager.config.tables.field_types import (
+    AgentId,
+    CalledNumber,
+    Count,
+    Distinct,
+    Hours,
+    TimeZone,
+    hours_of,
+)
+from sip_stager.config.tables.policy import CallPolicy
+from sip_stager.config.tables.table import Table
+from sip_stager.config.tables.variables import Variables
+from sip_stager.trunks.mapping import Row, Share
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[str, ...] = get_args(Day)
+
+
+class AgentShare(Table):
+    """An agent that answers a part of the calls to a number."""
+
+    agent: AgentId
+    """The agent's id (a UUID)."""
+    version: Count | None = None
+    """The version of the agent that `check --online` compares variables with."""
+    weight: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
+    """Its part in the calls, beside the weights of the others that answer at that time."""
+    days: Annotated[tuple[Day, ...], Distinct] = ()
+    """The days on which it answers; all of them where it is left out."""
+    hours: Annotated[tuple[Hours, ...], Distinct] = ()
+    """The hours in which it answers; the whole day where it is left out."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether it has days or hours."""
+        return bool(self.days or self.hours)
+
+    def share(self) -> Share:
+        """Give what admission chooses from."""
+        days = frozenset(_DAYS.index(day) for day in self.days)
+        hours = tuple(hours_of(text) for text in self.hours)
+        return Share(str(self.agent), self.weight, days, hours)
+
+
+class Number(Table):
+    """A number that is called, and the agent that answers it."""
+
+    number: CalledNumber
+    """E.164 with its plus sign, a name that is no number, as the trunk sends it, the beginning of
+    either with a `*` behind it, or `*` alone for all that have no row of their own."""
+    agent: AgentId | None = None
+    """The agent's id (a UUID)."""
+    agents: tuple[AgentShare, ...] = ()
+    """Several agents that share the calls, by weight and by the time of day."""
+    timezone: TimeZone | None = None
+    """The time zone of their days and hours."""
+    policy: CallPolicy = CallPolicy()
+    """What becomes of its calls while they are staged, and when they can not be."""
+    version: Count | None = None
+    """The version of the agent that `check --online` compares variables with; staging takes the
+    one that was published last, whatever stands here."""
+    variables: Variables = Field(default_factory=dict)
+    """What the agent is told of a call to this number; these win over the trunk's."""
+
+    @field_validator("agents")
+    @classmethod
+    def _answered(
+        cls, agents: tuple[AgentShare, ...], info: ValidationInfo
+    ) -> tuple[AgentShare, ...]:
+        if "agent" in info.data and (info.data["agent"] is None) is not bool(agents):
+            wrong = "stand beside `agent`" if agents else "and `agent` are missing: nobody answers"
+            right = "write `agent`, or [[numbers.agents]] to share the calls, and not both"
+            raise refused(wrong, right)
+        if agents and all(each.timed for each in agents):
+            right = "leave `days` and `hours` out of one of them: it answers the rest of the time"
+            raise refused("leave nobody outside of their days and hours", right)
+        if len({(one.agent, one.days, one.hours) for one in agents}) < len(agents):
+            right = "take one of the two out, and add its weight to the other's"
+            raise refused("have the same agent twice at the same time", right)
+        return agents
+
+    @field_validator("timezone")
+    @classmethod
+    def _of_a_place(cls, timezone: str | None, info: ValidationInfo) -> str | None:
+        if timezone is None and any(each.timed for each in info.data.get("agents", ())):
+            right = 'add `timezone = "Europe/Paris"` to the number, or whichever it is'
+            raise refused("is missing: days and hours are those of a place", right)
+        return timezone
+
+    @field_validator("version")
+    @classmethod
+    def _of_its_agent(cls, version: int | None, info: ValidationInfo) -> int | None:
+        if version is not None and info.data.get("agents"):
+            right = "write it into the [[numbers.agents]] that it belongs to"
+            raise refused("is that of `agent`, and there are `agents`", right)
+        return version
+
+    @property
+    def shares(self) -> tuple[AgentShare, ...]:
+        """The agents that answer, be it only one."""
+        if self.agent is None:
+            return self.agents
+        return (AgentShare(agent=self.agent, version=self.version),)
+
+    def row(self) -> Row:
+        """Give the row of the mapping."""
+        shares = tuple(each.share() for each in self.shares)
+        return Row(self.number, shares, self.timezone or "")

@@ -1,0 +1,107 @@
+"""The tables of the settings that are about SIP peers: what can be set, its default, and why."""
+
+import socket
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from sip_stager.config.errors import refused
+from sip_stager.config.tables.address_types import Address, Host, Port, UpstreamUri, sip_uri
+from sip_stager.config.tables.field_types import Seconds
+from sip_stager.config.tables.table import Table
+
+
+class Listener(Table):
+    """One socket that SIP comes in by, and how peers are told to reach it."""
+
+    transport: Literal["udp", "tcp"] = "udp"
+    """Carriers offer UDP first; large messages and some trunks need TCP as well."""
+    address: Address
+    """The IP address to listen on; 0.0.0.0 or :: takes every interface of its family."""
+    port: Port = 5060
+    """SIP's registered port."""
+    advertise: Host | None = None
+    """The host that goes into Via and Record-Route; needed where the address is a wildcard or
+    lies behind a network address translation."""
+    advertise_port: Port | None = None
+    """The port that goes with it; the listener's own where it is left out."""
+
+    @field_validator("advertise")
+    @classmethod
+    def _reachable(cls, advertise: str | None, info: ValidationInfo) -> str | None:
+        address = info.data.get("address")
+        if advertise is None and address is not None and ip_address(address).is_unspecified:
+            raise refused(
+                f"is missing: peers cannot send to the wildcard {address}",
+                'add `advertise = "198.51.100.7"` with the address or name that peers reach',
+            )
+        return advertise
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """AF_INET or AF_INET6, after the address."""
+        return socket.AF_INET if ip_address(self.address).version == 4 else socket.AF_INET6
+
+    @property
+    def advertised_host(self) -> str:
+        """The host for Via and Record-Route, an IPv6 address in brackets."""
+        host = self.advertise or self.address
+        return f"[{host}]" if ":" in host else host
+
+    @property
+    def advertised_port(self) -> int:
+        """The port for Via and Record-Route."""
+        return self.advertise_port or self.port
+
+    @property
+    def sent_by(self) -> str:
+        """The sent-by of our Via, host and port (RFC 3261 18.1.1)."""
+        return f"{self.advertised_host}:{self.advertised_port}"
+
+
+class Upstream(Table):
+    """Where a staged call goes on."""
+
+    uri: UpstreamUri
+    """The platform's SIP address: `sip:host:port;transport=udp` or `tcp`."""
+    request_uri: Literal["rewrite", "keep", "e164"] = "rewrite"
+    """`rewrite` puts the upstream's host into the Request-URI and keeps the user as it was dialled;
+    `e164` puts the called number there, as it was found and mapped; `keep` changes nothing."""
+    backups: tuple[UpstreamUri, ...] = ()
+    """More addresses of the platform, tried in this order when the one before refuses the call, is
+    out of reach or says nothing; a 6xx ends the search."""
+    next_after: Seconds = 2.0
+    """Seconds without any answer after which the next of them is tried."""
+    redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
+    """Contacts of 3xx answers that are tried for one call; 0 passes a 3xx back to the trunk."""
+
+    @field_validator("backups")
+    @classmethod
+    def _others(cls, backups: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        seen = {sip_uri(info.data["uri"])} if "uri" in info.data else set()
+        for uri in backups:
+            if sip_uri(uri) in seen:
+                raise refused(f'has "{uri}", which is tried before already', "take it out")
+            seen.add(sip_uri(uri))
+        return backups
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """All addresses, in the order in which they are tried."""
+        return self.uri, *self.backups
+
+    @property
+    def host(self) -> str:
+        """Host name or IP address, no brackets."""
+        return sip_uri(self.uri)[0]
+
+    @property
+    def port(self) -> int:
+        """The port, 5060 where the URI has none."""
+        return sip_uri(self.uri)[1]
+
+    @property
+    def transport(self) -> str:
+        """The transport, "udp" or "tcp"."""
+        return sip_uri(self.uri)[2]

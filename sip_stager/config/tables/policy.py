@@ -1,0 +1,162 @@
+"""What becomes of a call while it is staged and when it can not be, as the settings say it."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from sip_stager.config.errors import refused
+from sip_stager.config.tables.field_types import Seconds
+from sip_stager.config.tables.table import Table
+from sip_stager.model.call import Policy, Treatment
+from sip_stager.sip.fields import Malformed
+from sip_stager.sip.uri import parse_uri
+from sip_stager.trunks.budget import Terms
+
+CAUSES = ("over_time", "unreachable", "refused", "busy", "nonsense")
+"""The causes that the operator decides about, in the words of the log and the metrics."""
+
+_REFUSE = re.compile(r"refuse(?: ([4-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
+_CHALLENGES = {401, 407}
+_FORMS = '"forward", "refuse", "refuse 480 Reason", "redirect sip:...", "moved sip:...", "agent ID"'
+_CODES = 'write a code from 400 to 699, and a reason in plain letters: "refuse 480 Reason"'
+_KINDS = {"redirect", "moved", "agent"}
+
+
+def treatment(text: str) -> Treatment:
+    """Read one treatment; raises what the settings tell as a mistake."""
+    if text == "forward":
+        return Treatment("forward")
+    if match := _REFUSE.fullmatch(text):
+        return Treatment("refuse", _refusal(int(match[1] or 0)), match[2] or "")
+    kind, _, target = text.partition(" ")
+    if kind not in _KINDS or not target:
+        right = _CODES if kind == "refuse" else f"write one of {_FORMS}"
+        raise refused(f'"{text}" is no treatment', right)
+    return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
+
+
+def _refusal(status: int) -> int:
+    if status in _CHALLENGES:
+        raise refused(f"{status} asks for credentials, and nobody checks them", "write 403 or 480")
+    return status
+
+
+def _agent(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise refused(f'"{text}" is no agent id', "write the agent's UUID") from None
+
+
+def _uri(text: str) -> str:
+    try:
+        uri = parse_uri(text.encode("ascii"))
+    except (Malformed, UnicodeEncodeError):
+        uri = None
+    if uri is None or uri.scheme != b"sip" or uri.headers:
+        raise refused(f'"{text}" is no SIP URI', 'write one like "sip:queue@sip.example.com"')
+    return text
+
+
+def _treatments(value: Any) -> Any:
+    """Read a treatment, or a list of them of which all but the last stage another agent."""
+    if isinstance(value, str) and value.startswith("agent ") and " then " in value:
+        right = f"in TOML write a list: {json.dumps(value.split(' then ', 1))}"
+        raise refused("is written as in a CSV", right)
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise refused("is not a treatment or a list of them", f"write one of {_FORMS}")
+    found = tuple(treatment(text) for text in texts)
+    _in_order(texts, [one.kind for one in found])
+    return found
+
+
+def _in_order(texts: list[str], kinds: list[str]) -> None:
+    """See that one agent at most comes ahead, and one treatment of another kind behind it."""
+    for text, kind in zip(texts[:-1], kinds, strict=False):
+        if kind != "agent":
+            wrong = f'has more treatments behind "{text}", which ends the call\'s staging'
+            raise refused(wrong, 'leave them out, or put the agent first: ["agent ID", "refuse"]')
+    if not kinds or kinds[-1] == "agent":
+        raise refused(
+            "does not say what happens when that agent can not be staged either",
+            'add another treatment: ["agent ID", "refuse"]',
+        )
+    if kinds.count("agent") > 1:
+        raise refused("stages more than one other agent", "name one: a caller waits for each")
+
+
+Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]
+
+
+class CallPolicy(Table):
+    """What becomes of a call while it is staged and when it can not be; each key by itself.
+
+    A number's goes ahead of its trunk's, and a trunk's ahead of the one for all.
+    """
+
+    over_time: Treatments | None = None
+    """The agent was not ready in time, or the API gave up (HTTP 408)."""
+    unreachable: Treatments | None = None
+    """No whole answer of the API, or it failed (HTTP 5xx): it is down, or the way to it."""
+    refused: Treatments | None = None
+    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422 and other 4xx)."""
+    busy: Treatments | None = None
+    """The API has too much to do (HTTP 429), or its rate limit is used up."""
+    nonsense: Treatments | None = None
+    """The API said yes, and its answer is of no use: without a usable call id, for instance."""
+    after_ringing: Treatments | None = None
+    """Stands for all of them once the caller has heard our ringing: carriers try no other route
+    then."""
+    refusal: Annotated[int, Field(strict=True, ge=400, le=699), AfterValidator(_refusal)] | None = (
+        None
+    )
+    """The status of a `refuse` that names none: one that makes this carrier try its next route."""
+    ringing: Literal["180", "183", "never"] | None = None
+    """What a caller gets who waits longer than `ring_after`; it is repeated every minute."""
+    ring_after: Seconds | None = None
+    """Seconds of silence before it; most stagings are done by then."""
+    deadline: Annotated[Seconds, Field(le=60)] | None = None
+    """Seconds that staging may take in all; `deadline` of [api] where none is set."""
+    margin: Seconds | None = None
+    """Seconds of the carrier's patience and of the INVITE's Expires that forwarding needs."""
+
+
+DEFAULTS = CallPolicy.model_validate(
+    {**dict.fromkeys(CAUSES, "refuse"), "refusal": 503, "ringing": "180", "ring_after": 2.0}
+    | {"margin": 0.3}
+)
+"""What counts where nobody says anything."""
+
+
+def granted(policies: Iterable[CallPolicy], deadline: float, patience: float | None) -> Terms:
+    """Make the terms of a call; the first of its policies that says something about a key counts.
+
+    ``deadline`` is for those that name none, ``patience`` the carrier's; both are in seconds.
+    """
+    policies = tuple(policies)
+    own = said(policies, "deadline")
+    return Terms(merged(*policies), own or deadline, patience, said(policies, "margin"))
+
+
+def merged(*policies: CallPolicy) -> Policy:
+    """Make the policy of a call out of those that hold for it, the nearest first."""
+    treatments = {cause: said(policies, cause) for cause in CAUSES}
+    ringing = said(policies, "ringing")
+    return Policy(
+        treatments | dict.fromkeys(("failed", "breaker_open"), treatments["unreachable"]),
+        after_ringing=said(policies, "after_ringing") or (),
+        refusal=said(policies, "refusal"),
+        ringing=0 if ringing == "never" else int(ringing),
+        ring_after=said(policies, "ring_after"),
+    )
+
+
+def said(policies: Iterable[CallPolicy], key: str) -> Any:
+    """Give what the first of the policies that has this key says, None where none has a word."""
+    values = (getattr(policy, key) for policy in (*policies, DEFAULTS))
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,152 @@
+"""The settings: what can be set, its default, and the reason for it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+
+from sip_stager.config.errors import Location, Mistake, refused
+from sip_stager.config.tables.address_types import Address, Port
+from sip_stager.config.tables.api import Api
+from sip_stager.config.tables.field_types import Bytes, Count, Seconds
+from sip_stager.config.tables.numbers import AgentShare, Number
+from sip_stager.config.tables.peers import Listener, Upstream
+from sip_stager.config.tables.policy import CallPolicy
+from sip_stager.config.tables.table import Table
+from sip_stager.config.tables.trunk import Trunk
+from sip_stager.config.tables.variables import Variables
+
+
+class Sip(Table):
+    """Timers of RFC 3261, in seconds."""
+
+    t1: Seconds = 0.5
+    """The guess at a round trip: the first repetition comes after it (17.1.1.1)."""
+    t2: Seconds = 4.0
+    """The longest wait between two repetitions (17.1.2.1)."""
+    t4: Seconds = 5.0
+    """How long a message can stay in the network (17.1.2.2)."""
+    timer_c: Annotated[float, Field(strict=True, gt=180, allow_inf_nan=False)] = 181.0
+    """How long a call may ring; the RFC wants more than 3 minutes (16.6 step 11)."""
+
+    @field_validator("t2")
+    @classmethod
+    def _not_below_t1(cls, t2: float, info: ValidationInfo) -> float:
+        t1 = info.data.get("t1")
+        if t1 is not None and t2 < t1:
+            raise refused(f"is {t2:g}, less than t1 = {t1:g}", "write a t2 that is at least t1")
+        return t2
+
+
+class Limits(Table):
+    """How much is kept at a time, so that no flood and no stranger takes all of the memory."""
+
+    transactions: Count = 200_000
+    """SIP transactions alive; past them new INVITEs are refused, and what is alive goes on. A call
+    makes four, each alive for 32 s or more: room for some 1,000 calls a second."""
+    message_bytes: Bytes = 256 * 1024 * 1024
+    """Bytes that transactions weigh together, each as much as the largest message that it keeps. A
+    message may take 1/1024 of what is left; past that new INVITEs are refused, large ones first.
+    Calls that were taken may need as much again. 1,000 calls a second with INVITEs of 1.5 KB take
+    some 150 MB."""
+    calls_staging: Count = 5_000
+    """Calls held for the API; past them new INVITEs are refused. Those that the API's `connections`
+    cannot take wait for one another until their deadline, so many more would be in vain."""
+    connections: Count = 1_000
+    """TCP connections that peers may have opened, and as many that we open; a trunk needs a few,
+    and each takes a file descriptor. Past them the address that has most loses the
+    one used longest ago."""
+    connections_per_source: Count = 100
+    """The same with one address, so that no single peer takes them all."""
+    message_time: Seconds = 30.0
+    """Seconds in which a message must be whole once it has begun, and in which a peer that
+    connected must have sent a first one: who drips bytes is cut."""
+    idle: Seconds = 1_800.0
+    """Seconds without traffic after which a TCP connection is closed; longer than most calls last,
+    so that a BYE still finds the connection of its INVITE."""
+    drain: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
+    """Seconds that calls which ring have to be answered once the program is told to stop; then
+    they are ended. Less than what your service manager waits before it kills."""
+
+
+class Http(Table):
+    """Where metrics and health are served."""
+
+    address: Address = "127.0.0.1"
+    """They tell about calls, so only this machine sees them unless you say otherwise."""
+    port: Port = 9090
+    """The port for /metrics, /healthz and /readyz."""
+
+
+class Log(Table):
+    """What is written to the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """`info` is a few lines a call."""
+    numbers: Literal["masked", "plain"] = "masked"
+    """Telephone numbers are personal data: `masked` shows `+336******78`."""
+
+
+class Settings(Table):
+    """Everything that can be set."""
+
+    listeners: Annotated[tuple[Listener, ...], Field(min_length=1)]
+    api: Api
+    upstream: Upstream
+    trunks: Annotated[tuple[Trunk, ...], Field(min_length=1)]
+    numbers: Annotated[tuple[Number, ...], Field(repr=False)] = ()
+    """The rows of the file, then the rows of the CSV."""
+    numbers_csv: Path | None = None
+    """A CSV with the columns `number,agent` and perhaps others; relative to the settings file."""
+    variables: Variables = Field(default_factory=dict)
+    """What agents are told of every call; a trunk's and a number's win over them."""
+    policy: CallPolicy = CallPolicy()
+    """What becomes of a call while it is staged and when it can not be, where nobody else says."""
+    sip: Sip = Sip()
+    limits: Limits = Limits()
+    http: Http = Http()
+    log: Log = Log()
+    _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
+    _place: Callable[[Location], str] | None = PrivateAttr(default=None)
+
+    @property
+    def agents(self) -> dict[str, tuple[str, ...]]:
+        """The ids of the agents of each called number."""
+        return {row.number: tuple(str(one.agent) for one in row.shares) for row in self.numbers}
+
+    def with_notes(self, warnings: Iterable[Mistake], place: Callable[[Location], str]) -> Self:
+        """Note what is worth a second look, and where each setting stands."""
+        self._warnings = tuple(warnings)
+        self._place = place
+        return self
+
+    def place(self, location: Location) -> str:
+        """Return the file and the line of a setting, empty where it comes from no file."""
+        return self._place(location) if self._place else ""
+
+    @property
+    def warnings(self) -> tuple[Mistake, ...]:
+        """What the file may be meant to say, and is worth a second look."""
+        return self._warnings
+
+
+TABLES: dict[str, type[Table]] = {
+    "listeners": Listener,
+    "api": Api,
+    "upstream": Upstream,
+    "trunks": Trunk,
+    "numbers": Number,
+    "policy": CallPolicy,
+    "sip": Sip,
+    "limits": Limits,
+    "http": Http,
+    "log": Log,
+}
+"""The model of each table of the file."""
+
+LISTS = {"listeners", "trunks", "numbers", "numbers.agents"}
+"""The names of those of which there may be several: `[[name]]`."""
+
+INNER_TABLES: dict[tuple[str, ...], type[Table]] = {("numbers", "agents"): AgentShare}
+"""The same of tables that stand in others."""

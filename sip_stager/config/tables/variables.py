@@ -1,0 +1,42 @@
+"""Tables of variables: free in their names, so checked by what an agent and a call allow."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, PlainValidator
+
+from sip_stager.config.errors import ABOVE_ALL, refused
+from sip_stager.model.call import Value
+from sip_stager.trunks.variables import MOST_VARIABLES, WrongVariable, check_name, compiled
+
+
+def _name(name: str) -> str:
+    if name == "numbers_csv":
+        raise refused("is no variable", ABOVE_ALL)
+    try:
+        check_name(name)
+    except WrongVariable as error:
+        raise refused(error.wrong, error.right) from None
+    return name
+
+
+def _value(value: Value) -> Value:
+    try:
+        compiled(value)
+    except WrongVariable as error:
+        raise refused(error.wrong, error.right) from None
+    return value
+
+
+def _bounded(table: dict[str, Value]) -> dict[str, Value]:
+    if len(table) > MOST_VARIABLES:
+        raise refused(f"has {len(table)} variables", f"write {MOST_VARIABLES} at most")
+    return table
+
+
+Variables = Annotated[
+    dict[Annotated[str, AfterValidator(_name)], Annotated[Value, PlainValidator(_value)]],
+    AfterValidator(_bounded),
+]
+"""Constants and templates by the names of the agent's variables, as they stand in the file."""

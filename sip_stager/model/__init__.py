@@ -1,0 +1,1 @@
+"""The values and vocabularies that every room shares; this room imports nothing of ours."""

@@ -1,0 +1,128 @@
+"""What becomes of a call's staging, as steps of its ladder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.events import (
+    BreakerMoved,
+    CallRefused,
+    CallRinging,
+    CallTreated,
+    StagingClaimed,
+    StagingEnded,
+    StagingPolled,
+    StagingRetried,
+    StagingStarted,
+    StagingTerminated,
+    StagingWasted,
+)
+from sip_stager.observability.ladder_columns import Column, Step, printable, remark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.events import Event
+
+
+_TREATMENTS = {
+    "forward": "goes on without a staged agent",
+    "redirect": "goes to another target",
+    "moved": "the trunk is sent to another target",
+    "agent": "another agent is staged",
+}
+_WASTED = {
+    "unclaimed": "nobody claimed it",
+    "no_room": "too many are kept",
+    "stopping": "we are stopped",
+    "refused": "it was refused",
+    "hung_up": "the caller hung up",
+    "unanswered": "nobody answered",
+    "given_up": "not staged yet",
+}
+_UNANSWERED = {
+    "breaker_open": "the API is left alone",
+    "unreachable": "no whole answer from the API",
+}
+
+
+def staging_step(event: Event, shown: Callable[[str], str]) -> Step | None:
+    """Give the place on a ladder of an event around staging, None for any other.
+
+    ``shown`` masks telephone numbers.
+    """
+    match event:
+        case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
+            return _request(event)
+        case CallRefused():
+            return remark(shown(f"{event.cause}: {event.text}"), "red")
+        case CallTreated():
+            what = _TREATMENTS.get(event.treatment, event.treatment)
+            return remark(shown(f"{event.cause}: {event.text}; {what}"), "yellow")
+        case CallRinging(local=True):
+            return remark("our own: the agent is not ready yet", "dim")
+        case _:
+            return _claim(event)
+
+
+def _request(event: StagingStarted | StagingPolled | StagingRetried | StagingEnded) -> Step:
+    match event:
+        case StagingStarted():
+            return Step(Column.PROXY, Column.API, "POST /v1/calls/stage", "magenta")
+        case StagingPolled():
+            return Step(Column.API, Column.PROXY, f"status {printable(event.status)}", "magenta")
+        case StagingRetried():
+            return _retried(event)
+        case StagingEnded():
+            return _ended(event)
+
+
+def _retried(event: StagingRetried) -> Step:
+    text = f"{event.http_status or event.outcome}: again after {round(event.wait, 2):g} s"
+    if event.http_status:
+        return Step(Column.API, Column.PROXY, text, "yellow")
+    return remark(text, "yellow")
+
+
+def _ended(event: StagingEnded) -> Step:
+    if event.outcome == "staged":
+        text = f"{event.http_status} staged {printable(event.call_id)}"
+        return Step(Column.API, Column.PROXY, text, "green")
+    if event.http_status:
+        text = f"{event.http_status} {event.outcome}"
+        return Step(Column.API, Column.PROXY, text, "red")
+    if unanswered := _UNANSWERED.get(event.outcome):
+        return remark(unanswered, "red")
+    return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
+
+
+def _claim(event: Event) -> Step | None:
+    """Tell what became of a staged call that was not used, or of the API's breaker."""
+    match event:
+        case StagingClaimed():
+            return remark(f"claimed {_short(event.call_id)}: staged before", "green")
+        case StagingWasted():
+            return remark(f"wasted {_short(event.call_id)}: {_WASTED[event.reason]}", "yellow")
+        case StagingTerminated():
+            return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
+        case BreakerMoved():
+            return remark(_breaker(event), "yellow")
+        case _:
+            return None
+
+
+def _breaker(event: BreakerMoved) -> str:
+    match event.state:
+        case "open":
+            failed = (
+                f"{event.failures} of {event.calls} failed" if event.calls else "it failed again"
+            )
+            return f"breaker open for {round(event.pause, 2):g} s: {failed}"
+        case "half_open":
+            return "breaker half open: one call tries"
+        case "closed":
+            return "breaker closed: the API is well"
+
+
+def _short(call_id: str) -> str:
+    return f"{call_id[:8]}..." if len(call_id) > 11 else call_id

@@ -1,0 +1,1 @@
+"""The voice platform's API: requests, replies, rate limit, agents and numbers."""

@@ -1,0 +1,173 @@
+"""What can be read of a call: the words that stand in ``${...}``.
+
+Whatever identifies a caller who withholds his number is not read, unless his trunk says so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from sip_stager.sip.fields import Malformed, field_name, parse_parameters
+from sip_stager.sip.privacy import IDENTIFYING
+from sip_stager.sip.uri import parse_address
+from sip_stager.trunks.caller_number import DIALOGS
+from sip_stager.trunks.phone_numbers import dialled, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_stager.sip.message import Request
+
+    Reader = Callable[[Request, "Facts"], str | None]
+    """Gives what a source says, free of what is not printable; empty or None where it is not
+    there.  Raises ``Malformed``."""
+
+_LISTS = frozenset(
+    b"accept accept-contact alert-info allow call-info contact diversion error-info geolocation "
+    b"history-info p-access-network-info p-asserted-identity p-associated-uri p-preferred-identity "
+    b"path reason record-route remote-party-id require resource-priority route service-route "
+    b"supported user-to-user via warning".split()
+)
+"""Fields that are comma-separated lists by their RFCs; in any other a comma is one of its own."""
+_SECRET = frozenset({b"authorization", b"proxy-authorization"})
+_AHEAD_OF_PARAMETERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^";<]++)*+', re.DOTALL)
+_DISPLAY_NAME = re.compile(rb'\s*+(?:"((?:[^"\\]|\\.)*+)"|([^"<>]*+))\s*+<', re.DOTALL)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_PARAMETER = re.compile(r"[A-Za-z0-9!%*_+`'~.-]+")
+_MOST_READ = 4096
+"""Bytes of a field's value that are looked at; a longer one counts as missing."""
+
+
+class Facts(NamedTuple):
+    """What admission knows of a call beside its INVITE.
+
+    ``caller`` is empty where he has no number or withholds it; ``withheld`` says that nothing else
+    may tell who he is, either.  ``country`` is the trunk's, ISO 3166 alpha-2; ``source`` the
+    address that the call came from.
+    """
+
+    caller: str
+    called: str
+    trunk: str
+    source: str
+    country: str | None = None
+    withheld: bool = False
+
+
+def reader(source: str) -> Reader:
+    """Give what reads a source; raises ``ValueError`` that says what would be right."""
+    name, semicolon, parameter = source.partition(";")
+    if semicolon and not _PARAMETER.fullmatch(parameter):
+        raise ValueError("write the parameter's name behind the semicolon, and nothing else")
+    wanted = parameter.lower().encode() if semicolon else None
+    if name.startswith("header:"):
+        return _of_header(name.removeprefix("header:"), wanted)
+    if name == "request_uri" and wanted:
+        return _of_request_uri(wanted)
+    if wanted or name not in SOURCES:
+        known = ", ".join(
+            [*SOURCES, "request_uri;PARAMETER", "header:NAME", "header:NAME;PARAMETER"]
+        )
+        raise ValueError(f"write one of {known}")
+    return SOURCES[name]
+
+
+def _of_header(spelled: str, parameter: bytes | None) -> Reader:
+    try:
+        name = field_name(spelled.encode())
+    except Malformed:
+        raise ValueError("write the header's name behind header:") from None
+    if name in _SECRET:
+        raise ValueError("write another header: this one holds credentials")
+
+    def read(invite: Request, facts: Facts) -> str | None:
+        if facts.withheld and (name in IDENTIFYING or name in DIALOGS):
+            return None
+        value = _value(invite, name)
+        if value is None:
+            return None
+        if parameter is None:
+            return printable(value.decode("utf-8", "replace"))
+        return _parameter(value, parameter)
+
+    return read
+
+
+def _value(invite: Request, name: bytes) -> bytes | None:
+    value = invite.first(name) if name in _LISTS else invite.value(name)
+    return value if value is not None and len(value) <= _MOST_READ else None
+
+
+def _parameter(value: bytes, name: bytes) -> str | None:
+    """Give a parameter of the field, or else of the URI in it; one without a value is ``true``."""
+    match = _AHEAD_OF_PARAMETERS.match(value)
+    parameters = parse_parameters(value[match.end() :] if match else b"")
+    if name not in parameters and b"<" in value:
+        parameters = parse_address(value).uri.parameters or {}
+    return _shown(parameters[name]) if name in parameters else None
+
+
+def _of_request_uri(parameter: bytes) -> Reader:
+    def read(invite: Request, _: Facts) -> str | None:
+        parameters = invite.uri.parameters or {}
+        return _shown(parameters[parameter]) if parameter in parameters else None
+
+    return read
+
+
+def _shown(value: bytes | None) -> str:
+    if value is None:
+        return "true"
+    if len(value) > 1 and value[:1] == value[-1:] == b'"':
+        value = _ESCAPED.sub(rb"\1", value[1:-1])
+    return printable(value.decode("utf-8", "replace"))
+
+
+def _display_name(invite: Request, facts: Facts) -> str | None:
+    value = None if facts.withheld else _value(invite, b"from")
+    match = _DISPLAY_NAME.match(value) if value else None
+    if match is None:
+        return None
+    name = match[2] if match[1] is None else _ESCAPED.sub(rb"\1", match[1])
+    return printable(name.decode("utf-8", "replace"))
+
+
+def _diversion(invite: Request, facts: Facts) -> str | None:
+    """Give the number that diverted the call last, unless it is withheld (RFC 5806)."""
+    value = _value(invite, b"diversion")
+    if value is None:
+        return None
+    diverter = parse_address(value)
+    if (diverter.parameters.get(b"privacy") or b"off").strip(b'"').lower() in {b"full", b"uri"}:
+        return None
+    user = diverter.uri.user or b""
+    return printable(normalised(dialled(user), facts.country))
+
+
+def _user_to_user(invite: Request, _: Facts) -> str | None:
+    """Give the data of User-to-User as they came, in hex mostly (RFC 7433 4.1)."""
+    value = _value(invite, b"user-to-user")
+    match = _AHEAD_OF_PARAMETERS.match(value) if value else None
+    return _shown(match[0].strip(b" \t")) if match else None
+
+
+def printable(text: str) -> str:
+    """Put blanks for what is not printable, controls and line ends above all."""
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return text.strip()
+
+
+SOURCES: dict[str, Reader] = {
+    "caller": lambda _, facts: printable(facts.caller),
+    "called": lambda _, facts: printable(facts.called),
+    "display_name": _display_name,
+    "trunk": lambda _, facts: facts.trunk,
+    "source": lambda _, facts: facts.source,
+    "diversion": _diversion,
+    "user_to_user": _user_to_user,
+    "request_uri": lambda invite, _: printable(invite.uri_text.decode("utf-8", "replace")),
+    "request_uri.user": lambda invite, _: printable(dialled(invite.uri.user or b"")),
+}
+"""What reads each source that has a name of its own."""

@@ -1,1 +1,0 @@
-"""Where calls go on: for now, the look-up of names."""

@@ -1,0 +1,106 @@
+"""The profile of a carrier sets the defaults of its trunk, by what its documentation says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sip_stager.assembly.admission import make_terms
+from sip_stager.config.tables.carrier_profiles import PROFILES
+from tests.config.settings_folder import RIGHT, Folder
+
+if TYPE_CHECKING:
+    from sip_stager.config import Settings
+    from sip_stager.trunks.budget import Terms
+
+ROOT = Path(__file__).parents[2]
+
+
+def with_trunk(*lines: str) -> str:
+    return RIGHT.replace("[[trunks]]\n", "\n".join(["[[trunks]]", *lines, ""]))
+
+
+def terms(settings: Settings) -> Terms:
+    return make_terms(settings)("carrier", "+33612345678")
+
+
+@pytest.mark.parametrize(
+    ("profile", "refusal", "ringing", "patience", "pass_503"),
+    [
+        ("didww", 480, 180, None, False),
+        ("teams", 503, 0, None, False),
+        ("telnyx", 480, 0, 5.0, True),
+        ("twilio", 503, 180, None, True),
+    ],
+)
+def test_a_profile_sets_the_defaults_of_its_trunk(
+    folder: Folder,
+    profile: str,
+    refusal: int,
+    ringing: int,
+    patience: float | None,
+    *,
+    pass_503: bool,
+) -> None:
+    settings = folder.load(with_trunk(f'profile = "{profile}"'))
+    found = terms(settings)
+    assert (found.policy.refusal, found.policy.ringing, found.patience) == (
+        refusal, ringing, patience,
+    )  # fmt: skip
+    assert settings.trunks[0].pass_503 is pass_503
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name])
+def test_the_refusal_of_a_profile_makes_its_carrier_try_the_next_route(profile: str) -> None:
+    carrier = PROFILES[profile]  # type: ignore[index]
+    assert carrier.tries_next_on(carrier.policy.refusal or 503)
+
+
+def test_the_trunks_own_keys_win_over_its_profile(folder: Folder) -> None:
+    own = "no_ringback_timeout = 9.0", "pass_503 = false", "policy = { refusal = 408 }"
+    settings = folder.load(with_trunk('profile = "telnyx"', *own))
+    found = terms(settings)
+    assert (found.patience, found.policy.refusal, found.policy.ringing) == (9.0, 408, 0)
+    assert not settings.trunks[0].pass_503
+
+
+def test_the_profile_wins_over_what_is_said_for_all(folder: Folder) -> None:
+    settings = folder.load(with_trunk('profile = "didww"') + "[policy]\nrefusal = 503\n")
+    assert terms(settings).policy.refusal == 480
+
+
+def test_without_a_profile_nothing_is_known_of_a_carrier(folder: Folder) -> None:
+    found = terms(folder.load())
+    assert (found.patience, found.policy.refusal, found.policy.ringing) == (None, 503, 180)
+
+
+def test_a_carrier_that_is_not_known_is_a_mistake_of_its_own(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(with_trunk('profile = "telnix"'))
+    assert mistake.key == "trunks[0].profile"
+    assert "'didww', 'teams', 'telnyx' or 'twilio'" in mistake.right
+
+
+def test_the_page_of_policies_has_what_each_profile_sets() -> None:
+    page = (ROOT / "docs/policies.md").read_text()
+    rows = re.findall(r'^\| `"(\w+)"` \|.*\| ([^|]*) \|$', page, re.MULTILINE)
+    written = {name: tomllib.loads("\n".join(re.findall(r"`(.*?)`", sets))) for name, sets in rows}
+    assert written == {
+        name: {**carrier.keys, **carrier.policy.model_dump(exclude_unset=True)}
+        for name, carrier in PROFILES.items()
+        if name
+    }
+
+
+def test_the_settings_that_the_page_of_policies_shows_load_without_a_warning(
+    folder: Folder,
+) -> None:
+    page = (ROOT / "docs/policies.md").read_text()
+    first, *others = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    head = '[[listeners]]\naddress = "127.0.0.1"\n[upstream]\nuri = "sip:192.0.2.99"\n'
+    for text in (head + first, *(RIGHT + other for other in others)):
+        assert folder.load(text).warnings == ()

@@ -1,0 +1,121 @@
+"""A CSV of numbers is read whole, and its mistakes carry its name and their lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.config.tables.policy import CallPolicy
+from tests.config.settings_folder import AGENT, RIGHT, Folder, said
+
+WITH_CSV = 'numbers_csv = "n.csv"\n' + RIGHT
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+ROW = f"+33612345679,{AGENT}"
+
+
+def test_rows_of_the_csv_come_after_those_of_the_file(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent\n{ROW}\nalice,{AGENT.upper()}\n")
+    settings = folder.load(WITH_CSV)
+    assert list(settings.agents) == ["+33612345678", "+33612345679", "alice"]
+    assert set(settings.agents.values()) == {(AGENT,)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeffnumber,agent\n{ROW}\n",
+        f"Number, Agent\r\n{ROW}\r\n",
+        f'# numbers\n\nnumber,agent\n# one, two, three\n,\n "+33612345679",  {AGENT} ',
+    ],
+)
+def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -> None:
+    folder.write("n.csv", text)
+    assert folder.load(WITH_CSV).agents["+33612345679"] == (AGENT,)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "wrong", "right"),
+    [
+        ("", 1, "", "there are no rows", "number,agent"),
+        (f"{ROW}\n", 1, "", "the first row is '+33612345679,", "number,agent"),
+        (f"\nnumber;agent\n{ROW}\n", 2, "", "the first row is 'number;agent'", "by commas"),
+        (f"number\tagent\n{ROW}\n", 1, "", "the first row is 'number", "by commas"),
+        (f"number,agent\n3.33667E+10,{AGENT}\n", 2, "number", "a spreadsheet rewrote", "as text"),
+        (f'number,agent\n"3,3E+10",{AGENT}\n', 2, "number", "a spreadsheet rewrote", "as text"),
+        (f"number,agent\n+3361,{AGENT}\n", 2, "number", "neither a telephone", '"+3361*" is all'),
+        (f"number,agent\n\n{ROW},x\n", 3, "", "the row has 3 columns", "write 2, as"),
+        ("number,agent\n+33612345679\n", 2, "", "the row has 1 columns", "write 2, as"),
+        (f'number,agent\n{ROW}\n"+336,{AGENT}\n', 3, "", "is not CSV: ", "close each quote"),
+        (f"number,agent\n{ROW[:-1]}\n", 2, "agent", "is not the id of an agent", "UUID"),
+        (f"number,agent\n,{AGENT}\n", 2, "number", "neither a telephone number", "E.164"),
+        (f"number,agent\n+0612,{AGENT}\n", 2, "number", "neither a telephone number", "E.164"),
+        (f"number,agent,days\n{ROW},mon\n", 1, "", '"days" is not a column', "are: number, agent"),
+        ("number,agent,Agent\n", 1, "", 'the column "agent" is there twice', "take one"),
+        (f"number,agent,version\n{ROW},new\n", 2, "version", 'is "new"', "write a whole number"),
+        (f"number,agent,refusal\n{ROW},200\n", 2, "refusal", "is 200", "write 400 or more"),
+        (f"number,agent,ring_after\n{ROW},inf\n", 2, "ring_after", "is Infinity", "finite"),
+        (f"number,agent,busy\n{ROW},drop\n", 2, "busy", "is no treatment", "forward"),
+        (f"number,agent,busy\n{ROW},agent {AGENT}\n", 2, "busy", "does not say what", "another"),
+        (b"number,agent\n\xff\n", 2, "", "is not UTF-8 (byte 0xff)", "as UTF-8"),
+    ],
+)
+def test_a_wrong_row_is_named(
+    folder: Folder, text: str | bytes, line: int, key: str, wrong: str, right: str
+) -> None:
+    folder.write("n.csv", text)
+    (mistake,) = folder.mistakes(WITH_CSV)
+    assert said(mistake)[:3] == ("n.csv", line, key)
+    assert wrong in mistake.wrong
+    assert right in mistake.right
+
+
+def test_columns_beyond_the_agent_are_its_version_and_the_policy(folder: Folder) -> None:
+    folder.write(
+        "n.csv",
+        f"deadline,agent,over_time,number,version,refusal\n"
+        f"2.5,{AGENT},agent {OTHER} then refuse 480 Later,+33612345670,3,\n"
+        f",{AGENT},,+33612345671,,486\n"
+        f",{AGENT},,+33612345672,,\n",
+    )
+    first, second, third = folder.load(WITH_CSV).numbers[1:]
+    assert first.version == 3
+    assert first.policy == CallPolicy.model_validate(
+        {"deadline": 2.5, "over_time": [f"agent {OTHER}", "refuse 480 Later"]}
+    )
+    assert (second.version, second.policy) == (None, CallPolicy(refusal=486))
+    assert third.policy == CallPolicy()
+
+
+def test_rows_that_say_the_same_share_a_policy_and_each_wrong_one_is_named(folder: Folder) -> None:
+    rows = "".join(f"+3361234567{digit},{AGENT},forward\n" for digit in range(8))
+    folder.write("n.csv", f"number,agent,busy\n{rows}")
+    policies = [row.policy for row in folder.load(WITH_CSV).numbers[1:]]
+    assert len({id(policy) for policy in policies}) == 1
+    folder.write("n.csv", f"number,agent,busy\n{rows}".replace("forward", "drop"))
+    assert [(mistake.line, mistake.key) for mistake in folder.mistakes(WITH_CSV)] == [
+        (line, "busy") for line in range(2, 10)
+    ]
+
+
+def test_a_contradiction_in_a_row_is_named_with_its_column(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent,busy\n{ROW},agent {AGENT} then refuse\n")
+    (mistake,) = folder.mistakes(WITH_CSV)
+    assert said(mistake)[:3] == ("n.csv", 2, "busy")
+
+
+def test_a_csv_that_is_not_there_is_named(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(WITH_CSV)
+    wrong = "n.csv cannot be read: No such file or directory"
+    assert said(mistake)[:4] == ("s.toml", 1, "numbers_csv", wrong)
+
+
+def test_a_name_that_is_no_text_is_named(folder: Folder) -> None:
+    (mistake,) = folder.mistakes(WITH_CSV.replace('"n.csv"', "7"))
+    assert said(mistake)[:4] == ("s.toml", 1, "numbers_csv", "is 7")
+
+
+def test_thousands_of_mistakes_do_not_bury_the_others(folder: Folder) -> None:
+    folder.write("n.csv", "number,agent\n" + "+33612345679,x\n" * 3000)
+    mistakes = folder.mistakes(WITH_CSV.replace("[upstream]", "[upstream]\nx = 1"))
+    assert (mistakes[0].line, mistakes[0].key) == (9, "upstream.x")
+    assert [m.line for m in mistakes[1:-1]] == list(range(2, 52))
+    assert said(mistakes[-1])[3:] == ("and 2950 more like these", "put the first 50 right")

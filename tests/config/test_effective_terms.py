@@ -1,0 +1,46 @@
+"""What the settings grant a call: its number's word, else its trunk's, else everybody's."""
+
+from __future__ import annotations
+
+from sip_stager.assembly.admission import make_terms
+from sip_stager.config import Settings, load
+from sip_stager.model.call import Treatment
+from tests.config.settings_folder import RIGHT, Folder
+
+ALL = '\n[policy]\nover_time = "refuse 500"\nunreachable = "forward"\ndeadline = 3.0\n'
+TRUNK = 'policy = { over_time = "refuse 480", refusal = 480 }\nno_ringback_timeout = 5.0\n'
+NUMBER = 'policy = { over_time = "forward", deadline = 9.0 }\n'
+
+
+def settings(folder: Folder, **parts: str) -> Settings:
+    text = RIGHT
+    for marker, extra in parts.items():
+        header = f"[[{marker}]]\n"
+        text = text.replace(header, header + extra, 1)
+    path = folder.write("s.toml", text + ALL)
+    return load(path, {"ROUNDED_API_KEY": "x"})
+
+
+def test_the_numbers_word_goes_first_then_the_trunks(folder: Folder) -> None:
+    found = settings(folder, trunks=TRUNK, numbers=NUMBER)
+    number = found.numbers[0].number
+    terms = make_terms(found)("carrier", number)
+    assert terms.policy.treatments["over_time"] == (Treatment("forward"),)
+    assert terms.policy.treatments["unreachable"] == (Treatment("forward"),)
+    assert (terms.policy.refusal, terms.deadline, terms.patience) == (480, 9.0, 5.0)
+    other = make_terms(found)("carrier", "another")
+    assert other.policy.treatments["over_time"] == (Treatment("refuse", 480),)
+    assert other.deadline == 3.0
+
+
+def test_without_a_word_the_apis_deadline_counts(folder: Folder) -> None:
+    path = folder.write("s.toml", RIGHT)
+    terms = make_terms(load(path, {"ROUNDED_API_KEY": "x"}))("carrier", "+33612345678")
+    assert (terms.deadline, terms.patience, terms.policy.ringing) == (4.0, None, 180)
+
+
+def test_a_mistake_in_a_policy_has_its_line_and_the_keys_that_there_are(folder: Folder) -> None:
+    wrong = 'policy = { overtime = "forward" }\n'
+    (mistake,) = folder.mistakes(RIGHT.replace("[[trunks]]\n", "[[trunks]]\n" + wrong, 1))
+    assert mistake.key == "trunks[0].policy.overtime"
+    assert 'did you mean "over_time"? the keys here are: over_time, unreachable' in mistake.right

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.http_client.client import HttpTransport
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.outcome import Staged, Unreachable
+from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
+from tests.support.needed import need_ipv6
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sip_stager.model.call import Call
+
+KEY = "key-that-nobody-may-see"
+
+
+async def test_it_is_a_transport_that_httpx_itself_can_use(fake: FakeApi) -> None:
+    transport = HttpTransport(
+        tls=httpx.create_ssl_context(), headers={"X-Api-Key": KEY}, connections=2, body_most=4096
+    )
+    async with httpx.AsyncClient(transport=transport, base_url=fake.url) as client:
+        response = await client.get("/v1/agents/411b82c8-462a-4e1b-89bc-10ab3ce1ed29")
+    assert response.json()["data"]["language"] == "fr-FR"
+    assert KEY not in f"{response.request.headers!r}{response.request!r}{response!r}"
+
+
+@pytest.mark.usefixtures("noticed_at_once")
+async def test_a_server_that_closes_after_each_answer_costs_no_call(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(fault="close_after")
+    for _ in range(50):
+        assert isinstance(await client.stage(call, {}, sync=True), Staged)
+    assert fake.stats.stage_requests == 50
+
+
+@pytest.fixture
+async def crossing() -> AsyncIterator[str]:
+    """A server whose every connection closes just as the second request comes in."""
+    body = b'{"data": {"call_id": "abc", "status": "staged"}}'
+    answer = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(answer)
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("noticed_at_once")
+async def test_a_pooled_connection_that_closes_as_the_request_leaves_costs_no_call(
+    crossing: str, call: Call
+) -> None:
+    async with RoundedApi(crossing, SecretStr(KEY)) as client:
+        await asyncio.gather(*(client.stage(call, {}, sync=True) for _ in range(5)))
+        for _ in range(10):
+            assert await client.stage(call, {}, sync=True) == Staged("abc")
+
+
+async def test_a_request_that_the_server_had_in_hand_is_not_sent_again(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    await client.warm(1)
+    fake.default = Behaviour(delay=0.1, fault="hang_up")
+    outcome = await client.stage(call, {}, sync=True)
+    assert outcome == Unreachable("the connection was closed before any answer")
+    assert fake.stats.stage_requests == 1
+
+
+@pytest.mark.usefixtures("noticed_at_once")
+async def test_a_request_is_sent_again_once_at_most(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    await client.warm(1)
+    fake.default = Behaviour(fault="reset")
+    assert isinstance(await client.stage(call, {}, sync=True), Unreachable)
+    assert fake.stats.stage_requests == 2
+
+
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        ("http://127.0.0.1:1", "cannot connect to 127.0.0.1 port 1: connection refused"),
+        ("http://nowhere.invalid", "the name nowhere.invalid cannot be resolved"),
+        (f"http://{'a' * 64}.invalid", f"the name {'a' * 64}.invalid cannot be resolved"),
+    ],
+)
+async def test_an_api_that_is_not_there_is_unreachable(
+    base_url: str, words: str, call: Call
+) -> None:
+    async with RoundedApi(base_url, SecretStr(KEY)) as client:
+        assert await client.stage(call, {}, sync=True) == Unreachable(words, sent=False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"220 mail.example.net ESMTP\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 201 Created\r\nConten", "the connection was closed within the answer"),
+    ],
+)
+async def test_what_is_not_http_is_unreachable(sent: bytes, words: str, call: Call) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(sent)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with RoundedApi(f"http://127.0.0.1:{port}", SecretStr(KEY)) as client:
+            outcome = await client.stage(call, {}, sync=True)
+    assert outcome == Unreachable(words)
+
+
+async def test_a_connection_that_is_never_accepted_is_cut_by_the_callers_deadline(
+    call: Call,
+) -> None:
+    phases: dict[str, float] = {}
+    with black_hole() as listener:
+        url = f"http://127.0.0.1:{port_of(listener)}"
+        async with RoundedApi(url, SecretStr(KEY)) as client:
+            asking = asyncio.create_task(client.stage(call, phases, sync=True))
+            await tried(listener)
+            waited = await a_moment()
+            asking.cancel()  # as a deadline does
+            await asyncio.wait([asking])
+    assert set(phases) == {"connect"}
+    assert phases["connect"] >= waited
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
+    tmp_path: Path, call: Call
+) -> None:
+    tls, _ = _self_signed(tmp_path)
+    fake = FakeApi(key=KEY)
+    await fake.serve(tls=tls)
+    async with RoundedApi(fake.url, SecretStr(KEY)) as client:
+        outcome = await client.stage(call, {}, sync=True)
+    await fake.close()
+    words = "the TLS certificate of 127.0.0.1 is not valid: self-signed certificate"
+    assert outcome == Unreachable(words, sent=False)
+    assert fake.stats.requests == 0
+
+
+async def test_a_certificate_that_is_vouched_for_is_taken(tmp_path: Path, call: Call) -> None:
+    tls, certificate = _self_signed(tmp_path)
+    fake = FakeApi(key=KEY)
+    await fake.serve(tls=tls)
+    trust = ssl.create_default_context(cafile=certificate)
+    async with RoundedApi(fake.url, SecretStr(KEY), tls=trust) as client:
+        outcome = await client.stage(call, {}, sync=True)
+    await fake.close()
+    assert isinstance(outcome, Staged)
+
+
+async def test_a_server_that_speaks_no_tls_is_unreachable(fake: FakeApi, call: Call) -> None:
+    port = fake.url.rpartition(":")[2]
+    async with RoundedApi(f"https://127.0.0.1:{port}", SecretStr(KEY)) as client:
+        outcome = await client.stage(call, {}, sync=True)
+    assert isinstance(outcome, Unreachable)
+    assert outcome.text.startswith(f"no TLS with 127.0.0.1 port {port}: ")
+
+
+async def test_a_handshake_that_hangs_is_cut_by_the_callers_deadline(call: Call) -> None:
+    phases: dict[str, float] = {}
+    async with (
+        mute() as (server, heard, ended),
+        RoundedApi(f"https://{server}", SecretStr(KEY)) as client,
+    ):
+        asking = asyncio.create_task(client.stage(call, phases, sync=True))
+        await heard.wait()
+        waited = await a_moment()
+        asking.cancel()  # as a deadline does
+        await ended.wait()
+    assert phases["tls"] >= waited
+
+
+async def test_an_address_of_ipv6_is_taken(call: Call) -> None:
+    need_ipv6()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"}"))
+        writer.write(b'HTTP/1.0 201 Created\r\n\r\n{"data": {"call_id": "abc"}}')
+        writer.close()
+
+    seen: list[bytes] = []
+    async with await asyncio.start_server(serve, "::1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with RoundedApi(f"http://[::1]:{port}", SecretStr(KEY)) as client:
+            assert await client.stage(call, {}, sync=True) == Staged("abc")
+    assert b"Host: [::1]:%d\r\n" % port in seen[0]
+
+
+def _self_signed(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+        " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout"
+    )
+    subprocess.run(
+        [*command.split(), str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    client: RoundedApi, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert isinstance(await client.stage(call, {}, sync=True), Staged)
+
+
+async def test_cookies_are_not_kept(call: Call) -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            seen.append(await reader.readuntil(b"}"))
+            body = b'{"data": {"call_id": "abc"}}'
+            head = b"HTTP/1.1 201 Created\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 28\r\n\r\n"
+            writer.write(head + body)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        base_url = f"http://localhost:{server.sockets[0].getsockname()[1]}"
+        async with RoundedApi(base_url, SecretStr(KEY)) as client:
+            for _ in range(2):
+                assert await client.stage(call, {}, sync=True) == Staged("abc")
+    assert len(seen) == 2
+    assert b"cookie" not in b"".join(seen).lower()

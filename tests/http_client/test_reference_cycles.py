@@ -1,0 +1,126 @@
+"""A call leaves no cycles behind: the program looks for them only while no call is up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.http_client.connection import Connection
+from sip_stager.http_client.connector import Connector
+from sip_stager.platform.api import RoundedApi
+from sip_stager.staging.stager import Staging
+from tests.support.black_hole import black_hole, port_of
+from tests.support.scripted_api import Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.http_client.happy_eyeballs import AddressInfo
+    from sip_stager.model.call import Call, Decision
+
+OURS = ("sip_stager.staging", "httpx", "httptools")
+
+
+class Owner:
+    """Keeps the task until the call is decided, as who holds an INVITE does."""
+
+    def __init__(self) -> None:
+        self.staging: asyncio.Task[None] | None = None
+
+    def decided(self, decision: Decision) -> None:
+        self.staging = None
+
+
+@pytest.fixture
+def found() -> Iterator[list[object]]:
+    """Give what the collector will find, and nothing from before."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    yield gc.garbage
+    gc.set_debug(0)
+    gc.garbage.clear()
+    gc.enable()
+
+
+def ours(found: list[object]) -> set[str]:
+    gc.collect()
+    return {type(each).__qualname__ for each in found if type(each).__module__.startswith(OURS)}
+
+
+@pytest.mark.parametrize("fault", get_args(Fault))
+async def test_an_answer_leaves_no_cycle(
+    fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, found: list[object]
+) -> None:
+    fake.default = Behaviour(fault=fault)
+    try:
+        async with asyncio.timeout(0.1):
+            await client.stage(call, {}, sync=True)
+    except TimeoutError:
+        pass
+    await asyncio.sleep(0.02)
+    assert ours(found) == set()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05])
+async def test_a_cancelled_call_leaves_no_cycle(
+    fake: FakeApi, client: RoundedApi, call: Call, after: float, found: list[object]
+) -> None:
+    fake.default = Behaviour(delay=1)
+    owner = Owner()
+    staging = Staging(client, lambda _: None)
+    owner.staging = staging.start(call, owner.decided)
+    await asyncio.sleep(after)
+    owner.staging.cancel()
+    owner.staging = None
+    await asyncio.sleep(0.02)
+    assert ours(found) == set()
+
+
+async def left_over(url: str, call: Call, found: list[object]) -> set[str]:
+    """Fail to stage a few times; give what is left, but for what the first failure brings along."""
+    async with RoundedApi(url, SecretStr("key")) as client:
+        for _ in range(4):
+            gc.collect()
+            found.clear()
+            try:
+                async with asyncio.timeout(0.1):
+                    await client.stage(call, {}, sync=True)
+            except TimeoutError:
+                pass
+            await asyncio.sleep(0.02)
+        gc.collect()
+    kinds = (OSError, RuntimeError, Connector, Connection)  # sockets are of servers here, too
+    return {type(each).__qualname__ for each in found if isinstance(each, kinds)}
+
+
+@pytest.mark.parametrize("ports", [(1,), (1, 2), (1, 2, 3)])
+async def test_connections_that_are_refused_leave_no_cycle(
+    call: Call, found: list[object], monkeypatch: pytest.MonkeyPatch, ports: tuple[int, ...]
+) -> None:
+    async def find(*_: object) -> list[AddressInfo]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", one)) for one in ports]
+
+    monkeypatch.setattr(Connector, "_find", find)
+    assert await left_over("http://api.example", call, found) == set()
+
+
+async def test_a_handshake_that_fails_leaves_no_cycle(call: Call, found: list[object]) -> None:
+    async with Scripted(b"220 mail.example.net ESMTP\r\n\r\n", closes=True) as server:
+        url = server.url.replace("http:", "https:").partition("/a?")[0]
+        assert await left_over(url, call, found) == set()
+
+
+async def test_a_connection_that_nobody_accepts_leaves_no_cycle(
+    call: Call, found: list[object]
+) -> None:
+    with black_hole() as listener:
+        url = f"http://127.0.0.1:{port_of(listener)}"
+        assert await left_over(url, call, found) == set()

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from sip_stager.observability import http as server
+from sip_stager.observability.http import ConsoleServer
+from tests.support.needed import need_ipv6
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Readiness:
+    """Says why no calls are taken."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def __call__(self) -> tuple[bool, list[str]]:
+        return not self.reasons, self.reasons
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    Counter("calls", "Calls.", ["outcome"], registry=registry).labels("answered").inc(3)
+    Gauge("lag_seconds", "Lag.", registry=registry).set(0.5)
+    return registry
+
+
+@pytest.fixture
+def readiness() -> Readiness:
+    return Readiness()
+
+
+@pytest.fixture
+async def console(
+    registry: CollectorRegistry, readiness: Readiness
+) -> AsyncIterator[ConsoleServer]:
+    console = ConsoleServer("127.0.0.1", 0, registry, readiness)
+    await console.start()
+    yield console
+    await console.stop()
+
+
+@pytest.fixture
+async def client(console: ConsoleServer) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{console.port}") as client:
+        yield client
+
+
+async def test_a_scrape_is_what_the_library_would_write(
+    client: aiohttp.ClientSession, registry: CollectorRegistry
+) -> None:
+    async with client.get("/metrics") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        text = await response.text()
+    assert text.encode() == generate_latest(registry)
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert families["calls"].samples[0].value == 3
+
+
+async def test_the_loop_goes_on_between_the_metrics_of_a_scrape(
+    client: aiohttp.ClientSession, registry: CollectorRegistry
+) -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    seen: list[int] = []
+
+    def read() -> float:
+        seen.append(turns)
+        return 0.0
+
+    for name in ("first", "second"):
+        Gauge(f"{name}_turn", "Turns.", registry=registry).set_function(read)
+    turning = asyncio.create_task(turn())
+    async with client.get("/metrics"):
+        pass
+    turning.cancel()
+    assert seen[0] < seen[1]
+
+
+async def test_it_is_alive(client: aiohttp.ClientSession, readiness: Readiness) -> None:
+    readiness.reasons = ["draining"]
+    async with client.get("/healthz") as response:
+        assert (response.status, await response.text()) == (200, "alive\n")
+
+
+async def test_it_is_ready(client: aiohttp.ClientSession) -> None:
+    async with client.get("/readyz") as response:
+        assert (response.status, await response.text()) == (200, "ready\n")
+
+
+async def test_it_tells_why_it_is_not_ready(
+    client: aiohttp.ClientSession, readiness: Readiness
+) -> None:
+    readiness.reasons = ["the API was not reached yet", "draining"]
+    async with client.get("/readyz") as response:
+        assert response.status == 503
+        assert await response.text() == "the API was not reached yet\ndraining\n"
+
+
+async def test_the_index_names_the_rest(client: aiohttp.ClientSession) -> None:
+    async with client.get("/") as response:
+        assert response.content_type == "text/html"
+        text = await response.text()
+    for path in ("/metrics", "/healthz", "/readyz"):
+        assert f'href="{path}"' in text
+        async with client.get(path) as response:
+            assert response.status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/readyz", "/nowhere"])
+async def test_every_answer_is_hardened(client: aiohttp.ClientSession, path: str) -> None:
+    async with client.get(path) as response:
+        assert response.headers["Server"] == "sip-stager"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+async def test_nothing_else_is_answered(client: aiohttp.ClientSession) -> None:
+    async with client.get("/%0d%0aX-Nasty:1?<script>") as response:
+        assert response.status == 404
+        assert "script" not in await response.text()
+        assert "X-Nasty" not in response.headers
+    async with client.post("/metrics", data=b"x" * 100_000) as response:
+        assert response.status == 405
+
+
+async def test_no_request_is_logged(
+    client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    async with client.get("/healthz"):
+        pass
+    assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
+
+
+async def test_a_taken_port_is_an_error(console: ConsoleServer) -> None:
+    second = ConsoleServer("127.0.0.1", console.port, CollectorRegistry(), Readiness())
+    with pytest.raises(OSError, match=str(console.port)):
+        await second.start()
+    await second.stop()
+
+
+async def test_nothing_listens_after_the_stop() -> None:
+    console = ConsoleServer("127.0.0.1", 0, CollectorRegistry(), Readiness())
+    assert console.port == 0
+    await console.start()
+    port = console.port
+    await console.stop()
+    await console.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_the_oldest_connection_gives_way_to_a_new_one(
+    console: ConsoleServer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
+    silent = [await asyncio.open_connection("127.0.0.1", console.port) for _ in range(3)]
+    async with client.get("/healthz") as response:
+        assert response.status == 200
+    assert await silent[0][0].read() == b""  # closed
+    for _, writer in silent:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_it_serves_ipv6(registry: CollectorRegistry) -> None:
+    need_ipv6()
+    console = ConsoleServer("::1", 0, registry, Readiness())
+    await console.start()
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(f"http://[::1]:{console.port}/healthz") as response,
+    ):
+        assert response.status == 200
+    await console.stop()
+
+
+async def test_nonsense_instead_of_http_is_answered_and_not_logged(
+    console: ConsoleServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", console.port)
+    writer.write(b"INVITE sip:x SIP/2.0\r\nVia: y\x00\r\n\r\n")
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert caplog.records == []

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from tests.support.api_fixtures import (  # noqa: F401
+    call,
+    client,
+    deadlines,
+    fake,
+    noticed_at_once,
+    pytest_asyncio_loop_factories,
+)

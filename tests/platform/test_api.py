@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.platform.agent import Agent
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.outcome import Nonsense, OverTime, Refused, Staged, Unreachable
+from tests.support.scripted_api import Scripted
+
+if TYPE_CHECKING:
+    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.model.call import Call, Value
+
+KEY = "key-that-nobody-may-see"
+
+
+@pytest.mark.parametrize("sync", [True, False])
+async def test_a_call_is_staged_with_the_documented_fields_and_no_others(
+    fake: FakeApi, client: RoundedApi, call: Call, *, sync: bool
+) -> None:
+    phases: dict[str, float] = {}
+    staged = await client.stage(call, phases, sync=sync)
+    assert isinstance(staged, Staged)
+    assert fake.last_request == {
+        "from_number": call.from_number,
+        "to_number": call.to_number,
+        "agent_id": call.agent_id,
+    }
+    assert set(phases) == {"connect", "request"}
+    assert await client.status(staged.call_id, {}) == "staged"
+
+
+async def test_variables_are_sent_where_there_are_any(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    variables: dict[str, Value] = {"customer": 'Zoë "Z"\n', "vip": True, "age": 42, "score": 0.5}
+    assert isinstance(await client.stage(replace(call, variables=variables), {}, sync=True), Staged)
+    assert fake.last_request["dynamic_variables_values"] == variables
+
+
+async def test_it_asks_for_json_that_is_not_compressed(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    await client.stage(call, {}, sync=True)
+    sent = fake.last_headers
+    assert (sent["X-Api-Key"], sent["Content-Type"]) == (KEY, "application/json")
+    assert (sent["Accept"], sent["Accept-Encoding"]) == ("application/json", "identity")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("bare", [True, False])
+async def test_an_error_is_a_refusal_in_the_apis_own_words(
+    fake: FakeApi, client: RoundedApi, call: Call, status: int, *, bare: bool
+) -> None:
+    fake.default = Behaviour(status=status, bare=bare, message="no\r\nway", retry_after="9")
+    assert await client.stage(call, {}, sync=True) == Refused(status, r"no\r\nway", 9)
+
+
+async def test_an_error_of_no_name_and_no_words_is_told_in_ours(call: Call) -> None:
+    async with (
+        Scripted(b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n") as server,
+        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as client,
+    ):
+        outcome = await client.stage(call, {}, sync=True)
+    assert outcome == Refused(599, "the API gave no reason")
+
+
+async def test_an_api_that_gave_up_is_over_time(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(status=408, message="took too long")
+    outcome = await client.stage(call, {}, sync=True)
+    assert outcome == OverTime("the API gave up: took too long", 408)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("truncated_json", "not JSON"),
+        ("wrong_types", "not JSON with an object as data"),
+        ("no_call_id", "no usable call_id"),
+        ("numeric_call_id", "no usable call_id"),
+        ("crlf_call_id", "no usable call_id"),
+        ("oversized", "over 4096 bytes"),
+        ("compressed", "compressed"),
+    ],
+)
+async def test_a_success_without_a_usable_id_is_nonsense(
+    fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, words: str
+) -> None:
+    fake.default = Behaviour(fault=fault)
+    outcome = await client.stage(call, {}, sync=True)
+    assert isinstance(outcome, Nonsense)
+    assert words in outcome.text
+    assert outcome.http_status == 201
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("reset", "broke before any answer: connection reset by peer"),
+        ("hang_up", "was closed before any answer"),
+        ("truncated_body", "was closed within the answer"),
+    ],
+)
+async def test_a_broken_connection_is_unreachable(
+    fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, words: str
+) -> None:
+    fake.default = Behaviour(fault=fault)
+    outcome = await client.stage(call, {}, sync=True)
+    assert outcome == Unreachable(f"the connection {words}")
+    assert fake.stats.stage_requests == 1
+
+
+async def test_a_redirect_is_not_followed(fake: FakeApi, client: RoundedApi, call: Call) -> None:
+    fake.default = Behaviour(fault="redirect")
+    outcome = await client.stage(call, {}, sync=True)
+    assert isinstance(outcome, Refused)
+    assert outcome.http_status == 302
+    assert "api.base_url" in outcome.text
+    assert fake.stats.requests == 1
+
+
+async def test_the_key_is_masked_where_the_api_repeats_it(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(status=401, message=f"Invalid API key {KEY}")
+    outcome = await client.stage(call, {}, sync=True)
+    assert outcome == Refused(401, "Invalid API key ***")
+
+
+async def test_an_agent_is_fetched_with_what_is_worth_showing(
+    client: RoundedApi, call: Call
+) -> None:
+    assert await client.agent(call.agent_id) == Agent("Agent 411b82c8", "3", "fr-FR", {})
+
+
+async def test_an_agent_says_which_variables_it_declares(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(variables={"vip": "boolean", "born": "date"})
+    agent = await client.agent(call.agent_id, 2)
+    assert agent == Agent("Agent 411b82c8", "2", "fr-FR", {"vip": "boolean", "born": "date"})
+    assert await client.agent(call.agent_id, 4) == Refused(404, "Agent not found")
+
+
+async def test_an_agent_that_is_not_there_is_a_refusal(client: RoundedApi) -> None:
+    assert await client.agent("nobody") == Refused(404, "Agent not found")
+
+
+async def test_the_status_of_an_unknown_call_is_a_refusal(client: RoundedApi) -> None:
+    assert await client.status("nothing", {}) == Refused(404, "Not found")
+
+
+async def test_warming_opens_all_connections_at_the_same_time(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    assert await client.warm(4) == ()
+    assert fake.stats.connections == 4
+    phases: dict[str, float] = {}
+    await client.stage(call, phases, sync=True)
+    assert set(phases) == {"request"}
+
+
+async def test_warming_tells_of_a_key_that_is_refused(fake: FakeApi, client: RoundedApi) -> None:
+    fake.key = "another"
+    assert await client.warm(2) == ("HTTP 401: Invalid API key",)
+
+
+async def test_a_call_without_a_status_is_nonsense(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    agent = f"../agents/{call.agent_id}"  # a whole answer, and none that has a status
+    assert await client.status(agent, {}) == Nonsense("the API's answer has no status", 200)

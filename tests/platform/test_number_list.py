@@ -1,0 +1,193 @@
+"""A list comes in pages, and is taken where it is whole, whatever order its numbers have."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo import phone_numbers
+from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.platform import number_list
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.number_list import fetched
+from sip_stager.platform.outcome import Nonsense
+from sip_stager.trunks.platform_numbers import PlatformTable
+from tests.support.api_fixtures import KEY
+from tests.support.scripted_api import Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from aiohttp import web
+
+ONE = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+NUMBERS = [f"+336123456{number:02}" for number in range(10)]
+
+
+async def test_numbers_that_were_created_together_all_come_wherever_a_page_ends(
+    fake: FakeApi,
+) -> None:
+    """A cursor would be a time, and leave out the rest of those of one moment."""
+    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
+    assert len({item["created_at"] for item in fake.phone_numbers.items}) == 1
+    fake.phone_numbers.page_most = 3
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+    assert isinstance(table, PlatformTable)
+    assert list(table.rows) == NUMBERS
+
+
+def crossed(items: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Let the two at the first edge of pages of a thousand be in each other's place."""
+    return [*items[:999], items[999], items[999], *items[1001:]] if limit == 1000 else items
+
+
+async def test_what_changed_places_between_two_pages_is_found_in_pages_of_another_size() -> None:
+    """Those of one moment have no order: the last of a page may be the first of the next."""
+    items = [phone_number(f"+336{number:08}", ONE) for number in range(1500)]
+    async with _crossing(items, crossed) as (fake, api):
+        table = await fetched(api)
+        assert fake.stats.requests == 4
+    assert isinstance(table, PlatformTable)
+    assert len(table.rows) == table.counts["staged"] == 1500
+    assert table.unusable == 0
+
+
+async def test_a_list_with_gaps_is_not_taken() -> None:
+    items = [phone_number(f"+336{number:08}", ONE) for number in range(1500)]
+    async with _crossing(items, lambda items, _: [*items[:-1], items[0]]) as (fake, api):
+        assert await fetched(api) == Nonsense(
+            "the list is not whole: it is said to have 1500 numbers, and 1499 different ones came"
+        )
+        assert fake.stats.requests == 6
+
+
+@asynccontextmanager
+async def _crossing(
+    items: list[dict[str, Any]], order: Callable[[list[dict[str, Any]], int], list[dict[str, Any]]]
+) -> AsyncIterator[tuple[FakeApi, RoundedApi]]:
+    """Serve a list whose order depends on the size of the pages."""
+
+    class Unordered(phone_numbers.PhoneNumbers):
+        def page(self, query: Mapping[str, str]) -> web.Response:
+            ordered = order(items, int(query["limit"]))
+            return phone_numbers.PhoneNumbers(ordered).page(query)
+
+    async with (
+        FakeApi(key=KEY) as fake,
+        RoundedApi(fake.url, SecretStr(KEY), body_most=number_list.BODY_MOST) as api,
+    ):
+        fake.phone_numbers = Unordered()
+        yield fake, api
+
+
+@pytest.mark.parametrize("names", [("id", "number"), ("number",), ("id",)])
+async def test_numbers_are_told_apart_by_id_or_else_by_number(
+    fake: FakeApi, names: tuple[str, ...]
+) -> None:
+    whole = [phone_number(number, ONE, id=index) for index, number in enumerate(NUMBERS, 1)]
+    bare = [{name: item[name] for name in names} for item in whole]
+    fake.phone_numbers.items = [{**item, "inbound_agent_id": None} for item in bare]
+    fake.phone_numbers.page_most = 3
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+        fake.phone_numbers.items[5] = fake.phone_numbers.items[2]
+        short = await fetched(api)
+    if "number" in names:
+        assert isinstance(table, PlatformTable)
+        assert table.counts["without_agent"] == len(NUMBERS)
+    else:
+        assert isinstance(table, Nonsense)
+        assert "none of its 10 numbers makes sense" in table.text
+    assert isinstance(short, Nonsense)
+    assert "9 different ones came" in short.text
+
+
+async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) -> None:
+    nameless: list[Any] = [None, {}, {"id": [1], "number": ""}]
+    whole = [phone_number(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.items = [*whole[:5], *nameless, *whole[5:]]
+    fake.phone_numbers.page_most = 3
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+        fake.phone_numbers.total = 14
+        short = await fetched(api)
+    assert isinstance(table, PlatformTable)
+    assert (list(table.rows), table.unusable) == (NUMBERS, 3)
+    assert "(no number) has no text as its number" in table.wrong
+    assert isinstance(short, Nonsense)
+    assert "said to have 14 numbers, and 13 different" in short.text
+
+
+async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
+    assert hash(-1) == hash(-2)
+    fake.phone_numbers.items = [
+        phone_number(number, ONE, id=index - len(NUMBERS)) for index, number in enumerate(NUMBERS)
+    ]
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        table = await fetched(api)
+    assert isinstance(table, PlatformTable)
+    assert list(table.rows) == NUMBERS
+
+
+async def test_a_list_without_an_end_is_not_taken(
+    fake: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.page_most = 1
+    monkeypatch.setattr(number_list, "MOST_PAGES", 7)
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        assert await fetched(api) == Nonsense("there are more than 7 pages")
+        assert fake.stats.requests == 7
+        fake.phone_numbers.total = 250_001
+        assert await fetched(api) == Nonsense("there are more than 250000 numbers")
+        assert fake.stats.requests == 8
+
+
+@pytest.mark.parametrize("total", [9, 11])
+async def test_a_list_of_another_length_than_is_said_is_not_taken(
+    fake: FakeApi, total: int
+) -> None:
+    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.total = total
+    async with RoundedApi(fake.url, SecretStr(KEY)) as api:
+        answer = await fetched(api)
+    assert isinstance(answer, Nonsense)
+    assert f"said to have {total} numbers, and 10 different" in answer.text
+
+
+BAD_ANSWERS = [
+    {"data": [None, {"number": "x"}], "total_items": 2},
+    {"data": [None] * 1001, "total_items": 1001},
+    {"data": []},
+    {"data": [], "total_items": -1},
+    {"data": [], "total_items": "0"},
+    {"data": [phone_number(NUMBERS[0], ONE)], "total_items": True},
+    {"data": [phone_number(NUMBERS[0], ONE)], "next_cursor": "2023-11-07T05:31:56Z"},
+    {"data": {"items": []}},
+    {"items": []},
+    [],
+    "x",
+]
+
+
+@pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda said: json.dumps(said)[:40])
+async def test_an_answer_of_another_shape_is_nonsense(said: object) -> None:
+    async with (
+        Scripted(_answer(said)) as server,
+        RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as api,
+    ):
+        assert isinstance(await fetched(api), Nonsense)
+        assert server.requests[0].startswith(
+            b"GET /v1/phone-numbers?use_cursor=false&limit=1000&page=1 HTTP/1.1\r\n"
+        )
+
+
+def _answer(said: object) -> bytes:
+    body = json.dumps(said).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)

@@ -1,0 +1,286 @@
+"""The platform's numbers are fetched off every call's path; whatever goes wrong, the last stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from sip_stager.demo import phone_numbers
+from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.events import Event, NumbersNotRefreshed, NumbersRefreshed
+from sip_stager.platform import number_list
+from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.number_list import BODY_MOST
+from sip_stager.platform.number_watch import PhoneNumbers
+from sip_stager.platform.outcome import Nonsense, OverTime, Refused, Unreachable
+from sip_stager.trunks.platform_numbers import PlatformTable
+from tests.interop.ports import free_port
+from tests.support.api_fixtures import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+
+    from aiohttp import web
+
+    from sip_stager.demo.fake_platform import FakeApi
+
+PATIENCE = 10.0
+ONE = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
+NUMBERS = [f"+336123456{number:02}" for number in range(10)]
+
+
+class Desk:
+    """The keeper of the list, before a fake API, and what it told."""
+
+    def __init__(self, fake: FakeApi) -> None:
+        self.fake = fake
+        self.events: list[Event] = []
+        self.taken: list[PlatformTable] = []
+        api = RoundedApi(fake.url, SecretStr(KEY), connections=1, body_most=BODY_MOST)
+        self.numbers = PhoneNumbers(api, self.events.append, self.taken.append, 0.01)
+
+    def serve(self, *numbers: str, agent: str | None = ONE) -> None:
+        self.fake.phone_numbers.items = [phone_number(number, agent) for number in numbers]
+
+    def behave(self, **ways: object) -> None:
+        self.fake.by["phone_numbers"] = Behaviour.model_validate(ways)
+
+    @property
+    def refreshes(self) -> Counter[str]:
+        return Counter(
+            "refreshed" if isinstance(event, NumbersRefreshed) else event.outcome
+            for event in self.events
+            if isinstance(event, NumbersRefreshed | NumbersNotRefreshed)
+        )
+
+    @property
+    def rows(self) -> list[str]:
+        return list(self.numbers.table.rows) if self.numbers.table else []
+
+    async def next(self, outcome: str) -> None:
+        """Wait for a whole further refresh of that outcome."""
+        before = self.refreshes[outcome]
+        await self.until(lambda: self.refreshes[outcome] > before + 1)
+
+    async def until(self, fact: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not fact():  # noqa: ASYNC110  the fake has no event for it
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def desk(fake: FakeApi) -> AsyncIterator[Desk]:
+    desk = Desk(fake)
+    yield desk
+    await desk.numbers.stop()
+
+
+async def test_the_list_is_there_when_it_has_started_page_by_page(desk: Desk) -> None:
+    desk.serve(*NUMBERS)
+    desk.fake.phone_numbers.page_most = 3
+    assert await desk.numbers.start(PATIENCE) == ""
+    assert desk.fake.stats.requests == 4
+    assert desk.rows == NUMBERS
+    assert desk.numbers.counts["staged"] == 10
+    assert desk.numbers.refreshed_at is not None
+    assert [event.news for event in desk.events if isinstance(event, NumbersRefreshed)] == [True]
+
+
+async def test_a_large_page_is_read_in_slices_between_which_calls_get_their_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.serve(*(f"+336{number:08}" for number in range(1000)))
+    read: list[tuple[int, int]] = []
+    turns = 0
+
+    def take_a_turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(take_a_turn)
+
+    class Observed(PlatformTable):
+        def add(self, items: Collection[object]) -> None:
+            read.append((len(items), turns))
+            super().add(items)
+
+    monkeypatch.setattr(number_list, "PlatformTable", Observed)
+    take_a_turn()
+    assert await desk.numbers.start(PATIENCE) == ""
+    assert [size for size, _ in read] == [200] * 5
+    assert len({turn for _, turn in read}) == 5
+
+
+async def test_it_is_fetched_again_and_told_where_it_says_anything_new(desk: Desk) -> None:
+    desk.serve(*NUMBERS[:2])
+    await desk.numbers.start(PATIENCE)
+    await desk.next("refreshed")
+    assert {row.generation for row in desk.taken[-1].rows.values()} == {1}
+    desk.serve(*NUMBERS[1:3], agent=OTHER)
+    await desk.until(lambda: desk.rows == NUMBERS[1:3])
+    assert desk.taken[-1].agents.keys() == {OTHER}
+    news = [event.news for event in desk.events if isinstance(event, NumbersRefreshed)]
+    assert sum(news) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(401, "refused"), (403, "refused"), (404, "refused"), (429, "busy"), (500, "failed")],
+)
+async def test_a_refusal_leaves_the_last_good_list(desk: Desk, status: int, word: str) -> None:
+    desk.serve(*NUMBERS)
+    await desk.numbers.start(PATIENCE)
+    desk.behave(status=status, message="not you")
+    await desk.next(word)
+    assert desk.rows == NUMBERS
+    (failure,) = {event for event in desk.events if isinstance(event, NumbersNotRefreshed)}
+    assert failure == NumbersNotRefreshed(word, status, "not you")
+    desk.behave()
+    await desk.next("refreshed")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_key_that_is_refused_at_start_is_told_and_asked_again(
+    desk: Desk, status: int
+) -> None:
+    desk.behave(status=status, message="not you")
+    assert await desk.numbers.start(PATIENCE) == f"HTTP {status}: not you"
+    assert desk.numbers.counts["staged"] == 0
+    assert desk.numbers.refreshed_at is None
+    desk.serve(*NUMBERS)
+    desk.behave()
+    await desk.until(lambda: desk.rows == NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("truncated_json", "nonsense"),
+        ("oversized", "nonsense"),
+        ("compressed", "nonsense"),
+        ("no_call_id", "nonsense"),
+        ("wrong_types", "nonsense"),
+        ("redirect", "refused"),
+        ("hang_up", "unreachable"),
+        ("reset", "unreachable"),
+        ("truncated_body", "unreachable"),
+        ("drip", "over_time"),
+        ("slow_headers", "over_time"),
+        ("silent", "over_time"),
+    ],
+)
+async def test_a_fault_leaves_the_last_good_list(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fault: Fault, outcome: str
+) -> None:
+    desk.serve(*NUMBERS)
+    await desk.numbers.start(PATIENCE)
+    if outcome == "over_time":
+        monkeypatch.setattr(number_list, "PATIENCE", 0.2)
+    desk.behave(fault=fault)
+    await desk.until(lambda: desk.refreshes[outcome])
+    assert desk.rows == NUMBERS
+    assert desk.refreshes.keys() <= {"refreshed", outcome}
+
+
+async def test_an_api_that_is_down_is_asked_again(desk: Desk) -> None:
+    await desk.fake.close()
+    port = free_port()  # below those that what is tried meanwhile takes for its own end
+    desk.fake.url = f"http://127.0.0.1:{port}"
+    desk = Desk(desk.fake)
+    desk.serve(*NUMBERS)
+    assert await desk.numbers.start(PATIENCE)
+    await desk.fake.serve(port=port)
+    await desk.until(lambda: desk.rows == NUMBERS)
+    await desk.numbers.stop()
+    assert desk.refreshes["unreachable"]
+
+
+async def test_starting_waits_no_longer_than_it_may(desk: Desk) -> None:
+    desk.serve(*NUMBERS)
+    desk.behave(latency=0.2)
+    assert await desk.numbers.start(0.001) == ""
+    assert desk.rows == []
+    await desk.until(lambda: desk.rows)
+
+
+async def test_no_seconds_ask_for_none(desk: Desk) -> None:
+    api = RoundedApi(desk.fake.url, SecretStr(KEY))
+    numbers = PhoneNumbers(api, desk.events.append, desk.taken.append, 0.0)
+    assert await numbers.start(PATIENCE) == ""
+    await numbers.stop()
+    assert desk.fake.stats.requests == 0
+
+
+async def test_it_ends_with_the_question_that_is_under_way(desk: Desk) -> None:
+    desk.behave(latency=60.0)
+    await desk.numbers.start(0.01)
+    await desk.until(lambda: desk.fake.stats.under_way)
+    await desk.numbers.stop()
+    await desk.until(lambda: desk.fake.stats.aborted)
+
+
+async def test_a_list_that_is_empty_all_at_once_is_believed_the_second_time(desk: Desk) -> None:
+    desk.serve(*NUMBERS)
+    await desk.numbers.start(PATIENCE)
+    desk.serve()
+    await desk.until(lambda: desk.refreshes["nonsense"])
+    assert desk.rows == NUMBERS
+    await desk.until(lambda: not desk.rows)
+    assert desk.refreshes["nonsense"] == 1
+    assert desk.taken[-1].rows == {}
+
+
+async def test_a_mistake_of_our_own_costs_one_list(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.serve(*NUMBERS)
+    with monkeypatch.context() as patched:
+        patched.setattr(PlatformTable, "add", None)
+        assert "internal error" in await desk.numbers.start(PATIENCE)
+    await desk.until(lambda: desk.rows == NUMBERS)
+    assert desk.refreshes["own_mistake"]
+
+
+async def test_a_list_that_changes_while_it_is_read_is_not_taken(desk: Desk) -> None:
+    desk.serve(*NUMBERS)
+    await desk.numbers.start(PATIENCE)
+    desk.fake.phone_numbers = Growing(desk.fake.phone_numbers.items, page_most=3)
+    await desk.next("nonsense")
+    assert desk.rows == NUMBERS
+    texts = {event.text for event in desk.events if isinstance(event, NumbersNotRefreshed)}
+    assert all("the list changed while it was read" in text for text in texts)
+
+
+class Growing(phone_numbers.PhoneNumbers):
+    def page(self, query: Mapping[str, str]) -> web.Response:
+        self.items = [*self.items, phone_number(f"+336999{len(self.items):05}", ONE)]
+        return super().page(query)
+
+
+@pytest.mark.parametrize(
+    ("failure", "pause"),
+    [
+        (None, 300.0),
+        (Refused(403, "no"), 300.0),
+        (Refused(429, "slowly"), 300.0),
+        (Refused(429, "slowly", 600), 600.0),
+        (Refused(429, "slowly", 10**9), 3600.0),
+        (Refused(503, "soon", 20), 20.0),
+        (Refused(500, "oh"), 10.0),
+        (OverTime("late"), 10.0),
+        (Unreachable("down"), 10.0),
+        (Nonsense("what"), 10.0),
+    ],
+)
+async def test_the_next_question_comes_when_it_may_be_of_use(
+    fake: FakeApi, failure: Refused | OverTime | None, pause: float
+) -> None:
+    api = RoundedApi(fake.url, SecretStr(KEY))
+    numbers = PhoneNumbers(api, lambda _: None, lambda _: None, 300.0)
+    assert numbers._pause(failure) == pause
+    await numbers.stop()

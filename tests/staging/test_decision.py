@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from sip_stager.model.call import Forward, Refusal
+from sip_stager.platform.outcome import (
+    NOT_ASKED,
+    Cancelled,
+    Nonsense,
+    Outcome,
+    OverTime,
+    OwnMistake,
+    Refused,
+    Staged,
+    Unreachable,
+)
+from sip_stager.staging.decision import RETRY_AFTER, RETRY_AFTER_MOST, decide
+
+
+def test_what_is_staged_goes_on_with_its_id() -> None:
+    assert decide(Staged("abc")) == Forward("abc")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cause"),
+    [
+        (Refused(403, "no"), "refused"),
+        (Refused(429, "no"), "busy"),
+        (Refused(NOT_ASKED, "no"), "busy"),
+        (Refused(500, "no"), "failed"),
+        (Refused(503, "no"), "failed"),
+        (OverTime("no"), "over_time"),
+        (Unreachable("no"), "unreachable"),
+        (Nonsense("no"), "nonsense"),
+        (Cancelled("no"), "cancelled"),
+        (OwnMistake("no"), "own_mistake"),
+    ],
+)
+def test_everything_else_is_refused_with_503_and_its_cause(outcome: Outcome, cause: str) -> None:
+    assert decide(outcome) == Refusal(503, "Service Unavailable", cause, "no", RETRY_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [(None, RETRY_AFTER), (0, 1), (30, 30), (86400, RETRY_AFTER_MOST)],
+)
+def test_the_apis_retry_after_is_passed_on_within_bounds(asked: int | None, given: int) -> None:
+    decision = decide(Refused(429, "slow down", asked))
+    assert isinstance(decision, Refusal)
+    assert decision.retry_after == given

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+from pydantic import SecretStr
+
+from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.http_client import connector
+from sip_stager.model.call import Call
+from sip_stager.platform.api import RoundedApi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+KEY = "key-that-nobody-may-see"
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run each test under both loops: uvloop's transports and errors are not asyncio's."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def call() -> Call:
+    agent_id = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
+    return Call("sip-call-1", "paris", "+33912345678", "+33612345678", agent_id, 60.0)
+
+
+class Deadlines:
+    """Those of calls that are staged, which pass when they are told to.
+
+    How far a call comes until then is no question of how fast the machine is.
+    """
+
+    def __init__(self) -> None:
+        self._begun: list[asyncio.Timeout] = []
+
+    def begin(self, when: float | None) -> asyncio.Timeout:
+        self._begun.append(asyncio.Timeout(when))
+        return self._begun[-1]
+
+    def pass_(self) -> None:
+        for one in self._begun:
+            with suppress(RuntimeError):  # it is over already
+                one.reschedule(asyncio.get_running_loop().time())
+        self._begun.clear()
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    deadlines = Deadlines()
+    monkeypatch.setattr(asyncio, "timeout_at", deadlines.begin)
+    return deadlines
+
+
+@pytest.fixture
+def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a connection's end be noticed in time, however long the machine stands still."""
+    monkeypatch.setattr(connector, "_CROSSING_LEAST", 60.0)
+    monkeypatch.setattr(connector, "_CROSSING_MOST", 60.0)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeApi]:
+    async with FakeApi(key=KEY) as api:
+        yield api
+
+
+@pytest.fixture
+async def client(fake: FakeApi) -> AsyncIterator[RoundedApi]:
+    async with RoundedApi(fake.url, SecretStr(KEY), body_most=4096) as api:
+        yield api

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from sip_stager.config import Listener
+from sip_stager.transport.bind_errors import Taken
+
+LISTENER = Listener(address="192.0.2.7", port=60)
+
+
+def refuse(taken: Taken, what: str, number: int) -> None:
+    with taken.told(what, LISTENER):
+        raise OSError(number, "as the system says it")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"),
+        (errno.EADDRNOTAVAIL, "Cannot assign requested address; no interface of this machine has"),
+        (errno.EADDRINUSE, "Address already in use; end what uses it"),
+        (errno.EAFNOSUPPORT, "not supported by protocol; set another address or port"),
+    ],
+)
+def test_each_error_has_the_advice_that_helps(number: int, advice: str) -> None:
+    taken = Taken()
+    refuse(taken, "listeners[0] (udp)", number)
+    with pytest.raises(OSError, match=advice) as raised:
+        taken.raise_all()
+    assert raised.value.errno == number
+    assert (raised.value.strerror or "").startswith(
+        "listeners[0] (udp): can not listen on 192.0.2.7 port 60: "
+    )
+
+
+def test_all_that_can_not_be_had_is_told_at_once() -> None:
+    taken = Taken()
+    for name in ("one", "two"):
+        refuse(taken, name, errno.EADDRINUSE)
+    with pytest.raises(OSError, match=r"one: .*\ntwo: "):
+        taken.raise_all()
+
+
+def test_what_can_be_had_is_no_error() -> None:
+    taken = Taken()
+    with taken.told("[http]", LISTENER):
+        pass
+    assert not taken
+    taken.raise_all()

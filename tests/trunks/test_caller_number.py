@@ -1,0 +1,210 @@
+"""The caller is the first valid number of the trunk's order, unless he keeps it to himself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.model.call import Call
+from sip_stager.model.flow import Flow
+from sip_stager.trunks.admission import TrunkAdmission
+from sip_stager.trunks.caller_number import CALLERS, Caller, caller_number, without_identity
+from sip_stager.trunks.phone_numbers import is_e164
+from tests.sip.test_growth import grows_linearly
+from tests.support.fakes import on_terms
+from tests.support.mapping import mapped
+from tests.support.trunks import Trunk
+from tests.trunks.test_admission import AGENT, NOBODY, TRUNKS, invite
+
+TRUE, PRESENTED = "+33912345678", "+33199990000"
+NETWORKS = TRUNKS[0].networks
+FROM = "<sip:0199990000@carrier>"
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+PAI = "P-Asserted-Identity: <sip:+33912345678@carrier>\r\n"
+RPID = "Remote-Party-ID: <sip:0912345678@carrier>"
+
+
+def caller(extra: str = "", order: tuple[str, ...] = CALLERS, from_: str = FROM) -> Caller:
+    return caller_number(
+        invite(caller=from_, extra=extra), Trunk("carrier", (), "FR", caller=order)
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "source"),
+    [
+        (PAI, "p_asserted_identity"),
+        ("P-Asserted-Identity: <tel:+33-9-12-34-56-78>\r\n", "p_asserted_identity"),
+        ("P-Asserted-Identity: sip:33912345678@carrier\r\n", "p_asserted_identity"),
+        ("P-Asserted-Identity: <sip:a@b>, <tel:0912345678>\r\n", "p_asserted_identity"),
+        (f"P-Asserted-Identity: <sip:a@b>\r\n{PAI}", "p_asserted_identity"),
+        ("P-Asserted-Identity: <sip:b>, <tel:912345678;phone-context=+33>\r\n", CALLERS[0]),
+        (f"{RPID};party=calling;privacy=off;screen=yes\r\n", "remote_party_id"),
+        (f"{RPID};privacy=name\r\n", "remote_party_id"),
+        (f"P-Asserted-Identity: <sip:a@b>\r\n{RPID}\r\n", "remote_party_id"),
+        (f"P-Asserted-Identity: <sip:\r\n{RPID}\r\n", "remote_party_id"),
+        (f"Remote-Party-ID: <sip:+33688888888@b>;party=called\r\n{RPID}\r\n", "remote_party_id"),
+    ],
+)
+def test_the_networks_word_goes_ahead_of_the_callers(extra: str, source: str) -> None:
+    found = caller(extra)
+    assert (found.number, found.source, found.withheld) == (TRUE, source, "")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "",
+        "P-Asserted-Identity: <sip:pbx@carrier>\r\n",
+        "P-Asserted-Identity: <urn:service:sos>\r\n",
+        "P-Asserted-Identity: <sip:+33@carrier>\r\n",
+        f"P-Asserted-Identity: {',' * 300}\r\n",
+        f"{RPID};party=called\r\n",
+        f"{RPID};party=calling;;\r\n",
+    ],
+)
+def test_the_from_stands_where_the_others_say_nothing_valid(extra: str) -> None:
+    assert (caller(extra).number, caller(extra).source) == (PRESENTED, "from")
+
+
+def test_the_order_is_the_trunks() -> None:
+    assert caller(PAI, ("from", "p_asserted_identity")).number == PRESENTED
+    assert caller(PAI, ("remote_party_id",)) == Caller(passed=(("remote_party_id", "is missing"),))
+    assert caller(order=("from",), from_="<sip:1000@pbx>").passed == (
+        ("from", "holds no valid number"),
+    )
+
+
+@pytest.mark.parametrize("from_", ["<sip:+33912345678", "<urn:service:sos>", "<sip:edge>", "?"])
+def test_a_from_that_cannot_be_read_costs_the_name_and_not_the_call(from_: str) -> None:
+    assert caller(from_=from_).number == ""
+
+
+WITHHELD = [
+    ("Privacy: id\r\n", FROM, "Privacy: id"),
+    ("privacy: none\r\nPrivacy: critical;USER\r\n", FROM, "Privacy: user"),
+    ("Privacy: id,critical\r\n", FROM, "Privacy: id"),
+    ("Privacy:\r\n header\r\n", FROM, "Privacy: header"),
+    ("Privacy: full\r\n", FROM, "Privacy: full"),
+    (f"{RPID};privacy=full\r\n", FROM, "Remote-Party-ID with privacy"),
+    (f'{RPID};party=calling; Privacy = "uri-network"\r\n', FROM, "Remote-Party-ID with privacy"),
+    ("Remote-Party-ID: <sip:;privacy=full\r\n", FROM, "Remote-Party-ID with privacy"),
+    ("", ANONYMOUS, "an anonymous From"),
+    ("", "sip:Anonymous@carrier.example", "an anonymous From"),
+    ("", "<sip:anonymous.invalid>", "an anonymous From"),
+    ("", "<sip:+33912345678@anonymous.invalid>", "an anonymous From"),
+    ("Privacy: none\r\n", ANONYMOUS, "an anonymous From"),
+]
+
+
+@pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
+def test_a_withheld_number_is_nowhere(extra: str, from_: str, reason: str) -> None:
+    assert caller(PAI + extra, from_=from_) == Caller(withheld=reason)
+    trunk = Trunk("carrier", NETWORKS, "FR")
+    call = admitted(trunk, PAI + extra, from_)
+    assert call.from_number == NOBODY
+    assert TRUE[3:] not in str(call)
+
+
+@pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
+def test_a_trunk_may_pass_it_all_the_same(extra: str, from_: str, reason: str) -> None:
+    trunk = Trunk("carrier", NETWORKS, "FR", pass_withheld=True)
+    found = caller_number(invite(caller=from_, extra=PAI + extra), trunk)
+    assert found == Caller(TRUE, "p_asserted_identity", reason)
+    assert admitted(trunk, PAI + extra, from_).from_number == TRUE
+
+
+@pytest.mark.parametrize("privacy", ["none", "session", "history;critical", "identity", ""])
+def test_other_wishes_withhold_nothing(privacy: str) -> None:
+    assert caller(f"{PAI}Privacy: {privacy}\r\n").number == TRUE
+
+
+def admitted(trunk: Trunk, extra: str, from_: str) -> Call:
+    admission = TrunkAdmission([trunk], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
+    call = admission.admit(invite(caller=from_, extra=extra), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    return call
+
+
+FIELDS = [b"from", b"p-asserted-identity", b"remote-party-id", b"privacy"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), st.binary(max_size=80)), max_size=5))
+def test_no_header_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
+    request = invite()
+    names, values = [name for name, _ in fields], [b"%b: %b" % field for field in fields]
+    found = caller_number(request.edited(names, values), Trunk("carrier", (), "FR"))
+    assert is_e164(found.number) or not (found.number or found.source)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("text", [b",", b";", b" ", b";privacy", b"; ", b"a", b"@anonymous", b'"'])
+def test_a_header_is_read_in_linear_time(field: bytes, text: bytes) -> None:
+    request, trunk = invite(), Trunk("carrier", (), "FR")
+
+    def read(value: bytes) -> object:
+        return caller_number(request.edited([field], [field + b": " + value]), trunk)
+
+    assert grows_linearly(read, lambda size: text * (size // len(text) + 1))
+
+
+TOLD = (
+    f"{PAI}P-Preferred-Identity: <sip:+33912345678@x>\r\n{RPID};privacy=full\r\n"
+    "y: eyJhbGciOiJFUzI1NiJ9.eyJvcmlnIjp7InRuIjoiMzM5MTIzNDU2NzgifX0.c2ln;info=<https://x>\r\n"
+    "P-Charge-Info: <sip:+33912345678@x>\r\nX-Else: 1\r\n"
+)
+
+
+def of_carrier(*, pass_withheld: bool) -> TrunkAdmission:
+    return TrunkAdmission(
+        [Trunk("carrier", NETWORKS, "FR", pass_withheld=pass_withheld)],
+        mapped({"+33612345678": AGENT}),
+        on_terms,
+        NOBODY,
+    )
+
+
+def sent_on(extra: str, *, pass_withheld: bool = False, source: str = "192.0.2.1") -> list[bytes]:
+    request = invite(caller=ANONYMOUS, extra=extra)
+    admission = of_carrier(pass_withheld=pass_withheld)
+    return admission.discreet(request, Flow("UDP", source, 5060)).names
+
+
+def test_what_the_network_says_of_a_caller_who_withholds_it_goes_no_further() -> None:
+    """RFC 3325 7: "proxies MUST remove all the P-Asserted-Identity header fields before forwarding
+    messages to elements that are not trusted."
+    """
+    names = sent_on(f"Privacy: id\r\n{TOLD}")
+    assert [name for name in names if b"identity" in name or b"party" in name] == []
+    assert {b"privacy", b"from", b"x-else"} <= set(names)
+    assert b"p-charge-info" not in names
+
+
+def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
+    """RFC 3325 5: to an upstream that the trunk trusts the fields go on (``pass_withheld``)."""
+    extra = f"Privacy: id\r\n{TOLD}"
+    everything = invite(caller=ANONYMOUS, extra=extra).names
+    assert sent_on(extra, pass_withheld=True) == everything
+    assert sent_on(extra, source="203.0.113.9") == everything
+
+
+@pytest.mark.parametrize("pass_withheld", [False, True])
+def test_what_was_withheld_when_the_dialog_began_needs_no_word_again(
+    pass_withheld: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    """It was settled then whether his trunk passes it; a later request may come from elsewhere."""
+    admission = of_carrier(pass_withheld=pass_withheld)
+    call = admission.admit(invite(extra=f"Privacy: id\r\n{TOLD}"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.withheld is not pass_withheld
+    later = invite(extra=PAI)
+    for source in ("192.0.2.1", "203.0.113.9"):
+        flow = Flow("UDP", source, 5060)
+        assert admission.discreet(later, flow, withheld=False) is later
+        assert b"p-asserted-identity" not in admission.discreet(later, flow, withheld=True).names
+
+
+def test_it_goes_on_where_nothing_is_withheld() -> None:
+    request = invite(extra=PAI)
+    assert without_identity(request) is request

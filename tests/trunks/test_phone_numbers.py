@@ -1,0 +1,155 @@
+"""However a trunk spells a number, it is one number; what is no number stays as it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip_stager.trunks.phone_numbers import COUNTRIES, dialled, is_e164, mask, normalised, shown
+
+
+@pytest.mark.parametrize(
+    ("spelt", "country", "number"),
+    [
+        ("+33612345678", None, "+33612345678"),
+        ("0033612345678", None, "+33612345678"),
+        ("33612345678", None, "+33612345678"),
+        ("33612345678", "FR", "+33612345678"),
+        ("0612345678", "FR", "+33612345678"),
+        ("0366725520", "FR", "+33366725520"),
+        ("0033612345678", "FR", "+33612345678"),
+        ("0033612345678", "US", "+33612345678"),
+        ("33612345678", "US", "+33612345678"),
+        ("01133612345678", "US", "+33612345678"),
+        ("2125551234", "US", "+12125551234"),
+        ("12125551234", "US", "+12125551234"),
+        ("12125551234", None, "+12125551234"),
+        ("02079460018", "GB", "+442079460018"),
+        ("030123456", "DE", "+4930123456"),
+        ("4930123456", "DE", "+4930123456"),
+        ("390612345678", "IT", "+390612345678"),
+        ("0612345678", "IT", "+390612345678"),
+        ("+33 6 12-34.56.78", None, "+33612345678"),
+        ("+33(0)612345678", None, "+33612345678"),
+        ("06.12.34.56.78", "FR", "+33612345678"),
+        ("+1 (555) 000-1234", None, "+15550001234"),
+        ("0015550001234", None, "+15550001234"),
+    ],
+)
+def test_spellings_of_one_number(spelt: str, country: str | None, number: str) -> None:
+    assert normalised(spelt, country) == number
+
+
+@pytest.mark.parametrize(
+    ("name", "country"),
+    [
+        ("sip_username", "FR"),
+        ("alice", "FR"),
+        ("anonymous", None),
+        ("1000", "FR"),
+        ("1000", "DE"),
+        ("112", "FR"),
+        ("911", "US"),
+        ("0612345678", None),
+        ("0612345678", "US"),
+        ("15550001234", None),
+        ("+", None),
+        ("+33", "FR"),
+        ("", "FR"),
+        ("00", "FR"),
+        ("+1800FLOWERS", "US"),
+        ("+0612345678", "FR"),
+        ("*31#0612345678", "FR"),
+        ("\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668", "FR"),
+        ("+" + "3" * 16, None),
+        ("3" * 5000, "FR"),
+        ("33612345678@example.com", "FR"),
+        ("+33612345678\n", None),
+    ],
+)
+def test_what_is_no_number_stays(name: str, country: str | None) -> None:
+    assert normalised(name, country) == name
+
+
+@given(st.text("+0123456789 -.()a\n", max_size=24), st.sampled_from([None, "FR", "US", "DE"]))
+def test_the_answer_is_e164_or_what_was_given_and_final(text: str, country: str | None) -> None:
+    number = normalised(text, country)
+    assert number == text or is_e164(number)
+    if is_e164(number):
+        assert normalised(number, country) == number
+
+
+@pytest.mark.parametrize(
+    ("user", "text"),
+    [
+        (b"+33612345678", "+33612345678"),
+        (b"%2B33612345678", "+33612345678"),
+        (b"%2b33%36", "+336"),
+        (b"+33612345678;phone-context=example.com", "+33612345678"),
+        (b"0612345678;phone-context=+33;npdi", "0612345678"),
+        (b"alice%40home", "alice@home"),
+        (b"", ""),
+        (b"100%", "100%"),
+        (b"\xff%ff", "\ufffd\ufffd"),
+    ],
+)
+def test_what_the_user_part_of_a_uri_says(user: bytes, text: str) -> None:
+    assert dialled(user) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("+33612345678", "+336******78"),
+        ("+336 12-34.56 78", "+336******78"),
+        ("0612345678", "061*****78"),
+        ("+1234567", "+123**67"),
+        (
+            "no agent for +33612345678, nor 0612345678.",
+            "no agent for +336******78, nor 061*****78.",
+        ),
+        ("1000", "1000"),
+        ("alice", "alice"),
+        ("", ""),
+    ],
+)
+def test_the_middle_of_a_number_is_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{8,14}", fullmatch=True))
+def test_a_masked_number_does_not_give_itself_away(number: str) -> None:
+    assert number[4:-2] not in mask(number)
+    assert len(mask(number)) == len(number)
+
+
+@given(st.text())
+def test_what_is_shown_of_a_strangers_number_is_short_plain_ascii(text: str) -> None:
+    assert len(shown(text)) <= 64
+    assert shown(text).isascii()
+    assert shown(text).isprintable()
+    assert not set('"\\<>;,') & set(shown(text))
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("+33612345678", True),
+        ("+1234567", True),
+        ("+123456789012345", True),
+        ("+123456", False),
+        ("+1234567890123456", False),
+        ("+0612345678", False),
+        ("33612345678", False),
+        ("+33612345678\n", False),
+        ("+3361234567\u0668", False),
+    ],
+)
+def test_the_form_of_e164(number: str, *, answer: bool) -> None:
+    assert is_e164(number) is answer
+
+
+def test_countries_are_iso_3166() -> None:
+    assert {"FR", "US", "GB", "DE"} <= COUNTRIES
+    assert all(len(code) == 2 and code.isupper() for code in COUNTRIES)
