@@ -12,7 +12,7 @@ SOAK =
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test check format bench fuzz soak lock clean setup setup-dev peers
-.PHONY: conformance
+.PHONY: conformance pictures
 
 help:
 	@echo 'make demo     set up what it needs, place a few calls on this machine, show their ladders'
@@ -23,6 +23,7 @@ help:
 	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
 	@echo 'make soak     100,000 calls with faults on all sides (SOAK="--calls 20000", SOAK="--help")'
 	@echo 'make conformance   write docs/conformance.md from the docstrings of the tests'
+	@echo 'make pictures      draw docs/images from the imports and the demo'
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
@@ -56,6 +57,9 @@ soak: setup-dev
 
 conformance:
 	@"$(PYTHON)" tools/conformance.py
+
+pictures: setup
+	@$(BIN)/python tools/draw_architecture.py
 
 setup setup-dev:
 	@test -n "$(PYTHON)" || { \

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from tools import conformance
+from tools import conformance, draw_architecture
 
 
 def test_the_conformance_page_is_fresh() -> None:
     written = conformance.PAGE.read_text(encoding="utf-8")
     assert written == conformance.page(), "run: make conformance"
+
+
+def test_the_picture_of_the_architecture_is_fresh() -> None:
+    drawn = draw_architecture.PICTURE.read_text(encoding="utf-8")
+    assert drawn == draw_architecture.picture(), "run: make pictures"
