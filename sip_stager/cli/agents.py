@@ -45,7 +45,8 @@ async def _fetch(
         body_most=_BODY_MOST,
     ) as api:
         questions = _Questions(api)
-        with Progress(console=console, transient=True) as progress:
+        disabled = not console.is_terminal  # else the bar leaves an empty line
+        with Progress(console=console, transient=True, disable=disabled) as progress:
             task = progress.add_task("asking the API", total=len(agents))
 
             async def ask(key: AgentKey) -> Agent | str:

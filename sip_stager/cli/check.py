@@ -8,9 +8,8 @@ from rich.console import Console
 
 from sip_stager.cli.dump import SHOWN, effective, plan
 from sip_stager.cli.failure_report import failures
-from sip_stager.cli.online import check_agents
-from sip_stager.cli.platform import check_numbers, found_agents, platform_table
-from sip_stager.cli.settings_file import ConfigOption, load_or_exit
+from sip_stager.cli.online import OnlineReport, ask
+from sip_stager.cli.settings_file import ConfigOption, counted, load_or_exit
 from sip_stager.config import Settings
 
 _WIDE = 200  # columns of output that goes into a file or a pipe, so that no row is broken
@@ -23,65 +22,76 @@ def check(
         bool,
         typer.Option(
             "--online",
-            help="Also fetch the platform's numbers and each mapped agent from the API, with "
-            "`[api] numbers_refresh` those of the platform's numbers too, and compare variables.",
+            help="Also look up the upstream's name, fetch the platform's numbers and each mapped "
+            "agent from the API, and compare the variables. With `[api] numbers_refresh` the "
+            "agents of the platform's numbers are included.",
         ),
     ] = False,
     every: Annotated[
         bool,
-        typer.Option("--all", help=f"Show all numbers and agents, not only the first {SHOWN}."),
+        typer.Option(
+            "--all", help=f"Show defaults too, and all numbers and agents beyond the first {SHOWN}."
+        ),
     ] = False,
 ) -> None:
     """Check the settings, and show what they would do.
 
-    Prints the settings in effect, defaults included and secrets left out, and what becomes of a
-    call to each mapped number. It places no call and opens no port.
+    Prints warnings and the verdict first, then the settings that differ from their defaults
+    (secrets left out), and what becomes of a call to each mapped number. Places no call and opens
+    no port.
 
     **Example:** `ROUNDED_API_KEY=... sip-stager check --config sip_stager.toml --online`
 
-    **Exit codes:** 0 all is well; 1 an agent could not be fetched, a variable does not fit it, or
-    `[api] numbers_refresh` wants numbers that can not be had (`--online`); 2 the settings
-    are wrong, and stderr has the line and the key of each mistake, what is wrong and what would
-    be right.
+    **Exit codes:** 0 the settings can be used, perhaps with warnings; 1 `--online` found a problem:
+    a name that does not resolve, an agent that could not be fetched, a variable that does not fit
+    it, or numbers that `[api] numbers_refresh` needs and the API does not return; 2 the settings
+    are wrong, and stderr has the line and the key of each mistake, what is wrong and what would be
+    right.
     """
     settings = load_or_exit(config)
     width = None if sys.stdout.isatty() else _WIDE
     console = Console(width=width, highlight=False, markup=False, emoji=False)
-    for line in effective(settings):
-        console.print(line, soft_wrap=True)
-    _show_numbers(console, settings, every=every)
-    if online:
-        _check_online(console, settings, every=every)
-    console.print(_verdict(settings))
-
-
-def _check_online(console: Console, settings: Settings, *, every: bool) -> None:
-    table = platform_table(settings)
-    complaints = (
-        *check_numbers(settings, table, console),
-        *check_agents(settings, found_agents(settings, table), console, every=every),
-    )
-    if complaints:
-        typer.echo("\n".join(complaints), err=True)
+    report = ask(settings, console, every=every) if online else OnlineReport()
+    for line in report.problems:
+        typer.echo(line, err=True)
+    console.print(_verdict(settings, len(report.problems)), style="bold", soft_wrap=True)
+    console.print()
+    for part in report.parts:
+        console.print(part, soft_wrap=isinstance(part, str))
+    _show_settings(console, settings, every=every)
+    if report.problems:
         raise typer.Exit(1)
 
 
-def _show_numbers(console: Console, settings: Settings, *, every: bool) -> None:
+def _show_settings(console: Console, settings: Settings, *, every: bool) -> None:
+    for line in effective(settings, every=every):
+        console.print(line, soft_wrap=True)
     rows = settings.numbers if every else settings.numbers[:SHOWN]
     for line in plan(settings, rows):
         console.print(line, soft_wrap=True)
     if len(rows) < len(settings.numbers):
         console.print(f"... and {len(settings.numbers) - len(rows)} more (--all shows them)")
     console.print()
-    for line in failures(settings):
+    for line in failures(settings, every=every):
         console.print(line, soft_wrap=True)
-    console.print()
+    if not every:
+        console.print("\nSettings at their defaults are left out; --all shows them.")
 
 
-def _verdict(settings: Settings) -> str:
+def _verdict(settings: Settings, problems: int) -> str:
     listeners = ", ".join(f"{each.transport}:{each.sent_by}" for each in settings.listeners)
     agents = {agent for several in settings.agents.values() for agent in several}
     return (
-        f"OK: peers reach it at {listeners}; trunks: {len(settings.trunks)}, "
-        f"numbers: {len(settings.numbers)}, agents: {len(agents)}"
+        f"{_state(settings, problems)}: peers reach it at {listeners}; "
+        f"trunks: {len(settings.trunks)}, numbers: {len(settings.numbers)}, agents: {len(agents)}"
     )
+
+
+def _state(settings: Settings, problems: int) -> str:
+    if problems:
+        return f"NOT OK, {counted(problems, 'problem')}"
+    if settings.placeholders:
+        return f"NOT READY, {counted(len(settings.placeholders), 'placeholder')} to replace"
+    if settings.warnings:
+        return f"OK, {counted(len(settings.warnings), 'warning')}"
+    return "OK"

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from sip_stager.config.suggestions import did_you_mean
+
 
 def demo(
     names: Annotated[
@@ -48,6 +50,9 @@ def demo(
         play.show_contents()
         return
     if unknown := sorted({*(names or ())} - chapters.NAMES):
-        raise typer.BadParameter(f"there is no {unknown[0]!r}: `sip-stager demo --list` has all")
+        near = did_you_mean(unknown[0], chapters.NAMES)
+        raise typer.BadParameter(
+            f'there is no chapter or scene "{unknown[0]}": {near}`sip-stager demo --list` has all'
+        )
     wanted = chapters.NAMES if everything else names or ["tour"]
     raise typer.Exit(play.play(chapters.chosen(wanted), keep=keep))

@@ -15,7 +15,7 @@ from sip_stager.model.call import Treatment
 from sip_stager.sip.uri import bracketed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -25,25 +25,33 @@ SHOWN = 50
 """Numbers that are shown, unless all are asked for."""
 
 
-def effective(settings: Settings) -> Iterator[Text]:
-    """Give the settings line by line, as TOML; what is a default or follows from others says so."""
+def effective(settings: Settings, *, every: bool) -> Iterator[Text]:
+    """Yield the settings as lines of TOML, each with its origin where it is not the file.
+
+    Keys at their defaults are left out, unless ``every`` key is wanted.
+    """
     for name in TABLES:
         if name == "numbers":
             continue
         value = getattr(settings, name)
         array = isinstance(value, tuple)
         for table in value if array else (value,):
-            yield Text(f"[[{name}]]" if array else f"[{name}]", style="bold")
-            yield from _lines(table)
-            yield Text()
-    yield Text("[variables]", style="bold")
-    yield from (Text(_assigned(name, value)) for name, value in settings.variables.items())
-    yield Text()
+            yield from _table(f"[[{name}]]" if array else f"[{name}]", _lines(table, every=every))
+    variables = (Text(_assigned(name, value)) for name, value in settings.variables.items())
+    yield from _table("[variables]", variables)
 
 
-def _lines(table: BaseModel) -> Iterator[Text]:
-    for name in type(table).model_fields:
+def _table(header: str, lines: Iterable[Text]) -> Iterator[Text]:
+    """Yield a table with its header, or nothing where it has no lines."""
+    if lines := list(lines):
+        yield from (Text(header, style="bold"), *lines, Text())
+
+
+def _lines(table: BaseModel, *, every: bool) -> Iterator[Text]:
+    for name, field in type(table).model_fields.items():
         value, origin = _in_effect(table, name)
+        if not every and (value is None or origin == "default" or value == field.default):
+            continue
         if value is None:
             yield Text(f"# {name} is not set", style="dim")
         elif isinstance(value, SecretStr):

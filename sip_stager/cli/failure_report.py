@@ -9,7 +9,8 @@ from rich.text import Text
 
 from sip_stager.assembly.admission import make_terms
 from sip_stager.config.checks.effective_terms import rings_first, rings_in
-from sip_stager.config.tables.policy import CAUSES
+from sip_stager.config.tables.api import Api
+from sip_stager.config.tables.policy import CAUSES, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,19 +22,28 @@ _REST = "all others"
 _MOST_ROWS = 50
 
 
-def failures(settings: Settings) -> Iterator[Text]:
-    """Say it by trunk, number and cause, one a line, so that it can be searched.
+def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
+    """Yield it by trunk, number and cause, one a line, so that it can be searched.
 
-    Numbers without a policy of their own share theirs.
+    Numbers without a policy of their own share a row.  What is as by default is left out, unless
+    ``every`` line is wanted.
     """
+    default = dict(fallbacks(merged(), Api.model_fields["deadline"].default))
     yield Text("When a call is not staged", style="bold")
+    if not every:
+        yield Text(f"{default[CAUSES[0]]} whatever the cause; rings: {default['rings']}; but for")
     terms_of = make_terms(settings)
     rows = list(_rows(settings))
     trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
+    shown = False
     for trunk, number in rows:
         terms = terms_of(trunk, number)
         for what, text in fallbacks(terms.policy, terms.bound()):
-            yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
+            if every or default.get(what) != text:
+                shown = True
+                yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
+    if not shown:
+        yield Text("no trunk and no number: all have these defaults")
 
 
 def fallbacks(
@@ -48,8 +58,8 @@ def fallbacks(
         early = " (before ringing only)" if late else ""
         yield cause, _written(policy, policy.treatments.get(cause, ())) + early
     if may_ring and rings_in(policy, seconds):
-        after = _written(policy, policy.after_ringing) if policy.after_ringing else "the same"
-        yield "once it rang", after
+        after = _written(policy, policy.after_ringing) if policy.after_ringing else "same as above"
+        yield "after ringing", after
     yield "rings", _ringing(policy, seconds, may_ring=may_ring)
 
 

@@ -1,7 +1,8 @@
-"""Asking the API whether the agents of the settings exist, and what they want to be told."""
+"""What ``check --online`` asks: do the names resolve, does the API know the agents and numbers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from rich.text import Text
 
 from sip_stager.cli.agents import fetched_agents
 from sip_stager.cli.dump import SHOWN
+from sip_stager.cli.name_lookup import unresolved
+from sip_stager.cli.platform import check_numbers, found_agents, platform_table
 from sip_stager.cli.variable_types import mapped, mismatches, named
 from sip_stager.config.agents import places_of
 from sip_stager.config.errors import dotted
@@ -18,7 +21,7 @@ from sip_stager.platform.agent import Agent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from sip_stager.config import Settings
     from sip_stager.config.agents import AgentKey
@@ -29,32 +32,52 @@ MOST_FOUND = 1_000
 """Agents that only the platform's list names; those past them are not asked for."""
 
 
+@dataclass
+class OnlineReport:
+    """The answers: ``problems`` are lines of text, ``parts`` are to be printed as they are."""
+
+    problems: tuple[str, ...] = ()
+    parts: tuple[RenderableType, ...] = ()
+
+
+def ask(settings: Settings, console: Console, *, every: bool) -> OnlineReport:
+    """Look up the names and ask the API; show the progress on the console, and nothing else."""
+    table = platform_table(settings)
+    numbers = check_numbers(settings, table)
+    agents = check_agents(settings, found_agents(settings, table), console, every=every)
+    return OnlineReport(
+        (*unresolved(settings), *numbers.problems, *agents.problems),
+        (*numbers.parts, "", *agents.parts, ""),
+    )
+
+
 def check_agents(
     settings: Settings, found: Found, console: Console, *, every: bool = False
-) -> tuple[str, ...]:
-    """Fetch each mapped agent once, print what they are, and give what is wrong, in words.
+) -> OnlineReport:
+    """Fetch each mapped agent once, and compare the variables with those that it declares.
 
     ``found`` are the agents that the platform's list maps, with their numbers; with ``every`` all
-    agents are shown, and not only the first.
+    agents are shown, not only the first.
     """
     places = _places(settings, found)
     answers = fetched_agents(settings, tuple(places), console)
-    _print(_rows(settings, found, answers), console, every=every)
     agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
-    unfit = list(mismatches(settings, agents, found))
-    for lines in (list(_missing(answers, places)), unfit):
-        for line in lines[:SHOWN]:
-            console.print(line, style="red", soft_wrap=True)
-        if len(lines) > SHOWN:
-            console.print(f"... and {len(lines) - SHOWN} more")
-    left_out = len(found.keys() - {agent_id for agent_id, _ in places})
-    if left_out:
-        console.print(f"{left_out} more agents of the platform's list were not asked for.")
-    return tuple(_complaints(all_there=len(agents) == len(answers), all_fit=not unfit))
+    problems = [*_first(_missing(answers, places)), *_first(mismatches(settings, agents, found))]
+    parts = [*_tabulated(_rows(settings, found, answers), every=every)]
+    if left_out := len(found.keys() - {agent_id for agent_id, _ in places}):
+        parts.append(f"{left_out} more agents of the platform's list were not asked for.")
+    return OnlineReport(tuple(problems), tuple(parts))
+
+
+def _first(problems: Iterator[str]) -> Iterator[str]:
+    """Yield the first problems, so that a broken list of thousands hides no others."""
+    yield from islice(problems, SHOWN)
+    if rest := sum(1 for _ in problems):
+        yield f"... and {rest} more like these"
 
 
 def _places(settings: Settings, found: Found) -> dict[AgentKey, str]:
-    """Give the agents to ask for, each with where it stands."""
+    """Return the agents to ask for, each with where it stands."""
     places = {
         key: f"{settings.place(place)}: {dotted(place)}"
         for key, place in places_of(settings).items()
@@ -65,16 +88,16 @@ def _places(settings: Settings, found: Found) -> dict[AgentKey, str]:
     return places
 
 
-def _print(rows: Sequence[Sequence[str | Text]], console: Console, *, every: bool) -> None:
+def _tabulated(rows: Sequence[Sequence[str | Text]], *, every: bool) -> Iterator[RenderableType]:
     table = Table(title="The agents, as the API knows them", title_justify="left", box=None)
     for heading in ("agent", "numbers", "name", "version", "language", "variables"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "agent")
     shown = rows if every else rows[:SHOWN]
     for row in shown:
         table.add_row(*row)
-    console.print(table)
+    yield table
     if len(shown) < len(rows):
-        console.print(f"... and {len(rows) - len(shown)} more (--all shows them)")
+        yield f"... and {len(rows) - len(shown)} more (--all shows them)"
 
 
 def _rows(
@@ -98,18 +121,11 @@ def _rows(
 def _missing(
     answers: Mapping[AgentKey, Agent | str], places: Mapping[AgentKey, str]
 ) -> Iterator[str]:
-    """Say where the agents stand that could not be fetched."""
+    """Yield where the agents stand that could not be fetched, and why."""
     for key, answer in answers.items():
         if isinstance(answer, str):
             version = f", version {key[1]}" if key[1] else ""
             yield f"{places[key]}: {answer} ({named([key[0]])}{version})"
-
-
-def _complaints(*, all_there: bool, all_fit: bool) -> Iterator[str]:
-    if not all_there:
-        yield "Some agents could not be fetched: see below the table."
-    if not all_fit:
-        yield "Some variables do not fit their agents: see below the table."
 
 
 def _cells(answer: Agent | str) -> Iterator[Text]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.staging import make_list_api
 from sip_stager.platform.number_list import fetched
@@ -13,8 +13,6 @@ from sip_stager.trunks.platform_numbers import PlatformTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from rich.console import Console
 
     from sip_stager.config import Settings
 
@@ -43,21 +41,27 @@ def found_agents(settings: Settings, table: PlatformTable | str) -> dict[str, li
     return dict(found)
 
 
-def check_numbers(
-    settings: Settings, table: PlatformTable | str, console: Console
-) -> tuple[str, ...]:
-    """Print what the platform's list has, and where the settings differ; give what is wrong."""
-    for line in _shown(settings, table):
-        console.print(line, soft_wrap=True)
-    console.print()
-    wanted = settings.api.numbers_refresh > 0
-    return ("The platform's numbers could not be had.",) * (wanted and isinstance(table, str))
+class NumbersReport(NamedTuple):
+    """What the platform's list has: ``problems``, and ``parts``, the lines to show."""
+
+    problems: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+def check_numbers(settings: Settings, table: PlatformTable | str) -> NumbersReport:
+    """Report what the platform's list has, and where the settings differ from it."""
+    lines = tuple(_shown(settings, table))
+    if isinstance(table, str) and settings.api.numbers_refresh:
+        # Without the list, calls to numbers that only the platform maps are refused.
+        where = settings.place(("api", "numbers_refresh"))
+        return NumbersReport((f"{where}: api.numbers_refresh: {lines[0]}",), lines[1:])
+    return NumbersReport((), lines)
 
 
 def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
     off = "" if settings.api.numbers_refresh else " ([api] numbers_refresh is 0: they map no calls)"
     if isinstance(table, str):
-        yield f"The platform's numbers could not be had: {table}{off}"
+        yield f"the platform's numbers could not be fetched: {table}{off}"
         return
     counts = ", ".join(f"{use.replace('_', ' ')} {count}" for use, count in table.counts.items())
     yield f"The platform's numbers: {counts}{off}"

@@ -19,15 +19,22 @@ ConfigOption = Annotated[
 
 
 def load_or_exit(path: Path) -> Settings:
-    """Load the settings; where they are wrong, say everything on stderr and exit with 2."""
+    """Load the settings and print their warnings; print every mistake and exit with 2 instead."""
     try:
         settings = load(path)
     except SettingsError as error:
         mistakes = error.mistakes
     else:
-        for warning in settings.warnings:
+        for warning in (*settings.warnings, *settings.placeholders):
             typer.echo(f"warning: {warning}", err=True)
         return settings
     for mistake in mistakes:
         typer.echo(str(mistake), err=True)
+    verdict = f"NOT OK, {counted(len(mistakes), 'mistake')}: the settings cannot be used"
+    typer.echo(verdict, err=True)
     raise typer.Exit(2)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 mistake", "2 mistakes"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.config.suggestions import one_of
 from sip_stager.trunks.admission import TrunkNetworks
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def origin_of(settings: Settings, name: str, address: str) -> Origin:
     """
     trunks = {trunk.name: trunk for trunk in settings.trunks}
     if name and name not in trunks:
-        raise ValueError(
-            f'no trunk is called "{name}": write --trunk and one of {", ".join(trunks)}'
-        )
+        raise ValueError(f'--trunk: there is no trunk "{name}": {one_of(name, trunks)}')
     if address:
         return _at(settings, _read(address), trunks, name)
     if not name and len(trunks) > 1:

@@ -54,9 +54,12 @@ class Finding(NamedTuple):
     other: Location | None = None
 
 
-def refused(wrong: str, right: str) -> PydanticCustomError:
-    """Make the error that a validator raises: both halves reach the operator as they are."""
-    return PydanticCustomError("mistake", "{wrong}", {"wrong": wrong, "right": right})
+def refused(wrong: str, right: str, key: str = "") -> PydanticCustomError:
+    """Return the error that a validator raises; its words reach the operator as they are.
+
+    ``key`` is the key of the same table to blame, where it is not the one that was validated.
+    """
+    return PydanticCustomError("mistake", "{wrong}", {"wrong": wrong, "right": right, "key": key})
 
 
 def dotted(location: Location) -> str:

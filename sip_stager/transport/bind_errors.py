@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     from sip_stager.config import Http, Listener
 
-_ADVICE = {
+ADVICE = {
     errno.EACCES: (
-        "ports below 1024 need CAP_NET_BIND_SERVICE (the unit in deploy/ has it),"
-        " or set a port above"
+        "set a port from 1024 on, or let the program take lower ones: as a service with the three"
+        " lines on CAP_NET_BIND_SERVICE in deploy/sip-stager.service, elsewhere with"
+        " `sysctl net.ipv4.ip_unprivileged_port_start=0`"
     ),
     errno.EADDRNOTAVAIL: (
         "no interface of this machine has the address: set one that it has, and write the public"
@@ -45,7 +46,7 @@ class Taken:
             yield
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
-            advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
+            advice = ADVICE.get(error.errno or 0, _OTHER_ADVICE)
             place = f"{where.address} port {where.port}"
             self._words.append(f"{what}: can not listen on {place}: {why}; {advice}")
             self._errors.append(error.errno)

@@ -27,6 +27,24 @@ def is_e164(number: str) -> bool:
     return _E164.fullmatch(number) is not None
 
 
+def impossible(number: str) -> str:
+    """Return why no telephone number can be like this one, in E.164; empty if one can."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return "no country has that code"
+    code = f"+{parsed.country_code}"
+    match phonenumbers.is_possible_number_with_reason(parsed):
+        case phonenumbers.ValidationResult.TOO_SHORT:
+            return f"it is too short for one of {code}"
+        case phonenumbers.ValidationResult.TOO_LONG:
+            return f"it is too long for one of {code}"
+        case phonenumbers.ValidationResult.INVALID_LENGTH:
+            return f"no number of {code} is that long"
+        case _:
+            return ""
+
+
 def dialled(user: bytes) -> str:
     """Return what the user part of a URI says, its escapes resolved and its parameters cut off.
 

@@ -13,24 +13,86 @@ from typer.testing import CliRunner
 from sip_stager import __version__
 from sip_stager.cli import app
 from tests.cli.asking import OTHER, check, lines, route, steps
-from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
+from tests.config.settings_folder import AGENT, KEY, REAL, RIGHT, Folder
 
 STAND_IN = f'over_time = ["agent {OTHER}", "refuse 480"]\n'
 NEVER = "never, for ring_after is 2 s, and staging may take "
 
 
 def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder: Folder) -> None:
-    result = check(folder, RIGHT)
+    result = check(folder, REAL, "--all")
     assert result.exit_code == 0
     assert result.stderr == ""
     assert 'address = "127.0.0.1"\nport = 5060  # default\n' in result.stdout
-    assert 'networks = ["192.0.2.0/24"]\n# profile is not set\n' in result.stdout
+    assert 'networks = ["10.0.2.0/24"]\n# profile is not set\n' in result.stdout
     assert "deadline = 4.0  # default\n" in result.stdout
     assert "# the API key was found, and is not shown\n" in result.stdout
     assert KEY not in result.output
-    assert result.stdout.endswith(
-        "OK: peers reach it at udp:127.0.0.1:5060; trunks: 1, numbers: 1, agents: 1\n"
+
+
+def test_the_verdict_comes_first_and_defaults_are_left_out(folder: Folder) -> None:
+    shown = check(folder, REAL.replace("[api]", "[api]\nretries = 2\nlabel = true")).stdout
+    assert (
+        shown
+        == f"""\
+OK: peers reach it at udp:127.0.0.1:5060; trunks: 1, numbers: 1, agents: 1
+
+[[listeners]]
+address = "127.0.0.1"
+
+[api]
+# the API key was found, and is not shown
+label = true
+
+[upstream]
+uri = "sip:sip.platform.test"
+
+[[trunks]]
+name = "carrier"
+networks = ["10.0.2.0/24"]
+
+What each number does: staged (sync) for its agent, then goes on as
+  sip:<user as dialled>@sip.platform.test:5060 over UDP
++33612345678  {AGENT}
+
+When a call is not staged
+refuse 503 whatever the cause; rings: 180 after 2 s; but for
+no trunk and no number: all have these defaults
+
+Settings at their defaults are left out; --all shows them.
+"""
     )
+
+
+def test_what_a_trunk_or_number_does_otherwise_than_by_default_is_shown(folder: Folder) -> None:
+    of_trunk = 'policy = { busy = "forward" }'
+    text = REAL.replace("[[trunks]]", f"[[trunks]]\n{of_trunk}")
+    shown = check(folder, text).stdout.splitlines()
+    assert [line for line in shown if line.startswith("carrier ")] == [
+        "carrier  all others  busy: forward"
+    ]
+
+
+def test_placeholders_that_are_left_are_warned_of_and_counted_in_the_verdict(
+    folder: Folder,
+) -> None:
+    nil = "00000000-0000-0000-0000-000000000000"
+    result = check(folder, RIGHT.replace(AGENT, nil))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("NOT READY, 3 placeholders to replace: peers reach it at ")
+    path = folder.path / "s.toml"
+    network = "192.0.2.0/24 is a placeholder: no carrier sends calls from it"
+    assert result.stderr.splitlines()[::2] == [
+        f'warning: {path}:8: upstream.uri: "sip.example.com" is a placeholder',
+        f"warning: {path}:12: trunks[0].networks[0]: {network}",
+        f'warning: {path}:16: numbers[0].agent: "{nil}" is a placeholder',
+    ]
+
+
+@pytest.mark.parametrize(("prefix", "verdict"), [("", "OK: "), ("10.0.0.0/6", "OK, 1 warning: ")])
+def test_the_verdict_counts_the_warnings(folder: Folder, prefix: str, verdict: str) -> None:
+    text = REAL.replace("10.0.2.0/24", prefix.replace("10", "8") or "10.0.2.0/24")
+    assert check(folder, text).stdout.startswith(verdict)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +124,7 @@ def check_in_terminal(folder: Folder, text: str, columns: int) -> str:
     """What a terminal of that width is given."""
     path = folder.write("s.toml", text)
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "sip_stager", "check", "--config", str(path)]
+    command = [sys.executable, "-m", "sip_stager", "check", "--all", "--config", str(path)]
     environ = {**os.environ, "COLUMNS": str(columns), "TERM": "dumb", "ROUNDED_API_KEY": KEY}
     with (
         os.fdopen(ours, "rb", buffering=0) as reader,
@@ -84,7 +146,9 @@ def test_no_number_agent_or_uri_is_broken_however_narrow_the_terminal(
     uri = "sip:a-queue-with-a-long-name@queues.sip.example.com:5080"
     policy = f'policy = {{ busy = ["agent {OTHER}", "redirect {uri}"] }}'
     text = RIGHT.replace("[[numbers]]", f"[[numbers]]\n{policy}")
-    shown = check_in_terminal(folder, text, columns) if columns else check(folder, text).stdout
+    shown = (
+        check_in_terminal(folder, text, columns) if columns else check(folder, text, "--all").stdout
+    )
     assert f"\n+33612345678  {AGENT}\n" in shown
     assert f"\ncarrier  +33612345678  busy: agent {OTHER}, then redirect {uri}\n" in shown
     assert "\ncarrier  all others    busy: refuse 503\n" in shown
@@ -105,7 +169,7 @@ def test_no_number_agent_or_uri_is_broken_however_narrow_the_terminal(
     ],
 )  # fmt: skip
 def test_what_counts_before_ringing_only_says_so(folder: Folder, policy: str, said: str) -> None:
-    shown = check(folder, f"{RIGHT}[policy]\n{policy}\n").stdout
+    shown = check(folder, f"{RIGHT}[policy]\n{policy}\n", "--all").stdout
     assert f"\ncarrier  all others  over_time: {said}\n" in shown
 
 
@@ -120,7 +184,7 @@ def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
 
 def test_what_comes_from_the_profile_of_a_carrier_says_so(folder: Folder) -> None:
     own = '[[trunks]]\nprofile = "telnyx"\npass_503 = false\npolicy = { refusal = 503 }\n'
-    shown = check(folder, RIGHT.replace("[[trunks]]\n", own)).stdout
+    shown = check(folder, RIGHT.replace("[[trunks]]\n", own), "--all").stdout
     for line in (
         'profile = "telnyx"',
         "pass_503 = false",
@@ -132,7 +196,7 @@ def test_what_comes_from_the_profile_of_a_carrier_says_so(folder: Folder) -> Non
 
 
 def test_the_policy_that_counts_where_nobody_says_anything_is_shown(folder: Folder) -> None:
-    shown = check(folder, RIGHT).stdout
+    shown = check(folder, RIGHT, "--all").stdout
     assert '[policy]\nover_time = "refuse"  # default\n' in shown
     assert 'refusal = 503  # default\nringing = "180"  # default\n' in shown
     assert "# deadline is not set\nmargin = 0.3  # default\n" in shown
@@ -150,7 +214,7 @@ def test_agents_that_share_a_number_are_shown_with_their_parts(folder: Folder) -
     assert f"{AGENT} (weight 1, sat 09:00-12:00 Europe/Paris)" in result.stdout
     assert f"{OTHER} (weight 2)" in result.stdout
     assert f"{AGENT} (weight 1)" in result.stdout
-    assert result.stdout.endswith("numbers: 1, agents: 2\n")
+    assert result.stdout.splitlines()[0].endswith("numbers: 1, agents: 2")
 
 
 def test_of_very_many_numbers_the_first_are_shown(folder: Folder) -> None:
@@ -169,9 +233,10 @@ def test_all_mistakes_go_to_stderr(folder: Folder) -> None:
     path = folder.path / "s.toml"
     assert result.exit_code == 2
     assert result.stdout == ""
-    first, _, second, _ = result.stderr.splitlines()
+    first, _, second, _, verdict = result.stderr.splitlines()
     assert first == f"{path}:5: api.modus: is not a key that exists"
     assert second == f"{path}:6: api.key: the API key never stands in this file"
+    assert verdict == "NOT OK, 2 mistakes: the settings cannot be used"
 
 
 def test_a_warning_goes_to_stderr_and_is_no_mistake(folder: Folder) -> None:
@@ -210,11 +275,11 @@ def test_run_refuses_wrong_settings_as_check_does(folder: Folder) -> None:
 
 
 def test_it_runs_as_a_module(folder: Folder) -> None:
-    path = folder.write("s.toml", RIGHT)
+    path = folder.write("s.toml", REAL)
     command = [sys.executable, "-m", "sip_stager", "check", "--config", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("OK: ")
+    assert done.stdout.startswith("OK: ")
 
 
 def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder: Folder) -> None:
@@ -250,11 +315,11 @@ def test_check_and_route_say_the_same_of_ringing_which_the_time_allows(
     text = text.replace("[[trunks]]\n", f"[[trunks]]\n{trunk}\n") + f"[policy]\n{policy}\n"
     of_check = [
         line.removeprefix("carrier  all others  ")
-        for line in check(folder, text).stdout.splitlines()
+        for line in check(folder, text, "--all").stdout.splitlines()
         if line.startswith("carrier ")
     ]
     of_route = steps(route(folder, text, "--to", "+33612345678"))["if not staged"]
     assert of_check == of_route
     assert of_check[-1] == f"rings: {rings}"
-    rang = [line for line in of_check if line.startswith("once it rang: ")]
+    rang = [line for line in of_check if line.startswith("after ringing: ")]
     assert len(rang) == (not rings.startswith("never"))

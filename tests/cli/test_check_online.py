@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sip_stager.cli import online as cli_online
+from sip_stager.cli.name_lookup import unresolved
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 
 async def check_online(folder: Folder, text: str) -> Result:
     """Run the command in a thread: it has an event loop of its own."""
-    return await asyncio.to_thread(check, folder, text, "--online")
+    return await asyncio.to_thread(check, folder, without_names(text), "--online")
+
+
+def without_names(text: str) -> str:
+    """The settings with an address for the upstream, so that no name is looked up."""
+    return text.replace("sip.example.com", "192.0.2.99")
 
 
 def at(folder: Folder, begins: str) -> str:
@@ -68,9 +75,9 @@ async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder
         ("variables = { route", "trunks[0].variables.route", f"{undeclared}; {declared}"),
         ("variables = { vip", "numbers[0].variables.vip", '"perhaps" is no boolean, as the'),
     ):
-        assert f"\n{at(folder, begins)}: {key}: {wrong}" in result.stdout
-    assert result.stdout.count(f"(agent {AGENT})") == 3
-    assert result.stderr.endswith("Some variables do not fit their agents: see below the table.\n")
+        assert f"\n{at(folder, begins)}: {key}: {wrong}" in result.stderr
+    assert result.stderr.count(f"(agent {AGENT})") == 3
+    assert result.stdout.startswith("NOT OK, 3 problems: ")
     assert "secret" not in result.output
 
 
@@ -97,7 +104,7 @@ async def test_online_names_defaults_that_are_not_of_the_type(
     result = await check_declared(folder, numbers, route="string", n=type_)
     wrong = f"{json.dumps(text)} is {json.dumps(default)} by default, which is no {type_}"
     named = f": numbers[0].variables.n: {wrong}, as the agent declares it (agent {AGENT})\n"
-    assert (named in result.stdout) == (default is not None)
+    assert (named in result.stderr) == (default is not None)
     assert result.exit_code == (default is not None), result.output
 
 
@@ -108,7 +115,7 @@ async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Fol
         result = await check_online(folder, text + policy)
     assert result.exit_code == 1
     assert [OTHER, "policy", "HTTP", "404:"] in [words[:4] for words in lines(result)]
-    assert f"\n{at(folder, 'refused')}: policy.refused: HTTP 404: " in result.stdout
+    assert f"\n{at(folder, 'refused')}: policy.refused: HTTP 404: " in result.stderr
 
 
 @pytest.mark.parametrize("place", ["all", "trunk", "number"])
@@ -132,8 +139,8 @@ async def test_online_compares_the_agent_that_is_staged_instead_too(
         result = await check_online(folder, text)
     assert result.exit_code == 1, result.output
     wrong = "is not declared by the agent; it declares brand (string)"
-    assert f": numbers[0].variables.vip: {wrong} (agent {OTHER})\n" in result.stdout
-    assert result.stdout.count("(agent ") == 1
+    assert f": numbers[0].variables.vip: {wrong} (agent {OTHER})\n" in result.stderr
+    assert result.stderr.count("(agent ") == 1
 
 
 async def test_online_compares_with_the_version_that_the_mapping_names(folder: Folder) -> None:
@@ -161,16 +168,16 @@ async def test_online_says_once_what_several_agents_do_not_declare(folder: Folde
         text = 'numbers_csv = "n.csv"\n' + online(api) + "[variables]\nbrand = 5\n"
         result = await check_online(folder, text)
     said = f"variables.brand: is not declared by the agent (agent {', '.join(ids[:3])} and 2 more)"
-    assert f"\n{at(folder, 'brand')}: {said}\n" in result.stdout
-    assert result.stdout.count("variables.brand: is") == 1
-    assert f"\n{at(folder, 'agent')}: numbers[0].agent: HTTP 404: " in result.stdout
+    assert f"\n{at(folder, 'brand')}: {said}\n" in result.stderr
+    assert result.stderr.count("variables.brand: is") == 1
+    assert f"\n{at(folder, 'agent')}: numbers[0].agent: HTTP 404: " in result.stderr
 
 
 async def test_online_says_where_the_agent_of_a_csv_stands(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
     async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
         result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
-    assert f"{folder.path / 'n.csv'}:3: numbers[2].agent: HTTP 404: " in result.stdout
+    assert f"{folder.path / 'n.csv'}:3: numbers[2].agent: HTTP 404: " in result.stderr
 
 
 async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
@@ -180,7 +187,8 @@ async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
         )
     assert result.exit_code == 1
     assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
-    assert "Some agents could not be fetched" in result.stderr
+    assert ": numbers[0].agent: HTTP 404: " in result.stderr
+    assert result.stdout.startswith("NOT OK, 1 problem: ")
     assert KEY not in result.output
 
 
@@ -246,9 +254,9 @@ async def test_online_says_why_the_platforms_numbers_can_not_be_had(
     refused = Behaviour(status=403, message="not with this key")
     async with FakeApi(by={"phone_numbers": refused}, key=KEY) as api:
         result = await check_online(folder, online(api, refresh))
-    assert "The platform's numbers could not be had: HTTP 403: not with this key" in result.stdout
+    shown = result.stderr if code else result.stdout
+    assert "the platform's numbers could not be fetched: HTTP 403: not with this key" in shown
     assert result.exit_code == code
-    assert bool(result.stderr) is bool(code)
 
 
 @pytest.mark.parametrize(("refresh", "asked"), [("", 1), ("numbers_refresh = 300.0", 2)])
@@ -268,7 +276,7 @@ async def test_online_compares_agents_that_only_the_platform_names(
         assert api.stats.requests == 1 + asked
     wrong = "variables.brand: is not declared by the agent; it declares vip (boolean)"
     assert result.exit_code == asked - 1, result.output
-    assert (f"\n{at(folder, 'brand')}: {wrong} (agent {OTHER})\n" in result.stdout) is (asked == 2)
+    assert (f"\n{at(folder, 'brand')}: {wrong} (agent {OTHER})\n" in result.stderr) is (asked == 2)
     assert ([OTHER, "2"] in [words[:2] for words in lines(result)]) is (asked == 2)
 
 
@@ -279,7 +287,7 @@ async def test_online_names_the_number_of_an_agent_that_only_the_platform_names(
         api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
         result = await check_online(folder, online(api, "numbers_refresh = 300.0"))
     assert result.exit_code == 1
-    assert "\nthe platform's number +33612345670: HTTP 404: " in result.stdout
+    assert "\nthe platform's number +33612345670: HTTP 404: " in result.stderr
 
 
 async def test_an_agent_of_settings_and_platform_is_told_what_its_own_numbers_have_otherwise(
@@ -295,7 +303,7 @@ async def test_an_agent_of_settings_and_platform_is_told_what_its_own_numbers_ha
         both = await check_online(folder, text)
     assert alone.exit_code == 0, alone.output
     assert both.exit_code == 1
-    assert f'{at(folder, "brand")}: variables.brand: "y" is no number' in both.stdout
+    assert f'{at(folder, "brand")}: variables.brand: "y" is no number' in both.stderr
 
 
 async def test_online_compares_who_is_staged_instead_with_the_platforms_numbers_in_mind(
@@ -311,7 +319,7 @@ async def test_online_compares_who_is_staged_instead_with_the_platforms_numbers_
         both = await check_online(folder, text)
     assert alone.exit_code == 0, alone.output
     assert f'variables.brand: "y" is no number, as the agent declares it (agent {OTHER})' in (
-        both.stdout
+        both.stderr
     )
 
 
@@ -327,9 +335,33 @@ async def test_online_asks_for_so_many_of_the_platforms_agents_and_says_how_many
         text = online(api, "numbers_refresh = 300.0")
         result = await check_online(folder, text)
         assert api.stats.requests == 1 + 61
-        every = await asyncio.to_thread(check, folder, text, "--online", "--all")
+        every = await asyncio.to_thread(check, folder, without_names(text), "--online", "--all")
     assert result.exit_code == 0, result.output
     assert "\n5 more agents of the platform's list were not asked for.\n" in result.stdout
     assert "\n... and 11 more (--all shows them)\n" in result.stdout
     assert f"{AGENT[:-3]}059" not in result.stdout
     assert f"{AGENT[:-3]}059" in every.stdout
+
+
+async def test_online_names_an_upstream_that_does_not_resolve(folder: Folder) -> None:
+    async with FakeApi(key=KEY) as api:
+        text = online(api).replace("sip.example.com", "nowhere.invalid")
+        text += '[policy]\nbusy = "redirect sip:queue@nowhere.invalid"\n'
+        result = await check_online(folder, text)
+    assert result.exit_code == 1
+    wrong = 'the name "nowhere.invalid" does not resolve: '
+    assert f"{at(folder, 'uri')}: upstream.uri: {wrong}" in result.stderr
+    assert f"{at(folder, 'busy')}: policy.busy: {wrong}" in result.stderr
+    assert result.stdout.startswith("NOT OK, 2 problems: ")
+
+
+async def test_online_names_an_upstream_that_no_listener_can_send_to(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lookup(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET6, None, None, "", ("2001:db8::1", 0, 0, 0))]
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", lookup)
+    reasons = await asyncio.to_thread(unresolved, folder.load())
+    wrong = 'the name "sip.example.com" has only 2001:db8::1, of another IP version than the'
+    assert reasons == [f"{folder.path / 's.toml'}:8: upstream.uri: {wrong} listeners"]

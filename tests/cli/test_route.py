@@ -126,7 +126,10 @@ def test_a_call_that_names_nobody_is_refused(folder: Folder) -> None:
             "is no address: write a number, a name, a URI like sip:+33...@host, or an address",
         ),
         (["--to", "1", "--from", "Bob <", "--trunk", "second"], "is no address: write a number"),
-        (["--to", "1", "--trunk", "x"], 'no trunk is called "x": write --trunk and one of'),
+        (
+            ["--to", "1", "--trunk", "x"],
+            '--trunk: there is no trunk "x": write "carrier" or "second"',
+        ),
         (["--to", "1", "--trunk", "second", "--header", "x"], "'x' is no header: write it like"),
         (["--to", "1", "--trunk", "second", "--header", "a b: x"], "without a name"),
         (["--to", "1", "--trunk", "second", "--header", "a: x\r\nb: y"], "more than one line"),

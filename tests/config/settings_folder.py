@@ -30,6 +30,8 @@ networks = ["192.0.2.0/24"]
 number = "+33612345678"
 agent = "{AGENT}"
 """
+REAL = RIGHT.replace("sip.example.com", "sip.platform.test").replace("192.0.2.0", "10.0.2.0")
+"""The same without a placeholder."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_without_a_profile_nothing_is_known_of_a_carrier(folder: Folder) -> None
 def test_a_carrier_that_is_not_known_is_a_mistake_of_its_own(folder: Folder) -> None:
     (mistake,) = folder.mistakes(with_trunk('profile = "telnix"'))
     assert mistake.key == "trunks[0].profile"
-    assert "'didww', 'teams', 'telnyx' or 'twilio'" in mistake.right
+    assert mistake.right == ('did you mean "telnyx"? write "didww", "teams", "telnyx" or "twilio"')
 
 
 def test_the_page_of_policies_has_what_each_profile_sets() -> None:

@@ -115,7 +115,7 @@ def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | No
         ("sip:queue@127.0.0.1", "is this program itself: calls would go in a circle"),
         ("sip:queue@127.0.0.1:5061", None),
         ("sip:queue@h;transport=tcp", "goes over tcp, and no listener is of that kind"),
-        ("sip:queue@h;transport=tls", "goes over tls, and no listener is of that kind"),
+        ("sip:queue@h;transport=tls", "goes over tls, which is not supported yet"),
         ("sip:queue@[2001:db8::1]", "goes over udp and IPv6, and no listener is of that kind"),
         ("sip:queue@sip.example.com", None),
     ],

@@ -36,6 +36,19 @@ def test_the_example_loads() -> None:
     assert len(settings.numbers) == 2
 
 
+def test_every_value_of_the_example_that_must_be_replaced_is_a_placeholder() -> None:
+    """Copied as it is, it lets nobody in, sends calls nowhere, and has no agent of anybody's."""
+    settings = load(EXAMPLE, {"ROUNDED_API_KEY": "x"})
+    left = {(each.line, each.key) for each in settings.placeholders}
+    lines = EXAMPLE.read_text(encoding="utf-8").split("\n")
+    values = {
+        number for number, line in enumerate(lines, 1) if re.match(r"(uri|networks|agent) = ", line)
+    }
+    assert {line for line, _ in left} == values
+    networks = [network for trunk in settings.trunks for network in trunk.networks]
+    assert len([key for _, key in left if key.startswith("trunks")]) == len(networks)
+
+
 def test_the_example_loads_with_its_csv(tmp_path: Path) -> None:
     for name in ("sip_stager.example.toml", "numbers.example.csv"):
         text = (EXAMPLE.parent / name).read_text(encoding="utf-8")

@@ -33,7 +33,13 @@ def test_right_settings_load(folder: Folder) -> None:
 
 # What is wrong with one table: the table, the key, its line in the table, what is said of it.
 MISTAKES = [
-    (LISTENER, "transport = 'tls'", "listeners[0].transport", 'is "tls"', "'udp' or 'tcp'"),
+    (
+        LISTENER,
+        "transport = 'tls'",
+        "listeners[0].transport",
+        'is "tls", which is not supp',
+        '"udp" or "tcp"',
+    ),
     (LISTENER, "port = '5060'", "listeners[0].port", 'is "5060"', "a whole number, without"),
     (LISTENER, "port = true", "listeners[0].port", "is true", "write a whole number"),
     (LISTENER, "port = 65536", "listeners[0].port", "is 65536", "write 65535 or less"),
@@ -82,9 +88,9 @@ MISTAKES = [
     (API, f"key_env = '{KEY}'", "api.key_env", "not the name of", "name in capitals"),
     (API, "key_env = 3", "api.key_env", "is 3", "in quotes"),
     (API, "key_file = 3", "api.key_file", "is 3", "write the path of a file"),
-    (API, "key_file = 'none'", "api.key_file", "none cannot be read: No such file", "may read"),
+    (API, "key_file = 'none'", "api.key_file", "none cannot be read: No such file", "that exists"),
     (API, "key_file = '.'", "api.key_file", "cannot be read: Is a directory", "the file in it"),
-    (UPSTREAM, "request_uri = 'drop'", "upstream.request_uri", 'is "drop"', "'keep' or 'e164'"),
+    (UPSTREAM, "request_uri = 'drop'", "upstream.request_uri", 'is "drop"', '"keep" or "e164"'),
     (TRUNK, "pass_503 = 'x'", "trunks[0].pass_503", 'is "x"', "write true or false"),
     (TRUNK, "pass_503 = []", "trunks[0].pass_503", "is []", "write true or false"),
     (TRUNK, "country = 'fr'", "trunks[0].country", "not an ISO 3166", 'write "FR"'),
@@ -104,7 +110,7 @@ MISTAKES = [
     (NUMBER, "[limits]\nidle = 0", "limits.idle", "is 0", "write more than 0"),
     (NUMBER, "[limits]\nstaging = 1", "limits.staging", "not a key", 'mean "calls_staging"?'),
     (NUMBER, "[http]\naddress = 'localhost'", "http.address", "not an IP address", "192.0.2.10"),
-    (NUMBER, "[log]\nlevel = 'loud'", "log.level", 'is "loud"', "'debug', 'info'"),
+    (NUMBER, "[log]\nlevel = 'loud'", "log.level", 'is "loud"', '"debug", "info"'),
     (NUMBER, "[logs]", "logs", "not a key that exists", 'did you mean "log"?'),
 ]
 
@@ -192,8 +198,8 @@ REPLACED = [
         "uri = 'sip:h;transport=ws'",
         "upstream.uri",
         8,
-        "ws",
-        "udp or",
+        '"ws" is not supported yet',
+        '"udp" or "tcp"',
     ),
     ('uri = "sip:sip.example.com"', "uri = 'sip:h;lr'", "upstream.uri", 8, "not a SIP URI", "sip:"),
     ('uri = "sip:sip.example.com"', "", "upstream.uri", 7, "is missing", "add `uri = ...`"),
@@ -209,7 +215,14 @@ REPLACED = [
     ('"127.0.0.1"', '"::"', "listeners[0].advertise", 1, "cannot send to the wildcard ::", "add"),
     ('["192.0.2.0/24"]', "[]", "trunks[0].networks", 12, "is empty", "at least one"),
     ('"192.0.2.0/24"', '"192.0.2.1/24"', "trunks[0].networks[0]", 12, "behind", "192.0.2.0/24"),
-    ('"192.0.2.0/24"', '"example.com"', "trunks[0].networks[0]", 12, "not a network", "192.0.2.17"),
+    (
+        '"192.0.2.0/24"',
+        '"example.com"',
+        "trunks[0].networks[0]",
+        12,
+        "is a host name",
+        "write the addresses",
+    ),
     ('"192.0.2.0/24"', "7", "trunks[0].networks[0]", 12, "7 is not a network", "192.0.2.17"),
     ('"192.0.2.0/24"', '"::ffff:1.2.3.4"', "trunks[0].networks[0]", 12, "IPv4", "write it as IPv4"),
     ('"carrier"', '"the carrier"', "trunks[0].name", 11, "is no name of a trunk", "64"),

@@ -47,7 +47,7 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
         ("refuse 480 \r\nX-Evil: 1", "is no treatment"),
         ("redirect", "is no treatment"),
         ("redirect queue", "is no SIP URI"),
-        ("redirect sips:queue@h", "is no SIP URI"),
+        ("redirect sips:queue@h", "wants TLS, which is not supported yet"),
         ("redirect sip:queue@h?X=y", "is no SIP URI"),
         ("agent smith", "is no agent id"),
         (f"agent {AGENT}", "when that agent can not be staged either"),

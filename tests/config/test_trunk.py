@@ -21,7 +21,7 @@ TRUNK = '[[trunks]]\nname = "carrier"\nnetworks = ["192.0.2.0/24"]'
         ('strip = ["9 9"]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
         ('strip = ["99", "99"]', "trunks[0].strip", 'has "99" twice', "take one"),
         ("caller = []", "trunks[0].caller", "is empty", "at least one entry"),
-        ('caller = ["to"]', "trunks[0].caller[0]", 'is "to"', "'p_asserted_identity'"),
+        ('caller = ["to"]', "trunks[0].caller[0]", 'is "to"', '"p_asserted_identity"'),
         ('caller = ["from", "from"]', "trunks[0].caller", 'has "from" twice', "take one"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shlex
@@ -11,7 +12,10 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sip_stager.config.loading.load import load
+from sip_stager.transport.bind_errors import ADVICE
 from tests.support.needed import need
 
 if TYPE_CHECKING:
@@ -81,14 +85,34 @@ def test_the_unit_has_no_key_twice_but_those_that_add_up() -> None:
     assert twice == {"SystemCallFilter"}
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+def unit_for_low_ports() -> str:
+    """The unit as its comment says to change it: three lines instead of those with their keys."""
+    lines = re.findall(r"^#   (\w+=.*)$", UNIT, re.MULTILINE)
+    keys = tuple(line.partition("=")[0] + "=" for line in lines)
+    kept = [line for line in UNIT.splitlines() if not line.startswith(keys)]
+    return "\n".join([*kept, ""]).replace("[Service]", "\n".join(["[Service]", *lines]))
+
+
+def test_the_unit_for_low_ports_has_the_capability_where_it_counts() -> None:
+    """In a user namespace of its own, CAP_NET_BIND_SERVICE opens no port of the machine."""
+    changed = set(unit_for_low_ports().splitlines()) - set(UNIT.splitlines())
+    assert changed == {
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "PrivateUsers=no",
+    }
+    assert "deploy/sip-stager.service" in ADVICE[errno.EACCES]
+
+
+@pytest.mark.parametrize("text", [UNIT, unit_for_low_ports()])
+def test_systemd_understands_the_unit(tmp_path: Path, text: str) -> None:
     need(VERIFY, "systemd-analyze is not here (Debian: systemd)")
     program = tmp_path / "sip-stager"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     unit = tmp_path / "sip-stager.service"
     unit.write_text(
-        UNIT.replace(commands()[0][0], str(program)).replace("/opt/sip-stager/", f"{ROOT}/")
+        text.replace(commands()[0][0], str(program)).replace("/opt/sip-stager/", f"{ROOT}/")
     )
     tried = subprocess.run(
         [str(VERIFY), "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False

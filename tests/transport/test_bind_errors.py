@@ -18,7 +18,7 @@ def refuse(taken: Taken, what: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("number", "advice"),
     [
-        (errno.EACCES, "Permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"),
+        (errno.EACCES, "Permission denied; set a port from 1024 on, or let the program take"),
         (errno.EADDRNOTAVAIL, "Cannot assign requested address; no interface of this machine has"),
         (errno.EADDRINUSE, "Address already in use; end what uses it"),
         (errno.EAFNOSUPPORT, "not supported by protocol; set another address or port"),

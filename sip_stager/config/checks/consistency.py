@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import Finding, Location
-from sip_stager.config.tables.address_types import Network, as_ip, sip_uri
+from sip_stager.config.tables.address_types import NOT_SUPPORTED, Network, as_ip, sip_uri
 from sip_stager.trunks.phone_numbers import is_e164, normalised
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ def reachable(
         for each in same
         if address is None or ip_address(each.address).version == address.version
     ]
-    if not fit and parts.all_listeners:
+    if transport in NOT_SUPPORTED:
+        right = "write ;transport=udp or ;transport=tcp"
+        yield Finding(key, f"goes over {transport}, which is not supported yet", right)
+    elif not fit and parts.all_listeners:
         family = f" and IPv{address.version}" if address and same else ""
         wrong = f"goes over {transport}{family}, and no listener is of that kind"
         right = "add [[listeners]] of that kind, or change its transport or address"

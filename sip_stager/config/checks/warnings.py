@@ -14,13 +14,14 @@ from sip_stager.config.loading.api_key import open_to_others
 from sip_stager.config.tables.address_types import Network, as_ip
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
-from sip_stager.trunks.phone_numbers import normalised
+from sip_stager.trunks.phone_numbers import impossible, is_e164, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sip_stager.config.tables.settings import Settings
 
+_MIN_PREFIX = {4: 8, 6: 16}  # bits; a carrier's networks are much smaller
 _LEAST_REFRESH = 10.0  # seconds: what is fetched changes by the hand of a person
 
 
@@ -34,7 +35,9 @@ def doubts(settings: Settings) -> Iterator[Finding]:
         wrong = "the API key and the callers' numbers go over the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")
     yield from _restless(settings)
+    yield from _wide(settings)
     yield from _nested(settings)
+    yield from _impossible(settings)
     yield from _national(settings)
     yield from stuck_calls(settings)
     yield from _cut_short(settings)
@@ -126,6 +129,29 @@ def _nested(settings: Settings) -> Iterator[Finding]:
                         f'{network} lies in {around} of the trunk "{owner}"',
                         f'nothing to do if its calls are meant to be those of "{trunk.name}"',
                     )
+
+
+def _wide(settings: Settings) -> Iterator[Finding]:
+    """Find networks that let in callers whom no carrier vouches for."""
+    for index, trunk in enumerate(settings.trunks):
+        for position, network in enumerate(trunk.networks):
+            if network.prefixlen < _MIN_PREFIX[network.version]:
+                part = "a large part of " if network.prefixlen else ""
+                yield Finding(
+                    ("trunks", index, "networks", position),
+                    f"{network} is {part}the whole Internet: anybody there can place calls",
+                    "write the addresses that the carrier sends calls from",
+                )
+
+
+def _impossible(settings: Settings) -> Iterator[Finding]:
+    """Find numbers that no numbering plan has room for: nobody can dial them."""
+    for index, row in enumerate(settings.numbers):
+        if is_e164(row.number) and (why := impossible(row.number)):
+            wrong = f'"{row.number}" can be nobody\'s number: {why}'
+            right = f'write the whole number, with its country\'s code; "{row.number}{ANY}" is all '
+            right += "numbers that begin so"
+            yield Finding(("numbers", index, "number"), wrong, right)
 
 
 def _around(network: Network) -> Iterator[Network]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sip_stager.config.errors import Mistake, SettingsError
 from sip_stager.config.loading.files import read_text
+from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.policy import CallPolicy
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Table:
             return wrong, apart + right
         for name in header:
             if name not in COLUMNS:
-                return f'"{name}" is not a column that exists', known
+                return f'"{name}" is not a column that exists', did_you_mean(name, COLUMNS) + known
             if header.count(name) > 1:
                 return f'the column "{name}" is there twice', "take one of the two out"
         return None

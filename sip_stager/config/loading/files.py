@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tomllib
+from pwd import getpwuid
 from typing import TYPE_CHECKING, Any
 
 from sip_stager.config.errors import Mistake, SettingsError
@@ -33,10 +35,40 @@ def read_text(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> Mistake:
-    right = "name a file that exists and that this user may read"
-    if isinstance(error, IsADirectoryError):
-        right = "name the file in it"
+    match error.errno:
+        case errno.EACCES:
+            right = _how_to_open(path)
+        case errno.ENOENT | errno.ENOTDIR:
+            right = "write the path of a file that exists; a relative one begins in this folder: "
+            right += str(path.absolute().parent)
+        case errno.EISDIR:
+            right = "write the path of the file in it"
+        case _:
+            right = "write the path of a file that this user can read"
     return Mistake(path, 0, "", f"cannot be read: {os.strerror(error.errno or 0)}", right)
+
+
+def _how_to_open(path: Path) -> str:
+    """Return who owns the file, or the folder, that keeps this user out, and how to let it in."""
+    path = path.absolute()
+    for each in (*reversed(path.parents), path):
+        is_file = each == path
+        if not os.access(each, os.R_OK if is_file else os.X_OK):
+            status, right = each.stat(), "read" if is_file else "enter"
+            owner, mode = _user(status.st_uid), f"{status.st_mode & 0o7777:03o}"
+            return (
+                f"let the user {_user(os.geteuid())} {right} {each}, which belongs to {owner} "
+                f"(mode {mode}), or run as a user that may: see chown and chmod"
+            )
+    return f"let the user {_user(os.geteuid())} read it"
+
+
+def _user(number: int) -> str:
+    """Return the name of a user, or its number where it has none, as in many containers."""
+    try:
+        return getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:

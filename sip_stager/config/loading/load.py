@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from sip_stager.config.checks.consistency import check
 from sip_stager.config.checks.contradictions import contradictions
+from sip_stager.config.checks.placeholders import placeholders
 from sip_stager.config.checks.warnings import doubts
 from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, dotted
 from sip_stager.config.loading.api_key import find_key, misplaced
@@ -48,7 +49,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
     warnings = _ordered(map(places.mistake, doubts(settings)), path)
-    return settings.with_notes(warnings, places)
+    left = _ordered(map(places.mistake, placeholders(settings)), path)
+    return settings.with_notes(warnings, left, places)
 
 
 @dataclass

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+import re
 from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import ABOVE_ALL, Finding, Location
 from sip_stager.config.loading.api_key import misplaced
+from sip_stager.config.suggestions import did_you_mean, one_of
 from sip_stager.config.tables.settings import INNER_TABLES, LISTS, TABLES, Settings
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def _explain(error: ErrorDetails) -> Finding:
     match error["type"]:
         case "mistake":
             wrong, right = error["ctx"]["wrong"], error["ctx"]["right"]
+        case "literal_error":
+            wrong = f"is {found}"
+            right = one_of(error["input"], re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         case "missing":
             wrong, right = "is missing", _how_to_add(location)
         case "extra_forbidden":
@@ -86,6 +90,8 @@ def _explain(error: ErrorDetails) -> Finding:
 def _place(error: ErrorDetails) -> Location:
     """Return where it stands; pydantic says ``[key]`` where a name is wrong and not its value."""
     location: Location = error["loc"]
+    if error["type"] == "mistake" and error["ctx"]["key"]:
+        return (*location[:-1], error["ctx"]["key"])
     return location[:-1] if location[-1] == "[key]" else location
 
 
@@ -113,9 +119,7 @@ def _meant(location: Location) -> str:
             return f"write {_header(name)}, a table by itself"
         return ABOVE_ALL
     known = _keys(location)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    return f"{hint}the keys here are: {', '.join(known)}"
+    return f"{did_you_mean(name, known)}the keys here are: {', '.join(known)}"
 
 
 def _how_to_add(location: Location) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sip_stager.config.errors import refused
+from sip_stager.config.suggestions import one_of
 
 Network = IPv4Network | IPv6Network
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}\.?")
+NOT_SUPPORTED = {"tls", "ws", "wss", "sctp"}
+"""Transports of SIP that there may be one day."""
 _BROADCAST = IPv4Address("255.255.255.255")
 _SIP_URI = re.compile(
     r"sip:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:;@?/]+)(?::(?P<port>[0-9]{1,5}))?"
@@ -43,6 +46,33 @@ def sip_uri(uri: str) -> tuple[str, int, str]:
     return match["host"].strip("[]"), int(match["port"] or 5060), transport
 
 
+def bracketed_ipv6(text: str) -> str:
+    """Return a host and port with the IPv6 address in brackets; empty where none lacks them.
+
+    Of an address that ends like a port, ``2001:db8::1:5060``, the end is taken for one.
+    """
+    host, _, port = text.rpartition(":")
+    if isinstance(as_ip(host), IPv6Address) and re.fullmatch(r"[1-9][0-9]{3,4}", port):
+        return f"[{host}]:{port}"
+    return f"[{text}]" if isinstance(as_ip(text), IPv6Address) else ""
+
+
+def check_brackets(text: str, written: str) -> None:
+    """Raise a mistake where an IPv6 address stands in a URI without brackets.
+
+    ``text`` is the host and port, ``written`` the whole URI that they are part of.
+    """
+    if bracketed := bracketed_ipv6(text):
+        right = f'put the address into brackets: "{written.replace(text, bracketed)}"'
+        raise refused(f'"{written}" has an IPv6 address without brackets', right)
+
+
+def _transport(value: object) -> object:
+    if str(value).lower() in NOT_SUPPORTED:
+        raise refused(f'is "{value}", which is not supported yet', 'write "udp" or "tcp"')
+    return value
+
+
 def _address(text: str) -> str:
     if as_ip(text) is None:
         raise refused(
@@ -59,12 +89,17 @@ def _host(text: str) -> str:
         raise refused(f'"{text}" is an IPv4 address in IPv6 clothes', right)
     if address and (address.is_unspecified or address.is_multicast or address == _BROADCAST):
         raise refused(f'"{text}" is no address that a peer can send to', "write the public address")
-    if address is None and (not _HOST_NAME.fullmatch(text) or text[-1].isdigit()):
+    if address is None and not _is_host_name(text):
         raise refused(
             f'"{text}" is neither a host name nor an IP address',
             'write it without port and brackets, like "edge.example.com" or "198.51.100.7"',
         )
     return text
+
+
+def _is_host_name(text: str) -> bool:
+    """Return True if a text can be a host name: the last letter of one is no digit (RFC 3696 2)."""
+    return _HOST_NAME.fullmatch(text) is not None and not text[-1].isdigit()
 
 
 def _network(value: object) -> Network:
@@ -74,6 +109,9 @@ def _network(value: object) -> Network:
     try:
         network = ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
+        if isinstance(value, str) and _is_host_name(value):
+            right = "write the addresses that the carrier sends calls from: names are not looked up"
+            raise refused(f'"{value}" is a host name', right) from None
         raise refused(f"{value!r} is not a network", right) from None
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
         raise refused(f'"{value}" is an IPv4 network in IPv6 clothes', "write it as IPv4")
@@ -86,6 +124,7 @@ def _network(value: object) -> Network:
 
 def _base_url(url: str) -> str:
     right = 'write "https://" and the host, with no password, query or fragment'
+    check_brackets(url.partition("://")[2].partition("/")[0], url)
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -103,19 +142,23 @@ def _base_url(url: str) -> str:
 def _upstream(uri: str) -> str:
     right = 'write it like "sip:sip.example.com:5060;transport=udp"'
     if uri.lower().startswith("sips:"):
-        raise refused("TLS towards the upstream is not supported", right)
+        raise refused("TLS towards the upstream is not supported yet", right)
+    check_brackets(uri[len("sip:") :].partition(";")[0], uri)
     try:
         host, port, transport = sip_uri(uri)
     except ValueError:
         raise refused(f'"{uri}" is not a SIP URI of host, port and transport', right) from None
     if transport not in {"udp", "tcp"}:
-        raise refused(f'the transport "{transport}" is not supported', "write udp or tcp")
+        yet = " yet" if transport in NOT_SUPPORTED else ""
+        wrong = f'the transport "{transport}" is not supported{yet}'
+        raise refused(wrong, one_of(transport, ("udp", "tcp")))
     if not 0 < port < 65536:
         raise refused(f"{port} is not a port", "write a port from 1 to 65535")
     _host(host)
     return uri
 
 
+Transport = Annotated[Literal["udp", "tcp"], BeforeValidator(_transport)]
 Address = Annotated[str, AfterValidator(_address)]
 Host = Annotated[str, AfterValidator(_host)]
 TrunkNetwork = Annotated[Network, BeforeValidator(_network)]

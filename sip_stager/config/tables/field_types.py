@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import uuid
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sip_stager.config.errors import refused
+from sip_stager.config.suggestions import did_you_mean
 from sip_stager.trunks.mapping import ANY, is_plain
 from sip_stager.trunks.number_fields import FIELDS, NAMED, REQUEST_URI, field_of
 from sip_stager.trunks.phone_numbers import COUNTRIES, is_e164, normalised
@@ -73,7 +74,8 @@ def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        right = 'write a name like "Europe/Paris" (the system\'s package of time zones is tzdata)'
+        near = did_you_mean(name, available_timezones())
+        right = f'{near}write a name like "Europe/Paris" (Debian has them in the package tzdata)'
         raise refused(f'"{name}" is no time zone that this system knows', right) from None
     return name
 
@@ -92,7 +94,7 @@ def _agent(value: object) -> uuid.UUID:
     except ValueError:
         raise refused(
             f"{value!r} is not the id of an agent",
-            'write the UUID that the platform shows, like "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"',
+            "write the UUID that the platform shows: 32 hexadecimal digits in five groups",
         ) from None
 
 
@@ -100,8 +102,10 @@ def _called_source(source: str) -> str:
     try:
         field_of(source)
     except ValueError:
-        known = ", ".join(f'"{each}"' for each in (REQUEST_URI, *FIELDS))
-        right = f'write {known}, or a header\'s name like "{NAMED}X-Original-To"'
+        places = REQUEST_URI, *FIELDS
+        known = ", ".join(f'"{each}"' for each in places)
+        near = did_you_mean(source, places)
+        right = f'{near}write {known}, or a header\'s name like "{NAMED}X-Original-To"'
         raise refused(f'"{source}" is no place for a called number', right) from None
     return source
 

@@ -75,9 +75,11 @@ class Number(Table):
         cls, agents: tuple[AgentShare, ...], info: ValidationInfo
     ) -> tuple[AgentShare, ...]:
         if "agent" in info.data and (info.data["agent"] is None) is not bool(agents):
-            wrong = "stand beside `agent`" if agents else "and `agent` are missing: nobody answers"
-            right = "write `agent`, or [[numbers.agents]] to share the calls, and not both"
-            raise refused(wrong, right)
+            if agents:
+                right = "write `agent`, or [[numbers.agents]] to share the calls, not both"
+                raise refused("stand beside `agent`", right)
+            right = 'add `agent = "..."` with the agent\'s id, or [[numbers.agents]] to share calls'
+            raise refused("is missing: no agent answers this number", right, key="agent")
         if agents and all(each.timed for each in agents):
             right = "leave `days` and `hours` out of one of them: it answers the rest of the time"
             raise refused("leave nobody outside of their days and hours", right)

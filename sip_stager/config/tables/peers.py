@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from sip_stager.config.errors import refused
-from sip_stager.config.tables.address_types import Address, Host, Port, UpstreamUri, sip_uri
+from sip_stager.config.tables.address_types import (
+    Address,
+    Host,
+    Port,
+    Transport,
+    UpstreamUri,
+    sip_uri,
+)
 from sip_stager.config.tables.field_types import Seconds
 from sip_stager.config.tables.table import Table
 
@@ -15,7 +22,7 @@ from sip_stager.config.tables.table import Table
 class Listener(Table):
     """One socket that SIP comes in by, and how peers are told to reach it."""
 
-    transport: Literal["udp", "tcp"] = "udp"
+    transport: Transport = "udp"
     """Carriers offer UDP first; large messages and some trunks need TCP as well."""
     address: Address
     """The IP address to listen on; 0.0.0.0 or :: takes every interface of its family."""

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sip_stager.config.errors import refused
+from sip_stager.config.suggestions import did_you_mean
+from sip_stager.config.tables.address_types import check_brackets
 from sip_stager.config.tables.field_types import Seconds
 from sip_stager.config.tables.table import Table
 from sip_stager.model.call import Policy, Treatment
@@ -34,7 +36,8 @@ def treatment(text: str) -> Treatment:
         return Treatment("refuse", _refusal(int(match[1] or 0)), match[2] or "")
     kind, _, target = text.partition(" ")
     if kind not in _KINDS or not target:
-        right = _CODES if kind == "refuse" else f"write one of {_FORMS}"
+        near = did_you_mean(kind, ("forward", "refuse", *sorted(_KINDS)))
+        right = _CODES if kind == "refuse" else f"{near}write one of {_FORMS}"
         raise refused(f'"{text}" is no treatment', right)
     return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
 
@@ -57,6 +60,9 @@ def _uri(text: str) -> str:
         uri = parse_uri(text.encode("ascii"))
     except (Malformed, UnicodeEncodeError):
         uri = None
+    if text.lower().startswith("sips:"):
+        raise refused(f'"{text}" wants TLS, which is not supported yet', "write it as sip:")
+    check_brackets(text.rpartition("@")[2].removeprefix("sip:").partition(";")[0], text)
     if uri is None or uri.scheme != b"sip" or uri.headers:
         raise refused(f'"{text}" is no SIP URI', 'write one like "sip:queue@sip.example.com"')
     return text

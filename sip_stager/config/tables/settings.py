@@ -108,6 +108,7 @@ class Settings(Table):
     http: Http = Http()
     log: Log = Log()
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
+    _placeholders: tuple[Mistake, ...] = PrivateAttr(default=())
     _place: Callable[[Location], str] | None = PrivateAttr(default=None)
 
     @property
@@ -115,9 +116,15 @@ class Settings(Table):
         """The ids of the agents of each called number."""
         return {row.number: tuple(str(one.agent) for one in row.shares) for row in self.numbers}
 
-    def with_notes(self, warnings: Iterable[Mistake], place: Callable[[Location], str]) -> Self:
-        """Note what is worth a second look, and where each setting stands."""
+    def with_notes(
+        self,
+        warnings: Iterable[Mistake],
+        placeholders: Iterable[Mistake],
+        place: Callable[[Location], str],
+    ) -> Self:
+        """Attach what is worth a second look, and where each setting stands."""
         self._warnings = tuple(warnings)
+        self._placeholders = tuple(placeholders)
         self._place = place
         return self
 
@@ -129,6 +136,11 @@ class Settings(Table):
     def warnings(self) -> tuple[Mistake, ...]:
         """What the file may be meant to say, and is worth a second look."""
         return self._warnings
+
+    @property
+    def placeholders(self) -> tuple[Mistake, ...]:
+        """Values of the example that are still in the file, where real ones must stand."""
+        return self._placeholders
 
 
 TABLES: dict[str, type[Table]] = {

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, PlainValidator
 
 from sip_stager.config.errors import ABOVE_ALL, refused
+from sip_stager.config.suggestions import did_you_mean
 from sip_stager.model.call import Value
+from sip_stager.trunks.placeholders import SOURCES
 from sip_stager.trunks.variables import MOST_VARIABLES, WrongVariable, check_name, compiled
+
+_SOURCE = re.compile(r"\$\{([^{}|;:]*)")
 
 
 def _name(name: str) -> str:
@@ -25,8 +30,14 @@ def _value(value: Value) -> Value:
     try:
         compiled(value)
     except WrongVariable as error:
-        raise refused(error.wrong, error.right) from None
+        raise refused(error.wrong, _near(str(value)) + error.right) from None
     return value
+
+
+def _near(text: str) -> str:
+    """Return the source that the first unknown one in a text is like, as a suggestion."""
+    names = (name for name in _SOURCE.findall(text) if name not in {*SOURCES, "header"})
+    return did_you_mean(next(names, ""), [*SOURCES, "header"])
 
 
 def _bounded(table: dict[str, Value]) -> dict[str, Value]:

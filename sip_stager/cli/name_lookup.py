@@ -1,0 +1,61 @@
+"""Whether the host names of the settings resolve, as ``check --online`` asks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from sip_stager.config.checks.effective_terms import targets
+from sip_stager.config.errors import dotted
+from sip_stager.config.tables.address_types import as_ip, sip_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.config import Settings
+    from sip_stager.config.errors import Location
+
+_TIMEOUT = 5.0  # seconds for all look-ups together; the program itself waits 2 for one
+
+
+def unresolved(settings: Settings) -> list[str]:
+    """Return a line for each host name that calls are sent to and that has no usable address."""
+    places = {location: host for location, host in _hosts(settings) if as_ip(host) is None}
+    families = {int(listener.family) for listener in settings.listeners}
+    reasons = asyncio.run(_look_up(set(places.values()), families))
+    return [
+        f"{settings.place(location)}: {dotted(location)}: {reasons[host]}"
+        for location, host in places.items()
+        if reasons[host]
+    ]
+
+
+def _hosts(settings: Settings) -> Iterator[tuple[Location, str]]:
+    yield ("upstream", "uri"), settings.upstream.host
+    for index, uri in enumerate(settings.upstream.backups):
+        yield ("upstream", "backups", index), sip_uri(uri)[0]
+    for location, target in targets(settings, "redirect"):
+        yield location, target.target
+
+
+async def _look_up(hosts: set[str], families: set[int]) -> dict[str, str]:
+    """Return for each host what is wrong with it; empty where it has a usable address."""
+    wrong = await asyncio.gather(*(_wrong(host, families) for host in hosts))
+    return dict(zip(hosts, wrong, strict=True))
+
+
+async def _wrong(host: str, families: set[int]) -> str:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except TimeoutError:
+        return f'the name "{host}" was not resolved within {_TIMEOUT:g} s'
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return f'the name "{host}" does not resolve: {why}'
+    if any(family in families for family, *_ in found):
+        return ""
+    addresses = ", ".join(sorted({str(address[0]) for *_, address in found}))
+    return f'the name "{host}" has only {addresses}, of another IP version than the listeners'
