@@ -75,6 +75,7 @@ conformance:
 
 pictures: setup
 	@$(BIN)/python tools/draw_architecture.py
+	@$(BIN)/python tools/draw_demo.py
 
 setup setup-dev:
 	@test -n "$(PYTHON)" || { \

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools import conformance, draw_architecture
+from tools import conformance, draw_architecture, draw_demo
 
 
 def test_the_conformance_page_is_fresh() -> None:
@@ -13,3 +13,8 @@ def test_the_conformance_page_is_fresh() -> None:
 def test_the_picture_of_the_architecture_is_fresh() -> None:
     drawn = draw_architecture.PICTURE.read_text(encoding="utf-8")
     assert drawn == draw_architecture.picture(), "run: make pictures"
+
+
+def test_the_picture_of_the_demo_says_what_the_demo_prints() -> None:
+    drawn = draw_demo.PICTURE.read_text(encoding="utf-8")
+    assert draw_demo.words(drawn) == draw_demo.words(draw_demo.picture()), "run: make pictures"
