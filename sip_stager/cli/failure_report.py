@@ -31,7 +31,9 @@ def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
     default = dict(fallbacks(merged(), Api.model_fields["deadline"].default))
     yield Text("When a call is not staged", style="bold")
     if not every:
-        yield Text(f"{default[CAUSES[0]]} whatever the cause; rings: {default['rings']}; but for")
+        yield Text(
+            f"By default: {default[CAUSES[0]]} whatever the cause; rings: {default['rings']}."
+        )
     terms_of = make_terms(settings)
     rows = list(_rows(settings))
     trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -43,7 +45,7 @@ def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
                 shown = True
                 yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
     if not shown:
-        yield Text("no trunk and no number: all have these defaults")
+        yield Text("No trunk and no number differs from that.")
 
 
 def fallbacks(

@@ -56,8 +56,8 @@ What each number does: staged (sync) for its agent, then goes on as
 +33612345678  {AGENT}
 
 When a call is not staged
-refuse 503 whatever the cause; rings: 180 after 2 s; but for
-no trunk and no number: all have these defaults
+By default: refuse 503 whatever the cause; rings: 180 after 2 s.
+No trunk and no number differs from that.
 
 Settings at their defaults are left out; --all shows them.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import re
@@ -13,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from sip_stager.cli import app
 from sip_stager.config.loading.load import load
+from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.transport.bind_errors import ADVICE
 from tests.support.needed import need
 
@@ -59,6 +63,30 @@ def manifests_settings(folder: Path) -> Settings:
     (folder / "api-key").chmod(0o600)
     (folder / "sip_stager.toml").write_text(textwrap.dedent(text))
     return load(folder / "sip_stager.toml", {})
+
+
+async def test_the_example_can_be_tried_without_the_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/operations.md says: with the fake API, and with the agents as they stand there."""
+    monkeypatch.setenv("ROUNDED_API_KEY", "demo-key")
+    text = EXAMPLE.read_text()
+    async with FakeApi(key="demo-key") as api:
+        for old, new in (
+            (r"^\[api\]$", f'[api]\nbase_url = "{api.url}"'),
+            (r"^uri = .*$", 'uri = "sip:127.0.0.1:5090"'),
+            (r"^networks = .*$", 'networks = ["127.0.0.1"]'),
+        ):
+            text, changed = re.subn(old, new, text, flags=re.MULTILINE)
+            assert changed == 1
+        path = tmp_path / "sip_stager.toml"
+        path.write_text(text)
+        command = ["check", "--config", str(path), "--online"]
+        result = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert result.exit_code == 0, result.output
+    assert {line.split(": ")[2].rpartition(".")[2] for line in result.stderr.splitlines()[::2]} == {
+        "agent"
+    }
 
 
 def test_the_units_commands_are_those_of_the_program() -> None:
