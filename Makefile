@@ -33,8 +33,7 @@ help:
 	@echo 'make bench    the benchmark against SIPp (BENCH="--help" shows its options)'
 	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
 	@echo 'make soak     100,000 calls with faults on all sides (SOAK="--calls 20000", SOAK="--help")'
-	@echo 'make conformance   write docs/conformance.md from the docstrings of the tests'
-	@echo 'make pictures      draw docs/images from the imports and the demo'
+	@echo 'make docs     write what is generated: docs/conformance.md, docs/settings.md, docs/images'
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv; LOCK=--upgrade)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
@@ -70,8 +69,14 @@ fuzz: setup-dev
 soak: setup-dev
 	$(BIN)/python -m soak $(SOAK)
 
+# Documents that scripts write; tests/test_generated.py fails where one is not fresh.
+docs: conformance settings pictures
+
 conformance:
 	@"$(PYTHON)" tools/conformance.py
+
+settings: setup
+	@$(BIN)/python tools/settings_reference.py
 
 pictures: setup
 	@$(BIN)/python tools/draw_architecture.py

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from tools import conformance, draw_architecture, draw_demo
+from tools import conformance, draw_architecture, draw_demo, settings_reference
 
 
 def test_the_conformance_page_is_fresh() -> None:
     written = conformance.PAGE.read_text(encoding="utf-8")
     assert written == conformance.page(), "run: make conformance"
+
+
+def test_the_settings_page_is_fresh() -> None:
+    written = settings_reference.PAGE.read_text(encoding="utf-8")
+    assert written == settings_reference.page(), "run: make settings"
 
 
 def test_the_picture_of_the_architecture_is_fresh() -> None:
