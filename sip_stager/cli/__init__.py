@@ -1,4 +1,4 @@
-"""The command line: one file a command."""
+"""The command line: one file per command."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ class _Group(TyperGroup):
 
 
 def _untyped(params: list[Any]) -> list[Any]:
-    """Take the type off flags: Typer shows ``<bool>`` behind options that take no value."""
+    """Remove the type from flags: Typer shows ``<bool>`` behind options that take no value."""
     for param in params:
         if getattr(param, "is_flag", False):
             param.metavar = ""

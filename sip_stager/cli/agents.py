@@ -1,4 +1,4 @@
-"""Fetching many agents: some at a time, in step with the API's limits, and not from a dead one."""
+"""Fetching many agents: a few at a time, within the API's rate limit, and not from a dead API."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from sip_stager.platform.outcome import Failure
 
 AT_ONCE = 8
-"""Questions under way: quick for a few hundred agents, gentle on the API's limits."""
+"""Requests in parallel: fast enough for a few hundred agents, and below the API's rate limit."""
 
-_PATIENCE = 10.0  # seconds for one agent
-_BODY_MOST = 4 * 1024 * 1024  # bytes; an agent's record holds its prompts
-_TRIES = 3  # for an agent, where the API is busy
-_PAUSE = 1.0  # seconds, where a busy API asks for none
-_LONGEST = 10.0  # seconds that a Retry-After may ask for
+_TIMEOUT = 10.0  # seconds for one agent
+_MAX_BODY = 4 * 1024 * 1024  # bytes; an agent's record holds its prompts
+_MAX_TRIES = 3  # per agent, while the API is busy
+_RETRY_DELAY = 1.0  # seconds, if a busy API sends no Retry-After
+_MAX_RETRY_DELAY = 10.0  # seconds; a longer Retry-After is cut to it
 
 
 def fetched_agents(
     settings: Settings, agents: tuple[AgentKey, ...], console: Console
 ) -> dict[AgentKey, Agent | str]:
-    """Return each agent, or in words why there is none; shows how far it has come."""
+    """Return each agent, or the reason why it could not be fetched; shows a progress bar."""
     return asyncio.run(_fetch(settings, agents, console))
 
 
@@ -42,15 +42,15 @@ async def _fetch(
         settings.api.base_url,
         settings.api.key,
         connections=AT_ONCE,
-        body_most=_BODY_MOST,
+        body_most=_MAX_BODY,
     ) as api:
-        questions = _Questions(api)
+        fetcher = _AgentFetcher(api)
         disabled = not console.is_terminal  # else the bar leaves an empty line
         with Progress(console=console, transient=True, disable=disabled) as progress:
-            task = progress.add_task("asking the API", total=len(agents))
+            task = progress.add_task("fetching agents", total=len(agents))
 
             async def ask(key: AgentKey) -> Agent | str:
-                answer = await questions.ask(key)
+                answer = await fetcher.fetch(key)
                 progress.advance(task)
                 return answer
 
@@ -58,38 +58,41 @@ async def _fetch(
     return dict(zip(agents, answers, strict=True))
 
 
-class _Questions:
-    """Asks until the API has left as many in a row without an answer as are asked at once."""
+class _AgentFetcher:
+    """Fetches agents until as many requests in a row as run in parallel got no answer.
+
+    A dead API then costs the timeout of ``AT_ONCE`` requests, not of one request per agent.
+    """
 
     def __init__(self, api: RoundedApi) -> None:
         self._api = api
         self._free = asyncio.Semaphore(AT_ONCE)
-        self._in_vain = 0
+        self._unanswered = 0
 
-    async def ask(self, key: AgentKey) -> Agent | str:
-        """Give the agent, or in words why there is none."""
+    async def fetch(self, key: AgentKey) -> Agent | str:
+        """Return the agent, or the reason why it could not be fetched."""
         async with self._free:
-            if self._in_vain >= AT_ONCE:
-                return f"not asked for: the API gave no answer to {AT_ONCE} questions in a row"
-            answer = await self._patiently(key)
-        vain = isinstance(answer, OverTime | Unreachable) or _is_busy(answer)
-        self._in_vain = self._in_vain + 1 if vain else 0
+            if self._unanswered >= AT_ONCE:
+                return f"not fetched: the API did not answer {AT_ONCE} requests in a row"
+            answer = await self._fetch_with_retries(key)
+        unanswered = isinstance(answer, OverTime | Unreachable) or _is_busy(answer)
+        self._unanswered = self._unanswered + 1 if unanswered else 0
         return answer if isinstance(answer, Agent) else in_words(answer)
 
-    async def _patiently(self, key: AgentKey) -> Agent | Failure:
-        for _ in range(_TRIES - 1):
-            answer = await self._once(key)
+    async def _fetch_with_retries(self, key: AgentKey) -> Agent | Failure:
+        for _ in range(_MAX_TRIES - 1):
+            answer = await self._fetch_once(key)
             if not (isinstance(answer, Refused) and _is_busy(answer)):
                 return answer
-            await asyncio.sleep(min(answer.retry_after or _PAUSE, _LONGEST))
-        return await self._once(key)
+            await asyncio.sleep(min(answer.retry_after or _RETRY_DELAY, _MAX_RETRY_DELAY))
+        return await self._fetch_once(key)
 
-    async def _once(self, key: AgentKey) -> Agent | Failure:
+    async def _fetch_once(self, key: AgentKey) -> Agent | Failure:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT):
                 return await self._api.agent(*key)
         except TimeoutError:
-            return OverTime(f"no answer within {_PATIENCE:g} s")
+            return OverTime(f"no answer within {_TIMEOUT:g} s")
 
 
 def _is_busy(answer: Agent | Failure) -> bool:

@@ -1,4 +1,4 @@
-"""The check command: are these settings right, and what would they do."""
+"""The check command: are these settings right, and what do they do."""
 
 import sys
 from typing import Annotated
@@ -34,19 +34,18 @@ def check(
         ),
     ] = False,
 ) -> None:
-    """Check the settings, and show what they would do.
+    """Check the settings, and show what they do.
 
     Prints warnings and the verdict first, then the settings that differ from their defaults
-    (secrets left out), and what becomes of a call to each mapped number. Places no call and opens
+    (secrets left out), and what happens to a call to each mapped number. Places no call and opens
     no port.
 
     **Example:** `ROUNDED_API_KEY=... sip-stager check --config sip_stager.toml --online`
 
     **Exit codes:** 0 the settings can be used, perhaps with warnings; 1 `--online` found a problem:
     a name that does not resolve, an agent that could not be fetched, a variable that does not fit
-    it, or numbers that `[api] numbers_refresh` needs and the API does not return; 2 the settings
-    are wrong, and stderr has the line and the key of each mistake, what is wrong and what would be
-    right.
+    its agent, or a list of numbers that could not be fetched; 2 the settings are wrong, and stderr
+    has the line and the key of each mistake, what is wrong and what would be right.
     """
     settings = load_or_exit(config)
     width = None if sys.stdout.isatty() else _WIDE

@@ -1,4 +1,4 @@
-"""A call put through the core that serves real ones, between ends that lead nowhere."""
+"""A dry run of one call: the core that serves real calls, with no network behind it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from sip_stager.ports import Cancellable
     from sip_stager.trunks.mapping import NumberMapping
 
-_NOWHERE = {4: ip_address("0.0.0.1"), 6: ip_address("100::1")}
-"""From here on addresses are nobody's (RFC 1122 3.2.1.3, RFC 6666), and names are given them."""
+_RESERVED = {4: ip_address("0.0.0.1"), 6: ip_address("100::1")}
+"""The first of the reserved addresses that stand for names (RFC 1122 3.2.1.3, RFC 6666)."""
 
 
-class Rehearsal:
-    """What the core does with an INVITE that is staged in all its time, and answered by nobody.
+class DryRun:
+    """What the core does with an INVITE that takes all its staging time and is never answered.
 
-    ``call`` is None where it is not admitted: ``response`` then is what the caller gets, None for
-    nothing at all, and ``why`` the reason in words.  ``decided`` tells whether admission was asked.
-    ``asked`` is the call as it is staged first, None where it is not; ``onward`` are the INVITEs
-    that leave one after another, each with where it goes, a name in the place of its address.
+    ``call`` is None if the call is not admitted; ``response`` is then the answer to the caller,
+    None if there is none, and ``why`` the reason in words. ``decided`` is True if admission was
+    asked.
+
+    ``asked`` is the call as it is staged first, None if it is not staged; ``onward`` are the
+    INVITEs that leave one after another, each with its flow, which has the host name instead of an
+    address.
     """
 
     def __init__(
@@ -46,16 +49,16 @@ class Rehearsal:
         self._clock = _Clock()
         self._done: Callable[[Decision], None] | None = None
         self._names: dict[str, str] = {}
-        self._family = _family(settings)
+        self._ip_version = _ip_version(settings)
         core = make_core(settings, self._clock, self, self, self, self._notify, mapping)
         core.layer.receive(bytes(invite), source)
         self._stage()
 
     def _stage(self) -> None:
-        """Let the time of the staging pass, and go on."""
+        """Pass the time of the staging, report success, and continue."""
         if self.call is not None and self._done is not None:
             self._clock.advance(self.call.deadline)
-            self._done(Forward("rehearsed", self._clock.time()))
+            self._done(Forward("dry-run", self._clock.time()))
         self._clock.advance(0.0)
 
     def _notify(self, event: Event) -> None:
@@ -72,37 +75,37 @@ class Rehearsal:
             case MessageSent(message=Response() as response) if self.call is None:
                 self.response = response
 
-    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:  # noqa: ARG002  a transport
-        """Send nothing; the core tries the next target then."""
+    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:  # noqa: ARG002  (the protocol's signature)
+        """Fail to send: the core then tries the next target, so that all of them show."""
         if failed is not None:
             self._clock.call_later(0.0, failed, "nothing is sent")
 
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
-        """Give a name an address that is nobody's."""
-        address = str(_NOWHERE[self._family] + len(self._names))
+        """Resolve a name to a reserved address, which is shown as the name again."""
+        address = str(_RESERVED[self._ip_version] + len(self._names))
         self._names[address] = host
         return self._clock.call_later(0.0, done, address)
 
     @property
     def waiting(self) -> int:
-        """No other call is being staged."""
+        """The number of other calls that are being staged: none."""
         return 0
 
-    def at_hand(self, call: Call) -> bool:  # noqa: ARG002  a stager
-        """Nothing is kept."""
+    def at_hand(self, call: Call) -> bool:  # noqa: ARG002  (the protocol's signature)
+        """Return False: no staged call is in reserve."""
         return False
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
-        """Stage nothing, and take note of what would be."""
+        """Record the call that would be staged, and stage nothing."""
         self.asked, self._done = call, done
         return _Timer(0.0, done, ())
 
     def give_back(self, call: Call, forward: Forward) -> None:
-        """Take nothing back: nothing was staged."""
+        """Do nothing: no call was staged."""
 
 
-def _family(settings: Settings) -> int:
-    """Give 4 or 6: the family that we speak to the upstream, where it is a name."""
+def _ip_version(settings: Settings) -> int:
+    """Return the IP version that is spoken to an upstream whose host is a name: 4 or 6."""
     way = settings.upstream.transport
     fitting = [each for each in settings.listeners if each.transport == way]
     return ip_address((fitting or settings.listeners)[0].address).version
@@ -119,7 +122,7 @@ class _Timer:
 
 
 class _Clock:
-    """Time that passes when it is told to (``ports.Clock``)."""
+    """A clock that stands still until it is advanced (``ports.Clock``)."""
 
     def __init__(self) -> None:
         self._now = 0.0

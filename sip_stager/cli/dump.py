@@ -1,4 +1,4 @@
-"""Settings as they are in effect, shown to a person."""
+"""The settings in effect, as lines of text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sip_stager.config import Number, Settings
 
 SHOWN = 50
-"""Numbers that are shown, unless all are asked for."""
+"""Numbers that are shown without --all."""
 
 
 def effective(settings: Settings, *, every: bool) -> Iterator[Text]:
@@ -62,7 +62,7 @@ def _lines(table: BaseModel, *, every: bool) -> Iterator[Text]:
 
 
 def _in_effect(table: BaseModel, name: str) -> tuple[Any, str]:
-    """Give the value of a key, and where it comes from if it does not stand in the file."""
+    """Return the value of a key, and its origin if it does not stand in the file."""
     value = getattr(table, name)
     written = name in table.model_fields_set
     if isinstance(table, Trunk) and table.profile:
@@ -102,7 +102,7 @@ def _toml(value: Any) -> str:
 
 
 def plan(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
-    """Say what becomes of a call to each number: an agent a line, so that it can be searched."""
+    """Yield what happens to a call to each number, one agent per line (to be searched)."""
     yield Text(
         f"What each number does: staged ({settings.api.mode}) for its agent, then goes on as"
     )
@@ -114,7 +114,7 @@ def plan(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
 
 
 def answering(row: Number) -> Iterator[str]:
-    """Name the agents that answer a number, each with its part in the calls and its time."""
+    """Yield the agents that answer a number, each with its weight and its hours."""
     for share in row.shares:
         weight = f"weight {share.weight}" if len(row.shares) > 1 else ""
         when = [*share.days, *share.hours, row.timezone or ""] if share.timed else []
@@ -123,7 +123,7 @@ def answering(row: Number) -> Iterator[str]:
 
 
 def _target(settings: Settings) -> str:
-    """Return what is asked of the upstream, and where it is sent."""
+    """Return the Request-URI that the upstream gets, and where it is sent."""
     upstream = settings.upstream
     backups = f", then {len(upstream.backups)} more" if upstream.backups else ""
     way = f"{bracketed(upstream.host)}:{upstream.port} over {upstream.transport.upper()}{backups}"

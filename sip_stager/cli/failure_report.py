@@ -1,4 +1,4 @@
-"""What callers get when their call can not be staged, shown to a person."""
+"""What callers get when their call cannot be staged, as lines of text."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Policy, Treatment
 
 _REST = "all others"
-_MOST_ROWS = 50
+_MAX_ROWS = 50
 
 
 def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
-    """Yield it by trunk, number and cause, one a line, so that it can be searched.
+    """Yield the fallbacks by trunk, number and cause, one per line, so that they can be searched.
 
-    Numbers without a policy of their own share a row.  What is as by default is left out, unless
-    ``every`` line is wanted.
+    Numbers without a policy of their own share a row. Fallbacks that are as by default are left
+    out, unless ``every`` line is wanted.
     """
     default = dict(fallbacks(merged(), Api.model_fields["deadline"].default))
     yield Text("When a call is not staged", style="bold")
@@ -51,9 +51,9 @@ def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
 def fallbacks(
     policy: Policy, seconds: float, *, may_ring: bool = True
 ) -> Iterator[tuple[str, str]]:
-    """Say what a call gets by the cause of its failure, and when it rings and what it gets then.
+    """Yield what a call gets by the cause of its failure, and when it rings.
 
-    ``seconds`` is how long it may be staged; ``may_ring`` tells whether its INVITE lets us ring.
+    ``seconds`` is how long it may be staged; ``may_ring`` is False if its INVITE forbids ringing.
     """
     for cause in CAUSES:
         late = cause == "over_time" and may_ring and rings_first(policy, seconds)
@@ -66,7 +66,7 @@ def fallbacks(
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str]]:
-    own = [row.number for row in settings.numbers if row.policy.model_fields_set][:_MOST_ROWS]
+    own = [row.number for row in settings.numbers if row.policy.model_fields_set][:_MAX_ROWS]
     for trunk in settings.trunks:
         for number in own:
             yield trunk.name, number
@@ -82,13 +82,11 @@ def _written(policy: Policy, treatments: tuple[Treatment, ...]) -> str:
 
 
 def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
-    """Say what is sent while a call is staged, or why nothing is."""
+    """Return what is sent while a call is staged, or why nothing is sent."""
     if not policy.ringing:
         return "never"
     if not may_ring:
-        return "never, for the INVITE requires 100rel"
+        return "never (the INVITE requires 100rel)"
     if not rings_in(policy, seconds):
-        return (
-            f"never, for ring_after is {policy.ring_after:g} s, and staging may take {seconds:g} s"
-        )
+        return f"never (ring_after is {policy.ring_after:g} s, and staging may take {seconds:g} s)"
     return f"{policy.ringing} after {policy.ring_after:g} s"

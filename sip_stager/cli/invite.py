@@ -1,4 +1,4 @@
-"""An INVITE as a trunk would send it, made of what stands on the command line."""
+"""An INVITE as a trunk would send it, made from the command line."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from sip_stager.sip.uri import parse_address
 
 _HERE = "sip-stager.invalid"
 _USER = "+*#-_.!~'()&=$,;?/%"
-"""What may stand in the user part of a URI beside letters and digits (RFC 3261 25.1)."""
+"""Characters of the user part of a URI beside letters and digits (RFC 3261 25.1)."""
 _SCHEMES = re.compile(r"(sips?|tel|urn):", re.IGNORECASE)
 _OF_AN_ADDRESS = re.compile(r'["<>]')
 
 
 def make_invite(to: str, caller: str, headers: list[str]) -> Request:
-    """Make an INVITE to a number, a name or a URI, from another; ``headers`` win over both.
+    """Return an INVITE to a number, name or URI, from another; ``headers`` win over both.
 
-    The caller may be an address with a name as well, as it stands in a From.  Raises
-    ``ValueError``, ``Malformed`` among them, in words for whoever wrote them.
+    The caller may also be an address with a display name, as in a From. Raises ``ValueError``
+    (``Malformed`` among them) with a text for the user.
     """
     if _OF_AN_ADDRESS.search(to):
         raise ValueError(
-            f"--to {to!r} is no Request-URI: write a number, a name, or a URI like "
-            "sip:+33...@host; what stands in To is written with --header 'To: ...'"
+            f"--to {to!r} is not a Request-URI: write a number, a name, or a URI like "
+            "sip:+33...@host; --header 'To: ...' sets the To"
         )
     uri = _uri(to)
     fields = [_field(header) for header in headers]
@@ -46,7 +46,7 @@ def make_invite(to: str, caller: str, headers: list[str]) -> Request:
 
 
 def _address(text: str) -> str:
-    """Write a number or a name as an address, and leave an address alone."""
+    """Format a number or a name as an address; return an address unchanged."""
     if not _OF_AN_ADDRESS.search(text):
         return f"<{_uri(text)}>;tag=route"
     try:
@@ -55,14 +55,14 @@ def _address(text: str) -> str:
         address = None
     if address is None or "<" not in text:
         raise ValueError(
-            f"--from {text!r} is no address: write a number, a name, a URI like "
+            f"--from {text!r} is not an address: write a number, a name, a URI like "
             "sip:+33...@host, or an address like '\"Bob\" <sip:+33...@host>'"
         )
     return text if address.tag else f"{text};tag=route"
 
 
 def _uri(text: str) -> str:
-    """Write a number or a name as a URI, and leave a URI alone."""
+    """Format a number or a name as a URI; return a URI unchanged."""
     if _SCHEMES.match(text):
         return _line(text)
     return f"sip:{quote(text, safe=_USER)}@{_HERE}" if text else f"sip:{_HERE}"
@@ -70,11 +70,13 @@ def _uri(text: str) -> str:
 
 def _field(header: str) -> str:
     if ":" not in header:
-        raise ValueError(f"{header!r} is no header: write it like 'Diversion: <sip:+33...@host>'")
+        raise ValueError(
+            f"{header!r} is not a header: write it like 'Diversion: <sip:+33...@host>'"
+        )
     return _line(header)
 
 
 def _line(text: str) -> str:
     if not text.isprintable():
-        raise ValueError(f"{text!r} is more than one line, or is not printable")
+        raise ValueError(f"{text!r} has more than one line, or is not printable")
     return text

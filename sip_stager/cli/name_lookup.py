@@ -1,4 +1,4 @@
-"""Whether the host names of the settings resolve, as ``check --online`` asks."""
+"""The look-up of host names for ``check --online``."""
 
 from __future__ import annotations
 

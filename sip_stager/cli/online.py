@@ -1,4 +1,4 @@
-"""What ``check --online`` asks: do the names resolve, does the API know the agents and numbers."""
+"""The questions of ``check --online``: do names resolve, does the API know the agents."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
     Found = Mapping[str, Sequence[str]]
 
-MOST_FOUND = 1_000
-"""Agents that only the platform's list names; those past them are not asked for."""
+MAX_LISTED_AGENTS = 1_000
+"""Limit of agents that are fetched because the platform's list alone has them."""
 
 
 @dataclass
 class OnlineReport:
-    """The answers: ``problems`` are lines of text, ``parts`` are to be printed as they are."""
+    """The answers: ``problems`` are lines of text, ``parts`` are printed as they are."""
 
     problems: tuple[str, ...] = ()
     parts: tuple[RenderableType, ...] = ()
 
 
 def ask(settings: Settings, console: Console, *, every: bool) -> OnlineReport:
-    """Look up the names and ask the API; show the progress on the console, and nothing else."""
+    """Look up the names and ask the API; prints nothing but a progress bar."""
     table = platform_table(settings)
     numbers = check_numbers(settings, table)
     agents = check_agents(settings, found_agents(settings, table), console, every=every)
@@ -65,7 +65,7 @@ def check_agents(
     problems = [*_first(_missing(answers, places)), *_first(mismatches(settings, agents, found))]
     parts = [*_tabulated(_rows(settings, found, answers), every=every)]
     if left_out := len(found.keys() - {agent_id for agent_id, _ in places}):
-        parts.append(f"{left_out} more agents of the platform's list were not asked for.")
+        parts.append(f"{left_out} more agents of the platform's list were not fetched.")
     return OnlineReport(tuple(problems), tuple(parts))
 
 
@@ -77,13 +77,13 @@ def _first(problems: Iterator[str]) -> Iterator[str]:
 
 
 def _places(settings: Settings, found: Found) -> dict[AgentKey, str]:
-    """Return the agents to ask for, each with where it stands."""
+    """Return the agents to fetch, each with its place in the settings."""
     places = {
         key: f"{settings.place(place)}: {dotted(place)}"
         for key, place in places_of(settings).items()
     }
     new = [agent_id for agent_id in found if (agent_id, None) not in places]
-    for agent_id in islice(new, MOST_FOUND):
+    for agent_id in islice(new, MAX_LISTED_AGENTS):
         places[agent_id, None] = f"the platform's number {found[agent_id][0]}"
     return places
 
@@ -103,7 +103,7 @@ def _tabulated(rows: Sequence[Sequence[str | Text]], *, every: bool) -> Iterator
 def _rows(
     settings: Settings, found: Found, answers: Mapping[AgentKey, Agent | str]
 ) -> list[tuple[str | Text, ...]]:
-    """Tabulate the agents; one whose versions give the same answer stands there once."""
+    """Return a row per agent; versions for which the API gives the same answer share one."""
     numbers = mapped(settings)
     shown: dict[tuple[str, str], set[int | str]] = {}
     cells: dict[tuple[str, str], tuple[Text, ...]] = {}
@@ -121,7 +121,7 @@ def _rows(
 def _missing(
     answers: Mapping[AgentKey, Agent | str], places: Mapping[AgentKey, str]
 ) -> Iterator[str]:
-    """Yield where the agents stand that could not be fetched, and why."""
+    """Yield a line for each agent that could not be fetched: its place, and why."""
     for key, answer in answers.items():
         if isinstance(answer, str):
             version = f", version {key[1]}" if key[1] else ""

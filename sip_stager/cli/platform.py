@@ -20,7 +20,7 @@ _SHOWN = 50  # numbers that differ
 
 
 def platform_table(settings: Settings) -> PlatformTable | str:
-    """Fetch the list, or say in words why it can not be had."""
+    """Fetch the list and return it, or the reason why it could not be fetched."""
 
     async def fetch() -> PlatformTable | str:
         async with make_list_api(settings) as api:
@@ -31,7 +31,7 @@ def platform_table(settings: Settings) -> PlatformTable | str:
 
 
 def found_agents(settings: Settings, table: PlatformTable | str) -> dict[str, list[str]]:
-    """Give the agents that the platform's list maps, each with its numbers."""
+    """Return the agents that only the platform's list maps, each with its numbers."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     if isinstance(table, PlatformTable) and settings.api.numbers_refresh:
         own = settings.agents
@@ -59,7 +59,7 @@ def check_numbers(settings: Settings, table: PlatformTable | str) -> NumbersRepo
 
 
 def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
-    off = "" if settings.api.numbers_refresh else " ([api] numbers_refresh is 0: they map no calls)"
+    off = "" if settings.api.numbers_refresh else " ([api] numbers_refresh is 0: they are not used)"
     if isinstance(table, str):
         yield f"the platform's numbers could not be fetched: {table}{off}"
         return
@@ -73,7 +73,7 @@ def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
 
 
 def _different(settings: Settings, table: PlatformTable) -> Iterator[str]:
-    """Name the numbers that the settings map to another agent than the platform does."""
+    """Yield the numbers that the settings map to another agent than the platform does."""
     for number, agents in settings.agents.items():
         row = table.rows.get(number)
         if row is not None and not any(share.agent in agents for share in row.shares):

@@ -1,4 +1,4 @@
-"""What goes upstream, and what does not, of who a caller is who withholds it."""
+"""What is stripped from the INVITE of an anonymous caller, and what is left."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def identity(invite: Request, copy: Request, country: str | None) -> Iterator[str]:
-    """Say which fields the copy that leaves has lost, and which ones still hold a number."""
+    """Yield the fields that the outgoing INVITE has lost, and those that still hold a number."""
     if taken := _spelled(invite, IDENTIFYING.difference(copy.names)):
-        yield f"taken off the INVITE: {taken}"
+        yield f"stripped from the INVITE: {taken}"
     if left := _spelled(copy, IDENTIFYING):
         yield f"left in the INVITE: {left}"
     for name in sorted(DIALOGS, reverse=True):
         if _holds_number(copy, name, country):
             yield (
-                f"{name.decode().capitalize()} goes on as it came, with the number: "
-                "only the carrier can leave it out there"
+                f"{name.decode().capitalize()} is forwarded unchanged, with the number: "
+                "only the carrier can remove it there"
             )
 
 

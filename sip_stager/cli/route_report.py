@@ -1,4 +1,4 @@
-"""The way of a call through the settings, told in steps with their reasons."""
+"""The steps of a call through the settings, each with its reasons, as lines of text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from calendar import day_name
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_admission
-from sip_stager.cli.dry_run import Rehearsal
+from sip_stager.cli.dry_run import DryRun
 from sip_stager.cli.failure_report import fallbacks
 from sip_stager.cli.privacy_report import identity
 from sip_stager.model.flow import Flow
@@ -16,7 +16,7 @@ from sip_stager.trunks.mapping import ANY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.cli.source import Origin
+    from sip_stager.cli.source import CallSource
     from sip_stager.config import Settings, Trunk
     from sip_stager.model.call import Call
     from sip_stager.sip.message import Request, Response
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from sip_stager.trunks.caller_number import Caller
     from sip_stager.trunks.mapping import Match, NumberMapping, Row
 
-_WIDTH = 15  # columns of the names of the steps
+_WIDTH = 15  # columns for the names of the steps
 
 
-class Journey:
+class RouteReport:
     """What the core does with an INVITE that comes from an address, and why.
 
-    ``staged`` tells whether it goes on; ``online`` that the platform's list was asked for.
+    ``staged`` is True if the call is forwarded; ``online`` that the platform's list was fetched.
     """
 
     def __init__(
@@ -39,45 +39,45 @@ class Journey:
         settings: Settings,
         mapping: NumberMapping,
         invite: Request,
-        origin: Origin,
+        call_source: CallSource,
         *,
         online: bool = False,
     ) -> None:
         self._settings = settings
         self._mapping = mapping
         self._invite = invite
-        self._origin = origin
+        self._source = call_source
         self._unasked = settings.api.numbers_refresh > 0 and not online
-        source = Flow(settings.listeners[0].transport.upper(), origin.address, 5060)
-        self._rehearsal = Rehearsal(settings, mapping, invite, source)
-        self.staged = self._rehearsal.call is not None
+        source = Flow(settings.listeners[0].transport.upper(), call_source.address, 5060)
+        self._dry_run = DryRun(settings, mapping, invite, source)
+        self.staged = self._dry_run.call is not None
 
     def steps(self) -> Iterator[str]:
-        """Give the steps, each on its lines."""
-        for name, lines in self._named():
+        """Yield the lines of all steps, the first of each with the name of the step."""
+        for name, lines in self._steps():
             for index, line in enumerate(lines):
                 yield f"{'' if index else name:<{_WIDTH}}{line}"
 
-    def _named(self) -> Iterator[tuple[str, list[str]]]:
+    def _steps(self) -> Iterator[tuple[str, list[str]]]:
         yield "INVITE", [self._invite.uri_text.decode()]
-        yield "source", [self._origin.address]
-        yield "trunk", [self._whose()]
-        trunk, rehearsal = self._origin.trunk, self._rehearsal
-        if trunk is not None and rehearsal.decided:
+        yield "source", [self._source.address]
+        yield "trunk", [self._trunk()]
+        trunk, dry_run = self._source.trunk, self._dry_run
+        if trunk is not None and dry_run.decided:
             route = make_admission(self._settings, self._mapping).route(self._invite, trunk)
             yield "called number", list(self._called(route.called, trunk))
             yield "row", list(self._row(route))
-            if rehearsal.call is not None and route.match is not None:
-                yield "caller", list(self._caller(route.caller, rehearsal.call, trunk))
-                yield "agent", list(self._agent(rehearsal.call, route, route.match))
-                yield from self._onward(rehearsal.call)
-        if rehearsal.call is None:
-            yield "refused", list(_refused(rehearsal.response, rehearsal.why))
+            if dry_run.call is not None and route.match is not None:
+                yield "caller", list(self._caller(route.caller, dry_run.call, trunk))
+                yield "agent", list(self._agent(dry_run.call, route, route.match))
+                yield from self._onward(dry_run.call)
+        if dry_run.call is None:
+            yield "refused", list(_refused(dry_run.response, dry_run.why))
 
-    def _whose(self) -> str:
-        trunk = self._origin.trunk
+    def _trunk(self) -> str:
+        trunk = self._source.trunk
         if trunk is None:
-            return "none has this address in its networks"
+            return "none: no trunk has this address in its networks"
         only = " (the only one)" if len(self._settings.trunks) == 1 else ""
         profile = f', profile "{trunk.profile}"' if trunk.profile else ""
         return f"{trunk.name}{only}{profile}"
@@ -86,11 +86,11 @@ class Journey:
         for source, reason in called.passed:
             yield f"{source} {reason}"
         if not called.source:
-            yield f"none: called = {json.dumps(trunk.called)} finds nobody"
+            yield f"none: called = {json.dumps(trunk.called)} finds no number"
             return
         yield f"{called.source} says {json.dumps(called.spelled)}"
         if called.stripped:
-            yield f"less the prefix {json.dumps(called.stripped)}"
+            yield f"without the prefix {json.dumps(called.stripped)}"
         country = trunk.country
         reading = (
             f"read with country = {json.dumps(country)}" if country else "read without country"
@@ -98,7 +98,7 @@ class Journey:
         yield f"{json.dumps(called.number)}, {reading}"
 
     def _row(self, route: Route) -> Iterator[str]:
-        """Say what was looked for, from the narrowest on, and what was found."""
+        """Yield the keys that were looked up, the most specific first, and the row found."""
         number = route.called.number
         for _, wanted, row in self._mapping.considered(number) if number else ():
             if row is not None:
@@ -106,9 +106,9 @@ class Journey:
                 break
             yield f"no {json.dumps(wanted)}"
         if route.match is not None and route.match.number != number:
-            yield f"the API is told {json.dumps(route.match.number)}"
+            yield f"the API gets {json.dumps(route.match.number)}"
         if self._unasked and (route.match is None or route.match.row.number.endswith(ANY)):
-            yield "the platform's list was not asked for, and may have it: add --online"
+            yield "the platform's list may have it: add --online to fetch that"
 
     def _place(self, row: Row) -> str:
         if row.generation:
@@ -119,21 +119,24 @@ class Journey:
 
     def _caller(self, caller: Caller, call: Call, trunk: Trunk) -> Iterator[str]:
         if caller.withheld:
-            yield f"withheld, by {caller.withheld}"
+            yield f"anonymous, by {caller.withheld}"
         for source, reason in caller.passed:
             yield f"{source} {reason}"
         if caller.number:
             passed = ", passed on by pass_withheld" if caller.withheld else ""
             yield f"{caller.source} says {caller.number}{passed}"
         else:
-            yield f"the API is told {call.from_number}, by [api] anonymous_number"
-        if caller.withheld and self._rehearsal.onward:
-            copy, _ = self._rehearsal.onward[0]
+            yield f"the API gets {call.from_number}, the anonymous_number of [api]"
+        if caller.withheld and self._dry_run.onward:
+            copy, _ = self._dry_run.onward[0]
             yield from identity(self._invite, copy, trunk.country)
 
     def _agent(self, call: Call, route: Route, match: Match) -> Iterator[str]:
         shares = match.row.shares
-        yield call.agent_id or "none: the platform redirects the number by itself; it is not staged"
+        yield (
+            call.agent_id
+            or "none: the platform redirects this number itself, so the call is not staged"
+        )
         if len(shares) < 2:
             return
         moment = self._mapping.moment
@@ -149,35 +152,35 @@ class Journey:
             yield f"chosen by {by} among the weights: {weights}"
 
     def _onward(self, call: Call) -> Iterator[tuple[str, list[str]]]:
-        asked, ways = self._rehearsal.asked, self._rehearsal.onward
+        asked, ways = self._dry_run.asked, self._dry_run.onward
         if asked is not None:
             if asked.variables:
                 told = [f"{name} = {json.dumps(value)}" for name, value in asked.variables.items()]
                 yield "variables", told
             yield "deadline", list(_deadline(call, asked))
         leaving = [f"INVITE {copy.uri_text.decode()} to {flow}" for copy, flow in ways]
-        yield "upstream", leaving or ["nothing leaves: its address is of no one host"]
+        yield "upstream", leaving or ["nothing is sent: the address is that of no single host"]
         if asked is not None:
             yield "if not staged", list(self._failures(call))
 
     def _failures(self, call: Call) -> Iterator[str]:
-        """Say what the call gets that can not be staged, and whether it rings meanwhile."""
+        """Yield what the call gets if it cannot be staged, and whether it rings meanwhile."""
         may_ring = not self._invite.requires(b"100rel")
         for what, text in fallbacks(call.policy, call.deadline, may_ring=may_ring):
             yield f"{what}: {text}"
 
 
 def _deadline(call: Call, asked: Call) -> Iterator[str]:
-    """Say how long the staging may take, and which part of that the first agent gets."""
-    yield f"{call.deadline:g} s for the staging in all"
+    """Yield how long the staging may take, and how much of that the first agent gets."""
+    yield f"{call.deadline:g} s for the whole staging"
     if asked.deadline < call.deadline:
-        yield f"{asked.deadline:g} s of it for this agent: the policy names another, for the rest"
+        yield f"{asked.deadline:g} s of it for this agent, the rest for the policy's other agent"
 
 
 def _refused(response: Response | None, why: str) -> Iterator[str]:
-    """Say what the caller gets, with the fields that explain it where nothing else does."""
+    """Yield the answer to the caller, with the fields that explain it if nothing else does."""
     if response is None:
-        yield f"nothing is answered: {why}"
+        yield f"no response: {why}"
         return
     said = f": {why}" if why else ""
     yield f"{response.status} {response.reason.decode()}{said}"

@@ -8,12 +8,12 @@ from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 def run(config: ConfigOption) -> None:
     """Take calls until told to stop.
 
-    Writes its log to stdout, one JSON object a line. SIGINT, SIGTERM and SIGHUP stop it.
+    Writes its log to stdout, one JSON object per line. SIGINT, SIGTERM and SIGHUP stop it.
 
     **Example:** `ROUNDED_API_KEY=... sip-stager run --config sip_stager.toml`
 
-    **Exit codes:** 0 it was told to stop; 1 it could not start, because an address or a port could
-    not be had; 2 the settings are wrong (see `sip-stager check --help`).
+    **Exit codes:** 0 it was told to stop; 1 it could not start, because an address or port could
+    not be listened on; 2 the settings are wrong (see `sip-stager check --help`).
     """
     settings = load_or_exit(config)
     from sip_stager.cli.serve import serve  # noqa: PLC0415 (no other command needs the server)

@@ -1,4 +1,4 @@
-"""The server of the run command: the application under its signals and its log."""
+"""The server of the run command: the application with its signals and its log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import uvloop
 
 from sip_stager import __version__
 from sip_stager.app import Application
-from sip_stager.cli.open_files import take_open_files
+from sip_stager.cli.open_files import raise_open_file_limit
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until told to stop; give the exit code, 1 when an address can not be had."""
-    concerns = take_open_files(settings)
+    """Serve until told to stop; return the exit code, 1 if an address could not be listened on."""
+    concerns = raise_open_file_limit(settings)
     sink = LogSink(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -62,7 +62,7 @@ async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> 
 async def _unless(
     event: asyncio.Event, work: Coroutine[None, None, Sequence[str]]
 ) -> Sequence[str]:
-    """Do some work; where the event comes first it is cancelled, and gives nothing."""
+    """Run a coroutine; if the event comes first, cancel it and return nothing."""
     task, happened = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
     await asyncio.wait((task, happened), return_when=asyncio.FIRST_COMPLETED)
     for one in (task, happened):
@@ -72,7 +72,7 @@ async def _unless(
 
 
 def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Give what the first signal sets, and what the second one does."""
+    """Return the events that the first signal and the second signal set."""
     told_to_stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""Where a call that is asked about comes from: an address, and the trunk that it belongs to."""
+"""The source of a call that is asked about: an address, and the trunk that it belongs to."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings, Trunk
 
 
-class Origin(NamedTuple):
-    """A source address and its trunk, None where it belongs to none."""
+class CallSource(NamedTuple):
+    """A source address and its trunk; None if it belongs to no trunk."""
 
     address: str
     trunk: Trunk | None
 
 
-def origin_of(settings: Settings, name: str, address: str) -> Origin:
-    """Find the trunk of an address, or an address of a trunk; one of both may be empty.
+def find_source(settings: Settings, name: str, address: str) -> CallSource:
+    """Return the source for an address, or for the name of a trunk; one of the two may be empty.
 
-    Raises ``ValueError``, in words for whoever wrote them.
+    Raises ``ValueError`` with a text for the user.
     """
     trunks = {trunk.name: trunk for trunk in settings.trunks}
     if name and name not in trunks:
@@ -38,38 +38,38 @@ def origin_of(settings: Settings, name: str, address: str) -> Origin:
             "or --source and the address that the call comes from"
         )
     trunk = trunks[name] if name else settings.trunks[0]
-    return Origin(_address_of(settings, trunk), trunk)
+    return CallSource(_address_of(settings, trunk), trunk)
 
 
 def _read(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        raise ValueError(f"{text!r} is no IP address: write --source 192.0.2.17") from None
+        raise ValueError(f"{text!r} is not an IP address: write --source 192.0.2.17") from None
 
 
-def _at(settings: Settings, address: str, trunks: dict[str, Trunk], name: str) -> Origin:
+def _at(settings: Settings, address: str, trunks: dict[str, Trunk], name: str) -> CallSource:
     found = TrunkNetworks(settings.trunks).trunk_of(address)
     if name and (found is None or found.name != name):
         whose = f'to the trunk "{found.name}"' if found else "to no trunk"
-        raise ValueError(f'{address} belongs {whose}, not to "{name}": leave one of the two out')
-    return Origin(address, trunks[found.name] if found else None)
+        raise ValueError(f'{address} belongs {whose}, not to "{name}": use one of the two options')
+    return CallSource(address, trunks[found.name] if found else None)
 
 
 def _address_of(settings: Settings, trunk: Trunk) -> str:
-    """Give the first address that the trunk's calls can come from."""
+    """Return the first address from which calls of a trunk can come."""
     trunk_of = TrunkNetworks(settings.trunks).trunk_of
     for candidate in map(str, _candidates(settings, trunk)):
         if trunk_of(candidate) is trunk:
             return candidate
     raise ValueError(
         f'no call can come from the trunk "{trunk.name}": '
-        "narrower networks of others have all of its addresses"
+        "narrower networks of other trunks cover all of its addresses"
     )
 
 
 def _candidates(settings: Settings, trunk: Trunk) -> Iterator[IPv4Address | IPv6Address]:
-    """Give the first host of each network, and what follows the narrower networks in it."""
+    """Yield the first host of each network, and the address after each narrower network in it."""
     others = [network for each in settings.trunks for network in each.networks]
     for network in trunk.networks:
         yield network.network_address + (1 if network.num_addresses > 2 else 0)

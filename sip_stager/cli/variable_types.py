@@ -1,4 +1,4 @@
-"""Whether the variables of the settings are those that their agents declare."""
+"""The variables of the settings, compared with those that the agents declare."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNDECLARED = "is not declared by the agent"
 
 
 def mapped(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
-    """Give the agents of the settings, each with its numbers and the places of those."""
+    """Return the agents of the settings, each with its rows and their indexes."""
     rows: defaultdict[AgentKey, list[tuple[int, Number]]] = defaultdict(list)
     for index, row in enumerate(settings.numbers):
         for key in {(str(share.agent), share.version) for share in row.shares}:
@@ -40,12 +40,12 @@ def mapped(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
 def mismatches(
     settings: Settings, agents: Mapping[AgentKey, Agent], found: Collection[str] = ()
 ) -> Iterator[str]:
-    """Say what agents are told that they do not declare, or that is of another type.
+    """Yield a line for each variable that an agent does not declare, or declares with another type.
 
-    ``found`` are those of the platform's list, whose numbers have no variables of their own.
+    ``found`` are the agents of the platform's list; its numbers have no variables of their own.
     """
     said: defaultdict[tuple[Location, str], dict[str, Declared]] = defaultdict(dict)
-    for key, trunks, rows in _told(settings, found):
+    for key, trunks, rows in _calls_of_agents(settings, found):
         agent = agents.get(key)
         if agent is None or agent.variables is None:
             continue
@@ -55,18 +55,18 @@ def mismatches(
                     said[(*place, name), wrong][key[0]] = agent.variables
     for (location, wrong), several in said.items():
         where = f"{settings.place(location)}: {dotted(location)}"
-        yield f"{where}: {wrong}{_known(wrong, several)} ({named(several)})"
+        yield f"{where}: {wrong}{_declared(wrong, several)} ({named(several)})"
 
 
 def named(agents: Iterable[str]) -> str:
-    """Name the first of some agents."""
+    """Return the first few of some agents as text."""
     ids = list(agents)
     more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
     return f"agent {', '.join(islice(ids, _NAMED))}{more}"
 
 
-def _known(wrong: str, several: Mapping[str, Declared]) -> str:
-    """Say what an agent does declare; of several the table says it."""
+def _declared(wrong: str, several: Mapping[str, Declared]) -> str:
+    """Return the variables that an agent declares; for several agents, the table lists them."""
     if wrong != _UNDECLARED or len(several) > 1:
         return ""
     (declared,) = several.values()
@@ -74,10 +74,12 @@ def _known(wrong: str, several: Mapping[str, Declared]) -> str:
     return f"; it declares {known or 'none'}"
 
 
-def _told(settings: Settings, found: Collection[str]) -> Iterator[tuple[AgentKey, Trunks, Rows]]:
-    """Give each agent with the trunks and numbers whose calls it gets, be it instead of another.
+def _calls_of_agents(
+    settings: Settings, found: Collection[str]
+) -> Iterator[tuple[AgentKey, Trunks, Rows]]:
+    """Yield each agent with the trunks and rows whose calls it gets, also as a fallback.
 
-    Calls to numbers of the platform's list are those without a row.
+    Calls to numbers of the platform's list have no row.
     """
     trunks, numbers = list(enumerate(settings.trunks)), list(enumerate(settings.numbers))
     for key, rows in mapped(settings).items():
@@ -98,9 +100,9 @@ def _told(settings: Settings, found: Collection[str]) -> Iterator[tuple[AgentKey
 def _tables(
     settings: Settings, trunks: Trunks, rows: Rows
 ) -> Iterator[tuple[Location, Mapping[str, Value]]]:
-    """Give the tables that an agent's calls take variables from, and where each stands.
+    """Yield the tables that an agent's calls take variables from, each with its location.
 
-    What all of its numbers have themselves, they take from nowhere else.
+    A variable that all of its numbers set themselves is taken from no other table.
     """
     tables = [set(row.variables) for _, row in rows]
     own = set.intersection(*tables) if tables else set()

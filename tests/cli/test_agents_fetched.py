@@ -30,20 +30,20 @@ async def fetch(folder: Folder, url: str) -> dict[AgentKey, Agent | str]:
 async def test_a_busy_api_is_asked_again_and_then_left_alone(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    monkeypatch.setattr(module, "_RETRY_DELAY", 0.0)
     busy = Behaviour(status=status, message="slowly")
     async with FakeApi(by={each: busy for each, _ in MANY}, key=KEY) as api:
         answers = await fetch(folder, api.url)
         assert AT_ONCE * 3 <= api.stats.requests < 3 * len(MANY)
     said = list(answers.values())
     assert said[0] == f"HTTP {status}: slowly"
-    assert said[-1] == f"not asked for: the API gave no answer to {AT_ONCE} questions in a row"
+    assert said[-1] == f"not fetched: the API did not answer {AT_ONCE} requests in a row"
 
 
 async def test_an_api_that_was_busy_gives_all_agents_in_the_end(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    monkeypatch.setattr(module, "_RETRY_DELAY", 0.0)
     async with BusyOnce(by={each: Behaviour(status=429) for each, _ in MANY}, key=KEY) as api:
         answers = await fetch(folder, api.url)
         assert api.stats.requests == 2 * len(MANY)
@@ -58,13 +58,13 @@ class BusyOnce(FakeApi):
 async def test_a_silent_api_costs_the_patience_of_some_questions_and_not_of_all(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_TIMEOUT", 0.05)
     silent = Behaviour(fault="silent", latency=60.0)
     async with FakeApi(by={each: silent for each, _ in MANY}, key=KEY) as api:
         answers = await fetch(folder, api.url)
     said = list(answers.values())
     assert said[0] == "no answer within 0.05 s"
-    assert str(said[-1]).startswith("not asked for: ")
+    assert str(said[-1]).startswith("not fetched: ")
 
 
 async def test_agents_that_do_not_exist_end_nothing(folder: Folder) -> None:

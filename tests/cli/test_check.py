@@ -16,7 +16,7 @@ from tests.cli.asking import OTHER, check, lines, route, steps
 from tests.config.settings_folder import AGENT, KEY, REAL, RIGHT, Folder
 
 STAND_IN = f'over_time = ["agent {OTHER}", "refuse 480"]\n'
-NEVER = "never, for ring_after is 2 s, and staging may take "
+NEVER = "never (ring_after is 2 s, and staging may take "
 
 
 def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder: Folder) -> None:
@@ -301,9 +301,9 @@ def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder
     [
         ("", "", "", "180 after 2 s"),
         ("", "", 'ringing = "never"', "never"),
-        ("deadline = 1.5", "", "", f"{NEVER}1.5 s"),
+        ("deadline = 1.5", "", "", f"{NEVER}1.5 s)"),
         ("deadline = 1.5", "", "deadline = 3.0", "180 after 2 s"),
-        ("", "no_ringback_timeout = 1.0", "", f"{NEVER}0.7 s"),
+        ("", "no_ringback_timeout = 1.0", "", f"{NEVER}0.7 s)"),
         ("", "no_ringback_timeout = 2.4", 'ringing = "183"', "183 after 2 s"),
         ("", 'profile = "telnyx"', "", "never"),
     ],

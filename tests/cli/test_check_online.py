@@ -234,7 +234,7 @@ async def test_online_shows_the_platforms_numbers_and_where_the_settings_differ(
         "+336******72 has an inbound_agent_id that is no UUID",
         f"+33612345678: the platform has {OTHER}; the settings win, with {AGENT}",
     ]
-    assert f"{counts} ([api] numbers_refresh is 0: they map no calls)\n" in off.stdout
+    assert f"{counts} ([api] numbers_refresh is 0: they are not used)\n" in off.stdout
 
 
 async def test_online_names_only_some_of_very_many_that_differ(folder: Folder) -> None:
@@ -326,7 +326,7 @@ async def test_online_compares_who_is_staged_instead_with_the_platforms_numbers_
 async def test_online_asks_for_so_many_of_the_platforms_agents_and_says_how_many_are_left(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_online, "MOST_FOUND", 60)
+    monkeypatch.setattr(cli_online, "MAX_LISTED_AGENTS", 60)
     async with FakeApi(key=KEY) as api:
         api.phone_numbers.items = [
             phone_number(f"+336123456{number:02}", f"{AGENT[:-3]}0{number:02}")
@@ -337,7 +337,7 @@ async def test_online_asks_for_so_many_of_the_platforms_agents_and_says_how_many
         assert api.stats.requests == 1 + 61
         every = await asyncio.to_thread(check, folder, without_names(text), "--online", "--all")
     assert result.exit_code == 0, result.output
-    assert "\n5 more agents of the platform's list were not asked for.\n" in result.stdout
+    assert "\n5 more agents of the platform's list were not fetched.\n" in result.stdout
     assert "\n... and 11 more (--all shows them)\n" in result.stdout
     assert f"{AGENT[:-3]}059" not in result.stdout
     assert f"{AGENT[:-3]}059" in every.stdout

@@ -29,7 +29,7 @@ def test_a_request_uri_that_is_none_is_refused(folder: Folder) -> None:
         (
             "+33612345678",
             "Via: x",
-            ["nothing is answered: not a Via value"],
+            ["no response: not a Via value"],
         ),
     ],
 )
@@ -55,8 +55,8 @@ def test_a_to_tag_belongs_to_no_call_that_is_known(folder: Folder) -> None:
         ("ring_after = 1.5", "X-A: 1", "180 after 1.5 s"),
         ('ringing = "183"', "X-A: 1", "183 after 2 s"),
         ('ringing = "never"', "X-A: 1", "never"),
-        ("", "Require: 100rel", "never, for the INVITE requires 100rel"),
-        ("", "Expires: 2", "never, for ring_after is 2 s, and staging may take 1.7 s"),
+        ("", "Require: 100rel", "never (the INVITE requires 100rel)"),
+        ("", "Expires: 2", "never (ring_after is 2 s, and staging may take 1.7 s)"),
     ],
 )
 def test_it_is_said_whether_the_call_rings_while_it_is_staged(
@@ -70,8 +70,8 @@ def test_it_is_said_whether_the_call_rings_while_it_is_staged(
 def test_it_is_said_how_long_the_first_of_two_agents_has(folder: Folder) -> None:
     text = f'{RIGHT}[policy]\nover_time = ["agent {OTHER}", "refuse"]\n'
     assert steps(route(folder, text, "--to", "+33612345678"))["deadline"] == [
-        "4 s for the staging in all",
-        "2 s of it for this agent: the policy names another, for the rest",
+        "4 s for the whole staging",
+        "2 s of it for this agent, the rest for the policy's other agent",
     ]
 
 

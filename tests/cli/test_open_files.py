@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.cli import open_files
-from sip_stager.cli.open_files import take_open_files
+from sip_stager.cli.open_files import raise_open_file_limit
 from tests.config.settings_folder import KEY, RIGHT, Folder
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ def concerns(directory: Path, connections: int, peers: int | None = 1) -> tuple[
     """
     text = RIGHT.replace("[api]\n", f"[api]\nconnections = {connections}\n")
     text = f"{text}[limits]\nconnections = {peers}\n{TCP}" if peers else text
-    return take_open_files(Folder(directory).load(text, ROUNDED_API_KEY=KEY))
+    return raise_open_file_limit(Folder(directory).load(text, ROUNDED_API_KEY=KEY))
 
 
 def test_settings_that_need_more_than_the_system_grants_are_a_concern(tmp_path: Path) -> None:
     (concern,) = concerns(tmp_path, 10**12)
     assert "[api] connections = 1000000000000" in concern
-    assert "raise LimitNOFILE= of the unit (ulimit -n), or set fewer" in concern
+    assert "raise LimitNOFILE= of the unit (ulimit -n), or configure fewer connections" in concern
 
 
 def test_connections_of_peers_count_where_there_may_be_any(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_files, "_granted", lambda: 512)
+    monkeypatch.setattr(open_files, "_allowed", lambda: 512)
     (concern,) = concerns(tmp_path, 50, peers=400)
     assert "[limits] connections = 400 each way" in concern
     assert concerns(tmp_path, 50, peers=None) == ()
@@ -45,10 +45,10 @@ def test_connections_of_peers_count_where_there_may_be_any(
 def test_connections_for_what_is_done_after_calls_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_files, "_granted", lambda: 512)
+    monkeypatch.setattr(open_files, "_allowed", lambda: 512)
     after = "[api]\nlabel = true\naftercare_connections = 500\n"
     text = RIGHT.replace("[api]\n", after)
-    (concern,) = take_open_files(Folder(tmp_path).load(text, ROUNDED_API_KEY=KEY))
+    (concern,) = raise_open_file_limit(Folder(tmp_path).load(text, ROUNDED_API_KEY=KEY))
     assert "aftercare_connections = 500" in concern
 
 

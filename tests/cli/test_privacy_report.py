@@ -11,8 +11,8 @@ from tests.config.settings_folder import RIGHT, Folder
 @pytest.mark.parametrize(
     ("header", "line", "said"),
     [
-        ("Privacy: id", "", ["withheld, by Privacy: id"]),
-        ("From: <sip:anonymous@anonymous.invalid>;tag=1", "", ["withheld, by an anonymous From"]),
+        ("Privacy: id", "", ["anonymous, by Privacy: id"]),
+        ("From: <sip:anonymous@anonymous.invalid>;tag=1", "", ["anonymous, by an anonymous From"]),
         ("From: <sip:1000@pbx>;tag=1", "", ["from holds no valid number"]),
         (
             "Privacy: id",
@@ -28,13 +28,13 @@ def test_it_is_said_why_the_api_is_told_which_caller(
     caller = steps(route(folder, with_trunk(line), *options))["caller"]
     assert set(said) <= set(caller)
     if not line:
-        assert "the API is told +10000000000, by [api] anonymous_number" in caller
+        assert "the API gets +10000000000, the anonymous_number of [api]" in caller
         assert "33199990000" not in str(caller)
 
 
 WITHHELD = ["--to", "+33612345678", "--from", "+33199990000", "--header", "Privacy: id"]
 NAMED = ["P-Asserted-Identity: <tel:+33199990000>", "y: x", "Contact: <sip:edge@192.0.2.9>"]
-CARRIERS = "goes on as it came, with the number: only the carrier can leave it out there"
+CARRIERS = "is forwarded unchanged, with the number: only the carrier can remove it there"
 
 
 def test_it_is_said_what_the_upstream_is_told_of_a_caller_who_withholds_his_number(
@@ -42,7 +42,7 @@ def test_it_is_said_what_the_upstream_is_told_of_a_caller_who_withholds_his_numb
 ) -> None:
     options = [*WITHHELD, *(word for header in NAMED for word in ("--header", header))]
     caller = steps(route(folder, RIGHT, *options))["caller"]
-    assert caller[-2:] == ["taken off the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
+    assert caller[-2:] == ["stripped from the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
     passed = steps(route(folder, with_trunk("pass_withheld = true"), *options))["caller"]
     assert passed[-2:] == ["left in the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
     clean = ["From: <sip:anonymous@anonymous.invalid>;tag=1", "Contact: <sip:+33199990000@h>"]

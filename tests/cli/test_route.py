@@ -20,7 +20,7 @@ def test_a_call_is_followed_from_its_trunk_to_its_upstream(folder: Folder) -> No
         "trunk": ["carrier (the only one)"],
         "called number": [
             'request_uri says "990612345678"',
-            'less the prefix "99"',
+            'without the prefix "99"',
             '"+33612345678", read with country = "FR"',
         ],
         "row": [f'"+33612345678" ({folder.path / "s.toml"}:17)'],
@@ -30,7 +30,7 @@ def test_a_call_is_followed_from_its_trunk_to_its_upstream(folder: Folder) -> No
             "from says +33199990000",
         ],
         "agent": [AGENT],
-        "deadline": ["4 s for the staging in all"],
+        "deadline": ["4 s for the whole staging"],
         "upstream": ["INVITE sip:990612345678@sip.example.com to udp:sip.example.com:5060"],
         "if not staged": steps(result)["if not staged"],
     }
@@ -100,7 +100,7 @@ def test_a_call_that_names_nobody_is_refused(folder: Folder) -> None:
     assert result.exit_code == 1
     assert steps(result)["called number"] == [
         "request_uri names nobody",
-        'none: called = ["request_uri"] finds nobody',
+        'none: called = ["request_uri"] finds no number',
     ]
 
 
@@ -108,35 +108,41 @@ def test_a_call_that_names_nobody_is_refused(folder: Folder) -> None:
     ("options", "said"),
     [
         (["--to", "1"], "there are several trunks: write --trunk and one of carrier, second, or"),
-        (["--to", "1", "--source", "edge"], "'edge' is no IP address: write --source 192.0.2.17"),
+        (
+            ["--to", "1", "--source", "edge"],
+            "'edge' is not an IP address: write --source 192.0.2.17",
+        ),
         (
             ["--to", "1", "--source", "192.0.2.9", "--trunk", "second"],
-            '192.0.2.9 belongs to the trunk "carrier", not to "second": leave one of the two out',
+            '192.0.2.9 belongs to the trunk "carrier", not to "second": use one of the two options',
         ),
         (
             ["--to", "1", "--source", "203.0.113.9", "--trunk", "second"],
-            '203.0.113.9 belongs to no trunk, not to "second": leave one of the two out',
+            '203.0.113.9 belongs to no trunk, not to "second": use one of the two options',
         ),
         (
             ["--to", '"Bob" <sip:+33612345678@h>', "--trunk", "second"],
-            "is no Request-URI: write a number, a name, or a URI like sip:+33...@host",
+            "is not a Request-URI: write a number, a name, or a URI like sip:+33...@host",
         ),
         (
             ["--to", "1", "--from", '"Bob" +33612345678', "--trunk", "second"],
-            "is no address: write a number, a name, a URI like sip:+33...@host, or an address",
+            "is not an address: write a number, a name, a URI like sip:+33...@host, or an address",
         ),
-        (["--to", "1", "--from", "Bob <", "--trunk", "second"], "is no address: write a number"),
+        (
+            ["--to", "1", "--from", "Bob <", "--trunk", "second"],
+            "is not an address: write a number",
+        ),
         (
             ["--to", "1", "--trunk", "x"],
             '--trunk: there is no trunk "x": write "carrier" or "second"',
         ),
-        (["--to", "1", "--trunk", "second", "--header", "x"], "'x' is no header: write it like"),
+        (["--to", "1", "--trunk", "second", "--header", "x"], "'x' is not a header: write it like"),
         (["--to", "1", "--trunk", "second", "--header", "a b: x"], "without a name"),
         (["--to", "1", "--trunk", "second", "--header", "a: x\r\nb: y"], "more than one line"),
         (["--to", "sip:a\r\n", "--trunk", "second"], "more than one line"),
         (
             ["--to", "1", "--trunk", "second", "--at", "noon"],
-            "--at 'noon' is no time: write one like",
+            "--at 'noon' is not a time: write one like",
         ),
     ],
 )

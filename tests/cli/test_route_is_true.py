@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
 from sip_stager.cli.invite import make_invite
-from sip_stager.cli.route_report import Journey
-from sip_stager.cli.source import origin_of
+from sip_stager.cli.route_report import RouteReport
+from sip_stager.cli.source import find_source
 from sip_stager.config import load
 from sip_stager.events import CallAdmitted, Event
 from sip_stager.model.flow import Flow
@@ -83,17 +83,17 @@ class Program:
 def agree(settings: Settings, to: str, caller: str, headers: list[str]) -> None:
     """Ask ``route``, send the same INVITE through the core, and compare."""
     invite = make_invite(to, caller, headers)
-    origin = origin_of(settings, "", "")
-    journey = Journey(settings, make_mapping(settings, monday_noon), invite, origin)
+    origin = find_source(settings, "", "")
+    journey = RouteReport(settings, make_mapping(settings, monday_noon), invite, origin)
     shown = by_step(journey.steps())
     program = Program(settings, invite, origin.address)
     call = program.call
     assert journey.staged == (call is not None)
     if call is None:
         answers = [f"{one.status} {one.reason.decode()}" for one in program.responses()]
-        assert shown["refused"][0].startswith(answers[0] if answers else "nothing is answered")
+        assert shown["refused"][0].startswith(answers[0] if answers else "no response")
         return
-    told = [line for line in shown["row"] if line.startswith("the API is told")]
+    told = [line for line in shown["row"] if line.startswith("the API gets")]
     assert json.dumps(call.to_number) in (told or shown["called number"])[-1]
     assert call.from_number in " ".join(shown["caller"])
     assert shown["agent"][0] == call.agent_id
@@ -124,7 +124,7 @@ def agree_on_what_leaves(program: Program, invite: Request, shown: dict[str, lis
         for copy, flow in left
     ]
     lost = set(invite.names) - set(left[0][0].names) - {b"route"}
-    said = [one.partition(": ")[2] for one in shown["caller"] if one.startswith("taken off")]
+    said = [one.partition(": ")[2] for one in shown["caller"] if one.startswith("stripped")]
     assert {field_name(name.encode()) for one in said for name in one.split(", ")} == lost
 
 

@@ -53,7 +53,7 @@ async def test_a_number_that_the_platform_redirects_goes_on_unstaged(
     result = await route_online(folder, api, "--to", "+33612345670", "--online")
     assert result.exit_code == 0, result.output
     shown = steps(result)
-    assert shown["agent"][0].startswith("none: the platform redirects the number by itself")
+    assert shown["agent"][0].startswith("none: the platform redirects this number")
     assert shown.keys() & {"deadline", "if not staged"} == set()
     upstream = "INVITE sip:+33612345670@sip.example.com to udp:sip.example.com:5060"
     assert shown["upstream"] == [upstream]
@@ -62,7 +62,7 @@ async def test_a_number_that_the_platform_redirects_goes_on_unstaged(
 async def test_without_online_it_says_that_the_platform_was_not_asked(
     folder: Folder, api: FakeApi
 ) -> None:
-    unasked = "the platform's list was not asked for, and may have it: add --online"
+    unasked = "the platform's list may have it: add --online to fetch that"
     shown = steps(await route_online(folder, api, "--to", "+33612345679"))
     assert shown["row"][-1] == unasked
     shown = steps(await route_online(folder, api, "--to", "+33712345679"))
@@ -78,4 +78,4 @@ async def test_online_says_why_the_platforms_numbers_can_not_be_had(
     api.by["phone_numbers"] = Behaviour(status=403, message="not with this key")
     result = await route_online(folder, api, "--to", "+33612345679", "--online")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "could not be had: HTTP 403: not with this key" in result.stderr
+    assert "could not be fetched: HTTP 403: not with this key" in result.stderr

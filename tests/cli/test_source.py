@@ -21,7 +21,7 @@ def test_the_source_tells_the_trunk_and_a_stranger_is_refused(folder: Folder) ->
     assert steps(stranger) == {
         "INVITE": ["sip:0612345678@sip-stager.invalid"],
         "source": ["203.0.113.9"],
-        "trunk": ["none has this address in its networks"],
+        "trunk": ["none: no trunk has this address in its networks"],
         "refused": ["403 Forbidden: 203.0.113.9 belongs to no trunk"],
     }
 
