@@ -18,7 +18,8 @@ SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/.cache/programs
 
 .DEFAULT_GOAL = help
-.PHONY: help setup install demo quick test check format bench fuzz soak conformance pictures lock clean
+.PHONY: help setup install demo quick test check format bench fuzz soak docs lock clean
+.PHONY: conformance settings pictures
 .PHONY: setup-dev peers
 
 help:

@@ -85,3 +85,19 @@ def test_the_page_of_variables_lists_every_source_and_shows_settings_that_load(
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"\[`(\w+)`\]\((\S+\.py)\)", page.read_text(encoding="utf-8"))
+    missing = [
+        f"{file}: {name}"
+        for name, file in named
+        if page.name != "conformance.md"  # it is generated, and held by test_generated.py
+        and not re.search(
+            rf"^\s*(async )?(def|class) {name}\b",
+            (page.parent / file).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    ]
+    assert missing == []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sip_stager.http_client.happy_eyeballs import AddressInfo
     from sip_stager.model.call import Call, Decision
 
-OURS = ("sip_stager.staging", "httpx", "httptools")
+OURS = ("sip_stager.", "httpx", "httptools")
 
 
 class Owner:
