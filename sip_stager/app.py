@@ -17,7 +17,7 @@ from sip_stager.assembly.staging import (
     make_phone_numbers,
     make_staging,
 )
-from sip_stager.config.tables.address_types import sip_uri
+from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.observability.dispatcher import Audience
 from sip_stager.observability.http import ConsoleServer
 from sip_stager.observability.instruments import Readings
@@ -198,7 +198,7 @@ class Application:
     async def _warm(self) -> list[str]:
         concerns = [*await self._warm_api(), *await self._fetch_numbers()]
         for uri in self._settings.upstream.uris:
-            concerns += await self._warm_upstream(sip_uri(uri)[0])
+            concerns += await self._warm_upstream(split_sip_uri(uri)[0])
         return concerns
 
     async def _warm_api(self) -> list[str]:

@@ -8,7 +8,7 @@ from time import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sip_stager.config.tables.policy import granted
+from sip_stager.config.tables.policy import combine_terms
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.mapping import Moment, NumberMapping
 from sip_stager.trunks.variables import CallVariables
@@ -55,6 +55,6 @@ def make_terms(settings: Settings) -> Callable[[str, str], Terms]:
         trunk = trunks[name]
         own = (numbers[number],) if number else ()
         policies = (*own, *trunk.policies, settings.policy)
-        return granted(policies, settings.api.deadline, trunk.no_ringback_timeout)
+        return combine_terms(policies, settings.api.deadline, trunk.no_ringback_timeout)
 
     return lambda trunk, number: terms(trunk, number if number in numbers else None)

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.admission import make_admission
-from sip_stager.config.tables.address_types import sip_uri
+from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.facilities import Facilities
@@ -69,7 +69,7 @@ def make_core(
 
 def _on_this_machine(settings: Settings) -> bool:
     """Whether any peer is on this machine, by the addresses that the operator set."""
-    upstreams = (sip_uri(uri)[0] for uri in settings.upstream.uris)
+    upstreams = (split_sip_uri(uri)[0] for uri in settings.upstream.uris)
     hosts = [*upstreams, *(listener.address for listener in settings.listeners)]
     return any(
         host == "localhost" or (ip_version(host) and ip_address(host).is_loopback) for host in hosts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_terms
-from sip_stager.config.agents import places_of
+from sip_stager.config.agents import locate_agents
 from sip_stager.platform.agent_watch import AT_ONCE, BODY_MOST, Agents
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import BODY_MOST as PAGE_MOST
@@ -34,7 +34,7 @@ def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi
 def make_agents(settings: Settings, notify: Notify) -> Agents:
     """Make the watch over the agents."""
     client = _client(settings, AT_ONCE, BODY_MOST)
-    return Agents(client, places_of(settings), notify, settings.api.agents_refresh)
+    return Agents(client, locate_agents(settings), notify, settings.api.agents_refresh)
 
 
 def make_list_api(settings: Settings) -> RoundedApi:

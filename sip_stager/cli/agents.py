@@ -28,7 +28,7 @@ _RETRY_DELAY = 1.0  # seconds, if a busy API sends no Retry-After
 _MAX_RETRY_DELAY = 10.0  # seconds; a longer Retry-After is cut to it
 
 
-def fetched_agents(
+def fetch_agents(
     settings: Settings, agents: tuple[AgentKey, ...], console: Console
 ) -> dict[AgentKey, Agent | str]:
     """Return each agent, or the reason why it could not be fetched; shows a progress bar."""

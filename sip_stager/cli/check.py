@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sip_stager.cli.dump import SHOWN, effective, plan
-from sip_stager.cli.failure_report import failures
+from sip_stager.cli.dump import SHOWN, describe_numbers, describe_settings
+from sip_stager.cli.failure_report import describe_failures
 from sip_stager.cli.online import OnlineReport, ask
-from sip_stager.cli.settings_file import ConfigOption, counted, load_or_exit
+from sip_stager.cli.settings_file import ConfigOption, format_count, load_or_exit
 from sip_stager.config import Settings
 
 _WIDE = 200  # columns of output that goes into a file or a pipe, so that no row is broken
@@ -63,15 +63,15 @@ def check(
 
 
 def _show_settings(console: Console, settings: Settings, *, every: bool) -> None:
-    for line in effective(settings, every=every):
+    for line in describe_settings(settings, every=every):
         console.print(line, soft_wrap=True)
     rows = settings.numbers if every else settings.numbers[:SHOWN]
-    for line in plan(settings, rows):
+    for line in describe_numbers(settings, rows):
         console.print(line, soft_wrap=True)
     if len(rows) < len(settings.numbers):
         console.print(f"... and {len(settings.numbers) - len(rows)} more (--all shows them)")
     console.print()
-    for line in failures(settings, every=every):
+    for line in describe_failures(settings, every=every):
         console.print(line, soft_wrap=True)
     if not every:
         console.print("\nSettings at their defaults are left out; --all shows them.")
@@ -88,9 +88,9 @@ def _verdict(settings: Settings, problems: int) -> str:
 
 def _state(settings: Settings, problems: int) -> str:
     if problems:
-        return f"NOT OK, {counted(problems, 'problem')}"
+        return f"NOT OK, {format_count(problems, 'problem')}"
     if settings.placeholders:
-        return f"NOT READY, {counted(len(settings.placeholders), 'placeholder')} to replace"
+        return f"NOT READY, {format_count(len(settings.placeholders), 'placeholder')} to replace"
     if settings.warnings:
-        return f"OK, {counted(len(settings.warnings), 'warning')}"
+        return f"OK, {format_count(len(settings.warnings), 'warning')}"
     return "OK"

@@ -25,7 +25,7 @@ SHOWN = 50
 """Numbers that are shown without --all."""
 
 
-def effective(settings: Settings, *, every: bool) -> Iterator[Text]:
+def describe_settings(settings: Settings, *, every: bool) -> Iterator[Text]:
     """Yield the settings as lines of TOML, each with its origin where it is not the file.
 
     Keys at their defaults are left out, unless ``every`` key is wanted.
@@ -101,7 +101,7 @@ def _toml(value: Any) -> str:
     return json.dumps(value if isinstance(value, int | float | str) else str(value))
 
 
-def plan(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
+def describe_numbers(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
     """Yield what happens to a call to each number, one agent per line (to be searched)."""
     yield Text(
         f"What each number does: staged ({settings.api.mode}) for its agent, then goes on as"
@@ -109,11 +109,11 @@ def plan(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
     yield Text(f"  {_target(settings)}")
     width = max((len(row.number) for row in rows), default=0)
     for row in rows:
-        for agent in answering(row):
+        for agent in describe_agents(row):
             yield Text(f"{row.number:<{width}}  {agent}")
 
 
-def answering(row: Number) -> Iterator[str]:
+def describe_agents(row: Number) -> Iterator[str]:
     """Yield the agents that answer a number, each with its weight and its hours."""
     for share in row.shares:
         weight = f"weight {share.weight}" if len(row.shares) > 1 else ""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sip_stager.assembly.admission import make_terms
-from sip_stager.config.checks.effective_terms import rings_first, rings_in
+from sip_stager.config.checks.effective_terms import rings_before_timeout, rings_within
 from sip_stager.config.tables.api import Api
-from sip_stager.config.tables.policy import CAUSES, merged
+from sip_stager.config.tables.policy import CAUSES, merge_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,13 @@ _REST = "all others"
 _MAX_ROWS = 50
 
 
-def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
+def describe_failures(settings: Settings, *, every: bool) -> Iterator[Text]:
     """Yield the fallbacks by trunk, number and cause, one per line, so that they can be searched.
 
     Numbers without a policy of their own share a row. Fallbacks that are as by default are left
     out, unless ``every`` line is wanted.
     """
-    default = dict(fallbacks(merged(), Api.model_fields["deadline"].default))
+    default = dict(describe_fallbacks(merge_policies(), Api.model_fields["deadline"].default))
     yield Text("When a call is not staged", style="bold")
     if not every:
         yield Text(
@@ -40,7 +40,7 @@ def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
     shown = False
     for trunk, number in rows:
         terms = terms_of(trunk, number)
-        for what, text in fallbacks(terms.policy, terms.bound()):
+        for what, text in describe_fallbacks(terms.policy, terms.bound()):
             if every or default.get(what) != text:
                 shown = True
                 yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
@@ -48,7 +48,7 @@ def failures(settings: Settings, *, every: bool) -> Iterator[Text]:
         yield Text("No trunk and no number differs from that.")
 
 
-def fallbacks(
+def describe_fallbacks(
     policy: Policy, seconds: float, *, may_ring: bool = True
 ) -> Iterator[tuple[str, str]]:
     """Yield what a call gets by the cause of its failure, and when it rings.
@@ -56,10 +56,10 @@ def fallbacks(
     ``seconds`` is how long it may be staged; ``may_ring`` is False if its INVITE forbids ringing.
     """
     for cause in CAUSES:
-        late = cause == "over_time" and may_ring and rings_first(policy, seconds)
+        late = cause == "over_time" and may_ring and rings_before_timeout(policy, seconds)
         early = " (before ringing only)" if late else ""
         yield cause, _written(policy, policy.treatments.get(cause, ())) + early
-    if may_ring and rings_in(policy, seconds):
+    if may_ring and rings_within(policy, seconds):
         after = _written(policy, policy.after_ringing) if policy.after_ringing else "same as above"
         yield "after ringing", after
     yield "rings", _ringing(policy, seconds, may_ring=may_ring)
@@ -87,6 +87,6 @@ def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
         return "never"
     if not may_ring:
         return "never (the INVITE requires 100rel)"
-    if not rings_in(policy, seconds):
+    if not rings_within(policy, seconds):
         return f"never (ring_after is {policy.ring_after:g} s, and staging may take {seconds:g} s)"
     return f"{policy.ringing} after {policy.ring_after:g} s"

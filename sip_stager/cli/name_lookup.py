@@ -6,9 +6,9 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from sip_stager.config.checks.effective_terms import targets
-from sip_stager.config.errors import dotted
-from sip_stager.config.tables.address_types import as_ip, sip_uri
+from sip_stager.config.checks.effective_terms import treatment_uris
+from sip_stager.config.errors import format_location
+from sip_stager.config.tables.address_types import parse_ip, split_sip_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _TIMEOUT = 5.0  # seconds for all look-ups together; the program itself waits 2 for one
 
 
-def unresolved(settings: Settings) -> list[str]:
+def find_unresolved_names(settings: Settings) -> list[str]:
     """Return a line for each host name that calls are sent to and that has no usable address."""
-    places = {location: host for location, host in _hosts(settings) if as_ip(host) is None}
+    places = {location: host for location, host in _hosts(settings) if parse_ip(host) is None}
     families = {int(listener.family) for listener in settings.listeners}
     reasons = asyncio.run(_look_up(set(places.values()), families))
     return [
-        f"{settings.place(location)}: {dotted(location)}: {reasons[host]}"
+        f"{settings.place(location)}: {format_location(location)}: {reasons[host]}"
         for location, host in places.items()
         if reasons[host]
     ]
@@ -34,18 +34,18 @@ def unresolved(settings: Settings) -> list[str]:
 def _hosts(settings: Settings) -> Iterator[tuple[Location, str]]:
     yield ("upstream", "uri"), settings.upstream.host
     for index, uri in enumerate(settings.upstream.backups):
-        yield ("upstream", "backups", index), sip_uri(uri)[0]
-    for location, target in targets(settings, "redirect"):
+        yield ("upstream", "backups", index), split_sip_uri(uri)[0]
+    for location, target in treatment_uris(settings, "redirect"):
         yield location, target.target
 
 
 async def _look_up(hosts: set[str], families: set[int]) -> dict[str, str]:
     """Return for each host what is wrong with it; empty where it has a usable address."""
-    wrong = await asyncio.gather(*(_wrong(host, families) for host in hosts))
+    wrong = await asyncio.gather(*(_explain(host, families) for host in hosts))
     return dict(zip(hosts, wrong, strict=True))
 
 
-async def _wrong(host: str, families: set[int]) -> str:
+async def _explain(host: str, families: set[int]) -> str:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_TIMEOUT):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.cli.agents import fetched_agents
+from sip_stager.cli.agents import fetch_agents
 from sip_stager.cli.dump import SHOWN
-from sip_stager.cli.name_lookup import unresolved
-from sip_stager.cli.platform import check_numbers, found_agents, platform_table
-from sip_stager.cli.variable_types import mapped, mismatches, named
-from sip_stager.config.agents import places_of
-from sip_stager.config.errors import dotted
+from sip_stager.cli.name_lookup import find_unresolved_names
+from sip_stager.cli.platform import check_numbers, fetch_numbers, listed_agents
+from sip_stager.cli.variable_types import find_mismatches, format_agents, map_agents
+from sip_stager.config.agents import locate_agents
+from sip_stager.config.errors import format_location
 from sip_stager.platform.agent import Agent
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class OnlineReport:
 
 def ask(settings: Settings, console: Console, *, every: bool) -> OnlineReport:
     """Look up the names and ask the API; prints nothing but a progress bar."""
-    table = platform_table(settings)
+    table = fetch_numbers(settings)
     numbers = check_numbers(settings, table)
-    agents = check_agents(settings, found_agents(settings, table), console, every=every)
+    agents = check_agents(settings, listed_agents(settings, table), console, every=every)
     return OnlineReport(
-        (*unresolved(settings), *numbers.problems, *agents.problems),
+        (*find_unresolved_names(settings), *numbers.problems, *agents.problems),
         (*numbers.parts, "", *agents.parts, ""),
     )
 
@@ -60,9 +60,12 @@ def check_agents(
     agents are shown, not only the first.
     """
     places = _places(settings, found)
-    answers = fetched_agents(settings, tuple(places), console)
+    answers = fetch_agents(settings, tuple(places), console)
     agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
-    problems = [*_first(_missing(answers, places)), *_first(mismatches(settings, agents, found))]
+    problems = [
+        *_first(_missing(answers, places)),
+        *_first(find_mismatches(settings, agents, found)),
+    ]
     parts = [*_tabulated(_rows(settings, found, answers), every=every)]
     if left_out := len(found.keys() - {agent_id for agent_id, _ in places}):
         parts.append(f"{left_out} more agents of the platform's list were not fetched.")
@@ -79,8 +82,8 @@ def _first(problems: Iterator[str]) -> Iterator[str]:
 def _places(settings: Settings, found: Found) -> dict[AgentKey, str]:
     """Return the agents to fetch, each with its place in the settings."""
     places = {
-        key: f"{settings.place(place)}: {dotted(place)}"
-        for key, place in places_of(settings).items()
+        key: f"{settings.place(place)}: {format_location(place)}"
+        for key, place in locate_agents(settings).items()
     }
     new = [agent_id for agent_id in found if (agent_id, None) not in places]
     for agent_id in islice(new, MAX_LISTED_AGENTS):
@@ -104,7 +107,7 @@ def _rows(
     settings: Settings, found: Found, answers: Mapping[AgentKey, Agent | str]
 ) -> list[tuple[str | Text, ...]]:
     """Return a row per agent; versions for which the API gives the same answer share one."""
-    numbers = mapped(settings)
+    numbers = map_agents(settings)
     shown: dict[tuple[str, str], set[int | str]] = {}
     cells: dict[tuple[str, str], tuple[Text, ...]] = {}
     for key, answer in answers.items():
@@ -125,7 +128,7 @@ def _missing(
     for key, answer in answers.items():
         if isinstance(answer, str):
             version = f", version {key[1]}" if key[1] else ""
-            yield f"{places[key]}: {answer} ({named([key[0]])}{version})"
+            yield f"{places[key]}: {answer} ({format_agents([key[0]])}{version})"
 
 
 def _cells(answer: Agent | str) -> Iterator[Text]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 50  # numbers that differ
 
 
-def platform_table(settings: Settings) -> PlatformTable | str:
+def fetch_numbers(settings: Settings) -> PlatformTable | str:
     """Fetch the list and return it, or the reason why it could not be fetched."""
 
     async def fetch() -> PlatformTable | str:
@@ -30,7 +30,7 @@ def platform_table(settings: Settings) -> PlatformTable | str:
     return asyncio.run(fetch())
 
 
-def found_agents(settings: Settings, table: PlatformTable | str) -> dict[str, list[str]]:
+def listed_agents(settings: Settings, table: PlatformTable | str) -> dict[str, list[str]]:
     """Return the agents that only the platform's list maps, each with its numbers."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     if isinstance(table, PlatformTable) and settings.api.numbers_refresh:

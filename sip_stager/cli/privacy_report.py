@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 
-def identity(invite: Request, copy: Request, country: str | None) -> Iterator[str]:
+def describe_privacy(invite: Request, copy: Request, country: str | None) -> Iterator[str]:
     """Yield the fields that the outgoing INVITE has lost, and those that still hold a number."""
     if taken := _spelled(invite, IDENTIFYING.difference(copy.names)):
         yield f"stripped from the INVITE: {taken}"

@@ -10,7 +10,7 @@ import typer
 
 from sip_stager.assembly.admission import local_time, make_mapping
 from sip_stager.cli.invite import make_invite
-from sip_stager.cli.platform import platform_table
+from sip_stager.cli.platform import fetch_numbers
 from sip_stager.cli.route_report import RouteReport
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 from sip_stager.cli.source import find_source
@@ -104,7 +104,7 @@ def _mapping(settings: Settings, at: str, *, online: bool) -> NumberMapping:
 
 def _platform_rows(settings: Settings) -> dict[str, Row]:
     """Fetch the rows of the platform's numbers; raises ``ValueError``."""
-    table = platform_table(settings)
+    table = fetch_numbers(settings)
     if isinstance(table, str):
         raise ValueError(f"the platform's numbers could not be fetched: {table}")  # noqa: TRY004 (a result, not a type)
     return table.rows

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_admission
 from sip_stager.cli.dry_run import DryRun
-from sip_stager.cli.failure_report import fallbacks
-from sip_stager.cli.privacy_report import identity
+from sip_stager.cli.failure_report import describe_fallbacks
+from sip_stager.cli.privacy_report import describe_privacy
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.mapping import ANY
 
@@ -129,7 +129,7 @@ class RouteReport:
             yield f"the API gets {call.from_number}, the anonymous_number of [api]"
         if caller.withheld and self._dry_run.onward:
             copy, _ = self._dry_run.onward[0]
-            yield from identity(self._invite, copy, trunk.country)
+            yield from describe_privacy(self._invite, copy, trunk.country)
 
     def _agent(self, call: Call, route: Route, match: Match) -> Iterator[str]:
         shares = match.row.shares
@@ -166,7 +166,7 @@ class RouteReport:
     def _failures(self, call: Call) -> Iterator[str]:
         """Yield what the call gets if it cannot be staged, and whether it rings meanwhile."""
         may_ring = not self._invite.requires(b"100rel")
-        for what, text in fallbacks(call.policy, call.deadline, may_ring=may_ring):
+        for what, text in describe_fallbacks(call.policy, call.deadline, may_ring=may_ring):
             yield f"{what}: {text}"
 
 

@@ -30,11 +30,11 @@ def load_or_exit(path: Path) -> Settings:
         return settings
     for mistake in mistakes:
         typer.echo(str(mistake), err=True)
-    verdict = f"NOT OK, {counted(len(mistakes), 'mistake')}: the settings cannot be used"
+    verdict = f"NOT OK, {format_count(len(mistakes), 'mistake')}: the settings cannot be used"
     typer.echo(verdict, err=True)
     raise typer.Exit(2)
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return a number with its noun: "1 mistake", "2 mistakes"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

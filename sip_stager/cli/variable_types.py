@@ -7,8 +7,8 @@ from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from sip_stager.config.agents import instead
-from sip_stager.config.errors import dotted
+from sip_stager.config.agents import fallback_agents
+from sip_stager.config.errors import format_location
 from sip_stager.platform.agent import coerced
 from sip_stager.trunks.variables import by_default, compiled
 
@@ -28,7 +28,7 @@ _NAMED = 3  # agents in a line
 _UNDECLARED = "is not declared by the agent"
 
 
-def mapped(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
+def map_agents(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
     """Return the agents of the settings, each with its rows and their indexes."""
     rows: defaultdict[AgentKey, list[tuple[int, Number]]] = defaultdict(list)
     for index, row in enumerate(settings.numbers):
@@ -37,7 +37,7 @@ def mapped(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
     return dict(rows)
 
 
-def mismatches(
+def find_mismatches(
     settings: Settings, agents: Mapping[AgentKey, Agent], found: Collection[str] = ()
 ) -> Iterator[str]:
     """Yield a line for each variable that an agent does not declare, or declares with another type.
@@ -54,11 +54,11 @@ def mismatches(
                 if wrong := _wrong(name, value, agent.variables):
                     said[(*place, name), wrong][key[0]] = agent.variables
     for (location, wrong), several in said.items():
-        where = f"{settings.place(location)}: {dotted(location)}"
-        yield f"{where}: {wrong}{_declared(wrong, several)} ({named(several)})"
+        where = f"{settings.place(location)}: {format_location(location)}"
+        yield f"{where}: {wrong}{_declared(wrong, several)} ({format_agents(several)})"
 
 
-def named(agents: Iterable[str]) -> str:
+def format_agents(agents: Iterable[str]) -> str:
     """Return the first few of some agents as text."""
     ids = list(agents)
     more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
@@ -82,18 +82,18 @@ def _calls_of_agents(
     Calls to numbers of the platform's list have no row.
     """
     trunks, numbers = list(enumerate(settings.trunks)), list(enumerate(settings.numbers))
-    for key, rows in mapped(settings).items():
+    for key, rows in map_agents(settings).items():
         yield key, trunks, rows
     for row in numbers:
-        for _, agent_id in instead(row[1].policy):
+        for _, agent_id in fallback_agents(row[1].policy):
             yield (agent_id, None), trunks, [row]
     for agent_id in found:
         yield (agent_id, None), trunks, []
     for called in (numbers, []) if found else (numbers,):
         for trunk in trunks:
-            for _, agent_id in instead(trunk[1].policy):
+            for _, agent_id in fallback_agents(trunk[1].policy):
                 yield (agent_id, None), [trunk], called
-        for _, agent_id in instead(settings.policy):
+        for _, agent_id in fallback_agents(settings.policy):
             yield (agent_id, None), trunks, called
 
 

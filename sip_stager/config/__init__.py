@@ -1,6 +1,6 @@
 """The settings: one TOML file, checked as a whole before anything starts.
 
-``load`` either returns settings that can be used or raises every mistake at once.
+``load`` either returns settings that can be used or raises all mistakes at once.
 """
 
 from sip_stager.config.errors import Mistake, SettingsError

@@ -1,10 +1,10 @@
-"""The agents that the settings speak of."""
+"""The agents that the settings name, in numbers and in policies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.config.checks.effective_terms import of_all
+from sip_stager.config.checks.effective_terms import all_policies
 from sip_stager.model.call import Treatment
 
 if TYPE_CHECKING:
@@ -18,24 +18,21 @@ AgentKey = tuple[str, int | None]
 """An agent's id, and the version that the mapping names."""
 
 
-def places_of(settings: Settings) -> dict[AgentKey, Location]:
-    """Give each agent of the numbers, and each that a policy stages instead, and where it stands.
-
-    Of several places it is the first.
-    """
+def locate_agents(settings: Settings) -> dict[AgentKey, Location]:
+    """Return the location of each agent that a number or a policy names, the first of several."""
     found: dict[AgentKey, Location] = {}
     for index, row in enumerate(settings.numbers):
         for position, share in enumerate(row.shares):
             of_row: Location = ("agents", position, "agent") if row.agents else ("agent",)
             found.setdefault((str(share.agent), share.version), ("numbers", index, *of_row))
-    for place, policy in of_all(settings):
-        for name, agent_id in instead(policy):
+    for place, policy in all_policies(settings):
+        for name, agent_id in fallback_agents(policy):
             found.setdefault((agent_id, None), (*place, name))
     return found
 
 
-def instead(policy: CallPolicy) -> Iterator[tuple[str, str]]:
-    """Give the agents that a policy stages where the number's own can not be, each with its key."""
+def fallback_agents(policy: CallPolicy) -> Iterator[tuple[str, str]]:
+    """Yield the agents that a policy stages after a failure, each with the key that names it."""
     for name in policy.model_fields_set:
         treatments = getattr(policy, name)
         for one in treatments if isinstance(treatments, tuple) else ():

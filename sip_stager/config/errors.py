@@ -1,4 +1,4 @@
-"""What is wrong with a settings file, said so that it can be put right."""
+"""Mistakes of a settings file, with what is wrong and what would be right."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ABOVE_ALL = "it stands above the first [table] of the file: move it there"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake: where it stands, what is wrong, and what would be right.
+    """A mistake: its place, what is wrong, and what would be right.
 
-    ``line`` counts from 1, and is 0 where the file could not be read; ``key`` is dotted
-    (``trunks[1].networks[0]``), and empty where no key is to blame.
+    ``line`` counts from 1, and is 0 if the file could not be read; ``key`` is dotted
+    (``trunks[1].networks[0]``), and empty if no key is to blame.
     """
 
     file: Path
@@ -38,7 +38,7 @@ class Mistake:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; every mistake that was found is in ``mistakes``."""
+    """The settings cannot be used; ``mistakes`` holds every mistake that was found."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = list(mistakes)
@@ -46,7 +46,7 @@ class SettingsError(Exception):
 
 
 class Finding(NamedTuple):
-    """A mistake whose place is not looked up yet; ``other`` is what it is at odds with."""
+    """A mistake whose line is not known yet; ``other`` is a setting that it conflicts with."""
 
     location: Location
     wrong: str
@@ -54,7 +54,7 @@ class Finding(NamedTuple):
     other: Location | None = None
 
 
-def refused(wrong: str, right: str, key: str = "") -> PydanticCustomError:
+def invalid(wrong: str, right: str, key: str = "") -> PydanticCustomError:
     """Return the error that a validator raises; its words reach the operator as they are.
 
     ``key`` is the key of the same table to blame, where it is not the one that was validated.
@@ -62,7 +62,7 @@ def refused(wrong: str, right: str, key: str = "") -> PydanticCustomError:
     return PydanticCustomError("mistake", "{wrong}", {"wrong": wrong, "right": right, "key": key})
 
 
-def dotted(location: Location) -> str:
-    """Write a location as the operator would: ``("trunks", 1, "name")`` is ``trunks[1].name``."""
+def format_location(location: Location) -> str:
+    """Format a location as in the file: ``("trunks", 1, "name")`` is ``trunks[1].name``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return text.removeprefix(".")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``did you mean "x"? `` for the closest known word; empty where none is close."""
+    """Return ``did you mean "x"? `` for the closest known word; empty if none is close."""
     # A code like 183 is not meant by 184: figures that look alike mean something else.
     spellings = {each.lower(): each for each in known if not each.isdigit()}
     near = difflib.get_close_matches(word.lower(), spellings, n=1)
@@ -18,7 +18,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_of(word: object, known: Iterable[str]) -> str:
-    """Return what to write instead of a word: the closest known one, and all that there are."""
+    """Return what to write instead of a word: the closest known word, and all known words."""
     words = list(known)
     quoted = [f'"{each}"' for each in words]
     listed = " or ".join(filter(None, (", ".join(quoted[:-1]), *quoted[-1:])))

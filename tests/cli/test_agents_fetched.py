@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from sip_stager.cli import agents as module
-from sip_stager.cli.agents import AT_ONCE, fetched_agents
+from sip_stager.cli.agents import AT_ONCE, fetch_agents
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.platform.agent import Agent
@@ -23,7 +23,7 @@ MANY: tuple[AgentKey, ...] = tuple((f"{AGENT[:-2]}{index:02}", None) for index i
 
 async def fetch(folder: Folder, url: str) -> dict[AgentKey, Agent | str]:
     settings = folder.load(RIGHT.replace("[api]", f'[api]\nbase_url = "{url}"'))
-    return await asyncio.to_thread(fetched_agents, settings, MANY, Console(quiet=True))
+    return await asyncio.to_thread(fetch_agents, settings, MANY, Console(quiet=True))
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.cli import online as cli_online
-from sip_stager.cli.name_lookup import unresolved
+from sip_stager.cli.name_lookup import find_unresolved_names
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number
@@ -362,6 +362,6 @@ async def test_online_names_an_upstream_that_no_listener_can_send_to(
         return [(socket.AF_INET6, None, None, "", ("2001:db8::1", 0, 0, 0))]
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", lookup)
-    reasons = await asyncio.to_thread(unresolved, folder.load())
+    reasons = await asyncio.to_thread(find_unresolved_names, folder.load())
     wrong = 'the name "sip.example.com" has only 2001:db8::1, of another IP version than the'
     assert reasons == [f"{folder.path / 's.toml'}:8: upstream.uri: {wrong} listeners"]

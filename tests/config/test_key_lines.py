@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.config.loading.key_lines import Lines
+from sip_stager.config.loading.key_lines import KeyLines
 
 TEXT = '''\
 # a comment with [table] and key = 1 in it
@@ -58,8 +58,8 @@ z = 2020-01-01'''
     ],
 )
 def test_the_line_of_a_key(location: tuple[str | int, ...], line: int) -> None:
-    assert Lines(TEXT).of(location) == line
+    assert KeyLines(TEXT).of(location) == line
 
 
 def test_other_line_ends() -> None:
-    assert Lines("a = 1\r\n\r\n[t]\r\nb = 2\r\n").of(("t", "b")) == 4
+    assert KeyLines("a = 1\r\n\r\n[t]\r\nb = 2\r\n").of(("t", "b")) == 4

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sip_stager.config.tables.policy import CAUSES, CallPolicy, merged
+from sip_stager.config.tables.policy import CAUSES, CallPolicy, merge_policies
 from sip_stager.model.call import Policy, Treatment
 from tests.config.settings_folder import RIGHT, Folder
 
@@ -92,14 +92,14 @@ def test_each_key_comes_from_the_first_policy_that_has_it() -> None:
     number = CallPolicy(over_time="forward", ring_after=1.0)  # type: ignore[arg-type]
     trunk = CallPolicy(over_time="refuse 480", refusal=480, ringing="183")  # type: ignore[arg-type]
     everybody = CallPolicy(unreachable="refuse 500", refusal=500, ring_after=9.0)  # type: ignore[arg-type]
-    policy = merged(number, trunk, everybody)
+    policy = merge_policies(number, trunk, everybody)
     assert policy.treatments["over_time"] == (Treatment("forward"),)
     assert policy.treatments["unreachable"] == (Treatment("refuse", 500),)
     assert (policy.refusal, policy.ringing, policy.ring_after) == (480, 183, 1.0)
 
 
 def test_an_open_breaker_is_an_api_out_of_reach() -> None:
-    policy = merged(CallPolicy(unreachable="forward"))  # type: ignore[arg-type]
+    policy = merge_policies(CallPolicy(unreachable="forward"))  # type: ignore[arg-type]
     assert policy.treatments["breaker_open"] == (Treatment("forward"),)
     assert policy.treatments["failed"] == (Treatment("forward"),)
 
@@ -107,8 +107,8 @@ def test_an_open_breaker_is_an_api_out_of_reach() -> None:
 def test_without_any_word_calls_are_refused_with_503_and_ring_after_two_seconds() -> None:
     causes = [*CAUSES, "failed", "breaker_open"]
     refused = dict.fromkeys(causes, (Treatment("refuse"),))
-    assert merged(CallPolicy()) == Policy(refused, refusal=503, ringing=180, ring_after=2.0)
+    assert merge_policies(CallPolicy()) == Policy(refused, refusal=503, ringing=180, ring_after=2.0)
 
 
 def test_ringing_can_be_switched_off() -> None:
-    assert merged(CallPolicy(ringing="never"), CallPolicy(ringing="180")).ringing == 0
+    assert merge_policies(CallPolicy(ringing="never"), CallPolicy(ringing="180")).ringing == 0

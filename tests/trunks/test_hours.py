@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from sip_stager.assembly.admission import local_time
-from sip_stager.config.tables.field_types import hours_of
+from sip_stager.config.tables.field_types import parse_hours
 from sip_stager.trunks.mapping import Row, Share
 
 
@@ -16,7 +16,7 @@ class Wall:
     """A number whose agent has hours, and the world's clock, moved by hand."""
 
     def __init__(self, zone: str, hours: str, *days: int) -> None:
-        shares = Share("hours", days=frozenset(days), hours=(hours_of(hours),)), Share("rest")
+        shares = Share("hours", days=frozenset(days), hours=(parse_hours(hours),)), Share("rest")
         self._row = Row("+33612345678", shares, zone)
 
     def at(self, utc: datetime) -> str:

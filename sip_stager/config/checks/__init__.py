@@ -1,1 +1,1 @@
-"""What contradicts itself in the settings, and what is doubtful."""
+"""The checks across tables: inconsistencies, contradictions, warnings and placeholders."""

@@ -1,4 +1,4 @@
-"""What only shows to be wrong when several settings are looked at together."""
+"""Mistakes that show only when several tables are read together."""
 
 from __future__ import annotations
 
@@ -6,77 +6,77 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import Finding, Location
-from sip_stager.config.tables.address_types import NOT_SUPPORTED, Network, as_ip, sip_uri
+from sip_stager.config.tables.address_types import NOT_SUPPORTED, Network, parse_ip, split_sip_uri
 from sip_stager.trunks.phone_numbers import is_e164, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sip_stager.config.loading.valid_parts import Parts
+    from sip_stager.config.loading.valid_parts import ValidParts
     from sip_stager.config.tables.peers import Listener
     from sip_stager.config.tables.settings import Http
 
 
-def check(parts: Parts) -> Iterator[Finding]:
-    """Find everything that is wrong between the parts."""
-    yield from _listeners_apart(parts)
-    yield from _http_apart(parts)
-    yield from _upstream_reachable(parts)
-    yield from _trunks_apart(parts)
-    yield from _numbers_apart(parts)
+def find_inconsistencies(parts: ValidParts) -> Iterator[Finding]:
+    """Yield all mistakes between the tables."""
+    yield from _check_listeners(parts)
+    yield from _check_http_port(parts)
+    yield from _check_upstreams(parts)
+    yield from _check_trunks(parts)
+    yield from _check_numbers(parts)
 
 
-def _listeners_apart(parts: Parts) -> Iterator[Finding]:
-    """See that no two sockets want the same port of the same address."""
+def _check_listeners(parts: ValidParts) -> Iterator[Finding]:
+    """Yield listeners that bind a port which another listener binds."""
     seen: list[tuple[int, Listener]] = []
     for index, listener in parts.listeners.items():
         for first, other in seen:
-            if _collide(listener, other):
+            if _same_socket(listener, other):
                 wrong = f"takes the same {listener.transport} port {listener.port}"
                 right = "give it another address or port, or take one of the two out"
                 yield Finding(("listeners", index), wrong, right, ("listeners", first))
         seen.append((index, listener))
 
 
-def _http_apart(parts: Parts) -> Iterator[Finding]:
-    """See that no TCP listener wants the port that metrics and health are served on."""
+def _check_http_port(parts: ValidParts) -> Iterator[Finding]:
+    """Yield a port for metrics and health that a TCP listener binds."""
     http = parts.http
     if http is None:
         return
     for index, listener in parts.listeners.items():
-        if listener.transport == "tcp" and listener.port == http.port and _meet(listener, http):
+        if listener.transport == "tcp" and listener.port == http.port and _overlap(listener, http):
             wrong = f"takes the same TCP port {http.port} as a listener"
             yield Finding(("http", "port"), wrong, "give it another port", ("listeners", index))
 
 
-def _collide(one: Listener, other: Listener) -> bool:
-    return (one.transport, one.port) == (other.transport, other.port) and _meet(one, other)
+def _same_socket(one: Listener, other: Listener) -> bool:
+    return (one.transport, one.port) == (other.transport, other.port) and _overlap(one, other)
 
 
-def _meet(one: Listener | Http, other: Listener | Http) -> bool:
-    """Tell whether two addresses have one in common, or are the same."""
+def _overlap(one: Listener | Http, other: Listener | Http) -> bool:
+    """Return True if two addresses overlap: they are the same, or one is the wildcard."""
     addresses = {ip_address(one.address), ip_address(other.address)}
     if len({address.version for address in addresses}) > 1:
         return False
     return len(addresses) == 1 or any(address.is_unspecified for address in addresses)
 
 
-def _upstream_reachable(parts: Parts) -> Iterator[Finding]:
-    """See that each upstream has a listener of its transport, and is not one of ours."""
+def _check_upstreams(parts: ValidParts) -> Iterator[Finding]:
+    """Yield upstreams that no listener can send to, and those that are this program."""
     if parts.upstream is None or not parts.listeners:
         return
     wanted: list[tuple[Location, str]] = [(("upstream", "uri"), parts.upstream.uri)]
     for index, uri in enumerate(parts.upstream.backups):
         wanted.append((("upstream", "backups", index), uri))
     for key, uri in wanted:
-        yield from reachable(parts, key, *sip_uri(uri))
+        yield from check_next_hop(parts, key, *split_sip_uri(uri))
 
 
-def reachable(
-    parts: Parts, key: Location, host: str, port: int, transport: str
+def check_next_hop(
+    parts: ValidParts, key: Location, host: str, port: int, transport: str
 ) -> Iterator[Finding]:
-    """See that a next hop has a listener of its transport, and is not one of ours."""
-    address = as_ip(host)
+    """Yield what is wrong with a next hop: no listener of its transport, or it is this program."""
+    address = parse_ip(host)
     same = [each for each in parts.listeners.values() if each.transport == transport]
     fit = [
         each
@@ -91,21 +91,21 @@ def reachable(
         wrong = f"goes over {transport}{family}, and no listener is of that kind"
         right = "add [[listeners]] of that kind, or change its transport or address"
         yield Finding(key, wrong, right)
-    if is_ours(same, host, port):
+    if is_own_address(same, host, port):
         wrong = "is this program itself: calls would go in a circle"
         yield Finding(key, wrong, "write the address of somebody else")
 
 
-def is_ours(listeners: Iterable[Listener], host: str, port: int) -> bool:
-    """Whether an address is that of one of our listeners, or the one that it advertises."""
+def is_own_address(listeners: Iterable[Listener], host: str, port: int) -> bool:
+    """Return True if an address is that of a listener, or one that a listener advertises."""
     return any(
         (host, port) in {(each.address, each.port), (each.advertise, each.advertised_port)}
         for each in listeners
     )
 
 
-def _trunks_apart(parts: Parts) -> Iterator[Finding]:
-    """See that names and networks belong to one trunk each."""
+def _check_trunks(parts: ValidParts) -> Iterator[Finding]:
+    """Yield names and networks that belong to two trunks."""
     names: dict[str, int] = {}
     owners: dict[Network, tuple[int, int]] = {}
     for index, trunk in parts.trunks.items():
@@ -124,8 +124,8 @@ def _trunks_apart(parts: Parts) -> Iterator[Finding]:
                 )
 
 
-def _numbers_apart(parts: Parts) -> Iterator[Finding]:
-    """See that a number has one agent, and that some trunk can mean it."""
+def _check_numbers(parts: ValidParts) -> Iterator[Finding]:
+    """Yield numbers that are mapped twice, and national numbers that no trunk's calls can match."""
     seen: dict[str, int] = {}
     countries = {trunk.country for trunk in parts.trunks.values()}
     for index, row in parts.numbers.items():

@@ -1,50 +1,51 @@
-"""What cannot be meant together: a setting that another one keeps from ever doing anything."""
+"""Settings that another setting keeps from ever having an effect."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.config.checks.consistency import reachable
-from sip_stager.config.checks.effective_terms import grants, of_all, targets
-from sip_stager.config.checks.fallback_agents import of_itself
-from sip_stager.config.checks.unused import unused
+from sip_stager.config.checks.consistency import check_next_hop
+from sip_stager.config.checks.effective_terms import all_policies, treatment_uris, trunk_terms
+from sip_stager.config.checks.fallback_agents import find_self_fallbacks
+from sip_stager.config.checks.unused import find_unused
 from sip_stager.config.errors import Finding, Location
-from sip_stager.config.loading.valid_parts import Parts
+from sip_stager.config.loading.valid_parts import ValidParts
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.budget import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sip_stager.config.checks.effective_terms import Grant
+    from sip_stager.config.checks.effective_terms import TrunkTerms
     from sip_stager.config.tables.settings import Settings
 
 
-def contradictions(settings: Settings) -> Iterator[Finding]:
-    """Find settings that are in each other's way; the message names both."""
-    calls = tuple(grants(settings))
-    yield from _ringing(calls)
-    yield from _no_time(calls)
-    yield from of_itself(settings)
-    yield from unused(settings)
-    yield from _elsewhere(settings)
-    yield from _never_in_time(settings)
-    yield from _never_reached(settings)
+def find_contradictions(settings: Settings) -> Iterator[Finding]:
+    """Yield settings that contradict each other; each message names both."""
+    calls = tuple(trunk_terms(settings))
+    yield from _find_unheard_ringing(calls)
+    yield from _find_useless_margins(calls)
+    yield from find_self_fallbacks(settings)
+    yield from find_unused(settings)
+    yield from _check_redirects(settings)
+    yield from _find_long_delays(settings)
+    yield from _find_hidden_limits(settings)
 
 
-def _ringing(calls: Iterable[Grant]) -> Iterator[Finding]:
-    """Name what is said of ringing where no caller of any trunk can hear any."""
+def _find_unheard_ringing(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
+    """Yield settings of ringing that no caller of any trunk can hear."""
     found: dict[Location, Finding | None] = {}
     for grant in calls:
         for key in ("after_ringing", "ring_after"):
             if (place := grant.place(key)) is not None:
-                useless = None if grant.rings else Finding(place, *_silence(grant, key))
+                useless = None if grant.rings else Finding(place, *_explain_silence(grant, key))
                 # What is of use to some calls is no contradiction.
                 found[place] = useless and found.get(place, useless)
     yield from filter(None, found.values())
 
 
-def _silence(grant: Grant, key: str) -> tuple[str, str]:
+def _explain_silence(grant: TrunkTerms, key: str) -> tuple[str, str]:
+    """Return why calls with these terms never ring, and what would change that."""
     policy, ends = grant.terms.policy, grant.terms.bound()
     if not policy.ringing:
         place = grant.place("ringing")
@@ -55,14 +56,14 @@ def _silence(grant: Grant, key: str) -> tuple[str, str]:
     return wrong, f"write a ring_after of less than {ends:g}, or take it out"
 
 
-def _no_time(calls: Iterable[Grant]) -> Iterator[Finding]:
-    """Name margins that leave staging nothing of the carrier's patience."""
+def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
+    """Yield margins that use up the whole time that the carrier waits for ringing."""
     found: dict[Location, Finding] = {}
     for grant in calls:
         terms, trunk = grant.terms, grant.trunk
         if terms.patience is None or terms.bound() >= LEAST:
             continue
-        patience: Location = (*grant.stands, "no_ringback_timeout")
+        patience: Location = (*grant.trunk_location, "no_ringback_timeout")
         wrong = (
             f"leaves no time to stage: {terms.margin:g} s of the {terms.patience:g} s that "
             f'the trunk "{trunk.name}" waits are kept for forwarding'
@@ -72,19 +73,19 @@ def _no_time(calls: Iterable[Grant]) -> Iterator[Finding]:
     yield from found.values()
 
 
-def _elsewhere(settings: Settings) -> Iterator[Finding]:
-    """See that calls can be redirected to where the policies want them."""
-    parts = Parts.of_settings(settings)
-    for place, uri in targets(settings, "redirect"):
-        yield from reachable(
+def _check_redirects(settings: Settings) -> Iterator[Finding]:
+    """Yield redirect targets that no listener can send to, and those that are this program."""
+    parts = ValidParts.of_settings(settings)
+    for place, uri in treatment_uris(settings, "redirect"):
+        yield from check_next_hop(
             parts, place, uri.target, uri.port or DEFAULT_PORT, uri.transport.lower()
         )
 
 
-def _never_in_time(settings: Settings) -> Iterator[Finding]:
-    """Name pauses of staging that are longer than any call waits."""
+def _find_long_delays(settings: Settings) -> Iterator[Finding]:
+    """Yield delays that are longer than any call waits."""
     api = settings.api
-    deadlines = [policy.deadline for _, policy in of_all(settings) if policy.deadline]
+    deadlines = [policy.deadline for _, policy in all_policies(settings) if policy.deadline]
     longest = max([api.deadline, *deadlines])
     if api.mode == "async" and api.poll_first >= longest:
         wrong = f"is {api.poll_first:g}, and no call waits longer than {longest:g} s"
@@ -96,8 +97,8 @@ def _never_in_time(settings: Settings) -> Iterator[Finding]:
         yield Finding(("api", "retry_pause"), wrong, right)
 
 
-def _never_reached(settings: Settings) -> Iterator[Finding]:
-    """Name bounds that another bound hides; defaults give way in silence."""
+def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
+    """Yield limits that another limit hides. A default that is hidden is no mistake."""
     limits, upstream, times_out = settings.limits, settings.upstream, 64 * settings.sip.t1
     per_source = limits.connections_per_source
     if "connections_per_source" in limits.model_fields_set and per_source > limits.connections:

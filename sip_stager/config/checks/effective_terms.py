@@ -1,10 +1,14 @@
-"""What calls are granted, and which setting has the word on each part of it."""
+"""The terms of each trunk's calls, with the setting that decides each part of them.
+
+A key is taken from the first policy that has it, of those of the number, the trunk, the trunk's
+profile, and ``[policy]``.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.config.tables.policy import CAUSES, CallPolicy, granted
+from sip_stager.config.tables.policy import CAUSES, CallPolicy, combine_terms
 from sip_stager.sip.uri import Uri, parse_uri
 
 if TYPE_CHECKING:
@@ -19,54 +23,54 @@ if TYPE_CHECKING:
 _Placed = tuple["Location", CallPolicy]
 
 
-class Grant(NamedTuple):
-    """What the calls of a trunk to some numbers are granted.
+class TrunkTerms(NamedTuple):
+    """The terms of a trunk's calls to some numbers.
 
-    ``stands`` is the place of the trunk; ``words`` are the policies that hold, the nearest first,
-    each with its place.
+    ``stands`` is the location of the trunk; ``words`` are the policies that apply, the most
+    specific first, each with its location.
     """
 
-    stands: Location
+    trunk_location: Location
     trunk: Trunk
     words: tuple[_Placed, ...]
     terms: Terms
 
     @property
     def rings(self) -> bool:
-        """Whether a caller can hear our ringing before the staging ends."""
+        """True if a caller can hear our ringing before staging ends."""
         policy = self.terms.policy
         return policy.ringing > 0 and policy.ring_after < self.terms.bound()
 
     def place(self, key: str) -> Location | None:
-        """Give the place of the word that counts for a key, None where nobody has one."""
+        """Return the location of the setting that decides a key; None if the default does."""
         places = (place for place, policy in self.words if getattr(policy, key) is not None)
         found = next(places, None)
         return found if found is None or found[-1] == "profile" else (*found, key)
 
 
-def rings_in(policy: Policy, seconds: float) -> bool:
-    """Whether the caller hears us ring within so many seconds of staging; at their end, too."""
+def rings_within(policy: Policy, seconds: float) -> bool:
+    """Return True if the caller hears ringing within so many seconds of staging."""
     return policy.ringing > 0 and policy.ring_after <= seconds
 
 
-def rings_first(policy: Policy, seconds: float) -> bool:
-    """Whether the caller hears us ring before the time is over, and ``after_ringing`` counts then.
+def rings_before_timeout(policy: Policy, seconds: float) -> bool:
+    """Return True if ringing comes before the timeout, which ``after_ringing`` then decides.
 
-    ``seconds`` is what staging may take in all; where another agent follows, it is halved.  Of
-    both at once ringing is the first.
+    ``seconds`` is the time for the whole staging; half of it if another agent follows, which gets
+    the rest. At the same instant, ringing comes first.
     """
     kind = policy.treatments["over_time"][0].kind
     over = seconds / 2 if kind == "agent" else seconds
-    return rings_in(policy, over) and bool(policy.after_ringing)
+    return rings_within(policy, over) and bool(policy.after_ringing)
 
 
-def grants(settings: Settings) -> Iterator[Grant]:
-    """Give what each trunk's calls are granted: to numbers with a policy of their own, and to all.
+def trunk_terms(settings: Settings) -> Iterator[TrunkTerms]:
+    """Yield the terms of each trunk's calls, by number with a policy of its own and for all others.
 
-    Of numbers that share a policy the first stands for all of them.
+    Numbers that share a policy are represented by the first of them.
     """
     everybody: _Placed = ("policy",), settings.policy
-    numbers = tuple(of_numbers(settings))
+    numbers = tuple(number_policies(settings))
     for index, trunk in enumerate(settings.trunks):
         place: Location = ("trunks", index)
         behind: tuple[_Placed, ...] = (
@@ -77,12 +81,12 @@ def grants(settings: Settings) -> Iterator[Grant]:
         for own in ((), *((number,) for number in numbers)):
             words = *own, *behind
             policies = (policy for _, policy in words)
-            terms = granted(policies, settings.api.deadline, trunk.no_ringback_timeout)
-            yield Grant(place, trunk, words, terms)
+            terms = combine_terms(policies, settings.api.deadline, trunk.no_ringback_timeout)
+            yield TrunkTerms(place, trunk, words, terms)
 
 
-def of_numbers(settings: Settings) -> Iterator[_Placed]:
-    """Give the policies of the numbers, each once with its place: rows of a CSV share theirs."""
+def number_policies(settings: Settings) -> Iterator[_Placed]:
+    """Yield each distinct policy of the numbers with its location; rows of a CSV share policies."""
     seen: set[int] = set()
     for index, row in enumerate(settings.numbers):
         if row.policy.model_fields_set and id(row.policy) not in seen:
@@ -90,17 +94,17 @@ def of_numbers(settings: Settings) -> Iterator[_Placed]:
             yield ("numbers", index, "policy"), row.policy
 
 
-def of_all(settings: Settings) -> Iterator[_Placed]:
-    """Give all policies that stand in the file, each with its place."""
+def all_policies(settings: Settings) -> Iterator[_Placed]:
+    """Yield each policy of the file with its location."""
     yield ("policy",), settings.policy
     for index, trunk in enumerate(settings.trunks):
         yield ("trunks", index, "policy"), trunk.policy
-    yield from of_numbers(settings)
+    yield from number_policies(settings)
 
 
-def targets(settings: Settings, kind: str) -> Iterator[tuple[Location, Uri]]:
-    """Give the URIs of the policies' treatments of a kind, each with its place."""
-    for place, policy in of_all(settings):
+def treatment_uris(settings: Settings, kind: str) -> Iterator[tuple[Location, Uri]]:
+    """Yield the URIs of one kind of treatment in all policies, each with its location."""
+    for place, policy in all_policies(settings):
         for key in (*CAUSES, "after_ringing"):
             for treatment in getattr(policy, key) or ():
                 if treatment.kind == kind:

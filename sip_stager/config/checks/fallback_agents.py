@@ -1,4 +1,7 @@
-"""Agents that are to be staged instead of others, where that does nothing, or less than it says."""
+"""Fallback agents that can never answer, or only for some of the calls.
+
+A fallback agent is staged after the number's own agent failed, so it cannot stand in for itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.config.checks.effective_terms import grants, of_all, rings_first
+from sip_stager.config.checks.effective_terms import all_policies, rings_before_timeout, trunk_terms
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.tables.policy import CAUSES
 
@@ -18,11 +21,11 @@ if TYPE_CHECKING:
     from sip_stager.config.tables.settings import Settings
 
 
-class StandIn(NamedTuple):
-    """An agent that a policy stages instead of others.
+class FallbackAgent(NamedTuple):
+    """An agent that a policy stages after a failure.
 
-    ``answering`` are the numbers whose calls may come to it, with their agents; ``closed`` tells
-    whether all of them are known: the platform's own list may have more.
+    ``answering`` are the numbers that the policy applies to, with their agents; ``closed`` is False
+    if the platform's own list may add more.
     """
 
     place: Location
@@ -31,43 +34,48 @@ class StandIn(NamedTuple):
     closed: bool
 
     @property
-    def its_own(self) -> list[str]:
-        """The numbers that it answers itself: there it would stand in for itself."""
+    def own_numbers(self) -> list[str]:
+        """The numbers that this agent answers itself, and for which it is no fallback."""
         return [number for number, agents in self.answering.items() if self.agent in agents]
 
     @property
     def useless(self) -> bool:
-        """Whether nobody else ever answers, whom it could stand in for."""
+        """True if no other agent ever answers, so that there is nothing to fall back from."""
         return self.closed and set(chain(*self.answering.values())) == {self.agent}
 
 
-def of_itself(settings: Settings) -> Iterator[Finding]:
-    """Name agents that could only be staged instead of themselves."""
-    for one in _stand_ins(settings):
+def find_self_fallbacks(settings: Settings) -> Iterator[Finding]:
+    """Yield fallback agents that would only ever replace themselves."""
+    for one in _fallback_agents(settings):
         if one.useless:
-            wrong = f"stages the agent of {_few(one.its_own)} again, which has just failed"
+            wrong = f"stages the agent of {_shorten(one.own_numbers)} again, which has just failed"
             yield Finding(one.place, wrong, "name another agent, or none")
 
 
-def half_used(settings: Settings) -> Iterator[Finding]:
-    """Name agents that answer some of the calls themselves for which they shall stand in."""
-    for one in _stand_ins(settings):
-        if one.its_own and not one.useless:
+def find_partial_fallbacks(settings: Settings) -> Iterator[Finding]:
+    """Yield fallback agents that answer some of the numbers themselves."""
+    for one in _fallback_agents(settings):
+        if one.own_numbers and not one.useless:
             wrong = (
-                f"has {one.agent}, which answers {_few(one.its_own)} itself: it does not stand in "
-                "where it has failed, and what follows it counts"
+                f"has {one.agent}, which answers {_shorten(one.own_numbers)} itself: where it has "
+                "failed it is not staged again, and the next treatment counts"
             )
             yield Finding(one.place, wrong, "nothing to do if that is meant")
 
 
-def unheard(settings: Settings) -> Iterator[Finding]:
-    """Name agents for the end of the time that are never staged: ringing comes ahead of it."""
+def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
+    """Yield fallback agents for the timeout that are never staged, because ringing comes first."""
     found: dict[Location, Finding] = {}
-    for grant in grants(settings):
+    for grant in trunk_terms(settings):
         policy, seconds = grant.terms.policy, grant.terms.bound()
         place, late = grant.place("over_time"), policy.after_ringing
         stands_in = policy.treatments["over_time"][0].kind == "agent"
-        if place and stands_in and rings_first(policy, seconds) and late[0].kind != "agent":
+        if (
+            place
+            and stands_in
+            and rings_before_timeout(policy, seconds)
+            and late[0].kind != "agent"
+        ):
             wrong = (
                 f'is of no use on the trunk "{grant.trunk.name}": the caller hears ringing after '
                 f"{policy.ring_after:g} s, and after_ringing counts then"
@@ -77,8 +85,8 @@ def unheard(settings: Settings) -> Iterator[Finding]:
     yield from found.values()
 
 
-def _stand_ins(settings: Settings) -> Iterator[StandIn]:
-    wanted = list(_wanted(settings))
+def _fallback_agents(settings: Settings) -> Iterator[FallbackAgent]:
+    wanted = list(_named_agents(settings))
     agents = settings.agents if wanted else {}
     sharing: defaultdict[int, list[Number]] = defaultdict(list)
     for row in settings.numbers if wanted else ():
@@ -88,17 +96,19 @@ def _stand_ins(settings: Settings) -> Iterator[StandIn]:
         silent = (row for row in settings.numbers if getattr(row.policy, key) is None)
         rows = sharing[id(policy)] if own else silent
         answering = {row.number: agents[row.number] for row in rows}
-        yield StandIn((*place, key), agent, answering, own or not settings.api.numbers_refresh)
+        yield FallbackAgent(
+            (*place, key), agent, answering, own or not settings.api.numbers_refresh
+        )
 
 
-def _wanted(settings: Settings) -> Iterator[tuple[Location, CallPolicy, str, str]]:
-    for place, policy in of_all(settings):
+def _named_agents(settings: Settings) -> Iterator[tuple[Location, CallPolicy, str, str]]:
+    for place, policy in all_policies(settings):
         for key in (*CAUSES, "after_ringing"):
             for one in (getattr(policy, key) or ())[:1]:
                 if one.kind == "agent":
                     yield place, policy, key, one.target
 
 
-def _few(numbers: Sequence[str]) -> str:
+def _shorten(numbers: Sequence[str]) -> str:
     more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
     return f"{numbers[0]}{more}"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sip_stager.config.agents import instead
-from sip_stager.config.checks.effective_terms import of_all, targets
+from sip_stager.config.agents import fallback_agents
+from sip_stager.config.checks.effective_terms import all_policies, treatment_uris
 from sip_stager.config.errors import Finding, Location
-from sip_stager.config.tables.address_types import Network, as_ip, sip_uri
+from sip_stager.config.tables.address_types import Network, parse_ip, split_sip_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ _SMALL = 2**32
 _ASK_PLATFORM = "write the one that your platform gives you"
 
 
-def placeholders(settings: Settings) -> Iterator[Finding]:
-    """Find the values that no call can be served with, because they only show how to write one."""
+def find_placeholders(settings: Settings) -> Iterator[Finding]:
+    """Yield the values that no call can be served with, because they only show the form."""
     yield from _listeners(settings)
     yield from _hosts(settings)
     yield from _networks(settings)
@@ -55,9 +55,9 @@ def _hosts(settings: Settings) -> Iterator[Finding]:
         (("upstream", "uri"), settings.upstream.host, _ASK_PLATFORM),
     ]
     for index, uri in enumerate(settings.upstream.backups):
-        found.append((("upstream", "backups", index), sip_uri(uri)[0], _ASK_PLATFORM))
+        found.append((("upstream", "backups", index), split_sip_uri(uri)[0], _ASK_PLATFORM))
     for kind in ("redirect", "moved"):
-        for place, target in targets(settings, kind):
+        for place, target in treatment_uris(settings, kind):
             found.append((place, target.target, "write where such calls are to go"))
     for location, host, right in found:
         if _is_example(host):
@@ -82,8 +82,8 @@ def _agents(settings: Settings) -> Iterator[Finding]:
             if _is_made_up(share.agent):
                 of_row: Location = ("agents", position, "agent") if row.agents else ("agent",)
                 yield Finding(("numbers", index, *of_row), _wrong(str(share.agent)), right)
-    for place, policy in of_all(settings):
-        for key, agent_id in instead(policy):
+    for place, policy in all_policies(settings):
+        for key, agent_id in fallback_agents(policy):
             if _is_made_up(UUID(agent_id)):
                 yield Finding((*place, key), _wrong(agent_id), right)
 
@@ -93,7 +93,7 @@ def _wrong(value: str) -> str:
 
 
 def _is_example(host: str) -> bool:
-    address = as_ip(host.strip("[]"))
+    address = parse_ip(host.strip("[]"))
     if address is None:
         return _EXAMPLE_NAME.fullmatch(host) is not None
     return _in_documentation(ip_network(address))

@@ -1,4 +1,4 @@
-"""Settings that say something and do nothing: what they are about is switched off by another."""
+"""Settings without an effect, because another setting switches off what they are for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sip_stager.config.tables.settings import Settings
 
 
-class _Off(NamedTuple):
-    """Keys of a table that are of no use, and why; what stands at its default says nothing."""
+class _SwitchedOff(NamedTuple):
+    """Keys of a table that have no effect, and why; a key at its default is no mistake."""
 
     table: str
     keys: tuple[str, ...]
@@ -22,53 +22,55 @@ class _Off(NamedTuple):
     right: str
 
 
-def unused(settings: Settings) -> Iterator[Finding]:
-    """Name what is set, and of no use to any call."""
-    for table, keys, why, right in _off(settings):
+def find_unused(settings: Settings) -> Iterator[Finding]:
+    """Yield keys that are set and have no effect on any call."""
+    for table, keys, why, right in _switched_off(settings):
         values = getattr(settings, table)
         for key in keys:
             if getattr(values, key) != type(values).model_fields[key].default:
                 yield Finding((table, key), f"is of no use: {why}", f"{right}, or take it out")
     for index, row in enumerate(settings.numbers):
-        yield from _of_number(index, row)
+        yield from _find_in_number(index, row)
 
 
-def _off(settings: Settings) -> Iterator[_Off]:
+def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
     api, upstream = settings.api, settings.upstream
     if api.key_file is not None:
-        yield _Off("api", ("key_env",), "key_file is read instead", "take key_file out")
+        yield _SwitchedOff("api", ("key_env",), "key_file is read instead", "take key_file out")
     if api.mode == "sync":
         right = 'write mode = "async"'
-        yield _Off("api", ("poll_first", "poll_most"), 'mode = "sync" has nothing to ask', right)
+        yield _SwitchedOff(
+            "api", ("poll_first", "poll_most"), 'mode = "sync" has nothing to ask', right
+        )
     if not api.retries:
         of_retries = "retry_pause", "retry_ambiguous"
-        yield _Off("api", of_retries, "retries = 0 tries nothing again", "allow retries")
+        yield _SwitchedOff("api", of_retries, "retries = 0 tries nothing again", "allow retries")
     if not api.claim_life:
         right = "write a claim_life of some seconds"
-        yield _Off("api", ("after_hangup",), "claim_life = 0 keeps nothing", right)
+        yield _SwitchedOff("api", ("after_hangup",), "claim_life = 0 keeps nothing", right)
     if not (api.label or api.reconcile or api.terminate_wasted):
         right = "switch on label, reconcile or terminate_wasted"
-        yield _Off("api", ("aftercare_connections",), "nothing is done after a call", right)
+        yield _SwitchedOff("api", ("aftercare_connections",), "nothing is done after a call", right)
     if not upstream.backups and not upstream.redirects:
         why = "there is no next address to try"
-        yield _Off("upstream", ("next_after",), why, "add backups, or redirects")
+        yield _SwitchedOff("upstream", ("next_after",), why, "add backups, or redirects")
     if all(each.transport != "tcp" for each in settings.listeners):
         of_tcp = "connections", "connections_per_source", "message_time", "idle"
         right = 'add [[listeners]] with transport = "tcp"'
-        yield _Off("limits", of_tcp, "no listener speaks TCP", right)
+        yield _SwitchedOff("limits", of_tcp, "no listener speaks TCP", right)
 
 
-def _of_number(index: int, row: Number) -> Iterator[Finding]:
+def _find_in_number(index: int, row: Number) -> Iterator[Finding]:
     if row.timezone and not any(each.timed for each in row.agents):
         wrong = "is of no use: no agent of the number has days or hours"
         yield Finding(("numbers", index, "timezone"), wrong, "add them, or take it out")
     for position, share in enumerate(row.agents):
-        if share.weight != 1 and _alone(share, row):
+        if share.weight != 1 and _answers_alone(share, row):
             wrong = "is of no use: no other agent of the number answers at the same time"
             place = ("numbers", index, "agents", position, "weight")
             yield Finding(place, wrong, "add another agent, or take it out")
 
 
-def _alone(share: AgentShare, row: Number) -> bool:
-    """Whether calls are never shared: those with days or hours go ahead of those without."""
+def _answers_alone(share: AgentShare, row: Number) -> bool:
+    """Return True if no other agent shares the calls: agents with hours go before those without."""
     return sum(each.timed is share.timed for each in row.agents) == 1

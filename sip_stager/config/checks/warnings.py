@@ -1,17 +1,17 @@
-"""What is allowed, and may still not be meant."""
+"""Settings that are allowed, and may not be meant."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sip_stager.config.checks.consistency import is_ours
-from sip_stager.config.checks.effective_terms import grants, targets
-from sip_stager.config.checks.failover import stuck_calls
-from sip_stager.config.checks.fallback_agents import half_used, unheard
+from sip_stager.config.checks.consistency import is_own_address
+from sip_stager.config.checks.effective_terms import treatment_uris, trunk_terms
+from sip_stager.config.checks.failover import find_stuck_calls
+from sip_stager.config.checks.fallback_agents import find_late_fallbacks, find_partial_fallbacks
 from sip_stager.config.errors import Finding, Location
-from sip_stager.config.loading.api_key import open_to_others
-from sip_stager.config.tables.address_types import Network, as_ip
+from sip_stager.config.loading.api_key import is_readable_by_others
+from sip_stager.config.tables.address_types import Network, parse_ip
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
 from sip_stager.trunks.phone_numbers import impossible, is_e164, normalised
@@ -25,30 +25,30 @@ _MIN_PREFIX = {4: 8, 6: 16}  # bits; a carrier's networks are much smaller
 _LEAST_REFRESH = 10.0  # seconds: what is fetched changes by the hand of a person
 
 
-def doubts(settings: Settings) -> Iterator[Finding]:
-    """Find what is allowed and may still not be meant."""
+def find_warnings(settings: Settings) -> Iterator[Finding]:
+    """Yield settings that are allowed, and may not be meant."""
     file = settings.api.key_file
-    if file is not None and open_to_others(file):
+    if file is not None and is_readable_by_others(file):
         right = "run `chmod 600` on it"
         yield Finding(("api", "key_file"), f"other users can read {file}", right)
-    if _in_the_clear(settings.api.base_url):
+    if _is_unencrypted(settings.api.base_url):
         wrong = "the API key and the callers' numbers go over the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")
-    yield from _restless(settings)
-    yield from _wide(settings)
-    yield from _nested(settings)
-    yield from _impossible(settings)
-    yield from _national(settings)
-    yield from stuck_calls(settings)
-    yield from _cut_short(settings)
-    yield from _idle(settings)
-    yield from _moved_here(settings)
-    yield from half_used(settings)
-    yield from unheard(settings)
+    yield from _find_short_intervals(settings)
+    yield from _find_wide_networks(settings)
+    yield from _find_nested_networks(settings)
+    yield from _find_impossible_numbers(settings)
+    yield from _find_national_numbers(settings)
+    yield from find_stuck_calls(settings)
+    yield from _find_cut_deadlines(settings)
+    yield from _find_idle_connections(settings)
+    yield from _find_loops(settings)
+    yield from find_partial_fallbacks(settings)
+    yield from find_late_fallbacks(settings)
 
 
-def _restless(settings: Settings) -> Iterator[Finding]:
-    """Name what the API would be asked for again and again."""
+def _find_short_intervals(settings: Settings) -> Iterator[Finding]:
+    """Yield intervals at which the API would be asked far more often than anything changes."""
     for key in ("agents_refresh", "numbers_refresh"):
         pause = getattr(settings.api, key)
         if 0 < pause < _LEAST_REFRESH:
@@ -56,10 +56,10 @@ def _restless(settings: Settings) -> Iterator[Finding]:
             yield Finding(("api", key), wrong, f"write 0, or {_LEAST_REFRESH:g} at least")
 
 
-def _cut_short(settings: Settings) -> Iterator[Finding]:
-    """Name deadlines of policies that the carrier's patience cuts, and margins beyond them."""
+def _find_cut_deadlines(settings: Settings) -> Iterator[Finding]:
+    """Yield deadlines that the carrier's ringback timeout cuts, and margins beyond a deadline."""
     found: dict[Location, Finding] = {}
-    for grant in grants(settings):
+    for grant in trunk_terms(settings):
         place, terms = grant.place("deadline"), grant.terms
         if place and place[0] != "policy" and terms.bound() < terms.deadline:
             wrong = (
@@ -75,24 +75,24 @@ def _cut_short(settings: Settings) -> Iterator[Finding]:
     yield from found.values()
 
 
-def _idle(settings: Settings) -> Iterator[Finding]:
-    """Name connections to the API that no call will ever take."""
+def _find_idle_connections(settings: Settings) -> Iterator[Finding]:
+    """Yield a limit of connections to the API that is above the limit of staged calls."""
     connections, calls = settings.api.connections, settings.limits.calls_staging
     if connections > calls:
         wrong = f"is {connections}, and no more than calls_staging = {calls} calls are held at once"
         yield Finding(("api", "connections"), wrong, "write less, or raise calls_staging")
 
 
-def _moved_here(settings: Settings) -> Iterator[Finding]:
-    """Name calls that their trunks are told to place here again."""
-    for place, uri in targets(settings, "moved"):
-        if is_ours(settings.listeners, uri.target, uri.port or DEFAULT_PORT):
+def _find_loops(settings: Settings) -> Iterator[Finding]:
+    """Yield 302 targets that send the carrier back to this program."""
+    for place, uri in treatment_uris(settings, "moved"):
+        if is_own_address(settings.listeners, uri.target, uri.port or DEFAULT_PORT):
             right = "nothing to do if that number has another agent, or another policy"
             yield Finding(place, "sends the carrier back here: the call is staged again", right)
 
 
-def _national(settings: Settings) -> Iterator[Finding]:
-    """Name the numbers that a trunk with a country reads otherwise than they are written."""
+def _find_national_numbers(settings: Settings) -> Iterator[Finding]:
+    """Yield numbers that a trunk with a country reads otherwise than they are written."""
     for index, row in enumerate(settings.numbers):
         for trunk in settings.trunks:
             if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
@@ -109,19 +109,19 @@ def _national(settings: Settings) -> Iterator[Finding]:
                 break
 
 
-def _in_the_clear(url: str) -> bool:
+def _is_unencrypted(url: str) -> bool:
     parts = urlsplit(url)
-    address = as_ip(parts.hostname or "")
+    address = parse_ip(parts.hostname or "")
     local = parts.hostname == "localhost" or (address is not None and address.is_loopback)
     return parts.scheme == "http" and not local
 
 
-def _nested(settings: Settings) -> Iterator[Finding]:
-    """Name the networks that lie in one of another trunk; the narrower one wins."""
+def _find_nested_networks(settings: Settings) -> Iterator[Finding]:
+    """Yield networks that lie in a network of another trunk; the narrower one wins."""
     owners = {network: trunk.name for trunk in settings.trunks for network in trunk.networks}
     for index, trunk in enumerate(settings.trunks):
         for position, network in enumerate(trunk.networks):
-            for around in _around(network):
+            for around in _supernets(network):
                 owner = owners.get(around, trunk.name)
                 if owner != trunk.name:
                     yield Finding(
@@ -131,8 +131,8 @@ def _nested(settings: Settings) -> Iterator[Finding]:
                     )
 
 
-def _wide(settings: Settings) -> Iterator[Finding]:
-    """Find networks that let in callers whom no carrier vouches for."""
+def _find_wide_networks(settings: Settings) -> Iterator[Finding]:
+    """Yield networks so wide that calls can come from anywhere."""
     for index, trunk in enumerate(settings.trunks):
         for position, network in enumerate(trunk.networks):
             if network.prefixlen < _MIN_PREFIX[network.version]:
@@ -144,8 +144,8 @@ def _wide(settings: Settings) -> Iterator[Finding]:
                 )
 
 
-def _impossible(settings: Settings) -> Iterator[Finding]:
-    """Find numbers that no numbering plan has room for: nobody can dial them."""
+def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:
+    """Yield numbers that nobody can dial: too short or too long for their country."""
     for index, row in enumerate(settings.numbers):
         if is_e164(row.number) and (why := impossible(row.number)):
             wrong = f'"{row.number}" can be nobody\'s number: {why}'
@@ -154,7 +154,7 @@ def _impossible(settings: Settings) -> Iterator[Finding]:
             yield Finding(("numbers", index, "number"), wrong, right)
 
 
-def _around(network: Network) -> Iterator[Network]:
+def _supernets(network: Network) -> Iterator[Network]:
     while network.prefixlen:
         network = network.supernet()
         yield network

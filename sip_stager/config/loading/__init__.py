@@ -1,1 +1,1 @@
-"""From a settings file to settings, or to the list of all mistakes in it."""
+"""Loading: from a settings file to settings, or to the list of all mistakes in it."""

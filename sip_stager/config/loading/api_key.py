@@ -1,4 +1,4 @@
-"""Finding the API key, which is in the environment or in a file and never in the settings."""
+"""The API key, which is in the environment or in a file and never in the settings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DEFAULT_VARIABLE = "ROUNDED_API_KEY"
 _MISTAKEN = {"key", "api_key", "apikey", "api-key", "token"}
 
 
-def misplaced(location: Location) -> tuple[str, str] | None:
-    """Say what is wrong with a key that holds the API key itself, and what would be right."""
+def explain_misplaced_key(location: Location) -> tuple[str, str] | None:
+    """Return what is wrong with a key that holds the API key itself, and what would be right."""
     if location[:-1] not in {(), ("api",)} or str(location[-1]).lower() not in _MISTAKEN:
         return None
     right = f"put it into ${DEFAULT_VARIABLE} or a key_file, and have this one replaced"
@@ -52,7 +52,9 @@ def _in_environment(variable: str, environ: Mapping[str, str]) -> SecretStr | Fi
     if variable not in environ:
         wrong = f"the environment variable {variable} is not set"
         return Finding(("api", "key_env"), wrong, "put the API key into it, or name a key_file")
-    return _usable(environ[variable], ("api", "key_env"), f"in the environment variable {variable}")
+    return _checked(
+        environ[variable], ("api", "key_env"), f"in the environment variable {variable}"
+    )
 
 
 def _in_file(path: Path) -> SecretStr | Finding:
@@ -61,10 +63,10 @@ def _in_file(path: Path) -> SecretStr | Finding:
     except SettingsError as error:
         (mistake,) = error.mistakes
         return Finding(("api", "key_file"), f"{path} {mistake.wrong}", mistake.right)
-    return _usable(text, ("api", "key_file"), f"in the file {path}")
+    return _checked(text, ("api", "key_file"), f"in the file {path}")
 
 
-def _usable(text: str, location: tuple[str, str], where: str) -> SecretStr | Finding:
+def _checked(text: str, location: tuple[str, str], where: str) -> SecretStr | Finding:
     key = text.strip()
     if not key:
         return Finding(location, f"there is nothing {where}", "put the API key there")
@@ -74,11 +76,8 @@ def _usable(text: str, location: tuple[str, str], where: str) -> SecretStr | Fin
     return SecretStr(key)
 
 
-def open_to_others(path: Path) -> bool:
-    """Tell whether other users of this machine can read a file.
-
-    Where it is not our own, its group is how we read it (root's, for the group of a service).
-    """
+def is_readable_by_others(path: Path) -> bool:
+    """Return True if other users of this machine can read a file."""
     status = path.stat()
     ours = status.st_uid == os.geteuid()
     return bool(status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)))

@@ -1,4 +1,4 @@
-"""Reading a CSV of numbers: a row for each, with columns for what is set by number."""
+"""A CSV of numbers: one row per number, with columns for the settings of that number."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _SECONDS = {"ring_after", "deadline", "margin"}
 
 
 @dataclass
-class Rows:
-    """The rows of a CSV of numbers, the line of each, and what is wrong with the others."""
+class CsvNumbers:
+    """The rows of a CSV of numbers, the line of each, and the mistakes in it."""
 
     path: Path
     numbers: list[dict[str, Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def blame(self, line: int, wrong: str, right: str) -> None:
-        """Note a mistake that has no column."""
+    def add_mistake(self, line: int, wrong: str, right: str) -> None:
+        """Add a mistake that belongs to no column."""
         self.mistakes.append(Mistake(self.path, line, "", wrong, right))
 
 
-def read_numbers(path: Path) -> Rows:
-    """Read a CSV of numbers; blank lines and lines that begin with # are passed over."""
-    rows = Rows(path)
+def read_numbers(path: Path) -> CsvNumbers:
+    """Read a CSV of numbers; blank lines and lines that begin with # are skipped."""
+    rows = CsvNumbers(path)
     try:
         lines = read_text(path).splitlines(keepends=True)
         _read_rows(csv.reader(lines, skipinitialspace=True, strict=True), rows)
@@ -53,7 +53,7 @@ def read_numbers(path: Path) -> Rows:
     return rows
 
 
-def _read_rows(reader: _Reader, rows: Rows) -> None:
+def _read_rows(reader: _Reader, rows: CsvNumbers) -> None:
     table: _Table | None = None
     try:
         for row in reader:
@@ -63,30 +63,30 @@ def _read_rows(reader: _Reader, rows: Rows) -> None:
             if table is None:
                 table = _Table([cell.lower() for cell in cells])
                 if wrong := table.wrong():
-                    rows.blame(reader.line_num, *wrong)
+                    rows.add_mistake(reader.line_num, *wrong)
                     return
             elif len(cells) != len(table.header):
                 right = f"write {len(table.header)}, as the header has: {','.join(table.header)}"
-                rows.blame(reader.line_num, f"the row has {len(cells)} columns", right)
+                rows.add_mistake(reader.line_num, f"the row has {len(cells)} columns", right)
             else:
                 rows.numbers.append(table.number(cells))
                 rows.lines.append(reader.line_num)
     except csv.Error as error:
         right = "close each quote, and double the quotes inside quotes"
-        rows.blame(reader.line_num, f"is not CSV: {error}", right)
+        rows.add_mistake(reader.line_num, f"is not CSV: {error}", right)
     if table is None and not rows.mistakes:
-        rows.blame(1, "there are no rows", 'begin with "number,agent"')
+        rows.add_mistake(1, "there are no rows", 'begin with "number,agent"')
 
 
 class _Table:
-    """What the cells of a row mean, by the header; a cell that is empty says nothing."""
+    """The meaning of the cells, by the header; an empty cell leaves its key unset."""
 
     def __init__(self, header: list[str]) -> None:
         self.header = header
         self._policies: dict[tuple[str, ...], CallPolicy | dict[str, Any]] = {}
 
     def wrong(self) -> tuple[str, str] | None:
-        """Say what is wrong with the header, and what would be right."""
+        """Return what is wrong with the header and what would be right; None if it is right."""
         header, known = self.header, f"the columns are: {', '.join(COLUMNS)}"
         if not set(_NEEDED) <= set(header):
             wrong, right = f"the first row is {','.join(header)!r}", 'begin with "number,agent"'
@@ -100,7 +100,7 @@ class _Table:
         return None
 
     def number(self, cells: list[str]) -> dict[str, Any]:
-        """Give a row as [[numbers]] has it."""
+        """Return a row as an entry of [[numbers]]."""
         given = dict(zip(self.header, cells, strict=True))
         row: dict[str, Any] = {name: given.pop(name) for name in _NEEDED}
         if version := given.pop("version", ""):
@@ -110,7 +110,7 @@ class _Table:
         return row
 
     def _policy(self, given: dict[str, str]) -> CallPolicy | dict[str, Any]:
-        """Make one policy for all rows that say the same: thousands of numbers share a few."""
+        """Return one policy for all rows with the same cells: thousands of numbers share a few."""
         said = tuple(given.values())
         if said not in self._policies:
             policy = {name: _value(name, text) for name, text in given.items() if text}
@@ -122,7 +122,7 @@ class _Table:
 
 
 def _value(name: str, text: str) -> str | float | list[str]:
-    """Read a cell as TOML would have it; what is no number is left for the checks to name."""
+    """Convert a cell to its TOML value; text that is no number stays, for the checks to report."""
     try:
         if name in _WHOLE:
             return int(text)

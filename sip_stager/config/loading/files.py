@@ -1,4 +1,4 @@
-"""Reading the files that settings come from; whatever is wrong with one is a mistake."""
+"""Reading of the files that settings come from; every failure is a mistake."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pwd import getpwuid
 from typing import TYPE_CHECKING, Any
 
 from sip_stager.config.errors import Mistake, SettingsError
-from sip_stager.config.loading.toml_errors import in_words
+from sip_stager.config.loading.toml_errors import explain_syntax_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text; raises SettingsError when there is none to be had."""
+    """Return the text of a file; raises SettingsError if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -49,7 +49,7 @@ def _unreadable(path: Path, error: OSError) -> Mistake:
 
 
 def _how_to_open(path: Path) -> str:
-    """Return who owns the file, or the folder, that keeps this user out, and how to let it in."""
+    """Return who owns the file or folder that this user may not open, and what would let them."""
     path = path.absolute()
     for each in (*reversed(path.parents), path):
         is_file = each == path
@@ -64,7 +64,7 @@ def _how_to_open(path: Path) -> str:
 
 
 def _user(number: int) -> str:
-    """Return the name of a user, or its number where it has none, as in many containers."""
+    """Return the name of a user, or its number if it has no name, as in many containers."""
     try:
         return getpwuid(number).pw_name
     except KeyError:
@@ -72,7 +72,7 @@ def _user(number: int) -> str:
 
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the text of a TOML file and what it says; raises SettingsError."""
+    """Return the text of a TOML file and its parsed content; raises SettingsError."""
     text = read_text(path)
     try:
         return text, tomllib.loads(text)
@@ -80,7 +80,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         place = _AT_LINE.search(str(error))
         line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
         written = text.split("\n")[line - 1]
-        wrong, right = in_words(_AT_LINE.sub("", str(error)), written)
+        wrong, right = explain_syntax_error(_AT_LINE.sub("", str(error)), written)
     except (RecursionError, ValueError) as error:
         line, wrong, right = 0, f"is not TOML that can be read: {error}", "write fewer brackets"
     raise SettingsError([Mistake(path, line, "", wrong, right)])

@@ -1,7 +1,12 @@
-"""On which line of a TOML file a key stands.
+"""The line of a TOML file on which a key stands.
 
-``tomllib`` keeps no lines, but it can be asked: a statement is the shortest run of lines that it
-takes by itself, so its first line is the line of every key that it holds.
+``tomllib`` keeps no line numbers, but it can be asked: a statement is the shortest run of lines
+that parses by itself, so its first line is the line of every key in it.
+
+lines   1 [trunk]          statement 1   opens the table ("trunk",)
+        2 networks = [     statement 2   does not parse until line 4:
+        3   "192.0.2.1",                 ("trunk", "networks") is on line 2
+        4 ]
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 _MAY_BEGIN = re.compile(r"\s*(?:$|#|\[|[A-Za-z0-9_.\"' \t-]+=)")
 
 
-class Lines:
+class KeyLines:
     """The line of each key of a TOML text, counted from 1."""
 
     def __init__(self, text: str) -> None:
@@ -33,13 +38,13 @@ class Lines:
                 self._note(table, document, line)
 
     def of(self, location: Location) -> int:
-        """Return the line of a key; of the table around it where the key is missing."""
+        """Return the line of a key; that of the table around it if the key is missing."""
         while location not in self._lines:
             location = location[:-1]
         return self._lines[location]
 
     def _open(self, header: dict[str, Any], line: int) -> Location:
-        """Follow a table's header down; of an array of tables the last one is meant."""
+        """Follow a table header down; in an array of tables the last table is meant."""
         table: Location = ()
         inner: Any = header
         while inner:
@@ -62,7 +67,7 @@ class Lines:
 
 
 def _statements(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Cut a text that parses as a whole into its statements, each with its first line."""
+    """Split a text that parses as a whole into its statements, each with its first line."""
     begin = 0
     for end in range(1, len(lines) + 1):
         if not lines[begin].strip() or lines[begin].lstrip().startswith("#"):

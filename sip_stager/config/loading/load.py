@@ -1,4 +1,4 @@
-"""From a settings file to settings, or to the list of all mistakes in it."""
+"""Loading of a settings file, with all of its mistakes at once."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
 
-from sip_stager.config.checks.consistency import check
-from sip_stager.config.checks.contradictions import contradictions
-from sip_stager.config.checks.placeholders import placeholders
-from sip_stager.config.checks.warnings import doubts
-from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, dotted
-from sip_stager.config.loading.api_key import find_key, misplaced
+from sip_stager.config.checks.consistency import find_inconsistencies
+from sip_stager.config.checks.contradictions import find_contradictions
+from sip_stager.config.checks.placeholders import find_placeholders
+from sip_stager.config.checks.warnings import find_warnings
+from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, format_location
+from sip_stager.config.loading.api_key import explain_misplaced_key, find_key
 from sip_stager.config.loading.csv_numbers import read_numbers
 from sip_stager.config.loading.files import read_toml
-from sip_stager.config.loading.key_lines import Lines
-from sip_stager.config.loading.valid_parts import Parts
-from sip_stager.config.loading.validation_errors import explained
+from sip_stager.config.loading.key_lines import KeyLines
+from sip_stager.config.loading.valid_parts import ValidParts
+from sip_stager.config.loading.validation_errors import explain_errors
 from sip_stager.config.tables.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,40 +31,40 @@ _SHOWN = 50  # a broken table of thousands of rows must not bury the other mista
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check a settings file and the files that it names.
 
-    Raises SettingsError with all mistakes.  Paths in the file are relative to its folder.
+    Raises SettingsError with all mistakes. Paths in the file are relative to its folder.
     """
     text, document = read_toml(path)
-    places = _Places(path, Lines(text))
+    places = _Locations(path, KeyLines(text))
     findings: list[Finding] = []
     mistakes = _add_rows(document, places)
     _add_key(document, path.parent, environ, findings)
     settings, parts = _validated(document, findings)
-    findings += check(parts)
+    findings += find_inconsistencies(parts)
     if settings is not None:
-        findings += contradictions(settings)
+        findings += find_contradictions(settings)
     if settings and not (settings.numbers or settings.api.numbers_refresh) and not mistakes:
         right = "add [[numbers]], or take the platform's with [api] numbers_refresh"
         findings.append(Finding(("numbers",), "no number is mapped", right))
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    warnings = _ordered(map(places.mistake, doubts(settings)), path)
-    left = _ordered(map(places.mistake, placeholders(settings)), path)
-    return settings.with_notes(warnings, left, places)
+    warnings = _ordered(map(places.mistake, find_warnings(settings)), path)
+    left = _ordered(map(places.mistake, find_placeholders(settings)), path)
+    return settings.attach(warnings, left, places)
 
 
 @dataclass
-class _Places:
-    """Where the settings stand: in the TOML file, or as rows of the CSV."""
+class _Locations:
+    """The file and line of each setting: in the TOML file, or in a row of the CSV."""
 
     path: Path
-    lines: Lines
+    lines: KeyLines
     csv: Path | None = None
     csv_lines: list[int] = field(default_factory=list)
     first_row: int = 0
 
     def __call__(self, location: Location) -> str:
-        """Give the file and the line of a setting."""
+        """Return the file and line of a setting."""
         file, line, _ = self._place(location)
         return f"{file}:{line}"
 
@@ -82,10 +82,10 @@ class _Places:
                 columns = [part for part in rest if isinstance(part, str)]
                 return self.csv, self.csv_lines[row - self.first_row], "".join(columns[-1:])
             case _:
-                return self.path, self.lines.of(location), dotted(location)
+                return self.path, self.lines.of(location), format_location(location)
 
 
-def _add_rows(document: dict[str, Any], places: _Places) -> list[Mistake]:
+def _add_rows(document: dict[str, Any], places: _Locations) -> list[Mistake]:
     """Append the rows of the CSV to the numbers of the document."""
     name, rows = document.get("numbers_csv"), document.get("numbers", [])
     if not isinstance(name, str) or not isinstance(rows, list):
@@ -106,11 +106,11 @@ def _add_rows(document: dict[str, Any], places: _Places) -> list[Mistake]:
 def _add_key(
     document: dict[str, Any], folder: Path, environ: Mapping[str, str], findings: list[Finding]
 ) -> None:
-    """Put the API key into the document, or the reason why it is not there into the findings."""
+    """Put the API key into the document, or the reason why there is none into the findings."""
     api = document.setdefault("api", {})
     if not isinstance(api, dict):
         return
-    if "key" in api and (words := misplaced(("api", "key"))):
+    if "key" in api and (words := explain_misplaced_key(("api", "key"))):
         findings.append(Finding(("api", "key"), *words))
     found = find_key(api, folder, environ)
     if isinstance(found, Finding):
@@ -120,17 +120,19 @@ def _add_key(
         api["key_file"] = folder / api["key_file"]
 
 
-def _validated(document: dict[str, Any], findings: list[Finding]) -> tuple[Settings | None, Parts]:
+def _validated(
+    document: dict[str, Any], findings: list[Finding]
+) -> tuple[Settings | None, ValidParts]:
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        findings += explained(error)
-        return None, Parts.of_document(document)
-    return settings, Parts.of_settings(settings)
+        findings += explain_errors(error)
+        return None, ValidParts.of_document(document)
+    return settings, ValidParts.of_settings(settings)
 
 
 def _ordered(mistakes: Iterable[Mistake], path: Path) -> list[Mistake]:
-    """Sort mistakes as they stand in their files; of a file with very many show the first."""
+    """Sort mistakes by file and line; of a file with very many, keep the first."""
     by_file: dict[Path, list[Mistake]] = {path: []}
     for mistake in mistakes:
         by_file.setdefault(mistake.file, []).append(mistake)

@@ -1,4 +1,4 @@
-"""What is wrong with a text that is no TOML, in words for the operator."""
+"""Errors of the TOML parser, in words for the operator."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _NO_VALUE = ("Invalid value", "Expected newline", "Unclosed array")
 _RIGHT = "see https://toml.io for how to write it"
 
 
-def in_words(said: str, line: str) -> tuple[str, str]:
-    """Say what is wrong and what would be right, by the parser's words and the line it stopped at.
+def explain_syntax_error(said: str, line: str) -> tuple[str, str]:
+    """Return what is wrong and what would be right, from the parser's message and the line.
 
     No value of the line is shown: it may be the API key.
     """
     if said.startswith(_TWICE):
-        return _twice(line)
+        return _explain_duplicate(line)
     right = _RIGHT
     if said.startswith(_NO_VALUE):
         right = 'texts need straight quotes, like name = "carrier"; numbers, true and false none'
@@ -28,7 +28,7 @@ def in_words(said: str, line: str) -> tuple[str, str]:
     return f"is not TOML: {said}", right
 
 
-def _twice(line: str) -> tuple[str, str]:
+def _explain_duplicate(line: str) -> tuple[str, str]:
     if header := _HEADER.match(line):
         if header[1] in LISTS:
             return f"[{header[1]}] is a list of tables", f"write [[{header[1]}]] each time"

@@ -1,4 +1,4 @@
-"""The settings in parts, so that a mistake in one does not hide those between others."""
+"""The valid parts of a document with mistakes, so that one mistake does not hide others."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass
-class Parts:
-    """The parts of the settings that are right by themselves, each with its place.
+class ValidParts:
+    """The tables that are valid by themselves, each with its index.
 
-    ``all_listeners`` tells whether none of the listeners is missing here.
+    ``all_listeners`` is True if none of the listeners is missing here.
     """
 
     listeners: dict[int, Listener]
@@ -30,8 +30,8 @@ class Parts:
     all_listeners: bool = True
 
     @classmethod
-    def of_settings(cls, settings: Settings) -> Parts:
-        """Take settings apart."""
+    def of_settings(cls, settings: Settings) -> ValidParts:
+        """Return all tables of valid settings."""
         return cls(
             dict(enumerate(settings.listeners)),
             dict(enumerate(settings.trunks)),
@@ -41,21 +41,21 @@ class Parts:
         )
 
     @classmethod
-    def of_document(cls, document: dict[str, Any]) -> Parts:
-        """Take what is usable out of a document with mistakes."""
+    def of_document(cls, document: dict[str, Any]) -> ValidParts:
+        """Return the tables of a document that are valid by themselves."""
         listeners = document.get("listeners")
-        usable = _usable(Listener, listeners)
+        usable = _valid_rows(Listener, listeners)
         return cls(
             usable,
-            _usable(Trunk, document.get("trunks")),
-            _usable(Number, document.get("numbers")),
-            _usable(Upstream, [document.get("upstream")]).get(0),
-            _usable(Http, [document.get("http", {})]).get(0),
+            _valid_rows(Trunk, document.get("trunks")),
+            _valid_rows(Number, document.get("numbers")),
+            _valid_rows(Upstream, [document.get("upstream")]).get(0),
+            _valid_rows(Http, [document.get("http", {})]).get(0),
             isinstance(listeners, list) and len(usable) == len(listeners),
         )
 
 
-def _usable(model: type[M], rows: object) -> dict[int, M]:
+def _valid_rows(model: type[M], rows: object) -> dict[int, M]:
     found: dict[int, M] = {}
     for index, row in enumerate(rows if isinstance(rows, list) else []):
         try:

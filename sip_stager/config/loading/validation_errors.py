@@ -1,4 +1,4 @@
-"""What pydantic found, in words for the operator."""
+"""Errors of pydantic, in words for the operator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import ABOVE_ALL, Finding, Location
-from sip_stager.config.loading.api_key import misplaced
+from sip_stager.config.loading.api_key import explain_misplaced_key
 from sip_stager.config.suggestions import did_you_mean, one_of
 from sip_stager.config.tables.settings import INNER_TABLES, LISTS, TABLES, Settings
 
@@ -37,8 +37,8 @@ _BOUNDS = {
 """What is said of a number beyond a bound."""
 
 
-def explained(error: ValidationError) -> list[Finding]:
-    """Turn pydantic's errors into what is wrong and what would be right."""
+def explain_errors(error: ValidationError) -> list[Finding]:
+    """Convert pydantic's errors to what is wrong and what would be right."""
     errors = [
         each
         for each in error.errors(include_url=False)
@@ -50,17 +50,17 @@ def explained(error: ValidationError) -> list[Finding]:
         _explain(each)
         for each in errors
         # An array whose entries are all wrong counts as empty to pydantic.
-        if each["type"] != "too_short" or not _above(each["loc"], blamed)
+        if each["type"] != "too_short" or not _contains_blamed(each["loc"], blamed)
     ]
 
 
-def _above(location: Location, blamed: set[Location]) -> bool:
+def _contains_blamed(location: Location, blamed: set[Location]) -> bool:
     return any(other[: len(location)] == location for other in blamed)
 
 
 def _explain(error: ErrorDetails) -> Finding:
-    location = _place(error)
-    name, found = location[-1], _brief(error["input"])
+    location = _location(error)
+    name, found = location[-1], _shorten(error["input"])
     match error["type"]:
         case "mistake":
             wrong, right = error["ctx"]["wrong"], error["ctx"]["right"]
@@ -68,9 +68,12 @@ def _explain(error: ErrorDetails) -> Finding:
             wrong = f"is {found}"
             right = one_of(error["input"], re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         case "missing":
-            wrong, right = "is missing", _how_to_add(location)
+            wrong, right = "is missing", _suggest_adding(location)
         case "extra_forbidden":
-            wrong, right = misplaced(location) or ("is not a key that exists", _meant(location))
+            wrong, right = explain_misplaced_key(location) or (
+                "is not a key that exists",
+                _suggest_key(location),
+            )
         case "too_short":
             wrong, right = "is empty", "give it at least one entry"
         case "tuple_type" if isinstance(error["input"], dict):
@@ -87,15 +90,19 @@ def _explain(error: ErrorDetails) -> Finding:
     return Finding(location, wrong, right)
 
 
-def _place(error: ErrorDetails) -> Location:
-    """Return where it stands; pydantic says ``[key]`` where a name is wrong and not its value."""
+def _location(error: ErrorDetails) -> Location:
+    """Return the location to blame.
+
+    pydantic appends ``[key]`` where a name is wrong and not its value, and reports a mistake at the
+    key that was validated, which may not be the one to blame.
+    """
     location: Location = error["loc"]
     if error["type"] == "mistake" and error["ctx"]["key"]:
         return (*location[:-1], error["ctx"]["key"])
     return location[:-1] if location[-1] == "[key]" else location
 
 
-def _brief(value: object) -> str:
+def _shorten(value: object) -> str:
     try:
         text = json.dumps(value)
     except TypeError:  # a date, say
@@ -112,7 +119,7 @@ def _keys(location: Location) -> list[str]:
     return [name for name in table.model_fields if name != "key"] if table else []
 
 
-def _meant(location: Location) -> str:
+def _suggest_key(location: Location) -> str:
     name = str(location[-1])
     if len(location) > 1 and name in Settings.model_fields:
         if name in TABLES or name == "variables":
@@ -122,7 +129,7 @@ def _meant(location: Location) -> str:
     return f"{did_you_mean(name, known)}the keys here are: {', '.join(known)}"
 
 
-def _how_to_add(location: Location) -> str:
+def _suggest_adding(location: Location) -> str:
     name = str(location[-1])
     if len(location) == 1:
         return f"add {_header(name)}"

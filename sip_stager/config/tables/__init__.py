@@ -1,1 +1,1 @@
-"""What may be set, its default and the reason for it."""
+"""The tables of the settings file: each key, its default, and the reason for it."""

@@ -1,4 +1,4 @@
-"""The kinds of values that are addresses: how each is written, and what is said when it is not."""
+"""Types of values that are addresses, with the mistakes that each can have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from sip_stager.config.errors import refused
+from sip_stager.config.errors import invalid
 from sip_stager.config.suggestions import one_of
 
 Network = IPv4Network | IPv6Network
@@ -26,18 +26,18 @@ _SIP_URI = re.compile(
 )
 
 
-def as_ip(host: str) -> IPv4Address | IPv6Address | None:
-    """Read an IP literal, without brackets; None when it is a name."""
+def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
+    """Parse an IP literal without brackets; return None if the text is a name."""
     try:
         return ip_address(host)
     except ValueError:
         return None
 
 
-def sip_uri(uri: str) -> tuple[str, int, str]:
+def split_sip_uri(uri: str) -> tuple[str, int, str]:
     """Split ``sip:host:port;transport=udp`` into host (no brackets), port and transport.
 
-    Raises ValueError when it is not of this form.
+    Raises ValueError if the URI does not have this form.
     """
     match = _SIP_URI.fullmatch(uri)
     if match is None:
@@ -47,35 +47,35 @@ def sip_uri(uri: str) -> tuple[str, int, str]:
 
 
 def bracketed_ipv6(text: str) -> str:
-    """Return a host and port with the IPv6 address in brackets; empty where none lacks them.
+    """Return a host and port with the IPv6 address in brackets; empty if no brackets are missing.
 
-    Of an address that ends like a port, ``2001:db8::1:5060``, the end is taken for one.
+    ``2001:db8::1:5060`` is ambiguous: an end that looks like a port is taken for one.
     """
     host, _, port = text.rpartition(":")
-    if isinstance(as_ip(host), IPv6Address) and re.fullmatch(r"[1-9][0-9]{3,4}", port):
+    if isinstance(parse_ip(host), IPv6Address) and re.fullmatch(r"[1-9][0-9]{3,4}", port):
         return f"[{host}]:{port}"
-    return f"[{text}]" if isinstance(as_ip(text), IPv6Address) else ""
+    return f"[{text}]" if isinstance(parse_ip(text), IPv6Address) else ""
 
 
 def check_brackets(text: str, written: str) -> None:
-    """Raise a mistake where an IPv6 address stands in a URI without brackets.
+    """Raise a mistake if an IPv6 address stands in a URI without brackets.
 
-    ``text`` is the host and port, ``written`` the whole URI that they are part of.
+    ``text`` is the host and port, ``written`` the whole URI around them.
     """
     if bracketed := bracketed_ipv6(text):
         right = f'put the address into brackets: "{written.replace(text, bracketed)}"'
-        raise refused(f'"{written}" has an IPv6 address without brackets', right)
+        raise invalid(f'"{written}" has an IPv6 address without brackets', right)
 
 
 def _transport(value: object) -> object:
     if str(value).lower() in NOT_SUPPORTED:
-        raise refused(f'is "{value}", which is not supported yet', 'write "udp" or "tcp"')
+        raise invalid(f'is "{value}", which is not supported yet', 'write "udp" or "tcp"')
     return value
 
 
 def _address(text: str) -> str:
-    if as_ip(text) is None:
-        raise refused(
+    if parse_ip(text) is None:
+        raise invalid(
             f'"{text}" is not an IP address',
             'write an IPv4 or IPv6 address without brackets, like "192.0.2.10" or "2001:db8::10"',
         )
@@ -83,14 +83,14 @@ def _address(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    address = as_ip(text)
+    address = parse_ip(text)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         right = f'write "{address.ipv4_mapped}"'
-        raise refused(f'"{text}" is an IPv4 address in IPv6 clothes', right)
+        raise invalid(f'"{text}" is an IPv4 address in IPv6 clothes', right)
     if address and (address.is_unspecified or address.is_multicast or address == _BROADCAST):
-        raise refused(f'"{text}" is no address that a peer can send to', "write the public address")
+        raise invalid(f'"{text}" is no address that a peer can send to', "write the public address")
     if address is None and not _is_host_name(text):
-        raise refused(
+        raise invalid(
             f'"{text}" is neither a host name nor an IP address',
             'write it without port and brackets, like "edge.example.com" or "198.51.100.7"',
         )
@@ -98,7 +98,7 @@ def _host(text: str) -> str:
 
 
 def _is_host_name(text: str) -> bool:
-    """Return True if a text can be a host name: the last letter of one is no digit (RFC 3696 2)."""
+    """Return True if a text can be a host name, whose end is no digit (RFC 3696 2)."""
     return _HOST_NAME.fullmatch(text) is not None and not text[-1].isdigit()
 
 
@@ -111,12 +111,12 @@ def _network(value: object) -> Network:
     except ValueError:
         if isinstance(value, str) and _is_host_name(value):
             right = "write the addresses that the carrier sends calls from: names are not looked up"
-            raise refused(f'"{value}" is a host name', right) from None
-        raise refused(f"{value!r} is not a network", right) from None
+            raise invalid(f'"{value}" is a host name', right) from None
+        raise invalid(f"{value!r} is not a network", right) from None
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-        raise refused(f'"{value}" is an IPv4 network in IPv6 clothes', "write it as IPv4")
+        raise invalid(f'"{value}" is an IPv4 network in IPv6 clothes', "write it as IPv4")
     if ip_network(str(value).partition("/")[0]).network_address != network.network_address:
-        raise refused(
+        raise invalid(
             f'"{value}" has bits set behind its prefix', f'write "{network}", or the one address'
         )
     return network
@@ -131,29 +131,29 @@ def _base_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or "@" in url or "?" in url or "#" in url or not url.isascii() or " " in url:
-        raise refused("is not the address of an API", right)
+        raise invalid("is not the address of an API", right)
     url = url.rstrip("/")
     if parts.path.rstrip("/").endswith("/v1"):
         host = url.removesuffix("/v1").rstrip("/")
-        raise refused("ends in /v1, which is added to it", f'write "{host}"')
+        raise invalid("ends in /v1, which is added to it", f'write "{host}"')
     return url
 
 
 def _upstream(uri: str) -> str:
     right = 'write it like "sip:sip.example.com:5060;transport=udp"'
     if uri.lower().startswith("sips:"):
-        raise refused("TLS towards the upstream is not supported yet", right)
+        raise invalid("TLS towards the upstream is not supported yet", right)
     check_brackets(uri[len("sip:") :].partition(";")[0], uri)
     try:
-        host, port, transport = sip_uri(uri)
+        host, port, transport = split_sip_uri(uri)
     except ValueError:
-        raise refused(f'"{uri}" is not a SIP URI of host, port and transport', right) from None
+        raise invalid(f'"{uri}" is not a SIP URI of host, port and transport', right) from None
     if transport not in {"udp", "tcp"}:
         yet = " yet" if transport in NOT_SUPPORTED else ""
         wrong = f'the transport "{transport}" is not supported{yet}'
-        raise refused(wrong, one_of(transport, ("udp", "tcp")))
+        raise invalid(wrong, one_of(transport, ("udp", "tcp")))
     if not 0 < port < 65536:
-        raise refused(f"{port} is not a port", "write a port from 1 to 65535")
+        raise invalid(f"{port} is not a port", "write a port from 1 to 65535")
     _host(host)
     return uri
 

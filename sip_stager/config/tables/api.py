@@ -1,11 +1,11 @@
-"""The table of the voice platform's API: what can be set, its default, and why."""
+"""The table ``[api]``: the voice platform's API."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from sip_stager.config.errors import refused
+from sip_stager.config.errors import invalid
 from sip_stager.config.tables.address_types import BaseUrl
 from sip_stager.config.tables.field_types import E164, Count, Seconds, VariableName
 from sip_stager.config.tables.table import Table
@@ -98,7 +98,7 @@ class Api(Table):
         key = str(info.field_name)
         start = info.data.get(_STARTS[key])
         if start is not None and most < start:
-            raise refused(
+            raise invalid(
                 f"is {most:g}, less than {_STARTS[key]} = {start:g}",
                 f"write a {key} that is at least {_STARTS[key]}",
             )
@@ -109,5 +109,5 @@ class Api(Table):
     def _not_above_most(cls, warm: int, info: ValidationInfo) -> int:
         most = info.data.get("connections")
         if most is not None and warm > most:
-            raise refused(f"is {warm}, more than connections = {most}", f"write {most} or less")
+            raise invalid(f"is {warm}, more than connections = {most}", f"write {most} or less")
         return warm

@@ -1,4 +1,4 @@
-"""What carriers do, by their own documentation: the defaults of a trunk that names its carrier."""
+"""Profiles of carriers, from their documentation: defaults for the trunks that name them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ ProfileName = Literal["didww", "teams", "telnyx", "twilio"]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A carrier.
+    """The known behaviour of a carrier.
 
-    ``keys`` are the trunk's defaults beside its ``policy``.  ``next_on`` are the refusals on which
-    it tries its next route, None where nothing is known; ``ringing_ends``: it does not once it has
-    heard a 180 or 183.
+    ``keys`` are defaults of the trunk other than its ``policy``. ``next_on`` are the refusals on
+    which it tries its next route, None if unknown; ``ringing_ends`` is True if it tries none after
+    a 180 or 183.
     """
 
     keys: Mapping[str, Any] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Profile:
     ringing_ends: bool = False
 
     def tries_next_on(self, status: int) -> bool:
-        """Whether it may try its next route when a call is refused so."""
+        """Return True if the carrier may try its next route after a refusal with this status."""
         return self.next_on is None or status in self.next_on
 
 

@@ -1,4 +1,4 @@
-"""The kinds of values that are no addresses: how each is written, and what is said if it is not."""
+"""Types of values that are not addresses, with the mistakes that each can have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from sip_stager.config.errors import refused
+from sip_stager.config.errors import invalid
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.trunks.mapping import ANY, is_plain
 from sip_stager.trunks.number_fields import FIELDS, NAMED, REQUEST_URI, field_of
@@ -27,7 +27,7 @@ def _country(code: str) -> str:
     if code not in COUNTRIES:
         known = "GB" if code.upper() == "UK" else code.upper()
         hint = f'write "{known}"' if known in COUNTRIES else 'write two letters, like "FR" or "US"'
-        raise refused(f'"{code}" is not an ISO 3166 country code', hint)
+        raise invalid(f'"{code}" is not an ISO 3166 country code', hint)
     return code
 
 
@@ -36,13 +36,13 @@ def _number(text: str) -> str:
         return _pattern(text.strip())
     if _REWRITTEN.fullmatch(text.strip()):
         right = "format the column as text, and write the numbers again"
-        raise refused(f"{text!r} looks like a number that a spreadsheet rewrote", right)
+        raise invalid(f"{text!r} looks like a number that a spreadsheet rewrote", right)
     number = normalised(text.strip())
     if not is_plain(number) or (number.startswith("+") and not is_e164(number)):
         right = 'write E.164, like "+33612345678", or the user part of the URI that the trunk sends'
         if number.startswith("+") and _STEM.fullmatch(number):
             right += f'; "{number}{ANY}" is all numbers that begin so'
-        raise refused(f"{text!r} is neither a telephone number nor a name", right)
+        raise invalid(f"{text!r} is neither a telephone number nor a name", right)
     return number
 
 
@@ -50,23 +50,23 @@ def _pattern(text: str) -> str:
     stem = text.removesuffix(ANY)
     if stem and not _STEM.fullmatch(stem):
         right = 'write it like "+3361*", or "*" alone for every number that has no row of its own'
-        raise refused(f"{text!r} is no beginning of a number or name", right)
+        raise invalid(f"{text!r} is no beginning of a number or name", right)
     return text
 
 
-def hours_of(text: str) -> tuple[int, int]:
-    """Read ``09:00-18:00`` as minutes of the day; raises what the settings tell as a mistake."""
+def parse_hours(text: str) -> tuple[int, int]:
+    """Parse ``09:00-18:00`` as minutes of the day; raises a mistake if it is no time range."""
     match = _HOURS.fullmatch(text)
     numbers = [int(number) for number in match.groups()] if match else [0, 0, 0, 0]
     begin, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if begin == end or end > 24 * 60:
         right = 'write a beginning and an end, like "09:00-18:00" or "22:00-06:00"'
-        raise refused(f'"{text}" are no hours of a day', right)
+        raise invalid(f'"{text}" are no hours of a day', right)
     return begin, end
 
 
 def _hours(text: str) -> str:
-    hours_of(text)
+    parse_hours(text)
     return text
 
 
@@ -76,13 +76,13 @@ def _time_zone(name: str) -> str:
     except (LookupError, ValueError, OSError):
         near = did_you_mean(name, available_timezones())
         right = f'{near}write a name like "Europe/Paris" (Debian has them in the package tzdata)'
-        raise refused(f'"{name}" is no time zone that this system knows', right) from None
+        raise invalid(f'"{name}" is no time zone that this system knows', right) from None
     return name
 
 
 def _e164(text: str) -> str:
     if not is_e164(text) or len(text) < 9:
-        raise refused(f"{text!r} is not an E.164 number", 'write it like "+33612345678"')
+        raise invalid(f"{text!r} is not an E.164 number", 'write it like "+33612345678"')
     return text
 
 
@@ -92,7 +92,7 @@ def _agent(value: object) -> uuid.UUID:
     try:
         return uuid.UUID(str(value).strip())
     except ValueError:
-        raise refused(
+        raise invalid(
             f"{value!r} is not the id of an agent",
             "write the UUID that the platform shows: 32 hexadecimal digits in five groups",
         ) from None
@@ -106,34 +106,34 @@ def _called_source(source: str) -> str:
         known = ", ".join(f'"{each}"' for each in places)
         near = did_you_mean(source, places)
         right = f'{near}write {known}, or a header\'s name like "{NAMED}X-Original-To"'
-        raise refused(f'"{source}" is no place for a called number', right) from None
+        raise invalid(f'"{source}" is no place for a called number', right) from None
     return source
 
 
 def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         right = 'write what the carrier sends ahead of the number, like "99" or "00331"'
-        raise refused(f"{text!r} is no prefix of a number", right)
+        raise invalid(f"{text!r} is no prefix of a number", right)
     return text
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if values.count(value) > 1:
-            raise refused(f'has "{value}" twice', "take one of the two out")
+            raise invalid(f'has "{value}" twice', "take one of the two out")
     return values
 
 
 def _trunk_name(name: str) -> str:
     if not _TRUNK_NAME.fullmatch(name):
         right = "write letters, digits, and _ . - between them, 64 at most"
-        raise refused(f"{name!r} is no name of a trunk", right)
+        raise invalid(f"{name!r} is no name of a trunk", right)
     return name
 
 
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
-        raise refused(
+        raise invalid(
             "is not the name of an environment variable (is it the key itself?)",
             'write a name in capitals, like "ROUNDED_API_KEY", and put the key into that variable',
         )

@@ -1,10 +1,10 @@
-"""The tables that say who answers which number: what can be set, its default, and why."""
+"""The tables ``[[numbers]]`` and ``[[numbers.agents]]``: which agent answers which number."""
 
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from sip_stager.config.errors import refused
+from sip_stager.config.errors import invalid
 from sip_stager.config.tables.field_types import (
     AgentId,
     CalledNumber,
@@ -12,7 +12,7 @@ from sip_stager.config.tables.field_types import (
     Distinct,
     Hours,
     TimeZone,
-    hours_of,
+    parse_hours,
 )
 from sip_stager.config.tables.policy import CallPolicy
 from sip_stager.config.tables.table import Table
@@ -24,7 +24,7 @@ _DAYS: tuple[str, ...] = get_args(Day)
 
 
 class AgentShare(Table):
-    """An agent that answers a part of the calls to a number."""
+    """An agent that answers a share of the calls to a number."""
 
     agent: AgentId
     """The agent's id (a UUID)."""
@@ -39,18 +39,18 @@ class AgentShare(Table):
 
     @property
     def timed(self) -> bool:
-        """Whether it has days or hours."""
+        """True if it has days or hours."""
         return bool(self.days or self.hours)
 
     def share(self) -> Share:
-        """Give what admission chooses from."""
+        """Return the share for the mapping."""
         days = frozenset(_DAYS.index(day) for day in self.days)
-        hours = tuple(hours_of(text) for text in self.hours)
+        hours = tuple(parse_hours(text) for text in self.hours)
         return Share(str(self.agent), self.weight, days, hours)
 
 
 class Number(Table):
-    """A number that is called, and the agent that answers it."""
+    """A called number, and the agent that answers it."""
 
     number: CalledNumber
     """E.164 with its plus sign, a name that is no number, as the trunk sends it, the beginning of
@@ -77,15 +77,15 @@ class Number(Table):
         if "agent" in info.data and (info.data["agent"] is None) is not bool(agents):
             if agents:
                 right = "write `agent`, or [[numbers.agents]] to share the calls, not both"
-                raise refused("stand beside `agent`", right)
+                raise invalid("stand beside `agent`", right)
             right = 'add `agent = "..."` with the agent\'s id, or [[numbers.agents]] to share calls'
-            raise refused("is missing: no agent answers this number", right, key="agent")
+            raise invalid("is missing: no agent answers this number", right, key="agent")
         if agents and all(each.timed for each in agents):
             right = "leave `days` and `hours` out of one of them: it answers the rest of the time"
-            raise refused("leave nobody outside of their days and hours", right)
+            raise invalid("leave nobody outside of their days and hours", right)
         if len({(one.agent, one.days, one.hours) for one in agents}) < len(agents):
             right = "take one of the two out, and add its weight to the other's"
-            raise refused("have the same agent twice at the same time", right)
+            raise invalid("have the same agent twice at the same time", right)
         return agents
 
     @field_validator("timezone")
@@ -93,7 +93,7 @@ class Number(Table):
     def _of_a_place(cls, timezone: str | None, info: ValidationInfo) -> str | None:
         if timezone is None and any(each.timed for each in info.data.get("agents", ())):
             right = 'add `timezone = "Europe/Paris"` to the number, or whichever it is'
-            raise refused("is missing: days and hours are those of a place", right)
+            raise invalid("is missing: days and hours are those of a place", right)
         return timezone
 
     @field_validator("version")
@@ -101,17 +101,17 @@ class Number(Table):
     def _of_its_agent(cls, version: int | None, info: ValidationInfo) -> int | None:
         if version is not None and info.data.get("agents"):
             right = "write it into the [[numbers.agents]] that it belongs to"
-            raise refused("is that of `agent`, and there are `agents`", right)
+            raise invalid("is that of `agent`, and there are `agents`", right)
         return version
 
     @property
     def shares(self) -> tuple[AgentShare, ...]:
-        """The agents that answer, be it only one."""
+        """The agents that answer, also if it is only one."""
         if self.agent is None:
             return self.agents
         return (AgentShare(agent=self.agent, version=self.version),)
 
     def row(self) -> Row:
-        """Give the row of the mapping."""
+        """Return the row for the mapping."""
         shares = tuple(each.share() for each in self.shares)
         return Row(self.number, shares, self.timezone or "")

@@ -1,4 +1,4 @@
-"""The tables of the settings that are about SIP peers: what can be set, its default, and why."""
+"""The tables ``[[listeners]]`` and ``[upstream]``."""
 
 import socket
 from ipaddress import ip_address
@@ -6,21 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from sip_stager.config.errors import refused
+from sip_stager.config.errors import invalid
 from sip_stager.config.tables.address_types import (
     Address,
     Host,
     Port,
     Transport,
     UpstreamUri,
-    sip_uri,
+    split_sip_uri,
 )
 from sip_stager.config.tables.field_types import Seconds
 from sip_stager.config.tables.table import Table
 
 
 class Listener(Table):
-    """One socket that SIP comes in by, and how peers are told to reach it."""
+    """A socket that receives SIP, and the address that peers are given for it."""
 
     transport: Transport = "udp"
     """Carriers offer UDP first; large messages and some trunks need TCP as well."""
@@ -39,7 +39,7 @@ class Listener(Table):
     def _reachable(cls, advertise: str | None, info: ValidationInfo) -> str | None:
         address = info.data.get("address")
         if advertise is None and address is not None and ip_address(address).is_unspecified:
-            raise refused(
+            raise invalid(
                 f"is missing: peers cannot send to the wildcard {address}",
                 'add `advertise = "198.51.100.7"` with the address or name that peers reach',
             )
@@ -63,12 +63,12 @@ class Listener(Table):
 
     @property
     def sent_by(self) -> str:
-        """The sent-by of our Via, host and port (RFC 3261 18.1.1)."""
+        """The sent-by of our Via: host and port (RFC 3261 18.1.1)."""
         return f"{self.advertised_host}:{self.advertised_port}"
 
 
 class Upstream(Table):
-    """Where a staged call goes on."""
+    """The next hop of staged calls."""
 
     uri: UpstreamUri
     """The platform's SIP address: `sip:host:port;transport=udp` or `tcp`."""
@@ -86,11 +86,11 @@ class Upstream(Table):
     @field_validator("backups")
     @classmethod
     def _others(cls, backups: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        seen = {sip_uri(info.data["uri"])} if "uri" in info.data else set()
+        seen = {split_sip_uri(info.data["uri"])} if "uri" in info.data else set()
         for uri in backups:
-            if sip_uri(uri) in seen:
-                raise refused(f'has "{uri}", which is tried before already', "take it out")
-            seen.add(sip_uri(uri))
+            if split_sip_uri(uri) in seen:
+                raise invalid(f'has "{uri}", which is tried before already', "take it out")
+            seen.add(split_sip_uri(uri))
         return backups
 
     @property
@@ -100,15 +100,15 @@ class Upstream(Table):
 
     @property
     def host(self) -> str:
-        """Host name or IP address, no brackets."""
-        return sip_uri(self.uri)[0]
+        """The host name or IP address, without brackets."""
+        return split_sip_uri(self.uri)[0]
 
     @property
     def port(self) -> int:
-        """The port, 5060 where the URI has none."""
-        return sip_uri(self.uri)[1]
+        """The port, 5060 if the URI has none."""
+        return split_sip_uri(self.uri)[1]
 
     @property
     def transport(self) -> str:
         """The transport, "udp" or "tcp"."""
-        return sip_uri(self.uri)[2]
+        return split_sip_uri(self.uri)[2]

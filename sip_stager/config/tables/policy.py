@@ -1,4 +1,8 @@
-"""What becomes of a call while it is staged and when it can not be, as the settings say it."""
+"""The table ``[policy]``: what happens to a call while it is staged and when it cannot be.
+
+A policy of a number or trunk has the same keys; each key is taken from the most specific policy
+that has it.
+"""
 
 import json
 import re
@@ -8,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from sip_stager.config.errors import refused
+from sip_stager.config.errors import invalid
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.address_types import check_brackets
 from sip_stager.config.tables.field_types import Seconds
@@ -28,8 +32,8 @@ _CODES = 'write a code from 400 to 699, and a reason in plain letters: "refuse 4
 _KINDS = {"redirect", "moved", "agent"}
 
 
-def treatment(text: str) -> Treatment:
-    """Read one treatment; raises what the settings tell as a mistake."""
+def parse_treatment(text: str) -> Treatment:
+    """Parse one treatment; raises a mistake."""
     if text == "forward":
         return Treatment("forward")
     if match := _REFUSE.fullmatch(text):
@@ -38,13 +42,13 @@ def treatment(text: str) -> Treatment:
     if kind not in _KINDS or not target:
         near = did_you_mean(kind, ("forward", "refuse", *sorted(_KINDS)))
         right = _CODES if kind == "refuse" else f"{near}write one of {_FORMS}"
-        raise refused(f'"{text}" is no treatment', right)
+        raise invalid(f'"{text}" is no treatment', right)
     return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
 
 
 def _refusal(status: int) -> int:
     if status in _CHALLENGES:
-        raise refused(f"{status} asks for credentials, and nobody checks them", "write 403 or 480")
+        raise invalid(f"{status} asks for credentials, and nobody checks them", "write 403 or 480")
     return status
 
 
@@ -52,7 +56,7 @@ def _agent(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError:
-        raise refused(f'"{text}" is no agent id', "write the agent's UUID") from None
+        raise invalid(f'"{text}" is no agent id', "write the agent's UUID") from None
 
 
 def _uri(text: str) -> str:
@@ -61,49 +65,46 @@ def _uri(text: str) -> str:
     except (Malformed, UnicodeEncodeError):
         uri = None
     if text.lower().startswith("sips:"):
-        raise refused(f'"{text}" wants TLS, which is not supported yet', "write it as sip:")
+        raise invalid(f'"{text}" wants TLS, which is not supported yet', "write it as sip:")
     check_brackets(text.rpartition("@")[2].removeprefix("sip:").partition(";")[0], text)
     if uri is None or uri.scheme != b"sip" or uri.headers:
-        raise refused(f'"{text}" is no SIP URI', 'write one like "sip:queue@sip.example.com"')
+        raise invalid(f'"{text}" is no SIP URI', 'write one like "sip:queue@sip.example.com"')
     return text
 
 
 def _treatments(value: Any) -> Any:
-    """Read a treatment, or a list of them of which all but the last stage another agent."""
+    """Parse a treatment, or a list of them in which all but the last stage another agent."""
     if isinstance(value, str) and value.startswith("agent ") and " then " in value:
         right = f"in TOML write a list: {json.dumps(value.split(' then ', 1))}"
-        raise refused("is written as in a CSV", right)
+        raise invalid("is written as in a CSV", right)
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise refused("is not a treatment or a list of them", f"write one of {_FORMS}")
-    found = tuple(treatment(text) for text in texts)
+        raise invalid("is not a treatment or a list of them", f"write one of {_FORMS}")
+    found = tuple(parse_treatment(text) for text in texts)
     _in_order(texts, [one.kind for one in found])
     return found
 
 
 def _in_order(texts: list[str], kinds: list[str]) -> None:
-    """See that one agent at most comes ahead, and one treatment of another kind behind it."""
+    """Raise a mistake unless there is one last treatment, and at most one agent before it."""
     for text, kind in zip(texts[:-1], kinds, strict=False):
         if kind != "agent":
             wrong = f'has more treatments behind "{text}", which ends the call\'s staging'
-            raise refused(wrong, 'leave them out, or put the agent first: ["agent ID", "refuse"]')
+            raise invalid(wrong, 'leave them out, or put the agent first: ["agent ID", "refuse"]')
     if not kinds or kinds[-1] == "agent":
-        raise refused(
+        raise invalid(
             "does not say what happens when that agent can not be staged either",
             'add another treatment: ["agent ID", "refuse"]',
         )
     if kinds.count("agent") > 1:
-        raise refused("stages more than one other agent", "name one: a caller waits for each")
+        raise invalid("stages more than one other agent", "name one: a caller waits for each")
 
 
 Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]
 
 
 class CallPolicy(Table):
-    """What becomes of a call while it is staged and when it can not be; each key by itself.
-
-    A number's goes ahead of its trunk's, and a trunk's ahead of the one for all.
-    """
+    """What happens to a call while it is staged and when it cannot be."""
 
     over_time: Treatments | None = None
     """The agent was not ready in time, or the API gave up (HTTP 408)."""
@@ -139,30 +140,33 @@ DEFAULTS = CallPolicy.model_validate(
 """What counts where nobody says anything."""
 
 
-def granted(policies: Iterable[CallPolicy], deadline: float, patience: float | None) -> Terms:
-    """Make the terms of a call; the first of its policies that says something about a key counts.
+def combine_terms(policies: Iterable[CallPolicy], deadline: float, patience: float | None) -> Terms:
+    """Return the terms of a call from the policies that apply, the most specific first.
 
-    ``deadline`` is for those that name none, ``patience`` the carrier's; both are in seconds.
+    ``deadline`` applies if no policy has one; ``patience`` is how long the carrier waits for
+    ringing. Both are in seconds.
     """
     policies = tuple(policies)
-    own = said(policies, "deadline")
-    return Terms(merged(*policies), own or deadline, patience, said(policies, "margin"))
-
-
-def merged(*policies: CallPolicy) -> Policy:
-    """Make the policy of a call out of those that hold for it, the nearest first."""
-    treatments = {cause: said(policies, cause) for cause in CAUSES}
-    ringing = said(policies, "ringing")
-    return Policy(
-        treatments | dict.fromkeys(("failed", "breaker_open"), treatments["unreachable"]),
-        after_ringing=said(policies, "after_ringing") or (),
-        refusal=said(policies, "refusal"),
-        ringing=0 if ringing == "never" else int(ringing),
-        ring_after=said(policies, "ring_after"),
+    own = first_value(policies, "deadline")
+    return Terms(
+        merge_policies(*policies), own or deadline, patience, first_value(policies, "margin")
     )
 
 
-def said(policies: Iterable[CallPolicy], key: str) -> Any:
-    """Give what the first of the policies that has this key says, None where none has a word."""
+def merge_policies(*policies: CallPolicy) -> Policy:
+    """Return the policy of a call from those that apply, the most specific first."""
+    treatments = {cause: first_value(policies, cause) for cause in CAUSES}
+    ringing = first_value(policies, "ringing")
+    return Policy(
+        treatments | dict.fromkeys(("failed", "breaker_open"), treatments["unreachable"]),
+        after_ringing=first_value(policies, "after_ringing") or (),
+        refusal=first_value(policies, "refusal"),
+        ringing=0 if ringing == "never" else int(ringing),
+        ring_after=first_value(policies, "ring_after"),
+    )
+
+
+def first_value(policies: Iterable[CallPolicy], key: str) -> Any:
+    """Return the value of a key from the first policy that has it, or its default."""
     values = (getattr(policy, key) for policy in (*policies, DEFAULTS))
     return next((value for value in values if value is not None), None)

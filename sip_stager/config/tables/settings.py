@@ -1,4 +1,4 @@
-"""The settings: what can be set, its default, and the reason for it."""
+"""The settings as a whole, and the tables that belong to no other file."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
-from sip_stager.config.errors import Location, Mistake, refused
+from sip_stager.config.errors import Location, Mistake, invalid
 from sip_stager.config.tables.address_types import Address, Port
 from sip_stager.config.tables.api import Api
 from sip_stager.config.tables.field_types import Bytes, Count, Seconds
@@ -35,12 +35,12 @@ class Sip(Table):
     def _not_below_t1(cls, t2: float, info: ValidationInfo) -> float:
         t1 = info.data.get("t1")
         if t1 is not None and t2 < t1:
-            raise refused(f"is {t2:g}, less than t1 = {t1:g}", "write a t2 that is at least t1")
+            raise invalid(f"is {t2:g}, less than t1 = {t1:g}", "write a t2 that is at least t1")
         return t2
 
 
 class Limits(Table):
-    """How much is kept at a time, so that no flood and no stranger takes all of the memory."""
+    """Limits of what is kept, so that no flood and no single peer uses up all memory."""
 
     transactions: Count = 200_000
     """SIP transactions alive; past them new INVITEs are refused, and what is alive goes on. A call
@@ -71,7 +71,7 @@ class Limits(Table):
 
 
 class Http(Table):
-    """Where metrics and health are served."""
+    """The address of metrics and health."""
 
     address: Address = "127.0.0.1"
     """They tell about calls, so only this machine sees them unless you say otherwise."""
@@ -80,7 +80,7 @@ class Http(Table):
 
 
 class Log(Table):
-    """What is written to the log."""
+    """The log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """`info` is a few lines a call."""
@@ -89,7 +89,7 @@ class Log(Table):
 
 
 class Settings(Table):
-    """Everything that can be set."""
+    """All settings."""
 
     listeners: Annotated[tuple[Listener, ...], Field(min_length=1)]
     api: Api
@@ -116,30 +116,30 @@ class Settings(Table):
         """The ids of the agents of each called number."""
         return {row.number: tuple(str(one.agent) for one in row.shares) for row in self.numbers}
 
-    def with_notes(
+    def attach(
         self,
         warnings: Iterable[Mistake],
         placeholders: Iterable[Mistake],
         place: Callable[[Location], str],
     ) -> Self:
-        """Attach what is worth a second look, and where each setting stands."""
+        """Attach the warnings, the placeholders, and the place of each setting."""
         self._warnings = tuple(warnings)
         self._placeholders = tuple(placeholders)
         self._place = place
         return self
 
     def place(self, location: Location) -> str:
-        """Return the file and the line of a setting, empty where it comes from no file."""
+        """Return the file and line of a setting; empty for settings that come from no file."""
         return self._place(location) if self._place else ""
 
     @property
     def warnings(self) -> tuple[Mistake, ...]:
-        """What the file may be meant to say, and is worth a second look."""
+        """Settings that are allowed, and may not be meant."""
         return self._warnings
 
     @property
     def placeholders(self) -> tuple[Mistake, ...]:
-        """Values of the example that are still in the file, where real ones must stand."""
+        """Values of the example that are still in the file instead of real ones."""
         return self._placeholders
 
 

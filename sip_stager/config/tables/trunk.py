@@ -1,4 +1,4 @@
-"""The table of a trunk: what can be set, its default, and why."""
+"""The table ``[[trunks]]``."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from sip_stager.config.tables.variables import Variables
 
 
 def _of_profile(key: str, *, default: object) -> Any:
-    """Make a default that is the profile's; of a profile that is a mistake it takes nothing."""
+    """Return a field whose default is that of the profile; a mistaken profile sets nothing."""
 
     def value(trunk: dict[str, Any]) -> object:
         return PROFILES[trunk.get("profile")].keys.get(key, default)
@@ -30,7 +30,7 @@ def _of_profile(key: str, *, default: object) -> Any:
 
 
 class Trunk(Table):
-    """A carrier that may send calls, known by where they come from."""
+    """A carrier that may send calls, recognized by source address."""
 
     name: TrunkName
     """What logs and metrics call it."""
@@ -66,10 +66,10 @@ class Trunk(Table):
 
     @property
     def carrier(self) -> Profile:
-        """What is known of its carrier."""
+        """The profile of its carrier."""
         return PROFILES[self.profile]
 
     @property
     def policies(self) -> tuple[CallPolicy, CallPolicy]:
-        """Its policy, and behind it that of its carrier."""
+        """The policy of the trunk, and after it that of its profile."""
         return self.policy, self.carrier.policy

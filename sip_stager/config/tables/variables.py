@@ -1,4 +1,4 @@
-"""Tables of variables: free in their names, so checked by what an agent and a call allow."""
+"""Tables of variables: their names are free, so an agent's and a call's limits are checked here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, PlainValidator
 
-from sip_stager.config.errors import ABOVE_ALL, refused
+from sip_stager.config.errors import ABOVE_ALL, invalid
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.model.call import Value
 from sip_stager.trunks.placeholders import SOURCES
@@ -18,11 +18,11 @@ _SOURCE = re.compile(r"\$\{([^{}|;:]*)")
 
 def _name(name: str) -> str:
     if name == "numbers_csv":
-        raise refused("is no variable", ABOVE_ALL)
+        raise invalid("is no variable", ABOVE_ALL)
     try:
         check_name(name)
     except WrongVariable as error:
-        raise refused(error.wrong, error.right) from None
+        raise invalid(error.wrong, error.right) from None
     return name
 
 
@@ -30,19 +30,19 @@ def _value(value: Value) -> Value:
     try:
         compiled(value)
     except WrongVariable as error:
-        raise refused(error.wrong, _near(str(value)) + error.right) from None
+        raise invalid(error.wrong, _near(str(value)) + error.right) from None
     return value
 
 
 def _near(text: str) -> str:
-    """Return the source that the first unknown one in a text is like, as a suggestion."""
+    """Return a suggestion for the first unknown source in a text; empty if there is none."""
     names = (name for name in _SOURCE.findall(text) if name not in {*SOURCES, "header"})
     return did_you_mean(next(names, ""), [*SOURCES, "header"])
 
 
 def _bounded(table: dict[str, Value]) -> dict[str, Value]:
     if len(table) > MOST_VARIABLES:
-        raise refused(f"has {len(table)} variables", f"write {MOST_VARIABLES} at most")
+        raise invalid(f"has {len(table)} variables", f"write {MOST_VARIABLES} at most")
     return table
 
 
