@@ -85,6 +85,10 @@ change the docstring; to leave one out, add it with its reason to
 A rule in quotation marks is the RFC's own sentence, any other is in our words; where a test's name
 says it all, the name is the rule. `.venv/bin/python -m pytest tests -k NAME` runs one test.
 
+The timers of transactions are tested with three settings of T1, T2 and T4, over datagrams and over
+streams; the transport over real sockets, under asyncio and uvloop. The tests in `tests/interop` run
+the program between SIPp and Kamailio.
+
 {rules} rules are held by {tests} tests, {left_out} are [left out](#left-out).
 """
 
