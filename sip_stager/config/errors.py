@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Location = tuple[str | int, ...]
 
-ABOVE_ALL = "it stands above the first [table] of the file: move it there"
+ABOVE_ALL = "move it above the first [table] of the file"
 """What is right for a key of no table that ended up in one."""
 
 

@@ -48,7 +48,7 @@ class Taken:
             why = os.strerror(error.errno) if error.errno else str(error)
             advice = ADVICE.get(error.errno or 0, _OTHER_ADVICE)
             place = f"{where.address} port {where.port}"
-            self._words.append(f"{what}: can not listen on {place}: {why}; {advice}")
+            self._words.append(f"{what}: cannot listen on {place}: {why}; {advice}")
             self._errors.append(error.errno)
 
     def raise_all(self) -> None:

@@ -36,11 +36,11 @@ def impossible(number: str) -> str:
     code = f"+{parsed.country_code}"
     match phonenumbers.is_possible_number_with_reason(parsed):
         case phonenumbers.ValidationResult.TOO_SHORT:
-            return f"it is too short for one of {code}"
+            return f"too short for {code}"
         case phonenumbers.ValidationResult.TOO_LONG:
-            return f"it is too long for one of {code}"
+            return f"too long for {code}"
         case phonenumbers.ValidationResult.INVALID_LENGTH:
-            return f"no number of {code} is that long"
+            return f"of a wrong length for {code}"
         case _:
             return ""
 

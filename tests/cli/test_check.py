@@ -235,7 +235,7 @@ def test_all_mistakes_go_to_stderr(folder: Folder) -> None:
     assert result.stdout == ""
     first, _, second, _, verdict = result.stderr.splitlines()
     assert first == f"{path}:5: api.modus: is not a key that exists"
-    assert second == f"{path}:6: api.key: the API key never stands in this file"
+    assert second == f"{path}:6: api.key: the API key must not be in this file"
     assert verdict == "NOT OK, 2 mistakes: the settings cannot be used"
 
 

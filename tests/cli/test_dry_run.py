@@ -113,4 +113,4 @@ def test_an_upstream_that_nothing_is_sent_to_is_refused_with_the_settings(folder
     text = RIGHT.replace("sip.example.com", "255.255.255.255")
     result = route(folder, text, "--to", "+33612345678")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert '"255.255.255.255" is no address that a peer can send to' in result.stderr
+    assert '"255.255.255.255" is not an address that a peer can send to' in result.stderr

@@ -140,7 +140,7 @@ def test_all_ports_that_are_taken_are_told_each_on_a_line(
         )
     assert ended.returncode == 1
     one, two = ended.stderr.splitlines()
-    assert one.startswith(f"sip-stager: [http]: can not listen on 127.0.0.1 port {ports[1]}: ")
+    assert one.startswith(f"sip-stager: [http]: cannot listen on 127.0.0.1 port {ports[1]}: ")
     assert two.startswith(
-        f"sip-stager: listeners[0] (udp): can not listen on 127.0.0.1 port {ports[0]}: "
+        f"sip-stager: listeners[0] (udp): cannot listen on 127.0.0.1 port {ports[0]}: "
     )

@@ -47,10 +47,10 @@ def test_a_file_of_another_user_is_read_by_its_group(
 @pytest.mark.parametrize(
     ("content", "wrong"),
     [
-        (b"", "there is nothing in the file "),
-        (b" \n\n", "there is nothing in the file "),
-        (b"one\ntwo\n", "is no API key: it holds blanks or unusual characters"),
-        (b"cl\xc3\xa9", "is no API key: it holds blanks or unusual characters"),
+        (b"", "there is no API key in the file "),
+        (b" \n\n", "there is no API key in the file "),
+        (b"one\ntwo\n", "is not an API key: it has blanks or unusual characters"),
+        (b"cl\xc3\xa9", "is not an API key: it has blanks or unusual characters"),
         (b"\xff", "is not UTF-8 (byte 0xff)"),
     ],
 )
@@ -69,5 +69,5 @@ def test_a_missing_variable_is_named_where_it_would_stand(folder: Folder) -> Non
         4,
         "api.key_env",
         "the environment variable ROUNDED_API_KEY is not set",
-        "put the API key into it, or name a key_file",
+        "put the API key into it, or set key_file",
     )

@@ -37,10 +37,10 @@ def test_listeners_do_not_share_a_socket(folder: Folder, other: str, *, collide:
 @pytest.mark.parametrize(
     ("uri", "wrong"),
     [
-        ("sip:sip.example.com;transport=tcp", "goes over tcp, and no listener is of that kind"),
-        ("sip:[2001:db8::1]", "goes over udp and IPv6, and no listener is of that kind"),
-        ("sip:127.0.0.1", "is this program itself: calls would go in a circle"),
-        ("sip:edge.example.com:5070", "is this program itself: calls would go in a circle"),
+        ("sip:sip.example.com;transport=tcp", "goes over tcp, but no listener does"),
+        ("sip:[2001:db8::1]", "goes over udp and IPv6, but no listener does"),
+        ("sip:127.0.0.1", "is this program itself: calls would loop"),
+        ("sip:edge.example.com:5070", "is this program itself: calls would loop"),
         ("sip:edge.example.com", None),
         ("sip:127.0.0.1:5061", None),
         ("SIP:192.0.2.1:5080;TRANSPORT=UDP", None),
@@ -58,7 +58,7 @@ def test_backups_are_looked_at_like_the_first_upstream(folder: Folder) -> None:
     uri = 'uri = "sip:sip.example.com"'
     (mistake,) = folder.mistakes(RIGHT.replace(uri, f"{uri}\n{backups}"))
     assert mistake.key == "upstream.backups[1]"
-    assert mistake.wrong == "goes over tcp, and no listener is of that kind"
+    assert mistake.wrong == "goes over tcp, but no listener does"
 
 
 def test_a_listener_with_a_mistake_is_no_second_mistake_of_the_upstream(folder: Folder) -> None:

@@ -29,7 +29,7 @@ def found(folder: Folder, text: str) -> list[tuple[str, str]]:
     return [(mistake.key, mistake.wrong) for mistake in folder.mistakes(text)]
 
 
-NEVER = 'is of no use: ringing = "never"'
+NEVER = 'has no effect: ringing = "never"'
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ NEVER = 'is of no use: ringing = "never"'
         (
             RIGHT + "[policy]\nring_after = 4.0\n",
             "policy.ring_after",
-            "is of no use: ringing begins after 4 s, staging ends at 4",
+            "has no effect: ringing begins after 4 s, staging ends at 4",
         ),
         (
             written(api="deadline = 1.5") + '[policy]\nafter_ringing = "forward"\n',
             "policy.after_ringing",
-            "is of no use: ringing begins after 2 s, staging ends at 1.5",
+            "has no effect: ringing begins after 2 s, staging ends at 1.5",
         ),
         (
             written("no_ringback_timeout = 5.0\npolicy = { ring_after = 6.0, deadline = 9.0 }"),
             "trunks[0].policy.ring_after",
-            "is of no use: ringing begins after 6 s, staging ends at 4.7",
+            "has no effect: ringing begins after 6 s, staging ends at 4.7",
         ),
     ],
 )
@@ -112,11 +112,11 @@ def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | No
 @pytest.mark.parametrize(
     ("uri", "wrong"),
     [
-        ("sip:queue@127.0.0.1", "is this program itself: calls would go in a circle"),
+        ("sip:queue@127.0.0.1", "is this program itself: calls would loop"),
         ("sip:queue@127.0.0.1:5061", None),
-        ("sip:queue@h;transport=tcp", "goes over tcp, and no listener is of that kind"),
+        ("sip:queue@h;transport=tcp", "goes over tcp, but no listener does"),
         ("sip:queue@h;transport=tls", "goes over tls, which is not supported yet"),
-        ("sip:queue@[2001:db8::1]", "goes over udp and IPv6, and no listener is of that kind"),
+        ("sip:queue@[2001:db8::1]", "goes over udp and IPv6, but no listener does"),
         ("sip:queue@sip.example.com", None),
     ],
 )
@@ -131,8 +131,8 @@ def test_calls_can_be_redirected_to_where_they_shall(
 @pytest.mark.parametrize(
     ("api", "key", "wrong"),
     [
-        ("retry_pause = 4.0", "retry_pause", "is 4, and no call waits longer than 4 s"),
-        ('mode = "async"\npoll_first = 4.0\npoll_most = 4.0', "poll_first", "is 4, and no call"),
+        ("retry_pause = 4.0", "retry_pause", "is 4, but no call waits longer than 4 s"),
+        ('mode = "async"\npoll_first = 4.0\npoll_most = 4.0', "poll_first", "is 4, but no call"),
         (f"claim_life = {LONGEST_USE + 0.1}", "claim_life", "is 55.1"),
         (f"claim_life = {LONGEST_USE}", "", ""),
         ("breaker_pause = 90.0", "breaker_pause_most", "is 60, less than breaker_pause = 90"),
@@ -176,8 +176,8 @@ def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wr
     [
         ('backups = ["sip:192.0.2.9"]\nnext_after = 32.0', "next_after", "gives up after 32 s"),
         ('backups = ["sip:192.0.2.9"]\nnext_after = 31.0', "", ""),
-        ('backups = ["sip:sip.example.com:5060"]', "backups", "which is tried before already"),
-        ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before already"),
+        ('backups = ["sip:sip.example.com:5060"]', "backups", "which is tried before"),
+        ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before"),
     ],
 )
 def test_every_upstream_has_its_turn(folder: Folder, upstream: str, key: str, wrong: str) -> None:
@@ -195,5 +195,5 @@ def test_a_version_is_that_of_one_agent(folder: Folder) -> None:
     text = RIGHT.replace(
         f'agent = "{AGENT}"', f'version = 3\n[[numbers.agents]]\nagent = "{AGENT}"'
     )
-    wrong = "is that of `agent`, and there are `agents`"
+    wrong = "belongs to `agent`, but the number has `agents`"
     assert found(folder, text) == [("numbers[0].version", wrong)]

@@ -35,25 +35,31 @@ def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -
 @pytest.mark.parametrize(
     ("text", "line", "key", "wrong", "right"),
     [
-        ("", 1, "", "there are no rows", "number,agent"),
+        ("", 1, "", "has no rows", "number,agent"),
         (f"{ROW}\n", 1, "", "the first row is '+33612345679,", "number,agent"),
         (f"\nnumber;agent\n{ROW}\n", 2, "", "the first row is 'number;agent'", "by commas"),
         (f"number\tagent\n{ROW}\n", 1, "", "the first row is 'number", "by commas"),
-        (f"number,agent\n3.33667E+10,{AGENT}\n", 2, "number", "a spreadsheet rewrote", "as text"),
-        (f'number,agent\n"3,3E+10",{AGENT}\n', 2, "number", "a spreadsheet rewrote", "as text"),
-        (f"number,agent\n+3361,{AGENT}\n", 2, "number", "neither a telephone", '"+3361*" is all'),
-        (f"number,agent\n\n{ROW},x\n", 3, "", "the row has 3 columns", "write 2, as"),
-        ("number,agent\n+33612345679\n", 2, "", "the row has 1 columns", "write 2, as"),
+        (f"number,agent\n3.33667E+10,{AGENT}\n", 2, "number", "by a spreadsheet", "as text"),
+        (f'number,agent\n"3,3E+10",{AGENT}\n', 2, "number", "by a spreadsheet", "as text"),
+        (
+            f"number,agent\n+3361,{AGENT}\n",
+            2,
+            "number",
+            "neither a telephone",
+            '"+3361*" matches all',
+        ),
+        (f"number,agent\n\n{ROW},x\n", 3, "", "the row has 3 columns", "write 2 columns, as"),
+        ("number,agent\n+33612345679\n", 2, "", "the row has 1 columns", "write 2 columns, as"),
         (f'number,agent\n{ROW}\n"+336,{AGENT}\n', 3, "", "is not CSV: ", "close each quote"),
-        (f"number,agent\n{ROW[:-1]}\n", 2, "agent", "is not the id of an agent", "UUID"),
+        (f"number,agent\n{ROW[:-1]}\n", 2, "agent", "is not an agent id", "UUID"),
         (f"number,agent\n,{AGENT}\n", 2, "number", "neither a telephone number", "E.164"),
         (f"number,agent\n+0612,{AGENT}\n", 2, "number", "neither a telephone number", "E.164"),
         (f"number,agent,days\n{ROW},mon\n", 1, "", '"days" is not a column', "are: number, agent"),
-        ("number,agent,Agent\n", 1, "", 'the column "agent" is there twice', "take one"),
+        ("number,agent,Agent\n", 1, "", 'the column "agent" is there twice', "remove one"),
         (f"number,agent,version\n{ROW},new\n", 2, "version", 'is "new"', "write a whole number"),
         (f"number,agent,refusal\n{ROW},200\n", 2, "refusal", "is 200", "write 400 or more"),
         (f"number,agent,ring_after\n{ROW},inf\n", 2, "ring_after", "is Infinity", "finite"),
-        (f"number,agent,busy\n{ROW},drop\n", 2, "busy", "is no treatment", "forward"),
+        (f"number,agent,busy\n{ROW},drop\n", 2, "busy", "is not a treatment", "forward"),
         (f"number,agent,busy\n{ROW},agent {AGENT}\n", 2, "busy", "does not say what", "another"),
         (b"number,agent\n\xff\n", 2, "", "is not UTF-8 (byte 0xff)", "as UTF-8"),
     ],
@@ -118,4 +124,4 @@ def test_thousands_of_mistakes_do_not_bury_the_others(folder: Folder) -> None:
     mistakes = folder.mistakes(WITH_CSV.replace("[upstream]", "[upstream]\nx = 1"))
     assert (mistakes[0].line, mistakes[0].key) == (9, "upstream.x")
     assert [m.line for m in mistakes[1:-1]] == list(range(2, 52))
-    assert said(mistakes[-1])[3:] == ("and 2950 more like these", "put the first 50 right")
+    assert said(mistakes[-1])[3:] == ("and 2950 more like these", "fix the first 50")

@@ -31,12 +31,12 @@ def test_a_refusal_that_ends_the_call_is_named(
     folder: Folder, profile: str, status: int, *, ends: bool
 ) -> None:
     found = warned(folder, f'profile = "{profile}"\npolicy = {{ refusal = {status} }}')
-    wrong = f'refuses with {status}, on which {profile} (trunk "carrier") tries no other route'
+    wrong = f'refuses with {status}, after which {profile} (trunk "carrier") tries no other route'
     assert found == ([("trunks[0].policy.refusal", wrong)] if ends else [])
 
 
 def test_a_refusal_is_named_where_it_stands(folder: Folder) -> None:
-    wrong = 'refuses with 486, on which telnyx (trunk "carrier") tries no other route'
+    wrong = 'refuses with 486, after which telnyx (trunk "carrier") tries no other route'
     telnyx, refuse = 'profile = "telnyx"', "refuse 486 Busy"
     assert warned(folder, telnyx, f'busy = "{refuse}"') == [("policy.busy", wrong)]
     of_number = f'policy = {{ busy = "{refuse}" }}'
@@ -78,6 +78,6 @@ def test_ringing_ahead_of_what_is_no_refusal_is_no_matter(folder: Folder) -> Non
 
 
 def test_a_503_that_is_passed_on_and_ends_the_call_is_named(folder: Folder) -> None:
-    wrong = 'passes on 503, on which didww (trunk "carrier") tries no other route'
+    wrong = 'passes on 503, after which didww (trunk "carrier") tries no other route'
     found = warned(folder, 'profile = "didww"\npass_503 = true')
     assert found == [("trunks[0].pass_503", wrong)]

@@ -1,4 +1,4 @@
-"""An agent that is to be staged instead of another one can be, or `check` says that it can not."""
+"""An agent that is to be staged instead of another one can be, or `check` says that it cannot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARED = RIGHT.replace(
     f'[[numbers.agents]]\nagent = "{AGENT}"\n[[numbers.agents]]\nagent = "{OTHER}"\n',
 )
 SECOND = f'[[numbers]]\nnumber = "+33612345679"\nagent = "{OTHER}"\n'
-AGAIN = "stages the agent of +33612345678 again, which has just failed"
+AGAIN = "stages the agent of +33612345678 again, after it has failed"
 HALF = (
     f"has {AGENT}, which answers +33612345678 itself: where it has failed it is not staged again, "
     "and the next treatment counts"
@@ -106,10 +106,10 @@ def test_an_agent_for_the_end_of_the_time_that_ringing_comes_ahead_of_is_named(
         return
     after = settings.policy.ring_after
     wrong = (
-        f'is of no use on the trunk "carrier": the caller hears ringing after {after:g} s, and '
-        "after_ringing counts then"
+        f'has no effect on the trunk "carrier": the caller hears ringing after {after:g} s, and '
+        "after_ringing decides then"
     )
-    right = f"write a ring_after of more than {half}, or take after_ringing out"
+    right = f"write a ring_after of more than {half}, or remove after_ringing"
     assert named == [("policy.over_time", wrong, right)]
 
 

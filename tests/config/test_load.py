@@ -45,8 +45,14 @@ MISTAKES = [
     (LISTENER, "port = 65536", "listeners[0].port", "is 65536", "write 65535 or less"),
     (LISTENER, "port = 0", "listeners[0].port", "is 0", "write 1 or more"),
     (LISTENER, "adress = '::'", "listeners[0].adress", "not a key", 'did you mean "address"?'),
-    (LISTENER, "advertise = '0.0.0.0'", "listeners[0].advertise", "no address", "public address"),
-    (LISTENER, "advertise = '::'", "listeners[0].advertise", "no address", "public address"),
+    (
+        LISTENER,
+        "advertise = '0.0.0.0'",
+        "listeners[0].advertise",
+        "not an address",
+        "public address",
+    ),
+    (LISTENER, "advertise = '::'", "listeners[0].advertise", "not an address", "public address"),
     (LISTENER, "advertise = 'a:5060'", "listeners[0].advertise", "neither", "without port"),
     (LISTENER, "advertise = '1.2.3.400'", "listeners[0].advertise", "neither", "198.51.100.7"),
     (API, "base_url = 'api.example.com'", "api.base_url", "not the address", "https://"),
@@ -70,8 +76,8 @@ MISTAKES = [
     (API, "retries = 11", "api.retries", "is 11", "write 10 or less"),
     (API, "connections = 2", "api.warm_connections", "more than connections = 2", "2 or less"),
     (API, "anonymous_number = 'x'", "api.anonymous_number", "not an E.164", "+33612345678"),
-    (API, f"key = '{KEY}'", "api.key", "never stands in this file", "this one replaced"),
-    (API, f"api_key = '{KEY}'", "api.api_key", "never stands", "$ROUNDED_API_KEY"),
+    (API, f"key = '{KEY}'", "api.key", "must not be in this file", "replace this key"),
+    (API, f"api_key = '{KEY}'", "api.api_key", "must not be", "$ROUNDED_API_KEY"),
     (
         NUMBER,
         "[http]\nnumbers_csv = 'n'",
@@ -83,8 +89,14 @@ MISTAKES = [
     (NUMBER, "[http]\ntrunks = []", "http.trunks", "not a key", "write [[trunks]]"),
     (NUMBER, "[http]\nkey = 1", "http.key", "not a key that exists", "address, port"),
     (API, "key_env = 'NO_SUCH'", "api.key_env", "NO_SUCH is not set", "put the API key into it"),
-    (API, "key_env = 'EMPTY'", "api.key_env", "nothing in the environment variable EMPTY", "put"),
-    (API, "key_env = 'BROKEN'", "api.key_env", "variable BROKEN is no API key", "alone"),
+    (
+        API,
+        "key_env = 'EMPTY'",
+        "api.key_env",
+        "no API key in the environment variable EMPTY",
+        "put",
+    ),
+    (API, "key_env = 'BROKEN'", "api.key_env", "variable BROKEN is not an API key", "alone"),
     (API, f"key_env = '{KEY}'", "api.key_env", "not the name of", "name in capitals"),
     (API, "key_env = 3", "api.key_env", "is 3", "in quotes"),
     (API, "key_file = 3", "api.key_file", "is 3", "write the path of a file"),
@@ -174,7 +186,7 @@ REPLACED = [
         "uri = 'sip:0.0.0.0'",
         "upstream.uri",
         8,
-        "no address",
+        "not an address",
         "write",
     ),
     (
@@ -182,7 +194,7 @@ REPLACED = [
         "uri = 'sip:255.255.255.255'",
         "upstream.uri",
         8,
-        '"255.255.255.255" is no address',
+        '"255.255.255.255" is not an address',
         "write",
     ),
     (
@@ -190,7 +202,7 @@ REPLACED = [
         "uri = 'sip:[::ffff:127.0.0.1]'",
         "upstream.uri",
         8,
-        "in IPv6 clothes",
+        "IPv4-mapped IPv6 address",
         'write "127.0.0.1"',
     ),
     (
@@ -214,7 +226,14 @@ REPLACED = [
     ('"127.0.0.1"', '"0.0.0.0"', "listeners[0].advertise", 1, "is missing", "198.51.100.7"),
     ('"127.0.0.1"', '"::"', "listeners[0].advertise", 1, "cannot send to the wildcard ::", "add"),
     ('["192.0.2.0/24"]', "[]", "trunks[0].networks", 12, "is empty", "at least one"),
-    ('"192.0.2.0/24"', '"192.0.2.1/24"', "trunks[0].networks[0]", 12, "behind", "192.0.2.0/24"),
+    (
+        '"192.0.2.0/24"',
+        '"192.0.2.1/24"',
+        "trunks[0].networks[0]",
+        12,
+        "after its prefix",
+        "192.0.2.0/24",
+    ),
     (
         '"192.0.2.0/24"',
         '"example.com"',
@@ -225,11 +244,11 @@ REPLACED = [
     ),
     ('"192.0.2.0/24"', "7", "trunks[0].networks[0]", 12, "7 is not a network", "192.0.2.17"),
     ('"192.0.2.0/24"', '"::ffff:1.2.3.4"', "trunks[0].networks[0]", 12, "IPv4", "write it as IPv4"),
-    ('"carrier"', '"the carrier"', "trunks[0].name", 11, "is no name of a trunk", "64"),
+    ('"carrier"', '"the carrier"', "trunks[0].name", 11, "is not a valid trunk name", "64"),
     ('"+33612345678"', '"+33"', "numbers[0].number", 15, "neither a telephone number", "E.164"),
     ('"+33612345678"', '"a b"', "numbers[0].number", 15, "neither a telephone number", "E.164"),
     ('"+33612345678"', "33612345678", "numbers[0].number", 15, "is 33612345678", "in quotes"),
-    (AGENT, "nobody", "numbers[0].agent", 16, "'nobody' is not the id of an agent", "UUID"),
+    (AGENT, "nobody", "numbers[0].agent", 16, "'nobody' is not an agent id", "UUID"),
     (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "[api] numbers_refresh"),
 ]
 
@@ -308,12 +327,12 @@ def test_what_should_be_a_table_and_is_none_is_named(folder: Folder) -> None:
     [
         ("missing.toml", 0, "cannot be read: No such file or directory"),
         (".", 0, "cannot be read: Is a directory"),
-        ("nul\0.toml", 0, "no file can be called this"),
+        ("nul\0.toml", 0, "is not a valid file name"),
         ("latin.toml", 2, "is not UTF-8 (byte 0xe9)"),
         ("broken.toml", 3, "is not TOML: "),
-        ("twice.toml", 2, "a stands twice"),
+        ("twice.toml", 2, "a is there twice"),
         ("open.toml", 2, "is not TOML: "),
-        ("deep.toml", 0, "is not TOML that can be read"),
+        ("deep.toml", 0, "cannot be parsed as TOML"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_a_mistake(
@@ -354,7 +373,7 @@ def test_the_key_is_in_no_text_that_settings_give(folder: Folder) -> None:
 
 def test_the_key_above_all_tables_is_named_and_not_shown(folder: Folder) -> None:
     (mistake,) = folder.mistakes(f'API_KEY = "{KEY}"\n{RIGHT}')
-    assert mistake.wrong == "the API key never stands in this file"
+    assert mistake.wrong == "the API key must not be in this file"
     assert KEY not in str(mistake)
 
 

@@ -34,7 +34,7 @@ SHARED = RIGHT.replace(f'agent = "{AGENT}"\n', f'timezone = "Europe/Paris"\n{SHA
 def test_a_prefix_has_its_form(folder: Folder, number: str, right: str) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace("+33612345678", number))
     assert mistake.key == "numbers[0].number"
-    assert "is no beginning of a number or name" in mistake.wrong
+    assert "is not the beginning of a number or name" in mistake.wrong
     assert right in mistake.right
 
 
@@ -67,10 +67,17 @@ def test_agents_share_a_number(folder: Folder) -> None:
         ("timezone", f'agent = "{AGENT}"\ntimezone', 18, "agents", "beside `agent`", "not both"),
         (SHARES, "", 14, "agent", "is missing: no agent answers", "[[numbers.agents]]"),
         ('timezone = "Europe/Paris"\n', "", 14, "timezone", "is missing", "Europe/Paris"),
-        ("Europe/Paris", "Europe/Pariss", 16, "timezone", "no time zone", "Europe/Paris"),
-        ("Europe/Paris", "../etc", 16, "timezone", "no time zone", "Europe/Paris"),
-        ("Europe/Paris", "Europe", 16, "timezone", "no time zone", "Europe/Paris"),
-        (OTHER, f'{OTHER}"\ndays = ["sun"]\n#"', 17, "agents", "leave nobody", "of one of them"),
+        ("Europe/Paris", "Europe/Pariss", 16, "timezone", "not a time zone", "Europe/Paris"),
+        ("Europe/Paris", "../etc", 16, "timezone", "not a time zone", "Europe/Paris"),
+        ("Europe/Paris", "Europe", 16, "timezone", "not a time zone", "Europe/Paris"),
+        (
+            OTHER,
+            f'{OTHER}"\ndays = ["sun"]\n#"',
+            17,
+            "agents",
+            "no agent answers",
+            "from one of them",
+        ),
         ("weight = 3", "weight = 0", 19, "agents[0].weight", "is 0", "write 1 or more"),
         ("weight = 3", "wieght = 3", 19, "agents[0].wieght", "not a key", 'mean "weight"?'),
         (
@@ -81,15 +88,15 @@ def test_agents_share_a_number(folder: Folder) -> None:
             'is "Monday"',
             'did you mean "mon"? write "mon", "tue"',
         ),
-        ('"mon"', '"fri"', 20, "agents[0].days", 'has "fri" twice', "take one"),
-        ("09:00", "9:00", 21, "agents[0].hours[0]", "no hours of a day", "09:00-18:00"),
-        ("09:00", "12:00", 21, "agents[0].hours[0]", "no hours of a day", "22:00-06:00"),
-        ("12:00", "24:01", 21, "agents[0].hours[0]", "no hours of a day", "09:00-18:00"),
-        (OTHER, "x", 23, "agents[1].agent", "not the id of an agent", "UUID"),
+        ('"mon"', '"fri"', 20, "agents[0].days", 'has "fri" twice', "remove one"),
+        ("09:00", "9:00", 21, "agents[0].hours[0]", "is not a time range", "09:00-18:00"),
+        ("09:00", "12:00", 21, "agents[0].hours[0]", "is not a time range", "22:00-06:00"),
+        ("12:00", "24:01", 21, "agents[0].hours[0]", "is not a time range", "09:00-18:00"),
+        (OTHER, "x", 23, "agents[1].agent", "not an agent id", "UUID"),
         (
             f'"{OTHER}"\n',
             f'"{OTHER}"\n[[numbers.agents]]\nagent = "{OTHER}"\n',
-            *(17, "agents", "have the same agent twice", "add its weight"),
+            *(17, "agents", "has the same agent twice", "add its weight"),
         ),
     ],
 )

@@ -31,7 +31,7 @@ def test_they_are_kept_as_they_stand(folder: Folder) -> None:
         ('name = "${callr}"', "name", '"${callr}" is nothing that a call has', "write one of"),
         ('name = "5 $"', "name", 'has a "$"', '"$$" for a dollar'),
         ("name = 2026-01-31", "name", "is a date or a time", '"2026-01-31"'),
-        ('numbers_csv = "n.csv"', "numbers_csv", "is no variable", "above the first [table]"),
+        ('numbers_csv = "n.csv"', "numbers_csv", "is not a variable", "above the first [table]"),
         ("name = nan", "name", "is nan", "JSON"),
         ('name = ["x"]', "name", "is a list", "a text, a number"),
         ("name = { x = 1 }", "name", "is a table", "a text, a number"),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.config.settings_folder import KEY, RIGHT, Folder
 
-QUOTES = "texts need straight quotes"
+QUOTES = "write text in straight quotes"
 EACH = "write [[trunks]] each time"
 
 
@@ -16,9 +16,9 @@ EACH = "write [[trunks]] each time"
         ("[trunks]\na = 1\n[trunks]\n", 3, "[trunks] is a list of tables", EACH),
         ("[[trunks]]\na = 1\n[ trunks ] # x\n", 3, "[trunks] is a list of tables", EACH),
         ("[trunks]\na = 1\n[[trunks]]\nb = 1", 3, "[trunks] is a list of tables", EACH),
-        ("[api]\na = 1\n[api]\n", 3, "[api] stands twice", "into one"),
-        ("[api]\nmode = 1\nmode = 2\n[http]\n", 3, "mode stands twice", "take one"),
-        ("a = [\n1]\na = [\n2]\n", 4, "a key stands twice", "take one"),
+        ("[api]\na = 1\n[api]\n", 3, "[api] is there twice", "merge the two"),
+        ("[api]\nmode = 1\nmode = 2\n[http]\n", 3, "mode is there twice", "remove one"),
+        ("a = [\n1]\na = [\n2]\n", 4, "a key is there twice", "remove one"),
         ("[[trunks]]\nname = ovh\n", 2, "is not TOML: Invalid value", QUOTES),
         ("name = \u201covh\u201d\n", 1, "is not TOML: Invalid value", QUOTES),
         ("address = 192.0.2.1\n", 1, "is not TOML: Expected newline", QUOTES),

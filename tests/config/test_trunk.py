@@ -13,16 +13,21 @@ TRUNK = '[[trunks]]\nname = "carrier"\nnetworks = ["192.0.2.0/24"]'
     ("line", "key", "wrong", "right"),
     [
         ("called = []", "trunks[0].called", "is empty", "at least one entry"),
-        ('called = ["from"]', "trunks[0].called[0]", "no place for a called number", '"diversion"'),
-        ('called = ["header:a b"]', "trunks[0].called[0]", "no place", "header:X-Original-To"),
-        ('called = ["to", "to"]', "trunks[0].called", 'has "to" twice', "take one"),
+        (
+            'called = ["from"]',
+            "trunks[0].called[0]",
+            "not a source for the called number",
+            '"diversion"',
+        ),
+        ('called = ["header:a b"]', "trunks[0].called[0]", "not a source", "header:X-Original-To"),
+        ('called = ["to", "to"]', "trunks[0].called", 'has "to" twice', "remove one"),
         ('called = "to"', "trunks[0].called", 'is "to"', "make it a list"),
-        ('strip = [""]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
-        ('strip = ["9 9"]', "trunks[0].strip[0]", "no prefix of a number", '"99"'),
-        ('strip = ["99", "99"]', "trunks[0].strip", 'has "99" twice', "take one"),
+        ('strip = [""]', "trunks[0].strip[0]", "not a number prefix", '"99"'),
+        ('strip = ["9 9"]', "trunks[0].strip[0]", "not a number prefix", '"99"'),
+        ('strip = ["99", "99"]', "trunks[0].strip", 'has "99" twice', "remove one"),
         ("caller = []", "trunks[0].caller", "is empty", "at least one entry"),
         ('caller = ["to"]', "trunks[0].caller[0]", 'is "to"', '"p_asserted_identity"'),
-        ('caller = ["from", "from"]', "trunks[0].caller", 'has "from" twice', "take one"),
+        ('caller = ["from", "from"]', "trunks[0].caller", 'has "from" twice', "remove one"),
     ],
 )
 def test_where_numbers_stand_is_checked(

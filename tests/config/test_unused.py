@@ -15,8 +15,8 @@ TCP = '[[listeners]]\ntransport = "tcp"\naddress = "127.0.0.1"\n'
 def assert_unused(folder: Folder, text: str, key: str) -> None:
     (mistake,) = folder.mistakes(text, OTHER=KEY, ROUNDED_API_KEY=KEY)
     assert mistake.key == key
-    assert mistake.wrong.startswith("is of no use: ")
-    assert mistake.right.endswith(", or take it out")
+    assert mistake.wrong.startswith("has no effect: ")
+    assert mistake.right.endswith(", or remove it")
     setting = key.rpartition(".")[2]
     assert text.splitlines()[mistake.line - 1].startswith(f"{setting} = ")
 

@@ -25,7 +25,7 @@ def test_a_deadline_that_the_carrier_does_not_wait_for_is_named(
     folder: Folder, trunk: str, key: str | None, ends: str
 ) -> None:
     found = warned(folder, RIGHT.replace("[[trunks]]\n", f"[[trunks]]\n{trunk}\n"))
-    wrong = f'is 8, and staging ends after {ends} s: the trunk "carrier" waits 5 s for ringing'
+    wrong = f'is 8, but staging ends after {ends} s: the trunk "carrier" waits 5 s for ringing'
     assert found == ([(f"trunks[0].{key}", wrong)] if key else [])
 
 
@@ -94,7 +94,7 @@ def test_what_would_be_fetched_without_rest_is_named(
     folder: Folder, key: str, pause: float, *, named: bool
 ) -> None:
     found = warned(folder, RIGHT.replace("[api]", f"[api]\n{key} = {pause}"))
-    wrong = f"is {pause}: the API is asked again every {pause} s, calls or not"
+    wrong = f"is {pause}: the API is asked every {pause} s, even without calls"
     assert found == ([(f"api.{key}", wrong)] if named else [])
 
 
@@ -114,6 +114,6 @@ def test_a_prefix_in_national_form_is_worth_a_second_look(folder: Folder) -> Non
     (warning,) = folder.load(text).warnings
     assert said(warning)[2:] == (
         "numbers[0].number",
-        '"06*" begins a national number, and those of the trunk "carrier" are found as +...',
+        '"06*" begins a national number, but those of the trunk "carrier" are looked up as +...',
         'write it with the country\'s code, like "+336*"',
     )

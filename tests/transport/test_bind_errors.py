@@ -31,7 +31,7 @@ def test_each_error_has_the_advice_that_helps(number: int, advice: str) -> None:
         taken.raise_all()
     assert raised.value.errno == number
     assert (raised.value.strerror or "").startswith(
-        "listeners[0] (udp): can not listen on 192.0.2.7 port 60: "
+        "listeners[0] (udp): cannot listen on 192.0.2.7 port 60: "
     )
 
 

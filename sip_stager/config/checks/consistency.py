@@ -33,7 +33,7 @@ def _check_listeners(parts: ValidParts) -> Iterator[Finding]:
         for first, other in seen:
             if _same_socket(listener, other):
                 wrong = f"takes the same {listener.transport} port {listener.port}"
-                right = "give it another address or port, or take one of the two out"
+                right = "change the address or port, or remove one of the two"
                 yield Finding(("listeners", index), wrong, right, ("listeners", first))
         seen.append((index, listener))
 
@@ -46,7 +46,9 @@ def _check_http_port(parts: ValidParts) -> Iterator[Finding]:
     for index, listener in parts.listeners.items():
         if listener.transport == "tcp" and listener.port == http.port and _overlap(listener, http):
             wrong = f"takes the same TCP port {http.port} as a listener"
-            yield Finding(("http", "port"), wrong, "give it another port", ("listeners", index))
+            yield Finding(
+                ("http", "port"), wrong, "change the port of one of the two", ("listeners", index)
+            )
 
 
 def _same_socket(one: Listener, other: Listener) -> bool:
@@ -88,12 +90,12 @@ def check_next_hop(
         yield Finding(key, f"goes over {transport}, which is not supported yet", right)
     elif not fit and parts.all_listeners:
         family = f" and IPv{address.version}" if address and same else ""
-        wrong = f"goes over {transport}{family}, and no listener is of that kind"
-        right = "add [[listeners]] of that kind, or change its transport or address"
+        wrong = f"goes over {transport}{family}, but no listener does"
+        right = "add [[listeners]] with that transport and IP version, or change this one"
         yield Finding(key, wrong, right)
     if is_own_address(same, host, port):
-        wrong = "is this program itself: calls would go in a circle"
-        yield Finding(key, wrong, "write the address of somebody else")
+        wrong = "is this program itself: calls would loop"
+        yield Finding(key, wrong, "write the address of the next hop")
 
 
 def is_own_address(listeners: Iterable[Listener], host: str, port: int) -> bool:
@@ -119,7 +121,7 @@ def _check_trunks(parts: ValidParts) -> Iterator[Finding]:
                 yield Finding(
                     ("trunks", index, "networks", position),
                     f'{network} belongs to the trunk "{parts.trunks[owner].name}" as well',
-                    "take it out of one of the two",
+                    "remove it from one of the two",
                     ("trunks", owner, "networks", place),
                 )
 
@@ -132,7 +134,7 @@ def _check_numbers(parts: ValidParts) -> Iterator[Finding]:
         place = ("numbers", index, "number")
         first = seen.setdefault(row.number, index)
         if first != index:
-            wrong, right = f"{row.number} is mapped twice", "take one of the two out"
+            wrong, right = f"{row.number} is mapped twice", "remove one of the two"
             yield Finding(place, wrong, right, ("numbers", first, "number"))
         if countries and not is_e164(row.number):
             meant = {normalised(row.number, country) for country in countries}

@@ -38,22 +38,22 @@ def _find_unheard_ringing(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
     for grant in calls:
         for key in ("after_ringing", "ring_after"):
             if (place := grant.place(key)) is not None:
-                useless = None if grant.rings else Finding(place, *_explain_silence(grant, key))
+                useless = None if grant.rings else Finding(place, *_explain_silence(grant))
                 # What is of use to some calls is no contradiction.
                 found[place] = useless and found.get(place, useless)
     yield from filter(None, found.values())
 
 
-def _explain_silence(grant: TrunkTerms, key: str) -> tuple[str, str]:
+def _explain_silence(grant: TrunkTerms) -> tuple[str, str]:
     """Return why calls with these terms never ring, and what would change that."""
     policy, ends = grant.terms.policy, grant.terms.bound()
     if not policy.ringing:
         place = grant.place("ringing")
         by = f' by profile = "{grant.trunk.profile}"' if place and place[-1] == "profile" else ""
-        right = f'take it out, or write ringing = "180" beside it: `{key}` is of our own ringing'
-        return f'is of no use: ringing = "never"{by}', right
-    wrong = f"is of no use: ringing begins after {policy.ring_after:g} s, staging ends at {ends:g}"
-    return wrong, f"write a ring_after of less than {ends:g}, or take it out"
+        right = 'remove it, or write ringing = "180" beside it'
+        return f'has no effect: ringing = "never"{by}', right
+    wrong = f"has no effect: ringing begins after {policy.ring_after:g} s, staging ends at {ends:g}"
+    return wrong, f"write a ring_after of less than {ends:g}, or remove it"
 
 
 def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
@@ -66,7 +66,7 @@ def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
         patience: Location = (*grant.trunk_location, "no_ringback_timeout")
         wrong = (
             f"leaves no time to stage: {terms.margin:g} s of the {terms.patience:g} s that "
-            f'the trunk "{trunk.name}" waits are kept for forwarding'
+            f'the trunk "{trunk.name}" waits are reserved for forwarding'
         )
         place = grant.place("margin") or patience
         found[place] = Finding(place, wrong, "write a margin that is far below no_ringback_timeout")
@@ -88,12 +88,12 @@ def _find_long_delays(settings: Settings) -> Iterator[Finding]:
     deadlines = [policy.deadline for _, policy in all_policies(settings) if policy.deadline]
     longest = max([api.deadline, *deadlines])
     if api.mode == "async" and api.poll_first >= longest:
-        wrong = f"is {api.poll_first:g}, and no call waits longer than {longest:g} s"
-        right = "write much less: a call is staged only once a question has found it so"
+        wrong = f"is {api.poll_first:g}, but no call waits longer than {longest:g} s"
+        right = "write much less: a call counts as staged only once a poll says so"
         yield Finding(("api", "poll_first"), wrong, right)
     if api.retries and "retry_pause" in api.model_fields_set and api.retry_pause >= longest:
-        wrong = f"is {api.retry_pause:g}, and no call waits longer than {longest:g} s"
-        right = "write much less, or retries = 0: nothing is ever tried again so"
+        wrong = f"is {api.retry_pause:g}, but no call waits longer than {longest:g} s"
+        right = "write much less, or retries = 0: no retry ever fits in"
         yield Finding(("api", "retry_pause"), wrong, right)
 
 
@@ -110,6 +110,6 @@ def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
         right = "write less, or raise transactions: each call takes four of them"
         yield Finding(("limits", "calls_staging"), wrong, right)
     if "next_after" in upstream.model_fields_set and upstream.next_after >= times_out:
-        wrong = f"is {upstream.next_after:g}, and SIP itself gives up after {times_out:g} s"
+        wrong = f"is {upstream.next_after:g}, but SIP itself gives up after {times_out:g} s"
         right = f"write less than {times_out:g} (64 times t1 of [sip])"
         yield Finding(("upstream", "next_after"), wrong, right)

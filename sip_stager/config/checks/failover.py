@@ -41,9 +41,11 @@ def _find_refusals(grant: TrunkTerms) -> Iterator[Finding]:
 
 
 def _explain(trunk: Trunk, status: int, does: str) -> tuple[str, str]:
-    wrong = f'{does} {status}, on which {trunk.profile} (trunk "{trunk.name}") tries no other route'
+    wrong = (
+        f'{does} {status}, after which {trunk.profile} (trunk "{trunk.name}") tries no other route'
+    )
     usual = trunk.carrier.policy.refusal
-    return wrong, f"write {usual} where its next route is to have the call"
+    return wrong, f"write {usual} so that it tries its next route"
 
 
 def _find_ringing(grant: TrunkTerms) -> Iterator[Finding]:

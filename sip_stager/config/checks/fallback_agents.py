@@ -48,8 +48,8 @@ def find_self_fallbacks(settings: Settings) -> Iterator[Finding]:
     """Yield fallback agents that would only ever replace themselves."""
     for one in _fallback_agents(settings):
         if one.useless:
-            wrong = f"stages the agent of {_shorten(one.own_numbers)} again, which has just failed"
-            yield Finding(one.place, wrong, "name another agent, or none")
+            wrong = f"stages the agent of {_shorten(one.own_numbers)} again, after it has failed"
+            yield Finding(one.place, wrong, "write another agent, or none")
 
 
 def find_partial_fallbacks(settings: Settings) -> Iterator[Finding]:
@@ -77,10 +77,10 @@ def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
             and late[0].kind != "agent"
         ):
             wrong = (
-                f'is of no use on the trunk "{grant.trunk.name}": the caller hears ringing after '
-                f"{policy.ring_after:g} s, and after_ringing counts then"
+                f'has no effect on the trunk "{grant.trunk.name}": the caller hears ringing after '
+                f"{policy.ring_after:g} s, and after_ringing decides then"
             )
-            right = f"write a ring_after of more than {seconds / 2:g}, or take after_ringing out"
+            right = f"write a ring_after of more than {seconds / 2:g}, or remove after_ringing"
             found.setdefault(place, Finding(place, wrong, right))
     yield from found.values()
 

@@ -28,7 +28,7 @@ def find_unused(settings: Settings) -> Iterator[Finding]:
         values = getattr(settings, table)
         for key in keys:
             if getattr(values, key) != type(values).model_fields[key].default:
-                yield Finding((table, key), f"is of no use: {why}", f"{right}, or take it out")
+                yield Finding((table, key), f"has no effect: {why}", f"{right}, or remove it")
     for index, row in enumerate(settings.numbers):
         yield from _find_in_number(index, row)
 
@@ -36,21 +36,21 @@ def find_unused(settings: Settings) -> Iterator[Finding]:
 def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
     api, upstream = settings.api, settings.upstream
     if api.key_file is not None:
-        yield _SwitchedOff("api", ("key_env",), "key_file is read instead", "take key_file out")
+        yield _SwitchedOff("api", ("key_env",), "key_file is read instead", "remove key_file")
     if api.mode == "sync":
         right = 'write mode = "async"'
-        yield _SwitchedOff(
-            "api", ("poll_first", "poll_most"), 'mode = "sync" has nothing to ask', right
-        )
+        yield _SwitchedOff("api", ("poll_first", "poll_most"), 'mode = "sync" does not poll', right)
     if not api.retries:
         of_retries = "retry_pause", "retry_ambiguous"
-        yield _SwitchedOff("api", of_retries, "retries = 0 tries nothing again", "allow retries")
+        yield _SwitchedOff("api", of_retries, "retries = 0 allows no retry", "allow retries")
     if not api.claim_life:
         right = "write a claim_life of some seconds"
-        yield _SwitchedOff("api", ("after_hangup",), "claim_life = 0 keeps nothing", right)
+        yield _SwitchedOff(
+            "api", ("after_hangup",), "claim_life = 0 reserves no staged call", right
+        )
     if not (api.label or api.reconcile or api.terminate_wasted):
         right = "switch on label, reconcile or terminate_wasted"
-        yield _SwitchedOff("api", ("aftercare_connections",), "nothing is done after a call", right)
+        yield _SwitchedOff("api", ("aftercare_connections",), "nothing is sent after calls", right)
     if not upstream.backups and not upstream.redirects:
         why = "there is no next address to try"
         yield _SwitchedOff("upstream", ("next_after",), why, "add backups, or redirects")
@@ -62,13 +62,13 @@ def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
 
 def _find_in_number(index: int, row: Number) -> Iterator[Finding]:
     if row.timezone and not any(each.timed for each in row.agents):
-        wrong = "is of no use: no agent of the number has days or hours"
-        yield Finding(("numbers", index, "timezone"), wrong, "add them, or take it out")
+        wrong = "has no effect: no agent of the number has days or hours"
+        yield Finding(("numbers", index, "timezone"), wrong, "add them, or remove it")
     for position, share in enumerate(row.agents):
         if share.weight != 1 and _answers_alone(share, row):
-            wrong = "is of no use: no other agent of the number answers at the same time"
+            wrong = "has no effect: no other agent of the number answers at that time"
             place = ("numbers", index, "agents", position, "weight")
-            yield Finding(place, wrong, "add another agent, or take it out")
+            yield Finding(place, wrong, "add another agent, or remove it")
 
 
 def _answers_alone(share: AgentShare, row: Number) -> bool:

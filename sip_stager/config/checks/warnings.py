@@ -32,7 +32,7 @@ def find_warnings(settings: Settings) -> Iterator[Finding]:
         right = "run `chmod 600` on it"
         yield Finding(("api", "key_file"), f"other users can read {file}", right)
     if _is_unencrypted(settings.api.base_url):
-        wrong = "the API key and the callers' numbers go over the network unencrypted"
+        wrong = "the API key and the callers' numbers cross the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")
     yield from _find_short_intervals(settings)
     yield from _find_wide_networks(settings)
@@ -52,7 +52,7 @@ def _find_short_intervals(settings: Settings) -> Iterator[Finding]:
     for key in ("agents_refresh", "numbers_refresh"):
         pause = getattr(settings.api, key)
         if 0 < pause < _LEAST_REFRESH:
-            wrong = f"is {pause:g}: the API is asked again every {pause:g} s, calls or not"
+            wrong = f"is {pause:g}: the API is asked every {pause:g} s, even without calls"
             yield Finding(("api", key), wrong, f"write 0, or {_LEAST_REFRESH:g} at least")
 
 
@@ -63,14 +63,14 @@ def _find_cut_deadlines(settings: Settings) -> Iterator[Finding]:
         place, terms = grant.place("deadline"), grant.terms
         if place and place[0] != "policy" and terms.bound() < terms.deadline:
             wrong = (
-                f"is {terms.deadline:g}, and staging ends after {terms.bound():g} s: the trunk "
+                f"is {terms.deadline:g}, but staging ends after {terms.bound():g} s: the trunk "
                 f'"{grant.trunk.name}" waits {terms.patience:g} s for ringing'
             )
             found[place] = Finding(place, wrong, "write less, or let the caller hear ringing first")
         place = grant.place("margin")
         if place and terms.margin >= terms.deadline:
-            wrong = f"is {terms.margin:g}, and staging ends after {terms.deadline:g} s in any case"
-            right = "write less: an INVITE that expires gets hardly any time so"
+            wrong = f"is {terms.margin:g}, but staging ends after {terms.deadline:g} s in any case"
+            right = "write less: an INVITE with an Expires leaves hardly any time"
             found[place] = Finding(place, wrong, right)
     yield from found.values()
 
@@ -79,7 +79,7 @@ def _find_idle_connections(settings: Settings) -> Iterator[Finding]:
     """Yield a limit of connections to the API that is above the limit of staged calls."""
     connections, calls = settings.api.connections, settings.limits.calls_staging
     if connections > calls:
-        wrong = f"is {connections}, and no more than calls_staging = {calls} calls are held at once"
+        wrong = f"is {connections}, but at most calls_staging = {calls} calls are staged at once"
         yield Finding(("api", "connections"), wrong, "write less, or raise calls_staging")
 
 
@@ -87,7 +87,7 @@ def _find_loops(settings: Settings) -> Iterator[Finding]:
     """Yield 302 targets that send the carrier back to this program."""
     for place, uri in treatment_uris(settings, "moved"):
         if is_own_address(settings.listeners, uri.target, uri.port or DEFAULT_PORT):
-            right = "nothing to do if that number has another agent, or another policy"
+            right = "nothing to do if that number has another agent or policy"
             yield Finding(place, "sends the carrier back here: the call is staged again", right)
 
 
@@ -97,8 +97,8 @@ def _find_national_numbers(settings: Settings) -> Iterator[Finding]:
         for trunk in settings.trunks:
             if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
                 wrong = (
-                    f'"{row.number}" begins a national number, and those of the trunk '
-                    f'"{trunk.name}" are found as +...'
+                    f'"{row.number}" begins a national number, but those of the trunk '
+                    f'"{trunk.name}" are looked up as +...'
                 )
                 right = 'write it with the country\'s code, like "+336*"'
                 yield Finding(("numbers", index, "number"), wrong, right)
@@ -127,7 +127,7 @@ def _find_nested_networks(settings: Settings) -> Iterator[Finding]:
                     yield Finding(
                         ("trunks", index, "networks", position),
                         f'{network} lies in {around} of the trunk "{owner}"',
-                        f'nothing to do if its calls are meant to be those of "{trunk.name}"',
+                        f'nothing to do if its calls are to belong to "{trunk.name}"',
                     )
 
 
@@ -148,7 +148,7 @@ def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:
     """Yield numbers that nobody can dial: too short or too long for their country."""
     for index, row in enumerate(settings.numbers):
         if is_e164(row.number) and (why := impossible(row.number)):
-            wrong = f'"{row.number}" can be nobody\'s number: {why}'
+            wrong = f'"{row.number}" is an impossible number: {why}'
             right = f'write the whole number, with its country\'s code; "{row.number}{ANY}" is all '
             right += "numbers that begin so"
             yield Finding(("numbers", index, "number"), wrong, right)

@@ -27,8 +27,8 @@ def explain_misplaced_key(location: Location) -> tuple[str, str] | None:
     """Return what is wrong with a key that holds the API key itself, and what would be right."""
     if location[:-1] not in {(), ("api",)} or str(location[-1]).lower() not in _MISTAKEN:
         return None
-    right = f"put it into ${DEFAULT_VARIABLE} or a key_file, and have this one replaced"
-    return "the API key never stands in this file", right
+    right = f"put it into ${DEFAULT_VARIABLE} or a key_file, and replace this key"
+    return "the API key must not be in this file", right
 
 
 def find_key(
@@ -51,7 +51,7 @@ def _in_environment(variable: str, environ: Mapping[str, str]) -> SecretStr | Fi
         return None
     if variable not in environ:
         wrong = f"the environment variable {variable} is not set"
-        return Finding(("api", "key_env"), wrong, "put the API key into it, or name a key_file")
+        return Finding(("api", "key_env"), wrong, "put the API key into it, or set key_file")
     return _checked(
         environ[variable], ("api", "key_env"), f"in the environment variable {variable}"
     )
@@ -69,9 +69,9 @@ def _in_file(path: Path) -> SecretStr | Finding:
 def _checked(text: str, location: tuple[str, str], where: str) -> SecretStr | Finding:
     key = text.strip()
     if not key:
-        return Finding(location, f"there is nothing {where}", "put the API key there")
+        return Finding(location, f"there is no API key {where}", "put the API key there")
     if not _VISIBLE.fullmatch(key):
-        wrong = f"what stands {where} is no API key: it holds blanks or unusual characters"
+        wrong = f"the text {where} is not an API key: it has blanks or unusual characters"
         return Finding(location, wrong, "put the API key there, alone on one line")
     return SecretStr(key)
 

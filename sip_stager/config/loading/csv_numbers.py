@@ -66,7 +66,8 @@ def _read_rows(reader: _Reader, rows: CsvNumbers) -> None:
                     rows.add_mistake(reader.line_num, *wrong)
                     return
             elif len(cells) != len(table.header):
-                right = f"write {len(table.header)}, as the header has: {','.join(table.header)}"
+                header = ",".join(table.header)
+                right = f"write {len(table.header)} columns, as the header has: {header}"
                 rows.add_mistake(reader.line_num, f"the row has {len(cells)} columns", right)
             else:
                 rows.numbers.append(table.number(cells))
@@ -75,7 +76,7 @@ def _read_rows(reader: _Reader, rows: CsvNumbers) -> None:
         right = "close each quote, and double the quotes inside quotes"
         rows.add_mistake(reader.line_num, f"is not CSV: {error}", right)
     if table is None and not rows.mistakes:
-        rows.add_mistake(1, "there are no rows", 'begin with "number,agent"')
+        rows.add_mistake(1, "has no rows", 'begin with "number,agent"')
 
 
 class _Table:
@@ -90,13 +91,13 @@ class _Table:
         header, known = self.header, f"the columns are: {', '.join(COLUMNS)}"
         if not set(_NEEDED) <= set(header):
             wrong, right = f"the first row is {','.join(header)!r}", 'begin with "number,agent"'
-            apart = "columns are parted by commas: " if _PARTED.search(header[0]) else ""
+            apart = "columns are separated by commas: " if _PARTED.search(header[0]) else ""
             return wrong, apart + right
         for name in header:
             if name not in COLUMNS:
                 return f'"{name}" is not a column that exists', did_you_mean(name, COLUMNS) + known
             if header.count(name) > 1:
-                return f'the column "{name}" is there twice', "take one of the two out"
+                return f'the column "{name}" is there twice', "remove one of the two"
         return None
 
     def number(self, cells: list[str]) -> dict[str, Any]:

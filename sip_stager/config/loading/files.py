@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise SettingsError([_unreadable(path, error)]) from None
     except ValueError:
-        raise SettingsError([Mistake(path, 0, "", "no file can be called this", "")]) from None
+        raise SettingsError([Mistake(path, 0, "", "is not a valid file name", "")]) from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -82,5 +82,5 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         written = text.split("\n")[line - 1]
         wrong, right = explain_syntax_error(_AT_LINE.sub("", str(error)), written)
     except (RecursionError, ValueError) as error:
-        line, wrong, right = 0, f"is not TOML that can be read: {error}", "write fewer brackets"
+        line, wrong, right = 0, f"cannot be parsed as TOML: {error}", "nest fewer brackets"
     raise SettingsError([Mistake(path, line, "", wrong, right)])

@@ -43,7 +43,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     if settings is not None:
         findings += find_contradictions(settings)
     if settings and not (settings.numbers or settings.api.numbers_refresh) and not mistakes:
-        right = "add [[numbers]], or take the platform's with [api] numbers_refresh"
+        right = "add [[numbers]], or set [api] numbers_refresh to use the platform's"
         findings.append(Finding(("numbers",), "no number is mapped", right))
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
@@ -142,5 +142,5 @@ def _ordered(mistakes: Iterable[Mistake], path: Path) -> list[Mistake]:
         shown += found[:_SHOWN]
         if len(found) > _SHOWN:
             wrong = f"and {len(found) - _SHOWN} more like these"
-            shown.append(Mistake(file, 0, "", wrong, f"put the first {_SHOWN} right"))
+            shown.append(Mistake(file, 0, "", wrong, f"fix the first {_SHOWN}"))
     return shown

@@ -10,7 +10,7 @@ _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*([A-Za-z0-9_."'-]+)\s*=""")
 _TWICE = ("Cannot declare", "Cannot overwrite")
 _NO_VALUE = ("Invalid value", "Expected newline", "Unclosed array")
-_RIGHT = "see https://toml.io for how to write it"
+_RIGHT = "see https://toml.io for the syntax"
 
 
 def explain_syntax_error(said: str, line: str) -> tuple[str, str]:
@@ -22,7 +22,9 @@ def explain_syntax_error(said: str, line: str) -> tuple[str, str]:
         return _explain_duplicate(line)
     right = _RIGHT
     if said.startswith(_NO_VALUE):
-        right = 'texts need straight quotes, like name = "carrier"; numbers, true and false none'
+        right = (
+            'write text in straight quotes, like name = "carrier"; numbers, true and false without'
+        )
     elif said.startswith("Expected '='"):
         right = "write the key, = and its value on one line"
     return f"is not TOML: {said}", right
@@ -32,6 +34,6 @@ def _explain_duplicate(line: str) -> tuple[str, str]:
     if header := _HEADER.match(line):
         if header[1] in LISTS:
             return f"[{header[1]}] is a list of tables", f"write [[{header[1]}]] each time"
-        return f"[{header[1]}] stands twice", "put what stands below both into one"
+        return f"[{header[1]}] is there twice", "merge the two tables"
     key = _KEY.match(line)
-    return f"{key[1] if key else 'a key'} stands twice", "take one of the two out"
+    return f"{key[1] if key else 'a key'} is there twice", "remove one of the two"

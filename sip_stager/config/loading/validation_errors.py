@@ -23,8 +23,8 @@ _OF_TYPE = {
     "float_type": "write a number, without quotes",
     "bool_type": "write true or false, without quotes",
     "bool_parsing": "write true or false, without quotes",
-    "string_type": "write a text, in quotes",
-    "path_type": "write the path of a file, in quotes",
+    "string_type": "write text in quotes",
+    "path_type": "write the path of a file in quotes",
 }
 """What is said of a value of another type, by pydantic's word for it."""
 
@@ -75,7 +75,7 @@ def _explain(error: ErrorDetails) -> Finding:
                 _suggest_key(location),
             )
         case "too_short":
-            wrong, right = "is empty", "give it at least one entry"
+            wrong, right = "is empty", "write at least one entry"
         case "tuple_type" if isinstance(error["input"], dict):
             wrong, right = "is one table", f"write [[{name}]], a list of tables"
         case "model_type" if isinstance(error["input"], list):
@@ -123,7 +123,7 @@ def _suggest_key(location: Location) -> str:
     name = str(location[-1])
     if len(location) > 1 and name in Settings.model_fields:
         if name in TABLES or name == "variables":
-            return f"write {_header(name)}, a table by itself"
+            return f"write {_header(name)}, a table of its own"
         return ABOVE_ALL
     known = _keys(location)
     return f"{did_you_mean(name, known)}the keys here are: {', '.join(known)}"

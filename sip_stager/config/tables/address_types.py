@@ -86,9 +86,11 @@ def _host(text: str) -> str:
     address = parse_ip(text)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         right = f'write "{address.ipv4_mapped}"'
-        raise invalid(f'"{text}" is an IPv4 address in IPv6 clothes', right)
+        raise invalid(f'"{text}" is an IPv4-mapped IPv6 address', right)
     if address and (address.is_unspecified or address.is_multicast or address == _BROADCAST):
-        raise invalid(f'"{text}" is no address that a peer can send to', "write the public address")
+        raise invalid(
+            f'"{text}" is not an address that a peer can send to', "write the public address"
+        )
     if address is None and not _is_host_name(text):
         raise invalid(
             f'"{text}" is neither a host name nor an IP address',
@@ -110,14 +112,14 @@ def _network(value: object) -> Network:
         network = ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
         if isinstance(value, str) and _is_host_name(value):
-            right = "write the addresses that the carrier sends calls from: names are not looked up"
+            right = "write the addresses that the carrier sends calls from: names are not resolved"
             raise invalid(f'"{value}" is a host name', right) from None
         raise invalid(f"{value!r} is not a network", right) from None
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-        raise invalid(f'"{value}" is an IPv4 network in IPv6 clothes', "write it as IPv4")
+        raise invalid(f'"{value}" is an IPv4-mapped IPv6 network', "write it as IPv4")
     if ip_network(str(value).partition("/")[0]).network_address != network.network_address:
         raise invalid(
-            f'"{value}" has bits set behind its prefix', f'write "{network}", or the one address'
+            f'"{value}" has bits set after its prefix', f'write "{network}", or a single address'
         )
     return network
 

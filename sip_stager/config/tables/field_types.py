@@ -35,13 +35,13 @@ def _number(text: str) -> str:
     if text.strip().endswith(ANY):
         return _pattern(text.strip())
     if _REWRITTEN.fullmatch(text.strip()):
-        right = "format the column as text, and write the numbers again"
-        raise invalid(f"{text!r} looks like a number that a spreadsheet rewrote", right)
+        right = "format the column as text, and enter the numbers again"
+        raise invalid(f"{text!r} looks like a number reformatted by a spreadsheet", right)
     number = normalised(text.strip())
     if not is_plain(number) or (number.startswith("+") and not is_e164(number)):
         right = 'write E.164, like "+33612345678", or the user part of the URI that the trunk sends'
         if number.startswith("+") and _STEM.fullmatch(number):
-            right += f'; "{number}{ANY}" is all numbers that begin so'
+            right += f'; "{number}{ANY}" matches all numbers that begin so'
         raise invalid(f"{text!r} is neither a telephone number nor a name", right)
     return number
 
@@ -50,7 +50,7 @@ def _pattern(text: str) -> str:
     stem = text.removesuffix(ANY)
     if stem and not _STEM.fullmatch(stem):
         right = 'write it like "+3361*", or "*" alone for every number that has no row of its own'
-        raise invalid(f"{text!r} is no beginning of a number or name", right)
+        raise invalid(f"{text!r} is not the beginning of a number or name", right)
     return text
 
 
@@ -60,8 +60,8 @@ def parse_hours(text: str) -> tuple[int, int]:
     numbers = [int(number) for number in match.groups()] if match else [0, 0, 0, 0]
     begin, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if begin == end or end > 24 * 60:
-        right = 'write a beginning and an end, like "09:00-18:00" or "22:00-06:00"'
-        raise invalid(f'"{text}" are no hours of a day', right)
+        right = 'write "HH:MM-HH:MM", like "09:00-18:00" or, over midnight, "22:00-06:00"'
+        raise invalid(f'"{text}" is not a time range', right)
     return begin, end
 
 
@@ -76,7 +76,7 @@ def _time_zone(name: str) -> str:
     except (LookupError, ValueError, OSError):
         near = did_you_mean(name, available_timezones())
         right = f'{near}write a name like "Europe/Paris" (Debian has them in the package tzdata)'
-        raise invalid(f'"{name}" is no time zone that this system knows', right) from None
+        raise invalid(f'"{name}" is not a time zone that this system knows', right) from None
     return name
 
 
@@ -93,7 +93,7 @@ def _agent(value: object) -> uuid.UUID:
         return uuid.UUID(str(value).strip())
     except ValueError:
         raise invalid(
-            f"{value!r} is not the id of an agent",
+            f"{value!r} is not an agent id",
             "write the UUID that the platform shows: 32 hexadecimal digits in five groups",
         ) from None
 
@@ -106,28 +106,28 @@ def _called_source(source: str) -> str:
         known = ", ".join(f'"{each}"' for each in places)
         near = did_you_mean(source, places)
         right = f'{near}write {known}, or a header\'s name like "{NAMED}X-Original-To"'
-        raise invalid(f'"{source}" is no place for a called number', right) from None
+        raise invalid(f'"{source}" is not a source for the called number', right) from None
     return source
 
 
 def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
-        right = 'write what the carrier sends ahead of the number, like "99" or "00331"'
-        raise invalid(f"{text!r} is no prefix of a number", right)
+        right = 'write what the carrier sends before the number, like "99" or "00331"'
+        raise invalid(f"{text!r} is not a number prefix", right)
     return text
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if values.count(value) > 1:
-            raise invalid(f'has "{value}" twice', "take one of the two out")
+            raise invalid(f'has "{value}" twice', "remove one of the two")
     return values
 
 
 def _trunk_name(name: str) -> str:
     if not _TRUNK_NAME.fullmatch(name):
-        right = "write letters, digits, and _ . - between them, 64 at most"
-        raise invalid(f"{name!r} is no name of a trunk", right)
+        right = "write at most 64 letters, digits, and _ . -"
+        raise invalid(f"{name!r} is not a valid trunk name", right)
     return name
 
 

@@ -62,7 +62,7 @@ class Number(Table):
     timezone: TimeZone | None = None
     """The time zone of their days and hours."""
     policy: CallPolicy = CallPolicy()
-    """What becomes of its calls while they are staged, and when they can not be."""
+    """What becomes of its calls while they are staged, and when they cannot be."""
     version: Count | None = None
     """The version of the agent that `check --online` compares variables with; staging takes the
     one that was published last, whatever stands here."""
@@ -77,31 +77,33 @@ class Number(Table):
         if "agent" in info.data and (info.data["agent"] is None) is not bool(agents):
             if agents:
                 right = "write `agent`, or [[numbers.agents]] to share the calls, not both"
-                raise invalid("stand beside `agent`", right)
+                raise invalid("stands beside `agent`: only one of the two is allowed", right)
             right = 'add `agent = "..."` with the agent\'s id, or [[numbers.agents]] to share calls'
             raise invalid("is missing: no agent answers this number", right, key="agent")
         if agents and all(each.timed for each in agents):
-            right = "leave `days` and `hours` out of one of them: it answers the rest of the time"
-            raise invalid("leave nobody outside of their days and hours", right)
+            right = "remove `days` and `hours` from one of them: it answers the rest of the time"
+            raise invalid("leaves times at which no agent answers", right)
         if len({(one.agent, one.days, one.hours) for one in agents}) < len(agents):
-            right = "take one of the two out, and add its weight to the other's"
-            raise invalid("have the same agent twice at the same time", right)
+            right = "remove one of the two, and add its weight to the other's"
+            raise invalid("has the same agent twice at the same time", right)
         return agents
 
     @field_validator("timezone")
     @classmethod
     def _of_a_place(cls, timezone: str | None, info: ValidationInfo) -> str | None:
         if timezone is None and any(each.timed for each in info.data.get("agents", ())):
-            right = 'add `timezone = "Europe/Paris"` to the number, or whichever it is'
-            raise invalid("is missing: days and hours are those of a place", right)
+            right = (
+                'add `timezone = "Europe/Paris"`, or the zone of the days and hours, to the number'
+            )
+            raise invalid("is missing: days and hours depend on it", right)
         return timezone
 
     @field_validator("version")
     @classmethod
     def _of_its_agent(cls, version: int | None, info: ValidationInfo) -> int | None:
         if version is not None and info.data.get("agents"):
-            right = "write it into the [[numbers.agents]] that it belongs to"
-            raise invalid("is that of `agent`, and there are `agents`", right)
+            right = "move it into one of [[numbers.agents]]"
+            raise invalid("belongs to `agent`, but the number has `agents`", right)
         return version
 
     @property

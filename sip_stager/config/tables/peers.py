@@ -41,7 +41,7 @@ class Listener(Table):
         if advertise is None and address is not None and ip_address(address).is_unspecified:
             raise invalid(
                 f"is missing: peers cannot send to the wildcard {address}",
-                'add `advertise = "198.51.100.7"` with the address or name that peers reach',
+                'add `advertise = "198.51.100.7"` with the address or name that peers send to',
             )
         return advertise
 
@@ -89,7 +89,7 @@ class Upstream(Table):
         seen = {split_sip_uri(info.data["uri"])} if "uri" in info.data else set()
         for uri in backups:
             if split_sip_uri(uri) in seen:
-                raise invalid(f'has "{uri}", which is tried before already', "take it out")
+                raise invalid(f'has "{uri}", which is tried before', "remove it")
             seen.add(split_sip_uri(uri))
         return backups
 

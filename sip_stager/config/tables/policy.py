@@ -42,13 +42,13 @@ def parse_treatment(text: str) -> Treatment:
     if kind not in _KINDS or not target:
         near = did_you_mean(kind, ("forward", "refuse", *sorted(_KINDS)))
         right = _CODES if kind == "refuse" else f"{near}write one of {_FORMS}"
-        raise invalid(f'"{text}" is no treatment', right)
+        raise invalid(f'"{text}" is not a treatment', right)
     return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
 
 
 def _refusal(status: int) -> int:
     if status in _CHALLENGES:
-        raise invalid(f"{status} asks for credentials, and nobody checks them", "write 403 or 480")
+        raise invalid(f"{status} asks for credentials, which are never checked", "write 403 or 480")
     return status
 
 
@@ -56,7 +56,7 @@ def _agent(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError:
-        raise invalid(f'"{text}" is no agent id', "write the agent's UUID") from None
+        raise invalid(f'"{text}" is not an agent id', "write the UUID of the agent") from None
 
 
 def _uri(text: str) -> str:
@@ -65,10 +65,10 @@ def _uri(text: str) -> str:
     except (Malformed, UnicodeEncodeError):
         uri = None
     if text.lower().startswith("sips:"):
-        raise invalid(f'"{text}" wants TLS, which is not supported yet', "write it as sip:")
+        raise invalid(f'"{text}" asks for TLS, which is not supported yet', "write it as sip:")
     check_brackets(text.rpartition("@")[2].removeprefix("sip:").partition(";")[0], text)
     if uri is None or uri.scheme != b"sip" or uri.headers:
-        raise invalid(f'"{text}" is no SIP URI', 'write one like "sip:queue@sip.example.com"')
+        raise invalid(f'"{text}" is not a SIP URI', 'write one like "sip:queue@sip.example.com"')
     return text
 
 
@@ -76,7 +76,7 @@ def _treatments(value: Any) -> Any:
     """Parse a treatment, or a list of them in which all but the last stage another agent."""
     if isinstance(value, str) and value.startswith("agent ") and " then " in value:
         right = f"in TOML write a list: {json.dumps(value.split(' then ', 1))}"
-        raise invalid("is written as in a CSV", right)
+        raise invalid("is in the form for CSV files", right)
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise invalid("is not a treatment or a list of them", f"write one of {_FORMS}")
@@ -89,15 +89,15 @@ def _in_order(texts: list[str], kinds: list[str]) -> None:
     """Raise a mistake unless there is one last treatment, and at most one agent before it."""
     for text, kind in zip(texts[:-1], kinds, strict=False):
         if kind != "agent":
-            wrong = f'has more treatments behind "{text}", which ends the call\'s staging'
-            raise invalid(wrong, 'leave them out, or put the agent first: ["agent ID", "refuse"]')
+            wrong = f'has treatments after "{text}", which are never reached'
+            raise invalid(wrong, 'remove them, or put the agent first: ["agent ID", "refuse"]')
     if not kinds or kinds[-1] == "agent":
         raise invalid(
-            "does not say what happens when that agent can not be staged either",
+            "does not say what happens if that agent cannot be staged either",
             'add another treatment: ["agent ID", "refuse"]',
         )
     if kinds.count("agent") > 1:
-        raise invalid("stages more than one other agent", "name one: a caller waits for each")
+        raise invalid("stages more than one other agent", "write one: a caller waits for each")
 
 
 Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]

@@ -102,7 +102,7 @@ class Settings(Table):
     variables: Variables = Field(default_factory=dict)
     """What agents are told of every call; a trunk's and a number's win over them."""
     policy: CallPolicy = CallPolicy()
-    """What becomes of a call while it is staged and when it can not be, where nobody else says."""
+    """What becomes of a call while it is staged and when it cannot be, where nobody else says."""
     sip: Sip = Sip()
     limits: Limits = Limits()
     http: Http = Http()

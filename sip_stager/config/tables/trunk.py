@@ -60,7 +60,7 @@ class Trunk(Table):
     no_ringback_timeout: Seconds | None = _of_profile("no_ringback_timeout", default=None)
     """How long it waits for a 180 or 183 before it hangs up, in seconds (Telnyx: 5)."""
     policy: CallPolicy = CallPolicy()
-    """What becomes of its calls while they are staged, and when they can not be."""
+    """What becomes of its calls while they are staged, and when they cannot be."""
     variables: Variables = Field(default_factory=dict)
     """What agents are told of its calls: constants and templates by their names."""
 

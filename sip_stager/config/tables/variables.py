@@ -18,7 +18,7 @@ _SOURCE = re.compile(r"\$\{([^{}|;:]*)")
 
 def _name(name: str) -> str:
     if name == "numbers_csv":
-        raise invalid("is no variable", ABOVE_ALL)
+        raise invalid("is not a variable", ABOVE_ALL)
     try:
         check_name(name)
     except WrongVariable as error:
@@ -42,7 +42,7 @@ def _near(text: str) -> str:
 
 def _bounded(table: dict[str, Value]) -> dict[str, Value]:
     if len(table) > MOST_VARIABLES:
-        raise invalid(f"has {len(table)} variables", f"write {MOST_VARIABLES} at most")
+        raise invalid(f"has {len(table)} variables", f"write at most {MOST_VARIABLES}")
     return table
 
 
