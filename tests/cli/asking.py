@@ -1,4 +1,4 @@
-"""Asking ``sip-stager route`` and ``check``, and reading what they say."""
+"""Helpers that run ``sip-stager route`` and ``check`` and parse their output."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def route(folder: Folder, text: str, *options: str) -> Result:
 
 
 def steps(result: Result) -> dict[str, list[str]]:
-    """The lines of each step."""
+    """Return the lines of the output by step."""
     return by_step(result.stdout.splitlines())
 
 
 def by_step(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Lines under the names of their steps."""
+    """Return lines by the name of their step."""
     found: dict[str, list[str]] = {}
     name = ""
     for line in lines:
@@ -57,5 +57,5 @@ def check(folder: Folder, text: str, *options: str) -> Result:
 
 
 def lines(result: Result) -> list[list[str]]:
-    """The words of each line of the output."""
+    """Return the words of each line of the output."""
     return [line.split() for line in result.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""Many agents are fetched in step with the API, and not one by one from an API that is dead."""
+"""Many agents are fetched within the API's rate limit, and not one by one from a dead API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def fetch(folder: Folder, url: str) -> dict[AgentKey, Agent | str]:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_busy_api_is_asked_again_and_then_left_alone(
+async def test_a_busy_api_is_retried_and_then_left_alone(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_DELAY", 0.0)
@@ -40,7 +40,7 @@ async def test_a_busy_api_is_asked_again_and_then_left_alone(
     assert said[-1] == f"not fetched: the API did not answer {AT_ONCE} requests in a row"
 
 
-async def test_an_api_that_was_busy_gives_all_agents_in_the_end(
+async def test_all_agents_are_fetched_once_a_busy_api_recovers(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_DELAY", 0.0)
@@ -55,7 +55,7 @@ class BusyOnce(FakeApi):
         return self.by.pop(agent_id, self.default)
 
 
-async def test_a_silent_api_costs_the_patience_of_some_questions_and_not_of_all(
+async def test_a_silent_api_costs_the_timeout_of_only_a_few_requests(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_TIMEOUT", 0.05)
@@ -67,7 +67,7 @@ async def test_a_silent_api_costs_the_patience_of_some_questions_and_not_of_all(
     assert str(said[-1]).startswith("not fetched: ")
 
 
-async def test_agents_that_do_not_exist_end_nothing(folder: Folder) -> None:
+async def test_missing_agents_do_not_stop_the_fetching(folder: Folder) -> None:
     missing = Behaviour(status=404)
     async with FakeApi(by={each: missing for each, _ in MANY[:-1]}, key=KEY) as api:
         answers = await fetch(folder, api.url)

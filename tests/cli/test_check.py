@@ -1,4 +1,4 @@
-"""``sip-stager check`` says what the settings do, or everything that is wrong with them."""
+"""``sip-stager check`` shows what the settings do, or all of their mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STAND_IN = f'over_time = ["agent {OTHER}", "refuse 480"]\n'
 NEVER = "never (ring_after is 2 s, and staging may take "
 
 
-def test_right_settings_are_shown_with_their_defaults_and_without_the_key(folder: Folder) -> None:
+def test_all_shows_defaults_and_never_the_key(folder: Folder) -> None:
     result = check(folder, REAL, "--all")
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -64,7 +64,7 @@ Settings at their defaults are left out; --all shows them.
     )
 
 
-def test_what_a_trunk_or_number_does_otherwise_than_by_default_is_shown(folder: Folder) -> None:
+def test_only_fallbacks_that_differ_from_the_defaults_are_shown(folder: Folder) -> None:
     of_trunk = 'policy = { busy = "forward" }'
     text = REAL.replace("[[trunks]]", f"[[trunks]]\n{of_trunk}")
     shown = check(folder, text).stdout.splitlines()
@@ -73,7 +73,7 @@ def test_what_a_trunk_or_number_does_otherwise_than_by_default_is_shown(folder: 
     ]
 
 
-def test_placeholders_that_are_left_are_warned_of_and_counted_in_the_verdict(
+def test_placeholders_are_warned_of_and_counted_in_the_verdict(
     folder: Folder,
 ) -> None:
     nil = "00000000-0000-0000-0000-000000000000"
@@ -111,7 +111,7 @@ def test_the_verdict_counts_the_warnings(folder: Folder, prefix: str, verdict: s
         ),
     ],
 )
-def test_each_number_is_shown_with_its_agent_and_where_its_calls_go_on(
+def test_each_number_is_shown_with_its_agent_and_its_upstream(
     folder: Folder, old: str, new: str, target: str
 ) -> None:
     result = check(folder, RIGHT.replace(old, new))
@@ -121,7 +121,7 @@ def test_each_number_is_shown_with_its_agent_and_where_its_calls_go_on(
 
 
 def check_in_terminal(folder: Folder, text: str, columns: int) -> str:
-    """What a terminal of that width is given."""
+    """Return the output in a terminal of that width."""
     path = folder.write("s.toml", text)
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "sip_stager", "check", "--all", "--config", str(path)]
@@ -140,9 +140,7 @@ def check_in_terminal(folder: Folder, text: str, columns: int) -> str:
 
 
 @pytest.mark.parametrize("columns", [0, 40, 80, 120])
-def test_no_number_agent_or_uri_is_broken_however_narrow_the_terminal(
-    folder: Folder, columns: int
-) -> None:
+def test_numbers_agents_and_uris_are_never_wrapped(folder: Folder, columns: int) -> None:
     uri = "sip:a-queue-with-a-long-name@queues.sip.example.com:5080"
     policy = f'policy = {{ busy = ["agent {OTHER}", "redirect {uri}"] }}'
     text = RIGHT.replace("[[numbers]]", f"[[numbers]]\n{policy}")
@@ -168,12 +166,14 @@ def test_no_number_agent_or_uri_is_broken_however_narrow_the_terminal(
         ('over_time = "forward"', "forward"),
     ],
 )  # fmt: skip
-def test_what_counts_before_ringing_only_says_so(folder: Folder, policy: str, said: str) -> None:
+def test_a_fallback_that_applies_only_before_ringing_says_so(
+    folder: Folder, policy: str, said: str
+) -> None:
     shown = check(folder, f"{RIGHT}[policy]\n{policy}\n", "--all").stdout
     assert f"\ncarrier  all others  over_time: {said}\n" in shown
 
 
-def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
+def test_variables_are_shown_as_written(folder: Folder) -> None:
     of_trunk = '[[trunks]]\nvariables = { vip = true, "a.b" = 0.5 }'
     text = RIGHT.replace("[[trunks]]", of_trunk) + '[variables]\nline = "${called} $$"\n'
     result = check(folder, text)
@@ -182,7 +182,7 @@ def test_variables_are_shown_as_they_stand(folder: Folder) -> None:
     assert '[variables]\nline = "${called} $$"\n' in result.stdout
 
 
-def test_what_comes_from_the_profile_of_a_carrier_says_so(folder: Folder) -> None:
+def test_values_from_a_carrier_profile_say_so(folder: Folder) -> None:
     own = '[[trunks]]\nprofile = "telnyx"\npass_503 = false\npolicy = { refusal = 503 }\n'
     shown = check(folder, RIGHT.replace("[[trunks]]\n", own), "--all").stdout
     for line in (
@@ -195,14 +195,14 @@ def test_what_comes_from_the_profile_of_a_carrier_says_so(folder: Folder) -> Non
     assert "\ncarrier  all others  over_time: refuse 503\n" in shown
 
 
-def test_the_policy_that_counts_where_nobody_says_anything_is_shown(folder: Folder) -> None:
+def test_all_shows_the_default_policy(folder: Folder) -> None:
     shown = check(folder, RIGHT, "--all").stdout
     assert '[policy]\nover_time = "refuse"  # default\n' in shown
     assert 'refusal = 503  # default\nringing = "180"  # default\n' in shown
     assert "# deadline is not set\nmargin = 0.3  # default\n" in shown
 
 
-def test_agents_that_share_a_number_are_shown_with_their_parts(folder: Folder) -> None:
+def test_agents_that_share_a_number_are_shown_with_their_weights(folder: Folder) -> None:
     agents = (
         'timezone = "Europe/Paris"\n'
         f'[[numbers.agents]]\nagent = "{AGENT}"\ndays = ["sat"]\nhours = ["09:00-12:00"]\n'
@@ -217,7 +217,7 @@ def test_agents_that_share_a_number_are_shown_with_their_parts(folder: Folder) -
     assert result.stdout.splitlines()[0].endswith("numbers: 1, agents: 2")
 
 
-def test_of_very_many_numbers_the_first_are_shown(folder: Folder) -> None:
+def test_only_the_first_of_many_numbers_are_shown(folder: Folder) -> None:
     rows = "".join(f"+3361234{number:04},{AGENT}\n" for number in range(2000))
     folder.write("n.csv", f"number,agent\n{rows}")
     text = 'numbers_csv = "n.csv"\n' + RIGHT
@@ -239,13 +239,13 @@ def test_all_mistakes_go_to_stderr(folder: Folder) -> None:
     assert verdict == "NOT OK, 2 mistakes: the settings cannot be used"
 
 
-def test_a_warning_goes_to_stderr_and_is_no_mistake(folder: Folder) -> None:
+def test_a_warning_goes_to_stderr_and_the_exit_code_stays_0(folder: Folder) -> None:
     result = check(folder, RIGHT.replace("[api]", '[api]\nbase_url = "http://api.example.com"'))
     assert result.exit_code == 0
     assert result.stderr.startswith(f"warning: {folder.path / 's.toml'}:5: api.base_url: ")
 
 
-def test_the_program_says_its_version() -> None:
+def test_version_prints_the_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == f"sip-stager {__version__}\n"
 
 
@@ -253,7 +253,7 @@ def test_the_program_says_its_version() -> None:
     ("command", "example"),
     [("check", "--online"), ("run", "--config"), ("route", "--to 0366725520")],
 )
-def test_help_teaches(command: str, example: str) -> None:
+def test_help_has_an_example_and_the_exit_codes(command: str, example: str) -> None:
     shown = " ".join(CliRunner().invoke(app, [command, "--help"]).stdout.split())
     assert "Example:" in shown
     assert example in shown
@@ -261,13 +261,13 @@ def test_help_teaches(command: str, example: str) -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["check"], ["demo"], ["run"]], ids=str)
-def test_help_shows_no_type_behind_what_takes_no_value(command: list[str]) -> None:
+def test_help_shows_no_type_for_flags(command: list[str]) -> None:
     shown = CliRunner().invoke(app, [*command, "--help"]).stdout
     assert "--help" in shown
     assert "bool" not in shown.lower()
 
 
-def test_run_refuses_wrong_settings_as_check_does(folder: Folder) -> None:
+def test_run_rejects_wrong_settings_like_check(folder: Folder) -> None:
     path = folder.write("s.toml", "x = 1\n")
     result = CliRunner().invoke(app, ["run", "--config", str(path)])
     assert result.exit_code == 2
@@ -282,7 +282,7 @@ def test_it_runs_as_a_module(folder: Folder) -> None:
     assert done.stdout.startswith("OK: ")
 
 
-def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder: Folder) -> None:
+def test_fallbacks_are_shown_by_trunk_and_number(folder: Folder) -> None:
     text = RIGHT.replace(
         f'agent = "{AGENT}"\n',
         f'agent = "{AGENT}"\npolicy = {{ over_time = ["agent {OTHER}", "refuse 486 Busy"] }}\n',
@@ -308,7 +308,7 @@ def test_what_callers_get_when_staging_fails_is_shown_by_trunk_and_number(folder
         ("", 'profile = "telnyx"', "", "never"),
     ],
 )
-def test_check_and_route_say_the_same_of_ringing_which_the_time_allows(
+def test_check_and_route_agree_on_ringing(
     folder: Folder, api: str, trunk: str, policy: str, rings: str
 ) -> None:
     text = RIGHT.replace("[api]\n", f"[api]\n{api}\n")

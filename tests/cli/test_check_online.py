@@ -1,4 +1,4 @@
-"""``sip-stager check --online`` says what the API knows of the settings, and what does not fit."""
+"""``sip-stager check --online`` compares the settings with the API and the name service."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 async def check_online(folder: Folder, text: str) -> Result:
-    """Run the command in a thread: it has an event loop of its own."""
+    """Run the command in a thread, because it has an event loop of its own."""
     return await asyncio.to_thread(check, folder, without_names(text), "--online")
 
 
 def without_names(text: str) -> str:
-    """The settings with an address for the upstream, so that no name is looked up."""
+    """Replace the upstream's name by an address, so that no name is looked up."""
     return text.replace("sip.example.com", "192.0.2.99")
 
 
 def at(folder: Folder, begins: str) -> str:
-    """The file and the line of a setting."""
+    """Return the file and line of a setting."""
     path = folder.path / "s.toml"
     found = [line.startswith(begins) for line in path.read_text().splitlines()]
     return f"{path}:{found.index(True) + 1}"
 
 
-async def test_online_names_each_agent_once(folder: Folder) -> None:
+async def test_online_shows_each_agent_once(folder: Folder) -> None:
     async with FakeApi(key=KEY) as api:
         text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
         folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
@@ -56,7 +56,7 @@ async def check_declared(folder: Folder, numbers: str, **declared: str) -> Resul
         return await check_online(folder, text.replace("[[trunks]]", of_trunk) + numbers)
 
 
-async def test_online_takes_variables_that_the_agent_declares(folder: Folder) -> None:
+async def test_online_accepts_variables_that_the_agent_declares(folder: Folder) -> None:
     numbers = 'variables = { vip = "yes", line = "${called}" }\n[variables]\nvip = "perhaps"\n'
     declared = {"vip": "boolean", "line": "number", "route": "string"}
     result = await check_declared(folder, numbers, **declared)
@@ -64,7 +64,7 @@ async def test_online_takes_variables_that_the_agent_declares(folder: Folder) ->
     assert "vip (boolean), line (number), route (string)" in result.stdout
 
 
-async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder) -> None:
+async def test_online_reports_variables_that_do_not_fit_their_agent(folder: Folder) -> None:
     numbers = 'variables = { vip = "perhaps" }\n[variables]\nborn = "31/01/2026"\nbrand = 5\n'
     result = await check_declared(folder, numbers, vip="boolean", born="date", brand="string")
     assert result.exit_code == 1
@@ -97,7 +97,7 @@ async def test_online_names_variables_that_do_not_fit_their_agent(folder: Folder
         ("${header:X-N|zero}", "string", None),
     ],
 )
-async def test_online_names_defaults_that_are_not_of_the_type(
+async def test_online_reports_defaults_of_the_wrong_type(
     folder: Folder, text: str, type_: str, default: str | None
 ) -> None:
     numbers = f"variables = {{ n = '{text}' }}\n"
@@ -108,7 +108,7 @@ async def test_online_names_defaults_that_are_not_of_the_type(
     assert result.exit_code == (default is not None), result.output
 
 
-async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Folder) -> None:
+async def test_online_fetches_fallback_agents(folder: Folder) -> None:
     async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
         text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
         policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n'
@@ -119,7 +119,7 @@ async def test_online_fetches_the_agent_that_a_policy_stages_instead(folder: Fol
 
 
 @pytest.mark.parametrize("place", ["all", "trunk", "number"])
-async def test_online_compares_the_agent_that_is_staged_instead_too(
+async def test_online_compares_variables_with_fallback_agents_too(
     folder: Folder, place: str
 ) -> None:
     policy = f'policy = {{ refused = ["agent {OTHER}", "refuse"] }}\n'
@@ -143,7 +143,7 @@ async def test_online_compares_the_agent_that_is_staged_instead_too(
     assert result.stderr.count("(agent ") == 1
 
 
-async def test_online_compares_with_the_version_that_the_mapping_names(folder: Folder) -> None:
+async def test_online_compares_with_the_version_of_the_mapping(folder: Folder) -> None:
     declared = {"route": "string"}
     assert (await check_declared(folder, "version = 2\n", **declared)).exit_code == 0
     result = await check_declared(folder, "version = 9\n", **declared)
@@ -151,7 +151,7 @@ async def test_online_compares_with_the_version_that_the_mapping_names(folder: F
     assert [AGENT, "1", "HTTP", "404:"] in [words[:4] for words in lines(result)]
 
 
-async def test_online_names_an_agent_once_whatever_versions_are_asked_for(folder: Folder) -> None:
+async def test_online_shows_an_agent_once_per_distinct_version(folder: Folder) -> None:
     second = f'[[numbers]]\nnumber = "+33612345679"\nagent = "{AGENT}"\n'
     for version, declared in (("version = 3\n", 1), ("version = 2\n", 2)):
         result = await check_declared(folder, version + second, route="string")
@@ -159,7 +159,7 @@ async def test_online_names_an_agent_once_whatever_versions_are_asked_for(folder
         assert len(shown) == declared, result.output
 
 
-async def test_online_says_once_what_several_agents_do_not_declare(folder: Folder) -> None:
+async def test_online_reports_a_variable_once_for_several_agents(folder: Folder) -> None:
     ids = [f"{AGENT[:-1]}{digit}" for digit in range(5)]
     rows = "".join(f"+3361234567{index},{each}\n" for index, each in enumerate(ids))
     folder.write("n.csv", f"number,agent\n{rows}")
@@ -173,14 +173,14 @@ async def test_online_says_once_what_several_agents_do_not_declare(folder: Folde
     assert f"\n{at(folder, 'agent')}: numbers[0].agent: HTTP 404: " in result.stderr
 
 
-async def test_online_says_where_the_agent_of_a_csv_stands(folder: Folder) -> None:
+async def test_online_reports_the_csv_line_of_an_agent(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
     async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
         result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
     assert f"{folder.path / 'n.csv'}:3: numbers[2].agent: HTTP 404: " in result.stderr
 
 
-async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
+async def test_online_reports_an_agent_that_could_not_be_fetched(folder: Folder) -> None:
     async with FakeApi(by={AGENT: Behaviour(status=404)}, key=KEY) as api:
         result = await check_online(
             folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
@@ -192,7 +192,7 @@ async def test_online_says_what_is_wrong_with_an_agent(folder: Folder) -> None:
     assert KEY not in result.output
 
 
-async def test_online_says_that_the_key_is_refused(folder: Folder) -> None:
+async def test_online_reports_that_the_key_is_rejected(folder: Folder) -> None:
     async with FakeApi(key="another") as api:
         result = await check_online(
             folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
@@ -202,7 +202,7 @@ async def test_online_says_that_the_key_is_refused(folder: Folder) -> None:
     assert KEY not in result.output
 
 
-async def test_online_says_that_there_is_no_api(folder: Folder) -> None:
+async def test_online_reports_that_there_is_no_api(folder: Folder) -> None:
     result = await check_online(
         folder, RIGHT.replace("[api]", '[api]\nbase_url = "http://127.0.0.1:9"')
     )
@@ -214,7 +214,7 @@ def online(api: FakeApi, refresh: str = "") -> str:
     return RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"\n{refresh}')
 
 
-async def test_online_shows_the_platforms_numbers_and_where_the_settings_differ(
+async def test_online_shows_the_platforms_numbers_and_the_differences(
     folder: Folder,
 ) -> None:
     async with FakeApi(key=KEY) as api:
@@ -237,7 +237,7 @@ async def test_online_shows_the_platforms_numbers_and_where_the_settings_differ(
     assert f"{counts} ([api] numbers_refresh is 0: they are not used)\n" in off.stdout
 
 
-async def test_online_names_only_some_of_very_many_that_differ(folder: Folder) -> None:
+async def test_online_shows_only_the_first_of_many_differences(folder: Folder) -> None:
     numbers = [f"+3361234{number:04}" for number in range(60)]
     folder.write("n.csv", "number,agent\n" + "".join(f"{one},{AGENT}\n" for one in numbers))
     async with FakeApi(key=KEY) as api:
@@ -248,7 +248,7 @@ async def test_online_names_only_some_of_very_many_that_differ(folder: Folder) -
 
 
 @pytest.mark.parametrize(("refresh", "code"), [("", 0), ("numbers_refresh = 300.0", 1)])
-async def test_online_says_why_the_platforms_numbers_can_not_be_had(
+async def test_online_reports_why_the_platforms_numbers_were_not_fetched(
     folder: Folder, refresh: str, code: int
 ) -> None:
     refused = Behaviour(status=403, message="not with this key")
@@ -260,7 +260,7 @@ async def test_online_says_why_the_platforms_numbers_can_not_be_had(
 
 
 @pytest.mark.parametrize(("refresh", "asked"), [("", 1), ("numbers_refresh = 300.0", 2)])
-async def test_online_compares_agents_that_only_the_platform_names(
+async def test_online_compares_variables_with_agents_of_the_platforms_list(
     folder: Folder, refresh: str, asked: int
 ) -> None:
     behaviours = {
@@ -280,7 +280,7 @@ async def test_online_compares_agents_that_only_the_platform_names(
     assert ([OTHER, "2"] in [words[:2] for words in lines(result)]) is (asked == 2)
 
 
-async def test_online_names_the_number_of_an_agent_that_only_the_platform_names(
+async def test_online_reports_a_missing_agent_of_the_platforms_list_with_its_number(
     folder: Folder,
 ) -> None:
     async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
@@ -290,10 +290,10 @@ async def test_online_names_the_number_of_an_agent_that_only_the_platform_names(
     assert "\nthe platform's number +33612345670: HTTP 404: " in result.stderr
 
 
-async def test_an_agent_of_settings_and_platform_is_told_what_its_own_numbers_have_otherwise(
+async def test_the_general_variables_are_compared_if_the_platform_maps_an_agent_too(
     folder: Folder,
 ) -> None:
-    """A number of the platform has no variables of its own, so those for all count there."""
+    """A number of the platform's list has no variables of its own, so the general ones apply."""
     own = f'agent = "{AGENT}"\nvariables = {{ brand = "x" }}'
     async with FakeApi(by={AGENT: Behaviour(variables={"brand": "number"})}, key=KEY) as api:
         text = online(api, "numbers_refresh = 300.0").replace(f'agent = "{AGENT}"', own)
@@ -306,7 +306,7 @@ async def test_an_agent_of_settings_and_platform_is_told_what_its_own_numbers_ha
     assert f'{at(folder, "brand")}: variables.brand: "y" is no number' in both.stderr
 
 
-async def test_online_compares_who_is_staged_instead_with_the_platforms_numbers_in_mind(
+async def test_the_general_variables_are_compared_with_a_fallback_agent_of_platform_numbers(
     folder: Folder,
 ) -> None:
     policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n[variables]\nbrand = "y"\n'
@@ -323,7 +323,7 @@ async def test_online_compares_who_is_staged_instead_with_the_platforms_numbers_
     )
 
 
-async def test_online_asks_for_so_many_of_the_platforms_agents_and_says_how_many_are_left(
+async def test_online_fetches_a_limited_number_of_the_platforms_agents(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli_online, "MAX_LISTED_AGENTS", 60)
@@ -343,7 +343,7 @@ async def test_online_asks_for_so_many_of_the_platforms_agents_and_says_how_many
     assert f"{AGENT[:-3]}059" in every.stdout
 
 
-async def test_online_names_an_upstream_that_does_not_resolve(folder: Folder) -> None:
+async def test_online_reports_an_upstream_that_does_not_resolve(folder: Folder) -> None:
     async with FakeApi(key=KEY) as api:
         text = online(api).replace("sip.example.com", "nowhere.invalid")
         text += '[policy]\nbusy = "redirect sip:queue@nowhere.invalid"\n'
@@ -355,7 +355,7 @@ async def test_online_names_an_upstream_that_does_not_resolve(folder: Folder) ->
     assert result.stdout.startswith("NOT OK, 2 problems: ")
 
 
-async def test_online_names_an_upstream_that_no_listener_can_send_to(
+async def test_online_reports_an_upstream_of_another_ip_version(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def lookup(*_: object, **__: object) -> list[tuple[object, ...]]:

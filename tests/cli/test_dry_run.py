@@ -1,4 +1,4 @@
-"""What the core does with a call is what ``route`` says of it."""
+"""``route`` reports what the core does with a call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.cli.asking import OTHER, route, steps, with_trunk
 from tests.config.settings_folder import RIGHT, Folder
 
 
-def test_a_request_uri_that_is_none_is_refused(folder: Folder) -> None:
+def test_an_invalid_request_uri_is_refused(folder: Folder) -> None:
     result = route(folder, RIGHT, "--to", "sip:@")
     said = ["400 Bad Request", 'Warning: 399 sip-stager "not a SIP URI"']
     assert (result.exit_code, steps(result)["refused"]) == (1, said)
@@ -33,7 +33,7 @@ def test_a_request_uri_that_is_none_is_refused(folder: Folder) -> None:
         ),
     ],
 )
-def test_what_the_proxy_itself_refuses_is_refused_here(
+def test_the_validation_of_the_proxy_applies(
     folder: Folder, to: str, header: str, said: list[str]
 ) -> None:
     result = route(folder, RIGHT, "--to", to, *(["--header", header] if header else []))
@@ -42,7 +42,7 @@ def test_what_the_proxy_itself_refuses_is_refused_here(
     assert shown.keys() & {"called number", "agent", "upstream"} == set()
 
 
-def test_a_to_tag_belongs_to_no_call_that_is_known(folder: Folder) -> None:
+def test_a_to_tag_of_an_unknown_dialog_is_refused(folder: Folder) -> None:
     result = route(folder, RIGHT, "--to", "1", "--header", "To: <sip:1@h>;tag=abc")
     assert result.exit_code == 1
     assert steps(result)["refused"][0] == "481 Call/Transaction Does Not Exist"
@@ -59,7 +59,7 @@ def test_a_to_tag_belongs_to_no_call_that_is_known(folder: Folder) -> None:
         ("", "Expires: 2", "never (ring_after is 2 s, and staging may take 1.7 s)"),
     ],
 )
-def test_it_is_said_whether_the_call_rings_while_it_is_staged(
+def test_the_report_says_whether_the_call_rings(
     folder: Folder, policy: str, header: str, said: str
 ) -> None:
     text = f"{RIGHT}[policy]\n{policy}\n"
@@ -67,7 +67,7 @@ def test_it_is_said_whether_the_call_rings_while_it_is_staged(
     assert shown["if not staged"][-1] == f"rings: {said}"
 
 
-def test_it_is_said_how_long_the_first_of_two_agents_has(folder: Folder) -> None:
+def test_the_report_says_how_much_time_the_first_agent_has(folder: Folder) -> None:
     text = f'{RIGHT}[policy]\nover_time = ["agent {OTHER}", "refuse"]\n'
     assert steps(route(folder, text, "--to", "+33612345678"))["deadline"] == [
         "4 s for the whole staging",
@@ -75,7 +75,7 @@ def test_it_is_said_how_long_the_first_of_two_agents_has(folder: Folder) -> None
     ]
 
 
-def test_each_target_is_shown_in_its_turn_with_its_transport(folder: Folder) -> None:
+def test_targets_are_shown_in_order_with_their_transport(folder: Folder) -> None:
     text = RIGHT.replace(
         'uri = "sip:sip.example.com"',
         'uri = "sip:sip.example.com"\nbackups = ["sip:192.0.2.77:5070"]\nrequest_uri = "keep"',
@@ -90,7 +90,7 @@ def test_each_target_is_shown_in_its_turn_with_its_transport(folder: Folder) -> 
     ("to", "asked"),
     [("sip:ovhuser@edge", "+33612345678"), ("sip:0912345678@edge", "+33612345678")],
 )
-def test_the_number_as_it_was_mapped_is_shown_where_the_upstream_is_asked_for_it(
+def test_the_upstream_uri_has_the_mapped_number_with_request_uri_e164(
     folder: Folder, to: str, asked: str
 ) -> None:
     text = with_trunk('called = ["to"]\ncountry = "FR"')
@@ -101,7 +101,7 @@ def test_the_number_as_it_was_mapped_is_shown_where_the_upstream_is_asked_for_it
     ]
 
 
-def test_an_upstream_over_tcp_is_looked_up_for_the_listener_that_speaks_it(folder: Folder) -> None:
+def test_a_tcp_upstream_is_resolved_for_the_tcp_listener(folder: Folder) -> None:
     listeners = '[[listeners]]\ntransport = "tcp"\naddress = "::1"\n'
     text = listeners + RIGHT.replace("sip.example.com", "sip.example.com;transport=tcp")
     uri = "sip:+33612345678@sip.example.com;transport=tcp"
@@ -109,7 +109,7 @@ def test_an_upstream_over_tcp_is_looked_up_for_the_listener_that_speaks_it(folde
     assert upstream == [f"INVITE {uri} to tcp:sip.example.com:5060"]
 
 
-def test_an_upstream_that_nothing_is_sent_to_is_refused_with_the_settings(folder: Folder) -> None:
+def test_an_upstream_without_a_usable_address_is_a_mistake(folder: Folder) -> None:
     text = RIGHT.replace("sip.example.com", "255.255.255.255")
     result = route(folder, text, "--to", "+33612345678")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""``sip-stager example`` prints the examples that the package carries."""
+"""``sip-stager example`` prints the examples of the package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_example_is_printed_byte_for_byte(options: tuple[str, ...], name: st
     assert printed.stdout_bytes == (FOLDER / name).read_bytes()
 
 
-def test_what_is_printed_loads_as_settings(tmp_path: Path) -> None:
+def test_the_printed_example_loads(tmp_path: Path) -> None:
     settings = tmp_path / "sip_stager.toml"
     settings.write_bytes(CliRunner().invoke(app, ["example"]).stdout_bytes)
     assert load(settings, {"ROUNDED_API_KEY": "x"}).numbers

@@ -1,4 +1,4 @@
-"""The open files that the system grants."""
+"""The limit of open files is compared with the settings."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ TCP = '[[listeners]]\ntransport = "tcp"\naddress = "127.0.0.1"\n'
 
 
 def concerns(directory: Path, connections: int, peers: int | None = 1) -> tuple[str, ...]:
-    """Return what is said where so many connections to the API, and of peers, are wanted.
+    """Return the warnings for a number of connections to the API and of peers.
 
-    Without a number of ``peers`` there is no listener for them.
+    ``peers`` is None if there is no TCP listener.
     """
     text = RIGHT.replace("[api]\n", f"[api]\nconnections = {connections}\n")
     text = f"{text}[limits]\nconnections = {peers}\n{TCP}" if peers else text
     return raise_open_file_limit(Folder(directory).load(text, ROUNDED_API_KEY=KEY))
 
 
-def test_settings_that_need_more_than_the_system_grants_are_a_concern(tmp_path: Path) -> None:
+def test_a_limit_of_open_files_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
     (concern,) = concerns(tmp_path, 10**12)
     assert "[api] connections = 1000000000000" in concern
     assert "raise LimitNOFILE= of the unit (ulimit -n), or configure fewer connections" in concern
 
 
-def test_connections_of_peers_count_where_there_may_be_any(
+def test_connections_of_peers_count_only_with_a_tcp_listener(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(open_files, "_allowed", lambda: 512)
@@ -42,9 +42,7 @@ def test_connections_of_peers_count_where_there_may_be_any(
     assert concerns(tmp_path, 50, peers=None) == ()
 
 
-def test_connections_for_what_is_done_after_calls_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_aftercare_connections_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_files, "_allowed", lambda: 512)
     after = "[api]\nlabel = true\naftercare_connections = 500\n"
     text = RIGHT.replace("[api]\n", after)
@@ -53,5 +51,5 @@ def test_connections_for_what_is_done_after_calls_count(
 
 
 @pytest.mark.parametrize("connections", [4, 50])
-def test_settings_that_need_fewer_are_none(tmp_path: Path, connections: int) -> None:
+def test_a_high_enough_limit_is_no_warning(tmp_path: Path, connections: int) -> None:
     assert concerns(tmp_path, connections) == ()

@@ -1,4 +1,4 @@
-"""What is told of a caller, to whom, and why."""
+"""``route`` reports what the API and the upstream learn about a caller, and why."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.config.settings_folder import RIGHT, Folder
         ),
     ],
 )
-def test_it_is_said_why_the_api_is_told_which_caller(
+def test_the_report_says_why_the_api_gets_which_caller(
     folder: Folder, header: str, line: str, said: list[str]
 ) -> None:
     options = ["--to", "+33612345678", "--from", "+33199990000", "--header", header]
@@ -37,7 +37,7 @@ NAMED = ["P-Asserted-Identity: <tel:+33199990000>", "y: x", "Contact: <sip:edge@
 CARRIERS = "is forwarded unchanged, with the number: only the carrier can remove it there"
 
 
-def test_it_is_said_what_the_upstream_is_told_of_a_caller_who_withholds_his_number(
+def test_the_report_says_which_identity_headers_are_stripped(
     folder: Folder,
 ) -> None:
     options = [*WITHHELD, *(word for header in NAMED for word in ("--header", header))]
@@ -59,7 +59,7 @@ def test_it_is_said_what_the_upstream_is_told_of_a_caller_who_withholds_his_numb
         ("+33 1 99 99 00 00", "none"),
     ],
 )
-def test_a_caller_may_have_a_name(folder: Folder, caller: str, name: str) -> None:
+def test_a_caller_may_have_a_display_name(folder: Folder, caller: str, name: str) -> None:
     text = f'{RIGHT}[variables]\nname = "${{display_name|none}}"\n'
     shown = steps(route(folder, text, "--to", "+33612345678", "--from", caller))
     assert shown["caller"][-1] == "from says +33199990000"

@@ -1,4 +1,4 @@
-"""``sip-stager route`` tells what would happen to a call, and why."""
+"""``sip-stager route`` reports what would happen to a call, and why."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_call_is_followed_from_its_trunk_to_its_upstream(folder: Folder) -> No
     assert "over_time: refuse 503" in steps(result)["if not staged"]
 
 
-def test_headers_are_read_as_the_trunk_says_and_what_is_of_no_use_is_named(folder: Folder) -> None:
+def test_the_called_number_is_read_from_the_headers_of_the_trunk(folder: Folder) -> None:
     text = with_trunk('country = "FR"\ncalled = ["diversion", "header:X-Did", "to"]')
     options = ["--header", "x-did: 0612345678", "--header", "Diversion: <sip:edge>"]
     result = route(folder, text, "--to", "sip:user@edge", *options)
@@ -48,7 +48,7 @@ def test_headers_are_read_as_the_trunk_says_and_what_is_of_no_use_is_named(folde
     ]
 
 
-def test_it_is_said_that_there_is_no_narrower_row_and_who_is_on_duty(folder: Folder) -> None:
+def test_the_report_shows_the_rows_looked_up_and_the_agents_on_duty(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n\n+336*,{AGENT}\n")
     text = 'numbers_csv = "n.csv"\n' + RIGHT + SHARED
     wide = steps(route(folder, text, "--to", "+33622222222"))
@@ -75,27 +75,29 @@ def test_it_is_said_that_there_is_no_narrower_row_and_who_is_on_duty(folder: Fol
         ("2026-10-25T02:30:00+01:00", "02:30"),
     ],
 )
-def test_a_time_is_as_the_clock_there_shows_it(folder: Folder, at: str, shown: str) -> None:
+def test_a_time_without_an_offset_is_local_to_the_number(
+    folder: Folder, at: str, shown: str
+) -> None:
     text = RIGHT + SHARED.replace('"sat"', '"sun"').replace("20:00-23:00", "00:00-06:00")
     agent = steps(route(folder, text, "--to", "+33611111111", "--at", at))["agent"]
     assert agent == [OTHER, f"1 of 2 on duty, Sunday {shown} Europe/Paris"]
 
 
-def test_without_a_time_it_is_now(folder: Folder) -> None:
+def test_the_default_time_is_now(folder: Folder) -> None:
     text = RIGHT + SHARED.replace('hours = ["20:00-23:00"]\n', "").replace('"sat"', DAYS)
     agent = steps(route(folder, text, "--to", "+33611111111"))["agent"]
     assert agent[0] == OTHER
     assert agent[1].startswith("1 of 2 on duty, ")
 
 
-def test_a_number_without_a_row_is_refused_and_so_is_the_exit_code(folder: Folder) -> None:
+def test_an_unmapped_number_is_refused_with_exit_code_1(folder: Folder) -> None:
     result = route(folder, RIGHT, "--to", "sip_username")
     assert result.exit_code == 1
     assert steps(result)["row"] == ['no "sip_username"', 'no "*"']
     assert steps(result)["refused"] == ["404 Not Found: no agent is mapped to sip_username"]
 
 
-def test_a_call_that_names_nobody_is_refused(folder: Folder) -> None:
+def test_a_call_without_a_called_number_is_refused(folder: Folder) -> None:
     result = route(folder, RIGHT, "--to", "sip:edge")
     assert result.exit_code == 1
     assert steps(result)["called number"] == [
@@ -146,7 +148,7 @@ def test_a_call_that_names_nobody_is_refused(folder: Folder) -> None:
         ),
     ],
 )
-def test_a_wrong_command_line_says_what_would_be_right(
+def test_a_wrong_option_is_answered_with_a_right_one(
     folder: Folder, options: list[str], said: str
 ) -> None:
     result = route(folder, RIGHT + SECOND, *options)
@@ -155,12 +157,12 @@ def test_a_wrong_command_line_says_what_would_be_right(
     assert said in result.stderr
 
 
-def test_wrong_settings_are_refused_as_check_does(folder: Folder) -> None:
+def test_wrong_settings_are_rejected_like_in_check(folder: Folder) -> None:
     result = route(folder, "x = 1\n", "--to", "1")
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-def test_the_profile_of_the_carrier_is_named_and_counts(folder: Folder) -> None:
+def test_the_profile_of_the_carrier_is_shown_and_applied(folder: Folder) -> None:
     found = steps(route(folder, with_trunk('profile = "telnyx"'), "--to", "+33612345678"))
     assert found["trunk"] == ['carrier (the only one), profile "telnyx"']
     assert {"busy: refuse 480", "rings: never"} <= set(found["if not staged"])

@@ -1,4 +1,4 @@
-"""What ``route`` says of a call is what the program does with it."""
+"""The report of ``route`` is what the program does with the call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
 
 
 class Program:
-    """The core of the program, which has got an INVITE and stages it until it is told."""
+    """The core of the program, with an INVITE that is staged until the test ends the staging."""
 
     def __init__(self, settings: Settings, invite: Request, address: str) -> None:
         self.clock = FakeClock()
@@ -62,12 +62,12 @@ class Program:
         return [one for one in messages if isinstance(one, Response)]
 
     def rings_by(self, seconds: float) -> list[int]:
-        """Give the statuses of what rang in the next seconds."""
+        """Return the statuses of the provisional responses within the next seconds."""
         self.clock.advance(seconds)
         return [one.status for one in self.responses() if 100 < one.status < 200]
 
     def onward(self) -> list[tuple[Request, Flow]]:
-        """Stage the call, and have each target say no; give what they got."""
+        """End the staging, have each target refuse, and return what the targets received."""
         self.stager.stagings[0].succeed()
         left: list[tuple[Request, Flow]] = []
         for _ in range(3):
@@ -81,7 +81,7 @@ class Program:
 
 
 def agree(settings: Settings, to: str, caller: str, headers: list[str]) -> None:
-    """Ask ``route``, send the same INVITE through the core, and compare."""
+    """Compare the report of ``route`` with what the core does with the same INVITE."""
     invite = make_invite(to, caller, headers)
     origin = find_source(settings, "", "")
     journey = RouteReport(settings, make_mapping(settings, monday_noon), invite, origin)
@@ -130,7 +130,7 @@ def agree_on_what_leaves(program: Program, invite: Request, shown: dict[str, lis
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("to", "caller"), CALLS)
-def test_each_way_to_write_a_call(
+def test_route_agrees_with_the_core_on_each_form_of_number(
     kinds: dict[str, Settings], kind: str, to: str, caller: str
 ) -> None:
     agree(kinds[kind], to, caller, [])
@@ -138,7 +138,7 @@ def test_each_way_to_write_a_call(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("header", HEADERS)
-def test_each_header_that_decides_something(
+def test_route_agrees_with_the_core_on_each_header(
     kinds: dict[str, Settings], kind: str, header: str
 ) -> None:
     agree(kinds[kind], "+33612345678", "+33912345678", [header])
@@ -150,7 +150,7 @@ def test_each_header_that_decides_something(
     call=st.sampled_from(CALLS),
     headers=st.lists(st.sampled_from(HEADERS) | WRITTEN, max_size=5),
 )
-def test_any_of_them_together(
+def test_route_agrees_with_the_core_on_any_combination(
     kinds: dict[str, Settings], kind: str, call: tuple[str, str], headers: list[str]
 ) -> None:
     assume(all(header.isprintable() for header in headers))

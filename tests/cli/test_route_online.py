@@ -1,4 +1,4 @@
-"""``sip-stager route`` asks for the platform's numbers where it is told to."""
+"""``sip-stager route --online`` fetches the platform's numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def route_online(folder: Folder, api: FakeApi, *options: str) -> Result:
-    """Ask with a list of the platform's; in a thread, for the command has a loop of its own."""
+    """Run the command with a list of numbers; in a thread, as it has its own event loop."""
     refresh = f'[api]\nbase_url = "{api.url}"\nnumbers_refresh = 300.0'
     text = RIGHT.replace("[api]", refresh) + SHARED
     return await asyncio.to_thread(route, folder, text, *options)
@@ -37,7 +37,7 @@ async def api() -> AsyncIterator[FakeApi]:
         yield fake
 
 
-async def test_online_asks_for_the_platforms_numbers(folder: Folder, api: FakeApi) -> None:
+async def test_online_fetches_the_platforms_numbers(folder: Folder, api: FakeApi) -> None:
     result = await route_online(folder, api, "--to", "+33612345679", "--online")
     assert result.exit_code == 0, result.output
     shown = steps(result)
@@ -47,7 +47,7 @@ async def test_online_asks_for_the_platforms_numbers(folder: Folder, api: FakeAp
     assert shown["agent"] == [AGENT]
 
 
-async def test_a_number_that_the_platform_redirects_goes_on_unstaged(
+async def test_a_number_that_the_platform_redirects_is_forwarded_unstaged(
     folder: Folder, api: FakeApi
 ) -> None:
     result = await route_online(folder, api, "--to", "+33612345670", "--online")
@@ -59,9 +59,7 @@ async def test_a_number_that_the_platform_redirects_goes_on_unstaged(
     assert shown["upstream"] == [upstream]
 
 
-async def test_without_online_it_says_that_the_platform_was_not_asked(
-    folder: Folder, api: FakeApi
-) -> None:
+async def test_without_online_the_report_suggests_it(folder: Folder, api: FakeApi) -> None:
     unasked = "the platform's list may have it: add --online to fetch that"
     shown = steps(await route_online(folder, api, "--to", "+33612345679"))
     assert shown["row"][-1] == unasked
@@ -72,7 +70,7 @@ async def test_without_online_it_says_that_the_platform_was_not_asked(
     assert api.stats.requests == 0
 
 
-async def test_online_says_why_the_platforms_numbers_can_not_be_had(
+async def test_online_reports_why_the_platforms_numbers_were_not_fetched(
     folder: Folder, api: FakeApi
 ) -> None:
     api.by["phone_numbers"] = Behaviour(status=403, message="not with this key")

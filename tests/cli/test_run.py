@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "sip_stager", "run", "--config"]
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    """Those of SIP and of HTTP."""
+    """The ports of SIP and of HTTP."""
     return free_port(), free_port()
 
 
@@ -42,7 +42,7 @@ def settings(tmp_path: Path, ports: tuple[int, int], monkeypatch: pytest.MonkeyP
     return file
 
 
-def test_a_log_that_can_not_be_written_shows_from_the_first_error_on(
+def test_log_write_errors_are_counted_from_the_first_on(
     settings: Path, ports: tuple[int, int]
 ) -> None:
     failed: re.Match[str] | None = None
@@ -59,7 +59,7 @@ def test_a_log_that_can_not_be_written_shows_from_the_first_error_on(
         assert program.wait() == 0
 
 
-def test_a_second_signal_ends_the_calls_that_ring(settings: Path, ports: tuple[int, int]) -> None:
+def test_a_second_signal_ends_ringing_calls(settings: Path, ports: tuple[int, int]) -> None:
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream,
@@ -97,7 +97,7 @@ def test_a_second_signal_ends_the_calls_that_ring(settings: Path, ports: tuple[i
 
 @pytest.mark.parametrize("warm_connections", [0, 4])
 def test_a_signal_ends_the_start(settings: Path, warm_connections: int) -> None:
-    """Be it that connections to the API are warmed, or the platform's numbers fetched."""
+    """Connections to the API are still being opened, or the platform's numbers being fetched."""
     with socket.create_server(("127.0.0.1", 0)) as api:  # which accepts, and never answers
         api.settimeout(60)
         url = f"http://127.0.0.1:{api.getsockname()[1]}"
@@ -116,7 +116,7 @@ def test_a_signal_ends_the_start(settings: Path, warm_connections: int) -> None:
 
 
 def heard(caller: socket.socket, status: int) -> None:
-    """Wait for a response."""
+    """Wait for a response with this status."""
     while not caller.recv(65535).startswith(b"SIP/2.0 %d " % status):
         pass
 
@@ -128,9 +128,7 @@ def metrics(port: int) -> str:
         return ""
 
 
-def test_all_ports_that_are_taken_are_told_each_on_a_line(
-    settings: Path, ports: tuple[int, int]
-) -> None:
+def test_each_port_in_use_is_reported_on_a_line(settings: Path, ports: tuple[int, int]) -> None:
     with socket.socket() as http, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
         http.bind(("127.0.0.1", ports[1]))
         http.listen()

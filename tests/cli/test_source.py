@@ -1,4 +1,4 @@
-"""Where a call comes from tells whose it is."""
+"""The source of a call selects its trunk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_the_trunk_is_chosen_by_name(folder: Folder) -> None:
     assert steps(result)["source"] == ["198.51.100.7"]
 
 
-def test_the_source_tells_the_trunk_and_a_stranger_is_refused(folder: Folder) -> None:
+def test_the_source_address_selects_the_trunk(folder: Folder) -> None:
     known = ["--to", "0612345678", "--source", "198.51.100.7"]
     shown = steps(route(folder, RIGHT + SECOND, *known))
     assert (shown["source"], shown["trunk"]) == (["198.51.100.7"], ["second"])
@@ -26,7 +26,7 @@ def test_the_source_tells_the_trunk_and_a_stranger_is_refused(folder: Folder) ->
     }
 
 
-def test_without_a_source_it_is_one_that_a_call_of_the_trunk_can_come_from(folder: Folder) -> None:
+def test_the_default_source_is_an_address_of_the_trunk(folder: Folder) -> None:
     inside = SECOND.replace('["198.51.100.7"]', '["192.0.2.0/30", "192.0.2.4"]')
     text = f'{RIGHT}{inside}[variables]\nat = "${{source}}"\n'
     shown = steps(route(folder, text, "--to", "+33612345678", "--trunk", "carrier"))

@@ -1,4 +1,4 @@
-"""Settings, and calls to put through them: as they are written, and as nobody would."""
+"""Settings and calls for the comparison of ``route`` with the core."""
 
 from __future__ import annotations
 

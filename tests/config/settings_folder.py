@@ -1,4 +1,4 @@
-"""A settings file that is right, to be spoilt in one place."""
+"""A right settings file, to be spoiled in one place by each test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REAL = RIGHT.replace("sip.example.com", "sip.platform.test").replace("192.0.2.0"
 
 @dataclass(frozen=True)
 class Folder:
-    """Where the settings file and what it names lie."""
+    """A folder for the settings file and the files that it names."""
 
     path: Path
 
@@ -49,7 +49,7 @@ class Folder:
         return load(self.write("s.toml", text), environ or {"ROUNDED_API_KEY": KEY})
 
     def mistakes(self, text: str | bytes = RIGHT, **environ: str) -> list[Mistake]:
-        """Return what is wrong; none where the settings load."""
+        """Return the mistakes; none if the settings load."""
         try:
             self.load(text, **environ)
         except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The API key is found in the environment or in a file."""
+"""The API key is read from the environment or from a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.config.settings_folder import KEY, RIGHT, Folder, said
 IN_FILE = RIGHT.replace("[api]", '[api]\nkey_file = "key"')
 
 
-def test_the_variable_can_be_named(folder: Folder) -> None:
+def test_the_environment_variable_can_be_chosen(folder: Folder) -> None:
     text = RIGHT.replace("[api]", '[api]\nkey_env = "OTHER"')
     settings = folder.load(text, OTHER=f" {KEY}\n", ROUNDED_API_KEY="wrong")
     assert settings.api.key.get_secret_value() == KEY
 
 
-def test_a_file_goes_before_the_variable(folder: Folder) -> None:
+def test_a_file_takes_precedence_over_the_variable(folder: Folder) -> None:
     folder.write("key", f"{KEY}\n").chmod(0o600)
     settings = folder.load(IN_FILE, ROUNDED_API_KEY="wrong")
     assert settings.api.key.get_secret_value() == KEY
@@ -26,7 +26,7 @@ def test_a_file_goes_before_the_variable(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])
-def test_a_file_that_others_can_read_is_worth_a_second_look(folder: Folder, mode: int) -> None:
+def test_a_file_that_others_can_read_is_a_warning(folder: Folder, mode: int) -> None:
     folder.write("key", KEY).chmod(mode)
     (warning,) = folder.load(IN_FILE).warnings
     assert (warning.line, warning.key) == (5, "api.key_file")
@@ -35,10 +35,10 @@ def test_a_file_that_others_can_read_is_worth_a_second_look(folder: Folder, mode
 
 
 @pytest.mark.parametrize(("mode", "warnings"), [(0o440, 0), (0o444, 1)])
-def test_a_file_of_another_user_is_read_by_its_group(
+def test_a_file_of_another_user_may_be_readable_by_its_group(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, mode: int, warnings: int
 ) -> None:
-    """As the secrets of Kubernetes are, which are root's."""
+    """Secrets of Kubernetes belong to root, and are read through the group of the service."""
     folder.write("key", KEY).chmod(mode)
     monkeypatch.setattr(os, "geteuid", lambda: 10001)
     assert len(folder.load(IN_FILE).warnings) == warnings
@@ -54,7 +54,7 @@ def test_a_file_of_another_user_is_read_by_its_group(
         (b"\xff", "is not UTF-8 (byte 0xff)"),
     ],
 )
-def test_a_file_without_a_key_is_named(folder: Folder, content: bytes, wrong: str) -> None:
+def test_a_file_without_a_key_is_a_mistake(folder: Folder, content: bytes, wrong: str) -> None:
     folder.write("key", content)
     (mistake,) = folder.mistakes(IN_FILE)
     assert said(mistake)[:3] == ("s.toml", 5, "api.key_file")
@@ -62,7 +62,7 @@ def test_a_file_without_a_key_is_named(folder: Folder, content: bytes, wrong: st
     assert str(folder.path / "key") in mistake.wrong
 
 
-def test_a_missing_variable_is_named_where_it_would_stand(folder: Folder) -> None:
+def test_an_unset_variable_is_reported_at_the_api_table(folder: Folder) -> None:
     (mistake,) = folder.mistakes(RIGHT, HOME="/")
     assert said(mistake) == (
         "s.toml",

@@ -1,4 +1,4 @@
-"""The profile of a carrier sets the defaults of its trunk, by what its documentation says."""
+"""The profile of a carrier sets the defaults of its trunk, from the carrier's documentation."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def test_a_profile_sets_the_defaults_of_its_trunk(
 
 
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name])
-def test_the_refusal_of_a_profile_makes_its_carrier_try_the_next_route(profile: str) -> None:
+def test_the_refusal_of_a_profile_makes_its_carrier_fail_over(profile: str) -> None:
     carrier = PROFILES[profile]  # type: ignore[index]
     assert carrier.tries_next_on(carrier.policy.refusal or 503)
 
 
-def test_the_trunks_own_keys_win_over_its_profile(folder: Folder) -> None:
+def test_the_trunks_own_keys_override_its_profile(folder: Folder) -> None:
     own = "no_ringback_timeout = 9.0", "pass_503 = false", "policy = { refusal = 408 }"
     settings = folder.load(with_trunk('profile = "telnyx"', *own))
     found = terms(settings)
@@ -69,23 +69,23 @@ def test_the_trunks_own_keys_win_over_its_profile(folder: Folder) -> None:
     assert not settings.trunks[0].pass_503
 
 
-def test_the_profile_wins_over_what_is_said_for_all(folder: Folder) -> None:
+def test_the_profile_overrides_the_general_policy(folder: Folder) -> None:
     settings = folder.load(with_trunk('profile = "didww"') + "[policy]\nrefusal = 503\n")
     assert terms(settings).policy.refusal == 480
 
 
-def test_without_a_profile_nothing_is_known_of_a_carrier(folder: Folder) -> None:
+def test_without_a_profile_the_general_defaults_apply(folder: Folder) -> None:
     found = terms(folder.load())
     assert (found.patience, found.policy.refusal, found.policy.ringing) == (None, 503, 180)
 
 
-def test_a_carrier_that_is_not_known_is_a_mistake_of_its_own(folder: Folder) -> None:
+def test_an_unknown_profile_is_a_single_mistake(folder: Folder) -> None:
     (mistake,) = folder.mistakes(with_trunk('profile = "telnix"'))
     assert mistake.key == "trunks[0].profile"
     assert mistake.right == ('did you mean "telnyx"? write "didww", "teams", "telnyx" or "twilio"')
 
 
-def test_the_page_of_policies_has_what_each_profile_sets() -> None:
+def test_the_policies_page_lists_what_each_profile_sets() -> None:
     page = (ROOT / "docs/policies.md").read_text()
     rows = re.findall(r'^\| `"(\w+)"` \|.*\| ([^|]*) \|$', page, re.MULTILINE)
     written = {name: tomllib.loads("\n".join(re.findall(r"`(.*?)`", sets))) for name, sets in rows}
@@ -96,7 +96,7 @@ def test_the_page_of_policies_has_what_each_profile_sets() -> None:
     }
 
 
-def test_the_settings_that_the_page_of_policies_shows_load_without_a_warning(
+def test_the_examples_of_the_policies_page_load_without_warnings(
     folder: Folder,
 ) -> None:
     page = (ROOT / "docs/policies.md").read_text()

@@ -1,4 +1,4 @@
-"""What is right by itself and wrong together is named at both places."""
+"""Mistakes between tables are reported with both places."""
 
 from __future__ import annotations
 
@@ -46,14 +46,16 @@ def test_listeners_do_not_share_a_socket(folder: Folder, other: str, *, collide:
         ("SIP:192.0.2.1:5080;TRANSPORT=UDP", None),
     ],
 )
-def test_the_upstream_can_be_reached(folder: Folder, uri: str, wrong: str | None) -> None:
+def test_an_upstream_needs_a_listener_and_is_not_this_program(
+    folder: Folder, uri: str, wrong: str | None
+) -> None:
     named = f'{LISTENER}advertise = "edge.example.com"\nadvertise_port = 5070\n'
     text = RIGHT.replace(LISTENER, named).replace("sip:sip.example.com", uri)
     found = [(m.line, m.key, m.wrong) for m in folder.mistakes(text)]
     assert found == ([(10, "upstream.uri", wrong)] if wrong else [])
 
 
-def test_backups_are_looked_at_like_the_first_upstream(folder: Folder) -> None:
+def test_backups_are_checked_like_the_first_upstream(folder: Folder) -> None:
     backups = 'backups = ["sip:192.0.2.9", "sip:192.0.2.9;transport=tcp"]'
     uri = 'uri = "sip:sip.example.com"'
     (mistake,) = folder.mistakes(RIGHT.replace(uri, f"{uri}\n{backups}"))
@@ -61,7 +63,7 @@ def test_backups_are_looked_at_like_the_first_upstream(folder: Folder) -> None:
     assert mistake.wrong == "goes over tcp, but no listener does"
 
 
-def test_a_listener_with_a_mistake_is_no_second_mistake_of_the_upstream(folder: Folder) -> None:
+def test_a_mistaken_listener_does_not_also_blame_the_upstream(folder: Folder) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace(LISTENER, LISTENER + 'transport = "tls"\n'))
     assert mistake.key == "listeners[0].transport"
 
@@ -88,7 +90,7 @@ def test_metrics_have_a_port_of_their_own(
     assert [mistake.key for mistake in mistakes] == (["http.port"] if wrong else [])
 
 
-def test_two_trunks_have_two_names(folder: Folder) -> None:
+def test_trunk_names_are_unique(folder: Folder) -> None:
     other = '[[trunks]]\nnetworks = ["198.51.100.1"]\nname = "carrier"\n'
     (mistake,) = folder.mistakes(RIGHT.replace(TRUNK, TRUNK + other))
     assert (mistake.line, mistake.key) == (15, "trunks[1].name")
@@ -108,7 +110,7 @@ def test_a_network_belongs_to_one_trunk(folder: Folder) -> None:
 @pytest.mark.parametrize(
     "spelling", ["+33612345678", "0033612345678", "33612345678", "+33 6 12-34.56(78)"]
 )
-def test_a_number_is_mapped_once_however_it_is_spelt(folder: Folder, spelling: str) -> None:
+def test_a_number_is_mapped_once_in_any_spelling(folder: Folder, spelling: str) -> None:
     other = f'[[numbers]]\nagent = "{AGENT}"\nnumber = "{spelling}"\n'
     (mistake,) = folder.mistakes(RIGHT + other)
     assert (mistake.line, mistake.key) == (19, "numbers[1].number")
@@ -116,7 +118,7 @@ def test_a_number_is_mapped_once_however_it_is_spelt(folder: Folder, spelling: s
     assert mistake.wrong.endswith("s.toml:15)")
 
 
-def test_a_number_of_the_file_and_the_csv_is_mapped_twice(folder: Folder) -> None:
+def test_a_number_in_both_the_file_and_the_csv_is_a_mistake(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n33612345678,{AGENT}\n")
     (mistake,) = folder.mistakes('numbers_csv = "n.csv"\n' + RIGHT)
     assert said(mistake)[:3] == ("n.csv", 3, "number")
@@ -133,7 +135,7 @@ def test_a_number_of_the_file_and_the_csv_is_mapped_twice(folder: Folder) -> Non
         ("FR", "sip_username", None),
     ],
 )
-def test_a_number_that_no_trunk_can_mean_is_a_mistake(
+def test_a_national_number_that_no_trunk_can_match_is_a_mistake(
     folder: Folder, country: str | None, number: str, right: str | None
 ) -> None:
     text = RIGHT.replace("+33612345678", number)
@@ -144,7 +146,7 @@ def test_a_number_that_no_trunk_can_mean_is_a_mistake(
     assert found == ([expected] if right else [])
 
 
-def test_mistakes_of_one_table_do_not_hide_those_between_others(folder: Folder) -> None:
+def test_a_mistake_in_one_table_does_not_hide_others(folder: Folder) -> None:
     text = RIGHT.replace("[upstream]", "[upstream]\nrequest_uri = 1") + TRUNK
     assert [(m.line, m.key) for m in folder.mistakes(text)] == [
         (8, "upstream.request_uri"),

@@ -1,4 +1,4 @@
-"""Settings that are in each other's way are refused, at the line of the one that does nothing."""
+"""Settings that another setting disables are mistakes, at the line of the one without effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECOND = '[[trunks]]\nname = "second"\nnetworks = ["198.51.100.7"]\n'
 
 
 def written(trunk: str = "", number: str = "", api: str = "", upstream: str = "") -> str:
-    """The right settings with lines added to their tables."""
+    """Return the right settings with lines added to their tables."""
     text = RIGHT
     for header, lines in (
         ("[[trunks]]\n", trunk),
@@ -72,7 +72,7 @@ NEVER = 'has no effect: ringing = "never"'
         ),
     ],
 )
-def test_what_is_said_of_ringing_that_nobody_hears_is_refused(
+def test_ringing_settings_that_no_caller_can_hear_are_mistakes(
     folder: Folder, text: str, key: str, wrong: str
 ) -> None:
     assert found(folder, text) == [(key, wrong)]
@@ -89,7 +89,7 @@ def test_what_is_said_of_ringing_that_nobody_hears_is_refused(
         written("", "policy = { deadline = 1.0 }") + '[policy]\nafter_ringing = "forward"\n',
     ],
 )
-def test_what_is_said_of_ringing_that_some_callers_hear_is_right(folder: Folder, text: str) -> None:
+def test_ringing_settings_that_some_callers_hear_are_right(folder: Folder, text: str) -> None:
     assert found(folder, text) == []
 
 
@@ -120,7 +120,7 @@ def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | No
         ("sip:queue@sip.example.com", None),
     ],
 )
-def test_calls_can_be_redirected_to_where_they_shall(
+def test_a_redirect_needs_a_listener_and_is_not_this_program(
     folder: Folder, uri: str, wrong: str | None
 ) -> None:
     expected = [("trunks[0].policy.after_ringing", wrong)] if wrong else []
@@ -148,7 +148,7 @@ def test_the_keys_of_the_api_fit_one_another(
     assert all(mistake.wrong.startswith(wrong) for mistake in folder.mistakes(text))
 
 
-def test_a_pause_that_fits_into_some_calls_is_right(folder: Folder) -> None:
+def test_a_delay_that_fits_into_some_calls_is_right(folder: Folder) -> None:
     assert found(folder, written("policy = { deadline = 9.0 }", api="retry_pause = 5.0")) == []
 
 
@@ -165,7 +165,7 @@ def test_a_pause_that_fits_into_some_calls_is_right(folder: Folder) -> None:
         ("transactions = 50", "", ""),
     ],
 )
-def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wrong: str) -> None:
+def test_no_limit_is_hidden_by_another(folder: Folder, limits: str, key: str, wrong: str) -> None:
     mistakes = folder.mistakes(f"{TCP}{RIGHT}[limits]\n{limits}\n")
     assert [mistake.key for mistake in mistakes] == ([f"limits.{key}"] if key else [])
     assert all(mistake.wrong.startswith(wrong) for mistake in mistakes)
@@ -180,18 +180,18 @@ def test_no_bound_is_hidden_by_another(folder: Folder, limits: str, key: str, wr
         ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before"),
     ],
 )
-def test_every_upstream_has_its_turn(folder: Folder, upstream: str, key: str, wrong: str) -> None:
+def test_every_upstream_can_be_tried(folder: Folder, upstream: str, key: str, wrong: str) -> None:
     mistakes = folder.mistakes(written(upstream=upstream))
     assert [mistake.key for mistake in mistakes] == ([f"upstream.{key}"] if key else [])
     assert all(wrong in mistake.wrong for mistake in mistakes)
 
 
-def test_a_default_gives_way_to_the_timers_of_sip(folder: Folder) -> None:
+def test_a_default_that_a_sip_timer_hides_is_no_mistake(folder: Folder) -> None:
     text = written(upstream='backups = ["sip:192.0.2.9"]')
     assert found(folder, f"{text}[sip]\nt1 = 0.01\n") == []
 
 
-def test_a_version_is_that_of_one_agent(folder: Folder) -> None:
+def test_a_version_belongs_to_one_agent(folder: Folder) -> None:
     text = RIGHT.replace(
         f'agent = "{AGENT}"', f'version = 3\n[[numbers.agents]]\nagent = "{AGENT}"'
     )

@@ -1,4 +1,4 @@
-"""A CSV of numbers is read whole, and its mistakes carry its name and their lines."""
+"""A CSV of numbers is read as a whole, and its mistakes carry its name and their lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 ROW = f"+33612345679,{AGENT}"
 
 
-def test_rows_of_the_csv_come_after_those_of_the_file(folder: Folder) -> None:
+def test_rows_of_the_csv_follow_those_of_the_file(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n{ROW}\nalice,{AGENT.upper()}\n")
     settings = folder.load(WITH_CSV)
     assert list(settings.agents) == ["+33612345678", "+33612345679", "alice"]
@@ -27,7 +27,7 @@ def test_rows_of_the_csv_come_after_those_of_the_file(folder: Folder) -> None:
         f'# numbers\n\nnumber,agent\n# one, two, three\n,\n "+33612345679",  {AGENT} ',
     ],
 )
-def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -> None:
+def test_forms_of_spreadsheets_and_people_are_read(folder: Folder, text: str) -> None:
     folder.write("n.csv", text)
     assert folder.load(WITH_CSV).agents["+33612345679"] == (AGENT,)
 
@@ -64,7 +64,7 @@ def test_what_spreadsheets_and_people_write_is_read(folder: Folder, text: str) -
         (b"number,agent\n\xff\n", 2, "", "is not UTF-8 (byte 0xff)", "as UTF-8"),
     ],
 )
-def test_a_wrong_row_is_named(
+def test_a_wrong_row_is_reported_with_its_line(
     folder: Folder, text: str | bytes, line: int, key: str, wrong: str, right: str
 ) -> None:
     folder.write("n.csv", text)
@@ -74,7 +74,7 @@ def test_a_wrong_row_is_named(
     assert right in mistake.right
 
 
-def test_columns_beyond_the_agent_are_its_version_and_the_policy(folder: Folder) -> None:
+def test_further_columns_are_the_version_and_the_policy(folder: Folder) -> None:
     folder.write(
         "n.csv",
         f"deadline,agent,over_time,number,version,refusal\n"
@@ -91,7 +91,7 @@ def test_columns_beyond_the_agent_are_its_version_and_the_policy(folder: Folder)
     assert third.policy == CallPolicy()
 
 
-def test_rows_that_say_the_same_share_a_policy_and_each_wrong_one_is_named(folder: Folder) -> None:
+def test_equal_rows_share_a_policy_and_each_wrong_row_is_reported(folder: Folder) -> None:
     rows = "".join(f"+3361234567{digit},{AGENT},forward\n" for digit in range(8))
     folder.write("n.csv", f"number,agent,busy\n{rows}")
     policies = [row.policy for row in folder.load(WITH_CSV).numbers[1:]]
@@ -102,19 +102,19 @@ def test_rows_that_say_the_same_share_a_policy_and_each_wrong_one_is_named(folde
     ]
 
 
-def test_a_contradiction_in_a_row_is_named_with_its_column(folder: Folder) -> None:
+def test_a_contradiction_in_a_row_is_reported_with_its_column(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent,busy\n{ROW},agent {AGENT} then refuse\n")
     (mistake,) = folder.mistakes(WITH_CSV)
     assert said(mistake)[:3] == ("n.csv", 2, "busy")
 
 
-def test_a_csv_that_is_not_there_is_named(folder: Folder) -> None:
+def test_a_missing_csv_is_a_mistake(folder: Folder) -> None:
     (mistake,) = folder.mistakes(WITH_CSV)
     wrong = "n.csv cannot be read: No such file or directory"
     assert said(mistake)[:4] == ("s.toml", 1, "numbers_csv", wrong)
 
 
-def test_a_name_that_is_no_text_is_named(folder: Folder) -> None:
+def test_a_csv_name_that_is_not_text_is_a_mistake(folder: Folder) -> None:
     (mistake,) = folder.mistakes(WITH_CSV.replace('"n.csv"', "7"))
     assert said(mistake)[:4] == ("s.toml", 1, "numbers_csv", "is 7")
 

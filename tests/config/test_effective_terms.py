@@ -1,4 +1,4 @@
-"""What the settings grant a call: its number's word, else its trunk's, else everybody's."""
+"""The terms of a call come from its number's policy, else its trunk's, else the general one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settings(folder: Folder, **parts: str) -> Settings:
     return load(path, {"ROUNDED_API_KEY": "x"})
 
 
-def test_the_numbers_word_goes_first_then_the_trunks(folder: Folder) -> None:
+def test_the_numbers_policy_goes_first_then_the_trunks(folder: Folder) -> None:
     found = settings(folder, trunks=TRUNK, numbers=NUMBER)
     number = found.numbers[0].number
     terms = make_terms(found)("carrier", number)
@@ -33,13 +33,13 @@ def test_the_numbers_word_goes_first_then_the_trunks(folder: Folder) -> None:
     assert other.deadline == 3.0
 
 
-def test_without_a_word_the_apis_deadline_counts(folder: Folder) -> None:
+def test_the_default_deadline_is_that_of_the_api(folder: Folder) -> None:
     path = folder.write("s.toml", RIGHT)
     terms = make_terms(load(path, {"ROUNDED_API_KEY": "x"}))("carrier", "+33612345678")
     assert (terms.deadline, terms.patience, terms.policy.ringing) == (4.0, None, 180)
 
 
-def test_a_mistake_in_a_policy_has_its_line_and_the_keys_that_there_are(folder: Folder) -> None:
+def test_an_unknown_key_of_a_policy_is_answered_with_the_known_keys(folder: Folder) -> None:
     wrong = 'policy = { overtime = "forward" }\n'
     (mistake,) = folder.mistakes(RIGHT.replace("[[trunks]]\n", "[[trunks]]\n" + wrong, 1))
     assert mistake.key == "trunks[0].policy.overtime"

@@ -1,4 +1,4 @@
-"""The example settings name every key and its default, and load with nothing but the API key."""
+"""The example settings have every key with its default, and load with nothing but the API key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEFAULT = re.compile(r"# (?=\w+ = )")
 
 
 def tables() -> dict[str, dict[str, Any]]:
-    """The tables of the example with every default uncommented; of an array the first one."""
+    """Return the tables of the example with every default uncommented; of an array, the first."""
     lines = EXAMPLE.read_text(encoding="utf-8").split("\n")
     document = tomllib.loads("\n".join(_DEFAULT.sub("", line) for line in lines))
     return {
@@ -37,7 +37,7 @@ def test_the_example_loads() -> None:
 
 
 def test_every_value_of_the_example_that_must_be_replaced_is_a_placeholder() -> None:
-    """Copied as it is, it lets nobody in, sends calls nowhere, and has no agent of anybody's."""
+    """An unchanged copy lets no caller in, sends calls nowhere, and uses no real agent."""
     settings = load(EXAMPLE, {"ROUNDED_API_KEY": "x"})
     left = {(each.line, each.key) for each in settings.placeholders}
     lines = EXAMPLE.read_text(encoding="utf-8").split("\n")
@@ -62,7 +62,7 @@ def test_the_example_has_every_table() -> None:
     assert {*TABLES, "numbers_csv", "variables"} == Settings.model_fields.keys()
 
 
-def test_the_example_has_variables_that_could_be_used(tmp_path: Path) -> None:
+def test_the_variables_of_the_example_are_valid(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     before, header, rest = text.partition("\n[variables]\n")
     assert header
@@ -85,13 +85,13 @@ def test_the_example_has_every_key_with_its_default(name: str) -> None:
             assert table[key] == (list(default) if isinstance(default, tuple) else default), key
 
 
-def test_the_example_has_the_policy_that_counts_where_nobody_says_anything() -> None:
+def test_the_example_shows_the_default_policy() -> None:
     defaults = {name: getattr(DEFAULTS, name) for name in DEFAULTS.model_fields_set}
     shown = CallPolicy.model_validate(tables()["policy"])
     assert {name: getattr(shown, name) for name in defaults} == defaults
 
 
-def test_what_has_a_default_is_commented_out() -> None:
+def test_keys_with_a_default_are_commented_out() -> None:
     document = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     given = {
         f"{name}.{key}"
@@ -105,7 +105,7 @@ def test_what_has_a_default_is_commented_out() -> None:
     assert given == {of_the_second_listener, of_the_first_number, *of_the_second_number}
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_description() -> None:
     mute = [
         f"{name}.{key}"
         for name, table in [*TABLES.items(), *INNER_TABLES.items()]

@@ -1,4 +1,4 @@
-"""`check` warns where a refusal ends a call of which its carrier knows another way."""
+"""`check` warns of refusals and ringing that keep a carrier from trying its next route."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def warned(folder: Folder, trunk: str, policy: str = "", number: str = "") -> li
         ("teams", 486, False),
     ],
 )
-def test_a_refusal_that_ends_the_call_is_named(
+def test_a_refusal_that_stops_the_carriers_failover_is_a_warning(
     folder: Folder, profile: str, status: int, *, ends: bool
 ) -> None:
     found = warned(folder, f'profile = "{profile}"\npolicy = {{ refusal = {status} }}')
@@ -35,7 +35,7 @@ def test_a_refusal_that_ends_the_call_is_named(
     assert found == ([("trunks[0].policy.refusal", wrong)] if ends else [])
 
 
-def test_a_refusal_is_named_where_it_stands(folder: Folder) -> None:
+def test_the_warning_is_at_the_setting_that_decides(folder: Folder) -> None:
     wrong = 'refuses with 486, after which telnyx (trunk "carrier") tries no other route'
     telnyx, refuse = 'profile = "telnyx"', "refuse 486 Busy"
     assert warned(folder, telnyx, f'busy = "{refuse}"') == [("policy.busy", wrong)]
@@ -43,12 +43,12 @@ def test_a_refusal_is_named_where_it_stands(folder: Folder) -> None:
     assert warned(folder, telnyx, number=of_number) == [("numbers[0].policy.busy", wrong)]
 
 
-def test_what_another_policy_hides_or_the_carrier_does_not_see_is_no_matter(folder: Folder) -> None:
+def test_a_refusal_that_another_policy_hides_is_no_warning(folder: Folder) -> None:
     telnyx = 'profile = "telnyx"\npolicy = { busy = "forward" }'
     assert warned(folder, telnyx, 'busy = "refuse 486"\nrefusal = 486') == []
 
 
-def test_without_a_profile_no_carrier_is_known(folder: Folder) -> None:
+def test_without_a_profile_there_is_no_warning(folder: Folder) -> None:
     assert warned(folder, "", "refusal = 486") == []
 
 
@@ -63,7 +63,7 @@ def test_without_a_profile_no_carrier_is_known(folder: Folder) -> None:
         ('profile = "telnyx"', None),
     ],
 )
-def test_ringing_ahead_of_a_refusal_that_shall_lead_elsewhere_is_named(
+def test_ringing_that_stops_the_carriers_failover_is_a_warning(
     folder: Folder, trunk: str, key: str | None
 ) -> None:
     found = warned(folder, trunk)
@@ -71,13 +71,13 @@ def test_ringing_ahead_of_a_refusal_that_shall_lead_elsewhere_is_named(
     assert all(wrong.startswith("rings after 2 s, and ") for _, wrong in found)
 
 
-def test_ringing_ahead_of_what_is_no_refusal_is_no_matter(folder: Folder) -> None:
+def test_ringing_without_a_refusal_is_no_warning(folder: Folder) -> None:
     causes = "over_time", "unreachable", "refused", "busy", "nonsense"
     forward = "\n".join(f'{cause} = "forward"' for cause in causes)
     assert warned(folder, 'profile = "telnyx"\npolicy = { ringing = "180" }', forward) == []
 
 
-def test_a_503_that_is_passed_on_and_ends_the_call_is_named(folder: Folder) -> None:
+def test_a_passed_on_503_that_stops_the_failover_is_a_warning(folder: Folder) -> None:
     wrong = 'passes on 503, after which didww (trunk "carrier") tries no other route'
     found = warned(folder, 'profile = "didww"\npass_503 = true')
     assert found == [("trunks[0].pass_503", wrong)]

@@ -1,4 +1,4 @@
-"""An agent that is to be staged instead of another one can be, or `check` says that it cannot."""
+"""A fallback agent can answer, or `check` reports that it cannot."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ HALF = (
 
 
 def found(folder: Folder, text: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The mistakes and the warnings of settings."""
+    """Return the mistakes and the warnings of settings."""
     wrong = [(each.key, each.wrong) for each in folder.mistakes(text)]
     return wrong, [] if wrong else [(one.key, one.wrong) for one in folder.load(text).warnings]
 
 
 def at(table: str, text: str = RIGHT) -> tuple[str, str]:
-    """Settings with that stand-in in a table, and its key."""
+    """Return settings with a fallback agent in a table, and the key of it."""
     if table == "policy":
         return f"{text}[policy]\n{INSTEAD}\n", "policy.over_time"
     policy = f"[[{table}]]\npolicy = {{ {INSTEAD} }}\n"
@@ -38,44 +38,40 @@ def at(table: str, text: str = RIGHT) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("table", ["numbers", "trunks", "policy"])
-def test_an_agent_that_could_only_be_staged_instead_of_itself_is_refused(
-    folder: Folder, table: str
-) -> None:
+def test_an_agent_cannot_be_the_fallback_of_itself(folder: Folder, table: str) -> None:
     text, key = at(table)
     assert found(folder, text) == ([(key, AGAIN)], [])
 
 
 @pytest.mark.parametrize("table", ["numbers", "trunks", "policy"])
-def test_one_that_answers_some_of_the_calls_itself_is_worth_a_second_look(
-    folder: Folder, table: str
-) -> None:
+def test_a_fallback_that_shares_the_number_is_a_warning(folder: Folder, table: str) -> None:
     text, key = at(table, SHARED)
     assert found(folder, text) == ([], [(key, HALF)])
 
 
 @pytest.mark.parametrize("table", ["trunks", "policy"])
-def test_so_is_one_that_has_a_number_of_its_own_among_others(folder: Folder, table: str) -> None:
+def test_a_fallback_with_a_number_of_its_own_is_a_warning(folder: Folder, table: str) -> None:
     text, key = at(table, RIGHT + SECOND)
     assert found(folder, text) == ([], [(key, HALF)])
 
 
 @pytest.mark.parametrize("table", ["trunks", "policy"])
-def test_a_number_with_a_word_of_its_own_does_not_count(folder: Folder, table: str) -> None:
+def test_a_number_with_its_own_policy_does_not_count(folder: Folder, table: str) -> None:
     own = RIGHT.replace("[[numbers]]", '[[numbers]]\npolicy = { over_time = "forward" }')
     assert found(folder, at(table, own + SECOND)[0]) == ([], [])
 
 
-def test_the_platforms_numbers_may_need_what_those_of_the_settings_do_not(folder: Folder) -> None:
+def test_numbers_of_the_platform_may_need_the_fallback(folder: Folder) -> None:
     text, key = at("policy", RIGHT.replace("[api]", "[api]\nnumbers_refresh = 300.0"))
     assert found(folder, text) == ([], [(key, HALF)])
 
 
-def test_another_agent_is_right(folder: Folder) -> None:
+def test_another_agent_is_a_right_fallback(folder: Folder) -> None:
     for table in ("numbers", "trunks", "policy"):
         assert found(folder, at(table)[0].replace(f"agent {AGENT}", f"agent {OTHER}")) == ([], [])
 
 
-def test_only_the_first_numbers_are_named(folder: Folder) -> None:
+def test_only_the_first_number_is_listed(folder: Folder) -> None:
     rows = "".join(f"+3361234{number:04},{AGENT}\n" for number in range(3))
     folder.write("n.csv", f"number,agent\n{rows}")
     (mistake,) = folder.mistakes('numbers_csv = "n.csv"\n' + at("policy")[0])
@@ -93,7 +89,7 @@ def test_only_the_first_numbers_are_named(folder: Folder) -> None:
     ],
 )
 @pytest.mark.parametrize("late", ['"forward"', f'["agent {AGENT}", "refuse"]', None])
-def test_an_agent_for_the_end_of_the_time_that_ringing_comes_ahead_of_is_named(
+def test_a_fallback_for_the_timeout_that_ringing_comes_before_is_a_warning(
     folder: Folder, policy: str, half: str | None, late: str | None
 ) -> None:
     text = RIGHT.replace(AGENT, OTHER) + f"[policy]\n{INSTEAD}\n{policy}\n"
@@ -113,7 +109,7 @@ def test_an_agent_for_the_end_of_the_time_that_ringing_comes_ahead_of_is_named(
     assert named == [("policy.over_time", wrong, right)]
 
 
-def test_the_example_of_the_documentation_has_its_turn(folder: Folder) -> None:
+def test_the_example_of_the_policies_page_has_no_warning(folder: Folder) -> None:
     page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
     (example,) = re.findall(
         r"```toml\n(\[policy\].*?)```", page[page.index("Ringing goes") :], re.DOTALL

@@ -1,4 +1,4 @@
-"""Each key is found on its line, however the file is laid out."""
+"""Each key is found on its line, in any layout of the file."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ z = 2020-01-01'''
         ((), 1),
     ],
 )
-def test_the_line_of_a_key(location: tuple[str | int, ...], line: int) -> None:
+def test_each_key_is_found_on_its_line(location: tuple[str | int, ...], line: int) -> None:
     assert KeyLines(TEXT).of(location) == line
 
 
-def test_other_line_ends() -> None:
+def test_carriage_returns_do_not_count() -> None:
     assert KeyLines("a = 1\r\n\r\n[t]\r\nb = 2\r\n").of(("t", "b")) == 4

@@ -1,4 +1,4 @@
-"""Every kind of mistake is named with its key, its line, what is wrong and what would be right."""
+"""Every mistake is reported with its key, its line, what is wrong and what would be right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LISTENER, API, UPSTREAM, TRUNK, NUMBER = RIGHT.strip().split("\n\n")
 
 
 def with_table(old: str, new: str) -> str:
-    """The right settings with one table replaced."""
+    """Return the right settings with one table replaced."""
     assert old in RIGHT
     return RIGHT.replace(old, new)
 
@@ -128,7 +128,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("table", "line", "key", "wrong", "right"), MISTAKES)
-def test_a_wrong_line_is_named(
+def test_a_wrong_key_is_reported_with_its_line(
     folder: Folder, table: str, line: str, key: str, wrong: str, right: str
 ) -> None:
     text = with_table(table, f"{table}\n{line}")
@@ -158,7 +158,7 @@ PLACES = (
 
 @pytest.mark.parametrize("value", SPOILT)
 @pytest.mark.parametrize(("table", "name"), PLACES)
-def test_of_no_value_the_words_of_a_library_are_said(
+def test_no_value_is_answered_in_the_words_of_a_library(
     folder: Folder, table: str, name: str, value: str
 ) -> None:
     header = "" if name in table else f"[{name}]\n"
@@ -254,7 +254,7 @@ REPLACED = [
 
 
 @pytest.mark.parametrize(("old", "new", "key", "line", "wrong", "right"), REPLACED)
-def test_a_wrong_value_is_named(
+def test_a_wrong_value_is_reported_with_its_line(
     folder: Folder, old: str, new: str, key: str, line: int, wrong: str, right: str
 ) -> None:
     assert old in RIGHT
@@ -264,12 +264,12 @@ def test_a_wrong_value_is_named(
     assert right in found[0].right
 
 
-def test_no_number_need_be_mapped_where_the_platforms_are(folder: Folder) -> None:
+def test_numbers_may_be_empty_if_the_platforms_are_used(folder: Folder) -> None:
     text = RIGHT.replace(f"{NUMBER}\n", "").replace("[api]", "[api]\nnumbers_refresh = 300.0")
     assert folder.load(text).numbers == ()
 
 
-def test_everything_but_the_key_has_a_default_in_the_api(folder: Folder) -> None:
+def test_the_api_table_may_be_missing(folder: Folder) -> None:
     assert folder.load(RIGHT.replace(API, "")).api.deadline == 4.0
 
 
@@ -311,7 +311,7 @@ agent = "1"
     ]
 
 
-def test_what_should_be_a_table_and_is_none_is_named(folder: Folder) -> None:
+def test_a_value_instead_of_a_table_is_a_mistake(folder: Folder) -> None:
     text = 'api = 3\nnumbers = 3\nlisteners = 3\ntrunks = [1]\nupstream = "x"\nnumbers_csv = "n"\n'
     assert [(m.line, m.key, m.wrong, m.right) for m in folder.mistakes(text)] == [
         (1, "api", "is 3", "make it a table"),
@@ -350,7 +350,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake(
     assert mistake.wrong.startswith(wrong)
 
 
-def test_a_mistake_reads_as_place_key_wrong_right(folder: Folder) -> None:
+def test_the_text_of_a_mistake_has_place_key_wrong_and_right(folder: Folder) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace("[upstream]", "[upstream]\nurl = 1"))
     path = folder.path / "s.toml"
     assert str(mistake) == (
@@ -364,20 +364,20 @@ def test_a_byte_order_mark_is_no_mistake(folder: Folder) -> None:
     assert folder.mistakes(b"\xef\xbb\xbf" + RIGHT.encode()) == []
 
 
-def test_the_key_is_in_no_text_that_settings_give(folder: Folder) -> None:
+def test_no_text_of_the_settings_has_the_key(folder: Folder) -> None:
     settings = folder.load()
     texts = [repr(settings), str(settings), str(settings.model_dump()), f"{settings.api!r}"]
     texts += [settings.model_dump_json(), repr(copy.deepcopy(settings).api)]
     assert KEY not in "".join(texts)
 
 
-def test_the_key_above_all_tables_is_named_and_not_shown(folder: Folder) -> None:
+def test_an_api_key_above_all_tables_is_reported_and_not_shown(folder: Folder) -> None:
     (mistake,) = folder.mistakes(f'API_KEY = "{KEY}"\n{RIGHT}')
     assert mistake.wrong == "the API key must not be in this file"
     assert KEY not in str(mistake)
 
 
-def test_the_key_is_in_no_traceback(folder: Folder) -> None:
+def test_no_traceback_has_the_key(folder: Folder) -> None:
     with pytest.raises(SettingsError) as caught:
         folder.load(RIGHT.replace(API, f'{API}\nkey = "{KEY}"\ndeadline = "{KEY[:3]}"'))
     error: BaseException | None = caught.value
@@ -387,7 +387,7 @@ def test_the_key_is_in_no_traceback(folder: Folder) -> None:
     assert error.__cause__ is None
 
 
-def test_settings_do_not_change(folder: Folder) -> None:
+def test_settings_are_frozen(folder: Folder) -> None:
     settings = folder.load()
     with pytest.raises(ValueError, match="frozen"):
         settings.log.level = "debug"

@@ -1,4 +1,4 @@
-"""What follows from the settings."""
+"""Values that are derived from the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sip_stager.config import Listener, Upstream
         ),
     ],
 )
-def test_sent_by_is_what_peers_reach(
+def test_sent_by_is_the_advertised_address(
     listener: Listener, sent_by: str, family: socket.AddressFamily
 ) -> None:
     assert listener.sent_by == sent_by
@@ -38,6 +38,6 @@ def test_sent_by_is_what_peers_reach(
         ("SIP:[2001:db8::1]", "2001:db8::1", 5060, "udp"),
     ],
 )
-def test_the_upstream_taken_apart(uri: str, host: str, port: int, transport: str) -> None:
+def test_the_parts_of_an_upstream_uri(uri: str, host: str, port: int, transport: str) -> None:
     upstream = Upstream(uri=uri)
     assert (upstream.host, upstream.port, upstream.transport) == (host, port, transport)

@@ -1,4 +1,4 @@
-"""Who answers which number: by prefix, and by several agents that share a number."""
+"""A number is matched by prefix, and can be shared by several agents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARED = RIGHT.replace(f'agent = "{AGENT}"\n', f'timezone = "Europe/Paris"\n{SHA
         ("+3361234567890123*", "+3361*"),
     ],
 )
-def test_a_prefix_has_its_form(folder: Folder, number: str, right: str) -> None:
+def test_a_malformed_prefix_is_a_mistake(folder: Folder, number: str, right: str) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace("+33612345678", number))
     assert mistake.key == "numbers[0].number"
     assert "is not the beginning of a number or name" in mistake.wrong
@@ -47,7 +47,7 @@ def test_a_prefix_is_mapped_once(folder: Folder, number: str) -> None:
     assert f"{number} is mapped twice (see " in mistake.wrong
 
 
-def test_prefixes_and_the_default_may_stand_in_the_csv(folder: Folder) -> None:
+def test_prefixes_may_be_in_the_csv(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n+336*,{AGENT}\n*,{AGENT}\n")
     assert list(folder.load('numbers_csv = "n.csv"\n' + RIGHT).agents)[1:] == ["+336*", "*"]
 
@@ -100,7 +100,7 @@ def test_agents_share_a_number(folder: Folder) -> None:
         ),
     ],
 )
-def test_what_contradicts_itself_in_shared_numbers_is_named(
+def test_a_contradiction_in_a_shared_number_is_a_mistake(
     folder: Folder, old: str, new: str, line: int, key: str, wrong: str, right: str
 ) -> None:
     assert SHARED.count(old) == 1

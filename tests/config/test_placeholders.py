@@ -1,4 +1,4 @@
-"""A value that only shows how to write one is named until a real one stands in its place."""
+"""A value that only shows the form is reported until a real one replaces it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_real_values_are_no_placeholders(folder: Folder) -> None:
         *("UPSTREAM-HOST", "192.0.2.9", "198.51.100.9", "203.0.113.9"),
     ],
 )
-def test_a_host_of_nobody_is_a_placeholder(folder: Folder, host: str) -> None:
+def test_a_reserved_host_is_a_placeholder(folder: Folder, host: str) -> None:
     text = REAL.replace("sip.platform.test", host)
     assert found(folder, text) == [("upstream.uri", f'"{host}" is a placeholder')]
 
 
 @pytest.mark.parametrize("host", ["notexample.com", "example.com.platform.test", "10.0.0.1"])
-def test_a_host_that_looks_like_one_is_none(folder: Folder, host: str) -> None:
+def test_a_host_that_resembles_a_reserved_one_is_real(folder: Folder, host: str) -> None:
     assert found(folder, REAL.replace("sip.platform.test", host)) == []
 
 
@@ -61,9 +61,7 @@ def test_a_host_that_looks_like_one_is_none(folder: Folder, host: str) -> None:
         ),
     ],
 )
-def test_a_placeholder_is_named_where_it_stands(
-    folder: Folder, old: str, new: str, key: str
-) -> None:
+def test_a_placeholder_is_reported_at_its_key(folder: Folder, old: str, new: str, key: str) -> None:
     assert old in REAL
     assert [each for each, _ in found(folder, REAL.replace(old, new))] == [key]
 
@@ -72,7 +70,7 @@ def test_a_placeholder_is_named_where_it_stands(
     "network",
     ["192.0.2.0/24", "192.0.2.17/32", "198.51.100.0/25", "203.0.113.0/24", "2001:db8:5060::/48"],
 )
-def test_a_network_of_the_documentation_is_a_placeholder(folder: Folder, network: str) -> None:
+def test_a_documentation_network_is_a_placeholder(folder: Folder, network: str) -> None:
     text = REAL.replace(NETWORK, f'networks = ["{network}"]')
     wrong = f"{network} is a placeholder: no carrier sends calls from it"
     assert found(folder, text) == [("trunks[0].networks[0]", wrong)]
@@ -88,8 +86,6 @@ def test_a_network_of_the_documentation_is_a_placeholder(folder: Folder, network
         (AGENT, False),
     ],
 )
-def test_an_agent_that_is_made_up_is_a_placeholder(
-    folder: Folder, agent: str, *, left: bool
-) -> None:
+def test_a_made_up_agent_id_is_a_placeholder(folder: Folder, agent: str, *, left: bool) -> None:
     expected = [("numbers[0].agent", f'"{agent}" is a placeholder')] if left else []
     assert found(folder, REAL.replace(AGENT, agent)) == expected

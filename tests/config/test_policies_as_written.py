@@ -1,4 +1,4 @@
-"""The policies of the settings: how they are written, what is refused, and who goes first."""
+"""Policies: their forms, their mistakes, and their precedence."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
         ([7], "is not a treatment"),
     ],
 )
-def test_what_contradicts_itself_or_says_nothing_is_refused(written: Any, why: str) -> None:
+def test_an_invalid_treatment_is_a_mistake(written: Any, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         CallPolicy(over_time=written)
 
@@ -74,7 +74,7 @@ def test_what_contradicts_itself_or_says_nothing_is_refused(written: Any, why: s
         (["redirect sip:queue@h", f"agent {AGENT}"], "put the agent first"),
     ],
 )
-def test_it_is_said_how_to_write_what_was_meant(
+def test_an_invalid_treatment_is_answered_with_a_valid_form(
     folder: Folder, written: str | list[str], right: str
 ) -> None:
     (mistake,) = folder.mistakes(f"{RIGHT}[policy]\nbusy = {json.dumps(written)}\n")
@@ -83,7 +83,7 @@ def test_it_is_said_how_to_write_what_was_meant(
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 407, 700])
-def test_a_refusal_ends_the_call(status: int) -> None:
+def test_a_refusal_is_a_final_error_status(status: int) -> None:
     with pytest.raises(ValidationError, match=r"credentials|greater than|less than"):
         CallPolicy(refusal=status)
 
@@ -98,13 +98,13 @@ def test_each_key_comes_from_the_first_policy_that_has_it() -> None:
     assert (policy.refusal, policy.ringing, policy.ring_after) == (480, 183, 1.0)
 
 
-def test_an_open_breaker_is_an_api_out_of_reach() -> None:
+def test_an_open_breaker_is_treated_as_an_unreachable_api() -> None:
     policy = merge_policies(CallPolicy(unreachable="forward"))  # type: ignore[arg-type]
     assert policy.treatments["breaker_open"] == (Treatment("forward"),)
     assert policy.treatments["failed"] == (Treatment("forward"),)
 
 
-def test_without_any_word_calls_are_refused_with_503_and_ring_after_two_seconds() -> None:
+def test_the_default_policy_refuses_with_503_and_rings_after_two_seconds() -> None:
     causes = [*CAUSES, "failed", "breaker_open"]
     refused = dict.fromkeys(causes, (Treatment("refuse"),))
     assert merge_policies(CallPolicy()) == Policy(refused, refusal=503, ringing=180, ring_after=2.0)

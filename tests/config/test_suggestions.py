@@ -1,4 +1,4 @@
-"""Of a mistake that is easily made it is said what was meant."""
+"""A common mistake is answered with what was probably meant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBER = f'agent = "{AGENT}"\n'
 BRACKETS = "put the address into brackets: "
 
 
-def test_the_closest_word_is_suggested_whatever_its_case() -> None:
+def test_the_closest_word_is_suggested_in_any_case() -> None:
     assert did_you_mean("Foward", ["forward", "refuse"]) == 'did you mean "forward"? '
     assert did_you_mean("xyz", ["forward", "refuse"]) == ""
     assert did_you_mean("184", ["180", "183"]) == ""
@@ -53,14 +53,14 @@ def test_a_word_that_is_almost_right_is_answered_with_the_right_one(
     assert f'did you mean "{meant}"? ' in mistake.right
 
 
-def test_a_column_of_the_csv_that_is_almost_right_is_answered_too(folder: Folder) -> None:
+def test_a_csv_column_that_is_almost_right_is_answered_with_the_right_one(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent,refusall\n+33612345679,{AGENT},480\n")
     (mistake,) = folder.mistakes('numbers_csv = "n.csv"\n' + RIGHT)
     assert mistake.right.startswith('did you mean "refusal"? ')
 
 
 @pytest.mark.parametrize("transport", ["tls", "TLS", "ws", "wss", "sctp"])
-def test_a_transport_that_there_may_be_one_day_is_not_supported_yet(
+def test_a_known_transport_without_support_is_not_supported_yet(
     folder: Folder, transport: str
 ) -> None:
     for old, new in (
@@ -77,7 +77,7 @@ def test_a_transport_that_there_may_be_one_day_is_not_supported_yet(
 @pytest.mark.parametrize(
     "text", [RIGHT.replace("sip:", "sips:"), f'{RIGHT}[policy]\nbusy = "redirect sips:a@h"\n']
 )
-def test_a_uri_that_asks_for_tls_is_not_supported_yet(folder: Folder, text: str) -> None:
+def test_a_sips_uri_is_not_supported_yet(folder: Folder, text: str) -> None:
     (mistake,) = folder.mistakes(text)
     assert mistake.wrong.endswith("not supported yet")
 
@@ -101,7 +101,7 @@ def test_a_uri_that_asks_for_tls_is_not_supported_yet(folder: Folder, text: str)
         ),
     ],
 )
-def test_an_ipv6_address_wants_brackets_in_a_uri(
+def test_an_ipv6_address_in_a_uri_needs_brackets(
     folder: Folder, old: str, new: str, right: str
 ) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace(old, new))
@@ -109,7 +109,7 @@ def test_an_ipv6_address_wants_brackets_in_a_uri(
 
 
 @pytest.mark.parametrize("host", ["sip.carrier.com", "carrier", "sip.carrier.com."])
-def test_a_host_name_is_no_network(folder: Folder, host: str) -> None:
+def test_a_host_name_is_not_a_network(folder: Folder, host: str) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace("192.0.2.0/24", host))
     assert (mistake.key, mistake.wrong) == (
         "trunks[0].networks[0]",
@@ -118,7 +118,7 @@ def test_a_host_name_is_no_network(folder: Folder, host: str) -> None:
     assert "names are not resolved" in mistake.right
 
 
-def test_a_number_without_an_agent_says_so_at_the_agent(folder: Folder) -> None:
+def test_a_number_without_an_agent_is_a_mistake_of_the_key_agent(folder: Folder) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace(NUMBER, ""))
     assert (mistake.key, mistake.wrong) == (
         "numbers[0].agent",
@@ -158,9 +158,7 @@ def test_a_network_as_wide_as_the_internet_is_a_warning(
         ("alice", None),
     ],
 )
-def test_a_number_that_nobody_can_dial_is_a_warning(
-    folder: Folder, number: str, why: str | None
-) -> None:
+def test_an_impossible_number_is_a_warning(folder: Folder, number: str, why: str | None) -> None:
     warnings = folder.load(RIGHT.replace("+33612345678", number)).warnings
     expected = [f'"{number}" is an impossible number: {why}'] if why else []
     assert [warning.wrong for warning in warnings] == expected
@@ -170,7 +168,7 @@ def refuse_to_read(_: Path) -> bytes:
     raise PermissionError(13, "Permission denied")
 
 
-def test_a_file_that_may_not_be_read_says_who_owns_it_and_who_wants_it(
+def test_an_unreadable_file_is_reported_with_its_owner_and_mode(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder.write("s.toml", RIGHT)
@@ -183,7 +181,7 @@ def test_a_file_that_may_not_be_read_says_who_owns_it_and_who_wants_it(
     assert "(mode 640)" in mistake.right
 
 
-def test_a_folder_that_may_not_be_entered_is_named_instead_of_the_file(
+def test_a_closed_folder_is_reported_instead_of_the_file(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "read_bytes", refuse_to_read)
@@ -192,6 +190,6 @@ def test_a_folder_that_may_not_be_entered_is_named_instead_of_the_file(
     assert f" enter {folder.path}, which belongs to " in mistake.right
 
 
-def test_a_file_that_does_not_exist_says_where_it_was_looked_for(folder: Folder) -> None:
+def test_a_missing_file_is_reported_with_its_folder(folder: Folder) -> None:
     (mistake,) = folder.mistakes('numbers_csv = "n.csv"\n' + RIGHT)
     assert mistake.right.endswith(f"begins in this folder: {folder.path}")

@@ -1,4 +1,4 @@
-"""Variables are checked as the file is read, each with its line and its name."""
+"""Variables are checked on loading, and reported with their line and name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TABLE = f"{RIGHT}[variables]\n"  # its header is on line 17
 
 
-def test_they_are_kept_as_they_stand(folder: Folder) -> None:
+def test_variables_are_kept_as_written(folder: Folder) -> None:
     text = RIGHT.replace("[upstream]", "[variables]\nbrand = 'Example'\nage = 3\n\n[upstream]")
     text = text.replace("[[numbers]]", "[trunks.variables]\nvip = true\n\n[[numbers]]")
     settings = folder.load(f'{text}variables = {{ line = "${{called}}", ratio = 0.5 }}\n')
@@ -37,7 +37,7 @@ def test_they_are_kept_as_they_stand(folder: Folder) -> None:
         ("name = { x = 1 }", "name", "is a table", "a text, a number"),
     ],
 )
-def test_a_wrong_variable_is_named(
+def test_a_wrong_variable_is_reported_with_its_line(
     folder: Folder, line: str, key: str, wrong: str, right: str
 ) -> None:
     (mistake,) = folder.mistakes(f"{TABLE}fine = 1\n{line}\n")
@@ -46,20 +46,20 @@ def test_a_wrong_variable_is_named(
     assert right in mistake.right
 
 
-def test_a_wrong_variable_of_a_trunk_and_of_a_number_is_named(folder: Folder) -> None:
+def test_wrong_variables_of_a_trunk_and_a_number_are_reported(folder: Folder) -> None:
     text = RIGHT.replace("[[numbers]]", '[trunks.variables]\ncall_id = "x"\n[[numbers]]')
     mistakes = folder.mistakes(f'{text}variables = {{ a = 1, b = "$" }}\n')
     found = [(mistake.line, mistake.key) for mistake in mistakes]
     assert found == [(15, "trunks[0].variables.call_id"), (19, "numbers[0].variables.b")]
 
 
-def test_what_is_no_table_of_variables_is_named(folder: Folder) -> None:
+def test_variables_must_be_a_table(folder: Folder) -> None:
     (mistake,) = folder.mistakes(f"{RIGHT}variables = 3\n")
     assert (mistake.key, mistake.wrong, mistake.right) == (
         *("numbers[0].variables", "is 3", "make it a table"),
     )
 
 
-def test_there_are_not_too_many(folder: Folder) -> None:
+def test_the_number_of_variables_is_limited(folder: Folder) -> None:
     (mistake,) = folder.mistakes(TABLE + "".join(f"v{number} = 1\n" for number in range(65)))
     assert (mistake.key, mistake.wrong) == ("variables", "has 65 variables")

@@ -1,4 +1,4 @@
-"""A file that is no TOML is told in words, and never what may be a secret in it."""
+"""An invalid file is explained without showing values, which may be secret."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EACH = "write [[trunks]] each time"
         ("[api\n", 1, "is not TOML: Expected ']'", "https://toml.io"),
     ],
 )
-def test_what_is_no_toml_is_told_with_what_would_be(
+def test_invalid_toml_is_answered_with_a_valid_form(
     folder: Folder, text: str, line: int, wrong: str, right: str
 ) -> None:
     (mistake,) = folder.mistakes(text)
@@ -37,6 +37,6 @@ def test_what_is_no_toml_is_told_with_what_would_be(
 
 
 @pytest.mark.parametrize("line", [f"key = {KEY}", f"{KEY}", f"key = '{KEY}'\nkey = '{KEY}'"])
-def test_a_key_in_a_line_that_is_wrong_is_not_shown(folder: Folder, line: str) -> None:
+def test_an_api_key_on_an_invalid_line_is_not_shown(folder: Folder, line: str) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace("[api]", f"[api]\n{line}"))
     assert KEY not in str(mistake)

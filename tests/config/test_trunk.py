@@ -1,4 +1,4 @@
-"""Where a trunk's numbers stand is checked, and what stands ahead of them."""
+"""The sources of a trunk's numbers are checked, and the prefixes that it strips."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRUNK = '[[trunks]]\nname = "carrier"\nnetworks = ["192.0.2.0/24"]'
         ('caller = ["from", "from"]', "trunks[0].caller", 'has "from" twice', "remove one"),
     ],
 )
-def test_where_numbers_stand_is_checked(
+def test_the_sources_of_numbers_are_checked(
     folder: Folder, line: str, key: str, wrong: str, right: str
 ) -> None:
     (mistake,) = folder.mistakes(RIGHT.replace(TRUNK, f"{TRUNK}\n{line}"))

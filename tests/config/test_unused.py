@@ -1,4 +1,4 @@
-"""A setting is refused that is about something which another one switches off."""
+"""A setting that another setting switches off is a mistake."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def assert_unused(folder: Folder, text: str, key: str) -> None:
         ("upstream", "next_after = 3.0", "redirects = 0", "redirects = 1"),
     ],
 )
-def test_what_is_switched_off_is_not_set(
+def test_a_key_that_another_one_switches_off_is_a_mistake(
     folder: Folder, table: str, line: str, off: str, on: str
 ) -> None:
     folder.write("key", KEY)
@@ -51,7 +51,7 @@ def test_what_is_switched_off_is_not_set(
 
 
 def default(table: str, line: str) -> str:
-    """The line that sets the same key to what it is anyway, which says nothing."""
+    """Return the line that sets the key to its default, which is no mistake."""
     key = line.split(maxsplit=1)[0]
     value = models.TABLES[table].model_fields[key].default
     return f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
@@ -61,13 +61,13 @@ def default(table: str, line: str) -> str:
     "line",
     ["connections = 50", "connections_per_source = 5", "message_time = 3.0", "idle = 60.0"],
 )
-def test_bounds_of_tcp_want_a_listener_of_it(folder: Folder, line: str) -> None:
+def test_tcp_limits_need_a_tcp_listener(folder: Folder, line: str) -> None:
     assert_unused(folder, f"{PLAIN}{line}\n", f"limits.{line.split(maxsplit=1)[0]}")
     assert folder.mistakes(f"{TCP}{PLAIN}{line}\n") == []
 
 
 def of_agents(*lines: str) -> str:
-    """The right settings with an agent for each argument, which is what else it has."""
+    """Return the right settings with an agent for each argument, which holds its other keys."""
     agents = "".join(
         f'[[numbers.agents]]\nagent = "{agent}"\n{line}\n'
         for agent, line in zip((AGENT, OTHER, AGENT), lines, strict=False)
@@ -89,7 +89,7 @@ SATURDAYS = 'days = ["sat"]'
         ((SATURDAYS, 'weight = 3\nhours = ["08:00-12:00"]', ""), None),
     ],
 )
-def test_a_weight_wants_somebody_to_share_with(
+def test_a_weight_needs_another_agent_at_the_same_time(
     folder: Folder, agents: tuple[str, ...], unused: int | None
 ) -> None:
     text = of_agents(*agents)
@@ -99,6 +99,6 @@ def test_a_weight_wants_somebody_to_share_with(
         assert_unused(folder, text, f"numbers[0].agents[{unused}].weight")
 
 
-def test_a_time_zone_wants_days_or_hours(folder: Folder) -> None:
+def test_a_time_zone_needs_days_or_hours(folder: Folder) -> None:
     zone = '[[numbers]]\ntimezone = "Europe/Paris"\n'
     assert_unused(folder, RIGHT.replace("[[numbers]]\n", zone), "numbers[0].timezone")

@@ -1,4 +1,4 @@
-"""What works and may not be meant is a warning, and no mistake."""
+"""A setting that is allowed, and may not be meant, is a warning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def warned(folder: Folder, text: str) -> list[tuple[str, str]]:
         ("no_ringback_timeout = 5.0\npolicy = { deadline = 8.0 }", None, ""),  # it hears our 180
     ],
 )
-def test_a_deadline_that_the_carrier_does_not_wait_for_is_named(
+def test_a_deadline_beyond_the_ringback_timeout_is_a_warning(
     folder: Folder, trunk: str, key: str | None, ends: str
 ) -> None:
     found = warned(folder, RIGHT.replace("[[trunks]]\n", f"[[trunks]]\n{trunk}\n"))
@@ -30,21 +30,21 @@ def test_a_deadline_that_the_carrier_does_not_wait_for_is_named(
 
 
 @pytest.mark.parametrize(("margin", "named"), [(4.0, True), (3.9, False)])
-def test_a_margin_beyond_the_deadline_is_named(
+def test_a_margin_beyond_the_deadline_is_a_warning(
     folder: Folder, margin: float, *, named: bool
 ) -> None:
     found = warned(folder, f"{RIGHT}[policy]\nmargin = {margin}\n")
     assert [key for key, _ in found] == (["policy.margin"] if named else [])
 
 
-def test_connections_that_no_call_takes_are_named(folder: Folder) -> None:
+def test_more_connections_than_calls_are_a_warning(folder: Folder) -> None:
     text = RIGHT.replace("[api]\n", "[api]\nconnections = 5001\n")
     assert [key for key, _ in warned(folder, text)] == ["api.connections"]
     assert warned(folder, text + "[limits]\ncalls_staging = 5001\n") == []
 
 
 @pytest.mark.parametrize(("host", "here"), [("127.0.0.1", True), ("sip.example.com", False)])
-def test_a_302_that_leads_back_here_is_named(folder: Folder, host: str, *, here: bool) -> None:
+def test_a_302_to_this_program_is_a_warning(folder: Folder, host: str, *, here: bool) -> None:
     found = warned(folder, f'{RIGHT}[policy]\nbusy = "moved sip:desk@{host}"\n')
     wrong = "sends the carrier back here: the call is staged again"
     assert found == ([("policy.busy", wrong)] if here else [])
@@ -61,7 +61,7 @@ def test_thousands_of_warnings_do_not_bury_the_others(folder: Folder) -> None:
     assert settings.warnings[-1].wrong == "and 2950 more like these"
 
 
-def test_what_is_nested_is_worth_a_second_look(folder: Folder) -> None:
+def test_a_network_inside_one_of_another_trunk_is_a_warning(folder: Folder) -> None:
     other = '\n[[trunks]]\nname = "other"\nnetworks = ["192.0.2.7", "2001:db8::/32"]\n'
     (warning,) = folder.load(RIGHT + other).warnings
     assert said(warning)[1:4] == (
@@ -81,16 +81,14 @@ def test_what_is_nested_is_worth_a_second_look(folder: Folder) -> None:
         ("http://localhost", False),
     ],
 )
-def test_a_key_in_the_clear_is_worth_a_second_look(
-    folder: Folder, url: str, *, warned: bool
-) -> None:
+def test_an_unencrypted_api_is_a_warning(folder: Folder, url: str, *, warned: bool) -> None:
     warnings = folder.load(RIGHT.replace("[api]", f'[api]\nbase_url = "{url}"')).warnings
     assert [(w.key, w.line) for w in warnings] == ([("api.base_url", 5)] if warned else [])
 
 
 @pytest.mark.parametrize("key", ["agents_refresh", "numbers_refresh"])
 @pytest.mark.parametrize(("pause", "named"), [(0, False), (0.1, True), (9.9, True), (10, False)])
-def test_what_would_be_fetched_without_rest_is_named(
+def test_a_very_short_refresh_interval_is_a_warning(
     folder: Folder, key: str, pause: float, *, named: bool
 ) -> None:
     found = warned(folder, RIGHT.replace("[api]", f"[api]\n{key} = {pause}"))
@@ -98,7 +96,7 @@ def test_what_would_be_fetched_without_rest_is_named(
     assert found == ([(f"api.{key}", wrong)] if named else [])
 
 
-def test_a_number_that_a_trunk_reads_otherwise_is_worth_a_second_look(folder: Folder) -> None:
+def test_a_number_that_a_trunk_reads_otherwise_is_a_warning(folder: Folder) -> None:
     other = '\n[[trunks]]\nname = "fr"\nnetworks = ["198.51.100.7"]\ncountry = "FR"\n'
     text = RIGHT.replace('number = "+33612345678"', 'number = "0612345678"') + other
     (warning,) = folder.load(text).warnings
@@ -109,7 +107,7 @@ def test_a_number_that_a_trunk_reads_otherwise_is_worth_a_second_look(folder: Fo
     )
 
 
-def test_a_prefix_in_national_form_is_worth_a_second_look(folder: Folder) -> None:
+def test_a_national_prefix_is_a_warning(folder: Folder) -> None:
     text = RIGHT.replace("+33612345678", "06*").replace(TRUNK, f'{TRUNK}\ncountry = "FR"')
     (warning,) = folder.load(text).warnings
     assert said(warning)[2:] == (
