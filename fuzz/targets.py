@@ -138,7 +138,7 @@ def trunks(pieces: Sequence[bytes], seen: Run) -> None:
             seen.seen.add(decision.cause)
         else:
             assert is_e164(decision.from_number)
-            assert decision.sip_call_id.isascii()
+            assert decision.call_id.isascii()
             seen.seen.add(("admitted", decision.from_number == "+10000000000"))
 
 

@@ -169,7 +169,7 @@ async def test_a_call_is_staged_and_goes_upstream_with_its_id(world: World, api:
         invite = parse(await world.upstream.next())
         assert not isinstance(invite, Response)
         (staged,) = [event for event in events if isinstance(event, StagingEnded)]
-        assert invite.values(b"x-rounded-call-id") == [staged.call_id.encode()]
+        assert invite.values(b"x-rounded-call-id") == [staged.staged_id.encode()]
         assert api.last_request["agent_id"] == AGENT
         told = api.last_request["dynamic_variables_values"]
         assert told == {"line": "+33612345678 by carrier"}
@@ -404,8 +404,8 @@ async def test_labels_that_hang_hold_no_connection_of_the_calls(
 ) -> None:
     labels: list[str] = []
 
-    async def hang(call_id: str, _: object) -> NoReturn:
-        labels.append(call_id)
+    async def hang(staged_id: str, _: object) -> NoReturn:
+        labels.append(staged_id)
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -423,9 +423,9 @@ async def test_what_is_kept_at_the_stop_is_ended(world: World, api: FakeApi) -> 
     events: list[Event] = []
     async with running(world, events):
         world.call("+33612345678", "one")
-        [call_id] = await world.passes(407)
+        [staged_id] = await world.passes(407)
         assert api.stats.terminations == 0
-    assert api.calls[call_id.decode()].terminated
+    assert api.calls[staged_id.decode()].terminated
     assert [event for event in events if isinstance(event, StagingWasted)]
 
 

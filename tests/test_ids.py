@@ -76,9 +76,9 @@ class World:
         """End a staging well."""
         under_way = [staging for staging in self.fake.stagings if not staging.over]
         for staging in under_way[which : which + 1]:
-            call_id = f"id-{len(self.staged_at)}"
-            self.staged_at[call_id.encode()] = self.edge.clock.time()
-            staging.succeed(call_id)
+            staged_id = f"id-{len(self.staged_at)}"
+            self.staged_at[staged_id.encode()] = self.edge.clock.time()
+            staging.succeed(staged_id)
 
     def fails(self, which: int) -> None:
         """End a staging badly."""
@@ -119,13 +119,13 @@ class World:
             message = parse(data)
             if isinstance(message, Response) or message.method != b"INVITE":
                 continue
-            call_id = message.value(b"x-rounded-call-id")
-            if call_id is None:
+            staged_id = message.value(b"x-rounded-call-id")
+            if staged_id is None:
                 continue
-            users = self.may_use[call_id]
+            users = self.may_use[staged_id]
             repeated = message.branch in users
             assert set(users.values()) <= {message.call_id}, "an id in two calls"
-            age = self.edge.clock.time() - self.staged_at[call_id]
+            age = self.edge.clock.time() - self.staged_at[staged_id]
             assert repeated or age <= LONGEST_USE + 0.25, "an id past its life"
             users[message.branch] = message.call_id
         self.seen = len(self.edge.transport.sent)
@@ -134,8 +134,8 @@ class World:
     def sum_up(self) -> None:
         """Hold that each id is answered, wasted, kept, or in a call that is not over."""
         ended = self.edge.of(CallEnded)
-        answered = [one.call_id for one in ended if one.outcome == "answered" and one.call_id]
-        over = answered + [one.call_id for one in self.edge.of(StagingWasted)]
+        answered = [one.staged_id for one in ended if one.outcome == "answered" and one.staged_id]
+        over = answered + [one.staged_id for one in self.edge.of(StagingWasted)]
         assert len(over) == len(set(over)), "an id that came to two ends"
         servers = self.edge.layer.invite_servers.values()
         calls = sum(server.owner is not None for server in servers)
@@ -184,5 +184,5 @@ def test_what_is_past_its_life_is_claimed_by_nobody_though_its_timer_is_late() -
     world.is_asked_for_credentials()
     world.edge.clock.now = world.staged_at[b"id-0"] + 45.01
     world.calls(0)
-    assert [one.call_id for one in world.edge.of(StagingWasted)] == ["id-0"]
+    assert [one.staged_id for one in world.edge.of(StagingWasted)] == ["id-0"]
     assert len(world.fake.stagings) == 2

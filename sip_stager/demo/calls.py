@@ -42,13 +42,13 @@ class StagedCalls(dict[str, StagedCall]):
 
     def remember(self, request: dict[str, Any], now: float, behaviour: Behaviour) -> str:
         """Take a call, and give its id."""
-        call_id = str(uuid4())
-        self[call_id] = StagedCall(request, now, behaviour)
+        staged_id = str(uuid4())
+        self[staged_id] = StagedCall(request, now, behaviour)
         for old in [  # two for each new one, so that the store ends at a minute's worth and a bit
             key for key, call in islice(self.items(), 2) if now - call.created > 2 * UNCLAIMED
         ]:
             del self[old]
-        return call_id
+        return staged_id
 
 
 @dataclass(slots=True)

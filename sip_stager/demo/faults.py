@@ -19,9 +19,9 @@ _DRIP = 0.05  # seconds between two bytes
 _OVERSIZED = 1 << 20
 
 
-async def answer(request: web.BaseRequest, fault: Fault, call_id: str) -> web.StreamResponse:
+async def answer(request: web.BaseRequest, fault: Fault, staged_id: str) -> web.StreamResponse:
     """Answer a staging request with a fault; a raw one ends with its connection."""
-    good = _body({"call_id": call_id})
+    good = _body({"call_id": staged_id})
     match fault:
         case "oversized":
             return await _oversized(request)

@@ -30,9 +30,9 @@ class Witness:
         """Take an event."""
         match event:
             case CallRefused():
-                self.causes[event.sip_call_id] = event.cause
+                self.causes[event.call_id] = event.cause
             case CallTreated():
-                call_id = event.call.sip_call_id
+                call_id = event.call.call_id
                 self.causes[call_id] = event.cause
                 self.treated[call_id] = (*self.treated.get(call_id, ()), event.treatment)
             case BreakerMoved():
@@ -105,7 +105,7 @@ def _seen(heard: Heard, site: Site, witness: Witness, staged: dict[str, StagedCa
     )
 
 
-def _reached(call_id: str, staged: dict[str, StagedCall], by_id: str) -> str:
-    if not call_id:
+def _reached(staged_id: str, staged: dict[str, StagedCall], by_id: str) -> str:
+    if not staged_id:
         return COLD
-    return by_id if call_id in staged else f"an agent by the id {call_id!r} of nobody"
+    return by_id if staged_id in staged else f"an agent by the id {staged_id!r} of nobody"

@@ -56,12 +56,12 @@ def toml(value: Any) -> str:
 def _row(result: Result) -> tuple[str | Text, ...]:
     last = result.calls[-1]
     rang = last.heard.rings_after
-    call_id = last.ids[-1] if last.ids else ""
+    staged_id = last.ids[-1] if last.ids else ""
     return (
         result.scene.title,
         _finals(result),
         "-" if rang is None else _seconds(rang),
-        f"{call_id[:8]}..." if call_id else "none" if last.reached else "-",
+        f"{staged_id[:8]}..." if staged_id else "none" if last.reached else "-",
         Text("DIFFERS", "bold red") if result.differences else Text("as expected", "green"),
     )
 

@@ -28,7 +28,7 @@ class CallRefused:
     ``trunk`` is empty where the source belongs to none.  ``elapsed`` counts from the INVITE.
     """
 
-    sip_call_id: str
+    call_id: str
     trunk: str
     status: int
     cause: str
@@ -54,13 +54,13 @@ class CallTreated:
 class InviteForwarded:
     """The INVITE of a call left for the upstream; ``elapsed`` counts from its arrival.
 
-    ``call_id`` is the id that it brings, empty where there is none: the call was not staged, or too
+    ``staged_id`` is the id that it brings, empty where there is none: the call was not staged, or too
     long ago.  ``attempt`` is 1 for the first time, and goes up with each other target and with the
     same one over another transport.
     """
 
     call: Call
-    call_id: str
+    staged_id: str
     target: Flow
     elapsed: float
     attempt: int = 1
@@ -85,11 +85,11 @@ class CallEnded:
 
     ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timed_out``,
     ``unreachable`` (the upstream), ``moved`` (302 by the policy), ``stopped`` (with the program).
-    ``call_id`` is the id that was sent, where it was answered to who answered; else it is empty.
+    ``staged_id`` is the id that was sent, where it was answered to who answered; else it is empty.
     """
 
     call: Call
-    call_id: str
+    staged_id: str
     outcome: str
     status: int
     elapsed: float
@@ -100,4 +100,4 @@ class HeaderLost:
     """A call was answered, and yet its staged call was claimed by nobody: the header got lost."""
 
     call: Call
-    call_id: str
+    staged_id: str

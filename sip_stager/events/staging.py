@@ -22,7 +22,7 @@ class StagingPolled:
     """The API was asked for the call's status; ``status`` is its word, untrusted."""
 
     call: Call
-    call_id: str
+    staged_id: str
     status: str
 
 
@@ -58,7 +58,7 @@ class StagingEnded:
     outcome: str
     elapsed: float
     phases: dict[str, float]
-    call_id: str = ""
+    staged_id: str = ""
     http_status: int = 0
     text: str = ""
 
@@ -68,7 +68,7 @@ class StagingClaimed:
     """A call uses what was staged for one before it, whose SIP Call-ID is ``staged_for``."""
 
     call: Call
-    call_id: str
+    staged_id: str
     staged_for: str = ""
 
 
@@ -83,7 +83,7 @@ class StagingWasted:
     """
 
     call: Call
-    call_id: str
+    staged_id: str
     reason: str = "unclaimed"
 
 
@@ -94,7 +94,7 @@ class StagingTerminated:
     ``outcome`` is ``ended``, ``over`` (it was at the API already), or a failure's word.
     """
 
-    call_id: str
+    staged_id: str
     outcome: str
 
 
@@ -107,7 +107,7 @@ class AftercareFailed:
     """
 
     call: Call
-    call_id: str
+    staged_id: str
     kind: str
     outcome: str
     http_status: int = 0

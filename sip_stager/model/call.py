@@ -70,7 +70,7 @@ class Call:
     know who calls.
     """
 
-    sip_call_id: str
+    call_id: str
     trunk: str
     from_number: str
     to_number: str
@@ -104,12 +104,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Staging's word to go on upstream; ``call_id`` goes into ``X-Rounded-Call-Id``.
+    """Staging's word to go on upstream; ``staged_id`` goes into ``X-Rounded-Call-Id``.
 
     ``staged_at`` is when it was staged, by the clock.
     """
 
-    call_id: str
+    staged_id: str
     staged_at: float = 0.0
 
 

@@ -91,7 +91,7 @@ class CallMetrics:
 
     def _count_ended(self, event: CallEnded) -> None:
         self._ended.add(event.call.trunk, event.outcome)
-        if event.outcome == "answered" and event.call_id:
+        if event.outcome == "answered" and event.staged_id:
             self._answered.add(event.call.trunk)
 
     def _time_forwarded(self, event: InviteForwarded) -> None:

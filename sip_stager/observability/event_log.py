@@ -79,7 +79,7 @@ class EventLog:
             return
         self._logger.warning(
             "call_refused",
-            sip_call_id=self._say.call_id(event.sip_call_id),
+            call_id=self._say.call_id(event.call_id),
             trunk=event.trunk,
             status=event.status,
             cause=event.cause,
@@ -102,11 +102,11 @@ class EventLog:
         self._logger.info(
             "call_forwarded",
             **self._say.call(event.call),
-            call_id=event.call_id,
+            staged_id=event.staged_id,
             target=str(event.target),
             attempt=event.attempt,
             elapsed_seconds=round(event.elapsed, 4),
-            **self._stagings.of(event.call.sip_call_id),
+            **self._stagings.of(event.call.call_id),
         )
 
     def _ended(self, event: CallEnded) -> None:
@@ -114,8 +114,8 @@ class EventLog:
         write = self._logger.warning if lost else self._logger.info
         write(
             f"call_{event.outcome}",
-            sip_call_id=self._say.call_id(event.call.sip_call_id),
-            call_id=event.call_id,
+            call_id=self._say.call_id(event.call.call_id),
+            staged_id=event.staged_id,
             trunk=event.call.trunk,
             status=event.status,
             elapsed_seconds=round(event.elapsed, 4),
@@ -124,5 +124,5 @@ class EventLog:
     def _header_lost(self, event: HeaderLost) -> None:
         text = "the call was answered, and nobody claimed what was staged for it"
         self._logger.warning(
-            "header_lost", **self._say.call(event.call), call_id=event.call_id, text=text
+            "header_lost", **self._say.call(event.call), staged_id=event.staged_id, text=text
         )

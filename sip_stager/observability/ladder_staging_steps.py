@@ -86,7 +86,7 @@ def _retried(event: StagingRetried) -> Step:
 
 def _ended(event: StagingEnded) -> Step:
     if event.outcome == "staged":
-        text = f"{event.http_status} staged {printable(event.call_id)}"
+        text = f"{event.http_status} staged {printable(event.staged_id)}"
         return Step(Column.API, Column.PROXY, text, "green")
     if event.http_status:
         text = f"{event.http_status} {event.outcome}"
@@ -100,9 +100,9 @@ def _claim(event: Event) -> Step | None:
     """Tell what became of a staged call that was not used, or of the API's breaker."""
     match event:
         case StagingClaimed():
-            return remark(f"claimed {_short(event.call_id)}: staged before", "green")
+            return remark(f"claimed {_short(event.staged_id)}: staged before", "green")
         case StagingWasted():
-            return remark(f"wasted {_short(event.call_id)}: {_WASTED[event.reason]}", "yellow")
+            return remark(f"wasted {_short(event.staged_id)}: {_WASTED[event.reason]}", "yellow")
         case StagingTerminated():
             return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
         case BreakerMoved():
@@ -124,5 +124,5 @@ def _breaker(event: BreakerMoved) -> str:
             return "breaker closed: the API is well"
 
 
-def _short(call_id: str) -> str:
-    return f"{call_id[:8]}..." if len(call_id) > 11 else call_id
+def _short(staged_id: str) -> str:
+    return f"{staged_id[:8]}..." if len(staged_id) > 11 else staged_id

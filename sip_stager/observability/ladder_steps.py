@@ -35,11 +35,11 @@ def call_key(event: Event) -> str:
         case MessageReceived() | MessageSent():
             return event.message.call_id.decode("ascii", "backslashreplace")
         case CallRefused():
-            return event.sip_call_id
+            return event.call_id
         case (StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded()) | (
             StagingClaimed() | StagingWasted() | CallTreated() | CallRinging()
         ):
-            return event.call.sip_call_id
+            return event.call.call_id
         case _:
             return ""
 

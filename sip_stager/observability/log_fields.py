@@ -31,15 +31,15 @@ class Wording:
         """Give a text that a stranger may have written."""
         return self._hidden(short(text))
 
-    def call_id(self, sip_call_id: str) -> str:
+    def call_id(self, call_id: str) -> str:
         """Give a Call-ID; it finds a carrier's record, so only E.164 numbers in it are masked."""
-        text = short(sip_call_id)
+        text = short(call_id)
         return _E164.sub(lambda match: mask(match[0]), text) if self._hides else text
 
     def call(self, call: Call) -> dict[str, Any]:
         """Give what each line of a call has."""
         return {
-            "sip_call_id": self.call_id(call.sip_call_id),
+            "call_id": self.call_id(call.call_id),
             "trunk": call.trunk,
             "from_number": self._number(call.from_number),
             "to_number": self._number(call.to_number),

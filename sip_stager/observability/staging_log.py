@@ -38,9 +38,9 @@ class StagingLog:
             AftercareFailed: self._aftercare_failed,
         }
 
-    def of(self, sip_call_id: str) -> dict[str, Any]:
+    def of(self, call_id: str) -> dict[str, Any]:
         """Give where the time of a call's staging went, once."""
-        staging = self._staged.pop(sip_call_id, None)
+        staging = self._staged.pop(call_id, None)
         return _told(staging) if staging else {}
 
     def _ended(self, event: StagingEnded) -> None:
@@ -49,7 +49,7 @@ class StagingLog:
         elif event.outcome == "cancelled":
             self._logger.info(
                 "staging_cancelled",
-                sip_call_id=self._say.call_id(event.call.sip_call_id),
+                call_id=self._say.call_id(event.call.call_id),
                 trunk=event.call.trunk,
                 **_told(event),
             )
@@ -67,7 +67,7 @@ class StagingLog:
         self._logger.info(
             "staging_claimed",
             **self._say.call(event.call),
-            call_id=event.call_id,
+            staged_id=event.staged_id,
             staged_for=self._say.call_id(event.staged_for),
             **self.of(event.staged_for),
         )
@@ -77,9 +77,9 @@ class StagingLog:
         write(
             "staging_wasted",
             **self._say.call(event.call),
-            call_id=event.call_id,
+            staged_id=event.staged_id,
             reason=event.reason,
-            **self.of(event.call.sip_call_id),
+            **self.of(event.call.call_id),
         )
 
     def _aftercare_failed(self, event: AftercareFailed) -> None:
@@ -88,9 +88,9 @@ class StagingLog:
             return
         self._logger.warning(
             "aftercare_failed",
-            sip_call_id=self._say.call_id(event.call.sip_call_id),
+            call_id=self._say.call_id(event.call.call_id),
             trunk=event.call.trunk,
-            call_id=event.call_id,
+            staged_id=event.staged_id,
             kind=event.kind,
             outcome=event.outcome,
             **answered(event.http_status),
@@ -101,7 +101,7 @@ class StagingLog:
     def _remember(self, event: StagingEnded) -> None:
         while len(self._staged) >= MOST_STAGED:
             del self._staged[next(iter(self._staged))]
-        self._staged[event.call.sip_call_id] = event
+        self._staged[event.call.call_id] = event
 
 
 def _told(event: StagingEnded) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The staging API, as https://docs.callrounded.com describes it.
 
-What the network and the server do wrong is a value; nothing is raised.  A ``call_id`` must be a
+What the network and the server do wrong is a value; nothing is raised.  A ``staged_id`` must be a
 plain token, because it becomes a SIP header.
 """
 
@@ -114,14 +114,16 @@ class RoundedApi:
         )
         if not isinstance(data, dict):
             return data
-        call_id = data.get("call_id")
-        if is_token(call_id):
-            return Staged(call_id)
+        staged_id = data.get("call_id")
+        if is_token(staged_id):
+            return Staged(staged_id)
         return Nonsense("the API's answer has no usable call_id", 201)
 
-    async def status(self, call_id: str, phases: Phases, rank: Rank = Rank.ASIDE) -> str | Failure:
+    async def status(
+        self, staged_id: str, phases: Phases, rank: Rank = Rank.ASIDE
+    ) -> str | Failure:
         """Give the call's status in the API's word, escaped and capped."""
-        data = await self._client.data("GET", self._url(f"{self._calls}{call_id}"), phases, rank)
+        data = await self._client.data("GET", self._url(f"{self._calls}{staged_id}"), phases, rank)
         if not isinstance(data, dict):
             return data
         status = data.get("status")
@@ -129,15 +131,15 @@ class RoundedApi:
             return self._client.shown(status)
         return Nonsense("the API's answer has no status", 200)
 
-    async def terminate(self, call_id: str) -> Failure | None:
+    async def terminate(self, staged_id: str) -> Failure | None:
         """End a call; give what went wrong, None where nothing did."""
-        url = httpx.URL(f"{self._calls}{call_id}/terminate")
+        url = httpx.URL(f"{self._calls}{staged_id}/terminate")
         return _wrong(await self._client.data("POST", url, {}, Rank.ASIDE))
 
-    async def label(self, call_id: str, metadata: dict[str, str | float]) -> Failure | None:
+    async def label(self, staged_id: str, metadata: dict[str, str | float]) -> Failure | None:
         """Add to a call's record; give what went wrong, None where nothing did."""
         body = json.dumps({"metadata": metadata, "override": False}).encode()
-        url = httpx.URL(f"{self._calls}{call_id}")
+        url = httpx.URL(f"{self._calls}{staged_id}")
         return _wrong(await self._client.data("PATCH", url, {}, Rank.ASIDE, body))
 
     async def agent(self, agent_id: str, version: int | None = None) -> Agent | Failure:

@@ -13,10 +13,10 @@ NOT_ASKED = 0
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The agent waits; ``call_id`` is a plain token, fit for a header."""
+    """The agent waits; ``staged_id`` is a plain token, fit for a header."""
 
     word: ClassVar = "staged"
-    call_id: str
+    staged_id: str
     http_status: int = 201
     text: str = ""
 

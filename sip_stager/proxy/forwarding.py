@@ -49,9 +49,9 @@ def make_copy(
     return request.edited(names, fields, same_via=False)
 
 
-def staged(request: Request, call_id: str) -> Request:
+def staged(request: Request, staged_id: str) -> Request:
     """Name the staged call, whatever the caller wrote there."""
-    field = b"X-Rounded-Call-Id: " + call_id.encode("ascii")
+    field = b"X-Rounded-Call-Id: " + staged_id.encode("ascii")
     return request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
 
 

@@ -130,7 +130,7 @@ class HeldInvite:
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
-        targets = [with_id(one, forward.call_id) for one in self._targets]
+        targets = [with_id(one, forward.staged_id) for one in self._targets]
         give_back = partial(self._stager.give_back, self._asked, forward)
         self._go_on(targets, self._asked, forward, give_back)
 

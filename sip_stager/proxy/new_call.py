@@ -56,11 +56,11 @@ class NewCall:
     def forwarded(self, branch: Branch, target: Flow) -> None:
         """Tell that the INVITE left for a target, and with which id."""
         self.attempts += 1
-        call_id = ""
+        staged_id = ""
         if self.forward is not None and not self.late:
             self.users.add(branch)
-            call_id = self.sent = self.forward.call_id
-        event = InviteForwarded(self.call, call_id, target, self._elapsed(), self.attempts)
+            staged_id = self.sent = self.forward.staged_id
+        event = InviteForwarded(self.call, staged_id, target, self._elapsed(), self.attempts)
         self.facilities.notify(event)
 
     def heard(self, status: int) -> None:
@@ -71,8 +71,8 @@ class NewCall:
 
     def ended(self, outcome: str, status: int, answered: Branch | None) -> None:
         """Tell the end, with the id that was sent, and if it was answered, to who answered."""
-        call_id = self.sent if outcome != "answered" or answered in self.users else ""
-        self.facilities.notify(CallEnded(self.call, call_id, outcome, status, self._elapsed()))
+        staged_id = self.sent if outcome != "answered" or answered in self.users else ""
+        self.facilities.notify(CallEnded(self.call, staged_id, outcome, status, self._elapsed()))
         if answered not in self.users:
             self._not_answered(outcome)
 
@@ -84,15 +84,15 @@ class NewCall:
             self.give_back()
             return
         reason = _IN_VAIN.get(outcome, "unanswered")
-        self.facilities.notify(StagingWasted(self.call, self.forward.call_id, reason))
+        self.facilities.notify(StagingWasted(self.call, self.forward.staged_id, reason))
 
     def _elapsed(self) -> float:
         return self.facilities.now() - self.began
 
 
-def with_id(routed: Routed, call_id: str) -> Routed:
+def with_id(routed: Routed, staged_id: str) -> Routed:
     """Give a target that is told of the staged call."""
-    return routed._replace(request=staged(routed.request, call_id))
+    return routed._replace(request=staged(routed.request, staged_id))
 
 
 def without_id(routed: Routed) -> Routed:

@@ -92,18 +92,18 @@ class Aftercare:
         match event:
             case StagingEnded(_, "staged") if self._label:
                 self._remember(event)
-            case InviteForwarded(call, str(call_id), attempt=1) if self._label and call_id:
-                work = partial(self._labelled, call, call_id, self._metadata(event))
-                self._begin(self._records, work, call, call_id, "label")
-            case CallEnded(call, str(call_id), "answered") if self._reconcile and call_id:
+            case InviteForwarded(call, str(staged_id), attempt=1) if self._label and staged_id:
+                work = partial(self._labelled, call, staged_id, self._metadata(event))
+                self._begin(self._records, work, call, staged_id, "label")
+            case CallEnded(call, str(staged_id), "answered") if self._reconcile and staged_id:
                 due = asyncio.get_running_loop().time() + LOOK_AFTER
-                work = partial(self._due, due, call, call_id)
-                self._begin(self._looks, work, call, call_id, "reconcile")
-            case StagingWasted(call, call_id):
-                self._phases.pop(call_id, None)
+                work = partial(self._due, due, call, staged_id)
+                self._begin(self._looks, work, call, staged_id, "reconcile")
+            case StagingWasted(call, staged_id):
+                self._phases.pop(staged_id, None)
                 if self._terminate:
-                    work = partial(self._ended, call, call_id)
-                    self._begin(self._ends, work, call, call_id, "terminate")
+                    work = partial(self._ended, call, staged_id)
+                    self._begin(self._ends, work, call, staged_id, "terminate")
 
     async def stop(self) -> None:
         """Leave what is under way; only the ends of wasted calls get a moment."""
@@ -115,55 +115,55 @@ class Aftercare:
             )
         await self._api.aclose()
 
-    def _begin(self, where: OffPath, work: Work, call: Call, call_id: str, kind: str) -> None:
+    def _begin(self, where: OffPath, work: Work, call: Call, staged_id: str, kind: str) -> None:
         if not where.begin(work):
-            self._notify(AftercareFailed(call, call_id, kind, "left_out"))
+            self._notify(AftercareFailed(call, staged_id, kind, "left_out"))
 
     def _remember(self, event: StagingEnded) -> None:
         while len(self._phases) >= MOST_REMEMBERED:
             del self._phases[next(iter(self._phases))]
-        self._phases[event.call_id] = event.phases
+        self._phases[event.staged_id] = event.phases
 
     def _metadata(self, event: InviteForwarded) -> dict[str, str | float]:
-        phases = self._phases.pop(event.call_id, {})
+        phases = self._phases.pop(event.staged_id, {})
         return {
-            "sip_call_id": event.call.sip_call_id,
+            "sip_call_id": event.call.call_id,
             "trunk": event.call.trunk,
             "staging_seconds": round(event.elapsed, 3),
             **{f"staging_{phase}_seconds": round(phases[phase], 3) for phase in phases},
         }
 
-    async def _labelled(self, call: Call, call_id: str, metadata: dict[str, str | float]) -> None:
-        failure = await self._asked(lambda: self._api.label(call_id, metadata))
+    async def _labelled(self, call: Call, staged_id: str, metadata: dict[str, str | float]) -> None:
+        failure = await self._asked(lambda: self._api.label(staged_id, metadata))
         if failure is not None:
-            self._failed(call, call_id, "label", failure)
+            self._failed(call, staged_id, "label", failure)
 
-    async def _due(self, due: float, call: Call, call_id: str) -> None:
+    async def _due(self, due: float, call: Call, staged_id: str) -> None:
         await asyncio.sleep(due - asyncio.get_running_loop().time())
-        work = partial(self._looked, call, call_id)
-        self._begin(self._records, work, call, call_id, "reconcile")
+        work = partial(self._looked, call, staged_id)
+        self._begin(self._records, work, call, staged_id, "reconcile")
 
-    async def _looked(self, call: Call, call_id: str) -> None:
+    async def _looked(self, call: Call, staged_id: str) -> None:
         """Ask what became of an answered call: where nobody claimed it, its header was lost."""
-        status = await self._asked(lambda: self._api.status(call_id, {}))
+        status = await self._asked(lambda: self._api.status(staged_id, {}))
         if not isinstance(status, str):
-            self._failed(call, call_id, "reconcile", status)
+            self._failed(call, staged_id, "reconcile", status)
         elif status == "no_answer":
-            self._notify(HeaderLost(call, call_id))
+            self._notify(HeaderLost(call, staged_id))
 
-    async def _ended(self, call: Call, call_id: str) -> None:
-        failure = await self._asked(lambda: self._api.terminate(call_id))
+    async def _ended(self, call: Call, staged_id: str) -> None:
+        failure = await self._asked(lambda: self._api.terminate(staged_id))
         if failure is None:
-            self._notify(StagingTerminated(call_id, "ended"))
+            self._notify(StagingTerminated(staged_id, "ended"))
         elif failure.http_status in OVER:
-            self._notify(StagingTerminated(call_id, "over"))
+            self._notify(StagingTerminated(staged_id, "over"))
         else:
-            self._notify(StagingTerminated(call_id, failure.word))
-            self._failed(call, call_id, "terminate", failure)
+            self._notify(StagingTerminated(staged_id, failure.word))
+            self._failed(call, staged_id, "terminate", failure)
 
-    def _failed(self, call: Call, call_id: str, kind: str, failure: Failure) -> None:
+    def _failed(self, call: Call, staged_id: str, kind: str, failure: Failure) -> None:
         event = AftercareFailed(
-            call, call_id, kind, failure.word, failure.http_status, failure.text
+            call, staged_id, kind, failure.word, failure.http_status, failure.text
         )
         self._notify(event)
 

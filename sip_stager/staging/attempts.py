@@ -117,7 +117,7 @@ class Attempts:
             outcome = await self._polled(call, staged, phases, deadline)
         finally:
             if _given_up(outcome):
-                self._report(StagingWasted(call, staged.call_id, "given_up"))
+                self._report(StagingWasted(call, staged.staged_id, "given_up"))
         return outcome
 
     async def _stage(self, call: Call, phases: Phases) -> Staged | Failure:
@@ -144,9 +144,9 @@ class Attempts:
                 return Refused(NOT_ASKED, text, ceil(limited))
             with Timed(phases, "poll"):
                 await asyncio.sleep(max(pause, asked, limited))
-            answer = await self._api.status(staged.call_id, phases, Rank.POLL)
+            answer = await self._api.status(staged.staged_id, phases, Rank.POLL)
             if isinstance(answer, str):
-                self._report(StagingPolled(call, staged.call_id, answer))
+                self._report(StagingPolled(call, staged.staged_id, answer))
             if (failure := _failure(answer)) or answer == "staged":
                 return failure or staged
             pause = min(2 * pause, self._poll_most)

@@ -154,8 +154,8 @@ class Claims:
     def _tell_another(self, caller: Caller, attempt: Attempt, decision: Decision) -> None:
         """Tell who took over a staging; one that failed was short of another's time, not of his."""
         if isinstance(decision, Forward):
-            before = attempt.call.sip_call_id
-            self._notify(StagingClaimed(caller.call, decision.call_id, before))
+            before = attempt.call.call_id
+            self._notify(StagingClaimed(caller.call, decision.staged_id, before))
         elif decision.cause != Stopping.word:
             left = caller.until - self._clock.time()
             if fits(0.0, left):

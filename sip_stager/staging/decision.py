@@ -12,7 +12,7 @@ RETRY_AFTER_MOST = 300  # what the API asks for beyond that is no business of a 
 def decide(outcome: Outcome) -> Decision:
     """Forward what is staged; of the rest say the cause, by which the call's policy treats it."""
     if isinstance(outcome, Staged):
-        return Forward(outcome.call_id)
+        return Forward(outcome.staged_id)
     retry_after = _retry_after(outcome)
     return Refusal(503, "Service Unavailable", outcome.word, outcome.text, retry_after)
 

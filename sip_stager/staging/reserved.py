@@ -70,7 +70,7 @@ class KeptStagings:
         """Keep one for what is left of its life."""
         now, until = self._clock.time(), forward.staged_at + self._life
         if now >= until:
-            self._notify(StagingWasted(call, forward.call_id, self._late))
+            self._notify(StagingWasted(call, forward.staged_id, self._late))
             return
         if len(self._all) >= MOST_KEPT:
             self._waste(next(iter(self._all)), "no_room")
@@ -96,7 +96,7 @@ class KeptStagings:
 
     def handed_over(self, kept: Kept, call: Call) -> None:
         """Tell that a call has what was kept."""
-        self._notify(StagingClaimed(call, kept.forward.call_id, kept.call.sip_call_id))
+        self._notify(StagingClaimed(call, kept.forward.staged_id, kept.call.call_id))
 
     def stop(self) -> None:
         """Waste all that is kept, and all that comes."""
@@ -110,7 +110,7 @@ class KeptStagings:
 
     def _waste(self, kept: Kept, reason: str = "unclaimed") -> None:
         self._take_out(kept)
-        self._notify(StagingWasted(kept.call, kept.forward.call_id, reason))
+        self._notify(StagingWasted(kept.call, kept.forward.staged_id, reason))
 
     def _take_out(self, kept: Kept) -> None:
         del self._all[kept]

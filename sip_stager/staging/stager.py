@@ -112,14 +112,14 @@ class Staging:
                 raise
             outcome = Stopping()
         except Exception:  # whatever it is, the caller must get an answer
-            log.exception("staging_failed", sip_call_id=call.sip_call_id)
+            log.exception("staging_failed", call_id=call.call_id)
             outcome = OwnMistake()
         finally:
             self._report(_ended(call, outcome, perf_counter() - began, phases))
         try:
             done(decide(outcome))
         except Exception:
-            log.exception("staging_result_failed", sip_call_id=call.sip_call_id)
+            log.exception("staging_result_failed", call_id=call.call_id)
 
     async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure:
         now = perf_counter()
@@ -174,7 +174,7 @@ class Staging:
 
 
 def _ended(call: Call, outcome: Outcome, elapsed: float, phases: Phases) -> StagingEnded:
-    call_id = outcome.call_id if isinstance(outcome, Staged) else ""
+    staged_id = outcome.staged_id if isinstance(outcome, Staged) else ""
     return StagingEnded(
-        call, outcome.word, elapsed, phases, call_id, outcome.http_status, outcome.text
+        call, outcome.word, elapsed, phases, staged_id, outcome.http_status, outcome.text
     )

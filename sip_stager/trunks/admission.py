@@ -110,7 +110,7 @@ class TrunkAdmission:
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, withheld)
         terms = self._terms_of(trunk.name, number)
         return Call(
-            sip_call_id=invite.call_id_text,
+            call_id=invite.call_id_text,
             trunk=trunk.name,
             from_number=caller.number or self._anonymous_number,
             to_number=called,

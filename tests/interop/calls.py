@@ -76,7 +76,7 @@ def counted(scene: Scene, name: str, times: int = 1, **labels: str) -> Iterator[
     assert scene.program.metric(name, **labels) == before + times
 
 
-def sip_call_id(message: Traced) -> str:
+def call_id(message: Traced) -> str:
     """Return the Call-ID, which is the call's name in the log, too."""
     (value,) = message.values("Call-ID")
     return value

@@ -10,11 +10,11 @@ from tests.interop.calls import (
     ANSWERS,
     GIVES_UP,
     TALKS,
+    call_id,
     counted,
     number,
     put_through,
     row,
-    sip_call_id,
     staged_id,
     told,
 )
@@ -62,10 +62,10 @@ def test_the_platforms_record_says_which_call_it_is(started: Scene) -> None:
     invite = put_through(started, number=LABELLED)
     started.api.wait_until(lambda: label(started, invite) != {}, "label")
     written = label(started, invite)
-    assert (written["sip_call_id"], written["trunk"]) == (sip_call_id(invite), "sipp")
+    assert (written["sip_call_id"], written["trunk"]) == (call_id(invite), "sipp")
     assert written["staging_seconds"] >= written["staging_request_seconds"] >= WARM
-    forwarded = started.program.wait_logged("call_forwarded", call_id=staged_id(invite))
-    assert forwarded["sip_call_id"] == written["sip_call_id"]
+    forwarded = started.program.wait_logged("call_forwarded", staged_id=staged_id(invite))
+    assert forwarded["call_id"] == written["sip_call_id"]
     assert forwarded["elapsed_seconds"] == pytest.approx(written["staging_seconds"], abs=0.001)
 
 
@@ -90,7 +90,7 @@ def test_a_key_that_may_write_no_labels_is_told(started: Scene) -> None:
         invite = put_through(started, number=FORBIDDEN)
         line = started.program.wait_logged("aftercare_failed", kind="label")
     started.api.change(labels={})
-    assert (line["call_id"], line["http_status"]) == (staged_id(invite), 403)
+    assert (line["staged_id"], line["http_status"]) == (staged_id(invite), 403)
     assert "Not for this key" in line["text"]
 
 
@@ -99,8 +99,8 @@ def test_an_answered_call_that_nobody_claimed_has_lost_its_header(started: Scene
         found = put_through(started, number=FOUND)
         invite = put_through(started, number=LOST)
         line = started.program.wait_logged("header_lost")
-    assert (line["sip_call_id"], line["call_id"]) == (sip_call_id(invite), staged_id(invite))
-    assert started.program.logged("header_lost", call_id=staged_id(found)) == []
+    assert (line["call_id"], line["staged_id"]) == (call_id(invite), staged_id(invite))
+    assert started.program.logged("header_lost", staged_id=staged_id(found)) == []
 
 
 def test_a_call_that_was_refused_is_not_looked_after(started: Scene) -> None:
@@ -110,7 +110,7 @@ def test_a_call_that_was_refused_is_not_looked_after(started: Scene) -> None:
         started.caller("INVITE; < 100; < 486; ACK", number=LOST).finish()
         callee.finish()
         invite = put_through(started, number=LOST)
-        started.program.wait_logged("header_lost", call_id=staged_id(invite))
+        started.program.wait_logged("header_lost", staged_id=staged_id(invite))
 
 
 def test_what_nobody_claims_is_counted_and_ended(scene: Scene) -> None:
@@ -123,8 +123,8 @@ def test_what_nobody_claims_is_counted_and_ended(scene: Scene) -> None:
         with scene.api.held():
             caller = scene.caller(GIVES_UP)
             caller.finish()
-        given_up = sip_call_id(caller.sent("INVITE")[0])
-        wasted = scene.program.wait_logged("staging_wasted", sip_call_id=given_up)
+        given_up = call_id(caller.sent("INVITE")[0])
+        wasted = scene.program.wait_logged("staging_wasted", call_id=given_up)
         scene.api.wait_stats(terminations=1)
         scene.program.wait_metric(1, "stagings_terminated_total", outcome="ended")
-    assert scene.api.record(wasted["call_id"])["status"] == "canceled"
+    assert scene.api.record(wasted["staged_id"])["status"] == "canceled"

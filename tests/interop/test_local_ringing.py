@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import ANSWERS, TALKS, asked, counted, number, row, sip_call_id, staged_id
+from tests.interop.calls import ANSWERS, TALKS, asked, call_id, counted, number, row, staged_id
 from tests.interop.program import AGENT
 from tests.interop.silence import Silence
 
@@ -47,8 +47,8 @@ def tag(caller: Sipp, status: str, which: int = 0) -> str:
 def assert_staged(scene: Scene, callee: Sipp) -> None:
     """The callee was called once, with the id that the API gave for that call."""
     (invite,) = callee.received("INVITE")
-    line = scene.program.wait_logged("call_forwarded", sip_call_id=sip_call_id(invite))
-    assert line["call_id"] == staged_id(invite)
+    line = scene.program.wait_logged("call_forwarded", call_id=call_id(invite))
+    assert line["staged_id"] == staged_id(invite)
     assert scene.api.record(staged_id(invite))["agent_id"] == AGENT
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from tests.interop.calls import (
     asked,
+    call_id,
     counted,
     number,
     put_through,
     refused,
     row,
-    sip_call_id,
     staged_id,
 )
 from tests.interop.program import AGENT
@@ -65,7 +65,7 @@ def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
     with asked(started), counted(started, "calls_refused_total", cause="over_time", status="480"):
         refusal = refused(started, 480, script, number=called, source=source)
     started.api.wait_stats(aborted=aborted + 1)
-    line = started.program.wait_logged("call_refused", sip_call_id=sip_call_id(refusal))
+    line = started.program.wait_logged("call_refused", call_id=call_id(refusal))
     assert line["elapsed_seconds"] > 0.9 * float(budget)
     assert line["text"] == f"the API did not stage the call within {budget} s"
     (warning,) = refusal.values("Warning")

@@ -8,12 +8,12 @@ import pytest
 
 from tests.interop.calls import (
     asked,
+    call_id,
     counted,
     number,
     put_through,
     refused,
     row,
-    sip_call_id,
     staged_id,
     told,
 )
@@ -88,8 +88,8 @@ def test_a_number_that_the_platform_redirects_is_not_staged(started: Scene) -> N
     ):
         invite = put_through(started, number=REDIRECTED)
     assert invite.values("X-Rounded-Call-Id") == []
-    line = started.program.wait_logged("call_forwarded", sip_call_id=sip_call_id(invite))
-    assert line["call_id"] == ""
+    line = started.program.wait_logged("call_forwarded", call_id=call_id(invite))
+    assert line["staged_id"] == ""
 
 
 def test_the_list_is_refreshed_while_a_call_is_up(listed: Scene) -> None:

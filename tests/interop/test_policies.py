@@ -10,12 +10,12 @@ import pytest
 
 from tests.interop.calls import (
     asked,
+    call_id,
     counted,
     number,
     put_through,
     refused,
     row,
-    sip_call_id,
     told,
 )
 from tests.interop.program import AGENT
@@ -109,7 +109,7 @@ def treated(scene: Scene, cause: str, kind: str) -> Iterator[None]:
 
 def assert_told(scene: Scene, message: Traced, cause: str, kind: str) -> None:
     """The log says what became of the call of this message, and why."""
-    named: dict[str, object] = {"sip_call_id": sip_call_id(message), "cause": word(cause)}
+    named: dict[str, object] = {"call_id": call_id(message), "cause": word(cause)}
     if kind == "refuse":
         scene.program.wait_logged("call_refused", status=603, **named)
     else:
@@ -168,8 +168,8 @@ def test_what_follows_stands_for_an_agent_that_fails_as_well(started: Scene) -> 
     with asked(started, times=2):
         invite = put_through(started, number=IN_VAIN)
     assert invite.values("X-Rounded-Call-Id") == []
-    started.program.wait_logged("call_answered", sip_call_id=sip_call_id(invite))
-    treatments = started.program.logged("call_treated", sip_call_id=sip_call_id(invite))
+    started.program.wait_logged("call_answered", call_id=call_id(invite))
+    treatments = started.program.logged("call_treated", call_id=call_id(invite))
     assert [(each["cause"], each["treatment"]) for each in treatments] == [
         ("refused", "agent"),
         ("nonsense", "forward"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import ANSWERS, TALKS, asked, counted, sip_call_id, staged_id
+from tests.interop.calls import ANSWERS, TALKS, asked, call_id, counted, staged_id
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -62,8 +62,8 @@ def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(
         callee.finish()
     assert caller.sent("INVITE")[1].values("Proxy-Authorization")
     (invite,) = callee.received("INVITE")
-    claimed = scene.program.wait_logged("staging_claimed", call_id=staged_id(invite))
-    assert claimed["sip_call_id"] == claimed["staged_for"] == sip_call_id(invite)
+    claimed = scene.program.wait_logged("staging_claimed", staged_id=staged_id(invite))
+    assert claimed["call_id"] == claimed["staged_for"] == call_id(invite)
 
 
 def test_a_carriers_proxy_that_gives_up_and_tries_again_gets_what_was_staged(scene: Scene) -> None:
@@ -79,5 +79,5 @@ def test_a_carriers_proxy_that_gives_up_and_tries_again_gets_what_was_staged(sce
         callee.finish()
     (invite,) = callee.received("INVITE")
     assert invite.values("Call-ID") == caller.sent("INVITE")[0].values("Call-ID")
-    claimed = scene.program.wait_logged("staging_claimed", call_id=staged_id(invite))
-    assert claimed["staged_for"] == sip_call_id(invite)
+    claimed = scene.program.wait_logged("staging_claimed", staged_id=staged_id(invite))
+    assert claimed["staged_for"] == call_id(invite)

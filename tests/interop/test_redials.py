@@ -12,11 +12,11 @@ from tests.interop.calls import (
     GIVES_UP,
     TALKS,
     asked,
+    call_id,
     counted,
     number,
     put_through,
     row,
-    sip_call_id,
     staged_id,
     stagings,
     told,
@@ -60,8 +60,8 @@ def claims(scene: Scene, times: int = 1, *, staged: int = 1, trunk: str = "sipp"
 
 def assert_claimed(scene: Scene, first: Traced, second: Traced) -> None:
     """The log says that the second call got what was staged for the first."""
-    line = scene.program.wait_logged("staging_claimed", sip_call_id=sip_call_id(second))
-    assert (line["call_id"], line["staged_for"]) == (staged_id(second), sip_call_id(first))
+    line = scene.program.wait_logged("staging_claimed", call_id=call_id(second))
+    assert (line["staged_id"], line["staged_for"]) == (staged_id(second), call_id(first))
 
 
 def gives_up(scene: Scene, called: str, source: str = "") -> Traced:
@@ -162,4 +162,4 @@ def test_a_second_target_gets_what_was_staged_for_the_first(scene: Scene) -> Non
         first.finish()
     assert staged_id(first.received("INVITE")[0]) == staged_id(second)
     line = scene.program.wait_logged("call_forwarded", attempt=2)
-    assert line["call_id"] == staged_id(second)
+    assert line["staged_id"] == staged_id(second)

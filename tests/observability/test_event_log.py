@@ -68,12 +68,12 @@ def test_a_call_that_goes_well_leaves_two_lines() -> None:
     assert forwarded == {
         "event": "call_forwarded",
         "level": "info",
-        "sip_call_id": SIP_CALL_ID,
+        "call_id": SIP_CALL_ID,
         "trunk": "carrier",
         "from_number": "+336******78",
         "to_number": "+331******89",
         "agent_id": CALL.agent_id,
-        "call_id": "c-1",
+        "staged_id": "c-1",
         "target": "udp:198.51.100.9:5060",
         "attempt": 1,
         "elapsed_seconds": 0.21,
@@ -83,8 +83,8 @@ def test_a_call_that_goes_well_leaves_two_lines() -> None:
     assert answered == {
         "event": "call_answered",
         "level": "info",
-        "sip_call_id": SIP_CALL_ID,
-        "call_id": "c-1",
+        "call_id": SIP_CALL_ID,
+        "staged_id": "c-1",
         "trunk": "carrier",
         "status": 200,
         "elapsed_seconds": 1.3,
@@ -123,7 +123,7 @@ def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
     for line in Written().take(*EVERYTHING):
         if line["event"].startswith(("breaker_", "agent_", "numbers_")):
             continue  # it is of no one call
-        assert line.get("sip_call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
+        assert line.get("call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
 
 
 def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> None:
@@ -252,17 +252,17 @@ def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.Mon
 def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:
     event = CallRefused("x-+33612345678-1234567890@h", "carrier", 503, "refused", "", 0.1)
     (masked,) = Written("masked").take(event)
-    assert masked["sip_call_id"] == "x-+336******78-1234567890@h"
+    assert masked["call_id"] == "x-+336******78-1234567890@h"
     (plain,) = Written("plain").take(event)
-    assert plain["sip_call_id"] == event.sip_call_id
+    assert plain["call_id"] == event.call_id
 
 
 def test_a_claimed_staging_says_whose_it_was_and_where_its_time_went() -> None:
-    redial = replace(CALL, sip_call_id="redial")
+    redial = replace(CALL, call_id="redial")
     first, again = Written().take(
         STAGED, StagingClaimed(redial, "c-1", SIP_CALL_ID), StagingClaimed(redial, "c-1", "redial")
     )
-    assert (first["event"], first["sip_call_id"]) == ("staging_claimed", "redial")
+    assert (first["event"], first["call_id"]) == ("staging_claimed", "redial")
     assert (first["staged_for"], first["staging_seconds"]) == (SIP_CALL_ID, 0.2)
     assert "staging_seconds" not in again
 

@@ -64,8 +64,8 @@ def test_the_level_is_the_settings(sink: LogSink, lines: Lines) -> None:
 def test_whoever_asks_structlog_writes_to_the_sink(sink: LogSink, lines: Lines) -> None:
     logger = structlog.get_logger()  # asked for before the set up, as modules do
     set_up(sink)
-    logger.warning("from elsewhere", sip_call_id="x")
-    assert [line["sip_call_id"] for line in lines()] == ["x"]
+    logger.warning("from elsewhere", call_id="x")
+    assert [line["call_id"] for line in lines()] == ["x"]
 
 
 def test_the_standard_librarys_lines_look_the_same(sink: LogSink, lines: Lines) -> None:

@@ -118,7 +118,7 @@ def test_stagings_are_counted_by_outcome_and_timed_by_phase() -> None:
 def test_a_staged_call_that_is_answered_is_counted_and_one_that_was_not_staged_is_not() -> None:
     answered = CallEnded(CALL, "c-1", "answered", 200, 1.0)
     samples = counted(
-        answered, replace(answered, call_id=""), replace(answered, outcome="rejected")
+        answered, replace(answered, staged_id=""), replace(answered, outcome="rejected")
     )
     assert value(samples, "stagings_answered_total", trunk="carrier") == 1
 

@@ -32,7 +32,7 @@ async def test_a_call_is_staged_with_the_documented_fields_and_no_others(
         "agent_id": call.agent_id,
     }
     assert set(phases) == {"connect", "request"}
-    assert await client.status(staged.call_id, {}) == "staged"
+    assert await client.status(staged.staged_id, {}) == "staged"
 
 
 async def test_variables_are_sent_where_there_are_any(

@@ -49,7 +49,7 @@ def test_forward_goes_on_upstream_without_the_header() -> None:
     assert edge.take() == ["alice 100 INVITE", "bob INVITE", "alice 200 INVITE"]
     (event,) = edge.of(CallTreated)
     assert (event.cause, event.treatment) == ("over_time", "forward")
-    assert [(one.call_id, one.outcome) for one in edge.of(CallEnded)] == [("", "answered")]
+    assert [(one.staged_id, one.outcome) for one in edge.of(CallEnded)] == [("", "answered")]
 
 
 def test_a_call_without_an_agent_goes_on_at_once_and_without_the_header() -> None:

@@ -35,14 +35,14 @@ def test_a_challenge_leaves_it_unused_and_an_answer_does_not(
     """
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)
-    assert [forward.call_id for _, forward in edge.stager.given_back] == ["call-7"] * unused
+    assert [forward.staged_id for _, forward in edge.stager.given_back] == ["call-7"] * unused
 
 
 def test_an_upstream_that_nothing_reaches_leaves_it_unused(edge: Conversation) -> None:
     edge.transport.failing.add("192.0.2.2")
     edge.stager.stagings[0].succeed("call-7")
     edge.clock.advance(0.1)
-    assert [forward.call_id for _, forward in edge.stager.given_back] == ["call-7"]
+    assert [forward.staged_id for _, forward in edge.stager.given_back] == ["call-7"]
 
 
 def test_an_upstream_that_says_nothing_may_have_used_it(edge: Conversation) -> None:
@@ -82,7 +82,7 @@ def failing_over(*backups: str) -> Conversation:
 
 
 def given_back(edge: Conversation) -> list[str]:
-    return [forward.call_id for _, forward in edge.stager.given_back]
+    return [forward.staged_id for _, forward in edge.stager.given_back]
 
 
 def test_a_silent_target_may_have_used_it_although_the_next_is_out_of_reach() -> None:
@@ -163,7 +163,7 @@ def test_a_target_that_is_gone_when_it_is_asked_again_may_have_heard_the_first_t
 
 
 def wasted(edge: Conversation) -> list[tuple[str, str]]:
-    return [(event.call_id, event.reason) for event in edge.of(StagingWasted)]
+    return [(event.staged_id, event.reason) for event in edge.of(StagingWasted)]
 
 
 @pytest.mark.parametrize("status", [302, 408, 422, 480, 486, 487, 488, 500, 503, 600])
@@ -231,7 +231,7 @@ def test_a_call_that_was_not_staged_wastes_nothing() -> None:
 def named(edge: Conversation) -> list[str]:
     """Give the ids that were told of: for each time that the INVITE left, and at the end."""
     return [
-        event.call_id for event in edge.events if isinstance(event, InviteForwarded | CallEnded)
+        event.staged_id for event in edge.events if isinstance(event, InviteForwarded | CallEnded)
     ]
 
 

@@ -87,19 +87,19 @@ async def care(fake: FakeApi) -> AsyncIterator[Care]:
 async def staged(client: RoundedApi, call: Call) -> str:
     outcome = await client.stage(call, {}, sync=True)
     assert isinstance(outcome, Staged)
-    return outcome.call_id
+    return outcome.staged_id
 
 
 async def test_a_calls_record_is_labelled_with_where_its_time_went(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
-    call_id = await staged(client, call)
+    staged_id = await staged(client, call)
     phases = {"connect": 0.01, "request": 0.19876}
-    care.care(StagingEnded(call, "staged", 0.2, phases, call_id, 201))
-    care.care(InviteForwarded(call, call_id, AGENT, 0.21))
-    care.care(InviteForwarded(call, call_id, AGENT, 0.41, attempt=2))
+    care.care(StagingEnded(call, "staged", 0.2, phases, staged_id, 201))
+    care.care(InviteForwarded(call, staged_id, AGENT, 0.21))
+    care.care(InviteForwarded(call, staged_id, AGENT, 0.41, attempt=2))
     await care.idle()
-    assert fake._calls[call_id].metadata == {
+    assert fake._calls[staged_id].metadata == {
         "sip_call_id": "sip-call-1",
         "trunk": "paris",
         "staging_seconds": 0.21,
@@ -134,14 +134,14 @@ async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
-    call_id = await staged(client, call)
-    answered = CallEnded(call, call_id, "answered", 200, 1.0)
+    staged_id = await staged(client, call)
+    answered = CallEnded(call, staged_id, "answered", 200, 1.0)
     care.care(answered)
     await care.idle()
     assert care.told.empty()
-    fake._calls[call_id].created -= 100
+    fake._calls[staged_id].created -= 100
     care.care(answered)
-    assert await care.event() == HeaderLost(call, call_id)
+    assert await care.event() == HeaderLost(call, staged_id)
 
 
 async def test_a_second_look_that_fails_is_told(
@@ -192,10 +192,10 @@ async def test_labels_have_all_connections_but_those_that_ends_need(
 async def test_a_wasted_call_is_ended(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
-    call_id = await staged(client, call)
-    care.care(StagingWasted(call, call_id))
-    assert await care.event() == StagingTerminated(call_id, "ended")
-    assert fake._calls[call_id].terminated
+    staged_id = await staged(client, call)
+    care.care(StagingWasted(call, staged_id))
+    assert await care.event() == StagingTerminated(staged_id, "ended")
+    assert fake._calls[staged_id].terminated
 
 
 async def test_the_end_of_a_call_that_is_over_at_the_api_is_no_failure(
@@ -253,12 +253,12 @@ async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
 async def test_nothing_is_asked_while_calls_wait_for_the_rate_limit(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
-    call_id = await staged(client, call)
+    staged_id = await staged(client, call)
     used_up = [(b"RateLimit-Remaining", b"0"), (b"RateLimit-Reset", b"1")]
     now = perf_counter()
     care.calls_limit.heard(201, used_up, now, 0.0)
-    care.care(StagingWasted(call, call_id))
-    assert await care.event() == StagingTerminated(call_id, "ended")
+    care.care(StagingWasted(call, staged_id))
+    assert await care.event() == StagingTerminated(staged_id, "ended")
     assert perf_counter() >= now + 1
 
 
@@ -290,12 +290,12 @@ async def test_the_stop_does_not_wait_for_ever(call: Call, monkeypatch: pytest.M
 async def test_nothing_is_done_that_the_settings_do_not_want(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
-    call_id, care = await staged(client, call), Care(fake.url, wanted=False)
+    staged_id, care = await staged(client, call), Care(fake.url, wanted=False)
     for event in (
-        StagingEnded(call, "staged", 0.2, {"request": 0.2}, call_id, 201),
-        InviteForwarded(call, call_id, AGENT, 0.2),
-        CallEnded(call, call_id, "answered", 200, 1.0),
-        StagingWasted(call, call_id),
+        StagingEnded(call, "staged", 0.2, {"request": 0.2}, staged_id, 201),
+        InviteForwarded(call, staged_id, AGENT, 0.2),
+        CallEnded(call, staged_id, "answered", 200, 1.0),
+        StagingWasted(call, staged_id),
     ):
         care.care(event)
     assert not care.busy

@@ -617,8 +617,8 @@ async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
     elif ends == "stopping":
         await staged.staging.stop()
     await asyncio.wait([task])
-    [call_id] = fake._calls
-    assert [one.call_id for one in staged.events if isinstance(one, StagingWasted)] == [call_id]
+    [staged_id] = fake._calls
+    assert [one.staged_id for one in staged.events if isinstance(one, StagingWasted)] == [staged_id]
 
 
 async def test_a_deadline_that_passes_while_the_program_is_busy_is_over_time(

@@ -30,7 +30,7 @@ def test_calls_that_differ_to_the_agent_share_nothing(other: Call) -> None:
 def test_calls_that_differ_otherwise_share() -> None:
     alike = Alike[str]()
     alike.add(replace(CALL, variables={"a": 1, "b": 2}), "thing")
-    again = replace(CALL, sip_call_id="b@h", deadline=1.0, variables={"b": 2, "a": 1})
+    again = replace(CALL, call_id="b@h", deadline=1.0, variables={"b": 2, "a": 1})
     assert alike.first(again) == "thing"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.fakes import FakeStaging
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
-AGAIN = replace(CALL, sip_call_id="b@h", deadline=3.0)
+AGAIN = replace(CALL, call_id="b@h", deadline=3.0)
 LIFE = 45.0
 
 
@@ -107,7 +107,7 @@ def test_or_brought_to_its_end_and_kept() -> None:
     assert (desk.decided, desk.claims.kept) == ([], 1)
     desk.start(AGAIN)
     desk.clock.advance(0)
-    assert [one.call_id for one in desk.decided if isinstance(one, Forward)] == ["call-1"]
+    assert [one.staged_id for one in desk.decided if isinstance(one, Forward)] == ["call-1"]
 
 
 def test_or_taken_over_by_who_calls_again_meanwhile() -> None:
@@ -156,7 +156,7 @@ def test_who_takes_over_what_fails_is_staged_with_what_is_left_of_his_own_time()
     desk.stager.stagings[0].fail()
     assert desk.decided == []
     afresh = desk.stager.stagings[1].call
-    assert (afresh.sip_call_id, round(afresh.deadline, 6)) == ("b@h", 2.6)
+    assert (afresh.call_id, round(afresh.deadline, 6)) == ("b@h", 2.6)
     desk.stager.stagings[1].fail("refused")
     assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["refused"]
     assert len(desk.stager.stagings) == 2
@@ -179,7 +179,7 @@ def test_who_hangs_up_again_leaves_it_to_the_third_and_his_time_to_nobody() -> N
     desk.start().cancel()
     desk.start(AGAIN).cancel()
     assert desk.clock.waiting == 0
-    third = replace(AGAIN, sip_call_id="c@h")
+    third = replace(AGAIN, call_id="c@h")
     desk.start(third)
     desk.stager.stagings[0].succeed("call-1")
     assert desk.events == [StagingClaimed(third, "call-1", "a@h")]
@@ -259,10 +259,10 @@ class Callers(RuleBasedStateMachine):
     def staging_ends(self, *, data: st.DataObject, works: bool) -> None:
         staging = data.draw(st.sampled_from(self.under_way()))
         if works:
-            call_id = f"call-{len(self.fates)}"
-            self.fates[call_id] = "kept"  # until somebody hears of it
-            self.staged[call_id] = self.desk.clock.now, staging.call
-            staging.succeed(call_id)
+            staged_id = f"call-{len(self.fates)}"
+            self.fates[staged_id] = "kept"  # until somebody hears of it
+            self.staged[staged_id] = self.desk.clock.now, staging.call
+            staging.succeed(staged_id)
         else:
             staging.fail()
 
@@ -271,7 +271,7 @@ class Callers(RuleBasedStateMachine):
     def call_ends(self, *, data: st.DataObject, used: bool) -> None:
         call, forward = ended = data.draw(st.sampled_from(self.up))
         self.up.remove(ended)
-        self.fates[forward.call_id] = "used" if used else "kept"
+        self.fates[forward.staged_id] = "used" if used else "kept"
         if not used:
             self.desk.claims.give_back(call, forward)
 
@@ -298,20 +298,20 @@ class Callers(RuleBasedStateMachine):
     def hear(self, caller: Caller, decision: Decision) -> None:
         self.waiting.remove(caller)
         if isinstance(decision, Forward):
-            call, call_id = caller.call, decision.call_id
-            since, asked = self.staged[call_id]
-            assert self.fates[call_id] == "kept"
+            call, staged_id = caller.call, decision.staged_id
+            since, asked = self.staged[staged_id]
+            assert self.fates[staged_id] == "kept"
             assert self.desk.clock.now - since <= LIFE
             assert decision.staged_at == since
             assert (asked.from_number, asked.generation) == (call.from_number, call.generation)
-            self.fates[call_id] = "up"
+            self.fates[staged_id] = "up"
             self.up.append((call, decision))
 
     def tell(self, event: Event) -> None:
         assert isinstance(event, StagingClaimed | StagingWasted)
-        assert self.fates[event.call_id] == "kept"
+        assert self.fates[event.staged_id] == "kept"
         if isinstance(event, StagingWasted):
-            self.fates[event.call_id] = "wasted"
+            self.fates[event.staged_id] = "wasted"
 
     @invariant()
     def none_is_lost(self) -> None:

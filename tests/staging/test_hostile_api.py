@@ -144,7 +144,7 @@ async def test_what_is_odd_beside_a_usable_id_costs_no_call(
         heard = await told(base(server), call, mode, BODY_MOST)
     (decision,) = heard.decisions
     assert isinstance(decision, Forward)
-    assert decision.call_id == "abc"
+    assert decision.staged_id == "abc"
 
 
 @both_modes

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pytest
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
-AGAIN = replace(CALL, sip_call_id="b@h", deadline=3.0)
-OTHER = replace(CALL, sip_call_id="c@h", from_number="+33911111111")
+AGAIN = replace(CALL, call_id="b@h", deadline=3.0)
+OTHER = replace(CALL, call_id="c@h", from_number="+33911111111")
 LIFE = 45.0
 
 
@@ -29,13 +29,13 @@ class Store:
         self.told: list[Decision] = []
         self.kept = KeptStagings(self.clock, self.events.append, LIFE)
 
-    def keep(self, call_id: str, call: Call = CALL, *, age: float = 0.0) -> Forward:
-        forward = Forward(call_id, self.clock.now - age)
+    def keep(self, staged_id: str, call: Call = CALL, *, age: float = 0.0) -> Forward:
+        forward = Forward(staged_id, self.clock.now - age)
         self.kept.keep(call, forward)
         return forward
 
     def wasted(self) -> list[str]:
-        return [event.call_id for event in self.events if isinstance(event, StagingWasted)]
+        return [event.staged_id for event in self.events if isinstance(event, StagingWasted)]
 
 
 def test_the_next_call_of_the_same_key_claims_it_and_no_other_does() -> None:
@@ -92,7 +92,7 @@ def test_past_the_room_for_them_the_one_that_waits_longest_is_wasted(
 def test_who_hangs_up_before_he_hears_of_his_claim_leaves_it_and_has_claimed_nothing() -> None:
     store = Store()
     store.keep("call-1")
-    claimed = store.kept.claim(replace(AGAIN, sip_call_id="gone@h"), store.told.append)
+    claimed = store.kept.claim(replace(AGAIN, call_id="gone@h"), store.told.append)
     assert claimed
     claimed.cancel()
     claimed.cancel()

@@ -66,7 +66,7 @@ async def test_a_staged_call_is_forwarded_with_its_id(
 ) -> None:
     stage = Stage(client, call, mode)
     decision = await stage.decision()
-    assert decision == Forward(stage.ended.call_id)
+    assert decision == Forward(stage.ended.staged_id)
     assert stage.events[0] == StagingStarted(call, mode)
     assert (stage.ended.outcome, stage.ended.http_status) == ("staged", 201)
     assert sum(stage.ended.phases.values()) <= stage.ended.elapsed
@@ -316,7 +316,7 @@ async def test_a_mistake_of_our_own_is_logged_and_refuses_the_call(call: Call) -
     assert (decision.status, decision.cause) == (503, "own_mistake")
     assert stage.ended.outcome == "own_mistake"
     (line,) = logs
-    assert (line["event"], line["sip_call_id"]) == ("staging_failed", "sip-call-1")
+    assert (line["event"], line["call_id"]) == ("staging_failed", "sip-call-1")
 
 
 async def test_an_observers_mistake_costs_no_call(client: RoundedApi, call: Call) -> None:

@@ -88,10 +88,10 @@ class FakeStaging:
     def cancel(self) -> None:
         self.cancelled = self.over = True
 
-    def succeed(self, call_id: str = "call-1") -> None:
+    def succeed(self, staged_id: str = "call-1") -> None:
         assert not self.cancelled
         self.over = True
-        self._done(Forward(call_id, self._clock.time()))
+        self._done(Forward(staged_id, self._clock.time()))
 
     def fail(self, cause: str = "over_time", text: str = 'too "slow"') -> None:
         assert not self.cancelled

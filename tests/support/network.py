@@ -57,9 +57,9 @@ class Network:
     def succeed(self, staging: FakeStaging) -> None:
         """Let a call be staged."""
         self.staging.remove(staging)
-        call_id = f"call-{self.edge.stager.stagings.index(staging)}"
-        self.watch.staged(call_id)
-        staging.succeed(call_id)
+        staged_id = f"call-{self.edge.stager.stagings.index(staging)}"
+        self.watch.staged(staged_id)
+        staging.succeed(staged_id)
 
     def fail(self, staging: FakeStaging) -> None:
         """Let staging fail: its time is over, for instance."""

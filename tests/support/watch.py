@@ -68,9 +68,9 @@ class Watch:
         self._ours: set[bytes] = set()
         self._now: Sent = []
 
-    def staged(self, call_id: str) -> None:
+    def staged(self, staged_id: str) -> None:
         """Hear that staging gave this id."""
-        self._ours.add(call_id.encode())
+        self._ours.add(staged_id.encode())
 
     def unanswered(self) -> list[Asked]:
         """Give the INVITEs that nobody got a final response to."""

@@ -70,7 +70,7 @@ def admitted(request: Request, source: str = "192.0.2.1") -> Call:
 
 def test_a_call_says_all_that_staging_needs() -> None:
     assert admit(invite()) == Call(
-        sip_call_id="abc@carrier",
+        call_id="abc@carrier",
         trunk="french",
         from_number="+33912345678",
         to_number="+33612345678",
@@ -131,7 +131,7 @@ def test_of_a_very_long_call_id_the_beginning_is_told() -> None:
     long = bytes(invite()).replace(b"abc@carrier", b"\xff" * 60_000)
     message = parse(long)
     assert isinstance(message, Request)
-    assert admitted(message).sip_call_id == "\\xff" * 256
+    assert admitted(message).call_id == "\\xff" * 256
 
 
 def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
@@ -233,7 +233,7 @@ def test_a_request_uri_that_is_none_is_the_callers_fault() -> None:
 def test_strange_bytes_in_a_call_id_are_escaped() -> None:
     request = parse(bytes(invite()).replace(b"abc@carrier", b"ab\xff@carrier"))
     assert isinstance(request, Request)
-    assert admitted(request).sip_call_id == r"ab\xff@carrier"
+    assert admitted(request).call_id == r"ab\xff@carrier"
 
 
 @pytest.mark.parametrize("turned", [False, True])

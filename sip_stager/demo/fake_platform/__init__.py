@@ -93,8 +93,8 @@ class FakeApi(HttpServer):
         match request.method, request.path.split("/")[1:]:
             case "POST", ["v1", "calls", "stage"]:
                 return await self._stage(request)
-            case _, ["v1", "calls", call_id, *rest] if call_id in self._calls:
-                return await self._of_call(request, call_id, rest)
+            case _, ["v1", "calls", staged_id, *rest] if staged_id in self._calls:
+                return await self._of_call(request, staged_id, rest)
             case "GET", ["v1", "agents", agent_id]:
                 return await self._agent(agent_id, request.query.get("version", str(PUBLISHED)))
             case "GET", ["v1", "phone-numbers"]:
@@ -113,15 +113,15 @@ class FakeApi(HttpServer):
         return self.phone_numbers.page(request.query)
 
     async def _of_call(
-        self, request: web.BaseRequest, call_id: str, rest: list[str]
+        self, request: web.BaseRequest, staged_id: str, rest: list[str]
     ) -> web.StreamResponse:
         match request.method, rest:
             case "GET", []:
-                return await self._show(call_id)
+                return await self._show(staged_id)
             case "PATCH", []:
-                return await self._label(call_id, request)
+                return await self._label(staged_id, request)
             case "POST", ["terminate"]:
-                return self._terminate(call_id)
+                return self._terminate(staged_id)
             case _:
                 return failure(404, "Not found")
 
@@ -135,13 +135,13 @@ class FakeApi(HttpServer):
             return failure(400, "Body is not a JSON object with agent_id and to_number")
         if wrong := wrong_fields(asked):
             return failure(422, "Validation failed", wrong)
-        call_id = self._calls.remember(asked, self._loop.time(), behaviour)
+        staged_id = self._calls.remember(asked, self._loop.time(), behaviour)
         await self._hold(behaviour, sync=request.query_string == "sync=true")
         if behaviour.status == 201 and behaviour.fault:
-            return await faults.answer(request, behaviour.fault, call_id)
+            return await faults.answer(request, behaviour.fault, staged_id)
         if behaviour.status != 201:
             return refusal(behaviour)
-        response = success(201, {"call_id": call_id}, "Call staged successfully")
+        response = success(201, {"call_id": staged_id}, "Call staged successfully")
         response.headers.update(behaviour.headers)
         return response
 
@@ -154,34 +154,34 @@ class FakeApi(HttpServer):
     def _behaviour(self, agent_id: str, to_number: str = "") -> Behaviour:
         return self.by.get(to_number) or self.by.get(agent_id) or self.default
 
-    async def _show(self, call_id: str) -> web.StreamResponse:
+    async def _show(self, staged_id: str) -> web.StreamResponse:
         self.stats.polls += 1
-        call = self._calls[call_id]
+        call = self._calls[staged_id]
         call.polls += 1
         if call.behaviour.latency:
             await asyncio.sleep(call.behaviour.latency)
         if call.polls <= call.behaviour.poll_failures:
             return refusal(call.behaviour, call.behaviour.poll_status)
         status = call.status(self._loop.time())
-        shown = {"id": call_id, "status": status, "direction": "inbound"}
+        shown = {"id": staged_id, "status": status, "direction": "inbound"}
         return success(200, {**shown, "metadata": call.metadata, **call.request})
 
-    async def _label(self, call_id: str, request: web.BaseRequest) -> web.StreamResponse:
+    async def _label(self, staged_id: str, request: web.BaseRequest) -> web.StreamResponse:
         behaviour = self.by.get("labels", Behaviour())
         await asyncio.sleep(behaviour.latency)
         if behaviour.status != 201:
             return refusal(behaviour)
         try:
             metadata = json.loads(await request.read())["metadata"]
-            self._calls[call_id].metadata.update(metadata)
+            self._calls[staged_id].metadata.update(metadata)
         except (ValueError, KeyError, TypeError):
             return failure(400, "Body is not a JSON object with metadata")
-        return success(200, {"id": call_id, "metadata": metadata})
+        return success(200, {"id": staged_id, "metadata": metadata})
 
-    def _terminate(self, call_id: str) -> web.StreamResponse:
+    def _terminate(self, staged_id: str) -> web.StreamResponse:
         self.stats.terminations += 1
-        self._calls[call_id].terminated = True
-        return success(200, {"call_id": call_id}, "Call terminated")
+        self._calls[staged_id].terminated = True
+        return success(200, {"call_id": staged_id}, "Call terminated")
 
     async def _agent(self, agent_id: str, version: str) -> web.StreamResponse:
         if (behaviour := self._behaviour(agent_id)).status != 201:
