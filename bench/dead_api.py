@@ -96,7 +96,7 @@ def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(APIS[api](directory))
-        rules: dict[str, object] = {} if breaker else {"breaker_least": _NEVER}
+        rules: dict[str, object] = {} if breaker else {"breaker_min_calls": _NEVER}
         edge = Edge(url, free_port(), log_level="error", api=rules)
         program = Watched(edge, directory)
         stack.callback(program.stop)
@@ -122,7 +122,7 @@ def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
         statuses=dict(Counter(one.final[:3] for one in heard)),
         wait_p50=waits[49],
         wait_p99=waits[98],
-        worst_lag=metrics["sip_stager_event_loop_lag_worst_seconds"],
+        worst_lag=metrics["sip_stager_event_loop_lag_max_seconds"],
         memory_before=memory[0],
         memory_halfway=memory[1],
         memory_after=memory[2],

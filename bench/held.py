@@ -51,7 +51,7 @@ class Wanted:
     rate: int
     delay: float
     others: int
-    ring_after: float = 2.0
+    ringing_delay: float = 2.0
 
     @property
     def held(self) -> Load:
@@ -136,7 +136,7 @@ class _Bench:
             deadline=wanted.delay + 10,
             log_level="info",
             api={"connections": wanted.calls + wanted.others},
-            policy={"ring_after": wanted.ring_after},
+            policy={"ringing_delay": wanted.ringing_delay},
             tables=[("[[numbers]]", {"number": _QUICK, "agent": AGENT})],
         )
 
@@ -188,13 +188,13 @@ def measure(wanted: Wanted, mode: Mode) -> Figures:
             held=_held(outcome.calls, meanwhile),
             failed=outcome.failed,
             rung=len(rung),
-            ringing=percentiles(rung).less(1000 * wanted.ring_after),
+            ringing=percentiles(rung).less(1000 * wanted.ringing_delay),
             kib_a_call=memory / 1024 / wanted.calls,
             files_a_call=files / wanted.calls,
             connections=bench.api.stats()["connections"],
             alone=alone,
             meanwhile=meanwhile,
-            worst_lag=1000 * program.figures()["sip_stager_event_loop_lag_worst_seconds"],
+            worst_lag=1000 * program.figures()["sip_stager_event_loop_lag_max_seconds"],
         )
 
 

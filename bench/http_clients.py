@@ -79,7 +79,7 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
     stock = await stack.enter_async_context(httpx.AsyncClient(limits=LIMITS, timeout=None))
     own = await stack.enter_async_context(
         HttpTransport(
-            tls=httpx.create_ssl_context(), headers=HEADERS, connections=1000, body_most=65536
+            tls=httpx.create_ssl_context(), headers=HEADERS, connections=1000, max_body_bytes=65536
         )
     )
     session = await stack.enter_async_context(

@@ -54,7 +54,7 @@ def conversation(pieces: Sequence[bytes], seen: Run) -> None:
         event.cause if isinstance(event, MessageDropped) else type(event).__name__
         for event in edge.events
     )
-    assert "own_mistake" not in seen.seen
+    assert "internal_error" not in seen.seen
     for data, flow in edge.transport.sent:
         sent = parse(data)
         assert ip_address(flow.host).version in {4, 6}

@@ -145,7 +145,7 @@ class Application:
         }
 
     async def _drain(self, at_once: asyncio.Event) -> None:
-        ending, drain = self._proxy.ending, self._settings.limits.drain
+        ending, drain = self._proxy.ending, self._settings.limits.drain_timeout
         await self._while(lambda: ending.pending > 0, drain, at_once)
         ending.end_calls()
         await self._while(lambda: ending.settling, min(drain, _SETTLING), at_once)
@@ -167,7 +167,7 @@ class Application:
     ) -> Readings:
         return Readings(
             calls_staging=lambda: self._staging.waiting,
-            stagings_kept=lambda: self._claims.kept,
+            stagings_reserved=lambda: self._claims.kept,
             transactions=lambda: self.transactions,
             message_bytes=lambda: self._layer.message_bytes,
             tcp_connections=lambda: self._edge.connections,

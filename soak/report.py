@@ -46,7 +46,7 @@ def findings(seen: Seen) -> Iterator[Finding]:
     yield Finding("open files, before and after", f"{before}, {after}", after <= before)
     for cause in ("messages_dropped_total", "stagings_ended_total"):
         own = sum(
-            value for name, value in figures.items() if cause in name and "own_mistake" in name
+            value for name, value in figures.items() if cause in name and "internal_error" in name
         )
         yield Finding(f"own mistakes in {cause}", f"{own:g}", not own)
     lost = _unaccounted(figures)
@@ -65,8 +65,8 @@ def _unaccounted(series: dict[str, float]) -> float:
             n for name, n in series.items() if f"sip_stager_{metric}" in name and label in name
         )
 
-    ended = total("stagings_answered") + total("stagings_wasted") + total("stagings_kept")
-    never_staged = total("stagings_wasted", 'reason="given_up"')
+    ended = total("stagings_answered") + total("stagings_wasted") + total("stagings_reserved")
+    never_staged = total("stagings_wasted", 'reason="abandoned"')
     return total("stagings_ended", 'outcome="staged"') - (ended - never_staged)
 
 
@@ -122,7 +122,7 @@ def _lag(series: dict[str, float]) -> str:
         for share in (0.5, 0.99, 0.999)
         for bound in [next(bound for bound, value in buckets if value >= share * total)]
     ]
-    worst = series["sip_stager_event_loop_lag_worst_seconds"] * 1000
+    worst = series["sip_stager_event_loop_lag_max_seconds"] * 1000
     return f"{', '.join(shown)}; worst of the last minute {worst:.1f}"
 
 

@@ -67,14 +67,14 @@ class World:
         self.tcp_port = free_port()
         self.http_port = free_port()
         self.host = f"127.0.0.1:{self.upstream.port}"
-        self.numbers_refresh = 0.0
+        self.numbers_refresh_interval = 0.0
         self.more = ""
         self.drain = PATIENCE
         self.call_id = b""
 
     @property
     def api_settings(self) -> str:
-        refresh = f"numbers_refresh = {self.numbers_refresh}"
+        refresh = f"numbers_refresh_interval = {self.numbers_refresh_interval}"
         return f'base_url = "{self.api}", deadline = {PATIENCE}, {refresh}{self.more}'
 
     def call(self, number: str, call_id: str) -> None:
@@ -108,7 +108,7 @@ class World:
         file.write_text(
             f"""
             http = {{ port = {self.http_port} }}
-            limits = {{ drain = {self.drain} }}
+            limits = {{ drain_timeout = {self.drain} }}
             listeners = [
               {{ address = "127.0.0.1", port = {self.port} }},
               {{ address = "127.0.0.1", port = {self.tcp_port}, transport = "tcp" }},
@@ -335,7 +335,7 @@ async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
     world: World, api: FakeApi
 ) -> None:
     kept, gone, moved = "+33612345670", "+33612345671", "+33612345672"
-    world.numbers_refresh = 0.05
+    world.numbers_refresh_interval = 0.05
     api.phone_numbers.items = [
         phone_number(kept, OTHER),
         phone_number(gone, OTHER),
@@ -371,7 +371,7 @@ async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
 async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_taken(
     world: World, api: FakeApi
 ) -> None:
-    world.numbers_refresh = 300.0
+    world.numbers_refresh_interval = 300.0
     api.by["phone_numbers"] = Behaviour(status=403, message="not with this key")
     application = Application(world.settings())
     (concern,) = await application.start()
@@ -389,7 +389,7 @@ async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_ta
 async def test_agents_of_the_platforms_numbers_tell_the_types_of_variables(
     world: World, api: FakeApi
 ) -> None:
-    world.numbers_refresh = 300.0
+    world.numbers_refresh_interval = 300.0
     api.by[OTHER] = Behaviour(variables={"line": "number"})
     api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
     async with running(world) as application:

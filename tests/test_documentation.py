@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sip_stager.config import load
+from sip_stager.model.vocabulary import BreakerState
 from sip_stager.observability.instruments import Readings
 from sip_stager.observability.metrics import Metrics
 from sip_stager.trunks.placeholders import SOURCES
@@ -21,12 +22,12 @@ def served() -> set[str]:
     """The names of our metrics, without the suffixes of their samples."""
     readings = Readings(
         calls_staging=lambda: 0,
-        stagings_kept=lambda: 0,
+        stagings_reserved=lambda: 0,
         transactions=dict,
         message_bytes=lambda: 0,
         tcp_connections=dict,
         api_requests=dict,
-        breaker_state=str,
+        breaker_state=lambda: BreakerState.CLOSED,
         rate_limit_remaining=lambda: None,
         agents=dict,
         numbers=dict,

@@ -9,7 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from sip_stager.events import CallEnded, StagingWasted
-from sip_stager.model.call import LONGEST_USE
+from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from sip_stager.staging.claims import Claims
@@ -37,7 +37,7 @@ CALLS = st.lists(  # one call after another, so that what one leaves is there fo
 )
 
 
-LIVES = st.sampled_from([30.0, 45.0, LONGEST_USE])
+LIVES = st.sampled_from([30.0, 45.0, MAX_STAGED_ID_AGE])
 
 
 class World:
@@ -126,7 +126,7 @@ class World:
             repeated = message.branch in users
             assert set(users.values()) <= {message.call_id}, "an id in two calls"
             age = self.edge.clock.time() - self.staged_at[staged_id]
-            assert repeated or age <= LONGEST_USE + 0.25, "an id past its life"
+            assert repeated or age <= MAX_STAGED_ID_AGE + 0.25, "an id past its life"
             users[message.branch] = message.call_id
         self.seen = len(self.edge.transport.sent)
         self.sum_up()
@@ -166,7 +166,7 @@ def test_an_id_is_used_by_one_call_within_its_life_and_told_of_once_it_is_over(
         event(kind)
 
 
-@pytest.mark.parametrize("life", [45.0, LONGEST_USE])
+@pytest.mark.parametrize("life", [45.0, MAX_STAGED_ID_AGE])
 def test_what_is_claimed_at_the_last_moment_of_its_life_is_sent(life: float) -> None:
     """Timers may be late, and so may be the hand-over to the call that claims it."""
     world = World(life)

@@ -55,6 +55,6 @@ def make_terms(settings: Settings) -> Callable[[str, str], Terms]:
         trunk = trunks[name]
         own = (numbers[number],) if number else ()
         policies = (*own, *trunk.policies, settings.policy)
-        return combine_terms(policies, settings.api.deadline, trunk.no_ringback_timeout)
+        return combine_terms(policies, settings.api.deadline, trunk.ringback_timeout)
 
     return lambda trunk, number: terms(trunk, number if number in numbers else None)

@@ -98,6 +98,6 @@ def make_upstream(settings: Settings) -> Upstream:
     return Upstream(
         tuple(distinct(parse_uri(uri.encode("utf-8")) for uri in upstream.uris)),
         upstream.request_uri,
-        upstream.next_after,
-        upstream.redirects,
+        upstream.failover_timeout,
+        upstream.max_redirects,
     )

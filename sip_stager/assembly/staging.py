@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
     """Make the client of the API for calls; ``declared`` are the variables of the agents."""
-    return _client(settings, settings.api.connections, settings.api.body_most, declared)
+    return _client(settings, settings.api.connections, settings.api.max_body_bytes, declared)
 
 
 def make_agents(settings: Settings, notify: Notify) -> Agents:
     """Make the watch over the agents."""
     client = _client(settings, AT_ONCE, BODY_MOST)
-    return Agents(client, locate_agents(settings), notify, settings.api.agents_refresh)
+    return Agents(client, locate_agents(settings), notify, settings.api.agents_refresh_interval)
 
 
 def make_list_api(settings: Settings) -> RoundedApi:
@@ -46,7 +46,9 @@ def make_phone_numbers(
     settings: Settings, notify: Notify, take: Callable[[PlatformTable], None]
 ) -> PhoneNumbers:
     """Make what keeps the list of the platform's numbers, off every call's path."""
-    return PhoneNumbers(make_list_api(settings), notify, take, settings.api.numbers_refresh)
+    return PhoneNumbers(
+        make_list_api(settings), notify, take, settings.api.numbers_refresh_interval
+    )
 
 
 def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:
@@ -56,9 +58,9 @@ def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging
         api,
         notify,
         mode=wanted.mode,
-        poll_first=wanted.poll_first,
-        poll_most=wanted.poll_most,
-        retries=Retries(wanted.retries, wanted.retry_pause, wanted.retry_ambiguous),
+        poll_interval_min=wanted.poll_interval_min,
+        poll_interval_max=wanted.poll_interval_max,
+        retries=Retries(wanted.retries, wanted.retry_delay, wanted.retry_ambiguous),
         breaker=make_breaker_rules(settings),
     )
 
@@ -73,26 +75,26 @@ def make_breaker_rules(settings: Settings) -> BreakerRules:
         (terms(trunk.name, "").bound() for trunk in settings.trunks), default=wanted.deadline
     )
     return BreakerRules(
-        wanted.breaker_share,
+        wanted.breaker_failure_ratio,
         wanted.breaker_window,
-        wanted.breaker_least,
-        wanted.breaker_pause,
-        wanted.breaker_pause_most,
-        min(wanted.breaker_slow, usual / 4),
+        wanted.breaker_min_calls,
+        wanted.breaker_open_time,
+        wanted.breaker_open_time_max,
+        min(wanted.breaker_slow_call, usual / 4),
     )
 
 
 def make_claims(settings: Settings, staging: Staging, clock: Clock, notify: Notify) -> Claims:
     """Make what keeps staged calls that were not used."""
     api = settings.api
-    return Claims(staging, clock, notify, api.claim_life, finish=api.after_hangup == "keep")
+    return Claims(staging, clock, notify, api.claim_ttl, finish=api.after_hangup == "keep")
 
 
 def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -> Aftercare:
     """Make what is done about calls off their path."""
     wanted = settings.api
     return Aftercare(
-        _client(settings, wanted.aftercare_connections, wanted.body_most),
+        _client(settings, wanted.aftercare_connections, wanted.max_body_bytes),
         calls_limit,
         notify,
         connections=wanted.aftercare_connections,
@@ -105,11 +107,15 @@ def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -
 def _client(
     settings: Settings,
     connections: int,
-    body_most: int,
+    max_body_bytes: int,
     declared: Mapping[str, Declared] | None = None,
 ) -> RoundedApi:
     """Make a client with connections of its own: what is no call's takes none from calls."""
     api = settings.api
     return RoundedApi(
-        api.base_url, api.key, connections=connections, body_most=body_most, declared=declared
+        api.base_url,
+        api.key,
+        connections=connections,
+        max_body_bytes=max_body_bytes,
+        declared=declared,
     )

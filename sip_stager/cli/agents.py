@@ -42,7 +42,7 @@ async def _fetch(
         settings.api.base_url,
         settings.api.key,
         connections=AT_ONCE,
-        body_most=_MAX_BODY,
+        max_body_bytes=_MAX_BODY,
     ) as api:
         fetcher = _AgentFetcher(api)
         disabled = not console.is_terminal  # else the bar leaves an empty line

@@ -23,8 +23,8 @@ def check(
         typer.Option(
             "--online",
             help="Also look up the upstream's name, fetch the platform's numbers and each mapped "
-            "agent from the API, and compare the variables. With `[api] numbers_refresh` the "
-            "agents of the platform's numbers are included.",
+            "agent from the API, and compare the variables. With "
+            "`[api] numbers_refresh_interval` the agents of the platform's numbers are included.",
         ),
     ] = False,
     every: Annotated[

@@ -11,6 +11,7 @@ from sip_stager.assembly.admission import make_terms
 from sip_stager.config.checks.effective_terms import rings_before_timeout, rings_within
 from sip_stager.config.tables.api import Api
 from sip_stager.config.tables.policy import CAUSES, merge_policies
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,9 @@ def describe_fallbacks(
     ``seconds`` is how long it may be staged; ``may_ring`` is False if its INVITE forbids ringing.
     """
     for cause in CAUSES:
-        late = cause == "over_time" and may_ring and rings_before_timeout(policy, seconds)
+        late = (
+            cause is StagingOutcome.TIMEOUT and may_ring and rings_before_timeout(policy, seconds)
+        )
         early = " (before ringing only)" if late else ""
         yield cause, _written(policy, policy.treatments.get(cause, ())) + early
     if may_ring and rings_within(policy, seconds):
@@ -75,7 +78,9 @@ def _rows(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _written(policy: Policy, treatments: tuple[Treatment, ...]) -> str:
     coded = [
-        replace(one, status=policy.refusal) if one.kind == "refuse" and not one.status else one
+        replace(one, status=policy.refusal)
+        if one.kind is TreatmentKind.REFUSE and not one.status
+        else one
         for one in treatments
     ]
     return ", then ".join(map(str, coded)) or f"refuse {policy.refusal}"
@@ -88,5 +93,6 @@ def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
     if not may_ring:
         return "never (the INVITE requires 100rel)"
     if not rings_within(policy, seconds):
-        return f"never (ring_after is {policy.ring_after:g} s, and staging may take {seconds:g} s)"
-    return f"{policy.ringing} after {policy.ring_after:g} s"
+        delay = f"ringing_delay is {policy.ringing_delay:g} s"
+        return f"never ({delay}, and staging may take {seconds:g} s)"
+    return f"{policy.ringing} after {policy.ringing_delay:g} s"

@@ -33,7 +33,7 @@ def fetch_numbers(settings: Settings) -> PlatformTable | str:
 def listed_agents(settings: Settings, table: PlatformTable | str) -> dict[str, list[str]]:
     """Return the agents that only the platform's list maps, each with its numbers."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    if isinstance(table, PlatformTable) and settings.api.numbers_refresh:
+    if isinstance(table, PlatformTable) and settings.api.numbers_refresh_interval:
         own = settings.agents
         for number, row in table.rows.items():
             for share in row.shares if number not in own else ():
@@ -51,15 +51,19 @@ class NumbersReport(NamedTuple):
 def check_numbers(settings: Settings, table: PlatformTable | str) -> NumbersReport:
     """Report what the platform's list has, and where the settings differ from it."""
     lines = tuple(_shown(settings, table))
-    if isinstance(table, str) and settings.api.numbers_refresh:
+    if isinstance(table, str) and settings.api.numbers_refresh_interval:
         # Without the list, calls to numbers that only the platform maps are refused.
-        where = settings.place(("api", "numbers_refresh"))
-        return NumbersReport((f"{where}: api.numbers_refresh: {lines[0]}",), lines[1:])
+        where = settings.place(("api", "numbers_refresh_interval"))
+        return NumbersReport((f"{where}: api.numbers_refresh_interval: {lines[0]}",), lines[1:])
     return NumbersReport((), lines)
 
 
 def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
-    off = "" if settings.api.numbers_refresh else " ([api] numbers_refresh is 0: they are not used)"
+    off = (
+        ""
+        if settings.api.numbers_refresh_interval
+        else " ([api] numbers_refresh_interval is 0: they are not used)"
+    )
     if isinstance(table, str):
         yield f"the platform's numbers could not be fetched: {table}{off}"
         return

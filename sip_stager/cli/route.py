@@ -46,7 +46,8 @@ Headers = Annotated[
 Online = Annotated[
     bool,
     typer.Option(
-        "--online", help="Fetch the platform's numbers too, if [api] numbers_refresh is set."
+        "--online",
+        help="Fetch the platform's numbers too, if [api] numbers_refresh_interval is set.",
     ),
 ]
 Time = Annotated[
@@ -97,7 +98,7 @@ def route(
 def _mapping(settings: Settings, at: str, *, online: bool) -> NumberMapping:
     """Return the mapping at a time, with the platform's numbers; raises ``ValueError``."""
     mapping = make_mapping(settings, _moment(at))
-    if online and settings.api.numbers_refresh:
+    if online and settings.api.numbers_refresh_interval:
         mapping.platform = _platform_rows(settings)
     return mapping
 

@@ -47,7 +47,7 @@ class RouteReport:
         self._mapping = mapping
         self._invite = invite
         self._source = call_source
-        self._unasked = settings.api.numbers_refresh > 0 and not online
+        self._unasked = settings.api.numbers_refresh_interval > 0 and not online
         source = Flow(settings.listeners[0].transport.upper(), call_source.address, 5060)
         self._dry_run = DryRun(settings, mapping, invite, source)
         self.staged = self._dry_run.call is not None
@@ -123,7 +123,7 @@ class RouteReport:
         for source, reason in caller.passed:
             yield f"{source} {reason}"
         if caller.number:
-            passed = ", passed on by pass_withheld" if caller.withheld else ""
+            passed = ", passed on by pass_private_number" if caller.withheld else ""
             yield f"{caller.source} says {caller.number}{passed}"
         else:
             yield f"the API gets {call.from_number}, the anonymous_number of [api]"

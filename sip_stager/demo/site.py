@@ -131,7 +131,7 @@ class Site:
             trunks=(Trunk(name="demo", networks=(_THIS_MACHINE,), country="FR"),),
             numbers=tuple(map(self._number, self._chapter.scenes)),
             http=Http(address=HOST, port=self.ports.http),
-            limits=Limits(drain=0.0),
+            limits=Limits(drain_timeout=0.0),
         )
 
     def _number(self, scene: Scene) -> Number:

@@ -23,7 +23,6 @@ from sip_stager.events.message import (
 from sip_stager.events.platform import (
     AgentStateChanged,
     BreakerMoved,
-    BreakerState,
     NumbersNotRefreshed,
     NumbersRefreshed,
 )
@@ -42,7 +41,6 @@ __all__ = [
     "AftercareFailed",
     "AgentStateChanged",
     "BreakerMoved",
-    "BreakerState",
     "CallAdmitted",
     "CallEnded",
     "CallRefused",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sip_stager.model.call import Call
+    from sip_stager.model.call import Call, Cause
     from sip_stager.model.flow import Flow
+    from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class CallRefused:
     call_id: str
     trunk: str
     status: int
-    cause: str
+    cause: Cause
     text: str
     elapsed: float
 
@@ -44,8 +45,8 @@ class CallTreated:
     """
 
     call: Call
-    cause: str
-    treatment: str
+    cause: Cause
+    treatment: TreatmentKind
     text: str
     elapsed: float
 
@@ -54,7 +55,8 @@ class CallTreated:
 class InviteForwarded:
     """The INVITE of a call left for the upstream; ``elapsed`` counts from its arrival.
 
-    ``staged_id`` is the id that it brings, empty where there is none: the call was not staged, or too
+    ``staged_id`` is the id that it brings, empty where there is none: the call was not staged,
+    or too
     long ago.  ``attempt`` is 1 for the first time, and goes up with each other target and with the
     same one over another transport.
     """
@@ -83,14 +85,15 @@ class CallRinging:
 class CallEnded:
     """A forwarded or staging INVITE has its final response.
 
-    ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timed_out``,
-    ``unreachable`` (the upstream), ``moved`` (302 by the policy), ``stopped`` (with the program).
+    ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timeout``,
+    ``upstream_unreachable`` (the upstream), ``moved`` (302 by the policy), ``stopped`` (with the
+    program).
     ``staged_id`` is the id that was sent, where it was answered to who answered; else it is empty.
     """
 
     call: Call
     staged_id: str
-    outcome: str
+    outcome: CallOutcome
     status: int
     elapsed: float
 

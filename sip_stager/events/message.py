@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
+    from sip_stager.model.vocabulary import DropCause
     from sip_stager.sip.message import Request, Response
 
 
@@ -30,12 +31,12 @@ class MessageDropped:
     """A message got no answer and went nowhere.
 
     ``cause`` is a word for a label: ``malformed``, ``keepalive``, ``stray_response``,
-    ``stray_ack``, ``unroutable``, ``own_mistake``, ``send_failed``, ``too_many_connections``,
+    ``stray_ack``, ``unroutable``, ``internal_error``, ``send_failed``, ``too_many_connections``,
     ``too_slow``; ``detail`` says more, and may hold what a stranger sent: escape it.
     """
 
     flow: Flow
-    cause: str
+    cause: DropCause
     detail: str
 
 

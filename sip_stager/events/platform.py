@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-BreakerState = Literal["closed", "open", "half_open"]
+    from sip_stager.model.vocabulary import AgentState, BreakerState, StagingOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class AgentStateChanged:
 
     agent_id: str
     version: int | None
-    state: str
+    state: AgentState
     text: str = ""
 
 
@@ -57,11 +56,12 @@ class NumbersRefreshed:
 class NumbersNotRefreshed:
     """The platform's list of numbers could not be had; the last good one stays.
 
-    ``outcome`` is ``refused``, ``busy``, ``failed``, ``over_time``, ``unreachable``, ``nonsense``
-    or ``own_mistake``;
+    ``outcome`` is ``refused``, ``busy``, ``failed``, ``timeout``, ``api_unreachable``,
+    ``invalid_response``
+    or ``internal_error``;
     ``text`` is untrusted.
     """
 
-    outcome: str
+    outcome: StagingOutcome
     http_status: int
     text: str

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from sip_stager.model.vocabulary import WasteReason
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Call
+    from sip_stager.model.vocabulary import AftercareKind, StagingOutcome, TerminationOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class StagingRetried:
     """
 
     call: Call
-    outcome: str
+    outcome: StagingOutcome | Literal["closed"]
     http_status: int
     wait: float
 
@@ -44,8 +47,9 @@ class StagingRetried:
 class StagingEnded:
     """Staging is over.
 
-    ``outcome``: ``staged``, ``refused``, ``busy`` (HTTP 429), ``failed`` (HTTP 5xx), ``over_time``,
-    ``unreachable``, ``nonsense``, ``breaker_open``, ``stopping``, ``own_mistake`` or ``cancelled``.
+    ``outcome``: ``staged``, ``refused``, ``busy`` (HTTP 429), ``failed`` (HTTP 5xx), ``timeout``,
+    ``api_unreachable``, ``invalid_response``, ``breaker_open``, ``stopping``, ``internal_error``
+    or ``cancelled``.
     ``elapsed`` is the whole step.  ``phases`` holds where the time went: ``queue`` (for a free
     connection), ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte
     to the response's last), ``closed`` (a request on a connection that the API had closed before,
@@ -55,7 +59,7 @@ class StagingEnded:
     """
 
     call: Call
-    outcome: str
+    outcome: StagingOutcome
     elapsed: float
     phases: dict[str, float]
     staged_id: str = ""
@@ -76,15 +80,15 @@ class StagingClaimed:
 class StagingWasted:
     """A staged call came to nothing.
 
-    ``reason``: ``unclaimed`` (nobody claimed it in time), ``no_room`` (too many are kept) or
-    ``stopping``; where it was sent ``refused`` (the upstream rejected the call), ``hung_up`` (the
-    caller did) or ``unanswered`` (no target that got it answered); ``given_up`` in ``async`` mode,
+    ``reason``: ``unclaimed`` (nobody claimed it in time), ``store_full`` (too many are kept) or
+    ``stopping``; where it was sent ``refused`` (the upstream rejected the call), ``cancelled`` (the
+    caller did) or ``unanswered`` (no target that got it answered); ``abandoned`` in ``async`` mode,
     where its id was known and it was not staged yet.
     """
 
     call: Call
     staged_id: str
-    reason: str = "unclaimed"
+    reason: WasteReason = WasteReason.UNCLAIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class StagingTerminated:
     """
 
     staged_id: str
-    outcome: str
+    outcome: StagingOutcome | TerminationOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,12 @@ class AftercareFailed:
     """A request that no call waits for went wrong, or was left out.
 
     ``kind``: ``label``, ``reconcile`` or ``terminate``; ``outcome`` is a failure's word, or
-    ``left_out`` where too many waited already.  ``text`` is untrusted.
+    ``skipped`` where too many waited already.  ``text`` is untrusted.
     """
 
     call: Call
     staged_id: str
-    kind: str
-    outcome: str
+    kind: AftercareKind
+    outcome: StagingOutcome | Literal["skipped"]
     http_status: int = 0
     text: str = ""

@@ -40,7 +40,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
     """Sends httpx requests over at most ``connections`` a host; made within a running loop.
 
     ``headers`` go with every request, before its own of the same names, and are part of none that
-    can be seen, which is the place for a key.  ``body_most`` is in bytes.
+    can be seen, which is the place for a key.  ``max_body_bytes`` is in bytes.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class HttpTransport(httpx.AsyncBaseTransport):
         tls: ssl.SSLContext,
         headers: Mapping[str, str],
         connections: int,
-        body_most: int,
+        max_body_bytes: int,
     ) -> None:
         self._tls = tls
         self._headers = tuple((name.encode(), value.encode()) for name, value in headers.items())
         self._not_theirs = _FRAMING | {name.lower() for name, _ in self._headers}
         self._connections = connections
-        self._body_most = body_most
+        self._max_body_bytes = max_body_bytes
         self._pools: dict[tuple[str, bytes, int], Pool] = {}
         self._route = lru_cache(_HEADS_KEPT)(self._new_route)
 
@@ -78,10 +78,10 @@ class HttpTransport(httpx.AsyncBaseTransport):
 
     @property
     def requests(self) -> dict[str, int]:
-        """How many requests are ``under_way``, and how many are ``queued``, of all hosts."""
+        """How many requests are ``active``, and how many are ``queued``, of all hosts."""
         each = [pool.requests for pool in self._pools.values()]
         under_way, queued = (sum(some) for some in zip(*each, strict=True)) if each else (0, 0)
-        return {"under_way": under_way, "queued": queued}
+        return {"active": under_way, "queued": queued}
 
     def send_away(self) -> None:
         """Let no new staging wait for a connection any longer: it raises ``SentAway``."""
@@ -112,7 +112,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
             self._pools[origin] = Pool(
                 Connector(url.raw_host.decode(), origin[2], tls),
                 connections=self._connections,
-                body_most=self._body_most,
+                max_body_bytes=self._max_body_bytes,
             )
         return self._pools[origin]
 

@@ -33,8 +33,8 @@ class Connection(asyncio.Protocol):
     ``crossing`` is in seconds: an end that comes so soon after a request has crossed it.
     """
 
-    def __init__(self, body_most: int, ended: Callable[[Connection], None]) -> None:
-        self._body_most = body_most
+    def __init__(self, max_body_bytes: int, ended: Callable[[Connection], None]) -> None:
+        self._max_body_bytes = max_body_bytes
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.crossing = 0.0
@@ -162,8 +162,8 @@ class Connection(asyncio.Protocol):
         if self._result is None:
             return
         self._answer.body += body
-        if len(self._answer.body) > self._body_most:
-            self._leave(f"its body is over {self._body_most} bytes")
+        if len(self._answer.body) > self._max_body_bytes:
+            self._leave(f"its body is over {self._max_body_bytes} bytes")
 
     def _leave(self, why: str) -> None:
         answer = self._answer

@@ -28,7 +28,8 @@ class SentAway(httpx.PoolTimeout):
 class Pool:
     """At most ``connections`` at once; who finds none free waits, as ``Places`` say.
 
-    ``body_most`` is in bytes, ``kept_idle`` in seconds.  The connection used last is used first,
+    ``max_body_bytes`` is in bytes, ``kept_idle`` in seconds.  The connection used last is used
+    first,
     so that those of a busy hour end in a calm one.
     """
 
@@ -37,12 +38,12 @@ class Pool:
         connector: Connector,
         *,
         connections: int,
-        body_most: int,
+        max_body_bytes: int,
         kept_idle: float = KEPT_IDLE,
     ) -> None:
         self._connector = connector
         self._places = Places(connections)
-        self._body_most = body_most
+        self._max_body_bytes = max_body_bytes
         self._kept_idle = kept_idle
         self._loop = asyncio.get_running_loop()
         self._busy: set[Connection] = set()
@@ -99,7 +100,7 @@ class Pool:
         await asyncio.sleep(0)  # the transports end in the loop's next turn
 
     def _protocol(self) -> Connection:
-        return Connection(self._body_most, self._ended)
+        return Connection(self._max_body_bytes, self._ended)
 
     def _ended(self, connection: Connection) -> None:
         self._idle.pop(connection, None)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sip_stager.model.vocabulary import RefusalCause, StagingOutcome, TreatmentKind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Cause = RefusalCause | StagingOutcome
+"""The reason why a call is refused or treated: a word for a label, the same in the log."""
 Value = str | int | float | bool
 """What a variable of an agent may hold."""
-LEAST_FOR_STAGING = 0.3
+MIN_STAGING_TIME = 0.3
 """Seconds that a staging takes: with less left none is begun, for the agent would wait in vain."""
-LONGEST_USE = 55.0
+MAX_STAGED_ID_AGE = 55.0
 """Seconds from its staging in which an id may be sent: at the platform it lives for a minute."""
 
 
@@ -26,7 +30,7 @@ class Treatment:
     is the agent to stage instead).
     """
 
-    kind: str
+    kind: TreatmentKind
     status: int = 0
     reason: str = ""
     target: str = ""
@@ -36,7 +40,7 @@ class Treatment:
         return " ".join(part for part in parts if part)
 
 
-REFUSE = Treatment("refuse")
+REFUSE = Treatment(TreatmentKind.REFUSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +50,14 @@ class Policy:
     ``treatments`` are tried one after another, by the cause of the failure; a cause without any is
     refused.  ``after_ringing`` stands for all of them once we have rung.  ``refusal`` is the status
     of a refusal that names none.  ``ringing`` is the status of our own provisional response (180 or
-    183, 0 for none), ``ring_after`` the seconds until it is sent.
+    183, 0 for none), ``ringing_delay`` the seconds until it is sent.
     """
 
-    treatments: Mapping[str, tuple[Treatment, ...]] = field(default_factory=dict)
+    treatments: Mapping[Cause, tuple[Treatment, ...]] = field(default_factory=dict)
     after_ringing: tuple[Treatment, ...] = ()
     refusal: int = 503
     ringing: int = 0
-    ring_after: float = 2.0
+    ringing_delay: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +93,14 @@ class Refusal:
     """A call that is not to go on: what its caller gets, and why.
 
     ``cause`` is one of a small set of words, fit for a metric's label and the same in the log
-    (``unknown_source``, ``unmapped_number``, ``over_time``, ...); ``text`` says it to who reads
+    (``unknown_source``, ``unmapped_number``, ``timeout``, ...); ``text`` says it to who reads
     the log, and goes out to no peer.  ``retry_after`` is in seconds; ``trunk`` is empty where the
     source belongs to none.
     """
 
     status: int
     reason: str
-    cause: str
+    cause: Cause
     text: str
     retry_after: int | None = None
     trunk: str = ""

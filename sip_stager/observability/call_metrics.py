@@ -14,6 +14,7 @@ from sip_stager.events import (
     HeaderLost,
     InviteForwarded,
 )
+from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.observability.instruments import Tally, seconds
 from sip_stager.observability.registered_labels import code_label
 from sip_stager.observability.staging_metrics import STAGING_BUCKETS
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from sip_stager.ports import Handlers
-
-OUTCOMES = (
-    "answered",
-    "rejected",
-    "cancelled",
-    "timed_out",
-    "unreachable",
-    "moved",
-    "stopped",
-)
 
 RINGING_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 20, 30)
 """Seconds.  It is staging and then the upstream, which may be a telephone that rings late."""
@@ -71,7 +62,7 @@ class CallMetrics:
             self._admitted.expect(trunk)
             self._answered.expect(trunk)
             self._headers_lost.expect(trunk)
-            for outcome in OUTCOMES:
+            for outcome in CallOutcome:
                 self._ended.expect(trunk, outcome)
         self.handlers: Handlers = {
             CallAdmitted: lambda event: self._admitted.add(event.call.trunk),
@@ -91,7 +82,7 @@ class CallMetrics:
 
     def _count_ended(self, event: CallEnded) -> None:
         self._ended.add(event.call.trunk, event.outcome)
-        if event.outcome == "answered" and event.staged_id:
+        if event.outcome is CallOutcome.ANSWERED and event.staged_id:
             self._answered.add(event.call.trunk)
 
     def _time_forwarded(self, event: InviteForwarded) -> None:

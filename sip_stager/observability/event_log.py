@@ -17,6 +17,7 @@ from sip_stager.events import (
     InviteForwarded,
     MessageDropped,
 )
+from sip_stager.model.vocabulary import CallOutcome, DropCause
 from sip_stager.observability.line_quota import Ration
 from sip_stager.observability.log_fields import Wording
 from sip_stager.observability.platform_log import PlatformLog
@@ -59,12 +60,14 @@ class EventLog:
             writer(event)
 
     def _dropped(self, event: MessageDropped) -> None:
-        if event.cause == "keepalive":
+        if event.cause is DropCause.KEEPALIVE:
             return
         held_back = self._ration.take("message_dropped", event.cause)
         if held_back is None:
             return
-        write = self._logger.error if event.cause == "own_mistake" else self._logger.warning
+        write = (
+            self._logger.error if event.cause is DropCause.INTERNAL_ERROR else self._logger.warning
+        )
         write(
             "message_dropped",
             cause=event.cause,
@@ -110,7 +113,7 @@ class EventLog:
         )
 
     def _ended(self, event: CallEnded) -> None:
-        lost = event.outcome in {"unreachable", "timed_out"}
+        lost = event.outcome in {CallOutcome.UPSTREAM_UNREACHABLE, CallOutcome.TIMEOUT}
         write = self._logger.warning if lost else self._logger.info
         write(
             f"call_{event.outcome}",

@@ -10,13 +10,12 @@ from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from sip_stager.model.vocabulary import BreakerState
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
-
-
-BREAKER_STATES = ("closed", "open", "half_open")
 
 
 class Tally(Collector):
@@ -78,7 +77,7 @@ class Readings:
 
     ``transactions`` gives the number of living ones by kind (``invite_server``, ...), and
     ``tcp_connections`` by who opened them (``accepted``, ``opened``), ``api_requests`` by their
-    state (``under_way``, ``queued``).  ``breaker_state`` is one of ``BREAKER_STATES``;
+    state (``active``, ``queued``).  ``breaker_state`` is a ``BreakerState``;
     ``rate_limit_remaining`` is None as long as the API has not said.  ``agents`` gives the
     number of agents by state (``known``, ``missing``, ``unknown``).  ``numbers`` gives how many are
     mapped, by source (``settings``, ``platform``), ``platform_numbers`` how many the platform has,
@@ -90,12 +89,12 @@ class Readings:
     """
 
     calls_staging: Callable[[], int]
-    stagings_kept: Callable[[], int]
+    stagings_reserved: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
     message_bytes: Callable[[], int]
     tcp_connections: Callable[[], Mapping[str, int]]
     api_requests: Callable[[], Mapping[str, int]]
-    breaker_state: Callable[[], str]
+    breaker_state: Callable[[], BreakerState]
     rate_limit_remaining: Callable[[], int | None]
     agents: Callable[[], Mapping[str, int]]
     numbers: Callable[[], Mapping[str, int]]
@@ -126,9 +125,13 @@ class Gauges(Collector):
         for name, documentation, value in (
             ("calls_staging", "Calls being staged now.", readings.calls_staging()),
             ("message_bytes", "Bytes that the transactions weigh now.", readings.message_bytes()),
-            ("stagings_kept", "Staged calls that wait to be claimed.", readings.stagings_kept()),
             (
-                "event_loop_lag_worst_seconds",
+                "stagings_reserved",
+                "Staged calls that wait to be claimed.",
+                readings.stagings_reserved(),
+            ),
+            (
+                "event_loop_lag_max_seconds",
                 "The worst lag of the event loop within the last minute.",
                 readings.worst_lag(),
             ),
@@ -157,7 +160,7 @@ class Gauges(Collector):
         """Give what has a value for each word of a label."""
         readings = self._readings
         breaker = readings.breaker_state()
-        states = {state: int(state == breaker) for state in BREAKER_STATES}
+        states = {state: int(state == breaker) for state in BreakerState}
         for name, documentation, label, values in (
             ("transactions", "SIP transactions alive now.", "kind", readings.transactions()),
             ("tcp_connections", "TCP connections open now.", "kind", readings.tcp_connections()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from sip_stager.events import (
     BreakerMoved,
@@ -17,6 +17,7 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
+from sip_stager.model.vocabulary import BreakerState, StagingOutcome, TreatmentKind, WasteReason
 from sip_stager.observability.ladder_columns import Column, Step, printable, remark
 
 if TYPE_CHECKING:
@@ -25,24 +26,9 @@ if TYPE_CHECKING:
     from sip_stager.events import Event
 
 
-_TREATMENTS = {
-    "forward": "goes on without a staged agent",
-    "redirect": "goes to another target",
-    "moved": "the trunk is sent to another target",
-    "agent": "another agent is staged",
-}
-_WASTED = {
-    "unclaimed": "nobody claimed it",
-    "no_room": "too many are kept",
-    "stopping": "we are stopped",
-    "refused": "it was refused",
-    "hung_up": "the caller hung up",
-    "unanswered": "nobody answered",
-    "given_up": "not staged yet",
-}
-_UNANSWERED = {
-    "breaker_open": "the API is left alone",
-    "unreachable": "no whole answer from the API",
+_UNANSWERED: dict[StagingOutcome | str, str] = {
+    StagingOutcome.BREAKER_OPEN: "the API is left alone",
+    StagingOutcome.API_UNREACHABLE: "no whole answer from the API",
 }
 
 
@@ -57,7 +43,7 @@ def staging_step(event: Event, shown: Callable[[str], str]) -> Step | None:
         case CallRefused():
             return remark(shown(f"{event.cause}: {event.text}"), "red")
         case CallTreated():
-            what = _TREATMENTS.get(event.treatment, event.treatment)
+            what = _treated(event.treatment)
             return remark(shown(f"{event.cause}: {event.text}; {what}"), "yellow")
         case CallRinging(local=True):
             return remark("our own: the agent is not ready yet", "dim")
@@ -85,7 +71,7 @@ def _retried(event: StagingRetried) -> Step:
 
 
 def _ended(event: StagingEnded) -> Step:
-    if event.outcome == "staged":
+    if event.outcome is StagingOutcome.STAGED:
         text = f"{event.http_status} staged {printable(event.staged_id)}"
         return Step(Column.API, Column.PROXY, text, "green")
     if event.http_status:
@@ -102,7 +88,7 @@ def _claim(event: Event) -> Step | None:
         case StagingClaimed():
             return remark(f"claimed {_short(event.staged_id)}: staged before", "green")
         case StagingWasted():
-            return remark(f"wasted {_short(event.staged_id)}: {_WASTED[event.reason]}", "yellow")
+            return remark(f"wasted {_short(event.staged_id)}: {_wasted(event.reason)}", "yellow")
         case StagingTerminated():
             return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
         case BreakerMoved():
@@ -113,15 +99,53 @@ def _claim(event: Event) -> Step | None:
 
 def _breaker(event: BreakerMoved) -> str:
     match event.state:
-        case "open":
+        case BreakerState.OPEN:
             failed = (
                 f"{event.failures} of {event.calls} failed" if event.calls else "it failed again"
             )
             return f"breaker open for {round(event.pause, 2):g} s: {failed}"
-        case "half_open":
+        case BreakerState.HALF_OPEN:
             return "breaker half open: one call tries"
-        case "closed":
+        case BreakerState.CLOSED:
             return "breaker closed: the API is well"
+        case _:
+            assert_never(event.state)
+
+
+def _treated(treatment: TreatmentKind) -> str:
+    match treatment:
+        case TreatmentKind.FORWARD:
+            return "goes on without a staged agent"
+        case TreatmentKind.REFUSE:
+            return "is refused"
+        case TreatmentKind.REDIRECT:
+            return "goes to another target"
+        case TreatmentKind.MOVED:
+            return "the trunk is sent to another target"
+        case TreatmentKind.AGENT:
+            return "another agent is staged"
+        case _:
+            assert_never(treatment)
+
+
+def _wasted(reason: WasteReason) -> str:  # noqa: PLR0911  one for each reason
+    match reason:
+        case WasteReason.UNCLAIMED:
+            return "nobody claimed it"
+        case WasteReason.STORE_FULL:
+            return "the store is full"
+        case WasteReason.STOPPED:
+            return "the program stops"
+        case WasteReason.REJECTED:
+            return "it was rejected"
+        case WasteReason.CANCELLED:
+            return "the caller hung up"
+        case WasteReason.UNANSWERED:
+            return "nobody answered"
+        case WasteReason.ABANDONED:
+            return "not staged yet"
+        case _:
+            assert_never(reason)
 
 
 def _short(staged_id: str) -> str:

@@ -10,6 +10,7 @@ from sip_stager.events import (
     NumbersNotRefreshed,
     NumbersRefreshed,
 )
+from sip_stager.model.vocabulary import AgentState, BreakerState
 from sip_stager.observability.log_fields import answered, short
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class PlatformLog:
         held_back = self._ration.take("agent", event.state)
         if held_back is None:
             return
-        write = self._logger.warning if event.state == "missing" else self._logger.info
+        write = self._logger.warning if event.state is AgentState.MISSING else self._logger.info
         write(
             f"agent_{event.state}",
             agent_id=event.agent_id,
@@ -46,7 +47,7 @@ class PlatformLog:
         )
 
     def _breaker_moved(self, event: BreakerMoved) -> None:
-        if event.state != "open":
+        if event.state is not BreakerState.OPEN:
             self._logger.info(f"breaker_{event.state}")
             return
         self._logger.warning(

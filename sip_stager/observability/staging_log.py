@@ -10,6 +10,7 @@ from sip_stager.events import (
     StagingEnded,
     StagingWasted,
 )
+from sip_stager.model.vocabulary import StagingOutcome, WasteReason
 from sip_stager.observability.log_fields import answered
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sip_stager.observability.log_fields import Wording
     from sip_stager.ports import Handlers
 
-_OF_CALLS = frozenset({"refused", "hung_up", "unanswered"})
+_OF_CALLS = frozenset({WasteReason.REJECTED, WasteReason.CANCELLED, WasteReason.UNANSWERED})
 """Why stagings are wasted by calls whose own lines say what went wrong."""
 MOST_STAGED = 10_000
 """Stagings remembered until their INVITE is forwarded, which takes microseconds."""
@@ -44,9 +45,9 @@ class StagingLog:
         return _told(staging) if staging else {}
 
     def _ended(self, event: StagingEnded) -> None:
-        if event.outcome == "staged":
+        if event.outcome is StagingOutcome.STAGED:
             self._remember(event)
-        elif event.outcome == "cancelled":
+        elif event.outcome is StagingOutcome.CANCELLED:
             self._logger.info(
                 "staging_cancelled",
                 call_id=self._say.call_id(event.call.call_id),

@@ -19,7 +19,14 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.observability.instruments import BREAKER_STATES, Children, Tally, seconds
+from sip_stager.model.vocabulary import (
+    REFRESHED,
+    AgentState,
+    BreakerState,
+    StagingOutcome,
+    WasteReason,
+)
+from sip_stager.observability.instruments import Children, Tally, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,31 +35,17 @@ if TYPE_CHECKING:
 
     from sip_stager.ports import Handlers
 
-OUTCOMES = (
-    "staged",
-    "refused",
-    "busy",
-    "failed",
-    "over_time",
-    "unreachable",
-    "nonsense",
-    "breaker_open",
-    "stopping",
-    "own_mistake",
-    "cancelled",
+REFRESH_OUTCOMES = (
+    REFRESHED,
+    StagingOutcome.REFUSED,
+    StagingOutcome.BUSY,
+    StagingOutcome.FAILED,
+    StagingOutcome.TIMEOUT,
+    StagingOutcome.API_UNREACHABLE,
+    StagingOutcome.INVALID_RESPONSE,
+    StagingOutcome.INTERNAL_ERROR,
 )
-REASONS = ("unclaimed", "no_room", "stopping", "refused", "hung_up", "unanswered", "given_up")
-"""Why a staged call is wasted."""
-REFRESHES = (
-    "refreshed",
-    "refused",
-    "busy",
-    "failed",
-    "over_time",
-    "unreachable",
-    "nonsense",
-    "own_mistake",
-)
+"""The outcomes of a fetch of the platform's numbers."""
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
 """Seconds.  An API that is well takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the
@@ -83,9 +76,11 @@ class StagingMetrics:
         self._aftercare_failed = tally(
             "aftercare_failed", "Requests that no call waits for, gone wrong.", "kind", "outcome"
         )
-        self._breaker_moves = tally("breaker_moves", "Changes of the breaker's state.", "state")
+        self._breaker_moves = tally(
+            "breaker_transitions", "Changes of the breaker's state.", "state"
+        )
         self._agent_moves = tally(
-            "agent_moves", "Agents that the API had no more, or had again.", "state"
+            "agent_transitions", "Agents that the API had no more, or had again.", "state"
         )
         self._refreshes = tally(
             "numbers_refreshes", "Times that the platform's numbers were asked for.", "outcome"
@@ -99,7 +94,7 @@ class StagingMetrics:
             StagingEnded: self._end,
             BreakerMoved: lambda event: self._breaker_moves.add(event.state),
             AgentStateChanged: lambda event: self._agent_moves.add(event.state),
-            NumbersRefreshed: lambda _: self._refreshes.add("refreshed"),
+            NumbersRefreshed: lambda _: self._refreshes.add(REFRESHED),
             NumbersNotRefreshed: lambda event: self._refreshes.add(event.outcome),
             StagingClaimed: lambda event: self._claimed.add(event.call.trunk),
             StagingWasted: lambda event: self._wasted.add(event.call.trunk, event.reason),
@@ -127,14 +122,14 @@ class StagingMetrics:
 
     def _expect(self, trunks: Iterable[str]) -> None:
         self._polls.expect()
-        for state in BREAKER_STATES:
+        for state in BreakerState:
             self._breaker_moves.expect(state)
-        for outcome in REFRESHES:
+        for outcome in REFRESH_OUTCOMES:
             self._refreshes.expect(outcome)
-        for state in ("missing", "known"):
-            self._agent_moves.expect(state)
+        for agent_state in (AgentState.MISSING, AgentState.KNOWN):
+            self._agent_moves.expect(agent_state)
         for trunk in trunks:
-            for outcome in OUTCOMES:
+            for outcome in StagingOutcome:
                 self._ended.expect(trunk, outcome)
-            for reason in REASONS:
+            for reason in WasteReason:
                 self._wasted.expect(trunk, reason)

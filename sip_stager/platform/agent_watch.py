@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip_stager.events import AgentStateChanged
+from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform.agent import Agent
 from sip_stager.platform.outcome import Failure, OverTime, Refused
 
@@ -28,8 +29,7 @@ BODY_MOST = 1 << 20
 """Bytes of an agent's record, prompts and all; to read so many takes the loop a few ms."""
 MOST_FOUND = 10_000
 """Agents that the platform's numbers bring; those past them are staged unwatched."""
-STATES = ("known", "missing", "unknown")
-_FROM_GOOD_TO_BAD = ("known", "unknown", "missing")
+_FROM_GOOD_TO_BAD = (AgentState.KNOWN, AgentState.UNKNOWN, AgentState.MISSING)
 
 _LEAST_PAUSE = 0.1  # seconds between two questions, so that thousands of agents are no flood
 _PATIENCE = 10.0  # seconds for one agent
@@ -53,7 +53,7 @@ class Agents:
     ) -> None:
         self.declared: dict[str, Declared] = {}
         self._api = api
-        self._states = dict.fromkeys(wanted, "unknown")
+        self._states = dict.fromkeys(wanted, AgentState.UNKNOWN)
         self._settled = frozenset(self._states)
         self._notify = notify
         self._every = every
@@ -66,11 +66,11 @@ class Agents:
 
         One that is asked for with a version, too, counts once, as the worse of the two.
         """
-        worst: dict[str, str] = {}
+        worst: dict[str, AgentState] = {}
         for (agent_id, _), state in self._states.items():
             worst[agent_id] = max(state, worst.get(agent_id, state), key=_FROM_GOOD_TO_BAD.index)
         found = Counter(worst.values())
-        return {state: found[state] for state in STATES}
+        return {state: found[state] for state in AgentState}
 
     def start(self) -> None:
         """Begin to ask; returns at once."""
@@ -84,7 +84,7 @@ class Agents:
             del self._states[key]
             self.declared.pop(key[0], None)
         new = [key for key in keys if key not in self._states]
-        self._states.update(dict.fromkeys(new, "unknown"))
+        self._states.update(dict.fromkeys(new, AgentState.UNKNOWN))
         if new and self._task and (self._found is None or self._found.done()):
             questions = self._ask_each(iter(new), _LEAST_PAUSE)
             self._found = asyncio.get_running_loop().create_task(questions)
@@ -124,9 +124,9 @@ class Agents:
         match answer:
             case Agent() as agent:
                 self._learn(key, agent)
-                self._enter(key, "known")
+                self._enter(key, AgentState.KNOWN)
             case Refused(http_status=404, text=text):
-                self._enter(key, "missing", text)
+                self._enter(key, AgentState.MISSING, text)
             case Refused(retry_after=int(seconds)):
                 await asyncio.sleep(min(max(seconds, _AFTER_FAILURE), self._every))
             case _:
@@ -145,7 +145,7 @@ class Agents:
         if agent.variables is not None and not (version and (agent_id, None) in self._states):
             self.declared[agent_id] = agent.variables
 
-    def _enter(self, key: tuple[str, int | None], state: str, text: str = "") -> None:
+    def _enter(self, key: tuple[str, int | None], state: AgentState, text: str = "") -> None:
         before, self._states[key] = self._states[key], state
-        if state != before and "missing" in {state, before}:
+        if state != before and AgentState.MISSING in {state, before}:
             self._notify(AgentStateChanged(*key, state, text))

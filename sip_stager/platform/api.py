@@ -37,7 +37,7 @@ _URLS_KEPT = 4096  # of calls that are polled: to read one is a quarter of what 
 class RoundedApi:
     """A client of the API; made within a running loop, and closed with ``aclose``.
 
-    ``connections`` is the most that are open at once, ``body_most`` the most of an answer that
+    ``connections`` is the most that are open at once, ``max_body_bytes`` the most of an answer that
     is read, in bytes.  Certificates are verified against certifi's list, or the one that the
     environment's ``SSL_CERT_FILE`` names, unless ``tls`` brings another.  ``declared`` has the
     variables of agents by their ids; the values that a call brings are brought to their types.
@@ -49,7 +49,7 @@ class RoundedApi:
         key: SecretStr,
         *,
         connections: int = 1000,
-        body_most: int = 65536,
+        max_body_bytes: int = 65536,
         tls: ssl.SSLContext | None = None,
         declared: Mapping[str, Declared] | None = None,
     ) -> None:
@@ -62,7 +62,9 @@ class RoundedApi:
             httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
         )
         self._declared = {} if declared is None else declared
-        self._client = JsonClient(key, connections=connections, body_most=body_most, tls=tls)
+        self._client = JsonClient(
+            key, connections=connections, max_body_bytes=max_body_bytes, tls=tls
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,7 +78,7 @@ class RoundedApi:
 
     @property
     def requests(self) -> dict[str, int]:
-        """How many requests are ``under_way``, and how many are ``queued``."""
+        """How many requests are ``active``, and how many are ``queued``."""
         return self._client.transport.requests
 
     @property

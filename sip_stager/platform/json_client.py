@@ -45,7 +45,7 @@ class JsonClient:
     """Speaks JSON with the API; its parameters are as in ``RoundedApi``."""
 
     def __init__(
-        self, key: SecretStr, *, connections: int, body_most: int, tls: ssl.SSLContext | None
+        self, key: SecretStr, *, connections: int, max_body_bytes: int, tls: ssl.SSLContext | None
     ) -> None:
         self._key = key
         self.rate_limit = RateLimit()
@@ -58,7 +58,7 @@ class JsonClient:
                 "User-Agent": "sip-stager",
             },
             connections=connections,
-            body_most=body_most,
+            max_body_bytes=max_body_bytes,
         )
 
     async def data(

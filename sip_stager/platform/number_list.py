@@ -105,7 +105,7 @@ class _Reading:
 
 
 def _sane(table: PlatformTable) -> PlatformTable | Nonsense:
-    """Refuse a list of nothing but nonsense: something else than numbers was said."""
+    """Refuse a list of nothing but invalid_response: something else than numbers was said."""
     if table.unusable and table.unusable == sum(table.counts.values()):
         return Nonsense(f"none of its {table.unusable} numbers makes sense: {table.wrong[0]}")
     return table

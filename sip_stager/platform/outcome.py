@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from sip_stager.model.vocabulary import StagingOutcome
+
 NOT_ASKED = 0
 
 
@@ -15,7 +17,7 @@ NOT_ASKED = 0
 class Staged:
     """The agent waits; ``staged_id`` is a plain token, fit for a header."""
 
-    word: ClassVar = "staged"
+    word: ClassVar = StagingOutcome.STAGED
     staged_id: str
     http_status: int = 201
     text: str = ""
@@ -33,18 +35,18 @@ class Refused:
     retry_after: int | None = None
 
     @property
-    def word(self) -> str:
+    def word(self) -> StagingOutcome:
         """Whether it said no, has too much to do, or failed: each is somebody else's to mend."""
         if self.http_status in {NOT_ASKED, 429}:
-            return "busy"
-        return "failed" if self.http_status >= 500 else "refused"
+            return StagingOutcome.BUSY
+        return StagingOutcome.FAILED if self.http_status >= 500 else StagingOutcome.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
 class OverTime:
     """The deadline came first, or the API gave up by itself (``http_status`` 408)."""
 
-    word: ClassVar = "over_time"
+    word: ClassVar = StagingOutcome.TIMEOUT
     text: str
     http_status: int = 0
 
@@ -61,7 +63,7 @@ class Unreachable:
     ``sent`` tells that the API may have got the request.
     """
 
-    word: ClassVar = "unreachable"
+    word: ClassVar = StagingOutcome.API_UNREACHABLE
     text: str
     http_status: int = 0
     sent: bool = True
@@ -71,7 +73,7 @@ class Unreachable:
 class Nonsense:
     """An answer of success that is of no use."""
 
-    word: ClassVar = "nonsense"
+    word: ClassVar = StagingOutcome.INVALID_RESPONSE
     text: str
     http_status: int = 0
 
@@ -80,7 +82,7 @@ class Nonsense:
 class BreakerOpen:
     """The API has failed for so many calls that it is left alone for a while."""
 
-    word: ClassVar = "breaker_open"
+    word: ClassVar = StagingOutcome.BREAKER_OPEN
     text: str
     http_status: int = 0
 
@@ -89,7 +91,7 @@ class BreakerOpen:
 class Cancelled:
     """The caller hung up; nothing is decided any more."""
 
-    word: ClassVar = "cancelled"
+    word: ClassVar = StagingOutcome.CANCELLED
     text: str = ""
     http_status: int = 0
 
@@ -98,7 +100,7 @@ class Cancelled:
 class Stopping:
     """The program was told to stop before the call was staged."""
 
-    word: ClassVar = "stopping"
+    word: ClassVar = StagingOutcome.STOPPED
     text: str = "the proxy is being stopped"
     http_status: int = 0
 
@@ -107,7 +109,7 @@ class Stopping:
 class OwnMistake:
     """This program failed; the log has the traceback."""
 
-    word: ClassVar = "own_mistake"
+    word: ClassVar = StagingOutcome.INTERNAL_ERROR
     text: str = "internal error while staging; the log says more"
     http_status: int = 0
 

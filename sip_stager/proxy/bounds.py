@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.call import Refusal
+from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Bounds(NamedTuple):
         """
         full = staging >= self.calls_staging
         what = "calls being staged" if full else self.reached(layer, size)
-        return _turned_away(call, "overload", f"too many {what}") if what else None
+        return _turned_away(call, RefusalCause.OVERLOAD, f"too many {what}") if what else None
 
     def reached(self, layer: TransactionLayer, size: int, times: int = 1) -> str:
         """Name what there is too much of for a new transaction; empty where it has room.
@@ -52,10 +53,10 @@ class Bounds(NamedTuple):
 
 def stopping(call: Call) -> Refusal:
     """Refuse a call because the program ends."""
-    return _turned_away(call, "stopping", "the proxy is being stopped")
+    return _turned_away(call, RefusalCause.STOPPED, "the proxy is being stopped")
 
 
-def _turned_away(call: Call, cause: str, text: str) -> Refusal:
+def _turned_away(call: Call, cause: RefusalCause, text: str) -> Refusal:
     """Refuse a call as its policy refuses calls, for now."""
     status = call.policy.refusal
     reason = REASONS.get(status, b"").decode()

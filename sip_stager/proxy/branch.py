@@ -18,6 +18,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.mistakes import answered
 from sip_stager.transaction.hop_by_hop import make_cancel
 
@@ -46,7 +47,7 @@ class Context(Protocol):
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Take a final response; a 2xx may come more than once."""
 
-    def fail(self, branch: Branch, status: int, outcome: str) -> None:
+    def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
         """Take a final response of our own: nobody answered."""
 
     def give_up(self, branch: Branch) -> None:
@@ -98,7 +99,7 @@ class Branch:
         """End it: by a CANCEL with these Reason fields, as soon as one may be sent (9.1)."""
         self._reasons = reasons
         if self._state is State.LOCATING:
-            self._fail(487, "cancelled")
+            self._fail(487, CallOutcome.CANCELLED)
         elif self._state is State.CALLING:
             self._stop_waiting()
             self._state = State.CANCELLED_UNHEARD
@@ -125,7 +126,7 @@ class Branch:
     @answered
     def timed_out(self) -> None:
         """Hear that nobody answered at all, or nobody ended what was cancelled."""
-        self._fail(408, "timed_out")
+        self._fail(408, CallOutcome.TIMEOUT)
 
     @answered
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
@@ -136,7 +137,7 @@ class Branch:
             self._send(target)
         else:
             self.in_doubt = client is not None and client.repeated
-            self._fail(503, "unreachable")
+            self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
 
     def break_off(self) -> None:
         """Hear that a mistake of ours has ended it."""
@@ -146,7 +147,7 @@ class Branch:
     def _located(self, target: Flow | None) -> None:
         self._waiting = None
         if target is None:
-            self._fail(503, "unreachable")
+            self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
             return
         self._state = State.CALLING
         if self._patience is not None:
@@ -188,9 +189,9 @@ class Branch:
             self._send_cancel()
         elif self._client is not None:  # timer B is set to take even longer
             self._client.abandon()
-            self._fail(408, "timed_out")
+            self._fail(408, CallOutcome.TIMEOUT)
 
-    def _fail(self, status: int, outcome: str) -> None:
+    def _fail(self, status: int, outcome: CallOutcome) -> None:
         self._end()
         self._context.fail(self, status, outcome)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.model.vocabulary import DropCause
 from sip_stager.proxy.bounds import RETRY_AFTER
 from sip_stager.proxy.ending import Ending
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
@@ -93,15 +94,17 @@ class Proxy:
                 return  # it acknowledges a refusal of ours, of which nothing is kept
             wrong = self._unsealed(popped) or ("no hops are left" if hops_left(ack) == 0 else "")
         except Malformed as fault:
-            facilities.drop(source, "malformed", str(fault))
+            facilities.drop(source, DropCause.MALFORMED, str(fault))
             return
         if wrong:
-            facilities.drop(source, "stray_ack", wrong)
+            facilities.drop(source, DropCause.STRAY_ACK, wrong)
             return
 
         def located(target: Flow | None) -> None:
             if target is None:
-                facilities.drop(source, "unroutable", "the next hop of an ACK has no address")
+                facilities.drop(
+                    source, DropCause.UNROUTABLE, "the next hop of an ACK has no address"
+                )
             else:
                 facilities.forward_ack(routed, source, target)
 

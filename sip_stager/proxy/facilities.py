@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sip_stager.model.call import Refusal
     from sip_stager.model.flow import Flow
+    from sip_stager.model.vocabulary import DropCause
     from sip_stager.ports import Clock, Notify
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.location import Locator
@@ -136,7 +137,7 @@ class Facilities:
         status, cause, text = refusal.status, refusal.cause, refusal.text
         self.notify(CallRefused(invite.call_id_text, trunk, status, cause, text, elapsed))
 
-    def drop(self, source: Flow, cause: str, detail: str) -> None:
+    def drop(self, source: Flow, cause: DropCause, detail: str) -> None:
         """Tell of a message that goes nowhere."""
         self.notify(MessageDropped(source, cause, detail))
 

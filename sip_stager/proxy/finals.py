@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sip_stager.model.vocabulary import CallOutcome
     from sip_stager.sip.message import Response
 
 _HELPFUL = frozenset({401, 407, 415, 420, 484})
@@ -17,7 +18,7 @@ class Final(NamedTuple):
     """A final response with no Via of ours, and a word for what it means to the call."""
 
     response: Response
-    outcome: str
+    outcome: CallOutcome
 
 
 def best_of(finals: list[Final], *, cancelled: bool) -> Final:

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from sip_stager.events import CallEnded, CallRinging, CallTreated
-from sip_stager.model.call import LEAST_FOR_STAGING, REFUSE, Forward, Refusal
+from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
+from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 from sip_stager.proxy.bounds import stopping
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
@@ -82,8 +83,8 @@ class HeldInvite:
             return
         self._staging = self._stager.start(self._asked, self._decided)
         if self._rings:
-            clock, ring_after = self._facilities.clock, self._call.policy.ring_after
-            self._ringing = clock.call_later(ring_after, self._ring)
+            clock, ringing_delay = self._facilities.clock, self._call.policy.ringing_delay
+            self._ringing = clock.call_later(ringing_delay, self._ring)
 
     def cancel(self, cancel: Request) -> None:  # noqa: ARG002  an owner's shape
         """Stop staging and end the call; nothing goes upstream."""
@@ -91,7 +92,9 @@ class HeldInvite:
             self._staging.cancel()
         self._stop()
         self._respond(487)
-        self._facilities.notify(CallEnded(self._call, "", "cancelled", 487, self._elapsed()))
+        self._facilities.notify(
+            CallEnded(self._call, "", CallOutcome.CANCELLED, 487, self._elapsed())
+        )
 
     def stop(self) -> None:
         """Refuse the call, because the program ends."""
@@ -153,27 +156,29 @@ class HeldInvite:
     def _treat(self, failure: Refusal) -> None:
         """Do what the policy says next for a call that could not be staged."""
         treatment = self._treatments.following(failure.cause, rung=self._rung)
-        kind = treatment.kind
-        if kind == "agent":
-            self._stage_instead(treatment.target, failure)
-            return
-        if kind != "refuse":
-            self._tell(failure, kind)
-        if kind == "forward":
-            self._forward([without_id(one) for one in self._targets])
-        elif kind == "redirect":
-            self._forward([self._towards(treatment.target)])
-        elif kind == "moved":
-            self._end_moved(treatment.target)
-        else:
-            self._refuse(treatment, failure)
+        match treatment.kind:
+            case TreatmentKind.AGENT:
+                self._stage_instead(treatment.target, failure)
+            case TreatmentKind.REFUSE:
+                self._refuse(treatment, failure)
+            case TreatmentKind.FORWARD as kind:
+                self._tell(failure, kind)
+                self._forward([without_id(one) for one in self._targets])
+            case TreatmentKind.REDIRECT as kind:
+                self._tell(failure, kind)
+                self._forward([self._towards(treatment.target)])
+            case TreatmentKind.MOVED as kind:
+                self._tell(failure, kind)
+                self._end_moved(treatment.target)
+            case _:
+                assert_never(treatment.kind)
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
         left = self._call.deadline - self._elapsed()
-        if left < LEAST_FOR_STAGING or agent_id == self._asked.agent_id:
+        if left < MIN_STAGING_TIME or agent_id == self._asked.agent_id:
             self._treat(failure)
             return
-        self._tell(failure, "agent")
+        self._tell(failure, TreatmentKind.AGENT)
         self._asked = replace(self._call, agent_id=agent_id, deadline=left)
         self._staging = self._stager.start(self._asked, self._decided)
 
@@ -188,7 +193,7 @@ class HeldInvite:
         self._stop()
         extra = ((b"Contact", b"<%b>" % uri.encode()),)
         self._respond(302, extra)
-        self._facilities.notify(CallEnded(self._call, "", "moved", 302, self._elapsed()))
+        self._facilities.notify(CallEnded(self._call, "", CallOutcome.MOVED, 302, self._elapsed()))
 
     def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
         self._stop()
@@ -206,7 +211,7 @@ class HeldInvite:
         tag = self._server.to_tag or self._facilities.tag(self._request)
         self._server.respond(make_response(self._request, status, tag, extra))
 
-    def _tell(self, failure: Refusal, kind: str) -> None:
+    def _tell(self, failure: Refusal, kind: TreatmentKind) -> None:
         event = CallTreated(self._asked, failure.cause, kind, failure.text, self._elapsed())
         self._facilities.notify(event)
 

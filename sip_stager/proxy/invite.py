@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.finals import Final, best_of
 from sip_stager.proxy.targets import redirected
@@ -32,8 +33,8 @@ that the caller can mend (420, 422, 488), may have taken the id.
 """
 
 _OURS = {
-    "unreachable": "unreachable: no upstream can be reached",
-    "stopped": "stopping: the proxy is being stopped",
+    CallOutcome.UPSTREAM_UNREACHABLE: "upstream_unreachable: no upstream can be reached",
+    CallOutcome.STOPPED: "stopped: the proxy is being stopped",
 }
 """Ends that are of our making, and their words for the caller."""
 
@@ -101,22 +102,25 @@ class ForwardedInvite:
         if response.status in _CHALLENGES:
             self._not_used_by(branch)
         if passed is None:
-            self.fail(branch, 500, "rejected")
+            self.fail(branch, 500, CallOutcome.REJECTED)
         elif response.status < 300:
-            self._finish(passed, "answered", branch)
+            self._finish(passed, CallOutcome.ANSWERED, branch)
         elif response.status == 487 and self._ended_here(branch):
-            self.fail(branch, 408, "timed_out")
+            self.fail(branch, 408, CallOutcome.TIMEOUT)
         else:
-            self._go_on(branch, Final(passed, "cancelled" if self._cancelled else "rejected"))
+            self._go_on(
+                branch,
+                Final(passed, CallOutcome.CANCELLED if self._cancelled else CallOutcome.REJECTED),
+            )
 
-    def fail(self, branch: Branch, status: int, outcome: str) -> None:
+    def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
         """Take note that a target gave no answer; what was cancelled ends with 487 all the same."""
         if self._request is None:
             return
-        if outcome == "unreachable" and not branch.in_doubt:
+        if outcome == CallOutcome.UPSTREAM_UNREACHABLE and not branch.in_doubt:
             self._not_used_by(branch)
         if self._cancelled:
-            status, outcome = 487, "cancelled"
+            status, outcome = 487, CallOutcome.CANCELLED
         elif status == 503 and self._call is None:
             status = 500  # one peer is out of reach: 503 would say that nothing at all can go on
         response = make_response(self._request, status, self._answer_tag(self._request))
@@ -130,13 +134,13 @@ class ForwardedInvite:
 
     def stop(self) -> None:
         """End it, because the program ends; of a later INVITE that is no reason to end the call."""
-        self._break_off("stopped")
+        self._break_off(CallOutcome.STOPPED)
 
     def break_off(self) -> None:
         """End what a mistake of ours has left without an end."""
-        self._break_off("rejected")
+        self._break_off(CallOutcome.REJECTED)
 
-    def _break_off(self, outcome: str) -> None:
+    def _break_off(self, outcome: CallOutcome) -> None:
         if self._request is not None:
             response = make_response(self._request, 500, self._answer_tag(self._request))
             self._finish(response, outcome)
@@ -161,7 +165,7 @@ class ForwardedInvite:
 
     def _try(self, routed: Routed) -> None:
         self._tried.append(routed)
-        patience = self._facilities.upstream.next_after if self._targets else None
+        patience = self._facilities.upstream.failover_timeout if self._targets else None
         branch = Branch(self._facilities, routed, self._source, self, patience)
         self._branch = branch
         branch.start()
@@ -200,7 +204,9 @@ class ForwardedInvite:
         self._targets.clear()
         self._redirects = 0
 
-    def _finish(self, response: Response, outcome: str, answered: Branch | None = None) -> None:
+    def _finish(
+        self, response: Response, outcome: CallOutcome, answered: Branch | None = None
+    ) -> None:
         """Answer the caller, cancel what is under way, and let go what only that needed (16.7).
 
         More of 2xx may follow the first.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
-from sip_stager.model.call import LONGEST_USE
+from sip_stager.model.call import MAX_STAGED_ID_AGE
+from sip_stager.model.vocabulary import CallOutcome, WasteReason
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
 
-_IN_VAIN = {"rejected": "refused", "cancelled": "hung_up", "stopped": "stopping"}
+_IN_VAIN = {
+    CallOutcome.REJECTED: WasteReason.REJECTED,
+    CallOutcome.CANCELLED: WasteReason.CANCELLED,
+    CallOutcome.STOPPED: WasteReason.STOPPED,
+}
 """Why an id was sent in vain, by the outcome of its call; in all else nobody answered."""
 
 
@@ -48,7 +53,7 @@ class NewCall:
         The first one has it in any case: whoever handed it over has seen to its life.
         """
         now = self.facilities.clock.time()
-        if self.forward is not None and now > self.forward.staged_at + LONGEST_USE:
+        if self.forward is not None and now > self.forward.staged_at + MAX_STAGED_ID_AGE:
             self.late = True
             return without_id(routed)
         return routed
@@ -69,21 +74,21 @@ class NewCall:
             self.rung = True
             self.facilities.notify(CallRinging(self.call, status, self._elapsed()))
 
-    def ended(self, outcome: str, status: int, answered: Branch | None) -> None:
+    def ended(self, outcome: CallOutcome, status: int, answered: Branch | None) -> None:
         """Tell the end, with the id that was sent, and if it was answered, to who answered."""
-        staged_id = self.sent if outcome != "answered" or answered in self.users else ""
+        staged_id = self.sent if outcome != CallOutcome.ANSWERED or answered in self.users else ""
         self.facilities.notify(CallEnded(self.call, staged_id, outcome, status, self._elapsed()))
         if answered not in self.users:
             self._not_answered(outcome)
 
-    def _not_answered(self, outcome: str) -> None:
+    def _not_answered(self, outcome: CallOutcome) -> None:
         """Give back what nobody has used; tell of what was sent to targets that did not answer."""
         if self.forward is None or self.give_back is None:
             return
         if not self.users:
             self.give_back()
             return
-        reason = _IN_VAIN.get(outcome, "unanswered")
+        reason = _IN_VAIN.get(outcome, WasteReason.UNANSWERED)
         self.facilities.notify(StagingWasted(self.call, self.forward.staged_id, reason))
 
     def _elapsed(self) -> float:

@@ -26,14 +26,14 @@ class Upstream(NamedTuple):
     """Where new calls go on, and how its targets are tried.
 
     ``uris`` are different ones, and tried one after another.  The Request-URI gets their host,
-    unless ``request_uri`` keeps it as it came.  A target that says nothing for ``next_after``
+    unless ``request_uri`` keeps it as it came.  A target that says nothing for ``failover_timeout``
     seconds is given up where another is left.
-    ``redirects`` is how many Contacts of 3xx responses are tried for one call, 0 for none.
+    ``max_redirects`` is how many Contacts of 3xx responses are tried for one call, 0 for none.
     """
 
     uris: tuple[Uri, ...]
     request_uri: RequestUri = "rewrite"
-    next_after: float = 2.0
+    failover_timeout: float = 2.0
     redirects: int = 0
 
     def targets(self, request: Request, routing: bytes, number: str) -> list[Routed]:

@@ -19,6 +19,7 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
+from sip_stager.model.vocabulary import SKIPPED, AftercareKind, CallOutcome, StagingOutcome
 from sip_stager.platform.outcome import OverTime
 from sip_stager.staging.background import OffPath
 
@@ -90,20 +91,22 @@ class Aftercare:
     def __call__(self, event: Event) -> None:
         """Begin what an event asks for, where the settings want it."""
         match event:
-            case StagingEnded(_, "staged") if self._label:
+            case StagingEnded(_, StagingOutcome.STAGED) if self._label:
                 self._remember(event)
             case InviteForwarded(call, str(staged_id), attempt=1) if self._label and staged_id:
                 work = partial(self._labelled, call, staged_id, self._metadata(event))
-                self._begin(self._records, work, call, staged_id, "label")
-            case CallEnded(call, str(staged_id), "answered") if self._reconcile and staged_id:
+                self._begin(self._records, work, call, staged_id, AftercareKind.LABEL)
+            case CallEnded(call, str(staged_id), CallOutcome.ANSWERED) if (
+                self._reconcile and staged_id
+            ):
                 due = asyncio.get_running_loop().time() + LOOK_AFTER
                 work = partial(self._due, due, call, staged_id)
-                self._begin(self._looks, work, call, staged_id, "reconcile")
+                self._begin(self._looks, work, call, staged_id, AftercareKind.RECONCILE)
             case StagingWasted(call, staged_id):
                 self._phases.pop(staged_id, None)
                 if self._terminate:
                     work = partial(self._ended, call, staged_id)
-                    self._begin(self._ends, work, call, staged_id, "terminate")
+                    self._begin(self._ends, work, call, staged_id, AftercareKind.TERMINATE)
 
     async def stop(self) -> None:
         """Leave what is under way; only the ends of wasted calls get a moment."""
@@ -115,9 +118,11 @@ class Aftercare:
             )
         await self._api.aclose()
 
-    def _begin(self, where: OffPath, work: Work, call: Call, staged_id: str, kind: str) -> None:
+    def _begin(
+        self, where: OffPath, work: Work, call: Call, staged_id: str, kind: AftercareKind
+    ) -> None:
         if not where.begin(work):
-            self._notify(AftercareFailed(call, staged_id, kind, "left_out"))
+            self._notify(AftercareFailed(call, staged_id, kind, SKIPPED))
 
     def _remember(self, event: StagingEnded) -> None:
         while len(self._phases) >= MOST_REMEMBERED:
@@ -136,18 +141,18 @@ class Aftercare:
     async def _labelled(self, call: Call, staged_id: str, metadata: dict[str, str | float]) -> None:
         failure = await self._asked(lambda: self._api.label(staged_id, metadata))
         if failure is not None:
-            self._failed(call, staged_id, "label", failure)
+            self._failed(call, staged_id, AftercareKind.LABEL, failure)
 
     async def _due(self, due: float, call: Call, staged_id: str) -> None:
         await asyncio.sleep(due - asyncio.get_running_loop().time())
         work = partial(self._looked, call, staged_id)
-        self._begin(self._records, work, call, staged_id, "reconcile")
+        self._begin(self._records, work, call, staged_id, AftercareKind.RECONCILE)
 
     async def _looked(self, call: Call, staged_id: str) -> None:
         """Ask what became of an answered call: where nobody claimed it, its header was lost."""
         status = await self._asked(lambda: self._api.status(staged_id, {}))
         if not isinstance(status, str):
-            self._failed(call, staged_id, "reconcile", status)
+            self._failed(call, staged_id, AftercareKind.RECONCILE, status)
         elif status == "no_answer":
             self._notify(HeaderLost(call, staged_id))
 
@@ -159,9 +164,9 @@ class Aftercare:
             self._notify(StagingTerminated(staged_id, "over"))
         else:
             self._notify(StagingTerminated(staged_id, failure.word))
-            self._failed(call, staged_id, "terminate", failure)
+            self._failed(call, staged_id, AftercareKind.TERMINATE, failure)
 
-    def _failed(self, call: Call, staged_id: str, kind: str, failure: Failure) -> None:
+    def _failed(self, call: Call, staged_id: str, kind: AftercareKind, failure: Failure) -> None:
         event = AftercareFailed(
             call, staged_id, kind, failure.word, failure.http_status, failure.text
         )

@@ -14,6 +14,7 @@ from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
 from sip_stager.http_client.phases import Timed
 from sip_stager.http_client.slots import Rank
 from sip_stager.http_client.waiters import Line
+from sip_stager.model.vocabulary import CLOSED, WasteReason
 from sip_stager.platform.outcome import NOT_ASKED, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.retry import Retries, fits, spread
 
@@ -35,7 +36,7 @@ _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redi
 class Attempts:
     """Stages as often as ``retries`` allow, and never against the API's rate limit.
 
-    ``mode``, ``poll_first`` and ``poll_most`` are as in ``Staging``.
+    ``mode``, ``poll_interval_min`` and ``poll_interval_max`` are as in ``Staging``.
     """
 
     def __init__(
@@ -43,15 +44,15 @@ class Attempts:
         api: RoundedApi,
         report: Notify,
         mode: Mode,
-        poll_first: float,
-        poll_most: float,
+        poll_interval_min: float,
+        poll_interval_max: float,
         retries: Retries,
     ) -> None:
         self._api = api
         self._report = report
         self._mode = mode
-        self._poll_first = poll_first
-        self._poll_most = poll_most
+        self._poll_interval_min = poll_interval_min
+        self._poll_interval_max = poll_interval_max
         self._retries = retries
         self._loop = asyncio.get_running_loop()
         self._pausing = Line()
@@ -117,7 +118,7 @@ class Attempts:
             outcome = await self._polled(call, staged, phases, deadline)
         finally:
             if _given_up(outcome):
-                self._report(StagingWasted(call, staged.staged_id, "given_up"))
+                self._report(StagingWasted(call, staged.staged_id, WasteReason.ABANDONED))
         return outcome
 
     async def _stage(self, call: Call, phases: Phases) -> Staged | Failure:
@@ -127,7 +128,7 @@ class Attempts:
             return await self._api.stage(call, phases, sync=self._mode == "sync")
         finally:
             if phases.get("closed") != closed and phases.get("request") != sent:
-                self._report(StagingRetried(call, "closed", 0, 0.0))
+                self._report(StagingRetried(call, CLOSED, 0, 0.0))
 
     async def _polled(
         self, call: Call, staged: Staged, phases: Phases, deadline: float
@@ -136,7 +137,7 @@ class Attempts:
 
         A failure whose Retry-After comes after the deadline is the end.
         """
-        pause, asked = self._poll_first, 0.0
+        pause, asked = self._poll_interval_min, 0.0
         while True:
             limited = self._api.rate_limit.wait(perf_counter())
             if limited and limited > deadline - self._loop.time():
@@ -149,7 +150,7 @@ class Attempts:
                 self._report(StagingPolled(call, staged.staged_id, answer))
             if (failure := _failure(answer)) or answer == "staged":
                 return failure or staged
-            pause = min(2 * pause, self._poll_most)
+            pause = min(2 * pause, self._poll_interval_max)
             asked = 0.0
             if isinstance(answer, Refused) and answer.retry_after:
                 asked = answer.retry_after

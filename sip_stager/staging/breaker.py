@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip_stager.events import BreakerMoved
+from sip_stager.model.vocabulary import BreakerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.events import BreakerState
 
 _SLICES = 10  # of the window; memory and time do not grow with the calls in it
 
@@ -51,16 +51,16 @@ class Breaker:
         self._until = 0.0
         self._trying = False
         self._era = 0
-        self.state: BreakerState = "closed"
+        self.state = BreakerState.CLOSED
 
     def admit(self, now: float) -> int | None:
         """Give a ticket to hand back with what came of the call, or None: leave the API alone."""
-        if self.state == "closed":
+        if self.state is BreakerState.CLOSED:
             return self._era
         if self._trying or now < self._until:
             return None
-        if self.state == "open":
-            self._move("half_open")
+        if self.state is BreakerState.OPEN:
+            self._move(BreakerState.HALF_OPEN)
         self._trying = True
         return self._era
 
@@ -79,7 +79,7 @@ class Breaker:
         """
         if ticket != self._era:
             return
-        if self.state == "half_open":
+        if self.state is BreakerState.HALF_OPEN:
             self._tried(now, failed=failed)
         elif failed is not None:
             self._window.add(now, failed=failed)
@@ -95,12 +95,12 @@ class Breaker:
         if failed:
             self._open(now, min(2 * self._pause, self._rules.pause_most))
         elif failed is not None:
-            self._move("closed")
+            self._move(BreakerState.CLOSED)
 
     def _open(self, now: float, pause: float) -> None:
         self._pause = pause
         self._until = now + pause
-        self._move("open", pause)
+        self._move(BreakerState.OPEN, pause)
 
     def _move(self, state: BreakerState, pause: float = 0.0) -> None:
         calls, failures = self._window.totals()

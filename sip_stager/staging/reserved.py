@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip_stager.events import StagingClaimed, StagingWasted
+from sip_stager.model.vocabulary import WasteReason
 from sip_stager.staging.call_queue import Alike
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class KeptStagings:
         self._clock = clock
         self._notify = notify
         self._life = life
-        self._late = "unclaimed"  # why that is wasted which comes too late to be kept
+        self._late = WasteReason.UNCLAIMED  # why that is wasted which comes too late to be kept
         self._all: OrderedDict[Kept, None] = OrderedDict()
         self._alike = Alike[Kept]()
 
@@ -73,7 +74,7 @@ class KeptStagings:
             self._notify(StagingWasted(call, forward.staged_id, self._late))
             return
         if len(self._all) >= MOST_KEPT:
-            self._waste(next(iter(self._all)), "no_room")
+            self._waste(next(iter(self._all)), WasteReason.STORE_FULL)
         kept = Kept(call, forward)
         kept.ends = self._clock.call_later(until - now, self._waste, kept)
         self._all[kept] = None
@@ -100,7 +101,7 @@ class KeptStagings:
 
     def stop(self) -> None:
         """Waste all that is kept, and all that comes."""
-        self._life, self._late = 0.0, "stopping"
+        self._life, self._late = 0.0, WasteReason.STOPPED
         for kept in tuple(self._all):
             self._waste(kept, self._late)
 
@@ -108,7 +109,7 @@ class KeptStagings:
         """Tell whether the timer of one is late, as it may be where the program is busy."""
         return self._clock.time() > kept.forward.staged_at + self._life
 
-    def _waste(self, kept: Kept, reason: str = "unclaimed") -> None:
+    def _waste(self, kept: Kept, reason: WasteReason = WasteReason.UNCLAIMED) -> None:
         self._take_out(kept)
         self._notify(StagingWasted(kept.call, kept.forward.staged_id, reason))
 

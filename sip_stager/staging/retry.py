@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sip_stager.model.call import LEAST_FOR_STAGING
+from sip_stager.model.call import MIN_STAGING_TIME
 from sip_stager.platform.outcome import Failure, OverTime, Refused, Unreachable
 
 
 def fits(wait: float, left: float) -> bool:
     """Tell whether there is time for a staging after a wait, both in seconds."""
-    return wait + LEAST_FOR_STAGING <= left
+    return wait + MIN_STAGING_TIME <= left
 
 
 def spread(wait: float, left: float, chance: float) -> float:
@@ -22,7 +22,7 @@ def spread(wait: float, left: float, chance: float) -> float:
 
     Many calls are told the same at the same moment, and would all come back at the same one.
     """
-    return wait + chance * min(wait / 2, left - LEAST_FOR_STAGING - wait)
+    return wait + chance * min(wait / 2, left - MIN_STAGING_TIME - wait)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
+from sip_stager.model.vocabulary import BreakerState
 from sip_stager.platform.outcome import (
     BreakerOpen,
     Cancelled,
@@ -31,7 +32,7 @@ from sip_stager.staging.retry import Retries
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.events import BreakerState, Event
+    from sip_stager.events import Event
     from sip_stager.http_client.phases import Phases
     from sip_stager.model.call import Call, Decision
     from sip_stager.platform.api import RoundedApi
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_STOPPING = "stopping"
+_STOPPING = "the program stops"  # the cancellation message, to tell it from a hang-up
 _OUR_SIDE = frozenset({"queue", "rate_limit", "retry_wait"})  # phases that do not touch the API
 _RETRIES = Retries()
 _BREAKER = BreakerRules()
@@ -50,7 +51,8 @@ class Staging:
     """Stages calls with the API (``ports.Stager``).
 
     ``mode`` "sync" is one request that the API holds until the call is staged; "async" polls,
-    the first time after ``poll_first`` seconds, then at doubling intervals up to ``poll_most``.
+    the first time after ``poll_interval_min`` seconds, then at doubling intervals up to
+    ``poll_interval_max``.
     All of it, ``retries`` included, happens within the call's deadline.
     """
 
@@ -60,14 +62,16 @@ class Staging:
         notify: Notify,
         *,
         mode: Mode = "sync",
-        poll_first: float = 0.1,
-        poll_most: float = 1.0,
+        poll_interval_min: float = 0.1,
+        poll_interval_max: float = 1.0,
         retries: Retries = _RETRIES,
         breaker: BreakerRules = _BREAKER,
     ) -> None:
         self._notify = notify
         self._mode = mode
-        self._attempts = Attempts(api, self._report, mode, poll_first, poll_most, retries)
+        self._attempts = Attempts(
+            api, self._report, mode, poll_interval_min, poll_interval_max, retries
+        )
         self._breaker = Breaker(breaker, self._moved)
         self._slow = breaker.slow
         self._loop = asyncio.get_running_loop()
@@ -163,7 +167,7 @@ class Staging:
 
     def _moved(self, event: BreakerMoved) -> None:
         self._report(event)
-        if event.state == "open":
+        if event.state is BreakerState.OPEN:
             self._attempts.give_up()
 
     def _report(self, event: Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import MessageDropped, MessageReceived
+from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
@@ -88,7 +89,11 @@ class TransactionLayer:
                 check_body(message)
                 key = message.branch, message.cseq_method
         except Malformed as fault:
-            self._drop(source, "malformed" if data.strip(b"\r\n\0") else "keepalive", str(fault))
+            self._drop(
+                source,
+                DropCause.MALFORMED if data.strip(b"\r\n\0") else DropCause.KEEPALIVE,
+                str(fault),
+            )
             return
         self._around.notify(MessageReceived(message, source))
         if isinstance(message, Response):
@@ -142,7 +147,9 @@ class TransactionLayer:
     def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
         client = self.invite_clients.get(key) or self.clients.get(key)
         if client is None:
-            self._drop(source, "stray_response", f"{response.status} to nothing that is alive")
+            self._drop(
+                source, DropCause.STRAY_RESPONSE, f"{response.status} to nothing that is alive"
+            )
         else:
             client.receive(response)
 
@@ -188,13 +195,13 @@ class TransactionLayer:
 
     def _reject(self, request: Request, source: Flow, fault: Malformed) -> None:
         """Answer what can not be understood, without a transaction (RFC 3261 8.2.7)."""
-        self._drop(source, "malformed", str(fault))
+        self._drop(source, DropCause.MALFORMED, str(fault))
         if request.method != b"ACK":
             extra = (warning(str(fault)),)
             response = make_response(request, fault.status, tag_of(request), extra)
             self._around.send(response, response_flow(request.top_via, source))
 
-    def _drop(self, source: Flow, cause: str, detail: str) -> None:
+    def _drop(self, source: Flow, cause: DropCause, detail: str) -> None:
         self._around.notify(MessageDropped(source, cause, detail))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.config import Limits
 from sip_stager.events import MessageDropped
+from sip_stager.model.vocabulary import DropCause
 from sip_stager.transport.tcp import TcpTransport
 from sip_stager.transport.udp import UdpListener
 
@@ -81,18 +82,18 @@ class Edge:
         try:
             self._udp[flow.interface].send(data, flow)
         except BlockingIOError:
-            self._dropped(flow, "send_failed", "the send buffer is full")
+            self._dropped(flow, DropCause.SEND_FAILED, "the send buffer is full")
         except (OSError, ValueError, TypeError, OverflowError) as error:  # no host, no port
             why = getattr(error, "strerror", None) or str(error)
             self._loop.call_soon(self._not_sent, flow, why, failed)
 
     def _not_sent(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:
-        self._dropped(flow, "send_failed", why)
+        self._dropped(flow, DropCause.SEND_FAILED, why)
         if failed is not None:
             self._guarded(failed, flow, why)
 
     def _not_reached(self, flow: Flow, why: str) -> None:
-        self._dropped(flow, "send_failed", why)
+        self._dropped(flow, DropCause.SEND_FAILED, why)
         self._tell_lost(flow, why)
 
     def _tell_lost(self, flow: Flow, why: str) -> None:
@@ -109,7 +110,7 @@ class Edge:
             tell(*facts)
         except Exception as mistake:  # noqa: BLE001  the last line: nothing that is sent stops us
             _log.exception("a message was lost to a mistake of sip-stager's own")
-            self._dropped(flow, "own_mistake", repr(mistake))
+            self._dropped(flow, DropCause.INTERNAL_ERROR, repr(mistake))
 
-    def _dropped(self, flow: Flow, cause: str, detail: str) -> None:
+    def _dropped(self, flow: Flow, cause: DropCause, detail: str) -> None:
         self._notify(MessageDropped(flow, cause, detail))

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
+from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import PONG, Framer
 from sip_stager.transport.dead_peers import find_dead_peers
@@ -42,7 +43,7 @@ class Owner(Protocol):
     def closed(self, connection: Connection, why: str) -> None:
         """Hear that it is over; ``why`` is empty when we closed it."""
 
-    def broken(self, flow: Flow, cause: str, why: str) -> None:
+    def broken(self, flow: Flow, cause: DropCause, why: str) -> None:
         """Hear that it is cut: the peer does not speak SIP, is too slow, or has too many."""
 
 
@@ -104,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def give_way(self) -> None:
         """End it at once: there are too many, and another address has fewer of them."""
-        self._cut("it gave way to another address", "too_many_connections")
+        self._cut("it gave way to another address", DropCause.TOO_MANY_CONNECTIONS)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
@@ -114,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
             peer = transport.get_extra_info("peername") or ("", 0)
             self.flow = self.flow._replace(host=peer[0], port=peer[1])
             self._await_message()
-        self._idle = self._loop.call_later(self._limits.idle, self._close_if_idle)
+        self._idle = self._loop.call_later(self._limits.idle_timeout, self._close_if_idle)
         self._owner.opened(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002  a protocol's shape
@@ -201,7 +202,7 @@ class Connection(asyncio.BufferedProtocol):
             self._await_message()
 
     def _await_message(self) -> None:
-        wait, why = self._limits.message_time, "no whole message in time"
+        wait, why = self._limits.message_timeout, "no whole message in time"
         self._overdue = self._loop.call_later(wait, self._cut, why)
 
     def _in_time(self) -> None:
@@ -210,7 +211,7 @@ class Connection(asyncio.BufferedProtocol):
             self._overdue = None
 
     def _close_if_idle(self) -> None:
-        left = self.used + self._limits.idle - self._loop.time()
+        left = self.used + self._limits.idle_timeout - self._loop.time()
         if left > 0:
             self._idle = self._loop.call_later(left, self._close_if_idle)
         else:
@@ -221,7 +222,7 @@ class Connection(asyncio.BufferedProtocol):
 
         To close with bytes unread resets a connection, and takes the answer from the peer.
         """
-        self._owner.broken(self.flow, "malformed", why)
+        self._owner.broken(self.flow, DropCause.MALFORMED, why)
         self._in_time()
         if self._transport is not None and not self._over:
             self._loop.call_later(LINGER, self._transport.abort)
@@ -229,7 +230,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write_eof()
         self._over, self._why = True, why
 
-    def _cut(self, why: str, cause: str = "too_slow") -> None:
+    def _cut(self, why: str, cause: DropCause = DropCause.TOO_SLOW) -> None:
         self._owner.broken(self.flow, cause, why)
         self._over, self._why = True, why
         if self._transport is not None:

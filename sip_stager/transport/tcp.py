@@ -10,6 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
+from sip_stager.model.vocabulary import DropCause
 from sip_stager.transport.connections import Connections
 from sip_stager.transport.stream import MOST_UNSENT, Connection
 from sip_stager.transport.turns import Turns
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 CONNECT_PATIENCE = 2.0
 """Seconds for a connection to open: a large request then goes over UDP (RFC 3261 18.1.1), and
 the caller still waits."""
-
-_TOO_MANY = "too_many_connections"
 
 
 class TcpTransport:
@@ -40,7 +39,7 @@ class TcpTransport:
         limits: Limits,
         receive: Receive,
         lost: Lost,
-        dropped: Callable[[Flow, str, str], None],
+        dropped: Callable[[Flow, DropCause, str], None],
     ) -> None:
         self._loop = loop
         self._limits = limits
@@ -92,7 +91,7 @@ class TcpTransport:
             self._towards[target] = connection
             self._waiting.pop(target).leave_by(connection)
         elif not self.accepted.add(connection):
-            self._dropped(connection.flow, _TOO_MANY, "it was closed at once")
+            self._dropped(connection.flow, DropCause.TOO_MANY_CONNECTIONS, "it was closed at once")
             connection.close()
 
     def closed(self, connection: Connection, why: str) -> None:
@@ -107,7 +106,7 @@ class TcpTransport:
         if why:
             self._loop.call_soon(self._lost, target, why)
 
-    def broken(self, flow: Flow, cause: str, why: str) -> None:
+    def broken(self, flow: Flow, cause: DropCause, why: str) -> None:
         """Tell of a connection that is cut."""
         self._dropped(flow, cause, why)
 

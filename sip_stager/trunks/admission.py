@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.model.call import Call, Refusal
+from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.trunks.called_number import Called, Spelling, called_number
 from sip_stager.trunks.caller_number import Caller, Identifying, caller_number, without_identity
 from sip_stager.trunks.phone_numbers import shown
@@ -77,7 +78,7 @@ class TrunkAdmission:
         trunk = self._networks.trunk_of(source.host)
         if trunk is None:
             text = f"{source.host} belongs to no trunk"
-            return Refusal(403, "Forbidden", "unknown_source", text)
+            return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
         return self.decided(invite, source, trunk, self.route(invite, trunk))
 
     def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
@@ -86,7 +87,7 @@ class TrunkAdmission:
         Where they wanted it when the dialog began, nothing is asked of its later requests.
         """
         trunk = self._networks.trunk_of(source.host)
-        if not withheld and (trunk is None or trunk.pass_withheld):
+        if not withheld and (trunk is None or trunk.pass_private_number):
             return request
         return without_identity(request, withheld=withheld)
 
@@ -104,9 +105,9 @@ class TrunkAdmission:
         """Make a call of what an INVITE leads to."""
         if route.match is None:
             text = f"no agent is mapped to {shown(route.called.number)}"
-            return Refusal(404, "Not Found", "unmapped_number", text, trunk=trunk.name)
+            return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, text, trunk=trunk.name)
         caller, called, number = route.caller, route.match.number, route.match.row.number
-        withheld = bool(caller.withheld) and not trunk.pass_withheld
+        withheld = bool(caller.withheld) and not trunk.pass_private_number
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, withheld)
         terms = self._terms_of(trunk.name, number)
         return Call(

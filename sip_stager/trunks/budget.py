@@ -44,7 +44,7 @@ class Terms:
         """Whether the carrier hears ringing of ours well before its patience ends."""
         if not self.policy.ringing:
             return False
-        return self.patience is None or self.policy.ring_after + self.margin <= self.patience
+        return self.patience is None or self.policy.ringing_delay + self.margin <= self.patience
 
 
 def _expires(invite: Request) -> int | None:

@@ -42,7 +42,7 @@ class Identifying(Protocol):
         ...
 
     @property
-    def pass_withheld(self) -> bool:
+    def pass_private_number(self) -> bool:
         """Whether staging and the upstream may know the number of a caller who withholds it."""
         ...
 
@@ -64,7 +64,7 @@ class Caller(NamedTuple):
 def caller_number(invite: Request, trunk: Identifying) -> Caller:
     """Read the caller's number from the first source that has a valid one."""
     withheld = _withheld(invite)
-    if withheld and not trunk.pass_withheld:
+    if withheld and not trunk.pass_private_number:
         return Caller(withheld=withheld)
     passed: tuple[tuple[str, str], ...] = ()
     for source in trunk.caller:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     ("api", "trunk", "number", "slow"),
     [
         ("deadline = 8.0", "", "", 1.0),
-        ("deadline = 8.0, breaker_slow = 0.5", "", "", 0.5),
-        ("deadline = 8.0, breaker_slow = 5.0", "", "", 2.0),
+        ("deadline = 8.0, breaker_slow_call = 0.5", "", "", 0.5),
+        ("deadline = 8.0, breaker_slow_call = 5.0", "", "", 2.0),
         ("deadline = 0.8", "", "", 0.2),
-        ("deadline = 8.0", ", no_ringback_timeout = 1.1, policy = { ringing = 'never' }", "", 0.2),
+        ("deadline = 8.0", ", ringback_timeout = 1.1, policy = { ringing = 'never' }", "", 0.2),
         (
             "deadline = 8.0",
             "",

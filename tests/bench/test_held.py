@@ -9,7 +9,7 @@ from bench.held import Mode, Wanted, check_open_files, measure
 from tests.interop.sipp import MISSING, SIPP
 from tests.support.needed import need, need_capture
 
-FEW = Wanted(calls=10, rate=100, delay=2.1, others=10, ring_after=0.3)
+FEW = Wanted(calls=10, rate=100, delay=2.1, others=10, ringing_delay=0.3)
 
 
 @pytest.mark.interop

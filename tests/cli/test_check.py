@@ -15,8 +15,8 @@ from sip_stager.cli import app
 from tests.cli.asking import OTHER, check, lines, route, steps
 from tests.config.settings_folder import AGENT, KEY, REAL, RIGHT, Folder
 
-STAND_IN = f'over_time = ["agent {OTHER}", "refuse 480"]\n'
-NEVER = "never (ring_after is 2 s, and staging may take "
+STAND_IN = f'timeout = ["agent {OTHER}", "refuse 480"]\n'
+NEVER = "never (ringing_delay is 2 s, and staging may take "
 
 
 def test_all_shows_defaults_and_never_the_key(folder: Folder) -> None:
@@ -156,21 +156,21 @@ def test_numbers_agents_and_uris_are_never_wrapped(folder: Folder, columns: int)
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ('over_time = "forward"\nafter_ringing = "refuse 480"', "forward (before ringing only)"),
-        ('over_time = "forward"\nafter_ringing = "refuse"\nringing = "183"\nring_after = 3.9',
+        ('timeout = "forward"\nafter_ringing = "refuse 480"', "forward (before ringing only)"),
+        ('timeout = "forward"\nafter_ringing = "refuse"\nringing = "183"\nringing_delay = 3.9',
          "forward (before ringing only)"),
-        (f'{STAND_IN}after_ringing = "forward"\nring_after = 1.9',
+        (f'{STAND_IN}after_ringing = "forward"\nringing_delay = 1.9',
          f"agent {OTHER}, then refuse 480 (before ringing only)"),
-        (f'{STAND_IN}after_ringing = "forward"\nring_after = 2.1',
+        (f'{STAND_IN}after_ringing = "forward"\nringing_delay = 2.1',
          f"agent {OTHER}, then refuse 480"),
-        ('over_time = "forward"', "forward"),
+        ('timeout = "forward"', "forward"),
     ],
 )  # fmt: skip
 def test_a_fallback_that_applies_only_before_ringing_says_so(
     folder: Folder, policy: str, said: str
 ) -> None:
     shown = check(folder, f"{RIGHT}[policy]\n{policy}\n", "--all").stdout
-    assert f"\ncarrier  all others  over_time: {said}\n" in shown
+    assert f"\ncarrier  all others  timeout: {said}\n" in shown
 
 
 def test_variables_are_shown_as_written(folder: Folder) -> None:
@@ -188,16 +188,16 @@ def test_values_from_a_carrier_profile_say_so(folder: Folder) -> None:
     for line in (
         'profile = "telnyx"',
         "pass_503 = false",
-        'no_ringback_timeout = 5.0  # profile "telnyx"',
+        'ringback_timeout = 5.0  # profile "telnyx"',
         'policy = {refusal = 503, ringing = "never"}  # ringing: profile "telnyx"',
     ):
         assert f"\n{line}\n" in shown
-    assert "\ncarrier  all others  over_time: refuse 503\n" in shown
+    assert "\ncarrier  all others  timeout: refuse 503\n" in shown
 
 
 def test_all_shows_the_default_policy(folder: Folder) -> None:
     shown = check(folder, RIGHT, "--all").stdout
-    assert '[policy]\nover_time = "refuse"  # default\n' in shown
+    assert '[policy]\ntimeout = "refuse"  # default\n' in shown
     assert 'refusal = 503  # default\nringing = "180"  # default\n' in shown
     assert "# deadline is not set\nmargin = 0.3  # default\n" in shown
 
@@ -285,14 +285,14 @@ def test_it_runs_as_a_module(folder: Folder) -> None:
 def test_fallbacks_are_shown_by_trunk_and_number(folder: Folder) -> None:
     text = RIGHT.replace(
         f'agent = "{AGENT}"\n',
-        f'agent = "{AGENT}"\npolicy = {{ over_time = ["agent {OTHER}", "refuse 486 Busy"] }}\n',
+        f'agent = "{AGENT}"\npolicy = {{ timeout = ["agent {OTHER}", "refuse 486 Busy"] }}\n',
     )
-    text += '[policy]\nunreachable = "forward"\nrefusal = 480\nringing = "never"\n'
+    text += '[policy]\napi_unreachable = "forward"\nrefusal = 480\nringing = "never"\n'
     shown = check(folder, text).stdout
-    own = f"over_time: agent {OTHER}, then refuse 486 Busy"
+    own = f"timeout: agent {OTHER}, then refuse 486 Busy"
     assert f"\ncarrier  +33612345678  {own}\n" in shown
-    assert "\ncarrier  +33612345678  unreachable: forward\n" in shown
-    assert "\ncarrier  all others    over_time: refuse 480\n" in shown
+    assert "\ncarrier  +33612345678  api_unreachable: forward\n" in shown
+    assert "\ncarrier  all others    timeout: refuse 480\n" in shown
     assert "\ncarrier  all others    rings: never\n" in shown
 
 
@@ -303,8 +303,8 @@ def test_fallbacks_are_shown_by_trunk_and_number(folder: Folder) -> None:
         ("", "", 'ringing = "never"', "never"),
         ("deadline = 1.5", "", "", f"{NEVER}1.5 s)"),
         ("deadline = 1.5", "", "deadline = 3.0", "180 after 2 s"),
-        ("", "no_ringback_timeout = 1.0", "", f"{NEVER}0.7 s)"),
-        ("", "no_ringback_timeout = 2.4", 'ringing = "183"', "183 after 2 s"),
+        ("", "ringback_timeout = 1.0", "", f"{NEVER}0.7 s)"),
+        ("", "ringback_timeout = 2.4", 'ringing = "183"', "183 after 2 s"),
         ("", 'profile = "telnyx"', "", "never"),
     ],
 )

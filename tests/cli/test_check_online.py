@@ -225,7 +225,7 @@ async def test_online_shows_the_platforms_numbers_and_the_differences(
             phone_number("+33612345671", None),
             phone_number("+33612345672", "nobody"),
         ]
-        result = await check_online(folder, online(api, "numbers_refresh = 300.0"))
+        result = await check_online(folder, online(api, "numbers_refresh_interval = 300.0"))
         off = await check_online(folder, online(api))
     assert result.exit_code == off.exit_code == 0, result.output
     counts = "The platform's numbers: staged 2, redirected 1, without agent 1, unusable 1"
@@ -234,7 +234,7 @@ async def test_online_shows_the_platforms_numbers_and_the_differences(
         "+336******72 has an inbound_agent_id that is no UUID",
         f"+33612345678: the platform has {OTHER}; the settings win, with {AGENT}",
     ]
-    assert f"{counts} ([api] numbers_refresh is 0: they are not used)\n" in off.stdout
+    assert f"{counts} ([api] numbers_refresh_interval is 0: they are not used)\n" in off.stdout
 
 
 async def test_online_shows_only_the_first_of_many_differences(folder: Folder) -> None:
@@ -247,7 +247,7 @@ async def test_online_shows_only_the_first_of_many_differences(folder: Folder) -
     assert "... and 10 more\n" in result.stdout
 
 
-@pytest.mark.parametrize(("refresh", "code"), [("", 0), ("numbers_refresh = 300.0", 1)])
+@pytest.mark.parametrize(("refresh", "code"), [("", 0), ("numbers_refresh_interval = 300.0", 1)])
 async def test_online_reports_why_the_platforms_numbers_were_not_fetched(
     folder: Folder, refresh: str, code: int
 ) -> None:
@@ -259,7 +259,7 @@ async def test_online_reports_why_the_platforms_numbers_were_not_fetched(
     assert result.exit_code == code
 
 
-@pytest.mark.parametrize(("refresh", "asked"), [("", 1), ("numbers_refresh = 300.0", 2)])
+@pytest.mark.parametrize(("refresh", "asked"), [("", 1), ("numbers_refresh_interval = 300.0", 2)])
 async def test_online_compares_variables_with_agents_of_the_platforms_list(
     folder: Folder, refresh: str, asked: int
 ) -> None:
@@ -285,7 +285,7 @@ async def test_online_reports_a_missing_agent_of_the_platforms_list_with_its_num
 ) -> None:
     async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
         api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
-        result = await check_online(folder, online(api, "numbers_refresh = 300.0"))
+        result = await check_online(folder, online(api, "numbers_refresh_interval = 300.0"))
     assert result.exit_code == 1
     assert "\nthe platform's number +33612345670: HTTP 404: " in result.stderr
 
@@ -296,7 +296,7 @@ async def test_the_general_variables_are_compared_if_the_platform_maps_an_agent_
     """A number of the platform's list has no variables of its own, so the general ones apply."""
     own = f'agent = "{AGENT}"\nvariables = {{ brand = "x" }}'
     async with FakeApi(by={AGENT: Behaviour(variables={"brand": "number"})}, key=KEY) as api:
-        text = online(api, "numbers_refresh = 300.0").replace(f'agent = "{AGENT}"', own)
+        text = online(api, "numbers_refresh_interval = 300.0").replace(f'agent = "{AGENT}"', own)
         text = text.replace('brand = "x"', "brand = 5") + '[variables]\nbrand = "y"\n'
         alone = await check_online(folder, text)
         api.phone_numbers.items = [phone_number("+33612345670", AGENT)]
@@ -313,7 +313,10 @@ async def test_the_general_variables_are_compared_with_a_fallback_agent_of_platf
     own = f'agent = "{AGENT}"\nvariables = {{ brand = 5 }}'
     declared = Behaviour(variables={"brand": "number"})
     async with FakeApi(by={AGENT: declared, OTHER: declared}, key=KEY) as api:
-        text = online(api, "numbers_refresh = 300.0").replace(f'agent = "{AGENT}"', own) + policy
+        text = (
+            online(api, "numbers_refresh_interval = 300.0").replace(f'agent = "{AGENT}"', own)
+            + policy
+        )
         alone = await check_online(folder, text)
         api.phone_numbers.items = [phone_number("+33612345670", f"{AGENT[:-1]}0")]
         both = await check_online(folder, text)
@@ -332,7 +335,7 @@ async def test_online_fetches_a_limited_number_of_the_platforms_agents(
             phone_number(f"+336123456{number:02}", f"{AGENT[:-3]}0{number:02}")
             for number in range(65)
         ]
-        text = online(api, "numbers_refresh = 300.0")
+        text = online(api, "numbers_refresh_interval = 300.0")
         result = await check_online(folder, text)
         assert api.stats.requests == 1 + 61
         every = await asyncio.to_thread(check, folder, without_names(text), "--online", "--all")

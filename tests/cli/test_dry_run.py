@@ -52,11 +52,11 @@ def test_a_to_tag_of_an_unknown_dialog_is_refused(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("policy", "header", "said"),
     [
-        ("ring_after = 1.5", "X-A: 1", "180 after 1.5 s"),
+        ("ringing_delay = 1.5", "X-A: 1", "180 after 1.5 s"),
         ('ringing = "183"', "X-A: 1", "183 after 2 s"),
         ('ringing = "never"', "X-A: 1", "never"),
         ("", "Require: 100rel", "never (the INVITE requires 100rel)"),
-        ("", "Expires: 2", "never (ring_after is 2 s, and staging may take 1.7 s)"),
+        ("", "Expires: 2", "never (ringing_delay is 2 s, and staging may take 1.7 s)"),
     ],
 )
 def test_the_report_says_whether_the_call_rings(
@@ -68,7 +68,7 @@ def test_the_report_says_whether_the_call_rings(
 
 
 def test_the_report_says_how_much_time_the_first_agent_has(folder: Folder) -> None:
-    text = f'{RIGHT}[policy]\nover_time = ["agent {OTHER}", "refuse"]\n'
+    text = f'{RIGHT}[policy]\ntimeout = ["agent {OTHER}", "refuse"]\n'
     assert steps(route(folder, text, "--to", "+33612345678"))["deadline"] == [
         "4 s for the whole staging",
         "2 s of it for this agent, the rest for the policy's other agent",

@@ -16,8 +16,8 @@ from tests.config.settings_folder import RIGHT, Folder
         ("From: <sip:1000@pbx>;tag=1", "", ["from holds no valid number"]),
         (
             "Privacy: id",
-            "pass_withheld = true",
-            ["from says +33199990000, passed on by pass_withheld"],
+            "pass_private_number = true",
+            ["from says +33199990000, passed on by pass_private_number"],
         ),
     ],
 )
@@ -43,7 +43,7 @@ def test_the_report_says_which_identity_headers_are_stripped(
     options = [*WITHHELD, *(word for header in NAMED for word in ("--header", header))]
     caller = steps(route(folder, RIGHT, *options))["caller"]
     assert caller[-2:] == ["stripped from the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
-    passed = steps(route(folder, with_trunk("pass_withheld = true"), *options))["caller"]
+    passed = steps(route(folder, with_trunk("pass_private_number = true"), *options))["caller"]
     assert passed[-2:] == ["left in the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
     clean = ["From: <sip:anonymous@anonymous.invalid>;tag=1", "Contact: <sip:+33199990000@h>"]
     options = [*WITHHELD, *(word for header in clean for word in ("--header", header))]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def route_online(folder: Folder, api: FakeApi, *options: str) -> Result:
     """Run the command with a list of numbers; in a thread, as it has its own event loop."""
-    refresh = f'[api]\nbase_url = "{api.url}"\nnumbers_refresh = 300.0'
+    refresh = f'[api]\nbase_url = "{api.url}"\nnumbers_refresh_interval = 300.0'
     text = RIGHT.replace("[api]", refresh) + SHARED
     return await asyncio.to_thread(route, folder, text, *options)
 

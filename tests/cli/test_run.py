@@ -72,8 +72,8 @@ def test_a_second_signal_ends_ringing_calls(settings: Path, ports: tuple[int, in
         )
         settings.write_text(
             f"""{written}
-            policy = {{ unreachable = "forward" }}
-            limits = {{ drain = 600.0 }}"""
+            policy = {{ api_unreachable = "forward" }}
+            limits = {{ drain_timeout = 600.0 }}"""
         )
         with subprocess.Popen([*COMMAND, str(settings)], stdout=subprocess.PIPE) as program:
             assert program.stdout
@@ -101,7 +101,8 @@ def test_a_signal_ends_the_start(settings: Path, warm_connections: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as api:  # which accepts, and never answers
         api.settimeout(60)
         url = f"http://127.0.0.1:{api.getsockname()[1]}"
-        patient = f"deadline = 60.0, numbers_refresh = 60.0, warm_connections = {warm_connections}"
+        patient = "deadline = 60.0, numbers_refresh_interval = 60.0, "
+        patient += f"warm_connections = {warm_connections}"
         written = settings.read_text().replace('"http://127.0.0.1:1"', f'"{url}", {patient}')
         settings.write_text(written)
         with subprocess.Popen(

@@ -41,13 +41,15 @@ KINDS = {
     "plain": RIGHT + ROWS + VARIABLES,
     "french": RIGHT.replace(
         TRUNK,
-        f'{TRUNK}country = "FR"\nstrip = ["99", "00331"]\nno_ringback_timeout = 3.0\n'
+        f'{TRUNK}country = "FR"\nstrip = ["99", "00331"]\nringback_timeout = 3.0\n'
         'called = ["header:X-Orig", "diversion", "request_uri"]\n',
     ).replace("[upstream]", '[upstream]\nrequest_uri = "e164"')
     + ROWS
     + VARIABLES
-    + f'[policy]\nring_after = 0.5\nover_time = ["agent {OTHER}", "refuse 480"]\n',
-    "known": RIGHT.replace(TRUNK, f'{TRUNK}pass_withheld = true\ncaller = ["from"]\n').replace(
+    + f'[policy]\nringing_delay = 0.5\ntimeout = ["agent {OTHER}", "refuse 480"]\n',
+    "known": RIGHT.replace(
+        TRUNK, f'{TRUNK}pass_private_number = true\ncaller = ["from"]\n'
+    ).replace(
         'uri = "sip:sip.example.com"',
         'uri = "sip:198.51.100.9:5070"\nbackups = ["sip:backup.example"]\nrequest_uri = "keep"',
     )

@@ -62,7 +62,7 @@ def test_the_refusal_of_a_profile_makes_its_carrier_fail_over(profile: str) -> N
 
 
 def test_the_trunks_own_keys_override_its_profile(folder: Folder) -> None:
-    own = "no_ringback_timeout = 9.0", "pass_503 = false", "policy = { refusal = 408 }"
+    own = "ringback_timeout = 9.0", "pass_503 = false", "policy = { refusal = 408 }"
     settings = folder.load(with_trunk('profile = "telnyx"', *own))
     found = terms(settings)
     assert (found.patience, found.policy.refusal, found.policy.ringing) == (9.0, 408, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.model.call import LONGEST_USE
+from sip_stager.model.call import MAX_STAGED_ID_AGE
 from tests.config.settings_folder import AGENT, RIGHT, Folder
 
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
@@ -46,18 +46,18 @@ NEVER = 'has no effect: ringing = "never"'
             NEVER,
         ),
         (
-            written('profile = "telnyx"\npolicy = { ring_after = 1.0 }'),
-            "trunks[0].policy.ring_after",
+            written('profile = "telnyx"\npolicy = { ringing_delay = 1.0 }'),
+            "trunks[0].policy.ringing_delay",
             f'{NEVER} by profile = "telnyx"',
         ),
         (
-            written('policy = { ringing = "never" }', "policy = { ring_after = 1.0 }"),
-            "numbers[0].policy.ring_after",
+            written('policy = { ringing = "never" }', "policy = { ringing_delay = 1.0 }"),
+            "numbers[0].policy.ringing_delay",
             NEVER,
         ),
         (
-            RIGHT + "[policy]\nring_after = 4.0\n",
-            "policy.ring_after",
+            RIGHT + "[policy]\nringing_delay = 4.0\n",
+            "policy.ringing_delay",
             "has no effect: ringing begins after 4 s, staging ends at 4",
         ),
         (
@@ -66,8 +66,8 @@ NEVER = 'has no effect: ringing = "never"'
             "has no effect: ringing begins after 2 s, staging ends at 1.5",
         ),
         (
-            written("no_ringback_timeout = 5.0\npolicy = { ring_after = 6.0, deadline = 9.0 }"),
-            "trunks[0].policy.ring_after",
+            written("ringback_timeout = 5.0\npolicy = { ringing_delay = 6.0, deadline = 9.0 }"),
+            "trunks[0].policy.ringing_delay",
             "has no effect: ringing begins after 6 s, staging ends at 4.7",
         ),
     ],
@@ -81,10 +81,11 @@ def test_ringing_settings_that_no_caller_can_hear_are_mistakes(
 @pytest.mark.parametrize(
     "text",
     [
-        RIGHT + '[policy]\nafter_ringing = "forward"\nring_after = 3.9\n',
+        RIGHT + '[policy]\nafter_ringing = "forward"\nringing_delay = 3.9\n',
         RIGHT + '[policy]\nringing = "never"\n',
         written('profile = "telnyx"', "") + SECOND + '[policy]\nafter_ringing = "forward"\n',
-        written('policy = { ringing = "183" }') + '[policy]\nringing = "never"\nring_after = 1.0\n',
+        written('policy = { ringing = "183" }')
+        + '[policy]\nringing = "never"\nringing_delay = 1.0\n',
         written(api="deadline = 1.0"),
         written("", "policy = { deadline = 1.0 }") + '[policy]\nafter_ringing = "forward"\n',
     ],
@@ -96,11 +97,11 @@ def test_ringing_settings_that_some_callers_hear_are_right(folder: Folder, text:
 @pytest.mark.parametrize(
     ("trunk", "key"),
     [
-        ("no_ringback_timeout = 0.3", "no_ringback_timeout"),
+        ("ringback_timeout = 0.3", "ringback_timeout"),
         ('profile = "telnyx"\npolicy = { margin = 5.0 }', "policy.margin"),
         ('profile = "telnyx"\npolicy = { margin = 4.0 }', None),
-        ("no_ringback_timeout = 3.0\npolicy = { margin = 1.0 }", None),  # it hears our 180
-        ("no_ringback_timeout = 3.0\npolicy = { margin = 9.0 }", "policy.margin"),
+        ("ringback_timeout = 3.0\npolicy = { margin = 1.0 }", None),  # it hears our 180
+        ("ringback_timeout = 3.0\npolicy = { margin = 9.0 }", "policy.margin"),
     ],
 )
 def test_a_margin_leaves_time_to_stage(folder: Folder, trunk: str, key: str | None) -> None:
@@ -131,13 +132,21 @@ def test_a_redirect_needs_a_listener_and_is_not_this_program(
 @pytest.mark.parametrize(
     ("api", "key", "wrong"),
     [
-        ("retry_pause = 4.0", "retry_pause", "is 4, but no call waits longer than 4 s"),
-        ('mode = "async"\npoll_first = 4.0\npoll_most = 4.0', "poll_first", "is 4, but no call"),
-        (f"claim_life = {LONGEST_USE + 0.1}", "claim_life", "is 55.1"),
-        (f"claim_life = {LONGEST_USE}", "", ""),
-        ("breaker_pause = 90.0", "breaker_pause_most", "is 60, less than breaker_pause = 90"),
+        ("retry_delay = 4.0", "retry_delay", "is 4, but no call waits longer than 4 s"),
+        (
+            'mode = "async"\npoll_interval_min = 4.0\npoll_interval_max = 4.0',
+            "poll_interval_min",
+            "is 4, but no call",
+        ),
+        (f"claim_ttl = {MAX_STAGED_ID_AGE + 0.1}", "claim_ttl", "is 55.1"),
+        (f"claim_ttl = {MAX_STAGED_ID_AGE}", "", ""),
+        (
+            "breaker_open_time = 90.0",
+            "breaker_open_time_max",
+            "is 60, less than breaker_open_time = 90",
+        ),
         ("deadline = 0.1", "", ""),
-        ("claim_life = 0\nterminate_wasted = true", "", ""),
+        ("claim_ttl = 0\nterminate_wasted = true", "", ""),
     ],
 )
 def test_the_keys_of_the_api_fit_one_another(
@@ -149,7 +158,7 @@ def test_the_keys_of_the_api_fit_one_another(
 
 
 def test_a_delay_that_fits_into_some_calls_is_right(folder: Folder) -> None:
-    assert found(folder, written("policy = { deadline = 9.0 }", api="retry_pause = 5.0")) == []
+    assert found(folder, written("policy = { deadline = 9.0 }", api="retry_delay = 5.0")) == []
 
 
 @pytest.mark.parametrize(
@@ -174,8 +183,12 @@ def test_no_limit_is_hidden_by_another(folder: Folder, limits: str, key: str, wr
 @pytest.mark.parametrize(
     ("upstream", "key", "wrong"),
     [
-        ('backups = ["sip:192.0.2.9"]\nnext_after = 32.0', "next_after", "gives up after 32 s"),
-        ('backups = ["sip:192.0.2.9"]\nnext_after = 31.0', "", ""),
+        (
+            'backups = ["sip:192.0.2.9"]\nfailover_timeout = 32.0',
+            "failover_timeout",
+            "gives up after 32 s",
+        ),
+        ('backups = ["sip:192.0.2.9"]\nfailover_timeout = 31.0', "", ""),
         ('backups = ["sip:sip.example.com:5060"]', "backups", "which is tried before"),
         ('backups = ["sip:h", "sip:h;transport=udp"]', "backups", "which is tried before"),
     ],

@@ -58,7 +58,7 @@ def test_forms_of_spreadsheets_and_people_are_read(folder: Folder, text: str) ->
         ("number,agent,Agent\n", 1, "", 'the column "agent" is there twice', "remove one"),
         (f"number,agent,version\n{ROW},new\n", 2, "version", 'is "new"', "write a whole number"),
         (f"number,agent,refusal\n{ROW},200\n", 2, "refusal", "is 200", "write 400 or more"),
-        (f"number,agent,ring_after\n{ROW},inf\n", 2, "ring_after", "is Infinity", "finite"),
+        (f"number,agent,ringing_delay\n{ROW},inf\n", 2, "ringing_delay", "is Infinity", "finite"),
         (f"number,agent,busy\n{ROW},drop\n", 2, "busy", "is not a treatment", "forward"),
         (f"number,agent,busy\n{ROW},agent {AGENT}\n", 2, "busy", "does not say what", "another"),
         (b"number,agent\n\xff\n", 2, "", "is not UTF-8 (byte 0xff)", "as UTF-8"),
@@ -77,7 +77,7 @@ def test_a_wrong_row_is_reported_with_its_line(
 def test_further_columns_are_the_version_and_the_policy(folder: Folder) -> None:
     folder.write(
         "n.csv",
-        f"deadline,agent,over_time,number,version,refusal\n"
+        f"deadline,agent,timeout,number,version,refusal\n"
         f"2.5,{AGENT},agent {OTHER} then refuse 480 Later,+33612345670,3,\n"
         f",{AGENT},,+33612345671,,486\n"
         f",{AGENT},,+33612345672,,\n",
@@ -85,7 +85,7 @@ def test_further_columns_are_the_version_and_the_policy(folder: Folder) -> None:
     first, second, third = folder.load(WITH_CSV).numbers[1:]
     assert first.version == 3
     assert first.policy == CallPolicy.model_validate(
-        {"deadline": 2.5, "over_time": [f"agent {OTHER}", "refuse 480 Later"]}
+        {"deadline": 2.5, "timeout": [f"agent {OTHER}", "refuse 480 Later"]}
     )
     assert (second.version, second.policy) == (None, CallPolicy(refusal=486))
     assert third.policy == CallPolicy()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sip_stager.assembly.admission import make_terms
 from sip_stager.config import Settings, load
 from sip_stager.model.call import Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from tests.config.settings_folder import RIGHT, Folder
 
-ALL = '\n[policy]\nover_time = "refuse 500"\nunreachable = "forward"\ndeadline = 3.0\n'
-TRUNK = 'policy = { over_time = "refuse 480", refusal = 480 }\nno_ringback_timeout = 5.0\n'
-NUMBER = 'policy = { over_time = "forward", deadline = 9.0 }\n'
+ALL = '\n[policy]\ntimeout = "refuse 500"\napi_unreachable = "forward"\ndeadline = 3.0\n'
+TRUNK = 'policy = { timeout = "refuse 480", refusal = 480 }\nringback_timeout = 5.0\n'
+NUMBER = 'policy = { timeout = "forward", deadline = 9.0 }\n'
 
 
 def settings(folder: Folder, **parts: str) -> Settings:
@@ -25,11 +26,15 @@ def test_the_numbers_policy_goes_first_then_the_trunks(folder: Folder) -> None:
     found = settings(folder, trunks=TRUNK, numbers=NUMBER)
     number = found.numbers[0].number
     terms = make_terms(found)("carrier", number)
-    assert terms.policy.treatments["over_time"] == (Treatment("forward"),)
-    assert terms.policy.treatments["unreachable"] == (Treatment("forward"),)
+    assert terms.policy.treatments[StagingOutcome.TIMEOUT] == (Treatment(TreatmentKind.FORWARD),)
+    assert terms.policy.treatments[StagingOutcome.API_UNREACHABLE] == (
+        Treatment(TreatmentKind.FORWARD),
+    )
     assert (terms.policy.refusal, terms.deadline, terms.patience) == (480, 9.0, 5.0)
     other = make_terms(found)("carrier", "another")
-    assert other.policy.treatments["over_time"] == (Treatment("refuse", 480),)
+    assert other.policy.treatments[StagingOutcome.TIMEOUT] == (
+        Treatment(TreatmentKind.REFUSE, 480),
+    )
     assert other.deadline == 3.0
 
 
@@ -43,4 +48,4 @@ def test_an_unknown_key_of_a_policy_is_answered_with_the_known_keys(folder: Fold
     wrong = 'policy = { overtime = "forward" }\n'
     (mistake,) = folder.mistakes(RIGHT.replace("[[trunks]]\n", "[[trunks]]\n" + wrong, 1))
     assert mistake.key == "trunks[0].policy.overtime"
-    assert 'did you mean "over_time"? the keys here are: over_time, unreachable' in mistake.right
+    assert "the keys here are: timeout, api_unreachable" in mistake.right

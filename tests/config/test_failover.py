@@ -72,7 +72,7 @@ def test_ringing_that_stops_the_carriers_failover_is_a_warning(
 
 
 def test_ringing_without_a_refusal_is_no_warning(folder: Folder) -> None:
-    causes = "over_time", "unreachable", "refused", "busy", "nonsense"
+    causes = "timeout", "api_unreachable", "refused", "busy", "invalid_response"
     forward = "\n".join(f'{cause} = "forward"' for cause in causes)
     assert warned(folder, 'profile = "telnyx"\npolicy = { ringing = "180" }', forward) == []
 

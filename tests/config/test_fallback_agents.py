@@ -10,7 +10,7 @@ import pytest
 from tests.config.settings_folder import AGENT, RIGHT, Folder
 
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
-INSTEAD = f'over_time = ["agent {AGENT}", "refuse"]'
+INSTEAD = f'timeout = ["agent {AGENT}", "refuse"]'
 SHARED = RIGHT.replace(
     f'agent = "{AGENT}"\n',
     f'[[numbers.agents]]\nagent = "{AGENT}"\n[[numbers.agents]]\nagent = "{OTHER}"\n',
@@ -32,9 +32,9 @@ def found(folder: Folder, text: str) -> tuple[list[tuple[str, str]], list[tuple[
 def at(table: str, text: str = RIGHT) -> tuple[str, str]:
     """Return settings with a fallback agent in a table, and the key of it."""
     if table == "policy":
-        return f"{text}[policy]\n{INSTEAD}\n", "policy.over_time"
+        return f"{text}[policy]\n{INSTEAD}\n", "policy.timeout"
     policy = f"[[{table}]]\npolicy = {{ {INSTEAD} }}\n"
-    return text.replace(f"[[{table}]]\n", policy, 1), f"{table}[0].policy.over_time"
+    return text.replace(f"[[{table}]]\n", policy, 1), f"{table}[0].policy.timeout"
 
 
 @pytest.mark.parametrize("table", ["numbers", "trunks", "policy"])
@@ -57,12 +57,12 @@ def test_a_fallback_with_a_number_of_its_own_is_a_warning(folder: Folder, table:
 
 @pytest.mark.parametrize("table", ["trunks", "policy"])
 def test_a_number_with_its_own_policy_does_not_count(folder: Folder, table: str) -> None:
-    own = RIGHT.replace("[[numbers]]", '[[numbers]]\npolicy = { over_time = "forward" }')
+    own = RIGHT.replace("[[numbers]]", '[[numbers]]\npolicy = { timeout = "forward" }')
     assert found(folder, at(table, own + SECOND)[0]) == ([], [])
 
 
 def test_numbers_of_the_platform_may_need_the_fallback(folder: Folder) -> None:
-    text, key = at("policy", RIGHT.replace("[api]", "[api]\nnumbers_refresh = 300.0"))
+    text, key = at("policy", RIGHT.replace("[api]", "[api]\nnumbers_refresh_interval = 300.0"))
     assert found(folder, text) == ([], [(key, HALF)])
 
 
@@ -81,10 +81,10 @@ def test_only_the_first_number_is_listed(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("policy", "half"),
     [
-        ("ring_after = 1.0", "2"),
-        ("ring_after = 2.0", "2"),  # of both at once, ringing is the first
-        ("ring_after = 2.1", None),
-        ('ringing = "183"\nring_after = 1.0\ndeadline = 9.0', "4.5"),
+        ("ringing_delay = 1.0", "2"),
+        ("ringing_delay = 2.0", "2"),  # of both at once, ringing is the first
+        ("ringing_delay = 2.1", None),
+        ('ringing = "183"\nringing_delay = 1.0\ndeadline = 9.0', "4.5"),
         ('ringing = "never"', None),
     ],
 )
@@ -100,13 +100,13 @@ def test_a_fallback_for_the_timeout_that_ringing_comes_before_is_a_warning(
     if half is None or late != '"forward"':
         assert named == []
         return
-    after = settings.policy.ring_after
+    after = settings.policy.ringing_delay
     wrong = (
         f'has no effect on the trunk "carrier": the caller hears ringing after {after:g} s, and '
         "after_ringing decides then"
     )
-    right = f"write a ring_after of more than {half}, or remove after_ringing"
-    assert named == [("policy.over_time", wrong, right)]
+    right = f"write a ringing_delay of more than {half}, or remove after_ringing"
+    assert named == [("policy.timeout", wrong, right)]
 
 
 def test_the_example_of_the_policies_page_has_no_warning(folder: Folder) -> None:

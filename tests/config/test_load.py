@@ -64,15 +64,27 @@ MISTAKES = [
     (API, "deadline = inf", "api.deadline", "is Infinity", "finite"),
     (API, "deadline = '4'", "api.deadline", 'is "4"', "number, without quotes"),
     (API, "deadline = 61", "api.deadline", "is 61", "write 60 or less"),
-    (API, "poll_first = 1.5", "api.poll_most", "less than poll_first = 1.5", "at least poll_first"),
     (
         API,
-        "breaker_pause = 90.0",
-        "api.breaker_pause_most",
-        "less than breaker_pause = 90",
+        "poll_interval_min = 1.5",
+        "api.poll_interval_max",
+        "less than poll_interval_min = 1.5",
+        "at least poll_interval_min",
+    ),
+    (
+        API,
+        "breaker_open_time = 90.0",
+        "api.breaker_open_time_max",
+        "less than breaker_open_time = 90",
         "at least",
     ),
-    (API, "breaker_share = 0.0", "api.breaker_share", "is 0.0", "write more than 0"),
+    (
+        API,
+        "breaker_failure_ratio = 0.0",
+        "api.breaker_failure_ratio",
+        "is 0.0",
+        "write more than 0",
+    ),
     (API, "retries = 11", "api.retries", "is 11", "write 10 or less"),
     (API, "connections = 2", "api.warm_connections", "more than connections = 2", "2 or less"),
     (API, "anonymous_number = 'x'", "api.anonymous_number", "not an E.164", "+33612345678"),
@@ -119,7 +131,7 @@ MISTAKES = [
         "is 4194303",
         "write 4194304 or more",
     ),
-    (NUMBER, "[limits]\nidle = 0", "limits.idle", "is 0", "write more than 0"),
+    (NUMBER, "[limits]\nidle_timeout = 0", "limits.idle_timeout", "is 0", "write more than 0"),
     (NUMBER, "[limits]\nstaging = 1", "limits.staging", "not a key", 'mean "calls_staging"?'),
     (NUMBER, "[http]\naddress = 'localhost'", "http.address", "not an IP address", "192.0.2.10"),
     (NUMBER, "[log]\nlevel = 'loud'", "log.level", 'is "loud"', '"debug", "info"'),
@@ -249,7 +261,7 @@ REPLACED = [
     ('"+33612345678"', '"a b"', "numbers[0].number", 15, "neither a telephone number", "E.164"),
     ('"+33612345678"', "33612345678", "numbers[0].number", 15, "is 33612345678", "in quotes"),
     (AGENT, "nobody", "numbers[0].agent", 16, "'nobody' is not an agent id", "UUID"),
-    (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "[api] numbers_refresh"),
+    (f"{NUMBER}\n", "", "numbers", 1, "no number is mapped", "[api] numbers_refresh_interval"),
 ]
 
 
@@ -265,7 +277,9 @@ def test_a_wrong_value_is_reported_with_its_line(
 
 
 def test_numbers_may_be_empty_if_the_platforms_are_used(folder: Folder) -> None:
-    text = RIGHT.replace(f"{NUMBER}\n", "").replace("[api]", "[api]\nnumbers_refresh = 300.0")
+    text = RIGHT.replace(f"{NUMBER}\n", "").replace(
+        "[api]", "[api]\nnumbers_refresh_interval = 300.0"
+    )
     assert folder.load(text).numbers == ()
 
 
@@ -356,7 +370,7 @@ def test_the_text_of_a_mistake_has_place_key_wrong_and_right(folder: Folder) -> 
     assert str(mistake) == (
         f"{path}:8: upstream.url: is not a key that exists\n"
         '    did you mean "uri"? the keys here are: '
-        "uri, request_uri, backups, next_after, redirects"
+        "uri, request_uri, backups, failover_timeout, max_redirects"
     )
 
 

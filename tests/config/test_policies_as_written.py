@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from sip_stager.config.tables.policy import CAUSES, CallPolicy, merge_policies
-from sip_stager.model.call import Policy, Treatment
+from sip_stager.model.call import Cause, Policy, Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from tests.config.settings_folder import RIGHT, Folder
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
@@ -18,20 +19,26 @@ AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("forward", [Treatment("forward")]),
-        ("refuse", [Treatment("refuse")]),
-        ("refuse 480", [Treatment("refuse", 480)]),
-        ("refuse 603 Not today", [Treatment("refuse", 603, "Not today")]),
-        ("redirect sip:queue@h:5080", [Treatment("redirect", target="sip:queue@h:5080")]),
-        ("moved sip:+331@h;user=phone", [Treatment("moved", target="sip:+331@h;user=phone")]),
+        ("forward", [Treatment(TreatmentKind.FORWARD)]),
+        ("refuse", [Treatment(TreatmentKind.REFUSE)]),
+        ("refuse 480", [Treatment(TreatmentKind.REFUSE, 480)]),
+        ("refuse 603 Not today", [Treatment(TreatmentKind.REFUSE, 603, "Not today")]),
+        (
+            "redirect sip:queue@h:5080",
+            [Treatment(TreatmentKind.REDIRECT, target="sip:queue@h:5080")],
+        ),
+        (
+            "moved sip:+331@h;user=phone",
+            [Treatment(TreatmentKind.MOVED, target="sip:+331@h;user=phone")],
+        ),
         (
             [f"agent {AGENT.upper()}", "forward"],
-            [Treatment("agent", target=AGENT), Treatment("forward")],
+            [Treatment(TreatmentKind.AGENT, target=AGENT), Treatment(TreatmentKind.FORWARD)],
         ),
     ],
 )
 def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -> None:
-    assert CallPolicy(over_time=written).over_time == tuple(meant)
+    assert CallPolicy(timeout=written).timeout == tuple(meant)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_a_treatment_is_written_in_words(written: Any, meant: list[Treatment]) -
 )
 def test_an_invalid_treatment_is_a_mistake(written: Any, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        CallPolicy(over_time=written)
+        CallPolicy(timeout=written)
 
 
 @pytest.mark.parametrize(
@@ -89,25 +96,31 @@ def test_a_refusal_is_a_final_error_status(status: int) -> None:
 
 
 def test_each_key_comes_from_the_first_policy_that_has_it() -> None:
-    number = CallPolicy(over_time="forward", ring_after=1.0)  # type: ignore[arg-type]
-    trunk = CallPolicy(over_time="refuse 480", refusal=480, ringing="183")  # type: ignore[arg-type]
-    everybody = CallPolicy(unreachable="refuse 500", refusal=500, ring_after=9.0)  # type: ignore[arg-type]
+    number = CallPolicy(timeout="forward", ringing_delay=1.0)  # type: ignore[arg-type]
+    trunk = CallPolicy(timeout="refuse 480", refusal=480, ringing="183")  # type: ignore[arg-type]
+    everybody = CallPolicy(api_unreachable="refuse 500", refusal=500, ringing_delay=9.0)  # type: ignore[arg-type]
     policy = merge_policies(number, trunk, everybody)
-    assert policy.treatments["over_time"] == (Treatment("forward"),)
-    assert policy.treatments["unreachable"] == (Treatment("refuse", 500),)
-    assert (policy.refusal, policy.ringing, policy.ring_after) == (480, 183, 1.0)
+    assert policy.treatments[StagingOutcome.TIMEOUT] == (Treatment(TreatmentKind.FORWARD),)
+    assert policy.treatments[StagingOutcome.API_UNREACHABLE] == (
+        Treatment(TreatmentKind.REFUSE, 500),
+    )
+    assert (policy.refusal, policy.ringing, policy.ringing_delay) == (480, 183, 1.0)
 
 
 def test_an_open_breaker_is_treated_as_an_unreachable_api() -> None:
-    policy = merge_policies(CallPolicy(unreachable="forward"))  # type: ignore[arg-type]
-    assert policy.treatments["breaker_open"] == (Treatment("forward"),)
-    assert policy.treatments["failed"] == (Treatment("forward"),)
+    policy = merge_policies(CallPolicy(api_unreachable="forward"))  # type: ignore[arg-type]
+    assert policy.treatments[StagingOutcome.BREAKER_OPEN] == (Treatment(TreatmentKind.FORWARD),)
+    assert policy.treatments[StagingOutcome.FAILED] == (Treatment(TreatmentKind.FORWARD),)
 
 
 def test_the_default_policy_refuses_with_503_and_rings_after_two_seconds() -> None:
-    causes = [*CAUSES, "failed", "breaker_open"]
-    refused = dict.fromkeys(causes, (Treatment("refuse"),))
-    assert merge_policies(CallPolicy()) == Policy(refused, refusal=503, ringing=180, ring_after=2.0)
+    causes = [*CAUSES, StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN]
+    refused: dict[Cause, tuple[Treatment, ...]] = dict.fromkeys(
+        causes, (Treatment(TreatmentKind.REFUSE),)
+    )
+    assert merge_policies(CallPolicy()) == Policy(
+        refused, refusal=503, ringing=180, ringing_delay=2.0
+    )
 
 
 def test_ringing_can_be_switched_off() -> None:

@@ -24,17 +24,17 @@ def assert_unused(folder: Folder, text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("table", "line", "off", "on"),
     [
-        ("api", "poll_first = 0.5", 'mode = "sync"', 'mode = "async"'),
-        ("api", "poll_most = 2.0", 'mode = "sync"', 'mode = "async"'),
-        ("api", "retry_pause = 0.5", "retries = 0", "retries = 1"),
+        ("api", "poll_interval_min = 0.5", 'mode = "sync"', 'mode = "async"'),
+        ("api", "poll_interval_max = 2.0", 'mode = "sync"', 'mode = "async"'),
+        ("api", "retry_delay = 0.5", "retries = 0", "retries = 1"),
         ("api", "retry_ambiguous = true", "retries = 0", "retries = 1"),
-        ("api", 'after_hangup = "keep"', "claim_life = 0", "claim_life = 1"),
+        ("api", 'after_hangup = "keep"', "claim_ttl = 0", "claim_ttl = 1"),
         ("api", "aftercare_connections = 9", "label = false", "label = true"),
         ("api", "aftercare_connections = 9", "reconcile = false", "reconcile = true"),
         ("api", "aftercare_connections = 9", "", "terminate_wasted = true"),
         ("api", 'key_env = "OTHER"', 'key_file = "key"', ""),
-        ("upstream", "next_after = 3.0", "", 'backups = ["sip:192.0.2.9"]'),
-        ("upstream", "next_after = 3.0", "redirects = 0", "redirects = 1"),
+        ("upstream", "failover_timeout = 3.0", "", 'backups = ["sip:192.0.2.9"]'),
+        ("upstream", "failover_timeout = 3.0", "max_redirects = 0", "max_redirects = 1"),
     ],
 )
 def test_a_key_that_another_one_switches_off_is_a_mistake(
@@ -59,7 +59,12 @@ def default(table: str, line: str) -> str:
 
 @pytest.mark.parametrize(
     "line",
-    ["connections = 50", "connections_per_source = 5", "message_time = 3.0", "idle = 60.0"],
+    [
+        "connections = 50",
+        "connections_per_source = 5",
+        "message_timeout = 3.0",
+        "idle_timeout = 60.0",
+    ],
 )
 def test_tcp_limits_need_a_tcp_listener(folder: Folder, line: str) -> None:
     assert_unused(folder, f"{PLAIN}{line}\n", f"limits.{line.split(maxsplit=1)[0]}")

@@ -18,7 +18,7 @@ def warned(folder: Folder, text: str) -> list[tuple[str, str]]:
     [
         ('profile = "telnyx"\npolicy = { deadline = 8.0 }', "policy.deadline", "4.7"),
         ('profile = "telnyx"\npolicy = { deadline = 4.0 }', None, ""),
-        ("no_ringback_timeout = 5.0\npolicy = { deadline = 8.0 }", None, ""),  # it hears our 180
+        ("ringback_timeout = 5.0\npolicy = { deadline = 8.0 }", None, ""),  # it hears our 180
     ],
 )
 def test_a_deadline_beyond_the_ringback_timeout_is_a_warning(
@@ -86,7 +86,7 @@ def test_an_unencrypted_api_is_a_warning(folder: Folder, url: str, *, warned: bo
     assert [(w.key, w.line) for w in warnings] == ([("api.base_url", 5)] if warned else [])
 
 
-@pytest.mark.parametrize("key", ["agents_refresh", "numbers_refresh"])
+@pytest.mark.parametrize("key", ["agents_refresh_interval", "numbers_refresh_interval"])
 @pytest.mark.parametrize(("pause", "named"), [(0, False), (0.1, True), (9.9, True), (10, False)])
 def test_a_very_short_refresh_interval_is_a_warning(
     folder: Folder, key: str, pause: float, *, named: bool

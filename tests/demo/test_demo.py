@@ -141,7 +141,7 @@ def test_a_cancelled_call_never_reaches_the_agent(printed: str) -> None:
 
 def test_a_call_without_an_api_is_refused_with_the_reason(printed: str) -> None:
     assert "503 Service Unavailable" in _ladder(printed, 4)
-    assert "knows why: unreachable" in printed
+    assert "knows why: api_unreachable" in printed
 
 
 def test_the_summary_says_what_to_do_next(printed: str) -> None:
@@ -299,7 +299,7 @@ async def test_an_api_without_its_settings_is_found_out() -> None:
 
 async def test_ringing_where_there_should_be_none_is_found_out() -> None:
     chapter, scene = named("silence")
-    scene = replace(scene, settings={"policy": {"ring_after": 0.2}})
+    scene = replace(scene, settings={"policy": {"ringing_delay": 0.2}})
     result = await played(replace(chapter, scenes=(scene,)))
     assert "the caller heard 180, 180 instead of 180" in result.differences
 

@@ -28,7 +28,10 @@ KEY = "key-that-nobody-may-see"
 
 async def test_it_is_a_transport_that_httpx_itself_can_use(fake: FakeApi) -> None:
     transport = HttpTransport(
-        tls=httpx.create_ssl_context(), headers={"X-Api-Key": KEY}, connections=2, body_most=4096
+        tls=httpx.create_ssl_context(),
+        headers={"X-Api-Key": KEY},
+        connections=2,
+        max_body_bytes=4096,
     )
     async with httpx.AsyncClient(transport=transport, base_url=fake.url) as client:
         response = await client.get("/v1/agents/411b82c8-462a-4e1b-89bc-10ab3ce1ed29")

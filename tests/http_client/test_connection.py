@@ -20,7 +20,7 @@ TLS = httpx.create_ssl_context()
 @pytest.fixture
 async def transport() -> AsyncIterator[HttpTransport]:
     async with HttpTransport(
-        tls=TLS, headers={"X-Api-Key": "key"}, connections=2, body_most=64
+        tls=TLS, headers={"X-Api-Key": "key"}, connections=2, max_body_bytes=64
     ) as transport:
         yield transport
 

@@ -31,7 +31,7 @@ async def server() -> AsyncIterator[Scripted]:
 
 
 def pool_of(server: Scripted, connections: int = 2) -> Pool:
-    return Pool(Connector(NAME, server.port, None), connections=connections, body_most=64)
+    return Pool(Connector(NAME, server.port, None), connections=connections, max_body_bytes=64)
 
 
 async def ask(pool: Pool, phases: Phases | None = None) -> Result:

@@ -38,7 +38,7 @@ async def slow() -> AsyncIterator[Scripted]:
 
 
 def pool_of(server: Scripted, host: str = "127.0.0.1", **kwargs: Any) -> Pool:
-    settings = {"connections": 2, "body_most": 64} | kwargs
+    settings = {"connections": 2, "max_body_bytes": 64} | kwargs
     return Pool(Connector(host, server.port, None), **settings)
 
 

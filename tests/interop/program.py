@@ -40,7 +40,7 @@ class Edge:
     api: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
     upstream: dict[str, object] = field(default_factory=dict)
-    limits: dict[str, object] = field(default_factory=lambda: {"drain": 0})
+    limits: dict[str, object] = field(default_factory=lambda: {"drain_timeout": 0})
     tables: Sequence[tuple[str, dict[str, object]]] = ()  # besides these: headers and keys
     constants: dict[str, float] = field(default_factory=dict)
     """Waits of the program that no setting has, for tests that can not be so patient."""

@@ -54,7 +54,7 @@ def label(scene: Scene, invite: Traced) -> dict[str, Any]:
 
 def under_way(scene: Scene) -> int:
     """Return how many requests the API has not answered yet."""
-    count: int = scene.api.stats()["under_way"]
+    count: int = scene.api.stats()["active"]
     return count
 
 
@@ -114,11 +114,11 @@ def test_a_call_that_was_refused_is_not_looked_after(started: Scene) -> None:
 
 
 def test_what_nobody_claims_is_counted_and_ended(scene: Scene) -> None:
-    scene.start(staging={"after_hangup": "keep", "claim_life": 0.2, "terminate_wasted": True})
+    scene.start(staging={"after_hangup": "keep", "claim_ttl": 0.2, "terminate_wasted": True})
     with (
         counted(scene, "stagings_wasted_total", trunk="sipp"),
         counted(scene, "stagings_terminated_total", outcome="ended"),
-        counted(scene, "stagings_kept", times=0),
+        counted(scene, "stagings_reserved", times=0),
     ):
         with scene.api.held():
             caller = scene.caller(GIVES_UP)

@@ -26,13 +26,13 @@ def start(scene: Scene) -> None:
     scene.start(
         by={KEEPS_QUIET: SLOW, WANTS_IT_RELIABLE: SLOW, IS_STUCK: {"delay": 30}},
         deadline=20.0,
-        policy={"ring_after": 0.1},
+        policy={"ringing_delay": 0.1},
         tables=[
             row(RINGS, AGENT, ringing="180"),
             row(PROGRESSES, AGENT, ringing="183"),
             row(KEEPS_QUIET, AGENT, ringing="never"),
             row(WANTS_IT_RELIABLE, AGENT),
-            row(IS_QUICK, AGENT, ring_after=10.0),
+            row(IS_QUICK, AGENT, ringing_delay=10.0),
             row(IS_STUCK, AGENT),
         ],
     )

@@ -30,17 +30,17 @@ STUCK, BOUNDED, RINGS = map(number, range(3))
 
 def start(scene: Scene) -> None:
     """Give one trunk 0.8 s of patience, and each kind of number a row."""
-    trunk = {"name": "impatient", "networks": [f"{IMPATIENT}/32"], "no_ringback_timeout": 0.8}
+    trunk = {"name": "impatient", "networks": [f"{IMPATIENT}/32"], "ringback_timeout": 0.8}
     scene.start(
         api={"delay": 30},
         by={RINGS: {"delay": 1.2}},
         deadline=60.0,
-        policy={"over_time": "refuse 480", "ringing": "never", "margin": 0.3},
+        policy={"timeout": "refuse 480", "ringing": "never", "margin": 0.3},
         tables=[
             ("[[trunks]]", trunk),
             row(STUCK, AGENT),
             row(BOUNDED, AGENT, deadline=0.4),
-            row(RINGS, AGENT, ringing="180", ring_after=0.1),
+            row(RINGS, AGENT, ringing="180", ringing_delay=0.1),
         ],
     )
 
@@ -62,14 +62,14 @@ def test_a_call_is_staged_no_longer_than_the_least_patient_waits(
     """
     script = f"INVITE | Expires: {expires}; < 100; < 480; ACK"
     aborted = started.api.stats()["aborted"]
-    with asked(started), counted(started, "calls_refused_total", cause="over_time", status="480"):
+    with asked(started), counted(started, "calls_refused_total", cause="timeout", status="480"):
         refusal = refused(started, 480, script, number=called, source=source)
     started.api.wait_stats(aborted=aborted + 1)
     line = started.program.wait_logged("call_refused", call_id=call_id(refusal))
     assert line["elapsed_seconds"] > 0.9 * float(budget)
     assert line["text"] == f"the API did not stage the call within {budget} s"
     (warning,) = refusal.values("Warning")
-    told = re.fullmatch(r'399 \S+ "over_time: the agent could not be staged, (.*) s"', warning)
+    told = re.fullmatch(r'399 \S+ "timeout: the agent could not be staged, (.*) s"', warning)
     assert told
     assert float(told[1]) == pytest.approx(line["elapsed_seconds"], abs=0.06)
 

@@ -34,7 +34,7 @@ LIST: dict[str, str | None] = {LISTED: THEIRS, NUMBER: THEIRS, WITHOUT_AGENT: No
 def start(scene: Scene) -> None:
     """Have a list that is fetched again and again, beside one number and one prefix."""
     scene.start(
-        staging={"numbers_refresh": 0.2},
+        staging={"numbers_refresh_interval": 0.2},
         listed=LIST,
         redirected=[REDIRECTED],
         tables=[row(WITHOUT_AGENT[:-1] + "*", OF_PREFIX)],

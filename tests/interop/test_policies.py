@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 CAUSES: dict[str, dict[str, object]] = {
-    "over_time": {"status": 408},
-    "unreachable": {"fault": "truncated_body"},
+    "timeout": {"status": 408},
+    "api_unreachable": {"fault": "truncated_body"},
     "refused": {"status": 422},
     "busy": {"status": 429},
-    "nonsense": {"fault": "crlf_call_id"},
+    "invalid_response": {"fault": "crlf_call_id"},
     "after_ringing": {"delay": 0.3, "status": 422},
 }
 LATER: dict[str, object] = {"status": 503, "retry_after": "30"}  # of one call only, unlike a 429's
@@ -67,17 +67,17 @@ def start(scene: Scene) -> None:
         for index, (cause, kind) in enumerate(PAIRS)
     ]
     rows += [
-        row(BUSY_HERE, AGENT, unreachable="refuse 486"),
-        row(NOT_ACCEPTABLE, AGENT, unreachable="refuse 488"),
+        row(BUSY_HERE, AGENT, api_unreachable="refuse 486"),
+        row(NOT_ACCEPTABLE, AGENT, api_unreachable="refuse 488"),
         row(IN_VAIN, agent("refused"), refused=[f"agent {agent('nonsense')}", "forward"]),
-        row(SLOW, AGENT, deadline=0.3, over_time="refuse 480", refused="refuse 500"),
+        row(SLOW, AGENT, deadline=0.3, timeout="refuse 480", refused="refuse 500"),
     ]
     by = {agent(cause): behaviour for cause, behaviour in CAUSES.items()}
     scene.start(
         by={**by, SLOW: {"delay": 30}, BUSY_HERE: LATER, NOT_ACCEPTABLE: LATER},
-        policy={"refusal": 500, "ring_after": 0.1},
+        policy={"refusal": 500, "ringing_delay": 0.1},
         deadline=10.0,
-        staging={"breaker_least": 1000, "retries": 0},
+        staging={"breaker_min_calls": 1000, "retries": 0},
         tables=rows,
     )
 
@@ -172,7 +172,7 @@ def test_what_follows_stands_for_an_agent_that_fails_as_well(started: Scene) -> 
     treatments = started.program.logged("call_treated", call_id=call_id(invite))
     assert [(each["cause"], each["treatment"]) for each in treatments] == [
         ("refused", "agent"),
-        ("nonsense", "forward"),
+        ("invalid_response", "forward"),
     ]
 
 
@@ -191,14 +191,14 @@ def test_an_agent_that_is_not_ready_by_the_deadline_is_over_time(started: Scene)
     aborted = started.api.stats()["aborted"]
     with (
         asked(started),
-        counted(started, "calls_refused_total", cause="over_time", status="480"),
+        counted(started, "calls_refused_total", cause="timeout", status="480"),
     ):
         refused(started, 480, number=SLOW)
     started.api.wait_stats(aborted=aborted + 1)
 
 
 def test_an_api_that_is_down_is_another_cause_than_one_that_is_slow(scene: Scene) -> None:
-    scene.start(policy={"over_time": "refuse 480", "unreachable": "refuse 486"})
+    scene.start(policy={"timeout": "refuse 480", "api_unreachable": "refuse 486"})
     scene.api.kill()
-    with counted(scene, "calls_refused_total", cause="unreachable", status="486"):
+    with counted(scene, "calls_refused_total", cause="api_unreachable", status="486"):
         refused(scene, 486)

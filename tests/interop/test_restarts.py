@@ -41,7 +41,7 @@ def test_a_call_goes_on_in_both_directions_after_a_restart(scene: Scene, *, gent
 def test_a_call_that_rings_as_the_program_is_asked_to_end_is_answered_and_acknowledged(
     scene: Scene,
 ) -> None:
-    scene.start(limits={"drain": 20})
+    scene.start(limits={"drain_timeout": 20})
     callee = scene.callee("< INVITE; 180; ~1000; 200; < ACK; < BYE; 200")
     caller = scene.caller("INVITE; < 100; < 180; < 200; ~200; ACK; ~3000; BYE; < 200")
     callee.wait_received("INVITE")
@@ -55,7 +55,7 @@ def test_a_call_that_rings_as_the_program_is_asked_to_end_is_answered_and_acknow
 
 
 def test_one_that_rings_on_is_ended_on_both_sides(scene: Scene) -> None:
-    scene.start(limits={"drain": 0.5})
+    scene.start(limits={"drain_timeout": 0.5})
     callee = scene.callee("< INVITE; 180; < CANCEL; 200; 487 INVITE; < ACK")
     caller = scene.caller("INVITE; < 100; < 180; < 503; ACK")
     caller.wait_received("180")

@@ -29,7 +29,7 @@ def one_after_another(scene: Scene, calls: int) -> list[Traced]:
 def test_a_call_is_staged_after_the_time_that_the_api_asked_for(scene: Scene, status: int) -> None:
     scene.start(
         api={"status": status, "retry_after": "1"},
-        staging={"warm_connections": 0, "agents_refresh": 0},
+        staging={"warm_connections": 0, "agents_refresh_interval": 0},
         deadline=20.0,
     )
     callee = scene.callee(ANSWERS)
@@ -55,8 +55,8 @@ def test_an_api_that_closes_each_connection_costs_no_call(scene: Scene) -> None:
 def test_calls_do_not_wait_for_an_api_that_fails_until_it_is_well_again(scene: Scene) -> None:
     scene.start(
         api={"fault": "truncated_body"},
-        staging={"breaker_least": 3, "breaker_pause": 1.0},
-        policy={"unreachable": "forward"},
+        staging={"breaker_min_calls": 3, "breaker_open_time": 1.0},
+        policy={"api_unreachable": "forward"},
     )
     invites = one_after_another(scene, 4)
     assert [invite.values("X-Rounded-Call-Id") for invite in invites] == [[]] * 4
@@ -70,6 +70,6 @@ def test_calls_do_not_wait_for_an_api_that_fails_until_it_is_well_again(scene: S
 
 def moves(scene: Scene, state: str) -> int:
     """Return how often the breaker came to be so."""
-    name = f'sip_stager_breaker_moves_total{{state="{state}"}} '
+    name = f'sip_stager_breaker_transitions_total{{state="{state}"}} '
     (line,) = (line for line in scene.program.metrics().splitlines() if line.startswith(name))
     return round(float(line.removeprefix(name)))

@@ -38,7 +38,7 @@ def start(scene: Scene) -> None:
         "identity": "${header:P-Asserted-Identity|nobody}",
         "party": "${header:Remote-Party-ID|nobody}",
     }
-    trusted = {"name": "trusted", "networks": [f"{TRUSTED}/32"], "pass_withheld": True}
+    trusted = {"name": "trusted", "networks": [f"{TRUSTED}/32"], "pass_private_number": True}
     mapped = {"number": CALLED, "agent": AGENT, "variables": variables}
     scene.start(tables=[("[[trunks]]", trusted), ("[[numbers]]", mapped)])
 

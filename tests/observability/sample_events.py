@@ -31,6 +31,15 @@ from sip_stager.events import (
 )
 from sip_stager.model.call import Call
 from sip_stager.model.flow import Flow
+from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AgentState,
+    BreakerState,
+    CallOutcome,
+    DropCause,
+    StagingOutcome,
+    TreatmentKind,
+)
 from sip_stager.observability.instruments import Readings
 from sip_stager.sip.parser import parse
 
@@ -46,12 +55,12 @@ FLOW = Flow("UDP", "192.0.2.7", 5060)
 AGENT = Flow("UDP", "198.51.100.9", 5060)
 READINGS = Readings(
     calls_staging=lambda: 3,
-    stagings_kept=lambda: 2,
+    stagings_reserved=lambda: 2,
     transactions=lambda: {"invite_server": 2, "client": 1},
     message_bytes=lambda: 4300,
     tcp_connections=lambda: {"accepted": 5, "opened": 1},
-    api_requests=lambda: {"under_way": 9, "queued": 8},
-    breaker_state=lambda: "half_open",
+    api_requests=lambda: {"active": 9, "queued": 8},
+    breaker_state=lambda: BreakerState.HALF_OPEN,
     rate_limit_remaining=lambda: 41,
     agents=lambda: {"known": 4, "missing": 1, "unknown": 0},
     numbers=lambda: {"settings": 6, "platform": 5},
@@ -81,8 +90,12 @@ def message(
 INVITE = message(f"INVITE sip:{CALLED}@edge.example SIP/2.0")
 TRYING = message("SIP/2.0 100 Trying")
 
-STAGED = StagingEnded(CALL, "staged", 0.2, {"connect": 0.01, "request": 0.19}, "c-1", 201)
-FAILED = StagingEnded(CALL, "refused", 0.1, {"request": 0.1}, "", 404, f"no agent at {CALLED}")
+STAGED = StagingEnded(
+    CALL, StagingOutcome.STAGED, 0.2, {"connect": 0.01, "request": 0.19}, "c-1", 201
+)
+FAILED = StagingEnded(
+    CALL, StagingOutcome.REFUSED, 0.1, {"request": 0.1}, "", 404, f"no agent at {CALLED}"
+)
 
 EVERYTHING: list[Event] = [
     MessageReceived(INVITE, FLOW),
@@ -91,25 +104,31 @@ EVERYTHING: list[Event] = [
     MessageReceived(TRYING, AGENT),
     MessageSent(INVITE, AGENT),
     LargeRequestSent(FLOW),
-    MessageDropped(FLOW, "malformed", f"no header named {CALLER}"),
+    MessageDropped(FLOW, DropCause.MALFORMED, f"no header named {CALLER}"),
     CallAdmitted(CALL, FLOW),
-    CallRefused(SIP_CALL_ID, "carrier", 503, "over_time", f"{CALLED} was not staged in 4 s", 4.0),
+    CallRefused(
+        SIP_CALL_ID, "carrier", 503, StagingOutcome.TIMEOUT, f"{CALLED} was not staged in 4 s", 4.0
+    ),
     StagingStarted(CALL, "async"),
     StagingPolled(CALL, "c-1", "initiated"),
-    StagingRetried(CALL, "refused", 429, 1.0),
+    StagingRetried(CALL, StagingOutcome.REFUSED, 429, 1.0),
     STAGED,
     FAILED,
-    BreakerMoved("open", 20, 12, 5.0),
+    BreakerMoved(BreakerState.OPEN, 20, 12, 5.0),
     InviteForwarded(CALL, "c-1", AGENT, 0.21),
     CallRinging(CALL, 180, 0.3),
     StagingClaimed(CALL, "c-1"),
     StagingWasted(CALL, "c-1"),
     StagingTerminated("c-1", "ended"),
     HeaderLost(CALL, "c-1"),
-    AftercareFailed(CALL, "c-1", "label", "refused", 404, f"no call of {CALLED}"),
-    CallTreated(CALL, "over_time", "forward", f"{CALLED} was not staged in 4 s", 4.0),
-    CallEnded(CALL, "c-1", "answered", 200, 1.3),
-    AgentStateChanged(CALL.agent_id, None, "missing", "Agent not found"),
+    AftercareFailed(
+        CALL, "c-1", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, f"no call of {CALLED}"
+    ),
+    CallTreated(
+        CALL, StagingOutcome.TIMEOUT, TreatmentKind.FORWARD, f"{CALLED} was not staged in 4 s", 4.0
+    ),
+    CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.3),
+    AgentStateChanged(CALL.agent_id, None, AgentState.MISSING, "Agent not found"),
     NumbersRefreshed(READINGS.platform_numbers(), ("+331******89 is no number",), news=True),
-    NumbersNotRefreshed("refused", 403, f"not for {CALLED}"),
+    NumbersNotRefreshed(StagingOutcome.REFUSED, 403, f"not for {CALLED}"),
 ]

@@ -22,6 +22,16 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.call import Call
+from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AgentState,
+    BreakerState,
+    CallOutcome,
+    DropCause,
+    RefusalCause,
+    StagingOutcome,
+    WasteReason,
+)
 from sip_stager.observability import staging_log
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.line_quota import LINES_A_SECOND
@@ -63,7 +73,7 @@ def test_a_call_that_goes_well_leaves_two_lines() -> None:
     forwarded, answered = Written().take(
         STAGED,
         InviteForwarded(CALL, "c-1", AGENT, 0.21),
-        CallEnded(CALL, "c-1", "answered", 200, 1.3),
+        CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.3),
     )
     assert forwarded == {
         "event": "call_forwarded",
@@ -92,7 +102,9 @@ def test_a_call_that_goes_well_leaves_two_lines() -> None:
 
 
 def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
-    refusal = CallRefused(SIP_CALL_ID, "carrier", 503, "refused", f"no agent at {CALLED}", 0.1)
+    refusal = CallRefused(
+        SIP_CALL_ID, "carrier", 503, StagingOutcome.REFUSED, f"no agent at {CALLED}", 0.1
+    )
     failed, refused = Written().take(FAILED, refusal)
     assert (failed["event"], failed["level"]) == ("staging_failed", "warning")
     assert (failed["outcome"], failed["http_status"]) == ("refused", 404)
@@ -106,8 +118,8 @@ def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
 
 
 def test_a_caller_who_hangs_up_is_no_failed_staging() -> None:
-    ended = CallEnded(CALL, "", "cancelled", 487, 1.0)
-    staging = StagingEnded(CALL, "cancelled", 1.0, {"queue": 0.9})
+    ended = CallEnded(CALL, "", CallOutcome.CANCELLED, 487, 1.0)
+    staging = StagingEnded(CALL, StagingOutcome.CANCELLED, 1.0, {"queue": 0.9})
     line, where = Written().take(ended, staging)
     assert (where["event"], where["level"]) == ("staging_cancelled", "info")
     assert where["staging_phases"] == {"queue": 0.9}
@@ -115,8 +127,8 @@ def test_a_caller_who_hangs_up_is_no_failed_staging() -> None:
 
 
 def test_an_upstream_out_of_reach_is_a_warning() -> None:
-    [line] = Written().take(CallEnded(CALL, "c-1", "unreachable", 503, 1.0))
-    assert (line["event"], line["level"]) == ("call_unreachable", "warning")
+    [line] = Written().take(CallEnded(CALL, "c-1", CallOutcome.UPSTREAM_UNREACHABLE, 503, 1.0))
+    assert (line["event"], line["level"]) == ("call_upstream_unreachable", "warning")
 
 
 def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
@@ -139,7 +151,9 @@ def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> Non
 
 
 def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> None:
-    (line,) = Written().take(NumbersNotRefreshed("refused", 403, "not for +33123456789"))
+    (line,) = Written().take(
+        NumbersNotRefreshed(StagingOutcome.REFUSED, 403, "not for +33123456789")
+    )
     assert line == {
         "event": "numbers_not_refreshed",
         "level": "warning",
@@ -151,8 +165,8 @@ def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> 
 
 def test_an_agent_that_vanished_leaves_a_line_and_another_when_it_is_back() -> None:
     missing, known = Written().take(
-        AgentStateChanged("a-1", 3, "missing", "Agent not found"),
-        AgentStateChanged("a-1", 3, "known"),
+        AgentStateChanged("a-1", 3, AgentState.MISSING, "Agent not found"),
+        AgentStateChanged("a-1", 3, AgentState.KNOWN),
     )
     assert missing == {
         "event": "agent_missing",
@@ -166,9 +180,9 @@ def test_an_agent_that_vanished_leaves_a_line_and_another_when_it_is_back() -> N
 
 def test_the_breaker_leaves_a_line_whenever_it_moves() -> None:
     opened, trying, closed = Written().take(
-        BreakerMoved("open", 20, 12, 5.0),
-        BreakerMoved("half_open", 0, 0, 0.0),
-        BreakerMoved("closed", 0, 0, 0.0),
+        BreakerMoved(BreakerState.OPEN, 20, 12, 5.0),
+        BreakerMoved(BreakerState.HALF_OPEN, 0, 0, 0.0),
+        BreakerMoved(BreakerState.CLOSED, 0, 0, 0.0),
     )
     assert opened == {
         "event": "breaker_open",
@@ -198,10 +212,10 @@ def test_long_texts_are_cut() -> None:
     call = Call(long, "carrier", long, long, "agent", 4.0)
     events: list[Event] = [
         InviteForwarded(call, "c-1", AGENT, 0.0),
-        StagingEnded(call, "refused", 0.0, {}, "", 500, long),
-        CallRefused(long, "carrier", 503, "refused", long, 0.0),
-        CallEnded(call, "", "rejected", 486, 0.0),
-        MessageDropped(FLOW, "malformed", long),
+        StagingEnded(call, StagingOutcome.REFUSED, 0.0, {}, "", 500, long),
+        CallRefused(long, "carrier", 503, StagingOutcome.REFUSED, long, 0.0),
+        CallEnded(call, "", CallOutcome.REJECTED, 486, 0.0),
+        MessageDropped(FLOW, DropCause.MALFORMED, long),
     ]
     for line in Written().take(*events):
         assert len(str(line)) < 5000
@@ -209,7 +223,7 @@ def test_long_texts_are_cut() -> None:
 
 def test_a_flood_of_one_cause_is_rationed_and_what_was_held_back_is_told() -> None:
     written = Written()
-    drop = MessageDropped(FLOW, "malformed", "x")
+    drop = MessageDropped(FLOW, DropCause.MALFORMED, "x")
     assert len(written.take(*[drop] * 1000)) == LINES_A_SECOND
     written.now = 1.0
     first, second = written.take(drop, drop)
@@ -222,20 +236,20 @@ def test_a_flood_of_one_cause_is_rationed_and_what_was_held_back_is_told() -> No
 
 def test_one_cause_does_not_hold_back_another() -> None:
     written = Written()
-    written.take(*[MessageDropped(FLOW, "malformed", "x")] * 1000)
-    [line] = written.take(MessageDropped(FLOW, "own_mistake", "y"))
-    assert (line["cause"], line["level"]) == ("own_mistake", "error")
+    written.take(*[MessageDropped(FLOW, DropCause.MALFORMED, "x")] * 1000)
+    [line] = written.take(MessageDropped(FLOW, DropCause.INTERNAL_ERROR, "y"))
+    assert (line["cause"], line["level"]) == ("internal_error", "error")
 
 
 def test_keepalives_are_not_worth_a_line() -> None:
-    assert Written().take(MessageDropped(FLOW, "keepalive", "")) == []
+    assert Written().take(MessageDropped(FLOW, DropCause.KEEPALIVE, "")) == []
 
 
 @pytest.mark.parametrize(("trunk", "lines"), [("", LINES_A_SECOND), ("carrier", 100)])
 def test_refusals_of_strangers_are_rationed_and_those_of_trunks_are_not(
     trunk: str, lines: int
 ) -> None:
-    refusal = CallRefused("x", trunk, 403, "unknown_source", "who?", 0.0)
+    refusal = CallRefused("x", trunk, 403, RefusalCause.UNKNOWN_SOURCE, "who?", 0.0)
     assert len(Written().take(*[refusal] * 100)) == lines
 
 
@@ -243,14 +257,16 @@ def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.Mon
     monkeypatch.setattr(staging_log, "MOST_STAGED", 3)
     written = Written()
     calls = [Call(str(n), "carrier", CALLER, CALLED, "agent", 4.0) for n in range(5)]
-    written.take(*[StagingEnded(call, "staged", 0.1, {}) for call in calls])
+    written.take(*[StagingEnded(call, StagingOutcome.STAGED, 0.1, {}) for call in calls])
     lines = written.take(*[InviteForwarded(call, "c", AGENT, 0.1) for call in calls])
     assert ["staging_seconds" in line for line in lines] == [False, False, True, True, True]
     assert written.log._stagings._staged == {}
 
 
 def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:
-    event = CallRefused("x-+33612345678-1234567890@h", "carrier", 503, "refused", "", 0.1)
+    event = CallRefused(
+        "x-+33612345678-1234567890@h", "carrier", 503, StagingOutcome.REFUSED, "", 0.1
+    )
     (masked,) = Written("masked").take(event)
     assert masked["call_id"] == "x-+336******78-1234567890@h"
     (plain,) = Written("plain").take(event)
@@ -269,15 +285,17 @@ def test_a_claimed_staging_says_whose_it_was_and_where_its_time_went() -> None:
 
 def test_a_wasted_staging_says_why_and_warns_where_no_line_of_a_call_does() -> None:
     unclaimed, refused = Written().take(
-        StagingWasted(CALL, "c-1"), StagingWasted(CALL, "c-1", "refused")
+        StagingWasted(CALL, "c-1"), StagingWasted(CALL, "c-1", WasteReason.REJECTED)
     )
-    assert (unclaimed["reason"], unclaimed["level"]) == ("unclaimed", "warning")
-    assert (refused["reason"], refused["level"]) == ("refused", "info")
+    assert (unclaimed["reason"], unclaimed["level"]) == (WasteReason.UNCLAIMED, "warning")
+    assert (refused["reason"], refused["level"]) == ("rejected", "info")
 
 
 def test_aftercare_that_fails_is_told_but_floods_nothing() -> None:
-    failed = AftercareFailed(CALL, "c-1", "label", "refused", 404, f"no call of {CALLED}")
-    other = AftercareFailed(CALL, "c-1", "terminate", "left_out")
+    failed = AftercareFailed(
+        CALL, "c-1", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, f"no call of {CALLED}"
+    )
+    other = AftercareFailed(CALL, "c-1", AftercareKind.TERMINATE, "skipped")
     lines = Written().take(*[failed] * 100, other)
     assert len(lines) == LINES_A_SECOND + 1
     assert (lines[0]["kind"], lines[0]["http_status"]) == ("label", 404)

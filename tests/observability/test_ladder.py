@@ -22,6 +22,7 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
+from sip_stager.model.vocabulary import BreakerState, StagingOutcome, TreatmentKind, WasteReason
 from sip_stager.observability import ladder
 from sip_stager.observability.ladder import Ladder
 from sip_stager.sip.parser import parse
@@ -141,19 +142,37 @@ def test_what_comes_again_is_marked() -> None:
     ("event", "line"),
     [
         (StagingPolled(CALL, "c-1", "initiated"), "◀──── status initiated ───│"),
-        (StagingEnded(CALL, "refused", 0.1, {}, "", 404, "no"), "◀────── 404 refused ──────│"),
-        (StagingRetried(CALL, "refused", 429, 1.0), "◀── 429: again after 1 s ─│"),
-        (StagingRetried(CALL, "unreachable", 0, 0.203834), " unreachable: again after 0.2 s"),
-        (StagingEnded(CALL, "breaker_open", 0.0, {}), " the API is left alone"),
-        (StagingEnded(CALL, "unreachable", 0.1, {}), " no whole answer from the API"),
-        (StagingEnded(CALL, "over_time", 4.0, {}), "─── closed: over_time ───▶│"),
+        (
+            StagingEnded(CALL, StagingOutcome.REFUSED, 0.1, {}, "", 404, "no"),
+            "◀────── 404 refused ──────│",
+        ),
+        (StagingRetried(CALL, StagingOutcome.REFUSED, 429, 1.0), "◀── 429: again after 1 s ─│"),
+        (
+            StagingRetried(CALL, StagingOutcome.API_UNREACHABLE, 0, 0.203834),
+            " api_unreachable: again after 0.2 s",
+        ),
+        (StagingEnded(CALL, StagingOutcome.BREAKER_OPEN, 0.0, {}), " the API is left alone"),
+        (
+            StagingEnded(CALL, StagingOutcome.API_UNREACHABLE, 0.1, {}),
+            " no whole answer from the API",
+        ),
+        (StagingEnded(CALL, StagingOutcome.TIMEOUT, 4.0, {}), "──── closed: timeout ────▶│"),
         (StagingClaimed(CALL, "c-1"), " claimed c-1: staged before"),
         (StagingClaimed(CALL, "5c82a22c-1dfa"), " claimed 5c82a22c...: staged before"),
         (StagingWasted(CALL, "c-1"), " wasted c-1: nobody claimed it"),
-        (StagingWasted(CALL, "c-1", "refused"), " wasted c-1: it was refused"),
+        (
+            StagingWasted(CALL, "c-1", WasteReason.REJECTED),
+            " wasted c-1: it was rejected",
+        ),
         (CallRinging(CALL, 180, 2.0, local=True), " our own: the agent is not ready yet"),
-        (CallTreated(CALL, "busy", "agent", "so", 0.1), " busy: so; another agent is staged"),
-        (CallRefused(SIP_CALL_ID, "c", 503, "over_time", "in 4 s", 4.0), " over_time: in 4 s"),
+        (
+            CallTreated(CALL, StagingOutcome.BUSY, TreatmentKind.AGENT, "so", 0.1),
+            " busy: so; another agent is staged",
+        ),
+        (
+            CallRefused(SIP_CALL_ID, "c", 503, StagingOutcome.TIMEOUT, "in 4 s", 4.0),
+            " timeout: in 4 s",
+        ),
     ],
 )
 def test_how_staging_went_is_told(event: Event, line: str) -> None:
@@ -166,10 +185,10 @@ def test_how_staging_went_is_told(event: Event, line: str) -> None:
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (BreakerMoved("open", 20, 12, 5.0), "│ breaker open for 5 s: 12 of 20 failed"),
-        (BreakerMoved("open", 0, 0, 10.0), "│ breaker open for 10 s: it failed again"),
-        (BreakerMoved("half_open", 0, 0, 0.0), "│ breaker half open: one call tries"),
-        (BreakerMoved("closed", 0, 0, 0.0), "│ breaker closed: the API is well"),
+        (BreakerMoved(BreakerState.OPEN, 20, 12, 5.0), "│ breaker open for 5 s: 12 of 20 failed"),
+        (BreakerMoved(BreakerState.OPEN, 0, 0, 10.0), "│ breaker open for 10 s: it failed again"),
+        (BreakerMoved(BreakerState.HALF_OPEN, 0, 0, 0.0), "│ breaker half open: one call tries"),
+        (BreakerMoved(BreakerState.CLOSED, 0, 0, 0.0), "│ breaker closed: the API is well"),
         (StagingTerminated("c-1", "ended"), "│─ POST terminate: ended ─▶│           │"),
     ],
 )
@@ -188,8 +207,8 @@ def test_what_strangers_write_is_escaped() -> None:
     lines = page.take(
         received(message(f"INVITE sip:{nasty[:-1]}@edge.example SIP/2.0")),
         StagingPolled(CALL, "c-1", nasty),
-        StagingEnded(CALL, "staged", 0.1, {}, nasty, 201),
-        CallRefused(SIP_CALL_ID, "c", 503, "refused", nasty, 0.1),
+        StagingEnded(CALL, StagingOutcome.STAGED, 0.1, {}, nasty, 201),
+        CallRefused(SIP_CALL_ID, "c", 503, StagingOutcome.REFUSED, nasty, 0.1),
     )
     assert len(lines) == 4
     assert set("".join(lines)) <= set("│─▶◀") | {chr(code) for code in range(0x20, 0x7F)}
@@ -199,7 +218,9 @@ def test_what_strangers_write_is_escaped() -> None:
 def test_a_long_remark_goes_on_below_beside_its_column() -> None:
     page = Page()
     page.take(received(INVITE))
-    rows = page.take(CallRefused(SIP_CALL_ID, "c", 503, "unreachable", "no way " * 9, 4.0))
+    rows = page.take(
+        CallRefused(SIP_CALL_ID, "c", 503, StagingOutcome.API_UNREACHABLE, "no way " * 9, 4.0)
+    )
     assert len(rows) > 1
     assert all(len(row) <= 80 for row in rows)
     column = " " * 12 + "│" + " " * 27 + "│ "

@@ -18,10 +18,8 @@ from sip_stager.events import (
     StagingEnded,
     StagingWasted,
 )
-from sip_stager.observability.call_metrics import OUTCOMES as CALL_OUTCOMES
+from sip_stager.model.vocabulary import CallOutcome, RefusalCause, StagingOutcome, WasteReason
 from sip_stager.observability.metrics import Metrics
-from sip_stager.observability.staging_metrics import OUTCOMES as STAGING_OUTCOMES
-from sip_stager.observability.staging_metrics import REASONS
 from tests.observability.sample_events import (
     CALL,
     CALLED,
@@ -116,25 +114,25 @@ def test_stagings_are_counted_by_outcome_and_timed_by_phase() -> None:
 
 
 def test_a_staged_call_that_is_answered_is_counted_and_one_that_was_not_staged_is_not() -> None:
-    answered = CallEnded(CALL, "c-1", "answered", 200, 1.0)
+    answered = CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.0)
     samples = counted(
-        answered, replace(answered, staged_id=""), replace(answered, outcome="rejected")
+        answered, replace(answered, staged_id=""), replace(answered, outcome=CallOutcome.REJECTED)
     )
     assert value(samples, "stagings_answered_total", trunk="carrier") == 1
 
 
 def test_wasted_stagings_are_counted_by_the_reason() -> None:
-    samples = counted(StagingWasted(CALL, "c-1", "hung_up"), trunks=["carrier"])
-    for reason in REASONS:
+    samples = counted(StagingWasted(CALL, "c-1", WasteReason.CANCELLED), trunks=["carrier"])
+    for reason in WasteReason:
         found = value(samples, "stagings_wasted_total", trunk="carrier", reason=reason)
-        assert found == (reason == "hung_up")
+        assert found == (reason == "cancelled")
 
 
 def test_retries_and_the_breakers_moves_are_counted() -> None:
     samples = counted(*EVERYTHING)
     assert value(samples, "staging_retries_total", outcome="refused") == 1
-    assert value(samples, "breaker_moves_total", state="open") == 1
-    assert value(samples, "breaker_moves_total", state="closed") == 0
+    assert value(samples, "breaker_transitions_total", state="open") == 1
+    assert value(samples, "breaker_transitions_total", state="closed") == 0
 
 
 def test_what_the_api_has_not_said_is_not_shown() -> None:
@@ -146,7 +144,7 @@ def test_what_the_api_has_not_said_is_not_shown() -> None:
 def test_calls_are_counted_and_timed() -> None:
     samples = counted(*EVERYTHING)
     assert value(samples, "calls_admitted_total", trunk="carrier") == 1
-    refusal = {"trunk": "carrier", "cause": "over_time", "status": "503"}
+    refusal = {"trunk": "carrier", "cause": "timeout", "status": "503"}
     assert value(samples, "calls_refused_total", **refusal) == 1
     assert value(samples, "calls_ended_total", trunk="carrier", outcome="answered") == 1
     assert value(samples, "invite_forward_seconds_sum") == 0.21
@@ -160,28 +158,31 @@ def test_the_wait_for_targets_that_failed_is_not_counted_as_ours() -> None:
 
 
 def test_a_refusal_by_a_stranger_has_an_empty_trunk() -> None:
-    samples = counted(CallRefused("x", "", 403, "unknown_source", "who?", 0.0))
+    samples = counted(CallRefused("x", "", 403, RefusalCause.UNKNOWN_SOURCE, "who?", 0.0))
     refusal = {"trunk": "", "cause": "unknown_source", "status": "403"}
     assert value(samples, "calls_refused_total", **refusal) == 1
 
 
 def test_the_series_of_each_trunk_are_there_before_its_first_call() -> None:
     samples = counted(trunks=["carrier"])
-    for outcome in STAGING_OUTCOMES:
+    for outcome in StagingOutcome:
         assert value(samples, "stagings_ended_total", trunk="carrier", outcome=outcome) == 0
-    for outcome in CALL_OUTCOMES:
-        assert value(samples, "calls_ended_total", trunk="carrier", outcome=outcome) == 0
+    for ended in CallOutcome:
+        assert value(samples, "calls_ended_total", trunk="carrier", outcome=ended) == 0
     assert value(samples, "calls_admitted_total", trunk="carrier") == 0
 
 
-def test_outcomes_that_are_not_known_yet_are_counted() -> None:
-    samples = counted(
-        StagingEnded(CALL, "claimed", 0.0, {"queue": 0.1}),
-        CallEnded(CALL, "", "redirected", 302, 1),
-    )
-    assert value(samples, "stagings_ended_total", trunk="carrier", outcome="claimed") == 1
+@pytest.mark.parametrize("outcome", StagingOutcome)
+def test_each_outcome_of_a_staging_is_counted(outcome: StagingOutcome) -> None:
+    samples = counted(StagingEnded(CALL, outcome, 0.0, {"queue": 0.1}))
+    assert value(samples, "stagings_ended_total", trunk="carrier", outcome=outcome) == 1
     assert value(samples, "staging_phase_duration_seconds_count", phase="queue") == 1
-    assert value(samples, "calls_ended_total", trunk="carrier", outcome="redirected") == 1
+
+
+@pytest.mark.parametrize("outcome", CallOutcome)
+def test_each_outcome_of_a_call_is_counted(outcome: CallOutcome) -> None:
+    samples = counted(CallEnded(CALL, "", outcome, 302, 1))
+    assert value(samples, "calls_ended_total", trunk="carrier", outcome=outcome) == 1
 
 
 def test_readings_are_taken_at_the_scrape() -> None:
@@ -191,7 +192,7 @@ def test_readings_are_taken_at_the_scrape() -> None:
     assert value(samples, "message_bytes") == 4300
     assert value(samples, "tcp_connections", kind="accepted") == 5
     assert value(samples, "tcp_connections", kind="opened") == 1
-    assert value(samples, "api_requests", state="under_way") == 9
+    assert value(samples, "api_requests", state="active") == 9
     assert value(samples, "api_requests", state="queued") == 8
     for state, expected in (("closed", 0), ("open", 0), ("half_open", 1)):
         assert value(samples, "breaker_state", state=state) == expected
@@ -199,7 +200,7 @@ def test_readings_are_taken_at_the_scrape() -> None:
     assert value(samples, "limit", store="connections") == 1000
     assert value(samples, "log_lines_dropped_total") == 7
     assert value(samples, "log_write_errors_total") == 2
-    assert value(samples, "event_loop_lag_worst_seconds") == 0.004
+    assert value(samples, "event_loop_lag_max_seconds") == 0.004
 
 
 def test_the_loop_lag_is_a_histogram() -> None:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from sip_stager.demo.behaviour import Behaviour
 from sip_stager.events import AgentStateChanged
+from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform import agent_watch as agents_module
 from sip_stager.platform.agent_watch import AT_ONCE, Agents
 from sip_stager.platform.api import RoundedApi
@@ -104,8 +105,8 @@ async def test_an_agent_that_vanished_is_told_once_and_again_when_it_is_back(
     fake.by[ONE] = Behaviour()
     await watch.until(lambda: agents.states["known"])
     assert watch.events == [
-        AgentStateChanged(ONE, None, "missing", "no such agent"),
-        AgentStateChanged(ONE, None, "known"),
+        AgentStateChanged(ONE, None, AgentState.MISSING, "no such agent"),
+        AgentStateChanged(ONE, None, AgentState.KNOWN),
     ]
 
 
@@ -221,7 +222,7 @@ async def test_the_version_that_calls_get_says_what_is_declared(
     await watch.until(lambda: agents.declared and agents.states["missing"])
     assert agents.states == {"known": 0, "missing": 1, "unknown": 0}
     assert agents.declared == {ONE: {"vip": "boolean"}}
-    assert watch.events == [AgentStateChanged(ONE, 9, "missing", "Agent not found")]
+    assert watch.events == [AgentStateChanged(ONE, 9, AgentState.MISSING, "Agent not found")]
 
 
 async def test_a_call_brings_values_of_the_declared_types(fake: FakeApi, call: Call) -> None:

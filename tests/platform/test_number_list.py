@@ -80,7 +80,7 @@ async def _crossing(
 
     async with (
         FakeApi(key=KEY) as fake,
-        RoundedApi(fake.url, SecretStr(KEY), body_most=number_list.BODY_MOST) as api,
+        RoundedApi(fake.url, SecretStr(KEY), max_body_bytes=number_list.BODY_MOST) as api,
     ):
         fake.phone_numbers = Unordered()
         yield fake, api

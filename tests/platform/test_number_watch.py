@@ -13,6 +13,7 @@ from sip_stager.demo import phone_numbers
 from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.events import Event, NumbersNotRefreshed, NumbersRefreshed
+from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform import number_list
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import BODY_MOST
@@ -42,7 +43,7 @@ class Desk:
         self.fake = fake
         self.events: list[Event] = []
         self.taken: list[PlatformTable] = []
-        api = RoundedApi(fake.url, SecretStr(KEY), connections=1, body_most=BODY_MOST)
+        api = RoundedApi(fake.url, SecretStr(KEY), connections=1, max_body_bytes=BODY_MOST)
         self.numbers = PhoneNumbers(api, self.events.append, self.taken.append, 0.01)
 
     def serve(self, *numbers: str, agent: str | None = ONE) -> None:
@@ -130,9 +131,17 @@ async def test_it_is_fetched_again_and_told_where_it_says_anything_new(desk: Des
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [(401, "refused"), (403, "refused"), (404, "refused"), (429, "busy"), (500, "failed")],
+    [
+        (401, StagingOutcome.REFUSED),
+        (403, StagingOutcome.REFUSED),
+        (404, StagingOutcome.REFUSED),
+        (429, StagingOutcome.BUSY),
+        (500, StagingOutcome.FAILED),
+    ],
 )
-async def test_a_refusal_leaves_the_last_good_list(desk: Desk, status: int, word: str) -> None:
+async def test_a_refusal_leaves_the_last_good_list(
+    desk: Desk, status: int, word: StagingOutcome
+) -> None:
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
     desk.behave(status=status, message="not you")
@@ -160,18 +169,18 @@ async def test_a_key_that_is_refused_at_start_is_told_and_asked_again(
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ("truncated_json", "nonsense"),
-        ("oversized", "nonsense"),
-        ("compressed", "nonsense"),
-        ("no_call_id", "nonsense"),
-        ("wrong_types", "nonsense"),
+        ("truncated_json", "invalid_response"),
+        ("oversized", "invalid_response"),
+        ("compressed", "invalid_response"),
+        ("no_call_id", "invalid_response"),
+        ("wrong_types", "invalid_response"),
         ("redirect", "refused"),
-        ("hang_up", "unreachable"),
-        ("reset", "unreachable"),
-        ("truncated_body", "unreachable"),
-        ("drip", "over_time"),
-        ("slow_headers", "over_time"),
-        ("silent", "over_time"),
+        ("hang_up", "api_unreachable"),
+        ("reset", "api_unreachable"),
+        ("truncated_body", "api_unreachable"),
+        ("drip", "timeout"),
+        ("slow_headers", "timeout"),
+        ("silent", "timeout"),
     ],
 )
 async def test_a_fault_leaves_the_last_good_list(
@@ -179,7 +188,7 @@ async def test_a_fault_leaves_the_last_good_list(
 ) -> None:
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
-    if outcome == "over_time":
+    if outcome == "timeout":
         monkeypatch.setattr(number_list, "PATIENCE", 0.2)
     desk.behave(fault=fault)
     await desk.until(lambda: desk.refreshes[outcome])
@@ -197,7 +206,7 @@ async def test_an_api_that_is_down_is_asked_again(desk: Desk) -> None:
     await desk.fake.serve(port=port)
     await desk.until(lambda: desk.rows == NUMBERS)
     await desk.numbers.stop()
-    assert desk.refreshes["unreachable"]
+    assert desk.refreshes["api_unreachable"]
 
 
 async def test_starting_waits_no_longer_than_it_may(desk: Desk) -> None:
@@ -228,10 +237,10 @@ async def test_a_list_that_is_empty_all_at_once_is_believed_the_second_time(desk
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
     desk.serve()
-    await desk.until(lambda: desk.refreshes["nonsense"])
+    await desk.until(lambda: desk.refreshes["invalid_response"])
     assert desk.rows == NUMBERS
     await desk.until(lambda: not desk.rows)
-    assert desk.refreshes["nonsense"] == 1
+    assert desk.refreshes["invalid_response"] == 1
     assert desk.taken[-1].rows == {}
 
 
@@ -243,14 +252,14 @@ async def test_a_mistake_of_our_own_costs_one_list(
         patched.setattr(PlatformTable, "add", None)
         assert "internal error" in await desk.numbers.start(PATIENCE)
     await desk.until(lambda: desk.rows == NUMBERS)
-    assert desk.refreshes["own_mistake"]
+    assert desk.refreshes["internal_error"]
 
 
 async def test_a_list_that_changes_while_it_is_read_is_not_taken(desk: Desk) -> None:
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
     desk.fake.phone_numbers = Growing(desk.fake.phone_numbers.items, page_most=3)
-    await desk.next("nonsense")
+    await desk.next("invalid_response")
     assert desk.rows == NUMBERS
     texts = {event.text for event in desk.events if isinstance(event, NumbersNotRefreshed)}
     assert all("the list changed while it was read" in text for text in texts)

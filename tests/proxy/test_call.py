@@ -175,10 +175,10 @@ def test_a_call_that_could_not_be_staged_is_refused_with_its_reason(edge: Conver
     assert edge.take() == ["alice 100 INVITE", "alice 503 INVITE"]
     refusal = edge.last_response("alice")
     assert refusal.value(b"retry-after") == b"5"
-    said = b"over_time: the agent could not be staged, 2.0 s"
+    said = b"timeout: the agent could not be staged, 2.0 s"
     assert refusal.value(b"warning") == b'399 sip-stager "%b"' % said
     assert refusal.to.tag
-    assert [event.cause for event in edge.of(CallRefused)] == ["over_time"]
+    assert [event.cause for event in edge.of(CallRefused)] == ["timeout"]
 
 
 def test_an_upstream_that_never_answers_is_answered_408_and_nothing_stays(

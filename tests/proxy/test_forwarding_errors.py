@@ -40,7 +40,7 @@ def test_an_invite_that_does_not_leave_is_a_503(edge: Conversation) -> None:
     """
     edge.transport.failing.add("192.0.2.2")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
-    assert outcomes(edge) == [("unreachable", 503)]
+    assert outcomes(edge) == [("upstream_unreachable", 503)]
     assert ended(edge)
 
 
@@ -51,15 +51,15 @@ def test_it_is_refused_as_the_policy_of_the_call_refuses() -> None:
     edge.transport.failing.add("192.0.2.2")
     assert placed(edge) == ["alice 100 INVITE", "alice 480 INVITE"]
     warned = edge.last_response("alice").value(b"warning")
-    assert warned == b'399 sip-stager "unreachable: no upstream can be reached"'
-    assert outcomes(edge) == [("unreachable", 480)]
+    assert warned == b'399 sip-stager "upstream_unreachable: no upstream can be reached"'
+    assert outcomes(edge) == [("upstream_unreachable", 480)]
 
 
 def test_a_name_without_an_address_is_a_503() -> None:
     """RFC 3261 16.9: there is nowhere to send it to."""
     edge = Conversation("sip:nowhere.example")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
-    assert outcomes(edge) == [("unreachable", 503)]
+    assert outcomes(edge) == [("upstream_unreachable", 503)]
     assert ended(edge)
 
 
@@ -85,7 +85,7 @@ def test_503_is_sent_where_all_targets_are_out_of_reach() -> None:
     edge = Conversation(backups=("sip:nowhere.example", "sip:[2001:db8::2];transport=tcp"))
     edge.transport.failing.add("192.0.2.2")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
-    assert outcomes(edge) == [("unreachable", 503)]
+    assert outcomes(edge) == [("upstream_unreachable", 503)]
     assert ended(edge)
 
 

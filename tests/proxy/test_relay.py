@@ -150,4 +150,4 @@ def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
     asked = bytes(request("OPTIONS")).replace(b"To: <", b'To: "<')
     edge.receive(asked)
     assert edge.take() == ["alice 400 OPTIONS"]
-    assert "own_mistake" not in edge.dropped
+    assert "internal_error" not in edge.dropped

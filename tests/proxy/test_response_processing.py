@@ -192,7 +192,7 @@ def test_408_is_sent_where_nobody_answered(edge: Conversation) -> None:
     called(edge)
     edge.clock.advance(33)
     assert "alice 408 INVITE" in edge.take()
-    assert [event.outcome for event in edge.of(CallEnded)] == ["timed_out"]
+    assert [event.outcome for event in edge.of(CallEnded)] == ["timeout"]
 
 
 def test_a_503_of_the_upstream_is_a_500_to_the_caller(edge: Conversation) -> None:

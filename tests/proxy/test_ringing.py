@@ -6,6 +6,7 @@ import pytest
 
 from sip_stager.events import CallRinging
 from sip_stager.model.call import Policy, Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from tests.support.conversation import BOB, Conversation
 from tests.support.messages import request, response
 
@@ -14,7 +15,7 @@ def held(
     ringing: int = 180, extra: tuple[str, ...] = (), policy: Policy | None = None
 ) -> Conversation:
     edge = Conversation()
-    edge.admission.policy = policy or Policy(ringing=ringing, ring_after=2.0)
+    edge.admission.policy = policy or Policy(ringing=ringing, ringing_delay=2.0)
     edge.receive(request(extra=extra))
     return edge
 
@@ -118,17 +119,17 @@ def test_a_cancel_ends_it_and_the_487_has_its_tag() -> None:
 
 def test_once_it_rang_the_policy_for_that_counts() -> None:
     policy = Policy(
-        {"over_time": (Treatment("refuse", 503),)},
-        after_ringing=(Treatment("forward"),),
+        {StagingOutcome.TIMEOUT: (Treatment(TreatmentKind.REFUSE, 503),)},
+        after_ringing=(Treatment(TreatmentKind.FORWARD),),
         ringing=180,
-        ring_after=2.0,
+        ringing_delay=2.0,
     )
     edge = held(policy=policy)
     edge.clock.advance(2)
-    edge.stager.stagings[0].fail("over_time")
+    edge.stager.stagings[0].fail("timeout")
     assert edge.take()[-1] == "bob INVITE"
     early = held(policy=policy)
-    early.stager.stagings[0].fail("over_time")
+    early.stager.stagings[0].fail("timeout")
     assert early.take()[-1] == "alice 503 INVITE"
 
 

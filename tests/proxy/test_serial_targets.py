@@ -224,7 +224,7 @@ def test_the_last_target_is_not_given_up(edge: Conversation) -> None:
     assert edge.take()[-1] == "dave INVITE"
     edge.clock.advance(33)
     assert "alice 408 INVITE" in edge.take()
-    assert outcomes(edge) == [("timed_out", 408)]
+    assert outcomes(edge) == [("timeout", 408)]
     assert ended(edge)
 
 

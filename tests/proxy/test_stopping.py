@@ -30,7 +30,7 @@ def test_a_new_call_is_refused_as_its_policy_says_and_when_to_come_again() -> No
     refusal = edge.last_response("alice")
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
     (told,) = edge.of(CallRefused)
-    assert told.cause == "stopping"
+    assert told.cause == "stopped"
     edge.admission.policy = Policy(refusal=480)
     edge.receive(another().replace(b"call-2@", b"call-3@").replace(b"-another", b"-third"))
     assert edge.last_response("alice").status == 480
@@ -64,7 +64,7 @@ def test_a_call_that_rings_to_the_end_is_cancelled_upstream_and_refused_here() -
     edge.proxy.ending.end_calls()
     assert sorted(edge.take()) == ["alice 503 INVITE", "bob CANCEL"]
     assert edge.proxy.ending.pending == 0
-    assert b"stopping" in (edge.last_response("alice").value(b"warning") or b"")
+    assert b"stopped" in (edge.last_response("alice").value(b"warning") or b"")
     (ended,) = edge.of(CallEnded)
     assert (ended.outcome, ended.status) == ("stopped", 503)
 
@@ -102,7 +102,7 @@ def test_a_call_that_is_still_being_staged_is_refused_and_its_staging_cancelled(
     assert edge.last_response("alice").status == 503
     assert edge.stager.stagings[0].cancelled
     (told,) = edge.of(CallRefused)
-    assert told.cause == "stopping"
+    assert told.cause == "stopped"
 
 
 def test_so_is_one_of_which_two_copies_are_there() -> None:

@@ -93,7 +93,7 @@ def test_timer_c_cancels_what_has_a_provisional_response(edge: Conversation) -> 
     assert edge.last_request("bob").top_via == invite.top_via
     answer(edge, edge.last_request("bob"), 200)
     assert answer(edge, invite, 487) == ["bob ACK", "alice 408 INVITE"]
-    assert [event.outcome for event in edge.of(CallEnded)] == ["timed_out"]
+    assert [event.outcome for event in edge.of(CallEnded)] == ["timeout"]
     assert ended(edge)
 
 

@@ -43,7 +43,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 def failed(outcome: Outcome, after: float = 0.0, *, ringing: int = 0) -> Conversation:
     """An edge with a call whose staging ended so, after so many seconds."""
     edge = Conversation()
-    edge.admission.policy = Policy(ringing=ringing, ring_after=0.1)
+    edge.admission.policy = Policy(ringing=ringing, ringing_delay=0.1)
     edge.receive(request())
     edge.clock.advance(after)
     decision = decide(outcome)
@@ -60,7 +60,7 @@ def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
     edge = failed(outcome, 2.26, ringing=ringing)
     for data, _ in edge.transport.sent:
         assert_discreet(data, *API)
-    stopping = outcome.word == "stopping"
+    stopping = outcome.word == "stopped"
     told = "the proxy is being stopped" if stopping else "the agent could not be staged, 2.3 s"
     said = f'399 sip-stager "{outcome.word}: {told}"'
     assert edge.last_response("alice").value(b"warning") == said.encode()

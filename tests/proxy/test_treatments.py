@@ -9,15 +9,16 @@ import pytest
 
 from sip_stager.events import CallEnded, CallRefused, CallTreated, InviteForwarded
 from sip_stager.model.call import Policy, Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from tests.support.conversation import BOB, Conversation
 from tests.support.messages import request, response
 
-FORWARD = Treatment("forward")
-BUSY_HERE = Treatment("refuse", 486, "All lines busy")
-QUEUE = Treatment("redirect", target="sip:queue@192.0.2.2:5080")
-MOVED = Treatment("moved", target="sip:queue@example.com")
-OTHER = Treatment("agent", target="other-agent")
-RINGS_FIRST = Policy({"over_time": (OTHER,)}, (FORWARD,), ringing=180, ring_after=1.0)
+FORWARD = Treatment(TreatmentKind.FORWARD)
+BUSY_HERE = Treatment(TreatmentKind.REFUSE, 486, "All lines busy")
+QUEUE = Treatment(TreatmentKind.REDIRECT, target="sip:queue@192.0.2.2:5080")
+MOVED = Treatment(TreatmentKind.MOVED, target="sip:queue@example.com")
+OTHER = Treatment(TreatmentKind.AGENT, target="other-agent")
+RINGS_FIRST = Policy({StagingOutcome.TIMEOUT: (OTHER,)}, (FORWARD,), ringing=180, ringing_delay=1.0)
 
 
 def edge_with(policy: Policy) -> Conversation:
@@ -27,20 +28,20 @@ def edge_with(policy: Policy) -> Conversation:
     return edge
 
 
-def over_time(*treatments: Treatment, **keys: Any) -> Conversation:
-    return edge_with(Policy({"over_time": treatments}, **keys))
+def timeout(*treatments: Treatment, **keys: Any) -> Conversation:
+    return edge_with(Policy({StagingOutcome.TIMEOUT: treatments}, **keys))
 
 
 def test_without_a_policy_a_call_is_refused_with_503_and_retry_after() -> None:
     edge = edge_with(Policy())
-    edge.stager.stagings[0].fail("unreachable")
+    edge.stager.stagings[0].fail("api_unreachable")
     refusal = edge.last_response("alice")
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
-    assert (refusal.value(b"warning") or b"").startswith(b'399 sip-stager "unreachable: ')
+    assert (refusal.value(b"warning") or b"").startswith(b'399 sip-stager "api_unreachable: ')
 
 
 def test_forward_goes_on_upstream_without_the_header() -> None:
-    edge = over_time(FORWARD)
+    edge = timeout(FORWARD)
     edge.stager.stagings[0].fail()
     invite = edge.last_request("bob")
     assert b"x-rounded-call-id" not in invite.names
@@ -48,7 +49,7 @@ def test_forward_goes_on_upstream_without_the_header() -> None:
     edge.receive(response(invite, 200), BOB)
     assert edge.take() == ["alice 100 INVITE", "bob INVITE", "alice 200 INVITE"]
     (event,) = edge.of(CallTreated)
-    assert (event.cause, event.treatment) == ("over_time", "forward")
+    assert (event.cause, event.treatment) == ("timeout", "forward")
     assert [(one.staged_id, one.outcome) for one in edge.of(CallEnded)] == [("", "answered")]
 
 
@@ -67,7 +68,7 @@ def test_a_call_without_an_agent_goes_on_at_once_and_without_the_header() -> Non
 
 
 def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
-    edge = over_time(BUSY_HERE)
+    edge = timeout(BUSY_HERE)
     edge.stager.stagings[0].fail()
     refusal = edge.last_response("alice")
     assert refusal.start_line == b"SIP/2.0 486 All lines busy"
@@ -79,19 +80,19 @@ def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
 @pytest.mark.parametrize(("status", "fits"), [(480, True), (503, True), (488, False), (504, False)])
 def test_retry_after_stands_where_it_belongs(status: int, *, fits: bool) -> None:
     """RFC 3261 20.33: the responses that Retry-After is for are listed there."""
-    edge = over_time(Treatment("refuse", status))
+    edge = timeout(Treatment(TreatmentKind.REFUSE, status))
     edge.stager.stagings[0].fail()
     assert (b"retry-after" in edge.last_response("alice").names) is fits
 
 
 def test_a_refusal_without_a_code_has_the_trunks() -> None:
-    edge = over_time(Treatment("refuse"), refusal=480)
+    edge = timeout(Treatment(TreatmentKind.REFUSE), refusal=480)
     edge.stager.stagings[0].fail()
     assert edge.last_response("alice").start_line == b"SIP/2.0 480 Temporarily Unavailable"
 
 
 def test_redirect_tries_another_uri_with_the_same_invite() -> None:
-    edge = over_time(QUEUE)
+    edge = timeout(QUEUE)
     edge.stager.stagings[0].fail()
     invite = edge.last_request("bob")
     assert invite.uri_text == b"sip:queue@192.0.2.2:5080"
@@ -100,7 +101,7 @@ def test_redirect_tries_another_uri_with_the_same_invite() -> None:
 
 
 def test_moved_is_a_302_with_the_uri_as_contact() -> None:
-    edge = over_time(MOVED)
+    edge = timeout(MOVED)
     edge.stager.stagings[0].fail()
     answer = edge.last_response("alice")
     assert (answer.status, answer.value(b"contact")) == (302, b"<sip:queue@example.com>")
@@ -108,7 +109,7 @@ def test_moved_is_a_302_with_the_uri_as_contact() -> None:
 
 
 def test_another_agent_is_staged_once_within_what_is_left() -> None:
-    edge = over_time(OTHER, FORWARD)
+    edge = timeout(OTHER, FORWARD)
     edge.clock.advance(1.5)
     edge.stager.stagings[0].fail()
     second = edge.stager.stagings[1]
@@ -120,15 +121,15 @@ def test_another_agent_is_staged_once_within_what_is_left() -> None:
 @pytest.mark.parametrize(
     ("policy", "extra", "seconds"),
     [
-        (Policy({"over_time": (OTHER, FORWARD)}), (), 2.0),
-        (Policy({"over_time": (FORWARD,)}), (), 4.0),
-        (Policy({"nonsense": (OTHER,)}), (), 4.0),
-        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=1.0), (), 2.0),
-        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=3.0), (), 3.5),
-        (Policy(after_ringing=(OTHER,), ringing=180, ring_after=5.0), (), 4.0),
+        (Policy({StagingOutcome.TIMEOUT: (OTHER, FORWARD)}), (), 2.0),
+        (Policy({StagingOutcome.TIMEOUT: (FORWARD,)}), (), 4.0),
+        (Policy({StagingOutcome.INVALID_RESPONSE: (OTHER,)}), (), 4.0),
+        (Policy(after_ringing=(OTHER,), ringing=180, ringing_delay=1.0), (), 2.0),
+        (Policy(after_ringing=(OTHER,), ringing=180, ringing_delay=3.0), (), 3.5),
+        (Policy(after_ringing=(OTHER,), ringing=180, ringing_delay=5.0), (), 4.0),
         (RINGS_FIRST, (), 4.0),  # what stands for over time never counts
-        (replace(RINGS_FIRST, ring_after=2.0), (), 4.0),
-        (replace(RINGS_FIRST, ring_after=3.0), (), 2.0),
+        (replace(RINGS_FIRST, ringing_delay=2.0), (), 4.0),
+        (replace(RINGS_FIRST, ringing_delay=3.0), (), 2.0),
         (RINGS_FIRST, ("Require: 100rel",), 2.0),
     ],
 )
@@ -142,14 +143,14 @@ def test_the_first_agent_gets_half_of_the_time_where_another_follows_at_its_end(
 
 
 def test_an_agent_that_has_just_failed_is_not_staged_instead_of_itself() -> None:
-    edge = over_time(Treatment("agent", target="agent"), BUSY_HERE)
+    edge = timeout(Treatment(TreatmentKind.AGENT, target="agent"), BUSY_HERE)
     edge.stager.stagings[0].fail()
     assert edge.last_response("alice").status == 486
     assert len(edge.stager.stagings) == 1
 
 
 def test_events_name_the_agent_that_could_not_be_staged() -> None:
-    edge = over_time(OTHER, FORWARD)
+    edge = timeout(OTHER, FORWARD)
     edge.stager.stagings[0].fail()
     edge.stager.stagings[1].fail()
     agents = [(event.call.agent_id, event.treatment) for event in edge.of(CallTreated)]
@@ -157,7 +158,7 @@ def test_events_name_the_agent_that_could_not_be_staged() -> None:
 
 
 def test_events_name_the_agent_that_was_staged() -> None:
-    edge = over_time(OTHER)
+    edge = timeout(OTHER)
     edge.stager.stagings[0].fail()
     edge.stager.stagings[1].succeed()
     edge.receive(response(edge.last_request("bob"), 200), BOB)
@@ -167,7 +168,7 @@ def test_events_name_the_agent_that_was_staged() -> None:
 
 def test_ringing_that_began_between_two_failures_counts_for_the_second() -> None:
     """Once we have rung, a failure is handled by the policy for that, and no third agent staged."""
-    edge = over_time(OTHER, BUSY_HERE, after_ringing=(OTHER, MOVED), ringing=180, ring_after=2.0)
+    edge = timeout(OTHER, BUSY_HERE, after_ringing=(OTHER, MOVED), ringing=180, ringing_delay=2.0)
     edge.clock.advance(1)
     edge.stager.stagings[0].fail()
     edge.clock.advance(2)
@@ -178,28 +179,30 @@ def test_ringing_that_began_between_two_failures_counts_for_the_second() -> None
 
 def test_a_redirection_loses_what_no_request_uri_may_have() -> None:
     """RFC 3261 19.1.1: a method and headers are for URIs that are no Request-URI."""
-    edge = over_time(Treatment("redirect", target="sip:queue@192.0.2.2:5080;method=INVITE"))
+    edge = timeout(
+        Treatment(TreatmentKind.REDIRECT, target="sip:queue@192.0.2.2:5080;method=INVITE")
+    )
     edge.stager.stagings[0].fail()
     assert edge.last_request("bob").uri_text == b"sip:queue@192.0.2.2:5080"
 
 
 def test_a_program_that_is_being_stopped_refuses_whatever_rang() -> None:
-    edge = edge_with(Policy(after_ringing=(FORWARD,), ringing=180, ring_after=1.0, refusal=480))
+    edge = edge_with(Policy(after_ringing=(FORWARD,), ringing=180, ringing_delay=1.0, refusal=480))
     edge.clock.advance(2)
-    edge.stager.stagings[0].fail("stopping")
+    edge.stager.stagings[0].fail("stopped")
     assert edge.last_response("alice").status == 480
 
 
 def test_what_follows_the_other_agent_stands_for_its_failure_whatever_the_cause() -> None:
-    edge = over_time(OTHER, BUSY_HERE)
-    edge.stager.stagings[0].fail("over_time")
-    edge.stager.stagings[1].fail("nonsense")
+    edge = timeout(OTHER, BUSY_HERE)
+    edge.stager.stagings[0].fail("timeout")
+    edge.stager.stagings[1].fail("invalid_response")
     assert edge.last_response("alice").status == 486
     assert len(edge.stager.stagings) == 2
 
 
 def test_no_other_agent_is_staged_where_the_budget_is_spent() -> None:
-    edge = over_time(OTHER, BUSY_HERE)
+    edge = timeout(OTHER, BUSY_HERE)
     edge.clock.advance(3.8)
     edge.stager.stagings[0].fail()
     assert edge.last_response("alice").status == 486
@@ -207,14 +210,14 @@ def test_no_other_agent_is_staged_where_the_budget_is_spent() -> None:
 
 
 def test_a_cause_that_the_policy_does_not_name_is_refused() -> None:
-    edge = over_time(FORWARD)
-    edge.stager.stagings[0].fail("stopping")
+    edge = timeout(FORWARD)
+    edge.stager.stagings[0].fail("stopped")
     assert edge.last_response("alice").status == 503
 
 
 @pytest.mark.parametrize("treatment", [FORWARD, QUEUE, MOVED, BUSY_HERE])
 def test_nothing_is_left_behind(treatment: Treatment) -> None:
-    edge = over_time(treatment)
+    edge = timeout(treatment)
     edge.stager.stagings[0].fail()
     edge.clock.advance(300)
     assert edge.alive == 0
@@ -222,7 +225,7 @@ def test_nothing_is_left_behind(treatment: Treatment) -> None:
 
 
 def test_a_cancel_while_another_agent_is_staged_ends_that_staging() -> None:
-    edge = over_time(OTHER, FORWARD)
+    edge = timeout(OTHER, FORWARD)
     edge.stager.stagings[0].fail()
     edge.receive(request("CANCEL"))
     assert edge.stager.stagings[1].cancelled

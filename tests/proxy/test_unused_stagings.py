@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.events import CallEnded, InviteForwarded, StagingWasted
-from sip_stager.model.call import LONGEST_USE, Policy, Treatment
+from sip_stager.model.call import MAX_STAGED_ID_AGE, Policy, Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from tests.support.conversation import BOB, CAROL, Conversation
 from tests.support.messages import request, response
 
@@ -55,7 +56,12 @@ def test_an_upstream_that_says_nothing_may_have_used_it(edge: Conversation) -> N
 def test_the_call_that_goes_back_is_the_one_that_was_staged() -> None:
     edge = Conversation()
     edge.admission.policy = Policy(
-        {"over_time": (Treatment("agent", target="other"), Treatment("refuse"))}
+        {
+            StagingOutcome.TIMEOUT: (
+                Treatment(TreatmentKind.AGENT, target="other"),
+                Treatment(TreatmentKind.REFUSE),
+            )
+        }
     )
     edge.receive(request())
     edge.stager.stagings[0].fail()
@@ -66,7 +72,7 @@ def test_the_call_that_goes_back_is_the_one_that_was_staged() -> None:
 
 def test_a_call_that_went_on_without_one_gives_nothing_back() -> None:
     edge = Conversation()
-    edge.admission.policy = Policy({"over_time": (Treatment("forward"),)})
+    edge.admission.policy = Policy({StagingOutcome.TIMEOUT: (Treatment(TreatmentKind.FORWARD),)})
     edge.receive(request())
     edge.stager.stagings[0].fail()
     edge.receive(response(edge.last_request("bob"), 407), BOB)
@@ -139,7 +145,7 @@ def test_the_next_target_gets_the_same_id_within_its_life() -> None:
     """RFC 3261 16.6: one INVITE, tried at one target after another."""
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.clock.advance(LONGEST_USE - 1)
+    edge.clock.advance(MAX_STAGED_ID_AGE - 1)
     edge.receive(response(edge.last_request("bob"), 480), BOB)
     assert edge.last_request("carol").value(b"x-rounded-call-id") == b"call-7"
 
@@ -147,7 +153,7 @@ def test_the_next_target_gets_the_same_id_within_its_life() -> None:
 def test_no_target_gets_an_id_that_the_api_may_have_forgotten() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.clock.advance(LONGEST_USE + 1)
+    edge.clock.advance(MAX_STAGED_ID_AGE + 1)
     edge.receive(response(edge.last_request("bob"), 480), BOB)
     assert b"x-rounded-call-id" not in edge.last_request("carol").names
 
@@ -170,7 +176,7 @@ def wasted(edge: Conversation) -> list[tuple[str, str]]:
 def test_what_the_upstream_refused_is_wasted(edge: Conversation, status: int) -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)
-    assert wasted(edge) == [("call-7", "refused")]
+    assert wasted(edge) == [("call-7", "rejected")]
     assert isinstance(edge.events[-1], StagingWasted)  # once the end of its call has been told
 
 
@@ -200,7 +206,7 @@ def test_what_was_sent_before_the_caller_hung_up_is_wasted(
     edge.receive(request("CANCEL"))
     assert wasted(edge) == []  # it may be answered yet
     edge.clock.advance(33)
-    assert wasted(edge) == [("call-7", "hung_up")]
+    assert wasted(edge) == [("call-7", "cancelled")]
 
 
 def test_an_answer_that_crosses_the_hang_up_has_used_it(edge: Conversation) -> None:
@@ -213,7 +219,7 @@ def test_an_answer_that_crosses_the_hang_up_has_used_it(edge: Conversation) -> N
 def test_what_was_sent_is_wasted_where_a_target_answered_that_did_not_get_it() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.clock.advance(LONGEST_USE + 1)
+    edge.clock.advance(MAX_STAGED_ID_AGE + 1)
     edge.receive(response(edge.last_request("bob"), 503), BOB)
     edge.receive(response(edge.last_request("carol"), 200), CAROL)
     assert wasted(edge) == [("call-7", "unanswered")]
@@ -221,7 +227,7 @@ def test_what_was_sent_is_wasted_where_a_target_answered_that_did_not_get_it() -
 
 def test_a_call_that_was_not_staged_wastes_nothing() -> None:
     edge = Conversation()
-    edge.admission.policy = Policy({"over_time": (Treatment("forward"),)})
+    edge.admission.policy = Policy({StagingOutcome.TIMEOUT: (Treatment(TreatmentKind.FORWARD),)})
     edge.receive(request())
     edge.stager.stagings[0].fail()
     edge.receive(response(edge.last_request("bob"), 486), BOB)
@@ -238,7 +244,7 @@ def named(edge: Conversation) -> list[str]:
 def test_an_id_is_told_of_only_where_it_was_sent() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.clock.advance(LONGEST_USE + 1)
+    edge.clock.advance(MAX_STAGED_ID_AGE + 1)
     edge.receive(response(edge.last_request("bob"), 503), BOB)
     edge.receive(response(edge.last_request("carol"), 200), CAROL)
     assert named(edge) == ["call-7", "", ""]
@@ -247,7 +253,7 @@ def test_an_id_is_told_of_only_where_it_was_sent() -> None:
 def test_where_nobody_answered_the_id_is_told_that_some_target_got() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.clock.advance(LONGEST_USE + 1)
+    edge.clock.advance(MAX_STAGED_ID_AGE + 1)
     edge.receive(response(edge.last_request("bob"), 503), BOB)
     edge.receive(response(edge.last_request("carol"), 486), CAROL)
     assert named(edge) == ["call-7", "", "call-7"]

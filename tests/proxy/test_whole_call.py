@@ -205,7 +205,7 @@ class WholeCall(RuleBasedStateMachine):
         assert not edge.proxy._new_calls._ongoing
         assert not network.staging
         assert not network.watch.unanswered()
-        assert "own_mistake" not in edge.dropped
+        assert "internal_error" not in edge.dropped
 
     def _heal(self) -> None:
         """Let everything arrive, and each agent answer and acknowledge what is open."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sip_stager.model.call import Policy, Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from sip_stager.proxy.seal import Seal
 from sip_stager.sip.uri import parse_uri
 from tests.support.conversation import ALICE, BOB, SEAL, STRANGER, USER, Conversation
@@ -134,8 +135,8 @@ def test_every_target_of_the_call_gets_the_same_mark() -> None:
     to_carol = response(moved.forward(request()), 302, extra=("Contact: <sip:192.0.2.3>",))
     moved.receive(bytes(to_carol).replace(b"Contact: <sip:bob@192.0.2.2>\r\n", b""), BOB)
     instead = hidden_call()
-    treatment = Treatment("redirect", target="sip:192.0.2.3")
-    instead.admission.policy = Policy({"over_time": (treatment,)})
+    treatment = Treatment(TreatmentKind.REDIRECT, target="sip:192.0.2.3")
+    instead.admission.policy = Policy({StagingOutcome.TIMEOUT: (treatment,)})
     instead.receive(request())
     instead.stager.stagings[0].fail()
     for edge in (backup, moved, instead):

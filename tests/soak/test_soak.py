@@ -141,8 +141,8 @@ async def test_an_id_that_is_lost_is_told() -> None:
         'sip_stager_stagings_ended_total{trunk="a",outcome="busy"}': 3,
         'sip_stager_stagings_answered_total{trunk="a"}': 4,
         'sip_stager_stagings_wasted_total{trunk="a",reason="refused"}': 2,
-        'sip_stager_stagings_wasted_total{trunk="a",reason="given_up"}': 5,
-        "sip_stager_stagings_kept": 2,
+        'sip_stager_stagings_wasted_total{trunk="a",reason="abandoned"}': 5,
+        "sip_stager_stagings_reserved": 2,
         "sip_stager_log_lines_dropped_total": 0,
     }
     (lost,) = [one for one in findings(seen) if one.what.startswith("staged ids")]

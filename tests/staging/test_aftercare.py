@@ -22,6 +22,7 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.flow import Flow
+from sip_stager.model.vocabulary import AftercareKind, CallOutcome, StagingOutcome
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import Staged
 from sip_stager.platform.rate_limit import RateLimit
@@ -95,7 +96,7 @@ async def test_a_calls_record_is_labelled_with_where_its_time_went(
 ) -> None:
     staged_id = await staged(client, call)
     phases = {"connect": 0.01, "request": 0.19876}
-    care.care(StagingEnded(call, "staged", 0.2, phases, staged_id, 201))
+    care.care(StagingEnded(call, StagingOutcome.STAGED, 0.2, phases, staged_id, 201))
     care.care(InviteForwarded(call, staged_id, AGENT, 0.21))
     care.care(InviteForwarded(call, staged_id, AGENT, 0.41, attempt=2))
     await care.idle()
@@ -115,14 +116,18 @@ async def test_phases_of_calls_that_are_never_forwarded_are_forgotten(
 ) -> None:
     monkeypatch.setattr(aftercare, "MOST_REMEMBERED", 3)
     for number in range(5):
-        care.care(StagingEnded(call, "staged", 0.2, {"request": 0.2}, f"call-{number}", 201))
+        care.care(
+            StagingEnded(call, StagingOutcome.STAGED, 0.2, {"request": 0.2}, f"call-{number}", 201)
+        )
     care.care(StagingWasted(call, "call-3"))
     assert list(care.care._phases) == ["call-2", "call-4"]
 
 
 async def test_a_label_that_fails_is_told(call: Call, care: Care) -> None:
     care.care(InviteForwarded(call, "nobody", AGENT, 0.21))
-    failed = AftercareFailed(call, "nobody", "label", "refused", 404, UNKNOWN)
+    failed = AftercareFailed(
+        call, "nobody", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, UNKNOWN
+    )
     assert await care.event() == failed
 
 
@@ -135,7 +140,7 @@ async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
 ) -> None:
     monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
     staged_id = await staged(client, call)
-    answered = CallEnded(call, staged_id, "answered", 200, 1.0)
+    answered = CallEnded(call, staged_id, CallOutcome.ANSWERED, 200, 1.0)
     care.care(answered)
     await care.idle()
     assert care.told.empty()
@@ -148,8 +153,10 @@ async def test_a_second_look_that_fails_is_told(
     call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
-    care.care(CallEnded(call, "nobody", "answered", 200, 1.0))
-    failed = AftercareFailed(call, "nobody", "reconcile", "refused", 404, UNKNOWN)
+    care.care(CallEnded(call, "nobody", CallOutcome.ANSWERED, 200, 1.0))
+    failed = AftercareFailed(
+        call, "nobody", AftercareKind.RECONCILE, StagingOutcome.REFUSED, 404, UNKNOWN
+    )
     assert await care.event() == failed
 
 
@@ -161,8 +168,8 @@ async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_tim
     async with Scripted(b"") as server:
         care = Care(server.url.partition("/a?")[0])
         for _ in range(105):
-            care.care(CallEnded(call, "call-1", "answered", 200, 1.0))
-        left_out = AftercareFailed(call, "call-1", "reconcile", "left_out")
+            care.care(CallEnded(call, "call-1", CallOutcome.ANSWERED, 200, 1.0))
+        left_out = AftercareFailed(call, "call-1", AftercareKind.RECONCILE, "skipped")
         assert [await care.event() for _ in range(5)][4:] == [left_out]
         while server.connections < RECORDS:  # noqa: ASYNC110  # a counter can wake nobody
             await asyncio.sleep(0.005)
@@ -212,7 +219,7 @@ async def test_an_end_that_the_api_refuses_is_a_failure(call: Call) -> None:
     async with Scripted(refusal) as server:
         care = Care(server.url.partition("/a?")[0])
         care.care(StagingWasted(call, "call-1"))
-        assert await care.event() == StagingTerminated("call-1", "refused")
+        assert await care.event() == StagingTerminated("call-1", StagingOutcome.REFUSED)
         failed = await care.event()
         assert isinstance(failed, AftercareFailed)
         assert (failed.kind, failed.http_status) == ("terminate", 403)
@@ -232,7 +239,7 @@ async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_
             await asyncio.sleep(0.005)
         for number in range(RECORDS + 1):
             care.care(InviteForwarded(call, f"late-{number}", AGENT, 0.2))
-        assert await care.event() == AftercareFailed(call, "late-6", "label", "left_out")
+        assert await care.event() == AftercareFailed(call, "late-6", AftercareKind.LABEL, "skipped")
         server.answers = (ended,)
         care.care(StagingWasted(call, "wasted"))
         assert await care.event() == StagingTerminated("wasted", "ended")
@@ -246,7 +253,7 @@ async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
     async with Scripted(b"") as silent:
         care = Care(silent.url.partition("/a?")[0])
         care.care(StagingWasted(call, "call-1"))
-        assert await care.event() == StagingTerminated("call-1", "over_time")
+        assert await care.event() == StagingTerminated("call-1", StagingOutcome.TIMEOUT)
         await care.care.stop()
 
 
@@ -268,7 +275,7 @@ async def test_the_stop_waits_a_moment_for_the_ends_of_wasted_calls_and_for_noth
     wasted, labelled = await staged(client, call), await staged(client, call)
     fake.default = Behaviour(latency=0.1)
     care.care(InviteForwarded(call, labelled, AGENT, 0.2))
-    care.care(CallEnded(call, labelled, "answered", 200, 1.0))
+    care.care(CallEnded(call, labelled, CallOutcome.ANSWERED, 200, 1.0))
     care.care(StagingWasted(call, wasted))
     with capture_logs() as lines:
         await care.care.stop()
@@ -292,9 +299,9 @@ async def test_nothing_is_done_that_the_settings_do_not_want(
 ) -> None:
     staged_id, care = await staged(client, call), Care(fake.url, wanted=False)
     for event in (
-        StagingEnded(call, "staged", 0.2, {"request": 0.2}, staged_id, 201),
+        StagingEnded(call, StagingOutcome.STAGED, 0.2, {"request": 0.2}, staged_id, 201),
         InviteForwarded(call, staged_id, AGENT, 0.2),
-        CallEnded(call, staged_id, "answered", 200, 1.0),
+        CallEnded(call, staged_id, CallOutcome.ANSWERED, 200, 1.0),
         StagingWasted(call, staged_id),
     ):
         care.care(event)
@@ -307,5 +314,5 @@ async def test_a_call_that_went_on_without_a_staged_agent_is_left_alone(
     call: Call, care: Care
 ) -> None:
     care.care(InviteForwarded(call, "", AGENT, 0.2))
-    care.care(CallEnded(call, "", "answered", 200, 1.0))
+    care.care(CallEnded(call, "", CallOutcome.ANSWERED, 200, 1.0))
     assert not care.busy

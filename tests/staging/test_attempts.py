@@ -21,6 +21,7 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.call import Decision, Forward, Refusal
+from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import NOT_ASKED
 from sip_stager.staging.breaker import BreakerRules
@@ -64,8 +65,8 @@ class Staged:
             client,
             self.told,
             mode=mode,
-            poll_first=0.01,
-            poll_most=0.01,
+            poll_interval_min=0.01,
+            poll_interval_max=0.01,
             retries=retries,
             breaker=breaker,
         )
@@ -116,9 +117,11 @@ def recovery(fake: FakeApi) -> Callable[[StagingRetried], None]:
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-@pytest.mark.parametrize(("status", "word"), [(429, "busy"), (503, "failed")])
+@pytest.mark.parametrize(
+    ("status", "word"), [(429, StagingOutcome.BUSY), (503, StagingOutcome.FAILED)]
+)
 async def test_an_api_that_is_busy_for_a_moment_costs_no_call(
-    fake: FakeApi, client: RoundedApi, call: Call, status: int, word: str, mode: Mode
+    fake: FakeApi, client: RoundedApi, call: Call, status: int, word: StagingOutcome, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=status, retry_after="0")
     staged = Staged(client, mode, Retries(2, 0.05), then=recovery(fake))
@@ -166,7 +169,7 @@ async def test_an_api_that_stays_busy_is_asked_so_often_and_no_more(
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize(("status", "word"), [(429, "busy"), (503, "failed")])
 async def test_an_api_that_does_not_say_when_is_not_asked_again(
-    fake: FakeApi, client: RoundedApi, call: Call, status: int, word: str, mode: Mode
+    fake: FakeApi, client: RoundedApi, call: Call, status: int, word: StagingOutcome, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=status)
     staged = Staged(client, mode)
@@ -197,7 +200,7 @@ async def test_an_api_that_comes_up_meanwhile_costs_no_call(call: Call) -> None:
             async with Scripted(given, taken=port):
                 await task
     assert staged.decisions[0] == Forward("abc")
-    assert [retried.outcome for retried in staged.retried] == ["unreachable"]
+    assert [retried.outcome for retried in staged.retried] == ["api_unreachable"]
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
@@ -223,7 +226,7 @@ async def test_a_request_that_the_api_took_before_it_closed_is_sent_again_only_w
     fake.default = Behaviour(delay=0.1, latency=0.1, fault="hang_up")
     staged = Staged(client, mode, Retries(1, 0.02, ambiguous=ambiguous))
     assert isinstance(await staged.decision(call), Refusal)
-    assert [retried.outcome for retried in staged.retried] == ["unreachable"] * ambiguous
+    assert [retried.outcome for retried in staged.retried] == ["api_unreachable"] * ambiguous
     assert fake.stats.stage_requests == 1 + ambiguous
 
 
@@ -276,8 +279,8 @@ async def test_a_deadline_that_passed_is_the_end_whatever_is_set(
 ) -> None:
     fake.default = Behaviour(fault="silent")
     staged = Staged(client, retries=Retries(9, 0.01, ambiguous=True))
-    await over_time(fake, staged, call, deadlines)
-    assert (staged.ended.outcome, staged.retried) == ("over_time", [])
+    await timeout(fake, staged, call, deadlines)
+    assert (staged.ended.outcome, staged.retried) == ("timeout", [])
     assert fake.stats.stage_requests == 1
 
 
@@ -324,7 +327,7 @@ async def test_a_limit_that_is_used_up_for_too_long_ends_the_staging_without_a_r
     assert staged.staging.breaker_state == "closed"
 
 
-async def over_time(fake: FakeApi, staged: Staged, call: Call, deadlines: Deadlines) -> None:
+async def timeout(fake: FakeApi, staged: Staged, call: Call, deadlines: Deadlines) -> None:
     """Let a call's deadline pass while the API has it in hand."""
     before, task = fake.stats.stage_requests, staged.start(call)
     while fake.stats.stage_requests == before:  # noqa: ASYNC110  # a counter can wake nobody
@@ -357,7 +360,7 @@ async def test_an_api_that_fails_is_left_alone(
     staged = Staged(client)
     for _ in range(3):
         if behaviour.fault == "silent":
-            await over_time(fake, staged, call, deadlines)
+            await timeout(fake, staged, call, deadlines)
         else:
             await failing(staged, call, 1)
     assert staged.moves == ["open"]
@@ -440,8 +443,8 @@ async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
     fake.default = Behaviour(delay=30)
     staged = Staged(client, breaker=replace(SHUT, slow=slow))
     for _ in range(3):
-        await over_time(fake, staged, replace(call, another_follows=follows), deadlines)
-    assert staged.ended.outcome == "over_time"
+        await timeout(fake, staged, replace(call, another_follows=follows), deadlines)
+    assert staged.ended.outcome == "timeout"
     assert staged.moves == moves
 
 
@@ -487,7 +490,7 @@ async def test_calls_that_wait_for_a_connection_go_to_their_policy_when_the_brea
     causes = [one.cause for one in staged.decisions if isinstance(one, Refusal)]
     sent = fake.stats.stage_requests
     assert 3 <= sent <= 6  # who fails first leaves his place to another
-    assert (len(causes), causes.count("breaker_open")) == (20, 20 - sent)
+    assert (len(causes), causes.count(StagingOutcome.BREAKER_OPEN)) == (20, 20 - sent)
     queued = [event.phases for event in staged.events if isinstance(event, StagingEnded)]
     assert sum(set(phases) == {"queue"} for phases in queued) == 20 - sent
 
@@ -600,7 +603,7 @@ async def test_a_storm_of_429_without_end_is_met_with_few_attempts(
     assert (len(staged.decisions), fake.stats.stage_requests) == (300, 300)
 
 
-@pytest.mark.parametrize("ends", ["hangs_up", "over_time", "refused", "stopping"])
+@pytest.mark.parametrize("ends", ["hangs_up", "timeout", "refused", "stopped"])
 async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
     fake: FakeApi, client: RoundedApi, call: Call, ends: str, deadlines: Deadlines
 ) -> None:
@@ -612,9 +615,9 @@ async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
         await asyncio.sleep(0.002)
     if ends == "hangs_up":
         task.cancel()
-    elif ends == "over_time":
+    elif ends == "timeout":
         deadlines.pass_()
-    elif ends == "stopping":
+    elif ends == "stopped":
         await staged.staging.stop()
     await asyncio.wait([task])
     [staged_id] = fake._calls
@@ -632,9 +635,9 @@ async def test_a_deadline_that_passes_while_the_program_is_busy_is_over_time(
         if isinstance(event, StagingPolled):
             time.sleep(0.3)  # the loop is to be blocked
 
-    staged.staging = Staging(client, told, mode="async", poll_first=0.01)
+    staged.staging = Staging(client, told, mode="async", poll_interval_min=0.01)
     await staged.decision(replace(call, deadline=0.2))
-    assert staged.ended.outcome == "over_time"
+    assert staged.ended.outcome == "timeout"
 
 
 @pytest.mark.parametrize("becomes", ["staged", "in_progress", "failed"])

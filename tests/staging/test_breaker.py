@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.events import BreakerMoved
+from sip_stager.model.vocabulary import BreakerState
 from sip_stager.staging.breaker import Breaker, BreakerRules
 
 RULES = BreakerRules(share=0.5, window=10.0, least=20, pause=5.0, pause_most=15.0)
@@ -40,7 +41,7 @@ def test_half_of_twenty_calls_open_it() -> None:
     tried.calls(10, 9)
     assert tried.breaker.state == "closed"
     tried.calls(0, 1)
-    assert tried.moves == [BreakerMoved("open", 20, 10, 5.0)]
+    assert tried.moves == [BreakerMoved(BreakerState.OPEN, 20, 10, 5.0)]
     assert not tried.call(failed=False)
 
 
@@ -67,7 +68,7 @@ def test_what_is_older_than_the_window_is_forgotten() -> None:
     assert tried.moves == []
     tried.now += 1.5
     tried.calls(0, 1)
-    assert tried.moves == [BreakerMoved("open", 20, 20, 5.0)]
+    assert tried.moves == [BreakerMoved(BreakerState.OPEN, 20, 20, 5.0)]
 
 
 def test_a_call_that_taught_nothing_counts_for_nothing() -> None:
@@ -118,7 +119,7 @@ def test_each_try_that_fails_doubles_the_pause_up_to_a_bound() -> None:
     assert [move.pause for move in tried.moves if move.state == "open"] == [10, 15, 15, 15]
     tried.now += 15
     tried.calls(1, 20)
-    assert tried.moves[-1] == BreakerMoved("open", 20, 20, 5.0)
+    assert tried.moves[-1] == BreakerMoved(BreakerState.OPEN, 20, 20, 5.0)
 
 
 def test_a_caller_who_hangs_up_while_he_tries_leaves_it_to_the_next() -> None:

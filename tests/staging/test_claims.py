@@ -163,7 +163,7 @@ def test_who_takes_over_what_fails_is_staged_with_what_is_left_of_his_own_time()
     assert (desk.events, desk.clock.waiting) == ([], 0)
 
 
-@pytest.mark.parametrize(("cause", "waited"), [("stopping", 0.0), ("over_time", 2.8)])
+@pytest.mark.parametrize(("cause", "waited"), [("stopped", 0.0), ("timeout", 2.8)])
 def test_but_neither_in_vain_nor_at_the_stop(cause: str, waited: float) -> None:
     desk = Desk()
     desk.start().cancel()
@@ -190,7 +190,7 @@ def test_who_takes_over_waits_no_longer_than_his_own_time() -> None:
     desk.start().cancel()
     desk.start(replace(AGAIN, deadline=1.0))
     desk.clock.advance(1.0)
-    assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["over_time"]
+    assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["timeout"]
     desk.stager.stagings[0].succeed("call-1")
     assert (len(desk.decided), desk.claims.kept) == (1, 1)
 
@@ -283,7 +283,7 @@ class Callers(RuleBasedStateMachine):
     def stops(self) -> None:
         self.desk.claims.stop()
         for staging in self.under_way():
-            staging.fail("stopping")
+            staging.fail("stopped")
         assert not self.waiting
         assert not self.desk.stager.waiting
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.model.call import Forward, Refusal
+from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform.outcome import (
     NOT_ASKED,
     Cancelled,
@@ -24,19 +25,21 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
 @pytest.mark.parametrize(
     ("outcome", "cause"),
     [
-        (Refused(403, "no"), "refused"),
-        (Refused(429, "no"), "busy"),
-        (Refused(NOT_ASKED, "no"), "busy"),
-        (Refused(500, "no"), "failed"),
-        (Refused(503, "no"), "failed"),
-        (OverTime("no"), "over_time"),
-        (Unreachable("no"), "unreachable"),
-        (Nonsense("no"), "nonsense"),
-        (Cancelled("no"), "cancelled"),
-        (OwnMistake("no"), "own_mistake"),
+        (Refused(403, "no"), StagingOutcome.REFUSED),
+        (Refused(429, "no"), StagingOutcome.BUSY),
+        (Refused(NOT_ASKED, "no"), StagingOutcome.BUSY),
+        (Refused(500, "no"), StagingOutcome.FAILED),
+        (Refused(503, "no"), StagingOutcome.FAILED),
+        (OverTime("no"), StagingOutcome.TIMEOUT),
+        (Unreachable("no"), StagingOutcome.API_UNREACHABLE),
+        (Nonsense("no"), StagingOutcome.INVALID_RESPONSE),
+        (Cancelled("no"), StagingOutcome.CANCELLED),
+        (OwnMistake("no"), StagingOutcome.INTERNAL_ERROR),
     ],
 )
-def test_everything_else_is_refused_with_503_and_its_cause(outcome: Outcome, cause: str) -> None:
+def test_everything_else_is_refused_with_503_and_its_cause(
+    outcome: Outcome, cause: StagingOutcome
+) -> None:
     assert decide(outcome) == Refusal(503, "Service Unavailable", cause, "no", RETRY_AFTER)
 
 

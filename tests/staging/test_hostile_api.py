@@ -56,16 +56,16 @@ class Told:
         return ended
 
 
-async def told(url: str, call: Call, mode: Mode, body_most: int = 4096) -> Told:
+async def told(url: str, call: Call, mode: Mode, max_body_bytes: int = 4096) -> Told:
     """Stage one call, with an API at ``url``."""
     told = Told()
-    async with RoundedApi(url, SecretStr(KEY), connections=1, body_most=body_most) as api:
+    async with RoundedApi(url, SecretStr(KEY), connections=1, max_body_bytes=max_body_bytes) as api:
         staging = Staging(
             api,
             told.events.append,
             mode=mode,
-            poll_first=0.01,
-            poll_most=0.01,
+            poll_interval_min=0.01,
+            poll_interval_max=0.01,
             retries=Retries(2, 0.02),
         )
         await staging.start(call, told.decisions.append)
@@ -111,11 +111,11 @@ async def test_a_body_of_no_use_is_nonsense_and_nothing_of_it_goes_on(
 ) -> None:
     async with Scripted(answer(body), READY) as server:
         heard = await told(base(server), call, mode, BODY_MOST)
-    assert heard.ended.outcome == "nonsense"
+    assert heard.ended.outcome == "invalid_response"
     assert len(server.requests) == 1
     (decision,) = heard.decisions
     assert isinstance(decision, Refusal)
-    assert decision.cause == "nonsense"
+    assert decision.cause == "invalid_response"
     assert len(decision.text) < 100
     assert decision.text.isprintable()
 
@@ -154,7 +154,7 @@ async def test_what_is_compressed_is_not_read(call: Call, mode: Mode, coding: st
     async with Scripted(said) as server:
         heard = await told(base(server), call, mode, BODY_MOST)
     assert b"Accept-Encoding: identity\r\n" in server.requests[0]
-    assert (heard.ended.outcome, heard.ended.http_status) == ("nonsense", 201)
+    assert (heard.ended.outcome, heard.ended.http_status) == ("invalid_response", 201)
     assert "compressed" in heard.ended.text
 
 
@@ -176,13 +176,13 @@ async def test_whatever_fault_the_api_has_nothing_of_its_calls_is_left(
 ) -> None:
     fake.default = Behaviour(fault=fault)
     heard: list[Decision] = []
-    async with RoundedApi(fake.url, SecretStr(KEY), connections=3, body_most=4096) as api:
-        staging = Staging(api, lambda _: None, mode=mode, poll_first=0.01)
+    async with RoundedApi(fake.url, SecretStr(KEY), connections=3, max_body_bytes=4096) as api:
+        staging = Staging(api, lambda _: None, mode=mode, poll_interval_min=0.01)
         brief = replace(call, deadline=0.4)
         await asyncio.gather(*(staging.start(brief, heard.append) for _ in range(10)))
         await asyncio.sleep(0)
         assert (len(heard), staging.waiting) == (10, 0)
-        assert api.requests == {"under_way": 0, "queued": 0}
+        assert api.requests == {"active": 0, "queued": 0}
     while fake.stats.under_way:  # noqa: ASYNC110  # that it ends is the test
         await asyncio.sleep(0.005)
 
@@ -205,7 +205,7 @@ async def test_every_status_is_an_outcome(
     }
     assert (len(heard.decisions), set(outcomes)) == (len(statuses), set(statuses))
     assert outcomes[201] == "staged"
-    assert outcomes[408] == "over_time"
+    assert outcomes[408] == "timeout"
     rest = {status: word for status, word in outcomes.items() if status not in {201, 408}}
     assert {code: word for code, word in rest.items() if word != meaning(code)} == {}
 
@@ -213,7 +213,7 @@ async def test_every_status_is_an_outcome(
 def meaning(status: int) -> str:
     """Say what an answer without a use means."""
     if status < 300:
-        return "nonsense"
+        return "invalid_response"
     return "busy" if status == 429 else "failed" if status >= 500 else "refused"
 
 
@@ -251,7 +251,7 @@ async def test_a_poll_that_hears_nonsense_is_made_again(
         while len(server.requests) < 3:  # noqa: ASYNC110  # a list can wake nobody
             await asyncio.sleep(0.005)
         deadlines.pass_()
-        assert (await staging).ended.outcome == "over_time"
+        assert (await staging).ended.outcome == "timeout"
 
 
 async def test_a_poll_that_hears_nonsense_for_a_moment_costs_no_call(call: Call) -> None:
@@ -272,7 +272,7 @@ async def test_a_connection_that_hangs_ends_with_the_calls_deadline(
         waited = await a_moment()
         deadlines.pass_()
         ended = (await staging).ended
-    assert (ended.outcome, set(ended.phases)) == ("over_time", {"connect"})
+    assert (ended.outcome, set(ended.phases)) == ("timeout", {"connect"})
     assert ended.phases["connect"] >= waited
 
 
@@ -286,7 +286,7 @@ async def test_a_handshake_that_hangs_ends_with_the_calls_deadline(
         waited = await a_moment()
         deadlines.pass_()
         ended = (await staging).ended
-    assert (ended.outcome, set(ended.phases)) == ("over_time", {"connect", "tls"})
+    assert (ended.outcome, set(ended.phases)) == ("timeout", {"connect", "tls"})
     assert ended.phases["tls"] >= waited
 
 
@@ -340,10 +340,12 @@ async def test_our_own_clock_may_jump_and_no_deadline_moves(
     monkeypatch.setattr(staging_client, "time", jumping)
     fake.default = Behaviour(delay=0.3, headers={"X-RateLimit-Remaining": "9"})
     heard = Told()
-    staging = Staging(client, heard.events.append, mode=mode, poll_first=0.05, poll_most=0.05)
+    staging = Staging(
+        client, heard.events.append, mode=mode, poll_interval_min=0.05, poll_interval_max=0.05
+    )
     await staging.start(call, heard.decisions.append)
     await staging.start(replace(call, deadline=0.2), heard.decisions.append)
     first, second = (event for event in heard.events if isinstance(event, StagingEnded))
-    assert (first.outcome, second.outcome) == ("staged", "over_time")
+    assert (first.outcome, second.outcome) == ("staged", "timeout")
     assert 0.29 <= first.elapsed < 3600  # a loop's timers have steps of a millisecond
     assert 0.19 <= second.elapsed < 3600

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import Event, StagingClaimed, StagingWasted
 from sip_stager.model.call import Call, Decision, Forward
+from sip_stager.model.vocabulary import WasteReason
 from sip_stager.staging import reserved as module
 from sip_stager.staging.reserved import KeptStagings
 from tests.support.fakes import FakeClock
@@ -85,7 +86,7 @@ def test_past_the_room_for_them_the_one_that_waits_longest_is_wasted(
     store.keep("fourth")
     store.keep("fifth")
     assert store.wasted() == ["second"]
-    assert store.events[-1] == StagingWasted(OTHER, "second", "no_room")
+    assert store.events[-1] == StagingWasted(OTHER, "second", WasteReason.STORE_FULL)
     assert len(store.kept) == 3
 
 
@@ -115,5 +116,5 @@ def test_all_is_wasted_at_the_stop_and_all_that_comes_afterwards() -> None:
     assert store.wasted() == ["call-1", "call-2"]
     store.keep("call-3")
     assert store.wasted()[2:] == ["call-3"]
-    assert {one.reason for one in store.events if isinstance(one, StagingWasted)} == {"stopping"}
+    assert {one.reason for one in store.events if isinstance(one, StagingWasted)} == {"stopped"}
     assert (len(store.kept), store.clock.waiting) == (0, 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.model.call import LEAST_FOR_STAGING
+from sip_stager.model.call import MIN_STAGING_TIME
 from sip_stager.platform.outcome import Failure, Nonsense, OverTime, Refused, Unreachable
 from sip_stager.staging.retry import Retries, fits, spread
 
@@ -62,10 +62,10 @@ def test_an_api_whose_rate_limit_says_when_it_ends_is_asked_again_then(status: i
 
 def test_nothing_is_tried_that_could_not_end_in_time() -> None:
     failure = Unreachable("refused", sent=False)
-    assert RETRIES.wait(failure, 1, 0.2 + LEAST_FOR_STAGING, 0.9) == 0.2
-    assert RETRIES.wait(failure, 1, 0.19 + LEAST_FOR_STAGING, 0.0) is None
+    assert RETRIES.wait(failure, 1, 0.2 + MIN_STAGING_TIME, 0.9) == 0.2
+    assert RETRIES.wait(failure, 1, 0.19 + MIN_STAGING_TIME, 0.0) is None
     assert RETRIES.wait(failure, 1, -1.0, 0.0) is None
-    assert fits(1.0, 1.0 + LEAST_FOR_STAGING)
+    assert fits(1.0, 1.0 + MIN_STAGING_TIME)
     assert not fits(1.0, 1.0)
 
 
@@ -79,8 +79,8 @@ def test_calls_that_are_told_the_same_do_not_come_back_at_the_same_moment() -> N
 def test_whatever_the_chance_a_wait_is_never_shorter_and_still_fits(
     wait: float, more: float, chance: float
 ) -> None:
-    left = wait + LEAST_FOR_STAGING + more
+    left = wait + MIN_STAGING_TIME + more
     spread_out = spread(wait, left, chance)
     assert spread_out >= wait or spread_out == pytest.approx(wait)
     assert spread_out <= 1.5 * wait + 1e-9
-    assert spread_out + LEAST_FOR_STAGING <= left + 1e-9
+    assert spread_out + MIN_STAGING_TIME <= left + 1e-9

@@ -33,7 +33,7 @@ class Stage:
         self.decisions: list[Decision] = []
         self.call = call
         self.staging = Staging(
-            client, self.events.append, mode=mode, poll_first=0.01, poll_most=0.05
+            client, self.events.append, mode=mode, poll_interval_min=0.01, poll_interval_max=0.05
         )
 
     def start(self) -> asyncio.Task[None]:
@@ -111,7 +111,7 @@ async def test_an_unknown_status_is_polled_on(
     await task
     assert isinstance(stage.decisions[0], Refusal)
     assert set(stage.polled) == {"warming"}
-    assert stage.ended.outcome == "over_time"
+    assert stage.ended.outcome == "timeout"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_a_poll_that_meets_a_broken_network_is_tried_again(
     await asyncio.sleep(0.2)
     deadlines.pass_()
     await task
-    assert stage.ended.outcome == "over_time"
+    assert stage.ended.outcome == "timeout"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -217,7 +217,7 @@ async def test_one_deadline_holds_over_everything(
     stage = Stage(client, dataclasses.replace(call, deadline=0.30004), mode)
     decision = await stage.decision()
     assert isinstance(decision, Refusal)
-    assert (decision.status, decision.cause) == (503, "over_time")
+    assert (decision.status, decision.cause) == (503, "timeout")
     assert decision.text == "the API did not stage the call within 0.3 s"
     assert stage.ended.elapsed >= 0.29
     await _eventually(lambda: fake.stats.aborted == fake.stats.stage_requests)  # if any came
@@ -313,8 +313,8 @@ async def test_a_mistake_of_our_own_is_logged_and_refuses_the_call(call: Call) -
         with capture_logs() as logs:
             decision = await stage.decision()
     assert isinstance(decision, Refusal)
-    assert (decision.status, decision.cause) == (503, "own_mistake")
-    assert stage.ended.outcome == "own_mistake"
+    assert (decision.status, decision.cause) == (503, "internal_error")
+    assert stage.ended.outcome == "internal_error"
     (line,) = logs
     assert (line["event"], line["call_id"]) == ("staging_failed", "sip-call-1")
 
@@ -356,8 +356,8 @@ async def test_stopping_refuses_what_is_being_staged_and_closes_its_request(
     await stage.staging.stop()
     (decision,) = stage.decisions
     assert isinstance(decision, Refusal)
-    assert (decision.status, decision.cause) == (503, "stopping")
-    assert (stage.ended.outcome, stage.staging.waiting) == ("stopping", 0)
+    assert (decision.status, decision.cause) == (503, "stopped")
+    assert (stage.ended.outcome, stage.staging.waiting) == ("stopped", 0)
 
 
 async def test_stopping_leaves_nobody_without_a_decision_at_whatever_moment_it_comes(

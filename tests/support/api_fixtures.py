@@ -72,5 +72,5 @@ async def fake() -> AsyncIterator[FakeApi]:
 
 @pytest.fixture
 async def client(fake: FakeApi) -> AsyncIterator[RoundedApi]:
-    async with RoundedApi(fake.url, SecretStr(KEY), body_most=4096) as api:
+    async with RoundedApi(fake.url, SecretStr(KEY), max_body_bytes=4096) as api:
         yield api

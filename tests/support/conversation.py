@@ -87,7 +87,7 @@ class Conversation:
             locator=Locator(listeners, self.resolver, self.clock),
             identifiers=Identifiers(b"seed"),
             seal=SEAL,
-            upstream=Upstream(uris, request_uri, next_after=2.0, redirects=redirects),
+            upstream=Upstream(uris, request_uri, failover_timeout=2.0, redirects=redirects),
             timers=timers,
             notify=self.events.append,
             now=self.clock.time,

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sip_stager.model.call import Call, Decision, Forward, Policy, Refusal
+from sip_stager.model.vocabulary import RefusalCause, StagingOutcome
 from sip_stager.trunks.budget import Terms
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ class FakeStaging:
         self.over = True
         self._done(Forward(staged_id, self._clock.time()))
 
-    def fail(self, cause: str = "over_time", text: str = 'too "slow"') -> None:
+    def fail(self, cause: str = StagingOutcome.TIMEOUT, text: str = 'too "slow"') -> None:
         assert not self.cancelled
         self.over = True
-        self._done(Refusal(503, "Service Unavailable", cause, text, retry_after=5))
+        self._done(Refusal(503, "Service Unavailable", StagingOutcome(cause), text, retry_after=5))
 
 
 class FakeStager:
@@ -165,11 +166,11 @@ class FakeAdmission:
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:
-            return Refusal(403, "Forbidden", "unknown_source", "no trunk")
+            return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, "no trunk")
         user = (invite.uri.user or b"").decode(errors="backslashreplace")
         caller = (invite.from_.uri.user or b"").decode(errors="backslashreplace")
         if user == "404":
-            return Refusal(404, "Not Found", "unmapped_number", "no agent")
+            return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, "no agent")
         call_id = invite.call_id.decode("ascii", "backslashreplace")
         called = self.number or user, self.agent_id
         call = Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)

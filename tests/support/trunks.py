@@ -26,7 +26,7 @@ class Trunk:
     called: tuple[str, ...] = ("request_uri",)
     strip: tuple[str, ...] = ()
     caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
-    pass_withheld: bool = False
+    pass_private_number: bool = False
     pass_503: bool = False
 
 

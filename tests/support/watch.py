@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.model.call import LONGEST_USE
+from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.base import State
@@ -56,13 +56,14 @@ Sent = list[tuple[Request | Response, "Flow"]]
 class Watch:
     """Knows what each peer was told; every method asserts.
 
-    ``next_after`` is the time in seconds after which another target is tried, where there is one.
+    ``failover_timeout`` is the time in seconds after which another target is tried, where there
+    is one.
     """
 
-    def __init__(self, edge: Conversation, next_after: float | None) -> None:
+    def __init__(self, edge: Conversation, failover_timeout: float | None) -> None:
         self._edge = edge
-        self._serial = next_after is not None
-        self._patience = next_after or TIMER_C
+        self._serial = failover_timeout is not None
+        self._patience = failover_timeout or TIMER_C
         self._asked: dict[tuple[bytes, bytes], Asked] = {}
         self._forwarded: dict[bytes, Forwarded] = {}
         self._ours: set[bytes] = set()
@@ -134,7 +135,7 @@ class Watch:
         now = self._edge.clock.time()
         if not invite.to_tag:
             ids = len(invite.values(b"x-rounded-call-id"))
-            forgotten = now - asked.began > LONGEST_USE  # the API may know it no more
+            forgotten = now - asked.began > MAX_STAGED_ID_AGE  # the API may know it no more
             assert ids == 1 or (ids == 0 and forgotten), "an INVITE that was not staged"
         self._forwarded[invite.branch] = Forwarded(invite, flow, asked, now)
 

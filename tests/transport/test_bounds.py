@@ -38,7 +38,7 @@ async def test_a_peer_that_connects_and_says_nothing_is_cut(
     clock: HandLoop, listening: Listen
 ) -> None:
     """Beyond the RFCs."""
-    edge = await listening(message_time=10)
+    edge = await listening(message_timeout=10)
     async with await edge.connect() as silent, await edge.connect() as speaking:
         speaking.send(USUAL)
         assert (await edge.next())[0] == USUAL
@@ -58,7 +58,7 @@ async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
     clock: HandLoop, listening: Listen, before: bytes
 ) -> None:
     """Beyond the RFCs: a message that is not whole in time ends its connection."""
-    edge = await listening(message_time=10)
+    edge = await listening(message_timeout=10)
     async with await edge.connect() as peer:
         peer.send(before)
         assert not before or (await edge.next())[0] == before
@@ -72,7 +72,7 @@ async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
     clock: HandLoop, listening: Listen
 ) -> None:
     """Beyond the RFCs: a message that drips in ends a connection that we opened, too."""
-    edge = await listening(message_time=10)
+    edge = await listening(message_timeout=10)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         edge.send(b"1", target)
@@ -83,7 +83,7 @@ async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
 async def test_time_counts_from_the_beginning_of_each_message(
     clock: HandLoop, listening: Listen
 ) -> None:
-    edge = await listening(message_time=10)
+    edge = await listening(message_timeout=10)
     async with await edge.connect() as peer:
         peer.send(USUAL[:100])
         for _ in range(8):  # each begins in the segment that ends the one before
@@ -102,7 +102,7 @@ async def test_a_connection_without_traffic_is_closed_in_the_end(
     clock: HandLoop, listening: Listen
 ) -> None:
     """RFC 3261 18."""
-    edge = await listening(idle=10)
+    edge = await listening(idle_timeout=10)
     async with TcpServer() as upstream, await edge.connect() as peer, await edge.connect() as quiet:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         edge.send(b"1", target)
@@ -270,7 +270,7 @@ async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not
     listening: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
-    edge = await listening(idle=0.3)
+    edge = await listening(idle_timeout=0.3)
     async with await edge.connect() as peer:
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         peer.send(USUAL)

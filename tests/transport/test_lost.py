@@ -243,7 +243,7 @@ async def test_a_mistake_of_ours_in_what_is_lost_costs_nothing_else(edge: Listen
     for target in targets:
         edge.send(str(target).encode(), target)
     assert {await edge.lost_flow() for _ in targets} == targets
-    assert edge.dropped.count("own_mistake") == 2
+    assert edge.dropped.count("internal_error") == 2
 
 
 async def test_a_mistake_of_ours_when_a_message_fails_costs_nothing_else(edge: Listening) -> None:
@@ -256,7 +256,7 @@ async def test_a_mistake_of_ours_when_a_message_fails_costs_nothing_else(edge: L
         edge.edge.send(USUAL, target, failed)
     for _ in range(2):
         assert await edge.failure()
-    assert edge.dropped.count("own_mistake") == 2
+    assert edge.dropped.count("internal_error") == 2
 
 
 async def test_what_is_lost_is_nobodys_where_nobody_asks(edge: Listening) -> None:

@@ -78,7 +78,7 @@ async def test_a_mistake_of_ours_costs_one_message_of_a_stream(edge: Listening) 
     async with await edge.connect() as peer:
         peer.send(USUAL.replace(b"INVITE", b"CRASH") + USUAL)
         assert (await edge.next())[0] == USUAL
-    assert edge.dropped == ["own_mistake"]
+    assert edge.dropped == ["internal_error"]
 
 
 async def test_a_connection_towards_a_target_is_opened_once_and_used_again(

@@ -115,7 +115,7 @@ async def test_a_mistake_of_ours_costs_one_message_and_is_logged(
         for data in (b"1", b"CRASH", b"2"):
             peer.send(data, edge.ports[0])
         assert [(await edge.next())[0] for _ in range(2)] == [b"1", b"2"]
-    assert edge.dropped == ["own_mistake"]
+    assert edge.dropped == ["internal_error"]
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert record.exc_info

@@ -9,6 +9,7 @@ import pytest
 
 from sip_stager.model.call import Call, Policy, Refusal
 from sip_stager.model.flow import Flow
+from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
@@ -98,7 +99,7 @@ def test_the_source_says_whose_call_it_is(source: str, name: str) -> None:
 )
 def test_a_source_of_no_trunk_is_refused(source: str) -> None:
     assert admit(invite(), source) == Refusal(
-        403, "Forbidden", "unknown_source", f"{source} belongs to no trunk"
+        403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, f"{source} belongs to no trunk"
     )
 
 
@@ -150,7 +151,7 @@ VARIABLES: dict[str, Value] = {
 
 
 @pytest.mark.parametrize(
-    ("extra", "pass_withheld", "told"),
+    ("extra", "pass_private_number", "told"),
     [
         ("", False, {"caller": "+33912345678", "name": "Zoe"}),
         ("Privacy: id\r\n", False, {}),
@@ -158,9 +159,9 @@ VARIABLES: dict[str, Value] = {
     ],
 )
 def test_the_agent_is_told_who_calls_unless_he_withholds_it(
-    extra: str, told: dict[str, str], *, pass_withheld: bool
+    extra: str, told: dict[str, str], *, pass_private_number: bool
 ) -> None:
-    line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_withheld=pass_withheld)
+    line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_private_number=pass_private_number)
     admission = TrunkAdmission(
         [line], mapped({"+33612345678": AGENT}), on_terms, NOBODY, CallVariables(VARIABLES)
     )
@@ -188,7 +189,11 @@ def test_a_name_is_found_as_it_is(name: str) -> None:
 )
 def test_a_number_that_is_not_mapped_is_refused(uri: str, shown: str) -> None:
     assert admit(invite(uri), "203.0.113.1") == Refusal(
-        404, "Not Found", "unmapped_number", f"no agent is mapped to {shown}", trunk="bare"
+        404,
+        "Not Found",
+        RefusalCause.UNMAPPED_NUMBER,
+        f"no agent is mapped to {shown}",
+        trunk="bare",
     )
 
 

@@ -11,7 +11,7 @@ from sip_stager.trunks.budget import LEAST, Terms
 from tests.support.messages import request
 
 SILENT = Policy(ringing=0)
-RINGING = Policy(ringing=180, ring_after=2.0)
+RINGING = Policy(ringing=180, ringing_delay=2.0)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_invite_that_takes_no_ringing_of_ours_is_bound_by_the_carriers_patien
     deadline=st.floats(0.1, 60),
     patience=st.none() | st.floats(0.1, 60),
     margin=st.floats(0, 5),
-    ring_after=st.floats(0, 60),
+    ringing_delay=st.floats(0, 60),
     ringing=st.sampled_from([0, 180, 183]),
     expires=st.none() | st.integers(0, 600),
     reliable=st.booleans(),
@@ -62,17 +62,17 @@ def test_a_budget_never_outlasts_anybody_who_waits(
     deadline: float,
     patience: float | None,
     margin: float,
-    ring_after: float,
+    ringing_delay: float,
     ringing: int,
     expires: int | None,
     *,
     reliable: bool,
 ) -> None:
-    terms = Terms(Policy(ringing=ringing, ring_after=ring_after), deadline, patience, margin)
+    terms = Terms(Policy(ringing=ringing, ringing_delay=ringing_delay), deadline, patience, margin)
     extra = [f"Expires: {expires}"] if expires is not None else []
     extra += ["Require: 100rel"] if reliable else []
     bounds = [deadline] + ([expires - margin] if expires is not None else [])
-    rings = ringing and not reliable and ring_after <= (patience or 0.0) - margin
+    rings = ringing and not reliable and ringing_delay <= (patience or 0.0) - margin
     if patience is not None and not rings:
         bounds.append(patience - margin)
     assert terms.budget(request(extra=tuple(extra))) == pytest.approx(max(LEAST, min(bounds)))

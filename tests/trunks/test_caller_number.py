@@ -109,7 +109,7 @@ def test_a_withheld_number_is_nowhere(extra: str, from_: str, reason: str) -> No
 
 @pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
 def test_a_trunk_may_pass_it_all_the_same(extra: str, from_: str, reason: str) -> None:
-    trunk = Trunk("carrier", NETWORKS, "FR", pass_withheld=True)
+    trunk = Trunk("carrier", NETWORKS, "FR", pass_private_number=True)
     found = caller_number(invite(caller=from_, extra=PAI + extra), trunk)
     assert found == Caller(TRUE, "p_asserted_identity", reason)
     assert admitted(trunk, PAI + extra, from_).from_number == TRUE
@@ -156,18 +156,20 @@ TOLD = (
 )
 
 
-def of_carrier(*, pass_withheld: bool) -> TrunkAdmission:
+def of_carrier(*, pass_private_number: bool) -> TrunkAdmission:
     return TrunkAdmission(
-        [Trunk("carrier", NETWORKS, "FR", pass_withheld=pass_withheld)],
+        [Trunk("carrier", NETWORKS, "FR", pass_private_number=pass_private_number)],
         mapped({"+33612345678": AGENT}),
         on_terms,
         NOBODY,
     )
 
 
-def sent_on(extra: str, *, pass_withheld: bool = False, source: str = "192.0.2.1") -> list[bytes]:
+def sent_on(
+    extra: str, *, pass_private_number: bool = False, source: str = "192.0.2.1"
+) -> list[bytes]:
     request = invite(caller=ANONYMOUS, extra=extra)
-    admission = of_carrier(pass_withheld=pass_withheld)
+    admission = of_carrier(pass_private_number=pass_private_number)
     return admission.discreet(request, Flow("UDP", source, 5060)).names
 
 
@@ -182,22 +184,22 @@ def test_what_the_network_says_of_a_caller_who_withholds_it_goes_no_further() ->
 
 
 def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
-    """RFC 3325 5: to an upstream that the trunk trusts the fields go on (``pass_withheld``)."""
+    """RFC 3325 5: the fields go on to an upstream that the trunk trusts."""
     extra = f"Privacy: id\r\n{TOLD}"
     everything = invite(caller=ANONYMOUS, extra=extra).names
-    assert sent_on(extra, pass_withheld=True) == everything
+    assert sent_on(extra, pass_private_number=True) == everything
     assert sent_on(extra, source="203.0.113.9") == everything
 
 
-@pytest.mark.parametrize("pass_withheld", [False, True])
+@pytest.mark.parametrize("pass_private_number", [False, True])
 def test_what_was_withheld_when_the_dialog_began_needs_no_word_again(
-    pass_withheld: bool,  # noqa: FBT001  a parameter of the test
+    pass_private_number: bool,  # noqa: FBT001  a parameter of the test
 ) -> None:
     """It was settled then whether his trunk passes it; a later request may come from elsewhere."""
-    admission = of_carrier(pass_withheld=pass_withheld)
+    admission = of_carrier(pass_private_number=pass_private_number)
     call = admission.admit(invite(extra=f"Privacy: id\r\n{TOLD}"), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
-    assert call.withheld is not pass_withheld
+    assert call.withheld is not pass_private_number
     later = invite(extra=PAI)
     for source in ("192.0.2.1", "203.0.113.9"):
         flow = Flow("UDP", source, 5060)

@@ -36,7 +36,7 @@ def _find_unheard_ringing(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
     """Yield settings of ringing that no caller of any trunk can hear."""
     found: dict[Location, Finding | None] = {}
     for grant in calls:
-        for key in ("after_ringing", "ring_after"):
+        for key in ("after_ringing", "ringing_delay"):
             if (place := grant.place(key)) is not None:
                 useless = None if grant.rings else Finding(place, *_explain_silence(grant))
                 # What is of use to some calls is no contradiction.
@@ -52,8 +52,10 @@ def _explain_silence(grant: TrunkTerms) -> tuple[str, str]:
         by = f' by profile = "{grant.trunk.profile}"' if place and place[-1] == "profile" else ""
         right = 'remove it, or write ringing = "180" beside it'
         return f'has no effect: ringing = "never"{by}', right
-    wrong = f"has no effect: ringing begins after {policy.ring_after:g} s, staging ends at {ends:g}"
-    return wrong, f"write a ring_after of less than {ends:g}, or remove it"
+    wrong = (
+        f"has no effect: ringing begins after {policy.ringing_delay:g} s, staging ends at {ends:g}"
+    )
+    return wrong, f"write a ringing_delay of less than {ends:g}, or remove it"
 
 
 def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
@@ -63,13 +65,13 @@ def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
         terms, trunk = grant.terms, grant.trunk
         if terms.patience is None or terms.bound() >= LEAST:
             continue
-        patience: Location = (*grant.trunk_location, "no_ringback_timeout")
+        patience: Location = (*grant.trunk_location, "ringback_timeout")
         wrong = (
             f"leaves no time to stage: {terms.margin:g} s of the {terms.patience:g} s that "
             f'the trunk "{trunk.name}" waits are reserved for forwarding'
         )
         place = grant.place("margin") or patience
-        found[place] = Finding(place, wrong, "write a margin that is far below no_ringback_timeout")
+        found[place] = Finding(place, wrong, "write a margin that is far below ringback_timeout")
     yield from found.values()
 
 
@@ -87,14 +89,14 @@ def _find_long_delays(settings: Settings) -> Iterator[Finding]:
     api = settings.api
     deadlines = [policy.deadline for _, policy in all_policies(settings) if policy.deadline]
     longest = max([api.deadline, *deadlines])
-    if api.mode == "async" and api.poll_first >= longest:
-        wrong = f"is {api.poll_first:g}, but no call waits longer than {longest:g} s"
+    if api.mode == "async" and api.poll_interval_min >= longest:
+        wrong = f"is {api.poll_interval_min:g}, but no call waits longer than {longest:g} s"
         right = "write much less: a call counts as staged only once a poll says so"
-        yield Finding(("api", "poll_first"), wrong, right)
-    if api.retries and "retry_pause" in api.model_fields_set and api.retry_pause >= longest:
-        wrong = f"is {api.retry_pause:g}, but no call waits longer than {longest:g} s"
+        yield Finding(("api", "poll_interval_min"), wrong, right)
+    if api.retries and "retry_delay" in api.model_fields_set and api.retry_delay >= longest:
+        wrong = f"is {api.retry_delay:g}, but no call waits longer than {longest:g} s"
         right = "write much less, or retries = 0: no retry ever fits in"
-        yield Finding(("api", "retry_pause"), wrong, right)
+        yield Finding(("api", "retry_delay"), wrong, right)
 
 
 def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
@@ -109,7 +111,7 @@ def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
         wrong = f"is {limits.calls_staging}, more than transactions = {limits.transactions}"
         right = "write less, or raise transactions: each call takes four of them"
         yield Finding(("limits", "calls_staging"), wrong, right)
-    if "next_after" in upstream.model_fields_set and upstream.next_after >= times_out:
-        wrong = f"is {upstream.next_after:g}, but SIP itself gives up after {times_out:g} s"
+    if "failover_timeout" in upstream.model_fields_set and upstream.failover_timeout >= times_out:
+        wrong = f"is {upstream.failover_timeout:g}, but SIP itself gives up after {times_out:g} s"
         right = f"write less than {times_out:g} (64 times t1 of [sip])"
-        yield Finding(("upstream", "next_after"), wrong, right)
+        yield Finding(("upstream", "failover_timeout"), wrong, right)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.config.tables.policy import CAUSES, CallPolicy, combine_terms
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from sip_stager.sip.uri import Uri, parse_uri
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TrunkTerms(NamedTuple):
     def rings(self) -> bool:
         """True if a caller can hear our ringing before staging ends."""
         policy = self.terms.policy
-        return policy.ringing > 0 and policy.ring_after < self.terms.bound()
+        return policy.ringing > 0 and policy.ringing_delay < self.terms.bound()
 
     def place(self, key: str) -> Location | None:
         """Return the location of the setting that decides a key; None if the default does."""
@@ -50,7 +51,7 @@ class TrunkTerms(NamedTuple):
 
 def rings_within(policy: Policy, seconds: float) -> bool:
     """Return True if the caller hears ringing within so many seconds of staging."""
-    return policy.ringing > 0 and policy.ring_after <= seconds
+    return policy.ringing > 0 and policy.ringing_delay <= seconds
 
 
 def rings_before_timeout(policy: Policy, seconds: float) -> bool:
@@ -59,8 +60,8 @@ def rings_before_timeout(policy: Policy, seconds: float) -> bool:
     ``seconds`` is the time for the whole staging; half of it if another agent follows, which gets
     the rest. At the same instant, ringing comes first.
     """
-    kind = policy.treatments["over_time"][0].kind
-    over = seconds / 2 if kind == "agent" else seconds
+    kind = policy.treatments[StagingOutcome.TIMEOUT][0].kind
+    over = seconds / 2 if kind is TreatmentKind.AGENT else seconds
     return rings_within(policy, over) and bool(policy.after_ringing)
 
 
@@ -81,7 +82,7 @@ def trunk_terms(settings: Settings) -> Iterator[TrunkTerms]:
         for own in ((), *((number,) for number in numbers)):
             words = *own, *behind
             policies = (policy for _, policy in words)
-            terms = combine_terms(policies, settings.api.deadline, trunk.no_ringback_timeout)
+            terms = combine_terms(policies, settings.api.deadline, trunk.ringback_timeout)
             yield TrunkTerms(place, trunk, words, terms)
 
 

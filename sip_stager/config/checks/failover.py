@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sip_stager.config.checks.effective_terms import trunk_terms
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.tables.policy import CAUSES
+from sip_stager.model.vocabulary import TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def _find_refusals(grant: TrunkTerms) -> Iterator[Finding]:
     for cause in CAUSES:
         last = policy.treatments[cause][-1]
         status = last.status or policy.refusal
-        if last.kind == "refuse" and not grant.trunk.carrier.tries_next_on(status):
+        if last.kind is TreatmentKind.REFUSE and not grant.trunk.carrier.tries_next_on(status):
             place = grant.place(cause if last.status else "refusal")
             wrong, right = _explain(grant.trunk, status, "refuses with")
             yield Finding(place or (*grant.trunk_location, "profile"), wrong, right)
@@ -51,10 +52,10 @@ def _explain(trunk: Trunk, status: int, does: str) -> tuple[str, str]:
 def _find_ringing(grant: TrunkTerms) -> Iterator[Finding]:
     """Yield ringing that comes before a refusal on which the carrier should fail over."""
     policy, trunk = grant.terms.policy, grant.trunk
-    refuses = any(policy.treatments[cause][-1].kind == "refuse" for cause in CAUSES)
+    refuses = any(policy.treatments[cause][-1].kind is TreatmentKind.REFUSE for cause in CAUSES)
     if trunk.carrier.ringing_ends and grant.rings and refuses and not policy.after_ringing:
         wrong = (
-            f"rings after {policy.ring_after:g} s, and {trunk.profile} "
+            f"rings after {policy.ringing_delay:g} s, and {trunk.profile} "
             f'(trunk "{trunk.name}") tries no other route once it has heard that: a refusal then '
             "ends the call"
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sip_stager.config.checks.effective_terms import all_policies, rings_before_timeout, trunk_terms
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.tables.policy import CAUSES
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,19 +69,19 @@ def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
     found: dict[Location, Finding] = {}
     for grant in trunk_terms(settings):
         policy, seconds = grant.terms.policy, grant.terms.bound()
-        place, late = grant.place("over_time"), policy.after_ringing
-        stands_in = policy.treatments["over_time"][0].kind == "agent"
+        place, late = grant.place(StagingOutcome.TIMEOUT), policy.after_ringing
+        stands_in = policy.treatments[StagingOutcome.TIMEOUT][0].kind is TreatmentKind.AGENT
         if (
             place
             and stands_in
             and rings_before_timeout(policy, seconds)
-            and late[0].kind != "agent"
+            and late[0].kind is not TreatmentKind.AGENT
         ):
             wrong = (
                 f'has no effect on the trunk "{grant.trunk.name}": the caller hears ringing after '
-                f"{policy.ring_after:g} s, and after_ringing decides then"
+                f"{policy.ringing_delay:g} s, and after_ringing decides then"
             )
-            right = f"write a ring_after of more than {seconds / 2:g}, or remove after_ringing"
+            right = f"write a ringing_delay of more than {seconds / 2:g}, or remove after_ringing"
             found.setdefault(place, Finding(place, wrong, right))
     yield from found.values()
 
@@ -97,7 +98,7 @@ def _fallback_agents(settings: Settings) -> Iterator[FallbackAgent]:
         rows = sharing[id(policy)] if own else silent
         answering = {row.number: agents[row.number] for row in rows}
         yield FallbackAgent(
-            (*place, key), agent, answering, own or not settings.api.numbers_refresh
+            (*place, key), agent, answering, own or not settings.api.numbers_refresh_interval
         )
 
 
@@ -105,7 +106,7 @@ def _named_agents(settings: Settings) -> Iterator[tuple[Location, CallPolicy, st
     for place, policy in all_policies(settings):
         for key in (*CAUSES, "after_ringing"):
             for one in (getattr(policy, key) or ())[:1]:
-                if one.kind == "agent":
+                if one.kind is TreatmentKind.AGENT:
                     yield place, policy, key, one.target
 
 

@@ -39,23 +39,23 @@ def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
         yield _SwitchedOff("api", ("key_env",), "key_file is read instead", "remove key_file")
     if api.mode == "sync":
         right = 'write mode = "async"'
-        yield _SwitchedOff("api", ("poll_first", "poll_most"), 'mode = "sync" does not poll', right)
-    if not api.retries:
-        of_retries = "retry_pause", "retry_ambiguous"
-        yield _SwitchedOff("api", of_retries, "retries = 0 allows no retry", "allow retries")
-    if not api.claim_life:
-        right = "write a claim_life of some seconds"
         yield _SwitchedOff(
-            "api", ("after_hangup",), "claim_life = 0 reserves no staged call", right
+            "api", ("poll_interval_min", "poll_interval_max"), 'mode = "sync" does not poll', right
         )
+    if not api.retries:
+        of_retries = "retry_delay", "retry_ambiguous"
+        yield _SwitchedOff("api", of_retries, "retries = 0 allows no retry", "allow retries")
+    if not api.claim_ttl:
+        right = "write a claim_ttl of some seconds"
+        yield _SwitchedOff("api", ("after_hangup",), "claim_ttl = 0 reserves no staged call", right)
     if not (api.label or api.reconcile or api.terminate_wasted):
         right = "switch on label, reconcile or terminate_wasted"
         yield _SwitchedOff("api", ("aftercare_connections",), "nothing is sent after calls", right)
-    if not upstream.backups and not upstream.redirects:
+    if not upstream.backups and not upstream.max_redirects:
         why = "there is no next address to try"
-        yield _SwitchedOff("upstream", ("next_after",), why, "add backups, or redirects")
+        yield _SwitchedOff("upstream", ("failover_timeout",), why, "add backups, or redirects")
     if all(each.transport != "tcp" for each in settings.listeners):
-        of_tcp = "connections", "connections_per_source", "message_time", "idle"
+        of_tcp = "connections", "connections_per_source", "message_timeout", "idle_timeout"
         right = 'add [[listeners]] with transport = "tcp"'
         yield _SwitchedOff("limits", of_tcp, "no listener speaks TCP", right)
 

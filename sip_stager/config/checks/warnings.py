@@ -49,7 +49,7 @@ def find_warnings(settings: Settings) -> Iterator[Finding]:
 
 def _find_short_intervals(settings: Settings) -> Iterator[Finding]:
     """Yield intervals at which the API would be asked far more often than anything changes."""
-    for key in ("agents_refresh", "numbers_refresh"):
+    for key in ("agents_refresh_interval", "numbers_refresh_interval"):
         pause = getattr(settings.api, key)
         if 0 < pause < _LEAST_REFRESH:
             wrong = f"is {pause:g}: the API is asked every {pause:g} s, even without calls"

@@ -25,7 +25,7 @@ COLUMNS = (*_NEEDED, "version", *_OF_POLICY)
 _WHOLE = {"version", "refusal"}
 _PARTED = re.compile(r"[;\t|]")
 """What spreadsheets put between columns as well."""
-_SECONDS = {"ring_after", "deadline", "margin"}
+_SECONDS = {"ringing_delay", "deadline", "margin"}
 
 
 @dataclass

@@ -42,8 +42,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     findings += find_inconsistencies(parts)
     if settings is not None:
         findings += find_contradictions(settings)
-    if settings and not (settings.numbers or settings.api.numbers_refresh) and not mistakes:
-        right = "add [[numbers]], or set [api] numbers_refresh to use the platform's"
+    if (
+        settings
+        and not (settings.numbers or settings.api.numbers_refresh_interval)
+        and not mistakes
+    ):
+        right = "add [[numbers]], or set [api] numbers_refresh_interval to use the platform's"
         findings.append(Finding(("numbers",), "no number is mapped", right))
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:

@@ -41,7 +41,7 @@ PROFILES: dict[ProfileName | None, Profile] = {
     "teams": Profile(policy=CallPolicy(ringing="never"), ringing_ends=True),
     # It waits 5 s for a 180 or 183; with a single route it comes again from its second address.
     "telnyx": Profile(
-        {"no_ringback_timeout": 5.0, "pass_503": True},
+        {"ringback_timeout": 5.0, "pass_503": True},
         CallPolicy(refusal=480, ringing="never"),
         frozenset({408, 480, 503, 504}),
         ringing_ends=True,

@@ -78,9 +78,9 @@ class Upstream(Table):
     backups: tuple[UpstreamUri, ...] = ()
     """More addresses of the platform, tried in this order when the one before refuses the call, is
     out of reach or says nothing; a 6xx ends the search."""
-    next_after: Seconds = 2.0
+    failover_timeout: Seconds = 2.0
     """Seconds without any answer after which the next of them is tried."""
-    redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
+    max_redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
     """Contacts of 3xx answers that are tried for one call; 0 passes a 3xx back to the trunk."""
 
     @field_validator("backups")

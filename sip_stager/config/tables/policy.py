@@ -17,33 +17,43 @@ from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.address_types import check_brackets
 from sip_stager.config.tables.field_types import Seconds
 from sip_stager.config.tables.table import Table
-from sip_stager.model.call import Policy, Treatment
+from sip_stager.model.call import Cause, Policy, Treatment
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import parse_uri
 from sip_stager.trunks.budget import Terms
 
-CAUSES = ("over_time", "unreachable", "refused", "busy", "nonsense")
+CAUSES = (
+    StagingOutcome.TIMEOUT,
+    StagingOutcome.API_UNREACHABLE,
+    StagingOutcome.REFUSED,
+    StagingOutcome.BUSY,
+    StagingOutcome.INVALID_RESPONSE,
+)
 """The causes that the operator decides about, in the words of the log and the metrics."""
 
+_LIKE_UNREACHABLE = (StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN)
+"""Causes without a key of their own: they are treated as ``api_unreachable`` is."""
 _REFUSE = re.compile(r"refuse(?: ([4-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
 _CHALLENGES = {401, 407}
 _FORMS = '"forward", "refuse", "refuse 480 Reason", "redirect sip:...", "moved sip:...", "agent ID"'
 _CODES = 'write a code from 400 to 699, and a reason in plain letters: "refuse 480 Reason"'
-_KINDS = {"redirect", "moved", "agent"}
+_WITH_TARGET = {TreatmentKind.REDIRECT, TreatmentKind.MOVED, TreatmentKind.AGENT}
 
 
 def parse_treatment(text: str) -> Treatment:
     """Parse one treatment; raises a mistake."""
     if text == "forward":
-        return Treatment("forward")
+        return Treatment(TreatmentKind.FORWARD)
     if match := _REFUSE.fullmatch(text):
-        return Treatment("refuse", _refusal(int(match[1] or 0)), match[2] or "")
-    kind, _, target = text.partition(" ")
-    if kind not in _KINDS or not target:
-        near = did_you_mean(kind, ("forward", "refuse", *sorted(_KINDS)))
-        right = _CODES if kind == "refuse" else f"{near}write one of {_FORMS}"
+        return Treatment(TreatmentKind.REFUSE, _refusal(int(match[1] or 0)), match[2] or "")
+    word, _, target = text.partition(" ")
+    if word not in _WITH_TARGET or not target:
+        near = did_you_mean(word, tuple(TreatmentKind))
+        right = _CODES if word == TreatmentKind.REFUSE else f"{near}write one of {_FORMS}"
         raise invalid(f'"{text}" is not a treatment', right)
-    return Treatment(kind, target=_agent(target) if kind == "agent" else _uri(target))
+    kind = TreatmentKind(word)
+    return Treatment(kind, target=_agent(target) if kind is TreatmentKind.AGENT else _uri(target))
 
 
 def _refusal(status: int) -> int:
@@ -85,18 +95,18 @@ def _treatments(value: Any) -> Any:
     return found
 
 
-def _in_order(texts: list[str], kinds: list[str]) -> None:
+def _in_order(texts: list[str], kinds: list[TreatmentKind]) -> None:
     """Raise a mistake unless there is one last treatment, and at most one agent before it."""
     for text, kind in zip(texts[:-1], kinds, strict=False):
-        if kind != "agent":
+        if kind is not TreatmentKind.AGENT:
             wrong = f'has treatments after "{text}", which are never reached'
             raise invalid(wrong, 'remove them, or put the agent first: ["agent ID", "refuse"]')
-    if not kinds or kinds[-1] == "agent":
+    if not kinds or kinds[-1] is TreatmentKind.AGENT:
         raise invalid(
             "does not say what happens if that agent cannot be staged either",
             'add another treatment: ["agent ID", "refuse"]',
         )
-    if kinds.count("agent") > 1:
+    if kinds.count(TreatmentKind.AGENT) > 1:
         raise invalid("stages more than one other agent", "write one: a caller waits for each")
 
 
@@ -106,15 +116,15 @@ Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]
 class CallPolicy(Table):
     """What happens to a call while it is staged and when it cannot be."""
 
-    over_time: Treatments | None = None
+    timeout: Treatments | None = None
     """The agent was not ready in time, or the API gave up (HTTP 408)."""
-    unreachable: Treatments | None = None
+    api_unreachable: Treatments | None = None
     """No whole answer of the API, or it failed (HTTP 5xx): it is down, or the way to it."""
     refused: Treatments | None = None
     """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422 and other 4xx)."""
     busy: Treatments | None = None
     """The API has too much to do (HTTP 429), or its rate limit is used up."""
-    nonsense: Treatments | None = None
+    invalid_response: Treatments | None = None
     """The API said yes, and its answer is of no use: without a usable call id, for instance."""
     after_ringing: Treatments | None = None
     """Stands for all of them once the caller has heard our ringing: carriers try no other route
@@ -124,8 +134,8 @@ class CallPolicy(Table):
     )
     """The status of a `refuse` that names none: one that makes this carrier try its next route."""
     ringing: Literal["180", "183", "never"] | None = None
-    """What a caller gets who waits longer than `ring_after`; it is repeated every minute."""
-    ring_after: Seconds | None = None
+    """What a caller gets who waits longer than `ringing_delay`; it is repeated every minute."""
+    ringing_delay: Seconds | None = None
     """Seconds of silence before it; most stagings are done by then."""
     deadline: Annotated[Seconds, Field(le=60)] | None = None
     """Seconds that staging may take in all; `deadline` of [api] where none is set."""
@@ -134,7 +144,12 @@ class CallPolicy(Table):
 
 
 DEFAULTS = CallPolicy.model_validate(
-    {**dict.fromkeys(CAUSES, "refuse"), "refusal": 503, "ringing": "180", "ring_after": 2.0}
+    {
+        **dict.fromkeys(map(str, CAUSES), "refuse"),
+        "refusal": 503,
+        "ringing": "180",
+        "ringing_delay": 2.0,
+    }
     | {"margin": 0.3}
 )
 """What counts where nobody says anything."""
@@ -155,14 +170,16 @@ def combine_terms(policies: Iterable[CallPolicy], deadline: float, patience: flo
 
 def merge_policies(*policies: CallPolicy) -> Policy:
     """Return the policy of a call from those that apply, the most specific first."""
-    treatments = {cause: first_value(policies, cause) for cause in CAUSES}
+    treatments: dict[Cause, tuple[Treatment, ...]] = {
+        cause: first_value(policies, cause) for cause in CAUSES
+    }
     ringing = first_value(policies, "ringing")
     return Policy(
-        treatments | dict.fromkeys(("failed", "breaker_open"), treatments["unreachable"]),
+        treatments | dict.fromkeys(_LIKE_UNREACHABLE, treatments[StagingOutcome.API_UNREACHABLE]),
         after_ringing=first_value(policies, "after_ringing") or (),
         refusal=first_value(policies, "refusal"),
         ringing=0 if ringing == "never" else int(ringing),
-        ring_after=first_value(policies, "ring_after"),
+        ringing_delay=first_value(policies, "ringing_delay"),
     )
 
 

@@ -59,13 +59,13 @@ class Limits(Table):
     one used longest ago."""
     connections_per_source: Count = 100
     """The same with one address, so that no single peer takes them all."""
-    message_time: Seconds = 30.0
+    message_timeout: Seconds = 30.0
     """Seconds in which a message must be whole once it has begun, and in which a peer that
     connected must have sent a first one: who drips bytes is cut."""
-    idle: Seconds = 1_800.0
+    idle_timeout: Seconds = 1_800.0
     """Seconds without traffic after which a TCP connection is closed; longer than most calls last,
     so that a BYE still finds the connection of its INVITE."""
-    drain: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
+    drain_timeout: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
     """Seconds that calls which ring have to be answered once the program is told to stop; then
     they are ended. Less than what your service manager waits before it kills."""
 

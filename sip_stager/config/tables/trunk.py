@@ -37,7 +37,7 @@ class Trunk(Table):
     networks: Annotated[tuple[TrunkNetwork, ...], Field(min_length=1)]
     """The addresses and networks that its calls come from."""
     profile: ProfileName | None = None
-    """Which carrier it is: sets the defaults of `pass_503`, `no_ringback_timeout` and `policy` to
+    """Which carrier it is: sets the defaults of `pass_503`, `ringback_timeout` and `policy` to
     what is known of that carrier."""
     country: Country | None = None
     """ISO 3166 alpha-2: how to read numbers that the carrier sends in national form."""
@@ -51,13 +51,13 @@ class Trunk(Table):
         "from",
     )
     """Where the caller's number stands; the first of them with a valid number counts."""
-    pass_withheld: bool = False
+    pass_private_number: bool = False
     """Whether the API is told the number of a caller who withholds it, where it is in the INVITE;
     else it gets the stand-in number."""
     pass_503: bool = _of_profile("pass_503", default=False)
     """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
     says that this program takes no calls at all (RFC 3261 16.7)."""
-    no_ringback_timeout: Seconds | None = _of_profile("no_ringback_timeout", default=None)
+    ringback_timeout: Seconds | None = _of_profile("ringback_timeout", default=None)
     """How long it waits for a 180 or 183 before it hangs up, in seconds (Telnyx: 5)."""
     policy: CallPolicy = CallPolicy()
     """What becomes of its calls while they are staged, and when they cannot be."""

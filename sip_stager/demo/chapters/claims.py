@@ -10,7 +10,7 @@ CLAIMS = Chapter(
     title="no call staged twice, none wasted",
     about="A staged call that nobody used is kept for the next call of the same caller to the same "
     "number: for 45 s from its staging by default, less here.",
-    api={"after_hangup": "keep", "claim_life": 0.8, "terminate_wasted": True},
+    api={"after_hangup": "keep", "claim_ttl": 0.8, "terminate_wasted": True},
     scenes=(
         Scene(
             name="credentials",

@@ -25,9 +25,9 @@ POLICIES = Chapter(
             "goes on without X-Rounded-Call-Id, and the agent warms up while the caller waits.",
             shown="A cold agent took the call; it rang after {rang}.",
             number="+33612345701",
-            settings={"policy": {"unreachable": "forward"}},
+            settings={"policy": {"api_unreachable": "forward"}},
             behaviour=Behaviour(fault="truncated_body"),
-            acts=(Act(reaches=(COLD,), cause="unreachable", treated=("forward",)),),
+            acts=(Act(reaches=(COLD,), cause="api_unreachable", treated=("forward",)),),
         ),
         Scene(
             name="refuse",
@@ -68,9 +68,9 @@ POLICIES = Chapter(
             "request to the API is closed.",
             shown="People took the call; it rang after {rang}.",
             number="+33612345704",
-            settings={"policy": {"over_time": f"redirect {QUEUE_URI}", "deadline": 0.3}},
+            settings={"policy": {"timeout": f"redirect {QUEUE_URI}", "deadline": 0.3}},
             behaviour=Behaviour(delay=3.0),
-            acts=(Act(silent_for=0.3, reaches=(QUEUE,), cause="over_time", treated=("redirect",)),),
+            acts=(Act(silent_for=0.3, reaches=(QUEUE,), cause="timeout", treated=("redirect",)),),
             closed=1,
         ),
         Scene(
@@ -80,7 +80,7 @@ POLICIES = Chapter(
             "itself.",
             shown="302, with the address of the queue in its Contact.",
             number="+33612345705",
-            settings={"policy": {"nonsense": f"moved {QUEUE_URI}"}},
+            settings={"policy": {"invalid_response": f"moved {QUEUE_URI}"}},
             behaviour=Behaviour(fault="no_call_id"),
             acts=(
                 Act(
@@ -88,7 +88,7 @@ POLICIES = Chapter(
                     contact=f"<{QUEUE_URI}>",
                     hears=(),
                     reaches=(),
-                    cause="nonsense",
+                    cause="invalid_response",
                     treated=("moved",),
                 ),
             ),

@@ -8,7 +8,7 @@ _SLOW = Behaviour(delay=0.6)
 RINGING = Chapter(
     name="ringing",
     title="what the caller hears meanwhile",
-    about="100 makes no sound. After ring_after (2 s by default; less here) the caller hears "
+    about="100 makes no sound. After ringing_delay (2 s by default; less here) the caller hears "
     "ringing of sip-stager's own, in an early dialog that the agent's ends.",
     scenes=(
         Scene(
@@ -17,7 +17,7 @@ RINGING = Chapter(
             about="The agent needs 0.6 s. The caller hears ringing after 0.2 s.",
             shown="Two times 180, with different To tags: ours after {rang}, then the agent's.",
             number="+33612345711",
-            settings={"policy": {"ring_after": 0.2}},
+            settings={"policy": {"ringing_delay": 0.2}},
             behaviour=_SLOW,
             acts=(Act(hears=(180, 180), silent_for=0.2),),
         ),
@@ -28,7 +28,7 @@ RINGING = Chapter(
             "but what the carrier plays.",
             shown="183 of our own after {rang}, then the agent's 180.",
             number="+33612345712",
-            settings={"policy": {"ringing": "183", "ring_after": 0.2}},
+            settings={"policy": {"ringing": "183", "ringing_delay": 0.2}},
             behaviour=_SLOW,
             acts=(Act(hears=(183, 180), silent_for=0.2),),
         ),
@@ -39,7 +39,7 @@ RINGING = Chapter(
             "the agent itself rings.",
             shown="Silence until the agent rang after {rang}.",
             number="+33612345713",
-            settings={"policy": {"ringing": "never", "ring_after": 0.2}},
+            settings={"policy": {"ringing": "never", "ringing_delay": 0.2}},
             behaviour=_SLOW,
             acts=(Act(silent_for=0.6),),
         ),
@@ -50,7 +50,7 @@ RINGING = Chapter(
             "(RFC 3262), so sip-stager sends it none but 100.",
             shown="No ringing of ours; the call was staged and answered all the same.",
             number="+33612345714",
-            settings={"policy": {"ring_after": 0.2}},
+            settings={"policy": {"ringing_delay": 0.2}},
             behaviour=_SLOW,
             acts=(Act(fields=("Require: 100rel",), hears=()),),
         ),
@@ -58,14 +58,14 @@ RINGING = Chapter(
             name="after",
             title="too late to refuse",
             about="It rang, and then the agent is not ready in time. The carrier takes a refused "
-            "call nowhere else now, so after_ringing stands in for over_time.",
+            "call nowhere else now, so after_ringing stands in for timeout.",
             shown="Not refused, for it had rung after {rang}: a cold agent took the call.",
             number="+33612345715",
             settings={
                 "policy": {
-                    "ring_after": 0.1,
+                    "ringing_delay": 0.1,
                     "deadline": 0.4,
-                    "over_time": "refuse 480",
+                    "timeout": "refuse 480",
                     "after_ringing": "forward",
                 }
             },
@@ -75,7 +75,7 @@ RINGING = Chapter(
                     hears=(180, 180),
                     silent_for=0.1,
                     reaches=(COLD,),
-                    cause="over_time",
+                    cause="timeout",
                     treated=("forward",),
                 ),
             ),

@@ -10,7 +10,7 @@ STRESS = Chapter(
     title="an API under stress",
     about="One connection at a time here, so that calls queue; the circuit breaker opens after 3 "
     "failed calls (20 by default), for 0.8 s (5 by default).",
-    api={"connections": 1, "warm_connections": 1, "breaker_least": 3, "breaker_pause": 0.8},
+    api={"connections": 1, "warm_connections": 1, "breaker_min_calls": 3, "breaker_open_time": 0.8},
     scenes=(
         Scene(
             name="breaker",

@@ -60,7 +60,7 @@ TOUR = Chapter(
                     final="503 Service Unavailable",
                     hears=(),
                     reaches=(),
-                    cause="unreachable",
+                    cause="api_unreachable",
                 ),
             ),
             asked=(),

@@ -7,8 +7,9 @@ UPSTREAM = Chapter(
     name="upstream",
     title="the platform's other address",
     about="The platform has two addresses. What was staged is good for both: the second is tried "
-    "with the same id. A host that says nothing is given up after next_after (2 s by default).",
-    upstream={"next_after": 0.3},
+    "with the same id. A host that says nothing is given up after failover_timeout "
+    "(2 s by default).",
+    upstream={"failover_timeout": 0.3},
     scenes=(
         Scene(
             name="backup",

@@ -18,7 +18,8 @@ _BEHAVIOURS_HELP = (
     "sip_stager/demo/behaviour.py says what each is."
 )
 _NUMBERS_HELP = (
-    "The list of numbers, for the setting numbers_refresh, as GET /v1/phone-numbers gives it; "
+    "The list of numbers, for the setting numbers_refresh_interval, "
+    "as GET /v1/phone-numbers gives it; "
     '[{"number": "+33612345678", "inbound_agent_id": "UUID"}] is enough.'
 )
 
