@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sip_stager.config.errors import Mistake, SettingsError
 from sip_stager.config.loading.files import read_text
+from sip_stager.config.loading.renamed_keys import new_name
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.policy import CallPolicy
 
@@ -94,6 +95,8 @@ class _Table:
             apart = "columns are separated by commas: " if _PARTED.search(header[0]) else ""
             return wrong, apart + right
         for name in header:
+            if name not in COLUMNS and (new := new_name(("policy", name))):
+                return f'the column "{name}" has a new name', f"write {new} instead"
             if name not in COLUMNS:
                 return f'"{name}" is not a column that exists', did_you_mean(name, COLUMNS) + known
             if header.count(name) > 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import ABOVE_ALL, Finding, Location
 from sip_stager.config.loading.api_key import explain_misplaced_key
+from sip_stager.config.loading.renamed_keys import new_name
 from sip_stager.config.suggestions import did_you_mean, one_of
 from sip_stager.config.tables.settings import INNER_TABLES, LISTS, TABLES, Settings
 
@@ -70,10 +71,7 @@ def _explain(error: ErrorDetails) -> Finding:
         case "missing":
             wrong, right = "is missing", _suggest_adding(location)
         case "extra_forbidden":
-            wrong, right = explain_misplaced_key(location) or (
-                "is not a key that exists",
-                _suggest_key(location),
-            )
+            wrong, right = _explain_unknown(location)
         case "too_short":
             wrong, right = "is empty", "write at least one entry"
         case "tuple_type" if isinstance(error["input"], dict):
@@ -88,6 +86,13 @@ def _explain(error: ErrorDetails) -> Finding:
             said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
             wrong, right = f"is {found}", f"write {said}"
     return Finding(location, wrong, right)
+
+
+def _explain_unknown(location: Location) -> tuple[str, str]:
+    if new := new_name(location):
+        return "has a new name", f"write {new} instead"
+    misplaced = explain_misplaced_key(location)
+    return misplaced or ("is not a key that exists", _suggest_key(location))
 
 
 def _location(error: ErrorDetails) -> Location:
