@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sip_stager.config.tables.settings import Settings
 
 AgentKey = tuple[str, int | None]
-"""An agent's id, and the version that the mapping names."""
+"""An agent's id, and the version that the mapping sets for it."""
 
 
 def locate_agents(settings: Settings) -> dict[AgentKey, Location]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]
 
 ABOVE_ALL = "move it above the first [table] of the file"
-"""What is right for a key of no table that ended up in one."""
+"""The remedy for a key of no table that ended up in a table."""
 
 
 @dataclass(frozen=True, slots=True)

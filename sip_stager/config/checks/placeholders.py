@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _DOCUMENTATION: tuple[Network, ...] = tuple(
     map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
 )
-"""Networks that no host on the Internet is in (RFC 5737, RFC 3849)."""
+"""Networks for documentation, which no host on the Internet is in (RFC 5737, RFC 3849)."""
 _EXAMPLE_NAME = re.compile(
     r"(?:.*\.)?(?:[Ee]xample\.(?:com|net|org)|[Ee]xample|[Ii]nvalid)\.?|[A-Z]+(?:-[A-Z]+)+"
 )
 """Names that belong to nobody (RFC 2606), and words in capitals like UPSTREAM-HOST."""
 _SMALL = 2**32
-"""Below it an agent's id is all zeros but for its end."""
+"""A UUID below this has zeros except in its last eight digits."""
 
 _ASK_PLATFORM = "write the one that your platform gives you"
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _NEEDED = ("number", "agent")
 _OF_POLICY = tuple(CallPolicy.model_fields)
 COLUMNS = (*_NEEDED, "version", *_OF_POLICY)
-"""The columns that there are; the first two must be there."""
+"""All columns; the first two are required."""
 _WHOLE = {"version", "refusal"}
 _PARTED = re.compile(r"[;\t|]")
-"""What spreadsheets put between columns as well."""
+"""Other separators that spreadsheets write between columns."""
 _SECONDS = {"ringing_delay", "deadline", "margin"}
 
 

@@ -27,7 +27,7 @@ _OF_TYPE = {
     "string_type": "write text in quotes",
     "path_type": "write the path of a file in quotes",
 }
-"""What is said of a value of another type, by pydantic's word for it."""
+"""The remedy for a value of the wrong type, by pydantic's name of the error."""
 
 _BOUNDS = {
     "greater_than": "write more than {gt:.15g}",
@@ -35,7 +35,7 @@ _BOUNDS = {
     "less_than": "write less than {lt:.15g}",
     "less_than_equal": "write {le:.15g} or less",
 }
-"""What is said of a number beyond a bound."""
+"""The remedy for a number outside its bounds, by pydantic's name of the error."""
 
 
 def explain_errors(error: ValidationError) -> list[Finding]:

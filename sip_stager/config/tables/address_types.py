@@ -17,7 +17,7 @@ Network = IPv4Network | IPv6Network
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}\.?")
 NOT_SUPPORTED = {"tls", "ws", "wss", "sctp"}
-"""Transports of SIP that there may be one day."""
+"""Transports of SIP that are not supported yet."""
 _BROADCAST = IPv4Address("255.255.255.255")
 _SIP_URI = re.compile(
     r"sip:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:;@?/]+)(?::(?P<port>[0-9]{1,5}))?"

@@ -12,85 +12,84 @@ from sip_stager.config.tables.table import Table
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 
 _STARTS = {"poll_interval_max": "poll_interval_min", "breaker_open_time_max": "breaker_open_time"}
-"""Waits that grow: where each ends, and where it begins."""
+"""Growing delays: the key of the longest one, and that of the first one."""
 
 
 class Api(Table):
     """The voice platform's API, and how long a caller waits for it."""
 
     base_url: BaseUrl = "https://api.callrounded.com"
-    """Where the API is."""
+    """The address of the API."""
     key_env: VariableName = "ROUNDED_API_KEY"
     """The environment variable that holds the API key."""
     key_file: Path | None = None
-    """A file that holds the API key, and nothing else; read instead of the variable."""
+    """A file that holds nothing but the API key; it is read instead of the variable."""
     key: SecretStr
-    """The key itself, as it was found: never a key of the settings file."""
+    """The key itself, as it was found: it is never a key of the settings file."""
     mode: Literal["sync", "async"] = "sync"
-    """`sync` is one request that ends when the agent is ready: the quickest way. `async` gets the
-    call's id at once and then asks until it is ready."""
+    """`sync` is one request that ends when the agent is ready, and the fastest way. `async` gets
+    the call's id at once, and then polls."""
     deadline: Annotated[Seconds, Field(le=60)] = 4.0
-    """Seconds that staging may take in all: carriers give up, or try elsewhere, from 5 on."""
+    """Seconds for the whole staging: carriers give up or try another route after 5 or more."""
     poll_interval_min: Seconds = 0.1
-    """Seconds before the first question in `async` mode; the wait doubles from here ..."""
+    """Seconds before the first poll in `async` mode; the interval doubles with each poll ..."""
     poll_interval_max: Seconds = 1.0
-    """... to this."""
+    """... up to this."""
     connections: Count = 1000
-    """Connections to the API at most, and so requests at a time: past them calls queue."""
+    """Limit of connections to the API, and so of requests at a time; beyond it calls queue."""
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
-    """Attempts after the first where it is safe: nothing was sent, or the API said 429 or 503, and
-    when to come again."""
+    """Limit of retries, where one is safe: the request was not sent, or the API answered 429 or 503
+    and said when to try again."""
     retry_delay: Seconds = 0.2
-    """Seconds before each of them, up to half as long again, where the API did not ask for more."""
+    """Seconds before a retry, plus up to half at random, unless the API asks for more."""
     retry_ambiguous: Annotated[bool, Field(strict=True)] = False
-    """Whether to try again too where the API may have staged the call: a second staging is a
-    second call."""
+    """True: also retry if the API may have staged the call. A second staging is a second call."""
     breaker_failure_ratio: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.5
-    """The share of calls that the API failed which opens the circuit breaker: no call waits for
-    the API then."""
+    """The share of calls that the API failed at which the circuit breaker opens: calls then do not
+    wait for the API."""
     breaker_window: Seconds = 10.0
-    """Seconds that are looked back on for it."""
+    """Seconds that the breaker looks back."""
     breaker_min_calls: Count = 20
-    """Calls within the window below which it stays closed, whatever became of them."""
+    """The number of calls in the window below which the breaker stays closed."""
     breaker_slow_call: Seconds = 1.0
-    """Seconds that the API must have had a call for before its being over time counts as well; a
-    quarter of what calls have by the settings for all and for their trunk, where that is less."""
+    """Seconds that the API must have had a call for its timeout to count as a failure; a quarter of
+    the usual deadline if that is less."""
     breaker_open_time: Seconds = 5.0
-    """Seconds until one call tries the API again; they double with each that fails ..."""
+    """Seconds until one call tries the API again; they double with each try that fails ..."""
     breaker_open_time_max: Seconds = 60.0
-    """... to this."""
+    """... up to this."""
     warm_connections: Annotated[int, Field(strict=True, ge=0)] = 4
-    """Connections opened before the first call, so that it does not pay for TLS."""
+    """Connections that are opened before the first call, so that it does not wait for TLS."""
     max_body_bytes: Annotated[int, Field(strict=True, ge=1024)] = 65536
-    """Bytes that are read of an answer at most: one with a transcript can be huge."""
+    """Limit of bytes that are read of a response: one with a transcript can be huge."""
     claim_ttl: Annotated[float, Field(strict=True, ge=0, le=MAX_STAGED_ID_AGE)] = 45.0
-    """Seconds from its staging in which a staged call that was not used may be claimed by the next
-    call of the same caller to the same number; 0 for never. At the API it lives for 60, and is
-    sent to nobody past 55."""
+    """Seconds from its staging for which an unused staged call is reserved for the next call of the
+    same caller to the same number; 0 for never. It lives for 60 at the platform, and is not
+    forwarded after 55."""
     after_hangup: Literal["cancel", "keep"] = "cancel"
-    """What becomes of a staging whose caller hangs up: `cancel` closes the request, `keep` brings
-    it to its end for a redial, or for a carrier's second attempt."""
+    """What happens to a staging when its caller hangs up: `cancel` closes the request, `keep`
+    finishes it for a redial, or for a carrier's second attempt."""
     terminate_wasted: bool = False
-    """Whether the API is told to end staged calls that nobody claimed, or whose call was not
-    answered (POST .../terminate)."""
+    """True: ask the API to end staged calls that no call claimed, or whose call was not answered
+    (POST .../terminate)."""
     agents_refresh_interval: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 300.0
-    """Seconds in which each mapped agent is fetched again, to know its variables and that it is
-    still there; 0 fetches none."""
+    """Seconds between two fetches of each mapped agent, to know its variables and that it exists; 0
+    for none."""
     numbers_refresh_interval: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
-    """Seconds in which the platform's own list of numbers and their agents is fetched again, to map
-    those that the settings do not; 0, the default, fetches none: not every key is allowed to."""
+    """Seconds between two fetches of the platform's own list of numbers, which maps those that the
+    settings do not; 0, the default, for none: not every API key is allowed to."""
     label: bool = False
-    """Whether a call's record at the API gets the SIP Call-ID, the trunk and the time that staging
-    took, by its phases (PATCH)."""
+    """True: write the SIP Call-ID, the trunk and the time of the staging by phase to the call's
+    record at the platform (PATCH)."""
     reconcile: bool = False
-    """Whether answered calls are looked up at the API after a minute: one that nobody claimed has
-    lost its header on the way."""
+    """True: look up answered calls at the API after a minute; one that nobody claimed has lost its
+    header on the way."""
     aftercare_connections: Count = 16
-    """Connections of `label`, `reconcile` and `terminate_wasted` at most, beside the calls' own: as
-    many requests a second as these divided by the seconds that one takes."""
+    """Limit of connections for `label`, `reconcile` and `terminate_wasted`, apart from those of the
+    calls: as many requests a second as this divided by the seconds of one."""
     anonymous_number: E164 = "+10000000000"
-    """The caller's number for the API where the caller withholds it or has none. The API asks for
-    E.164; this one looks like it, and no area code 000 is or will be given to anybody."""
+    """The caller's number for the API if the caller is anonymous or has none. The API needs E.164;
+    this has that form, and the area code 000 does not exist."""
 
     @field_validator(*_STARTS)
     @classmethod

@@ -29,7 +29,7 @@ class Profile:
 
 
 NONE = Profile()
-"""The profile of a carrier of which nothing is said."""
+"""The profile of an unknown carrier, which sets nothing."""
 
 PROFILES: dict[ProfileName | None, Profile] = {
     None: NONE,

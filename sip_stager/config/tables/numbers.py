@@ -29,13 +29,13 @@ class AgentShare(Table):
     agent: AgentId
     """The agent's id (a UUID)."""
     version: Count | None = None
-    """The version of the agent that `check --online` compares variables with."""
+    """The version of the agent with which `check --online` compares variables."""
     weight: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
-    """Its part in the calls, beside the weights of the others that answer at that time."""
+    """The share of the calls, relative to the weights of the other agents on duty."""
     days: Annotated[tuple[Day, ...], Distinct] = ()
-    """The days on which it answers; all of them where it is left out."""
+    """The days on which it answers; all days if empty."""
     hours: Annotated[tuple[Hours, ...], Distinct] = ()
-    """The hours in which it answers; the whole day where it is left out."""
+    """The hours in which it answers; the whole day if empty."""
 
     @property
     def timed(self) -> bool:
@@ -53,21 +53,21 @@ class Number(Table):
     """A called number, and the agent that answers it."""
 
     number: CalledNumber
-    """E.164 with its plus sign, a name that is no number, as the trunk sends it, the beginning of
-    either with a `*` behind it, or `*` alone for all that have no row of their own."""
+    """E.164 with its plus sign, a name as the trunk sends it, the beginning of either followed by
+    `*`, or `*` alone for all numbers without a row."""
     agent: AgentId | None = None
     """The agent's id (a UUID)."""
     agents: tuple[AgentShare, ...] = ()
-    """Several agents that share the calls, by weight and by the time of day."""
+    """Several agents that share the calls, by weight, days and hours."""
     timezone: TimeZone | None = None
     """The time zone of their days and hours."""
     policy: CallPolicy = CallPolicy()
-    """What becomes of its calls while they are staged, and when they cannot be."""
+    """What happens to its calls while they are staged, and when they cannot be."""
     version: Count | None = None
-    """The version of the agent that `check --online` compares variables with; staging takes the
-    one that was published last, whatever stands here."""
+    """The version of the agent with which `check --online` compares variables; calls always get the
+    version that was published last."""
     variables: Variables = Field(default_factory=dict)
-    """What the agent is told of a call to this number; these win over the trunk's."""
+    """Variables for calls to this number; they override the trunk's."""
 
     @field_validator("agents")
     @classmethod

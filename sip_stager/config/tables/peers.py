@@ -25,14 +25,14 @@ class Listener(Table):
     transport: Transport = "udp"
     """Carriers offer UDP first; large messages and some trunks need TCP as well."""
     address: Address
-    """The IP address to listen on; 0.0.0.0 or :: takes every interface of its family."""
+    """The IP address to listen on; 0.0.0.0 or :: is every interface of its family."""
     port: Port = 5060
-    """SIP's registered port."""
+    """The port; 5060 is SIP's registered one."""
     advertise: Host | None = None
-    """The host that goes into Via and Record-Route; needed where the address is a wildcard or
-    lies behind a network address translation."""
+    """The host for Via and Record-Route; needed behind a wildcard or a network address
+    translation."""
     advertise_port: Port | None = None
-    """The port that goes with it; the listener's own where it is left out."""
+    """The port for Via and Record-Route; the listener's own if unset."""
 
     @field_validator("advertise")
     @classmethod
@@ -73,15 +73,16 @@ class Upstream(Table):
     uri: UpstreamUri
     """The platform's SIP address: `sip:host:port;transport=udp` or `tcp`."""
     request_uri: Literal["rewrite", "keep", "e164"] = "rewrite"
-    """`rewrite` puts the upstream's host into the Request-URI and keeps the user as it was dialled;
-    `e164` puts the called number there, as it was found and mapped; `keep` changes nothing."""
+    """`rewrite` puts the upstream's host into the Request-URI and keeps the user part; `e164` puts
+    the mapped number there; `keep` changes nothing."""
     backups: tuple[UpstreamUri, ...] = ()
-    """More addresses of the platform, tried in this order when the one before refuses the call, is
-    out of reach or says nothing; a 6xx ends the search."""
+    """Further addresses, tried in this order when the one before refuses the call, is unreachable
+    or does not answer; a 6xx ends the search."""
     failover_timeout: Seconds = 2.0
-    """Seconds without any answer after which the next of them is tried."""
+    """Seconds without a response after which the next address is tried."""
     max_redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
-    """Contacts of 3xx answers that are tried for one call; 0 passes a 3xx back to the trunk."""
+    """Limit of Contacts of 3xx responses that are tried for one call; 0 passes a 3xx to the
+    trunk."""
 
     @field_validator("backups")
     @classmethod

@@ -30,7 +30,7 @@ CAUSES = (
     StagingOutcome.BUSY,
     StagingOutcome.INVALID_RESPONSE,
 )
-"""The causes that the operator decides about, in the words of the log and the metrics."""
+"""The causes that have a key of their own; the same words are in the log and the metrics."""
 
 _LIKE_UNREACHABLE = (StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN)
 """Causes without a key of their own: they are treated as ``api_unreachable`` is."""
@@ -117,30 +117,31 @@ class CallPolicy(Table):
     """What happens to a call while it is staged and when it cannot be."""
 
     timeout: Treatments | None = None
-    """The agent was not ready in time, or the API gave up (HTTP 408)."""
+    """The agent was not ready in time, or the API timed out (HTTP 408)."""
     api_unreachable: Treatments | None = None
-    """No whole answer of the API, or it failed (HTTP 5xx): it is down, or the way to it."""
+    """The API sent no complete response, or failed (HTTP 5xx)."""
     refused: Treatments | None = None
-    """The API said no: the key, the agent, the numbers (HTTP 401, 403, 404, 422 and other 4xx)."""
+    """The API rejected the request (HTTP 401, 403, 404, 422 and other 4xx)."""
     busy: Treatments | None = None
-    """The API has too much to do (HTTP 429), or its rate limit is used up."""
+    """The API is overloaded (HTTP 429), or its rate limit is used up."""
     invalid_response: Treatments | None = None
-    """The API said yes, and its answer is of no use: without a usable call id, for instance."""
+    """The API accepted the request, but its response cannot be used."""
     after_ringing: Treatments | None = None
-    """Stands for all of them once the caller has heard our ringing: carriers try no other route
+    """Replaces all of them once the caller has heard our ringing: carriers try no other route
     then."""
     refusal: Annotated[int, Field(strict=True, ge=400, le=699), AfterValidator(_refusal)] | None = (
         None
     )
-    """The status of a `refuse` that names none: one that makes this carrier try its next route."""
+    """The status of a `refuse` without one; it should make the carrier try its next route."""
     ringing: Literal["180", "183", "never"] | None = None
-    """What a caller gets who waits longer than `ringing_delay`; it is repeated every minute."""
+    """The provisional response after `ringing_delay`; it is repeated every minute."""
     ringing_delay: Seconds | None = None
-    """Seconds of silence before it; most stagings are done by then."""
+    """Seconds before the ringing; most stagings are done by then."""
     deadline: Annotated[Seconds, Field(le=60)] | None = None
-    """Seconds that staging may take in all; `deadline` of [api] where none is set."""
+    """Seconds for the whole staging; the `deadline` of [api] if unset."""
     margin: Seconds | None = None
-    """Seconds of the carrier's patience and of the INVITE's Expires that forwarding needs."""
+    """Seconds of the ringback timeout and of the INVITE's Expires that are reserved for
+    forwarding."""
 
 
 DEFAULTS = CallPolicy.model_validate(
@@ -152,7 +153,7 @@ DEFAULTS = CallPolicy.model_validate(
     }
     | {"margin": 0.3}
 )
-"""What counts where nobody says anything."""
+"""The policy that applies where no other sets a key."""
 
 
 def combine_terms(policies: Iterable[CallPolicy], deadline: float, patience: float | None) -> Terms:

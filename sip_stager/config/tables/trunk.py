@@ -33,36 +33,34 @@ class Trunk(Table):
     """A carrier that may send calls, recognized by source address."""
 
     name: TrunkName
-    """What logs and metrics call it."""
+    """The name of the trunk in logs and metrics."""
     networks: Annotated[tuple[TrunkNetwork, ...], Field(min_length=1)]
-    """The addresses and networks that its calls come from."""
+    """The source addresses and networks of its calls."""
     profile: ProfileName | None = None
-    """Which carrier it is: sets the defaults of `pass_503`, `ringback_timeout` and `policy` to
-    what is known of that carrier."""
+    """The carrier; it sets the defaults of `pass_503`, `ringback_timeout` and `policy`."""
     country: Country | None = None
-    """ISO 3166 alpha-2: how to read numbers that the carrier sends in national form."""
+    """ISO 3166 alpha-2: how to read numbers in national form."""
     called: Annotated[tuple[CalledSource, ...], Field(min_length=1), Distinct] = ("request_uri",)
-    """Where the called number stands; the first of them that can be read counts."""
+    """The sources of the called number; the first that can be read counts."""
     strip: Annotated[tuple[NumberPrefix, ...], Distinct] = ()
-    """What the carrier writes ahead of called numbers and is no part of them."""
+    """Prefixes that the carrier writes before called numbers and that are no part of them."""
     caller: Annotated[tuple[CallerSource, ...], Field(min_length=1), Distinct] = (
         "p_asserted_identity",
         "remote_party_id",
         "from",
     )
-    """Where the caller's number stands; the first of them with a valid number counts."""
+    """The sources of the caller's number; the first with a valid number counts."""
     pass_private_number: bool = False
-    """Whether the API is told the number of a caller who withholds it, where it is in the INVITE;
-    else it gets the stand-in number."""
+    """True: give API and upstream the number of an anonymous caller, if the INVITE has it."""
     pass_503: bool = _of_profile("pass_503", default=False)
-    """Whether a 503 of the upstream goes back as it is; else as a 500, because to a carrier a 503
-    says that this program takes no calls at all (RFC 3261 16.7)."""
+    """True: pass a 503 of the upstream as it is. A 500 otherwise, because a 503 tells the carrier
+    that this program takes no calls (RFC 3261 16.7)."""
     ringback_timeout: Seconds | None = _of_profile("ringback_timeout", default=None)
-    """How long it waits for a 180 or 183 before it hangs up, in seconds (Telnyx: 5)."""
+    """Seconds that the carrier waits for a 180 or 183 before it hangs up (Telnyx: 5)."""
     policy: CallPolicy = CallPolicy()
-    """What becomes of its calls while they are staged, and when they cannot be."""
+    """What happens to its calls while they are staged, and when they cannot be."""
     variables: Variables = Field(default_factory=dict)
-    """What agents are told of its calls: constants and templates by their names."""
+    """Variables for its calls: constants and templates by name."""
 
     @property
     def carrier(self) -> Profile:

@@ -50,4 +50,4 @@ Variables = Annotated[
     dict[Annotated[str, AfterValidator(_name)], Annotated[Value, PlainValidator(_value)]],
     AfterValidator(_bounded),
 ]
-"""Constants and templates by the names of the agent's variables, as they stand in the file."""
+"""Constants and templates by the names of the agent's variables, as written in the file."""
