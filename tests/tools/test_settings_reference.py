@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sip_stager.config.tables.settings import TABLES
 from tools.example_settings import Key, sections
 from tools.settings_reference import MODELS, cell, default, values
 
@@ -16,6 +17,14 @@ def test_every_key_of_the_example_is_explained() -> None:
         if section.table in MODELS and not key.text and above is None
     ]
     assert mute == []
+
+
+def test_the_example_has_every_key_of_every_table() -> None:
+    no_key_of_a_file = {"key"}  # the API key itself, which no settings file holds
+    for section in sections():
+        if section.table in TABLES or section.table == "numbers.agents":
+            fields = MODELS[section.table].model_fields.keys() - no_key_of_a_file
+            assert {key.name for key in section.keys} == fields
 
 
 def test_the_sections_of_the_example_are_the_models_and_the_variables() -> None:

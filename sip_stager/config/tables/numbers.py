@@ -27,15 +27,10 @@ class AgentShare(Table):
     """An agent that answers a share of the calls to a number."""
 
     agent: AgentId
-    """The agent's id (a UUID)."""
     version: Count | None = None
-    """The version of the agent with which `check --online` compares variables."""
     weight: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
-    """The share of the calls, relative to the weights of the other agents on duty."""
     days: Annotated[tuple[Day, ...], Distinct] = ()
-    """The days on which it answers; all days if empty."""
     hours: Annotated[tuple[Hours, ...], Distinct] = ()
-    """The hours in which it answers; the whole day if empty."""
 
     @property
     def timed(self) -> bool:
@@ -53,21 +48,12 @@ class Number(Table):
     """A called number, and the agent that answers it."""
 
     number: CalledNumber
-    """E.164 with its plus sign, a name as the trunk sends it, the beginning of either followed by
-    `*`, or `*` alone for all numbers without a row."""
     agent: AgentId | None = None
-    """The agent's id (a UUID)."""
     agents: tuple[AgentShare, ...] = ()
-    """Several agents that share the calls, by weight, days and hours."""
     timezone: TimeZone | None = None
-    """The time zone of their days and hours."""
     policy: CallPolicy = CallPolicy()
-    """What happens to its calls while they are staged, and when they cannot be."""
     version: Count | None = None
-    """The version of the agent with which `check --online` compares variables; calls always get the
-    version that was published last."""
     variables: Variables = Field(default_factory=dict)
-    """Variables for calls to this number; they override the trunk's."""
 
     @field_validator("agents")
     @classmethod

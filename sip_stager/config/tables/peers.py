@@ -23,16 +23,10 @@ class Listener(Table):
     """A socket that receives SIP, and the address that peers are given for it."""
 
     transport: Transport = "udp"
-    """Carriers offer UDP first; large messages and some trunks need TCP as well."""
     address: Address
-    """The IP address to listen on; 0.0.0.0 or :: is every interface of its family."""
     port: Port = 5060
-    """The port; 5060 is SIP's registered one."""
     advertise: Host | None = None
-    """The host for Via and Record-Route; needed behind a wildcard or a network address
-    translation."""
     advertise_port: Port | None = None
-    """The port for Via and Record-Route; the listener's own if unset."""
 
     @field_validator("advertise")
     @classmethod
@@ -71,18 +65,10 @@ class Upstream(Table):
     """The next hop of staged calls."""
 
     uri: UpstreamUri
-    """The platform's SIP address: `sip:host:port;transport=udp` or `tcp`."""
     request_uri: Literal["rewrite", "keep", "e164"] = "rewrite"
-    """`rewrite` puts the upstream's host into the Request-URI and keeps the user part; `e164` puts
-    the mapped number there; `keep` changes nothing."""
     backups: tuple[UpstreamUri, ...] = ()
-    """Further addresses, tried in this order when the one before refuses the call, is unreachable
-    or does not answer; a 6xx ends the search."""
     failover_timeout: Seconds = 2.0
-    """Seconds without a response after which the next address is tried."""
     max_redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
-    """Limit of Contacts of 3xx responses that are tried for one call; 0 passes a 3xx to the
-    trunk."""
 
     @field_validator("backups")
     @classmethod

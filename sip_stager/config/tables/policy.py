@@ -117,31 +117,18 @@ class CallPolicy(Table):
     """What happens to a call while it is staged and when it cannot be."""
 
     timeout: Treatments | None = None
-    """The agent was not ready in time, or the API timed out (HTTP 408)."""
     api_unreachable: Treatments | None = None
-    """The API sent no complete response, or failed (HTTP 5xx)."""
     refused: Treatments | None = None
-    """The API rejected the request (HTTP 401, 403, 404, 422 and other 4xx)."""
     busy: Treatments | None = None
-    """The API is overloaded (HTTP 429), or its rate limit is used up."""
     invalid_response: Treatments | None = None
-    """The API accepted the request, but its response cannot be used."""
     after_ringing: Treatments | None = None
-    """Replaces all of them once the caller has heard our ringing: carriers try no other route
-    then."""
     refusal: Annotated[int, Field(strict=True, ge=400, le=699), AfterValidator(_refusal)] | None = (
         None
     )
-    """The status of a `refuse` without one; it should make the carrier try its next route."""
     ringing: Literal["180", "183", "never"] | None = None
-    """The provisional response after `ringing_delay`; it is repeated every minute."""
     ringing_delay: Seconds | None = None
-    """Seconds before the ringing; most stagings are done by then."""
     deadline: Annotated[Seconds, Field(le=60)] | None = None
-    """Seconds for the whole staging; the `deadline` of [api] if unset."""
     margin: Seconds | None = None
-    """Seconds of the ringback timeout and of the INVITE's Expires that are reserved for
-    forwarding."""
 
 
 DEFAULTS = CallPolicy.model_validate(

@@ -22,13 +22,9 @@ class Sip(Table):
     """Timers of RFC 3261, in seconds."""
 
     t1: Seconds = 0.5
-    """The estimated round trip: the first retransmission comes after it (17.1.1.1)."""
     t2: Seconds = 4.0
-    """The longest interval between two retransmissions (17.1.2.1)."""
     t4: Seconds = 5.0
-    """The longest time that a message stays in the network (17.1.2.2)."""
     timer_c: Annotated[float, Field(strict=True, gt=180, allow_inf_nan=False)] = 181.0
-    """The time that a call may ring upstream; it must exceed 3 minutes (16.6 step 11)."""
 
     @field_validator("t2")
     @classmethod
@@ -43,48 +39,27 @@ class Limits(Table):
     """Limits of what is kept, so that no flood and no single peer uses up all memory."""
 
     transactions: Count = 200_000
-    """SIP transactions; beyond the limit new INVITEs are refused. A call makes four, which live 32
-    s or more: enough for about 1,000 calls a second."""
     message_bytes: Bytes = 256 * 1024 * 1024
-    """Bytes of all transactions, each with the size of the largest message that it keeps. A message
-    may take 1/1024 of what is left, so large INVITEs are refused first. Admitted calls may need as
-    much again. 1,000 calls a second with INVITEs of 1.5 KB take about 150 MB."""
     calls_staging: Count = 5_000
-    """Calls that are being staged; beyond the limit new INVITEs are refused. Calls beyond the API's
-    `connections` only wait for one another."""
     connections: Count = 1_000
-    """TCP connections opened by peers, and as many opened by us. Beyond the limit, the address with
-    the most connections loses its least recently used one."""
     connections_per_source: Count = 100
-    """TCP connections with one address, so that no single peer takes all of them."""
     message_timeout: Seconds = 30.0
-    """Seconds in which a TCP peer must complete a message, and send the first one after it
-    connected."""
     idle_timeout: Seconds = 1_800.0
-    """Seconds without traffic after which a TCP connection is closed; longer than most calls, so
-    that a BYE still finds the connection of its INVITE."""
     drain_timeout: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
-    """Seconds that ringing calls have to be answered after the program is told to stop; less than
-    the time after which the service manager kills it."""
 
 
 class Http(Table):
     """The address of metrics and health."""
 
     address: Address = "127.0.0.1"
-    """The address for metrics and health; they reveal traffic figures, so the default is this
-    machine."""
     port: Port = 9090
-    """The port for /metrics, /healthz and /readyz."""
 
 
 class Log(Table):
     """The log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """`info` is a few lines per call."""
     numbers: Literal["masked", "plain"] = "masked"
-    """Telephone numbers are personal data: `masked` shows `+336******78`."""
 
 
 class Settings(Table):
@@ -97,7 +72,6 @@ class Settings(Table):
     numbers: Annotated[tuple[Number, ...], Field(repr=False)] = ()
     """The rows of the file, then the rows of the CSV."""
     numbers_csv: Path | None = None
-    """A CSV with the columns `number,agent` and perhaps others."""
     variables: Variables = Field(default_factory=dict)
     """Variables for every call; a trunk's and a number's override them."""
     policy: CallPolicy = CallPolicy()
