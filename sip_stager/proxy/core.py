@@ -8,12 +8,10 @@ from sip_stager.model.vocabulary import DropCause
 from sip_stager.proxy.bounds import RETRY_AFTER
 from sip_stager.proxy.ending import Ending
 from sip_stager.proxy.forwarding import CALL_ID_FIELD, hops_left
-from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_calls import NewCalls
 from sip_stager.proxy.relay import Relay
 from sip_stager.proxy.routing import Popped, Routed, towards_next_hop
-from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.proxy.validation import Answer, own_answer, rejection, routing_of
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import make_response, warning
@@ -128,8 +126,8 @@ class Proxy:
         else:
             invite.weigh(transaction.size)
             transaction.respond(response)
-        if isinstance(invite.owner, HeldInvite | ForwardedInvite | SecondCopy):
-            invite.give_up()
+        if invite.owner is not None:  # else the INVITE has its final response
+            invite.unregister()
             invite.owner.cancel(cancel)
 
     def _checked(

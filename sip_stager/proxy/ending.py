@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from sip_stager.transaction.base import State
 
@@ -12,13 +12,6 @@ if TYPE_CHECKING:
     from sip_stager.transaction.layer import TransactionLayer
 
 _UNDER_WAY = frozenset({State.CALLING, State.PROCEEDING})
-
-
-class Stoppable(Protocol):
-    """Who works on an INVITE that has no final response yet."""
-
-    def stop(self) -> None:
-        """Give it one, because the program ends."""
 
 
 class Ending:
@@ -53,4 +46,4 @@ class Ending:
         with ExitStack() as calls:
             for transaction in self._layer.invite_servers.values():
                 if transaction.owner is not None:
-                    calls.callback(cast("Stoppable", transaction.owner).stop)
+                    calls.callback(transaction.owner.stop)

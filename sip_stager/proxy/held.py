@@ -86,7 +86,7 @@ class HeldInvite:
             clock, ringing_delay = self._facilities.clock, self._call.policy.ringing_delay
             self._ringing = clock.call_later(ringing_delay, self._ring)
 
-    def cancel(self, cancel: Request) -> None:  # noqa: ARG002  an owner's shape
+    def cancel(self, _cancel: Request) -> None:
         """Stop staging and end the call; nothing goes upstream."""
         if self._staging is not None:
             self._staging.cancel()

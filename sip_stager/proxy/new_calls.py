@@ -99,7 +99,7 @@ class NewCalls:
         transaction: InviteServerTransaction,
     ) -> None:
         self._ongoing[routing] = transaction
-        transaction.ended = lambda: self._ongoing.pop(routing, None)
+        transaction.register(self._ongoing, routing)
         self._facilities.notify(CallAdmitted(call, source))
         seal = self._facilities.seal.made(request, withheld=call.withheld)
         targets = [

@@ -41,7 +41,7 @@ class SecondCopy:
         self._timer = facilities.clock.call_later(PATIENCE, self._waited)
         server.owner = self
 
-    def cancel(self, cancel: Request) -> None:  # noqa: ARG002  an owner's shape
+    def cancel(self, _cancel: Request) -> None:
         """End it: its caller gave it up, too."""
         self._end(487)
 

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.transaction.base import State, Store, Surroundings, Transaction
@@ -27,14 +27,23 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
 
 
-class InviteServerTransaction(Transaction):
-    """Absorbs repetitions of an INVITE, and sees its final response acknowledged.
+class InviteOwner(Protocol):
+    """The work on an INVITE until its final response."""
 
-    ``owner`` is who works on the INVITE, until its final response.  ``ended`` is called when it is
-    given up or refused, and where it is neither when the transaction ends.
+    def cancel(self, cancel: Request, /) -> None:
+        """End the work because the caller sent a CANCEL (RFC 3261 9.2)."""
+
+    def stop(self) -> None:
+        """End the work because the program ends; the caller gets a final response."""
+
+
+class InviteServerTransaction(Transaction):
+    """The transaction that absorbs an INVITE's retransmissions and awaits the ACK.
+
+    ``owner`` works on the INVITE; it is let go with the final response.
     """
 
-    __slots__ = ("_ack", "_last", "ended", "owner")
+    __slots__ = ("_ack", "_last", "_registered", "owner")
 
     def __init__(
         self,
@@ -47,8 +56,8 @@ class InviteServerTransaction(Transaction):
         super().__init__(around, store, key, flow, State.PROCEEDING)
         self._ack = ack
         self._last: Response | None = None
-        self.owner: object = None
-        self.ended: Callable[[], object] | None = None
+        self._registered: tuple[Store, Hashable] | None = None
+        self.owner: InviteOwner | None = None
 
     @property
     def to_tag(self) -> bytes:
@@ -92,15 +101,23 @@ class InviteServerTransaction(Transaction):
         self._let_go()
         super().abandon()
 
-    def give_up(self) -> None:
-        """Hear that its caller wants no answer any more, and may ask anew."""
-        if self.ended is not None:
-            self.ended()
-            self.ended = None
+    def register(self, store: Store, key: Hashable) -> None:
+        """Leave ``key`` in a second store when the call is cancelled, refused or over.
+
+        The proxy finds merged requests there (RFC 3261 8.2.2.2).
+        """
+        self._registered = store, key
+
+    def unregister(self) -> None:
+        """Leave that store: the caller gave up, so the same INVITE may come as a new one."""
+        if self._registered is not None:
+            store, key = self._registered
+            self._registered = None
+            store.pop(key, None)
 
     def _let_go(self) -> None:
         self.owner = None
-        self.give_up()
+        self.unregister()
 
     def _complete(self) -> None:
         self._let_go()

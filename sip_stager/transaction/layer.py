@@ -172,7 +172,7 @@ class TransactionLayer:
 
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         if known := self.servers.get(key):
-            known.receive(request, source)
+            known.receive_retransmission()
         elif self._user is not None and self._sound(request, source):
             flow = response_flow(request.top_via, source)
             server = ServerTransaction(self._around, self.servers, key, flow, request)

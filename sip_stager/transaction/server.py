@@ -44,8 +44,8 @@ class ServerTransaction(Transaction):
         self._last: Response | None = None
         self._after(around.timers.until_t2, self._proceed, request)
 
-    def receive(self, request: Request, source: Flow) -> None:  # noqa: ARG002  every server's shape
-        """Take the request again."""
+    def receive_retransmission(self) -> None:
+        """Send the last response again, if there is one."""
         if self._last is not None:
             self._around.send(self._last, self.flow, repeated=True)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sip_stager.events import CallEnded, CallRefused
 from sip_stager.model.call import Policy
 from tests.support.conversation import BOB, ROUTE, Conversation
 from tests.support.messages import request, response
+
+if TYPE_CHECKING:
+    from sip_stager.sip.message import Request
 
 
 def ringing() -> Conversation:
@@ -117,7 +122,10 @@ def test_so_is_one_of_which_two_copies_are_there() -> None:
 
 
 class Mistaken:
-    """Works on an INVITE."""
+    """An owner of an INVITE whose ``stop`` raises."""
+
+    def cancel(self, cancel: Request) -> None:
+        raise AssertionError
 
     def stop(self) -> None:
         raise ZeroDivisionError

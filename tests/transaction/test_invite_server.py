@@ -14,7 +14,10 @@ from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from sip_stager.model.flow import Flow
+    from sip_stager.sip.message import Request
     from sip_stager.transaction.timers import Timers
 
 
@@ -209,36 +212,58 @@ def test_it_is_destroyed_when_it_is_terminated(
     assert scene.told == ["INVITE", "ACK", "INVITE"]
 
 
-def invited(scene: Scene) -> InviteServerTransaction:
+class Owner:
+    """The work on an INVITE, which does nothing."""
+
+    def cancel(self, cancel: Request) -> None:
+        raise AssertionError
+
+    def stop(self) -> None:
+        raise AssertionError
+
+
+def owned(scene: Scene) -> tuple[InviteServerTransaction, dict[Hashable, object]]:
+    """Receive an INVITE, give it an owner, and register it in a store."""
     scene.receive(request())
     server = scene.servers[-1]
     assert isinstance(server, InviteServerTransaction)
-    server.owner = scene
-    server.ended = lambda: scene.told.append("ended")
-    return server
+    server.owner = Owner()
+    store: dict[Hashable, object] = {"key": server}
+    server.register(store, "key")
+    return server, store
 
 
 @pytest.mark.parametrize("status", [200, 486])
-def test_who_works_on_an_invite_is_forgotten_with_its_final_response(
+def test_the_owner_of_an_invite_is_let_go_with_the_final_response(
     scene: Scene, status: int
 ) -> None:
-    server = invited(scene)
+    server, store = owned(scene)
     scene.respond(180)
-    kept = [server.owner]
-    assert scene.told == ["INVITE"]
+    kept = [server.owner is not None]
+    assert store
     scene.respond(status)
-    assert [*kept, server.owner] == [scene, None]
-    assert scene.told == ["INVITE", "ended"][: 1 + (status == 486)]
+    assert [*kept, server.owner] == [True, None]
+    assert bool(store) is (status == 200), "a 2xx keeps its key: the call goes on"
     assert scene.lifetime() == 32
-    assert scene.told == ["INVITE", "ended"]
+    assert not store
 
 
-def test_who_works_on_an_invite_is_forgotten_when_it_is_abandoned(scene: Scene) -> None:
-    server = invited(scene)
+def test_the_owner_of_an_invite_is_let_go_when_the_transaction_is_abandoned(scene: Scene) -> None:
+    server, store = owned(scene)
     server.abandon()
     assert server.owner is None
-    assert scene.told == ["INVITE", "ended"]
+    assert not store
     assert scene.over
+
+
+def test_an_invite_leaves_its_second_store_once(scene: Scene) -> None:
+    server, store = owned(scene)
+    server.unregister()
+    assert not store
+    store["key"] = "the same INVITE, sent anew"
+    scene.respond(487)
+    server.abandon()
+    assert store
 
 
 def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: Scene) -> None:
@@ -246,15 +271,17 @@ def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: 
     the response and resends it, just as if it were replying to the first instance of the request."
     """
     for _ in range(2):
-        invited(scene).dismiss(make_response(request(), 403, b"ours"))
+        server, store = owned(scene)
+        server.dismiss(make_response(request(), 403, b"ours"))
         assert scene.alive == 0
+        assert not store
     assert scene.take() == ["403 INVITE"] * 2
-    assert scene.told == ["INVITE", "ended"] * 2
+    assert scene.told == ["INVITE"] * 2
     assert scene.over
 
 
 def test_the_to_tag_is_that_of_the_last_provisional_response(scene: Scene) -> None:
-    server = invited(scene)
+    server, _ = owned(scene)
     tags = [server.to_tag]
     for tag in (b"", b"one", b"two"):
         server.respond(make_response(request(), 180, tag))
