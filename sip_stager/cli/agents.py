@@ -75,11 +75,13 @@ class _AgentFetcher:
             if self._unanswered >= AT_ONCE:
                 return f"not fetched: the API did not answer {AT_ONCE} requests in a row"
             answer = await self._fetch_with_retries(key)
+        # A 4xx is an answer: only timeouts, lost connections and a busy API count.
         unanswered = isinstance(answer, OverTime | Unreachable) or _is_busy(answer)
         self._unanswered = self._unanswered + 1 if unanswered else 0
         return answer if isinstance(answer, Agent) else in_words(answer)
 
     async def _fetch_with_retries(self, key: AgentKey) -> Agent | Failure:
+        # Retries are safe: reading an agent changes nothing.
         for _ in range(_MAX_TRIES - 1):
             answer = await self._fetch_once(key)
             if not (isinstance(answer, Refused) and _is_busy(answer)):

@@ -106,8 +106,8 @@ class DryRun:
 
 def _ip_version(settings: Settings) -> int:
     """Return the IP version that is spoken to an upstream whose host is a name: 4 or 6."""
-    way = settings.upstream.transport
-    fitting = [each for each in settings.listeners if each.transport == way]
+    transport = settings.upstream.transport
+    fitting = [each for each in settings.listeners if each.transport == transport]
     return ip_address((fitting or settings.listeners)[0].address).version
 
 

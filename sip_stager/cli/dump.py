@@ -26,7 +26,7 @@ SHOWN = 50
 
 
 def describe_settings(settings: Settings, *, every: bool) -> Iterator[Text]:
-    """Yield the settings as lines of TOML, each with its origin where it is not the file.
+    """Yield the settings as lines of TOML, each with its origin if that is not the file.
 
     Keys at their defaults are left out, unless ``every`` key is wanted.
     """
@@ -42,7 +42,7 @@ def describe_settings(settings: Settings, *, every: bool) -> Iterator[Text]:
 
 
 def _table(header: str, lines: Iterable[Text]) -> Iterator[Text]:
-    """Yield a table with its header, or nothing where it has no lines."""
+    """Yield a table with its header, or nothing if it has no lines."""
     if lines := list(lines):
         yield from (Text(header, style="bold"), *lines, Text())
 
@@ -104,7 +104,7 @@ def _toml(value: Any) -> str:
 def describe_numbers(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
     """Yield what happens to a call to each number, one agent per line (to be searched)."""
     yield Text(
-        f"What each number does: staged ({settings.api.mode}) for its agent, then goes on as"
+        f"What each number does: staged ({settings.api.mode}) for its agent, then forwarded as"
     )
     yield Text(f"  {_target(settings)}")
     width = max((len(row.number) for row in rows), default=0)

@@ -32,9 +32,7 @@ def describe_failures(settings: Settings, *, every: bool) -> Iterator[Text]:
     default = dict(describe_fallbacks(merge_policies(), Api.model_fields["deadline"].default))
     yield Text("When a call is not staged", style="bold")
     if not every:
-        yield Text(
-            f"By default: {default[CAUSES[0]]} whatever the cause; rings: {default['rings']}."
-        )
+        yield Text(f"By default: {default[CAUSES[0]]} for every cause; rings: {default['rings']}.")
     terms_of = make_terms(settings)
     rows = list(_rows(settings))
     trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -46,7 +44,7 @@ def describe_failures(settings: Settings, *, every: bool) -> Iterator[Text]:
                 shown = True
                 yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")
     if not shown:
-        yield Text("No trunk and no number differs from that.")
+        yield Text("No trunk or number differs.")
 
 
 def describe_fallbacks(

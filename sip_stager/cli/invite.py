@@ -10,7 +10,7 @@ from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.sip.uri import parse_address
 
-_HERE = "sip-stager.invalid"
+_HOST = "sip-stager.invalid"
 _USER = "+*#-_.!~'()&=$,;?/%"
 """Characters of the user part of a URI beside letters and digits (RFC 3261 25.1)."""
 _SCHEMES = re.compile(r"(sips?|tel|urn):", re.IGNORECASE)
@@ -32,10 +32,10 @@ def make_invite(to: str, caller: str, headers: list[str]) -> Request:
     fields = [_field(header) for header in headers]
     given = {field_name(field.partition(":")[0].encode()) for field in fields}
     usual = {
-        b"via": f"Via: SIP/2.0/UDP {_HERE};branch=z9hG4bK-route",
+        b"via": f"Via: SIP/2.0/UDP {_HOST};branch=z9hG4bK-route",
         b"from": f"From: {_address(caller)}",
         b"to": f"To: <{uri}>",
-        b"call-id": f"Call-ID: route@{_HERE}",
+        b"call-id": f"Call-ID: route@{_HOST}",
         b"cseq": "CSeq: 1 INVITE",
     }
     lines = [line for name, line in usual.items() if name not in given]
@@ -65,7 +65,7 @@ def _uri(text: str) -> str:
     """Format a number or a name as a URI; return a URI unchanged."""
     if _SCHEMES.match(text):
         return _line(text)
-    return f"sip:{quote(text, safe=_USER)}@{_HERE}" if text else f"sip:{_HERE}"
+    return f"sip:{quote(text, safe=_USER)}@{_HOST}" if text else f"sip:{_HOST}"
 
 
 def _field(header: str) -> str:

@@ -47,7 +47,7 @@ class RouteReport:
         self._mapping = mapping
         self._invite = invite
         self._source = call_source
-        self._unasked = settings.api.numbers_refresh_interval > 0 and not online
+        self._list_is_unknown = settings.api.numbers_refresh_interval > 0 and not online
         source = Flow(settings.listeners[0].transport.upper(), call_source.address, 5060)
         self._dry_run = DryRun(settings, mapping, invite, source)
         self.staged = self._dry_run.call is not None
@@ -70,7 +70,7 @@ class RouteReport:
             if dry_run.call is not None and route.match is not None:
                 yield "caller", list(self._caller(route.caller, dry_run.call, trunk))
                 yield "agent", list(self._agent(dry_run.call, route, route.match))
-                yield from self._onward(dry_run.call)
+                yield from self._forwarding(dry_run.call)
         if dry_run.call is None:
             yield "refused", list(_refused(dry_run.response, dry_run.why))
 
@@ -107,7 +107,7 @@ class RouteReport:
             yield f"no {json.dumps(wanted)}"
         if route.match is not None and route.match.number != number:
             yield f"the API gets {json.dumps(route.match.number)}"
-        if self._unasked and (route.match is None or route.match.row.number.endswith(ANY)):
+        if self._list_is_unknown and (route.match is None or route.match.row.number.endswith(ANY)):
             yield "the platform's list may have it: add --online to fetch that"
 
     def _place(self, row: Row) -> str:
@@ -151,12 +151,12 @@ class RouteReport:
             weights = ", ".join(f"{share.agent} {share.weight}" for share in duty)
             yield f"chosen by {by} among the weights: {weights}"
 
-    def _onward(self, call: Call) -> Iterator[tuple[str, list[str]]]:
+    def _forwarding(self, call: Call) -> Iterator[tuple[str, list[str]]]:
         asked, ways = self._dry_run.asked, self._dry_run.onward
         if asked is not None:
             if asked.variables:
-                told = [f"{name} = {json.dumps(value)}" for name, value in asked.variables.items()]
-                yield "variables", told
+                shown = [f"{name} = {json.dumps(value)}" for name, value in asked.variables.items()]
+                yield "variables", shown
             yield "deadline", list(_deadline(call, asked))
         leaving = [f"INVITE {copy.uri_text.decode()} to {flow}" for copy, flow in ways]
         yield "upstream", leaving or ["nothing is sent: the address is that of no single host"]
@@ -182,7 +182,7 @@ def _refused(response: Response | None, why: str) -> Iterator[str]:
     if response is None:
         yield f"no response: {why}"
         return
-    said = f": {why}" if why else ""
-    yield f"{response.status} {response.reason.decode()}{said}"
+    reason = f": {why}" if why else ""
+    yield f"{response.status} {response.reason.decode()}{reason}"
     for name in (b"warning", b"unsupported") if not why else ():
         yield from (field.decode() for field in response.rows(name))

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 def serve(settings: Settings) -> int:
     """Serve until told to stop; return the exit code, 1 if an address could not be listened on."""
-    concerns = raise_open_file_limit(settings)
+    warnings = raise_open_file_limit(settings)
     sink = LogSink(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, sink, concerns))
+            return runner.run(_serve(settings, sink, warnings))
     finally:
         sink.close()
 
 
-async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> int:
+async def _serve(settings: Settings, sink: LogSink, warnings: Sequence[str]) -> int:
     logger = set_up(sink, settings.log.level)
     told_to_stop, at_once = _stop_on_signals()
     application = Application(
@@ -46,7 +46,7 @@ async def _serve(settings: Settings, sink: LogSink, concerns: Sequence[str]) -> 
     try:
         starting = await _unless(told_to_stop, application.start())
         if not told_to_stop.is_set():
-            _announce(settings, (*concerns, *starting))
+            _announce(settings, (*warnings, *starting))
             await told_to_stop.wait()
         logger.info("stopping", calls=application.pending)
     except OSError as error:
@@ -67,6 +67,7 @@ async def _unless(
     await asyncio.wait((task, happened), return_when=asyncio.FIRST_COMPLETED)
     for one in (task, happened):
         one.cancel()
+    # An ended task ignores the cancellation; the other one is awaited, so that none is left.
     await asyncio.wait((task, happened))
     return () if task.cancelled() else task.result()
 
@@ -77,6 +78,7 @@ def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        # The first signal drains the calls, the second one ends them at once.
         (at_once if told_to_stop.is_set() else told_to_stop).set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -84,10 +86,10 @@ def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     return told_to_stop, at_once
 
 
-def _announce(settings: Settings, concerns: Sequence[str]) -> None:
+def _announce(settings: Settings, warnings: Sequence[str]) -> None:
     logger = structlog.get_logger()
-    for concern in concerns:
-        logger.warning("concern", text=concern)
+    for warning in warnings:
+        logger.warning("startup_warning", text=warning)
     logger.info(
         "ready",
         version=__version__,

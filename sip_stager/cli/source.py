@@ -70,6 +70,7 @@ def _address_of(settings: Settings, trunk: Trunk) -> str:
 
 def _candidates(settings: Settings, trunk: Trunk) -> Iterator[IPv4Address | IPv6Address]:
     """Yield the first host of each network, and the address after each narrower network in it."""
+    # The address after the end of a narrower network is the first that may be the trunk's again.
     others = [network for each in settings.trunks for network in each.networks]
     for network in trunk.networks:
         yield network.network_address + (1 if network.num_addresses > 2 else 0)

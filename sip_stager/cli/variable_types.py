@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Rows = Sequence[tuple[int, Number]]
     Trunks = Sequence[tuple[int, Trunk]]
 
-_NAMED = 3  # agents in a line
+_SHOWN = 3  # agents per line
 _UNDECLARED = "is not declared by the agent"
 
 
@@ -44,7 +44,7 @@ def find_mismatches(
 
     ``found`` are the agents of the platform's list; its numbers have no variables of their own.
     """
-    said: defaultdict[tuple[Location, str], dict[str, Declared]] = defaultdict(dict)
+    problems: defaultdict[tuple[Location, str], dict[str, Declared]] = defaultdict(dict)
     for key, trunks, rows in _calls_of_agents(settings, found):
         agent = agents.get(key)
         if agent is None or agent.variables is None:
@@ -52,8 +52,8 @@ def find_mismatches(
         for place, table in _tables(settings, trunks, rows):
             for name, value in table.items():
                 if wrong := _wrong(name, value, agent.variables):
-                    said[(*place, name), wrong][key[0]] = agent.variables
-    for (location, wrong), several in said.items():
+                    problems[(*place, name), wrong][key[0]] = agent.variables
+    for (location, wrong), several in problems.items():
         where = f"{settings.place(location)}: {format_location(location)}"
         yield f"{where}: {wrong}{_declared(wrong, several)} ({format_agents(several)})"
 
@@ -61,8 +61,8 @@ def find_mismatches(
 def format_agents(agents: Iterable[str]) -> str:
     """Return the first few of some agents as text."""
     ids = list(agents)
-    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-    return f"agent {', '.join(islice(ids, _NAMED))}{more}"
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"agent {', '.join(islice(ids, _SHOWN))}{more}"
 
 
 def _declared(wrong: str, several: Mapping[str, Declared]) -> str:
@@ -125,4 +125,4 @@ def _wrong(name: str, value: Value, declared: Declared) -> str:
     if constant is None or coerced(constant, declared[name]) is not None:
         return ""
     filled = f" is {json.dumps(constant)} by default, which" if isinstance(read, tuple) else ""
-    return f"{json.dumps(value)}{filled} is no {declared[name]}, as the agent declares it"
+    return f"{json.dumps(value)}{filled} is not a {declared[name]}, which the agent declares"

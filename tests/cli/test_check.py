@@ -51,13 +51,13 @@ uri = "sip:sip.platform.test"
 name = "carrier"
 networks = ["10.0.2.0/24"]
 
-What each number does: staged (sync) for its agent, then goes on as
+What each number does: staged (sync) for its agent, then forwarded as
   sip:<user as dialled>@sip.platform.test:5060 over UDP
 +33612345678  {AGENT}
 
 When a call is not staged
-By default: refuse 503 whatever the cause; rings: 180 after 2 s.
-No trunk and no number differs from that.
+By default: refuse 503 for every cause; rings: 180 after 2 s.
+No trunk or number differs.
 
 Settings at their defaults are left out; --all shows them.
 """
@@ -116,7 +116,7 @@ def test_each_number_is_shown_with_its_agent_and_its_upstream(
 ) -> None:
     result = check(folder, RIGHT.replace(old, new))
     assert result.exit_code == 0
-    shown = "What each number does: staged (sync) for its agent, then goes on as"
+    shown = "What each number does: staged (sync) for its agent, then forwarded as"
     assert f"\n{shown}\n  {target}\n+33612345678  {AGENT}\n" in result.stdout
 
 

@@ -71,9 +71,9 @@ async def test_online_reports_variables_that_do_not_fit_their_agent(folder: Fold
     declared = "it declares vip (boolean), born (date), brand (string)"
     undeclared = "is not declared by the agent"
     for begins, key, wrong in (
-        ("born", "variables.born", '"31/01/2026" is no date, as the agent declares it'),
+        ("born", "variables.born", '"31/01/2026" is not a date, which the agent declares'),
         ("variables = { route", "trunks[0].variables.route", f"{undeclared}; {declared}"),
-        ("variables = { vip", "numbers[0].variables.vip", '"perhaps" is no boolean, as the'),
+        ("variables = { vip", "numbers[0].variables.vip", '"perhaps" is not a boolean, which'),
     ):
         assert f"\n{at(folder, begins)}: {key}: {wrong}" in result.stderr
     assert result.stderr.count(f"(agent {AGENT})") == 3
@@ -102,8 +102,8 @@ async def test_online_reports_defaults_of_the_wrong_type(
 ) -> None:
     numbers = f"variables = {{ n = '{text}' }}\n"
     result = await check_declared(folder, numbers, route="string", n=type_)
-    wrong = f"{json.dumps(text)} is {json.dumps(default)} by default, which is no {type_}"
-    named = f": numbers[0].variables.n: {wrong}, as the agent declares it (agent {AGENT})\n"
+    wrong = f"{json.dumps(text)} is {json.dumps(default)} by default, which is not a {type_}"
+    named = f": numbers[0].variables.n: {wrong}, which the agent declares (agent {AGENT})\n"
     assert (named in result.stderr) == (default is not None)
     assert result.exit_code == (default is not None), result.output
 
@@ -303,7 +303,7 @@ async def test_the_general_variables_are_compared_if_the_platform_maps_an_agent_
         both = await check_online(folder, text)
     assert alone.exit_code == 0, alone.output
     assert both.exit_code == 1
-    assert f'{at(folder, "brand")}: variables.brand: "y" is no number' in both.stderr
+    assert f'{at(folder, "brand")}: variables.brand: "y" is not a number' in both.stderr
 
 
 async def test_the_general_variables_are_compared_with_a_fallback_agent_of_platform_numbers(
@@ -321,7 +321,7 @@ async def test_the_general_variables_are_compared_with_a_fallback_agent_of_platf
         api.phone_numbers.items = [phone_number("+33612345670", f"{AGENT[:-1]}0")]
         both = await check_online(folder, text)
     assert alone.exit_code == 0, alone.output
-    assert f'variables.brand: "y" is no number, as the agent declares it (agent {OTHER})' in (
+    assert f'variables.brand: "y" is not a number, which the agent declares (agent {OTHER})' in (
         both.stderr
     )
 

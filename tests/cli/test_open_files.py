@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TCP = '[[listeners]]\ntransport = "tcp"\naddress = "127.0.0.1"\n'
 
 
-def concerns(directory: Path, connections: int, peers: int | None = 1) -> tuple[str, ...]:
+def warnings(directory: Path, connections: int, peers: int | None = 1) -> tuple[str, ...]:
     """Return the warnings for a number of connections to the API and of peers.
 
     ``peers`` is None if there is no TCP listener.
@@ -28,28 +28,28 @@ def concerns(directory: Path, connections: int, peers: int | None = 1) -> tuple[
 
 
 def test_a_limit_of_open_files_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
-    (concern,) = concerns(tmp_path, 10**12)
-    assert "[api] connections = 1000000000000" in concern
-    assert "raise LimitNOFILE= of the unit (ulimit -n), or configure fewer connections" in concern
+    (warning,) = warnings(tmp_path, 10**12)
+    assert "[api] connections = 1000000000000" in warning
+    assert "raise LimitNOFILE= of the unit (ulimit -n), or configure fewer connections" in warning
 
 
 def test_connections_of_peers_count_only_with_a_tcp_listener(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(open_files, "_allowed", lambda: 512)
-    (concern,) = concerns(tmp_path, 50, peers=400)
-    assert "[limits] connections = 400 each way" in concern
-    assert concerns(tmp_path, 50, peers=None) == ()
+    (warning,) = warnings(tmp_path, 50, peers=400)
+    assert "[limits] connections = 400 each way" in warning
+    assert warnings(tmp_path, 50, peers=None) == ()
 
 
 def test_aftercare_connections_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_files, "_allowed", lambda: 512)
     after = "[api]\nlabel = true\naftercare_connections = 500\n"
     text = RIGHT.replace("[api]\n", after)
-    (concern,) = raise_open_file_limit(Folder(tmp_path).load(text, ROUNDED_API_KEY=KEY))
-    assert "aftercare_connections = 500" in concern
+    (warning,) = raise_open_file_limit(Folder(tmp_path).load(text, ROUNDED_API_KEY=KEY))
+    assert "aftercare_connections = 500" in warning
 
 
 @pytest.mark.parametrize("connections", [4, 50])
 def test_a_high_enough_limit_is_no_warning(tmp_path: Path, connections: int) -> None:
-    assert concerns(tmp_path, connections) == ()
+    assert warnings(tmp_path, connections) == ()

@@ -18,8 +18,8 @@ SHARED = RIGHT.replace(
 SECOND = f'[[numbers]]\nnumber = "+33612345679"\nagent = "{OTHER}"\n'
 AGAIN = "stages the agent of +33612345678 again, after it has failed"
 HALF = (
-    f"has {AGENT}, which answers +33612345678 itself: where it has failed it is not staged again, "
-    "and the next treatment counts"
+    f"has {AGENT}, which answers +33612345678 itself: after it has failed it is not staged again, "
+    "and the next treatment applies"
 )
 
 

@@ -130,10 +130,10 @@ def test_a_number_without_an_agent_is_a_mistake_of_the_key_agent(folder: Folder)
 @pytest.mark.parametrize(
     ("network", "part"),
     [
-        ("0.0.0.0/0", "the whole Internet"),
-        ("::/0", "the whole Internet"),
-        ("128.0.0.0/1", "a large part of the whole Internet"),
-        ("2000::/3", "a large part of the whole Internet"),
+        ("0.0.0.0/0", "all of the Internet"),
+        ("::/0", "all of the Internet"),
+        ("128.0.0.0/1", "a large part of the Internet"),
+        ("2000::/3", "a large part of the Internet"),
         ("10.0.0.0/8", None),
         ("fd00::/16", None),
     ],
@@ -142,7 +142,7 @@ def test_a_network_as_wide_as_the_internet_is_a_warning(
     folder: Folder, network: str, part: str | None
 ) -> None:
     warnings = folder.load(RIGHT.replace("192.0.2.0/24", network)).warnings
-    expected = [f"{network} is {part}: anybody there can place calls"] if part else []
+    expected = [f"{network} is {part}: anyone there can place calls"] if part else []
     assert [warning.wrong for warning in warnings] == expected
 
 

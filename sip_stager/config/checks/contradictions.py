@@ -35,21 +35,21 @@ def find_contradictions(settings: Settings) -> Iterator[Finding]:
 def _find_unheard_ringing(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
     """Yield settings of ringing that no caller of any trunk can hear."""
     found: dict[Location, Finding | None] = {}
-    for grant in calls:
+    for entry in calls:
         for key in ("after_ringing", "ringing_delay"):
-            if (place := grant.place(key)) is not None:
-                useless = None if grant.rings else Finding(place, *_explain_silence(grant))
-                # What is of use to some calls is no contradiction.
+            if (place := entry.place(key)) is not None:
+                useless = None if entry.rings else Finding(place, *_explain_silence(entry))
+                # A setting that some calls use is no contradiction.
                 found[place] = useless and found.get(place, useless)
     yield from filter(None, found.values())
 
 
-def _explain_silence(grant: TrunkTerms) -> tuple[str, str]:
+def _explain_silence(entry: TrunkTerms) -> tuple[str, str]:
     """Return why calls with these terms never ring, and what would change that."""
-    policy, ends = grant.terms.policy, grant.terms.bound()
+    policy, ends = entry.terms.policy, entry.terms.bound()
     if not policy.ringing:
-        place = grant.place("ringing")
-        by = f' by profile = "{grant.trunk.profile}"' if place and place[-1] == "profile" else ""
+        place = entry.place("ringing")
+        by = f' by profile = "{entry.trunk.profile}"' if place and place[-1] == "profile" else ""
         right = 'remove it, or write ringing = "180" beside it'
         return f'has no effect: ringing = "never"{by}', right
     wrong = (
@@ -61,16 +61,16 @@ def _explain_silence(grant: TrunkTerms) -> tuple[str, str]:
 def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
     """Yield margins that use up the whole time that the carrier waits for ringing."""
     found: dict[Location, Finding] = {}
-    for grant in calls:
-        terms, trunk = grant.terms, grant.trunk
+    for entry in calls:
+        terms, trunk = entry.terms, entry.trunk
         if terms.patience is None or terms.bound() >= LEAST:
             continue
-        patience: Location = (*grant.trunk_location, "ringback_timeout")
+        patience: Location = (*entry.trunk_location, "ringback_timeout")
         wrong = (
             f"leaves no time to stage: {terms.margin:g} s of the {terms.patience:g} s that "
             f'the trunk "{trunk.name}" waits are reserved for forwarding'
         )
-        place = grant.place("margin") or patience
+        place = entry.place("margin") or patience
         found[place] = Finding(place, wrong, "write a margin that is far below ringback_timeout")
     yield from found.values()
 
@@ -93,6 +93,7 @@ def _find_long_delays(settings: Settings) -> Iterator[Finding]:
         wrong = f"is {api.poll_interval_min:g}, but no call waits longer than {longest:g} s"
         right = "write much less: a call counts as staged only once a poll says so"
         yield Finding(("api", "poll_interval_min"), wrong, right)
+    # A default that does not fit is no mistake of the operator.
     if api.retries and "retry_delay" in api.model_fields_set and api.retry_delay >= longest:
         wrong = f"is {api.retry_delay:g}, but no call waits longer than {longest:g} s"
         right = "write much less, or retries = 0: no retry ever fits in"

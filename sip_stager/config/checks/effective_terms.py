@@ -27,13 +27,12 @@ _Placed = tuple["Location", CallPolicy]
 class TrunkTerms(NamedTuple):
     """The terms of a trunk's calls to some numbers.
 
-    ``stands`` is the location of the trunk; ``words`` are the policies that apply, the most
-    specific first, each with its location.
+    ``policies`` are those that apply, the most specific first, each with its location.
     """
 
     trunk_location: Location
     trunk: Trunk
-    words: tuple[_Placed, ...]
+    policies: tuple[_Placed, ...]
     terms: Terms
 
     @property
@@ -44,7 +43,7 @@ class TrunkTerms(NamedTuple):
 
     def place(self, key: str) -> Location | None:
         """Return the location of the setting that decides a key; None if the default does."""
-        places = (place for place, policy in self.words if getattr(policy, key) is not None)
+        places = (place for place, policy in self.policies if getattr(policy, key) is not None)
         found = next(places, None)
         return found if found is None or found[-1] == "profile" else (*found, key)
 
@@ -61,6 +60,7 @@ def rings_before_timeout(policy: Policy, seconds: float) -> bool:
     the rest. At the same instant, ringing comes first.
     """
     kind = policy.treatments[StagingOutcome.TIMEOUT][0].kind
+    # The agent of the number gets half of the time, and the fallback agent the rest.
     over = seconds / 2 if kind is TreatmentKind.AGENT else seconds
     return rings_within(policy, over) and bool(policy.after_ringing)
 
@@ -70,26 +70,28 @@ def trunk_terms(settings: Settings) -> Iterator[TrunkTerms]:
 
     Numbers that share a policy are represented by the first of them.
     """
-    everybody: _Placed = ("policy",), settings.policy
+    general: _Placed = ("policy",), settings.policy
     numbers = tuple(number_policies(settings))
     for index, trunk in enumerate(settings.trunks):
         place: Location = ("trunks", index)
-        behind: tuple[_Placed, ...] = (
+        inherited: tuple[_Placed, ...] = (
             ((*place, "policy"), trunk.policy),
             ((*place, "profile"), trunk.carrier.policy),
-            everybody,
+            general,
         )
         for own in ((), *((number,) for number in numbers)):
-            words = *own, *behind
-            policies = (policy for _, policy in words)
-            terms = combine_terms(policies, settings.api.deadline, trunk.ringback_timeout)
-            yield TrunkTerms(place, trunk, words, terms)
+            policies = *own, *inherited
+            terms = combine_terms(
+                (policy for _, policy in policies), settings.api.deadline, trunk.ringback_timeout
+            )
+            yield TrunkTerms(place, trunk, policies, terms)
 
 
 def number_policies(settings: Settings) -> Iterator[_Placed]:
     """Yield each distinct policy of the numbers with its location; rows of a CSV share policies."""
     seen: set[int] = set()
     for index, row in enumerate(settings.numbers):
+        # Rows of a CSV with the same cells share one policy object.
         if row.policy.model_fields_set and id(row.policy) not in seen:
             seen.add(id(row.policy))
             yield ("numbers", index, "policy"), row.policy

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def find_stuck_calls(settings: Settings) -> Iterator[Finding]:
     """Yield refusals and ringing that keep a carrier from trying its next route."""
     found: dict[tuple[Location, str], Finding] = {}
-    for grant in trunk_terms(settings):
-        for finding in (*_find_refusals(grant), *_find_ringing(grant)):
+    for entry in trunk_terms(settings):
+        for finding in (*_find_refusals(entry), *_find_ringing(entry)):
             found.setdefault((finding.location, finding.wrong), finding)
     yield from found.values()
     for index, trunk in enumerate(settings.trunks):
@@ -30,15 +30,15 @@ def find_stuck_calls(settings: Settings) -> Iterator[Finding]:
             yield Finding(("trunks", index, "pass_503"), wrong, right)
 
 
-def _find_refusals(grant: TrunkTerms) -> Iterator[Finding]:
-    policy = grant.terms.policy
+def _find_refusals(entry: TrunkTerms) -> Iterator[Finding]:
+    policy = entry.terms.policy
     for cause in CAUSES:
         last = policy.treatments[cause][-1]
         status = last.status or policy.refusal
-        if last.kind is TreatmentKind.REFUSE and not grant.trunk.carrier.tries_next_on(status):
-            place = grant.place(cause if last.status else "refusal")
-            wrong, right = _explain(grant.trunk, status, "refuses with")
-            yield Finding(place or (*grant.trunk_location, "profile"), wrong, right)
+        if last.kind is TreatmentKind.REFUSE and not entry.trunk.carrier.tries_next_on(status):
+            place = entry.place(cause if last.status else "refusal")
+            wrong, right = _explain(entry.trunk, status, "refuses with")
+            yield Finding(place or (*entry.trunk_location, "profile"), wrong, right)
 
 
 def _explain(trunk: Trunk, status: int, does: str) -> tuple[str, str]:
@@ -49,16 +49,16 @@ def _explain(trunk: Trunk, status: int, does: str) -> tuple[str, str]:
     return wrong, f"write {usual} so that it tries its next route"
 
 
-def _find_ringing(grant: TrunkTerms) -> Iterator[Finding]:
+def _find_ringing(entry: TrunkTerms) -> Iterator[Finding]:
     """Yield ringing that comes before a refusal on which the carrier should fail over."""
-    policy, trunk = grant.terms.policy, grant.trunk
+    policy, trunk = entry.terms.policy, entry.trunk
     refuses = any(policy.treatments[cause][-1].kind is TreatmentKind.REFUSE for cause in CAUSES)
-    if trunk.carrier.ringing_ends and grant.rings and refuses and not policy.after_ringing:
+    if trunk.carrier.ringing_ends and entry.rings and refuses and not policy.after_ringing:
         wrong = (
             f"rings after {policy.ringing_delay:g} s, and {trunk.profile} "
-            f'(trunk "{trunk.name}") tries no other route once it has heard that: a refusal then '
-            "ends the call"
+            f'(trunk "{trunk.name}") tries no other route after that: a refusal then ends '
+            "the call"
         )
         right = 'write after_ringing = "forward" or "redirect sip:...", or ringing = "never"'
-        place = grant.place("ringing") or (*grant.trunk_location, "profile")
+        place = entry.place("ringing") or (*entry.trunk_location, "profile")
         yield Finding(place, wrong, right)

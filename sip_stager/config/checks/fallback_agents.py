@@ -58,8 +58,8 @@ def find_partial_fallbacks(settings: Settings) -> Iterator[Finding]:
     for one in _fallback_agents(settings):
         if one.own_numbers and not one.useless:
             wrong = (
-                f"has {one.agent}, which answers {_shorten(one.own_numbers)} itself: where it has "
-                "failed it is not staged again, and the next treatment counts"
+                f"has {one.agent}, which answers {_shorten(one.own_numbers)} itself: after it has "
+                "failed it is not staged again, and the next treatment applies"
             )
             yield Finding(one.place, wrong, "nothing to do if that is meant")
 
@@ -67,9 +67,9 @@ def find_partial_fallbacks(settings: Settings) -> Iterator[Finding]:
 def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
     """Yield fallback agents for the timeout that are never staged, because ringing comes first."""
     found: dict[Location, Finding] = {}
-    for grant in trunk_terms(settings):
-        policy, seconds = grant.terms.policy, grant.terms.bound()
-        place, late = grant.place(StagingOutcome.TIMEOUT), policy.after_ringing
+    for entry in trunk_terms(settings):
+        policy, seconds = entry.terms.policy, entry.terms.bound()
+        place, late = entry.place(StagingOutcome.TIMEOUT), policy.after_ringing
         stands_in = policy.treatments[StagingOutcome.TIMEOUT][0].kind is TreatmentKind.AGENT
         if (
             place
@@ -78,7 +78,7 @@ def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
             and late[0].kind is not TreatmentKind.AGENT
         ):
             wrong = (
-                f'has no effect on the trunk "{grant.trunk.name}": the caller hears ringing after '
+                f'has no effect on the trunk "{entry.trunk.name}": the caller hears ringing after '
                 f"{policy.ringing_delay:g} s, and after_ringing decides then"
             )
             right = f"write a ringing_delay of more than {seconds / 2:g}, or remove after_ringing"
@@ -94,6 +94,7 @@ def _fallback_agents(settings: Settings) -> Iterator[FallbackAgent]:
         sharing[id(row.policy)].append(row)
     for place, policy, key, agent in wanted:
         own = place[0] == "numbers"
+        # A policy that is not a number's applies to the numbers without that key.
         silent = (row for row in settings.numbers if getattr(row.policy, key) is None)
         rows = sharing[id(policy)] if own else silent
         answering = {row.number: agents[row.number] for row in rows}

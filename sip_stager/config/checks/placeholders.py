@@ -58,7 +58,7 @@ def _hosts(settings: Settings) -> Iterator[Finding]:
         found.append((("upstream", "backups", index), split_sip_uri(uri)[0], _ASK_PLATFORM))
     for kind in ("redirect", "moved"):
         for place, target in treatment_uris(settings, kind):
-            found.append((place, target.target, "write where such calls are to go"))
+            found.append((place, target.target, "write the address that such calls are for"))
     for location, host, right in found:
         if _is_example(host):
             yield Finding(location, _wrong(host), right)

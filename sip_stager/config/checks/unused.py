@@ -46,14 +46,16 @@ def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
         of_retries = "retry_delay", "retry_ambiguous"
         yield _SwitchedOff("api", of_retries, "retries = 0 allows no retry", "allow retries")
     if not api.claim_ttl:
-        right = "write a claim_ttl of some seconds"
+        right = "write a claim_ttl of a few seconds"
         yield _SwitchedOff("api", ("after_hangup",), "claim_ttl = 0 reserves no staged call", right)
     if not (api.label or api.reconcile or api.terminate_wasted):
         right = "switch on label, reconcile or terminate_wasted"
         yield _SwitchedOff("api", ("aftercare_connections",), "nothing is sent after calls", right)
     if not upstream.backups and not upstream.max_redirects:
         why = "there is no next address to try"
-        yield _SwitchedOff("upstream", ("failover_timeout",), why, "add backups, or redirects")
+        yield _SwitchedOff(
+            "upstream", ("failover_timeout",), why, "add backups, or set max_redirects"
+        )
     if all(each.transport != "tcp" for each in settings.listeners):
         of_tcp = "connections", "connections_per_source", "message_timeout", "idle_timeout"
         right = 'add [[listeners]] with transport = "tcp"'

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sip_stager.config.tables.settings import Settings
 
 _MIN_PREFIX = {4: 8, 6: 16}  # bits; a carrier's networks are much smaller
-_LEAST_REFRESH = 10.0  # seconds: what is fetched changes by the hand of a person
+_MIN_REFRESH_INTERVAL = 10.0  # seconds; people change these records, not programs
 
 
 def find_warnings(settings: Settings) -> Iterator[Finding]:
@@ -51,23 +51,23 @@ def _find_short_intervals(settings: Settings) -> Iterator[Finding]:
     """Yield intervals at which the API would be asked far more often than anything changes."""
     for key in ("agents_refresh_interval", "numbers_refresh_interval"):
         pause = getattr(settings.api, key)
-        if 0 < pause < _LEAST_REFRESH:
+        if 0 < pause < _MIN_REFRESH_INTERVAL:
             wrong = f"is {pause:g}: the API is asked every {pause:g} s, even without calls"
-            yield Finding(("api", key), wrong, f"write 0, or {_LEAST_REFRESH:g} at least")
+            yield Finding(("api", key), wrong, f"write 0, or at least {_MIN_REFRESH_INTERVAL:g}")
 
 
 def _find_cut_deadlines(settings: Settings) -> Iterator[Finding]:
     """Yield deadlines that the carrier's ringback timeout cuts, and margins beyond a deadline."""
     found: dict[Location, Finding] = {}
-    for grant in trunk_terms(settings):
-        place, terms = grant.place("deadline"), grant.terms
+    for entry in trunk_terms(settings):
+        place, terms = entry.place("deadline"), entry.terms
         if place and place[0] != "policy" and terms.bound() < terms.deadline:
             wrong = (
                 f"is {terms.deadline:g}, but staging ends after {terms.bound():g} s: the trunk "
-                f'"{grant.trunk.name}" waits {terms.patience:g} s for ringing'
+                f'"{entry.trunk.name}" waits {terms.patience:g} s for ringing'
             )
             found[place] = Finding(place, wrong, "write less, or let the caller hear ringing first")
-        place = grant.place("margin")
+        place = entry.place("margin")
         if place and terms.margin >= terms.deadline:
             wrong = f"is {terms.margin:g}, but staging ends after {terms.deadline:g} s in any case"
             right = "write less: an INVITE with an Expires leaves hardly any time"
@@ -136,10 +136,10 @@ def _find_wide_networks(settings: Settings) -> Iterator[Finding]:
     for index, trunk in enumerate(settings.trunks):
         for position, network in enumerate(trunk.networks):
             if network.prefixlen < _MIN_PREFIX[network.version]:
-                part = "a large part of " if network.prefixlen else ""
+                part = "a large part of" if network.prefixlen else "all of"
                 yield Finding(
                     ("trunks", index, "networks", position),
-                    f"{network} is {part}the whole Internet: anybody there can place calls",
+                    f"{network} is {part} the Internet: anyone there can place calls",
                     "write the addresses that the carrier sends calls from",
                 )
 
@@ -149,8 +149,10 @@ def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:
     for index, row in enumerate(settings.numbers):
         if is_e164(row.number) and (why := impossible(row.number)):
             wrong = f'"{row.number}" is an impossible number: {why}'
-            right = f'write the whole number, with its country\'s code; "{row.number}{ANY}" is all '
-            right += "numbers that begin so"
+            right = (
+                f'write the whole number, with its country\'s code; "{row.number}{ANY}" matches '
+            )
+            right += "all numbers that begin so"
             yield Finding(("numbers", index, "number"), wrong, right)
 
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _VISIBLE = re.compile(r"[!-~]+")
 DEFAULT_VARIABLE = "ROUNDED_API_KEY"
-_MISTAKEN = {"key", "api_key", "apikey", "api-key", "token"}
+_MISPLACED = {"key", "api_key", "apikey", "api-key", "token"}
 
 
 def explain_misplaced_key(location: Location) -> tuple[str, str] | None:
     """Return what is wrong with a key that holds the API key itself, and what would be right."""
-    if location[:-1] not in {(), ("api",)} or str(location[-1]).lower() not in _MISTAKEN:
+    if location[:-1] not in {(), ("api",)} or str(location[-1]).lower() not in _MISPLACED:
         return None
     right = f"put it into ${DEFAULT_VARIABLE} or a key_file, and replace this key"
     return "the API key must not be in this file", right
@@ -79,5 +79,7 @@ def _checked(text: str, location: tuple[str, str], where: str) -> SecretStr | Fi
 def is_readable_by_others(path: Path) -> bool:
     """Return True if other users of this machine can read a file."""
     status = path.stat()
+    # A file of another user, such as a secret of Kubernetes that belongs to root, is read through
+    # its group, so the group may read it.
     ours = status.st_uid == os.geteuid()
     return bool(status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)))

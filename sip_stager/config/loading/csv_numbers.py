@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from _csv import Reader as _Reader
     from pathlib import Path
 
-_NEEDED = ("number", "agent")
-_OF_POLICY = tuple(CallPolicy.model_fields)
-COLUMNS = (*_NEEDED, "version", *_OF_POLICY)
+_REQUIRED = ("number", "agent")
+_POLICY_KEYS = tuple(CallPolicy.model_fields)
+COLUMNS = (*_REQUIRED, "version", *_POLICY_KEYS)
 """All columns; the first two are required."""
-_WHOLE = {"version", "refusal"}
-_PARTED = re.compile(r"[;\t|]")
+_INTEGERS = {"version", "refusal"}
+_OTHER_SEPARATORS = re.compile(r"[;\t|]")
 """Other separators that spreadsheets write between columns."""
 _SECONDS = {"ringing_delay", "deadline", "margin"}
 
@@ -90,9 +90,11 @@ class _Table:
     def wrong(self) -> tuple[str, str] | None:
         """Return what is wrong with the header and what would be right; None if it is right."""
         header, known = self.header, f"the columns are: {', '.join(COLUMNS)}"
-        if not set(_NEEDED) <= set(header):
+        if not set(_REQUIRED) <= set(header):
             wrong, right = f"the first row is {','.join(header)!r}", 'begin with "number,agent"'
-            apart = "columns are separated by commas: " if _PARTED.search(header[0]) else ""
+            apart = (
+                "columns are separated by commas: " if _OTHER_SEPARATORS.search(header[0]) else ""
+            )
             return wrong, apart + right
         for name in header:
             if name not in COLUMNS and (new := new_name(("policy", name))):
@@ -106,7 +108,7 @@ class _Table:
     def number(self, cells: list[str]) -> dict[str, Any]:
         """Return a row as an entry of [[numbers]]."""
         given = dict(zip(self.header, cells, strict=True))
-        row: dict[str, Any] = {name: given.pop(name) for name in _NEEDED}
+        row: dict[str, Any] = {name: given.pop(name) for name in _REQUIRED}
         if version := given.pop("version", ""):
             row["version"] = _value("version", version)
         if any(given.values()):
@@ -115,20 +117,20 @@ class _Table:
 
     def _policy(self, given: dict[str, str]) -> CallPolicy | dict[str, Any]:
         """Return one policy for all rows with the same cells: thousands of numbers share a few."""
-        said = tuple(given.values())
-        if said not in self._policies:
+        key = tuple(given.values())
+        if key not in self._policies:
             policy = {name: _value(name, text) for name, text in given.items() if text}
             try:
-                self._policies[said] = CallPolicy.model_validate(policy)
+                self._policies[key] = CallPolicy.model_validate(policy)
             except ValidationError:
-                self._policies[said] = policy  # each row of it is then named as a mistake
-        return self._policies[said]
+                self._policies[key] = policy  # validation then reports each of its rows
+        return self._policies[key]
 
 
 def _value(name: str, text: str) -> str | float | list[str]:
     """Convert a cell to its TOML value; text that is no number stays, for the checks to report."""
     try:
-        if name in _WHOLE:
+        if name in _INTEGERS:
             return int(text)
         if name in _SECONDS:
             return float(text)

@@ -51,6 +51,7 @@ def _unreadable(path: Path, error: OSError) -> Mistake:
 def _how_to_open(path: Path) -> str:
     """Return who owns the file or folder that this user may not open, and what would let them."""
     path = path.absolute()
+    # The first folder that is closed to this user is to blame, not what is in it.
     for each in (*reversed(path.parents), path):
         is_file = each == path
         if not os.access(each, os.R_OK if is_file else os.X_OK):

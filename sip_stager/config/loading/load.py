@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_SHOWN = 50  # a broken table of thousands of rows must not bury the other mistakes
+_SHOWN = 50  # mistakes per file; a broken table of thousands must not hide the others
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -119,6 +119,7 @@ def _add_key(
     found = find_key(api, folder, environ)
     if isinstance(found, Finding):
         findings.append(found)
+    # Without a key, validation goes on with an empty one, to find the other mistakes.
     api["key"] = found if isinstance(found, SecretStr) else SecretStr("")
     if isinstance(api.get("key_file"), str):
         api["key_file"] = folder / api["key_file"]

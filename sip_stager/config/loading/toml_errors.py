@@ -13,21 +13,21 @@ _NO_VALUE = ("Invalid value", "Expected newline", "Unclosed array")
 _RIGHT = "see https://toml.io for the syntax"
 
 
-def explain_syntax_error(said: str, line: str) -> tuple[str, str]:
+def explain_syntax_error(message: str, line: str) -> tuple[str, str]:
     """Return what is wrong and what would be right, from the parser's message and the line.
 
     No value of the line is shown: it may be the API key.
     """
-    if said.startswith(_TWICE):
+    if message.startswith(_TWICE):
         return _explain_duplicate(line)
     right = _RIGHT
-    if said.startswith(_NO_VALUE):
+    if message.startswith(_NO_VALUE):
         right = (
             'write text in straight quotes, like name = "carrier"; numbers, true and false without'
         )
-    elif said.startswith("Expected '='"):
+    elif message.startswith("Expected '='"):
         right = "write the key, = and its value on one line"
-    return f"is not TOML: {said}", right
+    return f"is not TOML: {message}", right
 
 
 def _explain_duplicate(line: str) -> tuple[str, str]:

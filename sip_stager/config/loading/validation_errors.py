@@ -43,14 +43,14 @@ def explain_errors(error: ValidationError) -> list[Finding]:
     errors = [
         each
         for each in error.errors(include_url=False)
-        # A default that follows from other keys is not made where one of them is wrong.
+        # A default that depends on a mistaken key is reported at that key already.
         if each["type"] != "default_factory_not_called"
     ]
     blamed = {each["loc"][:-1] for each in errors}
     return [
         _explain(each)
         for each in errors
-        # An array whose entries are all wrong counts as empty to pydantic.
+        # pydantic also reports an array as too short if all of its entries are wrong.
         if each["type"] != "too_short" or not _contains_blamed(each["loc"], blamed)
     ]
 
@@ -83,8 +83,8 @@ def _explain(error: ErrorDetails) -> Finding:
         case kind if kind in _BOUNDS:
             wrong, right = f"is {found}", _BOUNDS[kind].format(**error["ctx"])
         case _:
-            said = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
-            wrong, right = f"is {found}", f"write {said}"
+            message = error["msg"].removeprefix("Input should be ").removeprefix("Input should ")
+            wrong, right = f"is {found}", f"write {message}"
     return Finding(location, wrong, right)
 
 
@@ -110,13 +110,14 @@ def _location(error: ErrorDetails) -> Location:
 def _shorten(value: object) -> str:
     try:
         text = json.dumps(value)
-    except TypeError:  # a date, say
+    except TypeError:  # dates and times
         text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _keys(location: Location) -> list[str]:
     """Return the keys that the table around a location may hold."""
+    # A policy is nested in trunks and numbers, but its keys are those of [policy].
     if "policy" in location[1:-1]:
         return list(TABLES["policy"].model_fields)
     names = tuple(part for part in location[:-1] if isinstance(part, str))
