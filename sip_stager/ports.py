@@ -62,10 +62,10 @@ class Admission(Protocol):
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide at once, from what is in memory; raises ``Malformed``."""
 
-    def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
-        """Take off a request what its network says of a caller who withholds who he is.
+    def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
+        """Strip the identity fields of a caller who requests privacy (RFC 3323, RFC 3325).
 
-        ``withheld`` tells that he did so when the dialog began.
+        ``anonymous``: the caller requested it when the dialog began, and this request may not.
         """
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.privacy import IDENTIFYING
+from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address
-from sip_stager.trunks.caller_number import DIALOGS
+from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.number_fields import of_uri
 from sip_stager.trunks.phone_numbers import is_e164, normalised
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def describe_privacy(invite: Request, copy: Request, country: str | None) -> Iterator[str]:
     """Yield the fields that the outgoing INVITE has lost, and those that still hold a number."""
-    if taken := _spelled(invite, IDENTIFYING.difference(copy.names)):
+    if taken := _spelled(invite, IDENTITY_FIELDS.difference(copy.names)):
         yield f"stripped from the INVITE: {taken}"
-    if left := _spelled(copy, IDENTIFYING):
+    if left := _spelled(copy, IDENTITY_FIELDS):
         yield f"left in the INVITE: {left}"
-    for name in sorted(DIALOGS, reverse=True):
+    for name in sorted(DIALOG_IDENTITY_FIELDS, reverse=True):
         if _holds_number(copy, name, country):
             yield (
                 f"{name.decode().capitalize()} is forwarded unchanged, with the number: "

@@ -118,16 +118,16 @@ class RouteReport:
         return self._settings.place(("numbers", index, "number"))
 
     def _caller(self, caller: Caller, call: Call, trunk: Trunk) -> Iterator[str]:
-        if caller.withheld:
-            yield f"anonymous, by {caller.withheld}"
+        if caller.privacy:
+            yield f"anonymous, by {caller.privacy}"
         for source, reason in caller.passed:
             yield f"{source} {reason}"
         if caller.number:
-            passed = ", passed on by pass_private_number" if caller.withheld else ""
+            passed = ", passed on by pass_private_number" if caller.privacy else ""
             yield f"{caller.source} says {caller.number}{passed}"
         else:
             yield f"the API gets {call.from_number}, the anonymous_number of [api]"
-        if caller.withheld and self._dry_run.onward:
+        if caller.privacy and self._dry_run.onward:
             copy, _ = self._dry_run.onward[0]
             yield from describe_privacy(self._invite, copy, trunk.country)
 

@@ -70,8 +70,8 @@ class Call:
     ``variables`` are what the agent is told of the call; they may hold what a stranger wrote.
     Without an ``agent_id`` it is not staged: the platform redirects the number by itself.
     ``generation`` is that of the row which maps the number.  ``another_follows`` tells that the
-    deadline leaves time for another agent.  ``withheld`` tells that nobody may
-    know who calls.
+    deadline leaves time for another agent.  ``anonymous`` tells that the caller
+    requested privacy, and that the trunk does not pass the number all the same.
     """
 
     call_id: str
@@ -85,7 +85,7 @@ class Call:
     variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
     generation: int = 0
     another_follows: bool = False
-    withheld: bool = False
+    anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Proxy:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
         try:
-            popped = self._discreet(facilities.preprocessed(ack, source), source)
+            popped = self._strip(facilities.preprocessed(ack, source), source)
             routed = towards_next_hop(popped)
             if ack.to_tag == facilities.tag(ack):
                 return  # it acknowledges a refusal of ours, of which nothing is kept
@@ -150,7 +150,7 @@ class Proxy:
     ) -> Routed | None:
         """Route a request of a dialog (16.6); None where it is not to go on and was answered."""
         try:
-            popped = self._discreet(popped, source)
+            popped = self._strip(popped, source)
             routed = towards_next_hop(popped, routing)
             wrong = self._unsealed(popped)
         except Malformed as fault:
@@ -165,16 +165,18 @@ class Proxy:
         own, seal = popped.own, self._facilities.seal
         if own is None:
             return routed
-        return routed._replace(seal=own.user or b"", shy=seal.asks_shy(own, popped.request))
+        return routed._replace(
+            seal=own.user or b"", to_anonymous=seal.to_anonymous(own, popped.request)
+        )
 
-    def _discreet(self, popped: Popped, source: Flow) -> Popped:
-        """Take off a request of a dialog what only we may say, and who its caller is if he hides.
+    def _strip(self, popped: Popped, source: Flow) -> Popped:
+        """Strip our own header field, and the identity fields if the dialog's caller is anonymous.
 
-        What his INVITE said of that holds for all of the dialog.
+        The INVITE that began the dialog decides on privacy for all of it; the seal remembers.
         """
         own, request = popped.own, popped.request.without(CALL_ID_FIELD)
-        withheld = own is not None and self._facilities.seal.withholds(own, request)
-        request = self._admission.discreet(request, source, withheld=withheld)
+        anonymous = own is not None and self._facilities.seal.from_anonymous(own, request)
+        request = self._admission.strip_identity(request, source, anonymous=anonymous)
         return popped._replace(request=request)
 
     def _of_dialog(self, popped: Popped) -> bool:

@@ -9,7 +9,7 @@ from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.proxy.forwarding import make_copy
 from sip_stager.proxy.routing import preprocessed
 from sip_stager.proxy.told import told
-from sip_stager.sip.privacy import unnamed
+from sip_stager.sip.privacy import strip_identity
 from sip_stager.sip.responses import Extra, make_response, warning
 
 if TYPE_CHECKING:
@@ -100,14 +100,14 @@ class Facilities:
         self.layer.send(copy, flow, None if flow is target else refused)
 
     def passed_back(
-        self, response: Response, branch: bytes, *, shy: bool = False
+        self, response: Response, branch: bytes, *, anonymous: bool = False
     ) -> Response | None:
         """Take our Via off a response; None where the next one is not the requester's (16.7).
 
-        With ``shy`` what tells who answers is taken off as well (RFC 3325 7).
+        With ``anonymous`` the callee's identity fields are stripped as well (RFC 3325 7).
         """
         passed = response.without_first(b"via")
-        passed = unnamed(passed) if shy else passed
+        passed = strip_identity(passed) if anonymous else passed
         if branch in (passed.value(b"via") or b""):
             return passed if b"via" in passed.names else None
         return None

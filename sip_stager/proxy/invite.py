@@ -44,7 +44,7 @@ class ForwardedInvite:
 
     __slots__ = (
         "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects",
-        "_request", "_server", "_shy", "_source", "_tag", "_targets", "_tried", "_via",
+        "_request", "_server", "_source", "_tag", "_targets", "_to_anonymous", "_tried", "_via",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +60,7 @@ class ForwardedInvite:
         self._tried: list[Routed] = []
         self._request: Request | None = self._targets[0].request
         self._via = self._request.top_via.branch
-        self._shy = self._targets[0].shy
+        self._to_anonymous = self._targets[0].to_anonymous
         self._source = source
         self._server = server
         self._call = call
@@ -89,7 +89,7 @@ class ForwardedInvite:
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
-        passed = self._facilities.passed_back(response, self._via, shy=self._shy)
+        passed = self._facilities.passed_back(response, self._via, anonymous=self._to_anonymous)
         if passed is None or self._request is None:
             return
         self._server.respond(passed)
@@ -98,7 +98,7 @@ class ForwardedInvite:
 
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Take a final response: a 2xx goes back at once, others when all targets had theirs."""
-        passed = self._facilities.passed_back(response, self._via, shy=self._shy)
+        passed = self._facilities.passed_back(response, self._via, anonymous=self._to_anonymous)
         if response.status in _CHALLENGES:
             self._not_used_by(branch)
         if passed is None:

@@ -77,8 +77,8 @@ class NewCalls:
         if isinstance(admitted, Refusal):
             self._facilities.refuse(request, transaction.dismiss, admitted, admitted.trunk, 0.0)
         else:
-            discreet = self._admission.discreet(request, source)
-            self._hold(admitted, discreet, routing, source, transaction)
+            stripped = self._admission.strip_identity(request, source)
+            self._hold(admitted, stripped, routing, source, transaction)
 
     def _turned_away(self, call: Call, size: int) -> Refusal | None:
         """Refuse a call at the end, or one too many; who needs nothing of the API takes no room."""
@@ -101,7 +101,7 @@ class NewCalls:
         self._ongoing[routing] = transaction
         transaction.register(self._ongoing, routing)
         self._facilities.notify(CallAdmitted(call, source))
-        seal = self._facilities.seal.made(request, withheld=call.withheld)
+        seal = self._facilities.seal.made(request, anonymous=call.anonymous)
         targets = [
             one._replace(seal=seal)
             for one in self._facilities.upstream.targets(request, routing, call.to_number)

@@ -38,8 +38,9 @@ class Relay:
     @answered
     def receive(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
-        request, shy = self._routed.request, self._routed.shy
-        if passed := self._facilities.passed_back(response, request.top_via.branch, shy=shy):
+        request, anonymous = self._routed.request, self._routed.to_anonymous
+        branch = request.top_via.branch
+        if passed := self._facilities.passed_back(response, branch, anonymous=anonymous):
             passed = self._facilities.without_503(passed, request, pass_503=False)
             self._server.respond(passed)
         elif response.status >= 200:

@@ -35,7 +35,7 @@ class Routed(NamedTuple):
     """A request as it is to go on, and the URI to send it to.
 
     ``routing`` is the digest of what it was routed by, for the second part of its branch.  ``seal``
-    is that of its dialog, for our Record-Route; with ``shy`` who answers withholds who he is.
+    is that of its dialog, for our Record-Route; with ``to_anonymous`` its callee requested privacy.
     """
 
     request: Request
@@ -43,7 +43,7 @@ class Routed(NamedTuple):
     next_hop: Uri
     routing: bytes = b""
     seal: bytes = b""
-    shy: bool = False
+    to_anonymous: bool = False
 
 
 def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:

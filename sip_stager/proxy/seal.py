@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.sip.uri import Uri
 
-WITHHELD = b"w"
-"""Ahead of a seal: the caller of that dialog withholds who he is."""
+ANONYMOUS = b"w"
+"""The mark ahead of a seal: the caller of that dialog requested privacy."""
 MOST_KEPT = 256
 """Bytes of a Call-ID and a tag whose seal is worth keeping: strangers choose how long they are."""
 
@@ -28,9 +28,9 @@ class Seal:
         self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
         self._kept = lru_cache(maxsize=4096)(self._digest)
 
-    def made(self, invite: Request, *, withheld: bool = False) -> bytes:
+    def made(self, invite: Request, *, anonymous: bool = False) -> bytes:
         """Give the seal of the dialog that an INVITE begins."""
-        return self._of(invite.call_id, invite.from_tag, WITHHELD if withheld else b"")
+        return self._of(invite.call_id, invite.from_tag, ANONYMOUS if anonymous else b"")
 
     def holds(self, route: Uri, request: Request) -> bool:
         """Whether we made that URI for the request's dialog, whichever side the request is from.
@@ -42,20 +42,20 @@ class Seal:
             sealed, request, request.to_tag
         )
 
-    def withholds(self, route: Uri, request: Request) -> bool:
-        """Whether it was made for a caller who withholds who he is, and the request is from him.
+    def from_anonymous(self, route: Uri, request: Request) -> bool:
+        """Return True if the dialog's caller is anonymous, and sent this request.
 
         Raises ``Malformed``.
         """
         sealed = route.user or b""
-        return sealed.startswith(WITHHELD) and self._is_of(sealed, request, request.from_tag)
+        return sealed.startswith(ANONYMOUS) and self._is_of(sealed, request, request.from_tag)
 
-    def asks_shy(self, route: Uri, request: Request) -> bool:
-        """Whether it was made for such a caller, and the request is to him; it must hold for it."""
-        return (route.user or b"").startswith(WITHHELD) and not self.withholds(route, request)
+    def to_anonymous(self, route: Uri, request: Request) -> bool:
+        """Return True if the dialog's caller is anonymous, and the other side sent this request."""
+        return (route.user or b"").startswith(ANONYMOUS) and not self.from_anonymous(route, request)
 
     def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
-        mark = WITHHELD if sealed.startswith(WITHHELD) else b""
+        mark = ANONYMOUS if sealed.startswith(ANONYMOUS) else b""
         return compare_digest(sealed, self._of(request.call_id, tag, mark))
 
     def _of(self, call_id: bytes, tag: bytes, mark: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What tells who somebody is, beside From and Contact (RFC 3323, RFC 3325)."""
+"""The header fields that identify a party, beside From and Contact (RFC 3323, RFC 3325)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Message")
 
-IDENTIFYING = frozenset(
+IDENTITY_FIELDS = frozenset(
     b"call-info history-info identity identity-info in-reply-to organization p-asserted-identity "
     b"p-associated-uri p-charge-info p-preferred-identity p-served-user referred-by "
     b"remote-party-id reply-to".split()
 )
-"""Fields that do (RFC 3323 4.1, RFC 3325, and those that carriers use instead).
+"""Those of RFC 3323 4.1 and RFC 3325, and those that carriers use instead.
 
 STIR's Identity holds the number, too (RFC 8225 5.2.1).
 """
 
 
-def unnamed(message: M) -> M:
-    """Take them off a message."""
-    if IDENTIFYING.isdisjoint(message.names):
+def strip_identity(message: M) -> M:
+    """Return the message without the header fields that identify its sender."""
+    if IDENTITY_FIELDS.isdisjoint(message.names):
         return message
     kept = [
         (name, field)
         for name, field in zip(message.names, message.fields, strict=True)
-        if name not in IDENTIFYING
+        if name not in IDENTITY_FIELDS
     ]
     return message.edited([name for name, _ in kept], [field for _, field in kept])

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from sip_stager.model.call import Call, Refusal
 from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.trunks.called_number import Called, Spelling, called_number
-from sip_stager.trunks.caller_number import Caller, Identifying, caller_number, without_identity
+from sip_stager.trunks.caller_number import (
+    Caller,
+    Identifying,
+    caller_number,
+    strip_private_identity,
+)
 from sip_stager.trunks.phone_numbers import shown
 from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import CallVariables
@@ -56,7 +61,7 @@ class TrunkAdmission:
 
     ``mapping`` has the agents of the called numbers; ``terms_of`` says what a call from a trunk, by
     its name, to a row of it, by its number, is granted; ``anonymous_number`` stands for a caller
-    who withholds his number or has none.  ``variables`` has those of all trunks and numbers.
+    who is anonymous or has no number.  ``variables`` has those of all trunks and numbers.
     """
 
     def __init__(
@@ -81,15 +86,16 @@ class TrunkAdmission:
             return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
         return self.decided(invite, source, trunk, self.route(invite, trunk))
 
-    def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
-        """Take off what tells who the caller is, where he and his trunk want that.
+    def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
+        """Strip the identity fields of a caller who requests privacy (``ports.Admission``).
 
-        Where they wanted it when the dialog began, nothing is asked of its later requests.
+        A trunk with ``pass_private_number`` keeps them.  That was settled when the dialog began:
+        with ``anonymous`` neither the trunk nor the request is asked again.
         """
         trunk = self._networks.trunk_of(source.host)
-        if not withheld and (trunk is None or trunk.pass_private_number):
+        if not anonymous and (trunk is None or trunk.pass_private_number):
             return request
-        return without_identity(request, withheld=withheld)
+        return strip_private_identity(request, anonymous=anonymous)
 
     def route(self, invite: Request, trunk: Trunk) -> Route:
         """Find out who is called, and by whom; raises ``Malformed`` where the Request-URI is."""
@@ -107,8 +113,8 @@ class TrunkAdmission:
             text = f"no agent is mapped to {shown(route.called.number)}"
             return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, text, trunk=trunk.name)
         caller, called, number = route.caller, route.match.number, route.match.row.number
-        withheld = bool(caller.withheld) and not trunk.pass_private_number
-        facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, withheld)
+        anonymous = bool(caller.privacy) and not trunk.pass_private_number
+        facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, anonymous)
         terms = self._terms_of(trunk.name, number)
         return Call(
             call_id=invite.call_id_text,
@@ -121,7 +127,7 @@ class TrunkAdmission:
             policy=terms.policy,
             variables=self._variables.of(invite, facts, number),
             generation=route.match.row.generation,
-            withheld=withheld,
+            anonymous=anonymous,
         )
 
 

@@ -1,4 +1,4 @@
-"""Who calls: the number that staging is told, unless its owner keeps it to himself."""
+"""The caller's number, unless the caller requests privacy (RFC 3323, RFC 3325)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.privacy import IDENTIFYING, unnamed
+from sip_stager.sip.privacy import IDENTITY_FIELDS, strip_identity
 from sip_stager.sip.uri import Address, parse_address
 from sip_stager.trunks.number_fields import of_uri
 from sip_stager.trunks.phone_numbers import is_e164, normalised
@@ -21,9 +21,9 @@ CALLERS = ("p_asserted_identity", "remote_party_id", FROM)
 """The sources of a caller's number."""
 
 _FIELDS = {source: source.replace("_", "-").encode() for source in CALLERS}
-DIALOGS = frozenset({b"from", b"contact"})
-"""Fields that tell who calls, and that no proxy may change: the dialog is made of them."""
-_WITHHELD = frozenset((b"id", b"user", b"full", b"header"))
+DIALOG_IDENTITY_FIELDS = frozenset({b"from", b"contact"})
+"""Fields that identify the caller, and that no proxy may change: they belong to the dialog."""
+_PRIVACY_VALUES = frozenset((b"id", b"user", b"full", b"header"))
 _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.IGNORECASE)
 _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
 
@@ -43,49 +43,49 @@ class Identifying(Protocol):
 
     @property
     def pass_private_number(self) -> bool:
-        """Whether staging and the upstream may know the number of a caller who withholds it."""
+        """True if the API and the upstream get the number of an anonymous caller, too."""
         ...
 
 
 class Caller(NamedTuple):
-    """A caller's number in E.164, empty where there is none or it is withheld.
+    """A caller's number in E.164, empty if there is none or the caller is anonymous.
 
-    ``source`` is where it stands.  ``withheld`` says how the caller asked not to be named, and is
-    set as well where he is named all the same.  ``passed`` are the sources that were of no use,
-    each with the reason; no number is in it.
+    ``source`` is the field that holds it.  ``privacy`` says how the caller requested privacy, and
+    is set even if the trunk passes the number all the same.  ``passed`` are the sources that held
+    no number, each with the reason; no number is in it.
     """
 
     number: str = ""
     source: str = ""
-    withheld: str = ""
+    privacy: str = ""
     passed: tuple[tuple[str, str], ...] = ()
 
 
 def caller_number(invite: Request, trunk: Identifying) -> Caller:
     """Read the caller's number from the first source that has a valid one."""
-    withheld = _withheld(invite)
-    if withheld and not trunk.pass_private_number:
-        return Caller(withheld=withheld)
+    privacy = _requested_privacy(invite)
+    if privacy and not trunk.pass_private_number:
+        return Caller(privacy=privacy)
     passed: tuple[tuple[str, str], ...] = ()
     for source in trunk.caller:
         if _FIELDS[source] in invite.names:
             number = _number_in(invite, source, trunk.country)
             if number:
-                return Caller(number, source, withheld, passed)
+                return Caller(number, source, privacy, passed)
             passed += ((source, "holds no valid number"),)
         else:
             passed += ((source, "is missing"),)
-    return Caller(withheld=withheld, passed=passed)
+    return Caller(privacy=privacy, passed=passed)
 
 
-def without_identity(request: Request, *, withheld: bool = False) -> Request:
-    """Take off what tells who a caller is who withholds it (RFC 3323 5.1, RFC 3325 7).
+def strip_private_identity(request: Request, *, anonymous: bool = False) -> Request:
+    """Strip the identity fields if the caller requests privacy (RFC 3323 5.1, RFC 3325 7).
 
-    ``withheld`` says that he has asked for it before.
+    ``anonymous``: the caller requested it earlier in the dialog.
     """
-    if IDENTIFYING.isdisjoint(request.names) or not (withheld or _withheld(request)):
+    if IDENTITY_FIELDS.isdisjoint(request.names) or not (anonymous or _requested_privacy(request)):
         return request
-    return unnamed(request)
+    return strip_identity(request)
 
 
 def _number_in(invite: Request, source: str, country: str | None) -> str:
@@ -118,17 +118,18 @@ def _addresses(invite: Request, source: str) -> Iterator[Address]:
         return
 
 
-def _withheld(invite: Request) -> str:
-    """Tell how the caller asks not to be named, in words fit for a text; empty where he does not.
+def _requested_privacy(invite: Request) -> str:
+    """Return how the caller requests privacy, for a report; empty if the caller does not.
 
-    RFC 3323 4.1.1.3 and 4.2, RFC 3325 9.3, draft-ietf-sip-privacy-04 5.2.  What cannot be read
-    well is taken as such a wish rather than not.
+    RFC 3323 4.1.1.3 and 4.2, RFC 3325 9.3, draft-ietf-sip-privacy-04 5.2.
     """
+    # The fields are searched, not parsed: one that is malformed is rather taken as a request for
+    # privacy, because a number that is shown by mistake cannot be taken back.
     if b"privacy" in invite.names:
         for row in invite.rows(b"privacy"):
-            for wish in re.split(rb"[\s;,:]+", row.lower()):
-                if wish in _WITHHELD:
-                    return f"Privacy: {wish.decode()}"
+            for value in re.split(rb"[\s;,:]+", row.lower()):
+                if value in _PRIVACY_VALUES:
+                    return f"Privacy: {value.decode()}"
     if b"remote-party-id" in invite.names and any(
         _PRIVATE_PARTY.search(row) for row in invite.rows(b"remote-party-id")
     ):

@@ -1,6 +1,6 @@
 """What can be read of a call: the words that stand in ``${...}``.
 
-Whatever identifies a caller who withholds his number is not read, unless his trunk says so.
+Whatever identifies an anonymous caller is not read, unless the trunk passes it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed, field_name, parse_parameters
-from sip_stager.sip.privacy import IDENTIFYING
+from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address
-from sip_stager.trunks.caller_number import DIALOGS
+from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.phone_numbers import dialled, normalised
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ _MOST_READ = 4096
 class Facts(NamedTuple):
     """What admission knows of a call beside its INVITE.
 
-    ``caller`` is empty where he has no number or withholds it; ``withheld`` says that nothing else
-    may tell who he is, either.  ``country`` is the trunk's, ISO 3166 alpha-2; ``source`` the
-    address that the call came from.
+    ``caller`` is empty for a caller without a number or an anonymous one; with ``anonymous`` no
+    other field may identify the caller, either.  ``country`` is the trunk's, ISO 3166 alpha-2;
+    ``source`` the address that the call came from.
     """
 
     caller: str
@@ -52,7 +52,7 @@ class Facts(NamedTuple):
     trunk: str
     source: str
     country: str | None = None
-    withheld: bool = False
+    anonymous: bool = False
 
 
 def reader(source: str) -> Reader:
@@ -82,7 +82,7 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
         raise ValueError("write another header: this one holds credentials")
 
     def read(invite: Request, facts: Facts) -> str | None:
-        if facts.withheld and (name in IDENTIFYING or name in DIALOGS):
+        if facts.anonymous and (name in IDENTITY_FIELDS or name in DIALOG_IDENTITY_FIELDS):
             return None
         value = _value(invite, name)
         if value is None:
@@ -125,7 +125,7 @@ def _shown(value: bytes | None) -> str:
 
 
 def _display_name(invite: Request, facts: Facts) -> str | None:
-    value = None if facts.withheld else _value(invite, b"from")
+    value = None if facts.anonymous else _value(invite, b"from")
     match = _DISPLAY_NAME.match(value) if value else None
     if match is None:
         return None
@@ -134,7 +134,7 @@ def _display_name(invite: Request, facts: Facts) -> str | None:
 
 
 def _diversion(invite: Request, facts: Facts) -> str | None:
-    """Give the number that diverted the call last, unless it is withheld (RFC 5806)."""
+    """Return the number that diverted the call last, unless it is private (RFC 5806)."""
     value = _value(invite, b"diversion")
     if value is None:
         return None

@@ -32,7 +32,7 @@ def test_the_report_says_why_the_api_gets_which_caller(
         assert "33199990000" not in str(caller)
 
 
-WITHHELD = ["--to", "+33612345678", "--from", "+33199990000", "--header", "Privacy: id"]
+PRIVATE = ["--to", "+33612345678", "--from", "+33199990000", "--header", "Privacy: id"]
 NAMED = ["P-Asserted-Identity: <tel:+33199990000>", "y: x", "Contact: <sip:edge@192.0.2.9>"]
 CARRIERS = "is forwarded unchanged, with the number: only the carrier can remove it there"
 
@@ -40,13 +40,13 @@ CARRIERS = "is forwarded unchanged, with the number: only the carrier can remove
 def test_the_report_says_which_identity_headers_are_stripped(
     folder: Folder,
 ) -> None:
-    options = [*WITHHELD, *(word for header in NAMED for word in ("--header", header))]
+    options = [*PRIVATE, *(word for header in NAMED for word in ("--header", header))]
     caller = steps(route(folder, RIGHT, *options))["caller"]
     assert caller[-2:] == ["stripped from the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
     passed = steps(route(folder, with_trunk("pass_private_number = true"), *options))["caller"]
     assert passed[-2:] == ["left in the INVITE: P-Asserted-Identity, y", f"From {CARRIERS}"]
     clean = ["From: <sip:anonymous@anonymous.invalid>;tag=1", "Contact: <sip:+33199990000@h>"]
-    options = [*WITHHELD, *(word for header in clean for word in ("--header", header))]
+    options = [*PRIVATE, *(word for header in clean for word in ("--header", header))]
     assert steps(route(folder, RIGHT, *options))["caller"][-1] == f"Contact {CARRIERS}"
 
 

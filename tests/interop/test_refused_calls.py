@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.calls import play, stagings, vias
 from tests.interop.silence import Silence
-from tests.support.inside import assert_discreet
+from tests.support.inside import assert_nothing_internal
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -25,7 +25,7 @@ def assert_staging_failed(scene: Scene) -> None:
     (refusal,) = caller.received("503")
     assert int(refusal.values("Retry-After")[0]) > 0
     assert refusal.values("Warning", "Reason")
-    assert_discreet(refusal.data, str(scene.api.port))
+    assert_nothing_internal(refusal.data, str(scene.api.port))
 
 
 def test_a_call_is_refused_when_the_api_is_down(scene: Scene) -> None:

@@ -156,9 +156,9 @@ def test_an_inbound_call_id_is_removed_however_it_is_spelled(
 PAI = "P-Asserted-Identity: <sip:+33912345678@carrier>"
 
 
-def test_who_withholds_his_name_is_named_to_nobody(edge: Conversation) -> None:
+def test_an_anonymous_caller_is_identified_to_no_upstream(edge: Conversation) -> None:
     """RFC 3325 7: in the INVITE that begins a call and in later requests of its dialog."""
-    edge.admission.shy.add(ALICE.host)
+    edge.admission.anonymous.add(ALICE.host)
     staged(edge, extra=(PAI,))
     assert b"p-asserted-identity" not in edge.last_request("bob").names
     for method in ("INVITE", "UPDATE"):

@@ -21,7 +21,7 @@ from sip_stager.platform.outcome import (
 )
 from sip_stager.staging.decision import decide
 from tests.support.conversation import Conversation
-from tests.support.inside import NAMES, assert_discreet
+from tests.support.inside import NAMES, assert_nothing_internal
 from tests.support.messages import request
 
 API = "api.example.net", "/v2/base/calls/stage", "198.51.100.200"
@@ -59,7 +59,7 @@ def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
 ) -> None:
     edge = failed(outcome, 2.26, ringing=ringing)
     for data, _ in edge.transport.sent:
-        assert_discreet(data, *API)
+        assert_nothing_internal(data, *API)
     stopping = outcome.word == "stopped"
     told = "the proxy is being stopped" if stopping else "the agent could not be staged, 2.3 s"
     said = f'399 sip-stager "{outcome.word}: {told}"'

@@ -147,22 +147,22 @@ def on_terms(trunk: str, number: str) -> Terms:
 
 
 class FakeAdmission:
-    """Lets everybody but ``strangers`` in, to every number but 404; who is ``shy`` is not named.
+    """Lets everybody but ``strangers`` in, to every number but 404; ``anonymous`` are hosts.
 
     ``number`` is what each dialled user is mapped to, itself where it is empty.
     """
 
     def __init__(self) -> None:
         self.strangers = {"203.0.113.66"}
-        self.shy: set[str] = set()
+        self.anonymous: set[str] = set()
         self.agent_id = "agent"
         self.number = ""
         self.pass_503 = False
         self.policy = Policy()
 
-    def discreet(self, request: Request, source: Flow, *, withheld: bool = False) -> Request:
-        shy = withheld or source.host in self.shy
-        return request.without(b"p-asserted-identity") if shy else request
+    def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
+        anonymous = anonymous or source.host in self.anonymous
+        return request.without(b"p-asserted-identity") if anonymous else request
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:
@@ -174,4 +174,4 @@ class FakeAdmission:
         call_id = invite.call_id.decode("ascii", "backslashreplace")
         called = self.number or user, self.agent_id
         call = Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
-        return replace(call, withheld=source.host in self.shy)
+        return replace(call, anonymous=source.host in self.anonymous)

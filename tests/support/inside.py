@@ -1,4 +1,4 @@
-"""What no peer is to read: the names of settings, and the way to the API."""
+"""The words that no peer may read: the names of settings, and the way to the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = frozenset(
 _WAY = "api.", "/v1", "stage?", "http://", "https://"
 
 
-def assert_discreet(message: bytes, *others: str) -> None:
-    """See that a message to a peer has nothing of the inside, nor any of the ``others``."""
+def assert_nothing_internal(message: bytes, *others: str) -> None:
+    """Assert that a message to a peer holds no internal word, nor any of the ``others``."""
     text = message.decode(errors="replace").lower()
     assert [each for each in (*NAMES, *_WAY, *others) if each.lower() in text] == []

@@ -158,7 +158,7 @@ VARIABLES: dict[str, Value] = {
         ("Privacy: id\r\n", True, {"caller": "+33912345678", "name": "Zoe"}),
     ],
 )
-def test_the_agent_is_told_who_calls_unless_he_withholds_it(
+def test_variables_identify_the_caller_unless_the_caller_is_anonymous(
     extra: str, told: dict[str, str], *, pass_private_number: bool
 ) -> None:
     line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_private_number=pass_private_number)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sip_stager.model.call import Call
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.admission import TrunkAdmission
-from sip_stager.trunks.caller_number import CALLERS, Caller, caller_number, without_identity
+from sip_stager.trunks.caller_number import CALLERS, Caller, caller_number, strip_private_identity
 from sip_stager.trunks.phone_numbers import is_e164
 from tests.sip.test_growth import grows_linearly
 from tests.support.fakes import on_terms
@@ -49,7 +49,7 @@ def caller(extra: str = "", order: tuple[str, ...] = CALLERS, from_: str = FROM)
 )
 def test_the_networks_word_goes_ahead_of_the_callers(extra: str, source: str) -> None:
     found = caller(extra)
-    assert (found.number, found.source, found.withheld) == (TRUE, source, "")
+    assert (found.number, found.source, found.privacy) == (TRUE, source, "")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_from_that_cannot_be_read_costs_the_name_and_not_the_call(from_: str) 
     assert caller(from_=from_).number == ""
 
 
-WITHHELD = [
+PRIVATE = [
     ("Privacy: id\r\n", FROM, "Privacy: id"),
     ("privacy: none\r\nPrivacy: critical;USER\r\n", FROM, "Privacy: user"),
     ("Privacy: id,critical\r\n", FROM, "Privacy: id"),
@@ -98,17 +98,17 @@ WITHHELD = [
 ]
 
 
-@pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
-def test_a_withheld_number_is_nowhere(extra: str, from_: str, reason: str) -> None:
-    assert caller(PAI + extra, from_=from_) == Caller(withheld=reason)
+@pytest.mark.parametrize(("extra", "from_", "reason"), PRIVATE)
+def test_a_private_number_reaches_no_part_of_a_call(extra: str, from_: str, reason: str) -> None:
+    assert caller(PAI + extra, from_=from_) == Caller(privacy=reason)
     trunk = Trunk("carrier", NETWORKS, "FR")
     call = admitted(trunk, PAI + extra, from_)
     assert call.from_number == NOBODY
     assert TRUE[3:] not in str(call)
 
 
-@pytest.mark.parametrize(("extra", "from_", "reason"), WITHHELD)
-def test_a_trunk_may_pass_it_all_the_same(extra: str, from_: str, reason: str) -> None:
+@pytest.mark.parametrize(("extra", "from_", "reason"), PRIVATE)
+def test_a_trunk_may_pass_a_private_number(extra: str, from_: str, reason: str) -> None:
     trunk = Trunk("carrier", NETWORKS, "FR", pass_private_number=True)
     found = caller_number(invite(caller=from_, extra=PAI + extra), trunk)
     assert found == Caller(TRUE, "p_asserted_identity", reason)
@@ -116,7 +116,7 @@ def test_a_trunk_may_pass_it_all_the_same(extra: str, from_: str, reason: str) -
 
 
 @pytest.mark.parametrize("privacy", ["none", "session", "history;critical", "identity", ""])
-def test_other_wishes_withhold_nothing(privacy: str) -> None:
+def test_other_privacy_values_keep_the_number(privacy: str) -> None:
     assert caller(f"{PAI}Privacy: {privacy}\r\n").number == TRUE
 
 
@@ -170,10 +170,10 @@ def sent_on(
 ) -> list[bytes]:
     request = invite(caller=ANONYMOUS, extra=extra)
     admission = of_carrier(pass_private_number=pass_private_number)
-    return admission.discreet(request, Flow("UDP", source, 5060)).names
+    return admission.strip_identity(request, Flow("UDP", source, 5060)).names
 
 
-def test_what_the_network_says_of_a_caller_who_withholds_it_goes_no_further() -> None:
+def test_the_identity_fields_of_an_anonymous_caller_are_stripped() -> None:
     """RFC 3325 7: "proxies MUST remove all the P-Asserted-Identity header fields before forwarding
     messages to elements that are not trusted."
     """
@@ -183,7 +183,7 @@ def test_what_the_network_says_of_a_caller_who_withholds_it_goes_no_further() ->
     assert b"p-charge-info" not in names
 
 
-def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
+def test_a_trusted_trunk_and_the_other_side_keep_identity_fields() -> None:
     """RFC 3325 5: the fields go on to an upstream that the trunk trusts."""
     extra = f"Privacy: id\r\n{TOLD}"
     everything = invite(caller=ANONYMOUS, extra=extra).names
@@ -192,21 +192,24 @@ def test_it_goes_on_where_the_trunk_says_so_and_from_the_other_side() -> None:
 
 
 @pytest.mark.parametrize("pass_private_number", [False, True])
-def test_what_was_withheld_when_the_dialog_began_needs_no_word_again(
+def test_privacy_holds_for_the_dialog_whatever_later_requests_say(
     pass_private_number: bool,  # noqa: FBT001  a parameter of the test
 ) -> None:
-    """It was settled then whether his trunk passes it; a later request may come from elsewhere."""
+    """The first INVITE and its trunk decide; a later request may come from another address."""
     admission = of_carrier(pass_private_number=pass_private_number)
     call = admission.admit(invite(extra=f"Privacy: id\r\n{TOLD}"), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
-    assert call.withheld is not pass_private_number
+    assert call.anonymous is not pass_private_number
     later = invite(extra=PAI)
     for source in ("192.0.2.1", "203.0.113.9"):
         flow = Flow("UDP", source, 5060)
-        assert admission.discreet(later, flow, withheld=False) is later
-        assert b"p-asserted-identity" not in admission.discreet(later, flow, withheld=True).names
+        assert admission.strip_identity(later, flow, anonymous=False) is later
+        assert (
+            b"p-asserted-identity"
+            not in admission.strip_identity(later, flow, anonymous=True).names
+        )
 
 
-def test_it_goes_on_where_nothing_is_withheld() -> None:
+def test_identity_fields_are_kept_without_a_request_for_privacy() -> None:
     request = invite(extra=PAI)
-    assert without_identity(request) is request
+    assert strip_private_identity(request) is request

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NUMBER = "+33612345678"
 FACTS = Facts("+33912345678", NUMBER, "paris", "192.0.2.1", "FR")
-WITHHELD = FACTS._replace(caller="", withheld=True)
+ANONYMOUS = FACTS._replace(caller="", anonymous=True)
 HEADERS = b"""\
 From: "Zo\xc3\xab \\"Z\\" " <sip:+33912345678@carrier;cpc=ordinary>;tag=from-tag
 X-Customer: Smith, John;id=42
@@ -119,25 +119,23 @@ def test_a_text_is_filled_from_the_call(text: Value, value: Value | None) -> Non
         "header:P-Asserted-Identity;cpc",
     ],
 )
-def test_nothing_identifies_a_caller_who_withholds_his_number(source: str) -> None:
+def test_no_variable_identifies_an_anonymous_caller(source: str) -> None:
     assert filled(f"${{{source}}}") is not None
-    assert filled(f"${{{source}}}", WITHHELD) is None
-    assert filled(f"${{{source}|withheld}}", WITHHELD) == "withheld"
+    assert filled(f"${{{source}}}", ANONYMOUS) is None
+    assert filled(f"${{{source}|private}}", ANONYMOUS) == "private"
 
 
 @pytest.mark.parametrize(
     ("privacy", "said"),
     [("full", None), ('"uri"', None), ("name", "+33145678901"), ("off", "+33145678901")],
 )
-def test_a_number_that_diverted_the_call_may_be_withheld_too(
-    privacy: str, said: str | None
-) -> None:
+def test_a_diverting_number_may_be_private_too(privacy: str, said: str | None) -> None:
     diverted = invite(f"Diversion: <sip:+33145678901@pbx>;privacy={privacy}\r\n".encode())
     assert filled("${diversion}", request=diverted) == said
 
 
-def test_what_does_not_identify_a_caller_is_read_though_he_withholds_his_number() -> None:
-    assert filled("${called} ${header:X-Customer;id} ${diversion}", WITHHELD) == (
+def test_other_variables_of_an_anonymous_caller_are_filled() -> None:
+    assert filled("${called} ${header:X-Customer;id} ${diversion}", ANONYMOUS) == (
         f"{NUMBER} 42 +33145678901"
     )
 

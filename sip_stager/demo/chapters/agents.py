@@ -68,9 +68,9 @@ AGENTS = Chapter(
             told={"dynamic_variables_values": {"customer": "42", "vip": True}},
         ),
         Scene(
-            name="withheld",
-            title="a caller who hides",
-            about="The caller withholds his number (Privacy: id). The API gets a stand-in, and no "
+            name="private",
+            title="a caller who requests privacy",
+            about="The caller is anonymous (Privacy: id). The API gets a stand-in number, and no "
             "log holds the true one.",
             shown="The API was told {told}.",
             number="+33612345755",

@@ -1,4 +1,4 @@
-"""A caller who withholds who he is when he calls is told to nobody for all of that dialog."""
+"""A caller who requests privacy in the first INVITE is anonymous for all of the dialog."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from tests.support.messages import request, response
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
 
-HIDDEN = SEAL.made(request(), withheld=True).decode()
-RECORDED = f"<sip:{HIDDEN}@198.51.100.1:5060;lr>".encode()
+PRIVATE = SEAL.made(request(), anonymous=True).decode()
+RECORDED = f"<sip:{PRIVATE}@198.51.100.1:5060;lr>".encode()
 PAI = "P-Asserted-Identity: <sip:+33698765432@carrier.example>"
 ASSERTED = b"p-asserted-identity"
 
 
 @pytest.fixture
 def edge() -> Conversation:
-    """Bring a call of alice's, who withholds who she is, to where her trunk says so no more."""
+    """Forward a call of alice, who requests privacy; her later requests do not say so again."""
     edge = Conversation()
-    edge.admission.shy.add(ALICE.host)
+    edge.admission.anonymous.add(ALICE.host)
     forwarded = edge.forward(request())
-    edge.admission.shy.clear()
+    edge.admission.anonymous.clear()
     assert forwarded.values(b"record-route") == [RECORDED]
     return edge
 
 
 def later(method: str, user: str, *, of: str = "alice") -> bytes:
-    """Write a request of the dialog, by either side, which tells who its sender is."""
+    """Write a request of the dialog, by either side, that identifies its sender."""
     route = f"Route: <sip:{user}@198.51.100.1:5060;lr>"
     uri = "sip:bob@192.0.2.2" if of == "alice" else "sip:alice@192.0.2.1"
     asked = bytes(request(method, uri, to_tag="bob", extra=(route, PAI), branch=f"z9hG4bK-{of}"))
@@ -46,29 +46,29 @@ def later(method: str, user: str, *, of: str = "alice") -> bytes:
 
 @pytest.mark.parametrize("source", [ALICE, STRANGER])
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "ACK", "BYE"])
-def test_later_requests_of_the_caller_do_not_tell_it_either(
+def test_later_requests_of_an_anonymous_caller_are_stripped(
     edge: Conversation, method: str, source: Flow
 ) -> None:
-    """RFC 3325 7: they come without Privacy, and perhaps from another address of the carrier."""
-    relayed = edge.relay(later(method, HIDDEN), source)
+    """RFC 3325 7: they have no Privacy field, and may come from another address of the carrier."""
+    relayed = edge.relay(later(method, PRIVATE), source)
     assert relayed.method.decode() == method
     assert ASSERTED not in relayed.names
 
 
-def test_those_of_the_agent_say_who_he_is(edge: Conversation) -> None:
+def test_requests_of_the_agent_keep_their_identity(edge: Conversation) -> None:
     for method in ("INVITE", "UPDATE", "BYE"):
-        assert ASSERTED in edge.relay(later(method, HIDDEN, of="bob"), BOB).names
+        assert ASSERTED in edge.relay(later(method, PRIVATE, of="bob"), BOB).names
 
 
 @pytest.mark.parametrize(
     ("method", "status"),
     [("INVITE", 183), ("INVITE", 200), ("INVITE", 488), ("UPDATE", 200), ("UPDATE", 488)],
 )
-def test_what_the_caller_answers_does_not_tell_it_either(
+def test_responses_of_an_anonymous_caller_are_stripped(
     edge: Conversation, method: str, status: int
 ) -> None:
     """RFC 3325 9.1: a response may hold a P-Asserted-Identity as well."""
-    asked = edge.relay(later(method, HIDDEN, of="bob"), BOB)
+    asked = edge.relay(later(method, PRIVATE, of="bob"), BOB)
     edge.receive(response(asked, status, extra=(PAI, "Subject: kept")), ALICE)
     answer = edge.last_response("bob")
     assert answer.status == status
@@ -76,65 +76,65 @@ def test_what_the_caller_answers_does_not_tell_it_either(
     assert ASSERTED not in answer.names
 
 
-def test_what_the_agent_answers_says_who_he_is(edge: Conversation) -> None:
-    asked = edge.relay(later("UPDATE", HIDDEN))
+def test_responses_of_the_agent_keep_their_identity(edge: Conversation) -> None:
+    asked = edge.relay(later("UPDATE", PRIVATE))
     edge.receive(response(asked, 200, extra=(PAI,)), BOB)
     assert ASSERTED in edge.last_response("alice").names
 
 
-def test_who_withholds_nothing_is_told_in_later_requests() -> None:
+def test_later_requests_without_privacy_keep_their_identity() -> None:
     edge = Conversation()
     edge.forward(request())
     assert ASSERTED in edge.relay(later("INVITE", USER)).names
 
 
 @pytest.mark.parametrize("of", ["alice", "bob"])
-def test_a_dialog_keeps_its_seal_whoever_invites_again(edge: Conversation, of: str) -> None:
+def test_a_dialog_keeps_its_seal_in_a_later_invite_of_either_side(
+    edge: Conversation, of: str
+) -> None:
     """RFC 3261 12.2: a peer that takes its route from a later INVITE gets the same one."""
-    relayed = edge.relay(later("INVITE", HIDDEN, of=of), ALICE if of == "alice" else BOB)
+    relayed = edge.relay(later("INVITE", PRIVATE, of=of), ALICE if of == "alice" else BOB)
     assert relayed.values(b"record-route") == [RECORDED]
 
 
-@pytest.mark.parametrize("user", [HIDDEN[1:], f"w{USER}", f"w{HIDDEN}"])
-def test_nobody_on_the_way_can_take_the_mark_off_or_put_it_on(
-    edge: Conversation, user: str
-) -> None:
-    """RFC 3261 16.6 step 4: the mark of a withheld caller in our Record-Route is signed with the
+@pytest.mark.parametrize("user", [PRIVATE[1:], f"w{USER}", f"w{PRIVATE}"])
+def test_no_peer_can_remove_or_forge_the_mark(edge: Conversation, user: str) -> None:
+    """RFC 3261 16.6 step 4: the mark of an anonymous caller in our Record-Route is signed with the
     rest.
 
-    The mark is part of what is signed: a callee that writes another route gets 481 for it.
+    A callee that writes another route gets 481.
     """
     edge.take()
     edge.receive(later("UPDATE", user))
     assert edge.take() == ["alice 481 UPDATE"]
 
 
-def test_the_mark_is_the_callers() -> None:
-    route = parse_uri(f"sip:{HIDDEN}@198.51.100.1;lr".encode())
+def test_the_mark_means_the_caller_and_not_the_callee() -> None:
+    route = parse_uri(f"sip:{PRIVATE}@198.51.100.1;lr".encode())
     mine, theirs = request("BYE", to_tag="bob"), request("BYE", to_tag="alice")
     assert SEAL.holds(route, mine)
-    assert SEAL.withholds(route, mine)
-    assert not Seal(b"another key").withholds(route, mine)
-    assert not SEAL.withholds(parse_uri(f"sip:{USER}@198.51.100.1;lr".encode()), mine)
+    assert SEAL.from_anonymous(route, mine)
+    assert not Seal(b"another key").from_anonymous(route, mine)
+    assert not SEAL.from_anonymous(parse_uri(f"sip:{USER}@198.51.100.1;lr".encode()), mine)
     swapped = theirs.with_field(theirs.names.index(b"from"), b"From: <sip:bob@192.0.2.2>;tag=bob")
     assert SEAL.holds(route, swapped)
-    assert not SEAL.withholds(route, swapped)
+    assert not SEAL.from_anonymous(route, swapped)
 
 
-def hidden_call(**given: Any) -> Conversation:
+def private_call(**given: Any) -> Conversation:
     edge = Conversation(**given)
-    edge.admission.shy.add(ALICE.host)
+    edge.admission.anonymous.add(ALICE.host)
     return edge
 
 
 def test_every_target_of_the_call_gets_the_same_mark() -> None:
-    backup = hidden_call(backups=("sip:192.0.2.3",))
+    backup = private_call(backups=("sip:192.0.2.3",))
     backup.forward(request())
     backup.clock.advance(3)
-    moved = hidden_call(redirects=1)
+    moved = private_call(redirects=1)
     to_carol = response(moved.forward(request()), 302, extra=("Contact: <sip:192.0.2.3>",))
     moved.receive(bytes(to_carol).replace(b"Contact: <sip:bob@192.0.2.2>\r\n", b""), BOB)
-    instead = hidden_call()
+    instead = private_call()
     treatment = Treatment(TreatmentKind.REDIRECT, target="sip:192.0.2.3")
     instead.admission.policy = Policy({StagingOutcome.TIMEOUT: (treatment,)})
     instead.receive(request())

@@ -1,4 +1,4 @@
-"""Who calls, as the API is told it; and callers who do not want that."""
+"""The caller's number as the API gets it, and callers who request privacy."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.interop
 CALLED = number(0)
 TRUE = "+33698765432"
 STAND_IN = "+10000000000"
-DISCREET, TRUSTED = "127.0.0.1", "127.0.0.2"
+UNTRUSTED, TRUSTED = "127.0.0.1", "127.0.0.2"
 NETWORKS_WORD = ("P-Asserted-Identity", "Remote-Party-ID")
 ASSERTED = f'P-Asserted-Identity: "Bob" <sip:{TRUE}@carrier.example>'
 TAG = "tag=alice-[pid]-[call_number]"
-WITHHELD = [
+PRIVATE = [
     f"{ASSERTED} | Privacy: id",
     f"{ASSERTED} | Privacy: user;id",
     f'{ASSERTED} | From: "Anonymous" <sip:anonymous@anonymous.invalid>;{TAG}',
@@ -31,7 +31,7 @@ WITHHELD = [
 
 
 def start(scene: Scene) -> None:
-    """Let variables try to tell what the number does not."""
+    """Start with variables that would identify the caller."""
     variables = {
         "caller": "${caller|nobody}",
         "name": "${display_name|nobody}",
@@ -48,11 +48,11 @@ def invite(field: str) -> str:
     return TALKS.replace("INVITE", f"INVITE | {field}")
 
 
-@pytest.mark.parametrize("fields", WITHHELD)
-def test_a_number_that_is_withheld_reaches_neither_api_nor_upstream_nor_log(
+@pytest.mark.parametrize("fields", PRIVATE)
+def test_a_private_number_reaches_neither_api_nor_upstream_nor_log(
     started: Scene, fields: str
 ) -> None:
-    """RFC 3323, RFC 3325 7: a caller who asks for privacy is known to nobody beyond the trunk."""
+    """RFC 3323, RFC 3325 7: a caller who requests privacy is anonymous beyond the trunk."""
     came = put_through(started, invite(fields), number=CALLED)
     assert came.values(*NETWORKS_WORD) == []
     asked = told(started, came)
@@ -62,8 +62,8 @@ def test_a_number_that_is_withheld_reaches_neither_api_nor_upstream_nor_log(
         assert TRUE.removeprefix("+33") not in text
 
 
-@pytest.mark.parametrize("fields", WITHHELD)
-def test_a_trunk_may_be_told_to_pass_it(started: Scene, fields: str) -> None:
+@pytest.mark.parametrize("fields", PRIVATE)
+def test_a_trunk_may_pass_a_private_number(started: Scene, fields: str) -> None:
     came = put_through(started, invite(fields), number=CALLED, source=TRUSTED)
     assert came.values(*NETWORKS_WORD)
     assert told(started, came)["from_number"] == TRUE
@@ -79,8 +79,6 @@ def test_a_trunk_may_be_told_to_pass_it(started: Scene, fields: str) -> None:
         (f'From: "Bob" <sip:bob@example.com>;{TAG}', STAND_IN),
     ],
 )
-def test_the_carriers_word_goes_ahead_of_the_callers(
-    started: Scene, fields: str, heard: str
-) -> None:
+def test_an_asserted_number_is_preferred_to_from(started: Scene, fields: str, heard: str) -> None:
     asked = told(started, put_through(started, invite(fields), number=CALLED))
     assert asked["from_number"] == heard
