@@ -67,13 +67,13 @@ def check_brackets(text: str, written: str) -> None:
         raise invalid(f'"{written}" has an IPv6 address without brackets', right)
 
 
-def _transport(value: object) -> object:
+def _check_transport(value: object) -> object:
     if str(value).lower() in NOT_SUPPORTED:
         raise invalid(f'is "{value}", which is not supported yet', 'write "udp" or "tcp"')
     return value
 
 
-def _address(text: str) -> str:
+def _check_address(text: str) -> str:
     if parse_ip(text) is None:
         raise invalid(
             f'"{text}" is not an IP address',
@@ -82,7 +82,7 @@ def _address(text: str) -> str:
     return text
 
 
-def _host(text: str) -> str:
+def _check_host(text: str) -> str:
     address = parse_ip(text)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         right = f'write "{address.ipv4_mapped}"'
@@ -104,7 +104,7 @@ def _is_host_name(text: str) -> bool:
     return _HOST_NAME.fullmatch(text) is not None and not text[-1].isdigit()
 
 
-def _network(value: object) -> Network:
+def _parse_network(value: object) -> Network:
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     right = 'write an address or a network, like "192.0.2.17" or "192.0.2.0/24"'
@@ -124,7 +124,7 @@ def _network(value: object) -> Network:
     return network
 
 
-def _base_url(url: str) -> str:
+def _check_base_url(url: str) -> str:
     right = 'write "https://" and the host, with no password, query or fragment'
     check_brackets(url.partition("://")[2].partition("/")[0], url)
     try:
@@ -141,7 +141,7 @@ def _base_url(url: str) -> str:
     return url
 
 
-def _upstream(uri: str) -> str:
+def _check_upstream(uri: str) -> str:
     right = 'write it like "sip:sip.example.com:5060;transport=udp"'
     if uri.lower().startswith("sips:"):
         raise invalid("TLS towards the upstream is not supported yet", right)
@@ -156,14 +156,14 @@ def _upstream(uri: str) -> str:
         raise invalid(wrong, one_of(transport, ("udp", "tcp")))
     if not 0 < port < 65536:
         raise invalid(f"{port} is not a port", "write a port from 1 to 65535")
-    _host(host)
+    _check_host(host)
     return uri
 
 
-Transport = Annotated[Literal["udp", "tcp"], BeforeValidator(_transport)]
-Address = Annotated[str, AfterValidator(_address)]
-Host = Annotated[str, AfterValidator(_host)]
-TrunkNetwork = Annotated[Network, BeforeValidator(_network)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-UpstreamUri = Annotated[str, AfterValidator(_upstream)]
+Transport = Annotated[Literal["udp", "tcp"], BeforeValidator(_check_transport)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Host = Annotated[str, AfterValidator(_check_host)]
+TrunkNetwork = Annotated[Network, BeforeValidator(_parse_network)]
+BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
+UpstreamUri = Annotated[str, AfterValidator(_check_upstream)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

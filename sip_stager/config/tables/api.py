@@ -11,7 +11,10 @@ from sip_stager.config.tables.field_types import E164, Count, Seconds, VariableN
 from sip_stager.config.tables.table import Table
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 
-_STARTS = {"poll_interval_max": "poll_interval_min", "breaker_open_time_max": "breaker_open_time"}
+_FIRST_DELAYS = {
+    "poll_interval_max": "poll_interval_min",
+    "breaker_open_time_max": "breaker_open_time",
+}
 """Growing delays: the key of the longest one, and that of the first one."""
 
 
@@ -49,22 +52,22 @@ class Api(Table):
     aftercare_connections: Count = 16
     anonymous_number: E164 = "+10000000000"
 
-    @field_validator(*_STARTS)
+    @field_validator(*_FIRST_DELAYS)
     @classmethod
-    def _not_below_start(cls, most: float, info: ValidationInfo) -> float:
+    def _check_longest(cls, longest: float, info: ValidationInfo) -> float:
         key = str(info.field_name)
-        start = info.data.get(_STARTS[key])
-        if start is not None and most < start:
+        start = info.data.get(_FIRST_DELAYS[key])
+        if start is not None and longest < start:
             raise invalid(
-                f"is {most:g}, less than {_STARTS[key]} = {start:g}",
-                f"write a {key} that is at least {_STARTS[key]}",
+                f"is {longest:g}, less than {_FIRST_DELAYS[key]} = {start:g}",
+                f"write a {key} that is at least {_FIRST_DELAYS[key]}",
             )
-        return most
+        return longest
 
     @field_validator("warm_connections")
     @classmethod
-    def _not_above_most(cls, warm: int, info: ValidationInfo) -> int:
-        most = info.data.get("connections")
-        if most is not None and warm > most:
-            raise invalid(f"is {warm}, more than connections = {most}", f"write {most} or less")
+    def _check_warm_connections(cls, warm: int, info: ValidationInfo) -> int:
+        limit = info.data.get("connections")
+        if limit is not None and warm > limit:
+            raise invalid(f"is {warm}, more than connections = {limit}", f"write {limit} or less")
         return warm

@@ -23,7 +23,7 @@ _TRUNK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
-def _country(code: str) -> str:
+def _check_country(code: str) -> str:
     if code not in COUNTRIES:
         known = "GB" if code.upper() == "UK" else code.upper()
         hint = f'write "{known}"' if known in COUNTRIES else 'write two letters, like "FR" or "US"'
@@ -31,9 +31,9 @@ def _country(code: str) -> str:
     return code
 
 
-def _number(text: str) -> str:
+def _normalise_number(text: str) -> str:
     if text.strip().endswith(ANY):
-        return _pattern(text.strip())
+        return _check_pattern(text.strip())
     if _REWRITTEN.fullmatch(text.strip()):
         right = "format the column as text, and enter the numbers again"
         raise invalid(f"{text!r} looks like a number reformatted by a spreadsheet", right)
@@ -46,7 +46,7 @@ def _number(text: str) -> str:
     return number
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     stem = text.removesuffix(ANY)
     if stem and not _STEM.fullmatch(stem):
         right = 'write it like "+3361*", or "*" alone for every number that has no row of its own'
@@ -65,12 +65,12 @@ def parse_hours(text: str) -> tuple[int, int]:
     return begin, end
 
 
-def _hours(text: str) -> str:
+def _check_hours(text: str) -> str:
     parse_hours(text)
     return text
 
 
-def _time_zone(name: str) -> str:
+def _check_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (LookupError, ValueError, OSError):
@@ -80,13 +80,13 @@ def _time_zone(name: str) -> str:
     return name
 
 
-def _e164(text: str) -> str:
+def _check_e164(text: str) -> str:
     if not is_e164(text) or len(text) < 9:
         raise invalid(f"{text!r} is not an E.164 number", 'write it like "+33612345678"')
     return text
 
 
-def _agent(value: object) -> uuid.UUID:
+def _parse_agent_id(value: object) -> uuid.UUID:
     if isinstance(value, uuid.UUID):
         return value
     try:
@@ -98,7 +98,7 @@ def _agent(value: object) -> uuid.UUID:
         ) from None
 
 
-def _called_source(source: str) -> str:
+def _check_called_source(source: str) -> str:
     try:
         field_of(source)
     except ValueError:
@@ -110,28 +110,28 @@ def _called_source(source: str) -> str:
     return source
 
 
-def _prefix(text: str) -> str:
+def _check_prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         right = 'write what the carrier sends before the number, like "99" or "00331"'
         raise invalid(f"{text!r} is not a number prefix", right)
     return text
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+def _check_distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if values.count(value) > 1:
             raise invalid(f'has "{value}" twice', "remove one of the two")
     return values
 
 
-def _trunk_name(name: str) -> str:
+def _check_trunk_name(name: str) -> str:
     if not _TRUNK_NAME.fullmatch(name):
         right = "write at most 64 letters, digits, and _ . -"
         raise invalid(f"{name!r} is not a valid trunk name", right)
     return name
 
 
-def _variable(name: str) -> str:
+def _check_variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise invalid(
             "is not the name of an environment variable (is it the key itself?)",
@@ -140,18 +140,18 @@ def _variable(name: str) -> str:
     return name
 
 
-Country = Annotated[str, AfterValidator(_country)]
-CalledNumber = Annotated[str, AfterValidator(_number)]
-CalledSource = Annotated[str, AfterValidator(_called_source)]
+Country = Annotated[str, AfterValidator(_check_country)]
+CalledNumber = Annotated[str, AfterValidator(_normalise_number)]
+CalledSource = Annotated[str, AfterValidator(_check_called_source)]
 CallerSource = Literal["p_asserted_identity", "remote_party_id", "from"]
-NumberPrefix = Annotated[str, AfterValidator(_prefix)]
-Distinct = AfterValidator(_distinct)
-Hours = Annotated[str, AfterValidator(_hours)]
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-E164 = Annotated[str, AfterValidator(_e164)]
-AgentId = Annotated[uuid.UUID, BeforeValidator(_agent)]
-TrunkName = Annotated[str, AfterValidator(_trunk_name)]
-VariableName = Annotated[str, AfterValidator(_variable)]
+NumberPrefix = Annotated[str, AfterValidator(_check_prefix)]
+Distinct = AfterValidator(_check_distinct)
+Hours = Annotated[str, AfterValidator(_check_hours)]
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+E164 = Annotated[str, AfterValidator(_check_e164)]
+AgentId = Annotated[uuid.UUID, BeforeValidator(_parse_agent_id)]
+TrunkName = Annotated[str, AfterValidator(_check_trunk_name)]
+VariableName = Annotated[str, AfterValidator(_check_variable)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Bytes = Annotated[int, Field(strict=True, ge=4 * 1024 * 1024)]
 Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]

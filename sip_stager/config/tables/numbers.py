@@ -57,7 +57,7 @@ class Number(Table):
 
     @field_validator("agents")
     @classmethod
-    def _answered(
+    def _check_agents(
         cls, agents: tuple[AgentShare, ...], info: ValidationInfo
     ) -> tuple[AgentShare, ...]:
         if "agent" in info.data and (info.data["agent"] is None) is not bool(agents):
@@ -76,7 +76,7 @@ class Number(Table):
 
     @field_validator("timezone")
     @classmethod
-    def _of_a_place(cls, timezone: str | None, info: ValidationInfo) -> str | None:
+    def _check_timezone(cls, timezone: str | None, info: ValidationInfo) -> str | None:
         if timezone is None and any(each.timed for each in info.data.get("agents", ())):
             right = (
                 'add `timezone = "Europe/Paris"`, or the zone of the days and hours, to the number'
@@ -86,7 +86,7 @@ class Number(Table):
 
     @field_validator("version")
     @classmethod
-    def _of_its_agent(cls, version: int | None, info: ValidationInfo) -> int | None:
+    def _check_version(cls, version: int | None, info: ValidationInfo) -> int | None:
         if version is not None and info.data.get("agents"):
             right = "move it into one of [[numbers.agents]]"
             raise invalid("belongs to `agent`, but the number has `agents`", right)

@@ -30,7 +30,7 @@ class Listener(Table):
 
     @field_validator("advertise")
     @classmethod
-    def _reachable(cls, advertise: str | None, info: ValidationInfo) -> str | None:
+    def _check_advertise(cls, advertise: str | None, info: ValidationInfo) -> str | None:
         address = info.data.get("address")
         if advertise is None and address is not None and ip_address(address).is_unspecified:
             raise invalid(
@@ -72,7 +72,7 @@ class Upstream(Table):
 
     @field_validator("backups")
     @classmethod
-    def _others(cls, backups: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _check_backups(cls, backups: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         seen = {split_sip_uri(info.data["uri"])} if "uri" in info.data else set()
         for uri in backups:
             if split_sip_uri(uri) in seen:

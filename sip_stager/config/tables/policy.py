@@ -46,30 +46,33 @@ def parse_treatment(text: str) -> Treatment:
     if text == "forward":
         return Treatment(TreatmentKind.FORWARD)
     if match := _REFUSE.fullmatch(text):
-        return Treatment(TreatmentKind.REFUSE, _refusal(int(match[1] or 0)), match[2] or "")
+        return Treatment(TreatmentKind.REFUSE, _check_refusal(int(match[1] or 0)), match[2] or "")
     word, _, target = text.partition(" ")
     if word not in _WITH_TARGET or not target:
         near = did_you_mean(word, tuple(TreatmentKind))
         right = _CODES if word == TreatmentKind.REFUSE else f"{near}write one of {_FORMS}"
         raise invalid(f'"{text}" is not a treatment', right)
     kind = TreatmentKind(word)
-    return Treatment(kind, target=_agent(target) if kind is TreatmentKind.AGENT else _uri(target))
+    return Treatment(
+        kind,
+        target=_normalise_agent_id(target) if kind is TreatmentKind.AGENT else _check_uri(target),
+    )
 
 
-def _refusal(status: int) -> int:
+def _check_refusal(status: int) -> int:
     if status in _CHALLENGES:
         raise invalid(f"{status} asks for credentials, which are never checked", "write 403 or 480")
     return status
 
 
-def _agent(text: str) -> str:
+def _normalise_agent_id(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError:
         raise invalid(f'"{text}" is not an agent id', "write the UUID of the agent") from None
 
 
-def _uri(text: str) -> str:
+def _check_uri(text: str) -> str:
     try:
         uri = parse_uri(text.encode("ascii"))
     except (Malformed, UnicodeEncodeError):
@@ -82,7 +85,7 @@ def _uri(text: str) -> str:
     return text
 
 
-def _treatments(value: Any) -> Any:
+def _parse_treatments(value: Any) -> Any:
     """Parse a treatment, or a list of them in which all but the last stage another agent."""
     if isinstance(value, str) and value.startswith("agent ") and " then " in value:
         right = f"in TOML write a list: {json.dumps(value.split(' then ', 1))}"
@@ -91,11 +94,11 @@ def _treatments(value: Any) -> Any:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise invalid("is not a treatment or a list of them", f"write one of {_FORMS}")
     found = tuple(parse_treatment(text) for text in texts)
-    _in_order(texts, [one.kind for one in found])
+    _check_order(texts, [one.kind for one in found])
     return found
 
 
-def _in_order(texts: list[str], kinds: list[TreatmentKind]) -> None:
+def _check_order(texts: list[str], kinds: list[TreatmentKind]) -> None:
     """Raise a mistake unless there is one last treatment, and at most one agent before it."""
     for text, kind in zip(texts[:-1], kinds, strict=False):
         if kind is not TreatmentKind.AGENT:
@@ -110,7 +113,7 @@ def _in_order(texts: list[str], kinds: list[TreatmentKind]) -> None:
         raise invalid("stages more than one other agent", "write one: a caller waits for each")
 
 
-Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_treatments)]
+Treatments = Annotated[tuple[Treatment, ...], BeforeValidator(_parse_treatments)]
 
 
 class CallPolicy(Table):
@@ -122,9 +125,9 @@ class CallPolicy(Table):
     busy: Treatments | None = None
     invalid_response: Treatments | None = None
     after_ringing: Treatments | None = None
-    refusal: Annotated[int, Field(strict=True, ge=400, le=699), AfterValidator(_refusal)] | None = (
-        None
-    )
+    refusal: (
+        Annotated[int, Field(strict=True, ge=400, le=699), AfterValidator(_check_refusal)] | None
+    ) = None
     ringing: Literal["180", "183", "never"] | None = None
     ringing_delay: Seconds | None = None
     deadline: Annotated[Seconds, Field(le=60)] | None = None

@@ -28,7 +28,7 @@ class Sip(Table):
 
     @field_validator("t2")
     @classmethod
-    def _not_below_t1(cls, t2: float, info: ValidationInfo) -> float:
+    def _check_t2(cls, t2: float, info: ValidationInfo) -> float:
         t1 = info.data.get("t1")
         if t1 is not None and t2 < t1:
             raise invalid(f"is {t2:g}, less than t1 = {t1:g}", "write a t2 that is at least t1")

@@ -20,7 +20,7 @@ from sip_stager.config.tables.table import Table
 from sip_stager.config.tables.variables import Variables
 
 
-def _of_profile(key: str, *, default: object) -> Any:
+def _default_of_profile(key: str, *, default: object) -> Any:
     """Return a field whose default is that of the profile; a mistaken profile sets nothing."""
 
     def value(trunk: dict[str, Any]) -> object:
@@ -44,8 +44,8 @@ class Trunk(Table):
         "from",
     )
     pass_private_number: bool = False
-    pass_503: bool = _of_profile("pass_503", default=False)
-    ringback_timeout: Seconds | None = _of_profile("ringback_timeout", default=None)
+    pass_503: bool = _default_of_profile("pass_503", default=False)
+    ringback_timeout: Seconds | None = _default_of_profile("ringback_timeout", default=None)
     policy: CallPolicy = CallPolicy()
     variables: Variables = Field(default_factory=dict)
 

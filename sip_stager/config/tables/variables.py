@@ -16,7 +16,7 @@ from sip_stager.trunks.variables import MOST_VARIABLES, WrongVariable, check_nam
 _SOURCE = re.compile(r"\$\{([^{}|;:]*)")
 
 
-def _name(name: str) -> str:
+def _check_name(name: str) -> str:
     if name == "numbers_csv":
         raise invalid("is not a variable", ABOVE_ALL)
     try:
@@ -26,28 +26,30 @@ def _name(name: str) -> str:
     return name
 
 
-def _value(value: Value) -> Value:
+def _check_value(value: Value) -> Value:
     try:
         compiled(value)
     except WrongVariable as error:
-        raise invalid(error.wrong, _near(str(value)) + error.right) from None
+        raise invalid(error.wrong, _suggest_source(str(value)) + error.right) from None
     return value
 
 
-def _near(text: str) -> str:
+def _suggest_source(text: str) -> str:
     """Return a suggestion for the first unknown source in a text; empty if there is none."""
     names = (name for name in _SOURCE.findall(text) if name not in {*SOURCES, "header"})
     return did_you_mean(next(names, ""), [*SOURCES, "header"])
 
 
-def _bounded(table: dict[str, Value]) -> dict[str, Value]:
+def _check_size(table: dict[str, Value]) -> dict[str, Value]:
     if len(table) > MOST_VARIABLES:
         raise invalid(f"has {len(table)} variables", f"write at most {MOST_VARIABLES}")
     return table
 
 
 Variables = Annotated[
-    dict[Annotated[str, AfterValidator(_name)], Annotated[Value, PlainValidator(_value)]],
-    AfterValidator(_bounded),
+    dict[
+        Annotated[str, AfterValidator(_check_name)], Annotated[Value, PlainValidator(_check_value)]
+    ],
+    AfterValidator(_check_size),
 ]
 """Constants and templates by the names of the agent's variables, as written in the file."""
