@@ -23,7 +23,7 @@ from sip_stager.assembly.core import make_core
 from sip_stager.config import load
 from sip_stager.model.call import Forward
 from sip_stager.model.flow import Flow
-from sip_stager.observability.dispatcher import Audience
+from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
@@ -89,12 +89,12 @@ class WholeCall:
         file.write_text(edge.settings(5060, 9090))
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
         logger = set_up(LogSink(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
-        audience = Audience([EventLog(logger), Metrics(READINGS, ("sipp",))])
+        dispatcher = Dispatcher([EventLog(logger).handlers, Metrics(READINGS, ("sipp",)).handlers])
         self._clock = FakeClock()
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None
         around = self._clock, self, FakeResolver(self._clock, {}), self
-        core = make_core(settings, *around, audience.tell, make_mapping(settings))
+        core = make_core(settings, *around, dispatcher.dispatch, make_mapping(settings))
         self._core = core.layer
         self._placed = 0
         self.waiting = 0

@@ -18,21 +18,21 @@ from sip_stager.assembly.staging import (
     make_staging,
 )
 from sip_stager.config.tables.address_types import split_sip_uri
-from sip_stager.observability.dispatcher import Audience
-from sip_stager.observability.http import ConsoleServer
+from sip_stager.observability.dispatcher import Dispatcher
+from sip_stager.observability.http import HttpServer
 from sip_stager.observability.instruments import Readings
 from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
 from sip_stager.proxy.interfaces import ip_version
-from sip_stager.transport.bind_errors import Taken
+from sip_stager.transport.bind_errors import BindErrors
 from sip_stager.transport.resolver import CachingResolver
-from sip_stager.transport.sockets import Edge
+from sip_stager.transport.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sip_stager.config import Settings
-    from sip_stager.ports import Notify
+    from sip_stager.ports import Handlers, Notify
     from sip_stager.trunks.platform_numbers import PlatformTable
 
 _TICK = 0.05  # seconds between two looks at what is left to be done before the end
@@ -42,49 +42,49 @@ _SETTLING = 2.0  # seconds in which the ACK of an answer comes, and the answer t
 class Application:
     """The whole program on the running loop, from ``start`` to ``stop``.
 
-    ``observers`` are told of every event beside the metrics; ``log_lines_dropped`` and
+    ``observers`` handle events beside the metrics; ``log_lines_dropped`` and
     ``log_write_errors`` are read at each scrape.
     """
 
     def __init__(
         self,
         settings: Settings,
-        observers: Sequence[Notify] = (),
+        observers: Sequence[Handlers] = (),
         log_lines_dropped: Callable[[], int] = int,
         log_write_errors: Callable[[], int] = int,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
-        self._audience = Audience(observers)
-        self._notify: Notify = self._audience.tell
-        self._edge = Edge(loop, self._notify, settings.limits)
+        self._dispatcher = Dispatcher(observers)
+        self._notify: Notify = self._dispatcher.dispatch
+        self._sockets = Sockets(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
         self._resolver = CachingResolver(loop, families)
         self._agents = make_agents(settings, self._notify)
         self._api = make_api(settings, self._agents.declared)
         self._staging = make_staging(settings, self._api, self._notify)
         self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify)
-        self._audience.add(self._aftercare)
+        self._dispatcher.add(self._aftercare.handlers)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
         self._numbers = make_phone_numbers(settings, self._notify, self._map)
         self._layer, self._proxy = make_core(
             settings,
             loop,
-            self._edge,
+            self._sockets,
             self._resolver,
             self._claims,
             self._notify,
             self._mapping,
         )
-        self._edge.attach(self._layer.receive, self._layer.lost)
+        self._sockets.attach(self._layer.receive, self._layer.lost)
         self._lag = LoopLag(loop)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._readings(log_lines_dropped, log_write_errors), trunks)
-        self._audience.add(self._metrics)
+        self._dispatcher.add(self._metrics.handlers)
         http = settings.http
-        self._console = ConsoleServer(http.address, http.port, self._metrics.registry, self.ready)
+        self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
         self._not_ready: Sequence[str] = ("starting",)
 
     async def start(self) -> Sequence[str]:
@@ -93,12 +93,12 @@ class Application:
         Gives what an operator should know although calls can be taken, in words: an API or an
         upstream that does not answer yet may do so later.
         """
-        taken = Taken()
-        with taken.told("[http]", self._settings.http):
-            await self._console.start()
-        concerns = [] if taken else await self._warm()
-        await self._listen(taken)
-        taken.raise_all()
+        bind_errors = BindErrors()
+        with bind_errors.gather("[http]", self._settings.http):
+            await self._http.start()
+        concerns = [] if bind_errors else await self._warm()
+        await self._listen(bind_errors)
+        bind_errors.raise_all()
         self._lag.start(self._metrics.loop_lag.observe)
         self._collector.start()
         self._agents.start()
@@ -121,11 +121,11 @@ class Application:
         await self._drain(at_once or asyncio.Event())
         await self._aftercare.stop()
         await self._api.aclose()
-        await self._console.stop()
-        await self._edge.close()
+        await self._http.stop()
+        await self._sockets.close()
 
     def ready(self) -> tuple[bool, Sequence[str]]:
-        """Tell whether calls are taken, and if not, why."""
+        """Tell whether calls are bind_errors, and if not, why."""
         return not self._not_ready, self._not_ready
 
     @property
@@ -170,7 +170,7 @@ class Application:
             stagings_reserved=lambda: self._claims.kept,
             transactions=lambda: self.transactions,
             message_bytes=lambda: self._layer.message_bytes,
-            tcp_connections=lambda: self._edge.connections,
+            tcp_connections=lambda: self._sockets.connections,
             api_requests=lambda: self._api.requests,
             breaker_state=lambda: self._staging.breaker_state,
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
@@ -189,11 +189,11 @@ class Application:
             worst_lag=self._lag.worst,
         )
 
-    async def _listen(self, taken: Taken) -> None:
+    async def _listen(self, bind_errors: BindErrors) -> None:
         for index, listener in enumerate(self._settings.listeners):
             address = (listener.address, listener.port)
-            with taken.told(f"listeners[{index}] ({listener.transport})", listener):
-                await self._edge.listen(listener.transport.upper(), address, index)
+            with bind_errors.gather(f"listeners[{index}] ({listener.transport})", listener):
+                await self._sockets.listen(listener.transport.upper(), address, index)
 
     async def _warm(self) -> list[str]:
         concerns = [*await self._warm_api(), *await self._fetch_numbers()]

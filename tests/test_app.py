@@ -15,6 +15,7 @@ from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.events import CallEnded, Event, StagingEnded, StagingWasted
+from sip_stager.observability.dispatcher import handlers_of_all
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from tests.interop.ports import free_port
@@ -139,7 +140,7 @@ def world(tmp_path: Path, api: FakeApi) -> Iterator[World]:
 
 @asynccontextmanager
 async def running(world: World, events: list[Event] | None = None) -> AsyncIterator[Application]:
-    observers = [] if events is None else [events.append]
+    observers = [] if events is None else [handlers_of_all(events.append)]
     application = Application(world.settings(), observers)
     try:
         assert await application.start() == []

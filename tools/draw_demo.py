@@ -48,7 +48,7 @@ async def play(console: Console) -> None:
     calls = 0
     console.print(Text.assemble(("$ ", "dim"), (COMMAND, "bold")))
     for chapter in chosen(SCENES):
-        async with Site(chapter, [witness, ladder]) as site:
+        async with Site(chapter, [witness.handlers, ladder.handlers]) as site:
             for scene in chapter.scenes:
                 page.begin(calls + 1, scene, site.settings_of(scene))
                 ladder.heading()

@@ -39,7 +39,7 @@ async def _serve(settings: Settings, sink: LogSink, warnings: Sequence[str]) -> 
     told_to_stop, at_once = _stop_on_signals()
     application = Application(
         settings,
-        [EventLog(logger, settings.log.numbers)],
+        [EventLog(logger, settings.log.numbers).handlers],
         lambda: sink.dropped,
         lambda: sink.errors,
     )

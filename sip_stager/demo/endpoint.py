@@ -18,7 +18,7 @@ from sip_stager.sip.uri import parse_address
 from sip_stager.transaction.base import Surroundings
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
-from sip_stager.transport.sockets import Edge
+from sip_stager.transport.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,18 +88,18 @@ class Endpoint:
         self.identifiers = Identifiers(os.urandom(32))
         self.port = 0
         self._user = user
-        self._edge = Edge(self.loop, lambda _: None)
-        around = Surroundings(self.loop, self._edge, lambda _: None, Timers())
+        self._sockets = Sockets(self.loop, lambda _: None)
+        around = Surroundings(self.loop, self._sockets, lambda _: None, Timers())
         self._layer = TransactionLayer(around)
         self._layer.attach(self)
-        self._edge.attach(self._layer.receive)
+        self._sockets.attach(self._layer.receive)
 
     async def __aenter__(self) -> Self:
-        self.port = await self._edge.listen("UDP", (self.host, 0), 0)
+        self.port = await self._sockets.listen("UDP", (self.host, 0), 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._edge.close()
+        await self._sockets.close()
 
     @property
     def contact(self) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sip_stager.demo.calls import StagedCall
     from sip_stager.demo.scenario import Act, Scene
     from sip_stager.demo.site import Site
-    from sip_stager.events import Event
+    from sip_stager.ports import Handlers
 
 
 class Witness:
@@ -25,18 +25,19 @@ class Witness:
         self.causes: dict[str, str] = {}
         self.treated: dict[str, tuple[str, ...]] = {}
         self.breaker: list[str] = []
+        self.handlers: Handlers = {
+            CallRefused: self._refused,
+            CallTreated: self._treated,
+            BreakerMoved: lambda event: self.breaker.append(event.state),
+        }
 
-    def __call__(self, event: Event) -> None:
-        """Take an event."""
-        match event:
-            case CallRefused():
-                self.causes[event.call_id] = event.cause
-            case CallTreated():
-                call_id = event.call.call_id
-                self.causes[call_id] = event.cause
-                self.treated[call_id] = (*self.treated.get(call_id, ()), event.treatment)
-            case BreakerMoved():
-                self.breaker.append(event.state)
+    def _refused(self, event: CallRefused) -> None:
+        self.causes[event.call_id] = event.cause
+
+    def _treated(self, event: CallTreated) -> None:
+        call_id = event.call.call_id
+        self.causes[call_id] = event.cause
+        self.treated[call_id] = (*self.treated.get(call_id, ()), event.treatment)
 
 
 async def perform(scene: Scene, site: Site, witness: Witness) -> Result:

@@ -72,7 +72,7 @@ class _Play:
         return int(any(result.differences for result in self._results))
 
     def _site(self, chapter: Chapter) -> Site:
-        return Site(chapter, [self._witness, self._ladder])
+        return Site(chapter, [self._witness.handlers, self._ladder.handlers])
 
     async def _perform(self, chapter: Chapter, site: Site) -> None:
         page = self._page

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sip_stager.demo.scenario import Chapter, Scene
-    from sip_stager.events import Event
-    from sip_stager.ports import Notify
+    from sip_stager.ports import Handlers
 
 # Whatever its address: a softphone binds to any of the machine's, and nobody else reaches loopback.
 _THIS_MACHINE = IPv4Network("0.0.0.0/0")
@@ -49,10 +48,10 @@ class Ports:
 class Site:
     """Everybody who takes part in the calls of a chapter (``async with`` starts and stops them).
 
-    ``observers`` are told of every event of the proxy.  ``callers`` are the carrier's addresses.
+    ``observers`` handle the events of the proxy.  ``callers`` are the carrier's addresses.
     """
 
-    def __init__(self, chapter: Chapter, observers: Sequence[Notify]) -> None:
+    def __init__(self, chapter: Chapter, observers: Sequence[Handlers]) -> None:
         self.ports = Ports(_free_port(), _free_port())
         self.api = FakeApi()
         self.agent = Agent("agent", chapter.rings, chapter.talks)
@@ -60,7 +59,8 @@ class Site:
         self.queue = Agent("queue", chapter.rings, chapter.talks, warms=0.0)
         self.callers = {host: Caller(self.ports.sip, host) for host in (HOST, SECOND_ADDRESS)}
         self._chapter = chapter
-        self._observers = (*observers, self._recover)
+        recovery: Handlers = {StagingRetried: self._recover}
+        self._observers = (*observers, recovery)
         self._recovering = {scene.called for scene in chapter.scenes if scene.recovers}
         self._stack = AsyncExitStack()
 
@@ -111,9 +111,9 @@ class Site:
         backups = {"backups": [_address(self.standby)]} if chapter.upstream else {}
         return {**backups, **chapter.upstream}
 
-    def _recover(self, event: Event) -> None:
-        """Let the API be well again for who asks it again."""
-        if isinstance(event, StagingRetried) and event.call.to_number in self._recovering:
+    def _recover(self, event: StagingRetried) -> None:
+        """Make the API work again for the call that tries again."""
+        if event.call.to_number in self._recovering:
             self.api.by[event.call.to_number] = Behaviour()
 
     def _settings(self) -> Settings:

@@ -15,7 +15,7 @@ from sip_stager.events import (
     InviteForwarded,
 )
 from sip_stager.model.vocabulary import CallOutcome
-from sip_stager.observability.instruments import Tally, seconds
+from sip_stager.observability.instruments import EventCounter, seconds
 from sip_stager.observability.registered_labels import code_label
 from sip_stager.observability.staging_metrics import STAGING_BUCKETS
 
@@ -34,22 +34,22 @@ class CallMetrics:
     """Counts how calls begin and end; ``trunks`` are those whose series are there at once."""
 
     def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
-        tally = partial(Tally, registry)
-        self._admitted = tally(
+        counter = partial(EventCounter, registry)
+        self._admitted = counter(
             "calls_admitted", "Calls let in, to be staged where an agent is mapped.", "trunk"
         )
-        self._refused = tally("calls_refused", "Calls refused here.", "trunk", "cause", "status")
-        self._treated = tally(
+        self._refused = counter("calls_refused", "Calls refused here.", "trunk", "cause", "status")
+        self._treated = counter(
             "calls_treated",
             "Calls that were not staged and went another way than to be refused.",
             *("trunk", "cause", "treatment"),
         )
-        self._local_ringing = tally(
+        self._local_ringing = counter(
             "local_ringing", "Calls that heard our own ringing while they were staged.", "trunk"
         )
-        self._ended = tally("calls_ended", "Calls by how their INVITE ended.", "trunk", "outcome")
-        self._answered = tally("stagings_answered", "Staged calls that were answered.", "trunk")
-        self._headers_lost = tally(
+        self._ended = counter("calls_ended", "Calls by how their INVITE ended.", "trunk", "outcome")
+        self._answered = counter("stagings_answered", "Staged calls that were answered.", "trunk")
+        self._headers_lost = counter(
             "headers_lost", "Answered calls whose staged call nobody claimed.", "trunk"
         )
         self._forward = seconds(

@@ -1,42 +1,41 @@
-"""Who is told of an event: found once for each kind, for a call has dozens of events."""
+"""Hands each event to the handlers of its type."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, get_args
+
+from sip_stager.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sip_stager.events import Event
     from sip_stager.ports import Handlers, Notify
 
 
-class Audience(dict[type["Event"], list["Notify"]]):
-    """All observers, each told of an event in its turn; who is told of each kind, once one came.
+class Dispatcher:
+    """The one ``notify`` of a program: calls the handlers of an event in the order of ``add``.
 
-    One that has ``handlers`` (``ports.Handlers``) is told by them, and only of their kinds.
+    Every observer is a mapping of event types to handlers (``ports.Handlers``).  The handlers of a
+    type are found once, when an observer is added: a call has dozens of events.
     """
 
-    def __init__(self, observers: Iterable[Notify]) -> None:
-        super().__init__()
-        self._observers = list(observers)
+    def __init__(self, observers: Iterable[Handlers] = ()) -> None:
+        self._handlers: defaultdict[type[Event], list[Notify]] = defaultdict(list)
+        for observer in observers:
+            self.add(observer)
 
-    def add(self, observer: Notify) -> None:
-        """Take one more."""
-        self._observers.append(observer)
-        self.clear()
+    def add(self, observer: Handlers) -> None:
+        """Call the observer's handlers from now on, after those of the observers before it."""
+        for event_type, handler in observer.items():
+            self._handlers[event_type].append(handler)
 
-    def tell(self, event: Event) -> None:
-        """Tell all whom an event concerns."""
-        for take in self[type(event)]:
-            take(event)
-
-    def __missing__(self, kind: type[Event]) -> list[Notify]:
-        found = (_handler(observer, kind) for observer in self._observers)
-        told = self[kind] = [take for take in found if take is not None]
-        return told
+    def dispatch(self, event: Event) -> None:
+        """Call all handlers of the event's type."""
+        for handler in self._handlers[type(event)]:
+            handler(event)
 
 
-def _handler(observer: Notify, kind: type[Event]) -> Notify | None:
-    handlers: Handlers | None = getattr(observer, "handlers", None)
-    return observer if handlers is None else handlers.get(kind)
+def handlers_of_all(handler: Notify) -> Handlers:
+    """Return a mapping of every event type to the same handler."""
+    return dict.fromkeys(get_args(Event), handler)

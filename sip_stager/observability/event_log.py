@@ -18,8 +18,8 @@ from sip_stager.events import (
     MessageDropped,
 )
 from sip_stager.model.vocabulary import CallOutcome, DropCause
-from sip_stager.observability.line_quota import Ration
-from sip_stager.observability.log_fields import Wording
+from sip_stager.observability.line_quota import LineQuota
+from sip_stager.observability.log_fields import LogFields
 from sip_stager.observability.platform_log import PlatformLog
 from sip_stager.observability.staging_log import StagingLog
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from structlog.types import FilteringBoundLogger
 
-    from sip_stager.events import Event
     from sip_stager.ports import Handlers
 
 
@@ -41,8 +40,8 @@ class EventLog:
         numbers: Literal["masked", "plain"] = "masked",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._logger, self._say, self._ration = logger, Wording(numbers), Ration(clock)
-        self._stagings = StagingLog(logger, self._say, self._ration)
+        self._logger, self._fields, self._quota = logger, LogFields(numbers), LineQuota(clock)
+        self._stagings = StagingLog(logger, self._fields, self._quota)
         self.handlers: Handlers = {
             MessageDropped: self._dropped,
             CallRefused: self._refused,
@@ -51,18 +50,13 @@ class EventLog:
             CallEnded: self._ended,
             HeaderLost: self._header_lost,
             **self._stagings.handlers,
-            **PlatformLog(logger, self._say, self._ration).handlers,
+            **PlatformLog(logger, self._fields, self._quota).handlers,
         }
-
-    def __call__(self, event: Event) -> None:
-        """Write the line of one event, if it has one."""
-        if writer := self.handlers.get(type(event)):
-            writer(event)
 
     def _dropped(self, event: MessageDropped) -> None:
         if event.cause is DropCause.KEEPALIVE:
             return
-        held_back = self._ration.take("message_dropped", event.cause)
+        held_back = self._quota.take("message_dropped", event.cause)
         if held_back is None:
             return
         write = (
@@ -72,21 +66,21 @@ class EventLog:
             "message_dropped",
             cause=event.cause,
             peer=str(event.flow),
-            detail=self._say.text(event.detail),
+            detail=self._fields.text(event.detail),
             **held_back,
         )
 
     def _refused(self, event: CallRefused) -> None:
-        held_back = {} if event.trunk else self._ration.take("call_refused", event.cause)
+        held_back = {} if event.trunk else self._quota.take("call_refused", event.cause)
         if held_back is None:
             return
         self._logger.warning(
             "call_refused",
-            call_id=self._say.call_id(event.call_id),
+            call_id=self._fields.call_id(event.call_id),
             trunk=event.trunk,
             status=event.status,
             cause=event.cause,
-            text=self._say.text(event.text),
+            text=self._fields.text(event.text),
             elapsed_seconds=round(event.elapsed, 4),
             **held_back,
         )
@@ -94,17 +88,17 @@ class EventLog:
     def _treated(self, event: CallTreated) -> None:
         self._logger.warning(
             "call_treated",
-            **self._say.call(event.call),
+            **self._fields.call(event.call),
             cause=event.cause,
             treatment=event.treatment,
-            text=self._say.text(event.text),
+            text=self._fields.text(event.text),
             elapsed_seconds=round(event.elapsed, 4),
         )
 
     def _forwarded(self, event: InviteForwarded) -> None:
         self._logger.info(
             "call_forwarded",
-            **self._say.call(event.call),
+            **self._fields.call(event.call),
             staged_id=event.staged_id,
             target=str(event.target),
             attempt=event.attempt,
@@ -117,7 +111,7 @@ class EventLog:
         write = self._logger.warning if lost else self._logger.info
         write(
             f"call_{event.outcome}",
-            call_id=self._say.call_id(event.call.call_id),
+            call_id=self._fields.call_id(event.call.call_id),
             staged_id=event.staged_id,
             trunk=event.call.trunk,
             status=event.status,
@@ -127,5 +121,5 @@ class EventLog:
     def _header_lost(self, event: HeaderLost) -> None:
         text = "the call was answered, and nobody claimed what was staged for it"
         self._logger.warning(
-            "header_lost", **self._say.call(event.call), staged_id=event.staged_id, text=text
+            "header_lost", **self._fields.call(event.call), staged_id=event.staged_id, text=text
         )

@@ -70,7 +70,7 @@ class _Slice(Collector):
         yield self._metric
 
 
-class ConsoleServer:
+class HttpServer:
     """Serves until it is stopped.
 
     ``ready`` tells whether new calls are taken, and if not, the reasons in words.

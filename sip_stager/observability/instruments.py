@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 
-class Tally(Collector):
+class EventCounter(Collector):
     """A counter in a plain dict: the event loop is its only user, so it needs no lock.
 
     ``counts`` are open to who counts by the dozen in each call.

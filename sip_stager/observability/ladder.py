@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sip_stager.events import MessageReceived, MessageSent
+from sip_stager.observability.dispatcher import handlers_of_all
 from sip_stager.observability.ladder_steps import call_key, from_tag, step
 from sip_stager.trunks.phone_numbers import mask
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sip_stager.events import Event
     from sip_stager.observability.ladder_columns import Column, Step
+    from sip_stager.ports import Handlers
 
 MOST_CALLS = 1000
 """Calls remembered; the oldest is forgotten, and begins anew if it goes on."""
@@ -78,6 +80,7 @@ class Ladder:
         self._clock = clock
         self._courses: dict[str, _Course] = {}
         self._begun = 0
+        self.handlers: Handlers = handlers_of_all(self._draw_event)
 
     def heading(self) -> None:
         """Print the names of the columns."""
@@ -86,8 +89,8 @@ class Ladder:
         line = f"{'ms':>{_PREFIX - 1}} {line[: -len(last) + 1]}{last}"
         self._print(Text(line, "bold"))
 
-    def __call__(self, event: Event) -> None:
-        """Print the line of one event, if it has one; what is no call's has no number."""
+    def _draw_event(self, event: Event) -> None:
+        """Print the line of an event that has one; an event of no call has no number."""
         key = call_key(event)
         course = (self._courses.get(key) or self._begin(key, event)) if key else None
         line = step(event, course.caller_tag if course else b"", self._shown)

@@ -12,7 +12,7 @@ LINES_A_SECOND = 5
 """Of each cause that strangers can bring about; enough to see what goes on."""
 
 
-class Ration:
+class LineQuota:
     """Lets through so many lines of each kind in a second, and counts the rest."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

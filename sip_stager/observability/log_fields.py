@@ -19,7 +19,7 @@ MOST_CHARACTERS = 1000
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-class Wording:
+class LogFields:
     """Shortens texts, and masks telephone numbers unless they are to be ``plain``."""
 
     def __init__(self, numbers: Literal["masked", "plain"]) -> None:
@@ -52,6 +52,6 @@ def short(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "..."
 
 
-def answered(http_status: int) -> dict[str, int]:
+def status_field(http_status: int) -> dict[str, int]:
     """Give the HTTP status to a line, which has none where nothing was answered."""
     return {"http_status": http_status} if http_status else {}

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import LargeRequestSent, MessageDropped, MessageReceived, MessageSent
-from sip_stager.observability.instruments import Tally
+from sip_stager.observability.instruments import EventCounter
 from sip_stager.observability.registered_labels import code_label, method_label
 from sip_stager.sip.message import Request
 
@@ -20,22 +20,24 @@ class MessageMetrics:
     """Counts what comes and goes, by method and code."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        tally = partial(Tally, registry)
-        requests_received = tally("requests_received", "SIP requests parsed.", "method")
-        requests_sent = tally("requests_sent", "SIP requests sent.", "method")
-        responses_received = tally("responses_received", "SIP responses parsed.", "method", "code")
-        responses_sent = tally("responses_sent", "SIP responses sent.", "method", "code")
+        counter = partial(EventCounter, registry)
+        requests_received = counter("requests_received", "SIP requests parsed.", "method")
+        requests_sent = counter("requests_sent", "SIP requests sent.", "method")
+        responses_received = counter(
+            "responses_received", "SIP responses parsed.", "method", "code"
+        )
+        responses_sent = counter("responses_sent", "SIP responses sent.", "method", "code")
         self._requests_received = requests_received.counts
         self._requests_sent = requests_sent.counts
         self._responses_received = responses_received.counts
         self._responses_sent = responses_sent.counts
-        self._retransmissions = tally(
+        self._retransmissions = counter(
             "retransmissions_sent", "SIP messages sent again; they count as sent, too.", "method"
         )
-        self._dropped = tally(
+        self._dropped = counter(
             "messages_dropped", "Messages that got no answer and went nowhere.", "cause"
         )
-        self._large = tally(
+        self._large = counter(
             "large_requests_sent", "Requests above 1300 bytes to a UDP target.", "transport"
         )
         self.handlers: Handlers = {

@@ -22,7 +22,6 @@ from sip_stager.observability.staging_metrics import StagingMetrics
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sip_stager.events import Event
     from sip_stager.ports import Handlers
 
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
@@ -50,10 +49,6 @@ class Metrics:
         )
         Gauges(self.registry, readings)
         self._describe_process()
-
-    def __call__(self, event: Event) -> None:
-        """Count one event."""
-        self.handlers[type(event)](event)
 
     def _describe_process(self) -> None:
         python = f"{platform.python_implementation()} {platform.python_version()}"

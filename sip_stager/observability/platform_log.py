@@ -11,21 +11,21 @@ from sip_stager.events import (
     NumbersRefreshed,
 )
 from sip_stager.model.vocabulary import AgentState, BreakerState
-from sip_stager.observability.log_fields import answered, short
+from sip_stager.observability.log_fields import short, status_field
 
 if TYPE_CHECKING:
     from structlog.types import FilteringBoundLogger
 
-    from sip_stager.observability.line_quota import Ration
-    from sip_stager.observability.log_fields import Wording
+    from sip_stager.observability.line_quota import LineQuota
+    from sip_stager.observability.log_fields import LogFields
     from sip_stager.ports import Handlers
 
 
 class PlatformLog:
     """Writes them."""
 
-    def __init__(self, logger: FilteringBoundLogger, say: Wording, ration: Ration) -> None:
-        self._logger, self._say, self._ration = logger, say, ration
+    def __init__(self, logger: FilteringBoundLogger, fields: LogFields, quota: LineQuota) -> None:
+        self._logger, self._fields, self._quota = logger, fields, quota
         self.handlers: Handlers = {
             AgentStateChanged: self._agent,
             BreakerMoved: self._breaker_moved,
@@ -34,7 +34,7 @@ class PlatformLog:
         }
 
     def _agent(self, event: AgentStateChanged) -> None:
-        held_back = self._ration.take("agent", event.state)
+        held_back = self._quota.take("agent", event.state)
         if held_back is None:
             return
         write = self._logger.warning if event.state is AgentState.MISSING else self._logger.info
@@ -63,6 +63,6 @@ class PlatformLog:
         self._logger.warning(
             "numbers_not_refreshed",
             outcome=event.outcome,
-            **answered(event.http_status),
-            text=self._say.text(event.text),
+            **status_field(event.http_status),
+            text=self._fields.text(event.text),
         )

@@ -11,13 +11,13 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.vocabulary import StagingOutcome, WasteReason
-from sip_stager.observability.log_fields import answered
+from sip_stager.observability.log_fields import status_field
 
 if TYPE_CHECKING:
     from structlog.types import FilteringBoundLogger
 
-    from sip_stager.observability.line_quota import Ration
-    from sip_stager.observability.log_fields import Wording
+    from sip_stager.observability.line_quota import LineQuota
+    from sip_stager.observability.log_fields import LogFields
     from sip_stager.ports import Handlers
 
 _OF_CALLS = frozenset({WasteReason.REJECTED, WasteReason.CANCELLED, WasteReason.UNANSWERED})
@@ -29,8 +29,8 @@ MOST_STAGED = 10_000
 class StagingLog:
     """Writes them; of a staging that went well only the line of its call tells, ``of`` which."""
 
-    def __init__(self, logger: FilteringBoundLogger, say: Wording, ration: Ration) -> None:
-        self._logger, self._say, self._ration = logger, say, ration
+    def __init__(self, logger: FilteringBoundLogger, fields: LogFields, quota: LineQuota) -> None:
+        self._logger, self._fields, self._quota = logger, fields, quota
         self._staged: dict[str, StagingEnded] = {}
         self.handlers: Handlers = {
             StagingEnded: self._ended,
@@ -50,26 +50,26 @@ class StagingLog:
         elif event.outcome is StagingOutcome.CANCELLED:
             self._logger.info(
                 "staging_cancelled",
-                call_id=self._say.call_id(event.call.call_id),
+                call_id=self._fields.call_id(event.call.call_id),
                 trunk=event.call.trunk,
                 **_told(event),
             )
         else:
             self._logger.warning(
                 "staging_failed",
-                **self._say.call(event.call),
+                **self._fields.call(event.call),
                 outcome=event.outcome,
-                **answered(event.http_status),
-                text=self._say.text(event.text),
+                **status_field(event.http_status),
+                text=self._fields.text(event.text),
                 **_told(event),
             )
 
     def _claimed(self, event: StagingClaimed) -> None:
         self._logger.info(
             "staging_claimed",
-            **self._say.call(event.call),
+            **self._fields.call(event.call),
             staged_id=event.staged_id,
-            staged_for=self._say.call_id(event.staged_for),
+            staged_for=self._fields.call_id(event.staged_for),
             **self.of(event.staged_for),
         )
 
@@ -77,25 +77,25 @@ class StagingLog:
         write = self._logger.info if event.reason in _OF_CALLS else self._logger.warning
         write(
             "staging_wasted",
-            **self._say.call(event.call),
+            **self._fields.call(event.call),
             staged_id=event.staged_id,
             reason=event.reason,
             **self.of(event.call.call_id),
         )
 
     def _aftercare_failed(self, event: AftercareFailed) -> None:
-        held_back = self._ration.take(f"aftercare_failed {event.kind}", event.outcome)
+        held_back = self._quota.take(f"aftercare_failed {event.kind}", event.outcome)
         if held_back is None:
             return
         self._logger.warning(
             "aftercare_failed",
-            call_id=self._say.call_id(event.call.call_id),
+            call_id=self._fields.call_id(event.call.call_id),
             trunk=event.call.trunk,
             staged_id=event.staged_id,
             kind=event.kind,
             outcome=event.outcome,
-            **answered(event.http_status),
-            text=self._say.text(event.text),
+            **status_field(event.http_status),
+            text=self._fields.text(event.text),
             **held_back,
         )
 

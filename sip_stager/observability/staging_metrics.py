@@ -26,7 +26,7 @@ from sip_stager.model.vocabulary import (
     StagingOutcome,
     WasteReason,
 )
-from sip_stager.observability.instruments import Children, Tally, seconds
+from sip_stager.observability.instruments import Children, EventCounter, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,30 +59,30 @@ class StagingMetrics:
     """Counts what the API is asked and says; the series of ``trunks`` are there at once."""
 
     def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
-        tally = partial(Tally, registry)
-        self._started = tally("stagings_started", "Stagings begun.", "mode")
-        self._ended = tally("stagings_ended", "Stagings ended.", "trunk", "outcome")
-        self._polls = tally("staging_polls", "Times that the API was asked for a call's status.")
-        self._retries = tally("staging_retries", "Stagings that were tried again.", "outcome")
-        self._claimed = tally(
+        counter = partial(EventCounter, registry)
+        self._started = counter("stagings_started", "Stagings begun.", "mode")
+        self._ended = counter("stagings_ended", "Stagings ended.", "trunk", "outcome")
+        self._polls = counter("staging_polls", "Times that the API was asked for a call's status.")
+        self._retries = counter("staging_retries", "Stagings that were tried again.", "outcome")
+        self._claimed = counter(
             "stagings_claimed", "Calls that used what was staged in vain for one before.", "trunk"
         )
-        self._wasted = tally(
+        self._wasted = counter(
             "stagings_wasted", "Staged calls that came to nothing.", "trunk", "reason"
         )
-        self._terminated = tally(
+        self._terminated = counter(
             "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
         )
-        self._aftercare_failed = tally(
+        self._aftercare_failed = counter(
             "aftercare_failed", "Requests that no call waits for, gone wrong.", "kind", "outcome"
         )
-        self._breaker_moves = tally(
+        self._breaker_moves = counter(
             "breaker_transitions", "Changes of the breaker's state.", "state"
         )
-        self._agent_moves = tally(
+        self._agent_moves = counter(
             "agent_transitions", "Agents that the API had no more, or had again.", "state"
         )
-        self._refreshes = tally(
+        self._refreshes = counter(
             "numbers_refreshes", "Times that the platform's numbers were asked for.", "outcome"
         )
         self._take_times(registry)

@@ -29,7 +29,7 @@ ADVICE = {
 _OTHER_ADVICE = "set another address or port"
 
 
-class Taken:
+class BindErrors:
     """Gathers the addresses that can not be had, so that all are told at once."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Taken:
         return bool(self._errors)
 
     @contextmanager
-    def told(self, what: str, where: Listener | Http) -> Iterator[None]:
+    def gather(self, what: str, where: Listener | Http) -> Iterator[None]:
         """Keep an ``OSError`` with the words of what can not be had, and what to do."""
         try:
             yield

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Edge:
+class Sockets:
     """Listens and sends; what arrives, and what can not, goes to what is attached."""
 
     def __init__(

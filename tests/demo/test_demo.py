@@ -80,7 +80,7 @@ def named(name: str) -> tuple[Chapter, Scene]:
 async def played(chapter: Chapter) -> Result:
     """What comes of the only scene of a chapter."""
     witness = Witness()
-    async with Site(chapter, [witness]) as site:
+    async with Site(chapter, [witness.handlers]) as site:
         return await perform(chapter.scenes[0], site, witness)
 
 
@@ -361,7 +361,7 @@ def test_credentials_for_another_challenge_prove_nothing() -> None:
 async def test_the_agent_stops_ringing_when_the_caller_cancels() -> None:
     act = Act(final="487 Request Terminated", silent_for=0.15)
     scene, witness = replace(GOOD, acts=(act,)), Witness()
-    async with Site(replace(TOUR, scenes=(scene,), rings=60.0), [witness]) as site:
+    async with Site(replace(TOUR, scenes=(scene,), rings=60.0), [witness.handlers]) as site:
         performance = asyncio.create_task(perform(scene, site, witness))
         await cancel_what_rings(site.callers[act.address])
         result = await performance
@@ -378,7 +378,7 @@ async def cancel_what_rings(caller: Caller) -> None:
 
 async def test_the_api_serves_again_after_it_was_down() -> None:
     witness = Witness()
-    async with Site(TOUR, [witness]) as site:
+    async with Site(TOUR, [witness.handlers]) as site:
         down = await perform(DOWN, site, witness)
         again = await perform(GOOD, site, witness)
     assert (down.differences, again.differences) == ([], [])

@@ -1,46 +1,36 @@
-"""Who is told of which event."""
+"""Each event goes to the handlers of its type."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from sip_stager.events import BreakerMoved, CallEnded, Event, InviteForwarded
-from sip_stager.observability.dispatcher import Audience
+from sip_stager.observability.dispatcher import Dispatcher, handlers_of_all
 from sip_stager.observability.metrics import Metrics
 from tests.observability.sample_events import EVERYTHING, READINGS
 
-if TYPE_CHECKING:
-    from sip_stager.ports import Handlers
 
-
-class Choosy:
-    def __init__(self) -> None:
-        self.heard: list[Event] = []
-        self.handlers: Handlers = {CallEnded: self, BreakerMoved: self}
-
-    def __call__(self, event: Event) -> None:
-        self.heard.append(event)
-
-
-def test_everybody_hears_everything_but_who_has_handlers() -> None:
-    heard: list[Event] = []
-    choosy = Choosy()
-    audience = Audience([heard.append, choosy])
+def test_an_observer_sees_only_the_event_types_that_it_has_handlers_for() -> None:
+    every: list[Event] = []
+    some: list[Event] = []
+    dispatcher = Dispatcher(
+        [handlers_of_all(every.append), {CallEnded: some.append, BreakerMoved: some.append}]
+    )
     for event in EVERYTHING:
-        audience.tell(event)
-    assert heard == list(EVERYTHING)
-    assert {type(event) for event in choosy.heard} == {CallEnded, BreakerMoved}
+        dispatcher.dispatch(event)
+    assert every == list(EVERYTHING)
+    assert {type(event) for event in some} == {CallEnded, BreakerMoved}
 
 
-def test_all_are_told_in_the_order_in_which_they_came() -> None:
+def test_observers_are_called_in_the_order_in_which_they_were_added() -> None:
     order: list[str] = []
-    audience = Audience([lambda _: order.append("first")])
+    dispatcher = Dispatcher([handlers_of_all(lambda _: order.append("first"))])
     event = next(one for one in EVERYTHING if isinstance(one, InviteForwarded))
-    audience.tell(event)
-    audience.add(lambda _: order.append("second"))
-    audience.tell(event)
+    dispatcher.dispatch(event)
+    dispatcher.add(handlers_of_all(lambda _: order.append("second")))
+    dispatcher.dispatch(event)
     assert order == ["first", "first", "second"]
 
 
-def test_no_event_is_left_uncounted() -> None:
+def test_the_metrics_have_a_handler_for_every_event_type() -> None:
     assert Metrics(READINGS).handlers.keys() == set(get_args(Event))

@@ -33,6 +33,7 @@ from sip_stager.model.vocabulary import (
     WasteReason,
 )
 from sip_stager.observability import staging_log
+from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.line_quota import LINES_A_SECOND
 from tests.observability.sample_events import (
@@ -61,11 +62,12 @@ class Written:
             self._capture, processors=[structlog.processors.add_log_level]
         )
         self.log = EventLog(logger.bind(), numbers, lambda: self.now)
+        self._dispatcher = Dispatcher([self.log.handlers])
 
     def take(self, *events: Event) -> list[dict[str, Any]]:
         self._capture.calls.clear()
         for event in events:
-            self.log(event)
+            self._dispatcher.dispatch(event)
         return [call.kwargs for call in self._capture.calls]
 
 

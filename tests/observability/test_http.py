@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sip_stager.observability import http as server
-from sip_stager.observability.http import ConsoleServer
+from sip_stager.observability import http
+from sip_stager.observability.http import HttpServer
 from tests.support.needed import need_ipv6
 
 if TYPE_CHECKING:
@@ -40,18 +40,16 @@ def readiness() -> Readiness:
 
 
 @pytest.fixture
-async def console(
-    registry: CollectorRegistry, readiness: Readiness
-) -> AsyncIterator[ConsoleServer]:
-    console = ConsoleServer("127.0.0.1", 0, registry, readiness)
-    await console.start()
-    yield console
-    await console.stop()
+async def server(registry: CollectorRegistry, readiness: Readiness) -> AsyncIterator[HttpServer]:
+    server = HttpServer("127.0.0.1", 0, registry, readiness)
+    await server.start()
+    yield server
+    await server.stop()
 
 
 @pytest.fixture
-async def client(console: ConsoleServer) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{console.port}") as client:
+async def client(server: HttpServer) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
         yield client
 
 
@@ -150,29 +148,29 @@ async def test_no_request_is_logged(
     assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
 
 
-async def test_a_taken_port_is_an_error(console: ConsoleServer) -> None:
-    second = ConsoleServer("127.0.0.1", console.port, CollectorRegistry(), Readiness())
-    with pytest.raises(OSError, match=str(console.port)):
+async def test_a_taken_port_is_an_error(server: HttpServer) -> None:
+    second = HttpServer("127.0.0.1", server.port, CollectorRegistry(), Readiness())
+    with pytest.raises(OSError, match=str(server.port)):
         await second.start()
     await second.stop()
 
 
 async def test_nothing_listens_after_the_stop() -> None:
-    console = ConsoleServer("127.0.0.1", 0, CollectorRegistry(), Readiness())
-    assert console.port == 0
-    await console.start()
-    port = console.port
-    await console.stop()
-    await console.stop()
+    server = HttpServer("127.0.0.1", 0, CollectorRegistry(), Readiness())
+    assert server.port == 0
+    await server.start()
+    port = server.port
+    await server.stop()
+    await server.stop()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_the_oldest_connection_gives_way_to_a_new_one(
-    console: ConsoleServer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    server: HttpServer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
-    silent = [await asyncio.open_connection("127.0.0.1", console.port) for _ in range(3)]
+    monkeypatch.setattr(http, "MOST_CONNECTIONS", 3)
+    silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
     async with client.get("/healthz") as response:
         assert response.status == 200
     assert await silent[0][0].read() == b""  # closed
@@ -183,20 +181,20 @@ async def test_the_oldest_connection_gives_way_to_a_new_one(
 
 async def test_it_serves_ipv6(registry: CollectorRegistry) -> None:
     need_ipv6()
-    console = ConsoleServer("::1", 0, registry, Readiness())
-    await console.start()
+    server = HttpServer("::1", 0, registry, Readiness())
+    await server.start()
     async with (
         aiohttp.ClientSession() as client,
-        client.get(f"http://[::1]:{console.port}/healthz") as response,
+        client.get(f"http://[::1]:{server.port}/healthz") as response,
     ):
         assert response.status == 200
-    await console.stop()
+    await server.stop()
 
 
 async def test_nonsense_instead_of_http_is_answered_and_not_logged(
-    console: ConsoleServer, caplog: pytest.LogCaptureFixture
+    server: HttpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", console.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"INVITE sip:x SIP/2.0\r\nVia: y\x00\r\n\r\n")
     assert b" 400 " in await reader.readline()
     writer.close()

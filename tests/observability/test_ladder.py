@@ -59,7 +59,7 @@ class Page:
     def take(self, *events: Event) -> list[str]:
         self.text()
         for event in events:
-            self.ladder(event)
+            self.ladder.handlers[type(event)](event)
         return self.text()
 
     def text(self) -> list[str]:

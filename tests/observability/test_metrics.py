@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
     metrics = Metrics(READINGS, trunks)
     for event in events:
-        metrics(event)
+        metrics.handlers[type(event)](event)
     text = generate_latest(metrics.registry).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 

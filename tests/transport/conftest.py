@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from sip_stager.config import Limits
-from tests.transport.listening import HandLoop, Listening
+from tests.transport.endpoints import Endpoint, HandLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,21 +29,21 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> HandLoop:
 
 
 @pytest.fixture
-async def listening() -> AsyncIterator[Callable[..., Awaitable[Listening]]]:
-    """Make what listens on loopback, with limits of the test's own."""
-    made: list[Listening] = []
+async def listen() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
+    """Start an endpoint on loopback, with limits that the test chooses."""
+    made: list[Endpoint] = []
 
-    async def listen(**limits: float) -> Listening:
-        made.append(Listening(Limits.model_validate(limits)))
+    async def start(**limits: float) -> Endpoint:
+        made.append(Endpoint(Limits.model_validate(limits)))
         await made[-1].start()
         return made[-1]
 
-    yield listen
+    yield start
     for each in made:
-        await each.edge.close()
+        await each.sockets.close()
 
 
 @pytest.fixture
-async def edge(listening: Callable[..., Awaitable[Listening]]) -> Listening:
+async def endpoint(listen: Callable[..., Awaitable[Endpoint]]) -> Endpoint:
     """Listen on loopback: 0 is UDP, 1 is UDP over IPv6, 2 is TCP."""
-    return await listening()
+    return await listen()

@@ -5,13 +5,13 @@ import errno
 import pytest
 
 from sip_stager.config import Listener
-from sip_stager.transport.bind_errors import Taken
+from sip_stager.transport.bind_errors import BindErrors
 
 LISTENER = Listener(address="192.0.2.7", port=60)
 
 
-def refuse(taken: Taken, what: str, number: int) -> None:
-    with taken.told(what, LISTENER):
+def refuse(errors: BindErrors, what: str, number: int) -> None:
+    with errors.gather(what, LISTENER):
         raise OSError(number, "as the system says it")
 
 
@@ -25,10 +25,10 @@ def refuse(taken: Taken, what: str, number: int) -> None:
     ],
 )
 def test_each_error_has_the_advice_that_helps(number: int, advice: str) -> None:
-    taken = Taken()
-    refuse(taken, "listeners[0] (udp)", number)
+    errors = BindErrors()
+    refuse(errors, "listeners[0] (udp)", number)
     with pytest.raises(OSError, match=advice) as raised:
-        taken.raise_all()
+        errors.raise_all()
     assert raised.value.errno == number
     assert (raised.value.strerror or "").startswith(
         "listeners[0] (udp): cannot listen on 192.0.2.7 port 60: "
@@ -36,16 +36,16 @@ def test_each_error_has_the_advice_that_helps(number: int, advice: str) -> None:
 
 
 def test_all_that_can_not_be_had_is_told_at_once() -> None:
-    taken = Taken()
+    errors = BindErrors()
     for name in ("one", "two"):
-        refuse(taken, name, errno.EADDRINUSE)
+        refuse(errors, name, errno.EADDRINUSE)
     with pytest.raises(OSError, match=r"one: .*\ntwo: "):
-        taken.raise_all()
+        errors.raise_all()
 
 
 def test_what_can_be_had_is_no_error() -> None:
-    taken = Taken()
-    with taken.told("[http]", LISTENER):
+    errors = BindErrors()
+    with errors.gather("[http]", LISTENER):
         pass
-    assert not taken
-    taken.raise_all()
+    assert not errors
+    errors.raise_all()

@@ -11,14 +11,14 @@ import pytest
 from sip_stager.model.flow import Flow
 from sip_stager.transport.stream import BATCH, LARGE, MOST_UNSENT
 from tests.support.torture import ANSWER, USUAL
-from tests.transport.listening import PATIENCE, TcpPeer, TcpServer
+from tests.transport.endpoints import PATIENCE, TcpPeer, TcpServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.transport.listening import HandLoop, Listening
+    from tests.transport.endpoints import Endpoint, HandLoop
 
-    Listen = Callable[..., Awaitable[Listening]]
+    Listen = Callable[..., Awaitable[Endpoint]]
 
 MANY = b"A sip:a@b SIP/2.0\r\nl:0\r\n\r\n"
 
@@ -35,218 +35,226 @@ async def cut_while_dripping(peer: TcpPeer, clock: HandLoop) -> None:
 
 
 async def test_a_peer_that_connects_and_says_nothing_is_cut(
-    clock: HandLoop, listening: Listen
+    clock: HandLoop, listen: Listen
 ) -> None:
     """Beyond the RFCs."""
-    edge = await listening(message_timeout=10)
-    async with await edge.connect() as silent, await edge.connect() as speaking:
+    endpoint = await listen(message_timeout=10)
+    async with await endpoint.connect() as silent, await endpoint.connect() as speaking:
         speaking.send(USUAL)
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
         silent.send(b"\r\n\r\n")  # a keepalive is no message
         assert await silent.read(2) == b"\r\n"
         clock.advance(9)
-        assert edge.dropped == []
+        assert endpoint.dropped == []
         clock.advance(1)
         assert await silent.closed()
         speaking.send(ANSWER)
-        assert (await edge.next())[0] == ANSWER
-    assert edge.dropped == ["too_slow"]
+        assert (await endpoint.next())[0] == ANSWER
+    assert endpoint.dropped == ["too_slow"]
 
 
 @pytest.mark.parametrize("before", [b"", USUAL])
 async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
-    clock: HandLoop, listening: Listen, before: bytes
+    clock: HandLoop, listen: Listen, before: bytes
 ) -> None:
     """Beyond the RFCs: a message that is not whole in time ends its connection."""
-    edge = await listening(message_timeout=10)
-    async with await edge.connect() as peer:
+    endpoint = await listen(message_timeout=10)
+    async with await endpoint.connect() as peer:
         peer.send(before)
-        assert not before or (await edge.next())[0] == before
+        assert not before or (await endpoint.next())[0] == before
         await cut_while_dripping(peer, clock)
-    assert edge.arrived.empty()
-    assert edge.dropped == ["too_slow"]
-    await edge.until_connections_are(0)
+    assert endpoint.arrived.empty()
+    assert endpoint.dropped == ["too_slow"]
+    await endpoint.until_connections_are(0)
 
 
 async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
-    clock: HandLoop, listening: Listen
+    clock: HandLoop, listen: Listen
 ) -> None:
     """Beyond the RFCs: a message that drips in ends a connection that we opened, too."""
-    edge = await listening(message_timeout=10)
+    endpoint = await listen(message_timeout=10)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        edge.send(b"1", target)
+        endpoint.send(b"1", target)
         await cut_while_dripping(await upstream.next(), clock)
-        assert await edge.lost_flow() == target
+        assert await endpoint.lost_flow() == target
 
 
 async def test_time_counts_from_the_beginning_of_each_message(
-    clock: HandLoop, listening: Listen
+    clock: HandLoop, listen: Listen
 ) -> None:
-    edge = await listening(message_timeout=10)
-    async with await edge.connect() as peer:
+    endpoint = await listen(message_timeout=10)
+    async with await endpoint.connect() as peer:
         peer.send(USUAL[:100])
         for _ in range(8):  # each begins in the segment that ends the one before
             peer.send(USUAL[100:] + USUAL[:100])
-            assert (await edge.next())[0] == USUAL
+            assert (await endpoint.next())[0] == USUAL
             clock.advance(6)
         peer.send(USUAL[100:] + b"\r\n")
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
         clock.advance(60)  # between messages there is no hurry, nor in half a keepalive
         peer.send(b"\r\n" + ANSWER)
         assert await peer.read(2) == b"\r\n"
-    assert edge.dropped == []
+    assert endpoint.dropped == []
 
 
 async def test_a_connection_without_traffic_is_closed_in_the_end(
-    clock: HandLoop, listening: Listen
+    clock: HandLoop, listen: Listen
 ) -> None:
     """RFC 3261 18."""
-    edge = await listening(idle_timeout=10)
-    async with TcpServer() as upstream, await edge.connect() as peer, await edge.connect() as quiet:
+    endpoint = await listen(idle_timeout=10)
+    async with (
+        TcpServer() as upstream,
+        await endpoint.connect() as peer,
+        await endpoint.connect() as quiet,
+    ):
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        edge.send(b"1", target)
+        endpoint.send(b"1", target)
         server = await upstream.next()
-        await edge.until_connections_are(3)
+        await endpoint.until_connections_are(3)
         for _ in range(10):  # what arrives and what we send are traffic, each for itself
             peer.send(USUAL)
-            assert (await edge.next())[0] == USUAL
-            edge.send(b"1", target)
+            assert (await endpoint.next())[0] == USUAL
+            endpoint.send(b"1", target)
             clock.advance(6)
         assert await quiet.closed()
-        await edge.until_connections_are(2)
-        assert edge.edge.connections == {"accepted": 1, "opened": 1}
+        await endpoint.until_connections_are(2)
+        assert endpoint.sockets.connections == {"accepted": 1, "opened": 1}
         clock.advance(4)
         assert await peer.closed()
         assert await server.closed()
         assert upstream.peers.empty()  # it was the same connection all the time
-    assert edge.lost.empty()  # nothing was under way
-    assert edge.dropped == []
+    assert endpoint.lost.empty()  # nothing was under way
+    assert endpoint.dropped == []
 
 
 @pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
-async def test_only_so_many_connections_of_peers_are_kept(listening: Listen, bound: str) -> None:
+async def test_only_so_many_connections_of_peers_are_kept(listen: Listen, bound: str) -> None:
     """Beyond the RFCs: the connections of peers are limited, in all and per source."""
-    edge = await listening(**{bound: 1})
-    async with await edge.connect() as first:
+    endpoint = await listen(**{bound: 1})
+    async with await endpoint.connect() as first:
         first.send(USUAL)
-        assert (await edge.next())[0] == USUAL
-        async with await edge.connect() as second:
+        assert (await endpoint.next())[0] == USUAL
+        async with await endpoint.connect() as second:
             assert await second.closed()
-        assert edge.dropped == ["too_many_connections"]
+        assert endpoint.dropped == ["too_many_connections"]
         first.send(ANSWER)
-        assert (await edge.next())[0] == ANSWER
-    await edge.until_connections_are(0)
-    async with await edge.connect() as third:
+        assert (await endpoint.next())[0] == ANSWER
+    await endpoint.until_connections_are(0)
+    async with await endpoint.connect() as third:
         third.send(USUAL)
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
 
 
 @pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
-async def test_only_so_many_connections_are_opened(listening: Listen, bound: str) -> None:
+async def test_only_so_many_connections_are_opened(listen: Listen, bound: str) -> None:
     """Beyond the RFCs: the connections that we open are limited."""
-    edge = await listening(**{bound: 1})
+    endpoint = await listen(**{bound: 1})
     async with TcpServer() as one, TcpServer() as other:
-        edge.send(b"1", Flow("TCP", "127.0.0.1", one.port, 2))
+        endpoint.send(b"1", Flow("TCP", "127.0.0.1", one.port, 2))
         peer = await one.next()
-        edge.send(b"2", Flow("TCP", "127.0.0.1", other.port, 2))
-        assert edge.failures.empty()
-        assert await edge.failure() == "too many connections"
+        endpoint.send(b"2", Flow("TCP", "127.0.0.1", other.port, 2))
+        assert endpoint.failures.empty()
+        assert await endpoint.failure() == "too many connections"
         peer.writer.close()
-        await edge.until_connections_are(0)
-        edge.send(b"3", Flow("TCP", "127.0.0.1", other.port, 2))
+        await endpoint.until_connections_are(0)
+        endpoint.send(b"3", Flow("TCP", "127.0.0.1", other.port, 2))
         assert await (await other.next()).read(1) == b"3"
 
 
 async def test_the_address_that_has_most_connections_gives_way_to_another(
-    listening: Listen,
+    listen: Listen,
 ) -> None:
     """Strangers who hold all of them do not keep a trunk out; the one used longest ago goes."""
-    edge = await listening(connections=3)
+    endpoint = await listen(connections=3)
     async with (
-        await edge.connect() as old,
-        await edge.connect() as used,
-        await edge.connect("127.0.0.9") as other,
+        await endpoint.connect() as old,
+        await endpoint.connect() as used,
+        await endpoint.connect("127.0.0.9") as other,
     ):
         for peer in (other, old, used):
             peer.send(USUAL)
-            await edge.next()
+            await endpoint.next()
             await asyncio.sleep(0.005)  # a loop's clock may have steps of a millisecond
-        async with await edge.connect("127.0.0.2") as trunk:
+        async with await endpoint.connect("127.0.0.2") as trunk:
             assert await old.closed()
             for peer in (other, used, trunk):
                 peer.send(ANSWER)
-                assert (await edge.next())[0] == ANSWER
-        assert edge.dropped == ["too_many_connections"]
+                assert (await endpoint.next())[0] == ANSWER
+        assert endpoint.dropped == ["too_many_connections"]
 
 
 async def test_a_connection_that_we_opened_gives_way_to_another_address_and_is_lost(
-    listening: Listen,
+    listen: Listen,
 ) -> None:
     """Answers to strangers who had hung up took the places of requests."""
-    edge = await listening(connections=2)
+    endpoint = await listen(connections=2)
     async with TcpServer() as one, TcpServer() as two, TcpServer("127.0.0.3") as upstream:
         flows = [Flow("TCP", "127.0.0.1", server.port, 2) for server in (one, two)]
         for flow, server in zip(flows, (one, two), strict=True):
-            edge.send(b"1", flow)
+            endpoint.send(b"1", flow)
             assert await (peer := await server.next()).read(1) == b"1"
             await asyncio.sleep(0.005)
-        edge.send(b"2", Flow("TCP", "127.0.0.3", upstream.port, 2))
+        endpoint.send(b"2", Flow("TCP", "127.0.0.3", upstream.port, 2))
         assert await (await upstream.next()).read(1) == b"2"
-        assert await edge.lost_flow() == flows[0]
-        edge.send(b"3", flows[1])
+        assert await endpoint.lost_flow() == flows[0]
+        endpoint.send(b"3", flows[1])
         assert await peer.read(1) == b"3"
-    assert edge.dropped == ["too_many_connections"]
+    assert endpoint.dropped == ["too_many_connections"]
 
 
-async def test_what_peers_open_leaves_room_for_what_we_open(listening: Listen) -> None:
-    edge = await listening(connections=1)
-    async with TcpServer() as upstream, await edge.connect():
-        await edge.until_connections_are(1)
-        edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
+async def test_what_peers_open_leaves_room_for_what_we_open(listen: Listen) -> None:
+    endpoint = await listen(connections=1)
+    async with TcpServer() as upstream, await endpoint.connect():
+        await endpoint.until_connections_are(1)
+        endpoint.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
         assert await (await upstream.next()).read(1) == b"1"
 
 
-async def test_a_peer_that_does_not_read_is_cut(edge: Listening) -> None:
+async def test_a_peer_that_does_not_read_is_cut(endpoint: Endpoint) -> None:
     """Beyond the RFCs."""
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL)
-        _, flow = await edge.next()
+        _, flow = await endpoint.next()
         async with asyncio.timeout(PATIENCE):
-            while not edge.dropped:
-                edge.send(b"x" * (MOST_UNSENT // 4), flow)
+            while not endpoint.dropped:
+                endpoint.send(b"x" * (MOST_UNSENT // 4), flow)
                 await asyncio.sleep(0)
-        await edge.until_connections_are(0)
-    assert edge.dropped == ["too_slow"]
+        await endpoint.until_connections_are(0)
+    assert endpoint.dropped == ["too_slow"]
 
 
-async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(edge: Listening) -> None:
+async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(
+    endpoint: Endpoint,
+) -> None:
     """Beyond the RFCs: nothing more is read from a peer that connected to us and does not read, so
     that its answers fill no memory.
 
     A thousand such peers took a mebibyte each.
     """
-    edge.reply = USUAL * (LARGE // len(USUAL))
+    endpoint.reply = USUAL * (LARGE // len(USUAL))
     many = 400
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         peer.send(USUAL * many)
         async with asyncio.timeout(PATIENCE):
-            while not edge.arrived.qsize():  # noqa: ASYNC110  the edge has no event for it
+            while not endpoint.arrived.qsize():  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
-            (connection,) = edge.edge._tcp.accepted
-            while connection._untaken is None:  # noqa: ASYNC110  the edge has no event for it
+            (connection,) = endpoint.sockets._tcp.accepted
+            while connection._untaken is None:  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
         assert connection._transport
         assert connection._transport.get_write_buffer_size() < 3 * LARGE
-        assert edge.arrived.qsize() < many
+        assert endpoint.arrived.qsize() < many
         peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        await peer.read(many * len(edge.reply))
-    assert edge.arrived.qsize() == many
-    assert edge.dropped == []
+        await peer.read(many * len(endpoint.reply))
+    assert endpoint.arrived.qsize() == many
+    assert endpoint.dropped == []
 
 
-async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(edge: Listening) -> None:
+async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(
+    endpoint: Endpoint,
+) -> None:
     """Beyond the RFCs: a peer that we connected to is read on: two that wait for each other would
     wait for ever.
 
@@ -254,120 +262,120 @@ async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(edge:
     """
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        edge.send(b"1", target)
+        endpoint.send(b"1", target)
         peer = await upstream.next()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        (connection,) = edge.edge._tcp.ours
+        (connection,) = endpoint.sockets._tcp.ours
         assert connection._transport
         while connection._transport.get_write_buffer_size() <= LARGE:  # until the kernel is full
-            edge.send(b"x" * LARGE, target)
+            endpoint.send(b"x" * LARGE, target)
             await asyncio.sleep(0)
         peer.send(USUAL)
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
 
 
 async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not_read(
-    listening: Listen, monkeypatch: pytest.MonkeyPatch
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
-    edge = await listening(idle_timeout=0.3)
-    async with await edge.connect() as peer:
+    endpoint = await listen(idle_timeout=0.3)
+    async with await endpoint.connect() as peer:
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         peer.send(USUAL)
-        _, flow = await edge.next()
+        _, flow = await endpoint.next()
         for _ in range(30):  # until the kernel takes no more
-            edge.send(b"x" * (MOST_UNSENT // 8), flow)
+            endpoint.send(b"x" * (MOST_UNSENT // 8), flow)
             await asyncio.sleep(0)
-            if edge.dropped:
+            if endpoint.dropped:
                 break
-        await edge.until_connections_are(0)
+        await endpoint.until_connections_are(0)
 
 
 async def test_a_body_that_is_too_long_is_answered_and_closes_the_connection(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
     """RFC 3261 21.5.7."""
-    edge.reply = ANSWER
-    async with await edge.connect() as peer:
+    endpoint.reply = ANSWER
+    async with await endpoint.connect() as peer:
         peer.send(b"BYE sip:a@b SIP/2.0\r\nl: 2147483648\r\n\r\n" + b"x" * 100_000)
         assert await peer.read(len(ANSWER)) == ANSWER
         peer.send(b"x" * 100_000)  # it is not read as a message, nor does it reset the answer
         assert await peer.closed()
-    assert edge.arrived.qsize() == 1
-    assert edge.dropped == ["malformed"]
-    await edge.until_connections_are(0)
+    assert endpoint.arrived.qsize() == 1
+    assert endpoint.dropped == ["malformed"]
+    await endpoint.until_connections_are(0)
 
 
 async def test_who_goes_on_after_a_fault_is_cut(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.send(b"GET / HTTP/1.1\r\n\r\n")
         async with asyncio.timeout(PATIENCE):
-            while sum(edge.edge.connections.values()):
+            while sum(endpoint.sockets.connections.values()):
                 peer.send(b"x")
                 await asyncio.sleep(0.01)
 
 
-async def test_after_a_fault_answers_take_another_connection(edge: Listening) -> None:
-    async with TcpServer() as sent_by, await edge.connect() as peer:
+async def test_after_a_fault_answers_take_another_connection(endpoint: Endpoint) -> None:
+    async with TcpServer() as sent_by, await endpoint.connect() as peer:
         peer.send(USUAL + b"GET / HTTP/1.1\r\n\r\n")
-        _, flow = await edge.next()
+        _, flow = await endpoint.next()
         assert await peer.reader.read() == b""
-        edge.send(ANSWER, flow._replace(port=sent_by.port))
+        endpoint.send(ANSWER, flow._replace(port=sent_by.port))
         assert await (await sent_by.next()).read(len(ANSWER)) == ANSWER
 
 
-async def test_the_loop_gets_its_turn_after_each_batch_of_a_segment(edge: Listening) -> None:
+async def test_the_loop_gets_its_turn_after_each_batch_of_a_segment(endpoint: Endpoint) -> None:
     """Beyond the RFCs."""
     turns: list[int] = []
 
     def receive(data: bytes, flow: Flow) -> None:
-        edge.receive(data, flow)
+        endpoint.receive(data, flow)
         if not turns or turns[-1] != -1:
             turns.append(-1)
-            edge.loop.call_soon(lambda: turns.__setitem__(-1, edge.arrived.qsize()))
+            endpoint.loop.call_soon(lambda: turns.__setitem__(-1, endpoint.arrived.qsize()))
 
-    edge.edge.attach(receive)
-    async with await edge.connect() as peer:
+    endpoint.sockets.attach(receive)
+    async with await endpoint.connect() as peer:
         peer.send(MANY * (BATCH * 5) + b"\r\n\r\n")
         assert await peer.read(2) == b"\r\n"
-    assert edge.arrived.qsize() == BATCH * 5
+    assert endpoint.arrived.qsize() == BATCH * 5
     assert turns
     assert max(b - a for a, b in zip([0, *turns], turns, strict=False)) <= BATCH
 
 
-async def test_messages_larger_than_a_segment_arrive_in_their_order(edge: Listening) -> None:
+async def test_messages_larger_than_a_segment_arrive_in_their_order(endpoint: Endpoint) -> None:
     messages = [
         b"A sip:a@b SIP/2.0\r\nl:%d\r\n\r\n" % 60_000 + bytes([number]) * 60_000
         for number in range(40)
     ]
     assert sum(map(len, messages)) > 30 * LARGE
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.send(b"".join(messages))
-        assert [(await edge.next())[0] for _ in messages] == messages
+        assert [(await endpoint.next())[0] for _ in messages] == messages
         peer.send(USUAL)
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
 
 
-async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(edge: Listening) -> None:
-    async with await edge.connect() as peer:
+async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
         peer.send(MANY * (BATCH * 3) + b"GET / HTTP/1.1\r\n\r\n" + MANY)
         assert await peer.closed()
-    assert edge.arrived.qsize() == BATCH * 3
-    assert edge.dropped == ["malformed"]
+    assert endpoint.arrived.qsize() == BATCH * 3
+    assert endpoint.dropped == ["malformed"]
 
 
 async def test_a_peer_that_is_gone_without_a_word_is_found_out_by_the_kernel(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
     """Beyond the RFCs: a peer that is gone without a word is found out."""
-    async with TcpServer() as upstream, await edge.connect():
-        edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
+    async with TcpServer() as upstream, await endpoint.connect():
+        endpoint.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
         await upstream.next()
-        await edge.until_connections_are(2)
-        for connection in (*edge.edge._tcp.accepted, *edge.edge._tcp.ours):
+        await endpoint.until_connections_are(2)
+        for connection in (*endpoint.sockets._tcp.accepted, *endpoint.sockets._tcp.ours):
             assert connection._transport
             kept = connection._transport.get_extra_info("socket")
             level = socket.IPPROTO_TCP

@@ -12,14 +12,14 @@ import pytest
 from sip_stager.model.flow import Flow
 from sip_stager.transport import icmp
 from tests.support.torture import ANSWER, USUAL
-from tests.transport.listening import TcpServer, UdpPeer
+from tests.transport.endpoints import TcpServer, UdpPeer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.transport.listening import Listening
+    from tests.transport.endpoints import Endpoint
 
-    Listen = Callable[..., Awaitable[Listening]]
+    Listen = Callable[..., Awaitable[Endpoint]]
 
 
 def nobody(host: str = "127.0.0.1", interface: int = 0) -> Flow:
@@ -31,82 +31,82 @@ def nobody(host: str = "127.0.0.1", interface: int = 0) -> Flow:
 @pytest.mark.parametrize(("host", "interface"), [("127.0.0.1", 0), ("::1", 1)])
 @pytest.mark.parametrize("data", [b"short", USUAL, USUAL * 40])
 async def test_an_icmp_error_is_told_of_the_address_that_was_not_reached(
-    edge: Listening, host: str, interface: int, data: bytes
+    endpoint: Endpoint, host: str, interface: int, data: bytes
 ) -> None:
     """RFC 3261 18.4: "Host, network, port or protocol unreachable errors, or parameter problem
     errors SHOULD cause the transport layer to inform the transport user of a failure in sending."
     """
     target = nobody(host, interface)
-    edge.send(data, target)
-    assert await edge.lost_flow() == target
-    assert edge.failures.empty()
-    assert edge.dropped == ["send_failed"]
+    endpoint.send(data, target)
+    assert await endpoint.lost_flow() == target
+    assert endpoint.failures.empty()
+    assert endpoint.dropped == ["send_failed"]
 
 
-async def test_a_listener_hears_and_tells_on_after_an_error(edge: Listening) -> None:
+async def test_a_listener_hears_and_tells_on_after_an_error(endpoint: Endpoint) -> None:
     with UdpPeer() as peer:
         for _ in range(3):
             target = nobody()
-            edge.send(USUAL, target)
-            assert await edge.lost_flow() == target
-            peer.send(b"x", edge.ports[0])
-            assert (await edge.next())[0] == b"x"
+            endpoint.send(USUAL, target)
+            assert await endpoint.lost_flow() == target
+            peer.send(b"x", endpoint.ports[0])
+            assert (await endpoint.next())[0] == b"x"
 
 
-async def test_a_storm_of_errors_is_told_once_for_each_address(edge: Listening) -> None:
+async def test_a_storm_of_errors_is_told_once_for_each_address(endpoint: Endpoint) -> None:
     """Beyond the RFCs."""
     targets = {nobody() for _ in range(3)}
     for number in range(300):
         for target in targets:
-            edge.send(USUAL + b"%d" % number, target)
-    assert {await edge.lost_flow() for _ in targets} == targets
+            endpoint.send(USUAL + b"%d" % number, target)
+    assert {await endpoint.lost_flow() for _ in targets} == targets
     await asyncio.sleep(2 * icmp.PAUSE)
-    assert edge.lost.empty()
+    assert endpoint.lost.empty()
 
 
-async def test_an_error_fails_nothing_that_is_sent_to_others(edge: Listening) -> None:
+async def test_an_error_fails_nothing_that_is_sent_to_others(endpoint: Endpoint) -> None:
     """RFC 3261 18.4."""
     target = nobody()
     with UdpPeer() as peer:
         for number in range(100):
-            edge.send(b"to nobody", target)
-            edge.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
+            endpoint.send(b"to nobody", target)
+            endpoint.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
         for number in range(100):
             assert await peer.next() == b"%d" % number
-    await edge.lost_flow()
-    assert edge.failures.empty()
+    await endpoint.lost_flow()
+    assert endpoint.failures.empty()
 
 
-async def test_an_error_fails_nothing_that_is_read(edge: Listening) -> None:
+async def test_an_error_fails_nothing_that_is_read(endpoint: Endpoint) -> None:
     target = nobody()
     with UdpPeer() as peer:
         for number in range(100):
-            peer.send(b"%d" % number, edge.ports[0])
-            edge.send(b"to nobody", target)
+            peer.send(b"%d" % number, endpoint.ports[0])
+            endpoint.send(b"to nobody", target)
         for number in range(100):
-            assert (await edge.next())[0] == b"%d" % number
+            assert (await endpoint.next())[0] == b"%d" % number
 
 
-async def test_errors_do_not_keep_the_loop_busy(edge: Listening) -> None:
-    listener = edge.edge._udp[0]
+async def test_errors_do_not_keep_the_loop_busy(endpoint: Endpoint) -> None:
+    listener = endpoint.sockets._udp[0]
     for number in range(3 * icmp.BATCH):
-        edge.send(b"%d" % number, nobody())
-    await edge.lost_flow()
+        endpoint.send(b"%d" % number, nobody())
+    await endpoint.lost_flow()
     with pytest.raises(BlockingIOError):
         listener._socket.recvmsg(1, 1, socket.MSG_ERRQUEUE)
     assert not listener._errors._watch or listener._errors._watch.poll(0) == []
 
 
 async def test_an_error_that_does_not_quote_what_was_sent_is_not_believed(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
     """Beyond the RFCs: an ICMP error that does not quote what was sent is not believed."""
     forged, real = nobody(), nobody()
-    edge.edge._udp[0]._socket.sendto(USUAL + b"1", (forged.host, forged.port))
-    edge.send(USUAL, real)
-    assert await edge.lost_flow() == real
-    assert edge.lost.empty()
-    assert edge.dropped == ["send_failed"]
+    endpoint.sockets._udp[0]._socket.sendto(USUAL + b"1", (forged.host, forged.port))
+    endpoint.send(USUAL, real)
+    assert await endpoint.lost_flow() == real
+    assert endpoint.lost.empty()
+    assert endpoint.dropped == ["send_failed"]
 
 
 @pytest.mark.parametrize(
@@ -126,66 +126,66 @@ async def test_an_error_that_does_not_quote_what_was_sent_is_not_believed(
     ],
 )
 async def test_only_errors_that_last_are_told(
-    edge: Listening, number: int, origin: int, kind: int, *, told: bool
+    endpoint: Endpoint, number: int, origin: int, kind: int, *, told: bool
 ) -> None:
     """RFC 3261 18.4: "Source quench and TTL exceeded ICMP errors SHOULD be ignored." """
-    errors, target = edge.edge._udp[0]._errors, nobody()
+    errors, target = endpoint.sockets._udp[0]._errors, nobody()
     errors.sent(USUAL, target)
     errors._gather(USUAL[: icmp.QUOTED], number, origin, kind)
     await asyncio.sleep(2 * icmp.PAUSE)
-    assert edge.lost.qsize() == told
+    assert endpoint.lost.qsize() == told
 
 
-async def test_an_error_about_a_response_is_nobodys(edge: Listening) -> None:
+async def test_an_error_about_a_response_is_nobodys(endpoint: Endpoint) -> None:
     """Nothing waits for it, and whoever sends us requests could make us search for each answer.
 
     A stranger chooses how many ports of his the answers go to, and all of them may be closed.
     """
     answered, asked = nobody(), nobody()
-    edge.send(ANSWER, answered)
-    edge.send(USUAL, asked)
-    assert await edge.lost_flow() == asked
+    endpoint.send(ANSWER, answered)
+    endpoint.send(USUAL, asked)
+    assert await endpoint.lost_flow() == asked
     await asyncio.sleep(2 * icmp.PAUSE)
-    assert edge.lost.empty()
-    assert edge.dropped == ["send_failed"]
+    assert endpoint.lost.empty()
+    assert endpoint.dropped == ["send_failed"]
 
 
 async def test_only_what_was_sent_of_late_is_known(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(icmp, "KEPT", 2)
     with UdpPeer() as peer:
         for number in range(10):
-            edge.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
-        assert list(edge.edge._udp[0]._errors._sent) == [b"8", b"9"]
+            endpoint.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
+        assert list(endpoint.sockets._udp[0]._errors._sent) == [b"8", b"9"]
 
 
-async def test_nothing_is_told_after_the_end(edge: Listening) -> None:
-    errors = edge.edge._udp[0]._errors
+async def test_nothing_is_told_after_the_end(endpoint: Endpoint) -> None:
+    errors = endpoint.sockets._udp[0]._errors
     errors.sent(USUAL, nobody())
     errors._gather(USUAL[: icmp.QUOTED], errno.ECONNREFUSED, 2, 3)
-    await edge.edge.close()
+    await endpoint.sockets.close()
     await asyncio.sleep(2 * icmp.PAUSE)
-    assert edge.lost.empty()
+    assert endpoint.lost.empty()
 
 
 async def test_where_the_system_does_not_tell_of_errors_they_harm_nobody(
-    listening: Listen, monkeypatch: pytest.MonkeyPatch
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(icmp, "AVAILABLE", False)
-    edge = await listening()
-    edge.send(USUAL, nobody())
-    edge.send(b"x" * 70000, nobody())  # fails at once
-    assert await edge.failure()
+    endpoint = await listen()
+    endpoint.send(USUAL, nobody())
+    endpoint.send(b"x" * 70000, nobody())  # fails at once
+    assert await endpoint.failure()
     with UdpPeer() as peer:
-        peer.send(b"x", edge.ports[0])
-        assert (await edge.next())[0] == b"x"
-    assert edge.lost.empty()
+        peer.send(b"x", endpoint.ports[0])
+        assert (await endpoint.next())[0] == b"x"
+    assert endpoint.lost.empty()
 
 
 @pytest.mark.parametrize("reset", [False, True])
 async def test_a_connection_that_we_opened_and_that_breaks_is_told_once(
-    edge: Listening, *, reset: bool
+    endpoint: Endpoint, *, reset: bool
 ) -> None:
     """RFC 3261 18.4: "If the transport user asks for a request to be sent over a reliable
     transport, and the result is a connection failure, the transport layer SHOULD inform the
@@ -193,75 +193,77 @@ async def test_a_connection_that_we_opened_and_that_breaks_is_told_once(
     """
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        edge.send(USUAL, target)
+        endpoint.send(USUAL, target)
         peer = await upstream.next()
         assert await peer.read(len(USUAL)) == USUAL
         if reset:
             peer.writer.transport.abort()
         else:
             peer.writer.close()
-        assert await edge.lost_flow() == target
-        await edge.until_connections_are(0)
-        edge.send(ANSWER, target)
+        assert await endpoint.lost_flow() == target
+        await endpoint.until_connections_are(0)
+        endpoint.send(ANSWER, target)
         assert await (await upstream.next()).read(len(ANSWER)) == ANSWER
-        assert edge.lost.empty()
+        assert endpoint.lost.empty()
 
 
-async def test_a_connection_whose_peer_loses_its_meaning_is_lost(edge: Listening) -> None:
+async def test_a_connection_whose_peer_loses_its_meaning_is_lost(endpoint: Endpoint) -> None:
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        edge.send(USUAL, target)
+        endpoint.send(USUAL, target)
         (await upstream.next()).send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        assert await edge.lost_flow() == target
+        assert await endpoint.lost_flow() == target
 
 
-async def test_a_connection_that_a_peer_opened_is_not_told_of(edge: Listening) -> None:
-    async with await edge.connect() as peer:
+async def test_a_connection_that_a_peer_opened_is_not_told_of(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL)
-        await edge.next()
+        await endpoint.next()
         peer.writer.transport.abort()
-        await edge.until_connections_are(0)
-    assert edge.lost.empty()
+        await endpoint.until_connections_are(0)
+    assert endpoint.lost.empty()
 
 
 async def test_a_connection_that_does_not_open_is_told_to_its_messages_alone(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
-    edge.send(USUAL, nobody()._replace(transport="TCP", interface=2))
-    assert await edge.failure()
-    await edge.until_connections_are(0)
-    assert edge.lost.empty()
+    endpoint.send(USUAL, nobody()._replace(transport="TCP", interface=2))
+    assert await endpoint.failure()
+    await endpoint.until_connections_are(0)
+    assert endpoint.lost.empty()
 
 
-async def test_a_mistake_of_ours_in_what_is_lost_costs_nothing_else(edge: Listening) -> None:
+async def test_a_mistake_of_ours_in_what_is_lost_costs_nothing_else(endpoint: Endpoint) -> None:
     def lost(flow: Flow, why: str) -> None:
-        edge.lost.put_nowait((flow, why))
+        endpoint.lost.put_nowait((flow, why))
         raise LookupError("a mistake of ours")
 
-    edge.edge.attach(edge.receive, lost)
+    endpoint.sockets.attach(endpoint.receive, lost)
     targets = {nobody(), nobody()}
     for target in targets:
-        edge.send(str(target).encode(), target)
-    assert {await edge.lost_flow() for _ in targets} == targets
-    assert edge.dropped.count("internal_error") == 2
+        endpoint.send(str(target).encode(), target)
+    assert {await endpoint.lost_flow() for _ in targets} == targets
+    assert endpoint.dropped.count("internal_error") == 2
 
 
-async def test_a_mistake_of_ours_when_a_message_fails_costs_nothing_else(edge: Listening) -> None:
+async def test_a_mistake_of_ours_when_a_message_fails_costs_nothing_else(
+    endpoint: Endpoint,
+) -> None:
     def failed(why: str) -> None:
-        edge.failures.put_nowait(why)
+        endpoint.failures.put_nowait(why)
         raise LookupError("a mistake of ours")
 
     target = nobody()._replace(transport="TCP", interface=2)
     for _ in range(2):
-        edge.edge.send(USUAL, target, failed)
+        endpoint.sockets.send(USUAL, target, failed)
     for _ in range(2):
-        assert await edge.failure()
-    assert edge.dropped.count("internal_error") == 2
+        assert await endpoint.failure()
+    assert endpoint.dropped.count("internal_error") == 2
 
 
-async def test_what_is_lost_is_nobodys_where_nobody_asks(edge: Listening) -> None:
-    edge.edge.attach(edge.receive)
-    edge.send(USUAL, nobody())
-    while not edge.dropped:  # noqa: ASYNC110  # a list can wake nobody
+async def test_what_is_lost_is_nobodys_where_nobody_asks(endpoint: Endpoint) -> None:
+    endpoint.sockets.attach(endpoint.receive)
+    endpoint.send(USUAL, nobody())
+    while not endpoint.dropped:  # noqa: ASYNC110  # a list can wake nobody
         await asyncio.sleep(0.001)
-    assert edge.dropped == ["send_failed"]
+    assert endpoint.dropped == ["send_failed"]

@@ -10,79 +10,79 @@ from sip_stager.model.flow import Flow
 from sip_stager.transport import tcp
 from tests.support.needed import need_ipv6
 from tests.support.torture import ANSWER, USUAL
-from tests.transport.listening import PATIENCE, TcpServer
+from tests.transport.endpoints import PATIENCE, TcpServer
 
 if TYPE_CHECKING:
-    from tests.transport.listening import Listening
+    from tests.transport.endpoints import Endpoint
 
 
 async def test_a_message_arrives_with_its_flow_and_is_answered_on_its_connection(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
     """RFC 3261 18.2.2: "the response MUST be sent using the existing connection to the source of
     the original request that created the transaction, if that connection is still open."
     """
-    edge.reply = ANSWER
-    async with await edge.connect() as peer, await edge.connect():
+    endpoint.reply = ANSWER
+    async with await endpoint.connect() as peer, await endpoint.connect():
         peer.send(USUAL)
-        data, flow = await edge.next()
+        data, flow = await endpoint.next()
         assert data == USUAL
         assert flow[:4] == ("TCP", *peer.address, 2)
         assert flow.connection
         assert await peer.read(len(ANSWER)) == ANSWER
-        edge.send(ANSWER, flow._replace(port=9))  # the port of sent-by does not matter yet
+        endpoint.send(ANSWER, flow._replace(port=9))  # the port of sent-by does not matter yet
         assert await peer.read(len(ANSWER)) == ANSWER
 
 
-async def test_messages_split_at_any_byte_and_glued_arrive_whole(edge: Listening) -> None:
+async def test_messages_split_at_any_byte_and_glued_arrive_whole(endpoint: Endpoint) -> None:
     """RFC 3261 18.3: "In the case of stream-oriented transports such as TCP, the Content-Length
     header field indicates the size of the body."
     """
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for place in range(1, len(USUAL), 17):
             peer.send(USUAL[:place])
             await asyncio.sleep(0.001)
             peer.send(USUAL[place:] + ANSWER + USUAL)
-            assert [(await edge.next())[0] for _ in range(3)] == [USUAL, ANSWER, USUAL]
+            assert [(await endpoint.next())[0] for _ in range(3)] == [USUAL, ANSWER, USUAL]
 
 
-async def test_a_keepalive_is_answered(edge: Listening) -> None:
+async def test_a_keepalive_is_answered(endpoint: Endpoint) -> None:
     """RFC 5626 5.4: "When a server receives a double CRLF sequence between SIP messages on a
     connection-oriented transport such as TCP or SCTP, it MUST immediately respond with a single
     CRLF over the same connection."
     """
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.send(b"\r\n")
         await asyncio.sleep(0.001)
         peer.send(b"\r\n")
         assert await peer.read(2) == b"\r\n"
         peer.send(b"\r\n\r\n" + USUAL + b"\r\n\r\n")
         assert await peer.read(4) == b"\r\n\r\n"
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
 
 
 async def test_a_stream_that_loses_its_meaning_is_closed_and_what_came_before_counts(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL + b"BYE sip:a@b SIP/2.0\r\nTo: x\r\n\r\n" + USUAL)
-        assert (await edge.next())[0] == USUAL
+        assert (await endpoint.next())[0] == USUAL
         assert await peer.closed()
-    assert edge.arrived.empty()
-    assert edge.dropped == ["malformed"]
-    await edge.until_connections_are(0)
+    assert endpoint.arrived.empty()
+    assert endpoint.dropped == ["malformed"]
+    await endpoint.until_connections_are(0)
 
 
-async def test_a_mistake_of_ours_costs_one_message_of_a_stream(edge: Listening) -> None:
-    async with await edge.connect() as peer:
+async def test_a_mistake_of_ours_costs_one_message_of_a_stream(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL.replace(b"INVITE", b"CRASH") + USUAL)
-        assert (await edge.next())[0] == USUAL
-    assert edge.dropped == ["internal_error"]
+        assert (await endpoint.next())[0] == USUAL
+    assert endpoint.dropped == ["internal_error"]
 
 
 async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
     """RFC 3261 18: "It is RECOMMENDED that connections be kept open for some
     implementation-defined duration after the last message was sent or received over that
@@ -91,84 +91,84 @@ async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         for number in range(5):  # while it opens
-            edge.send(b"%d" % number, target)
+            endpoint.send(b"%d" % number, target)
         peer = await upstream.next()
         assert await peer.read(5) == b"01234"
-        edge.send(b"again", target)
+        endpoint.send(b"again", target)
         assert await peer.read(5) == b"again"
         assert upstream.peers.empty()
-        assert edge.edge.connections == {"accepted": 0, "opened": 1}
+        assert endpoint.sockets.connections == {"accepted": 0, "opened": 1}
         peer.send(ANSWER)
-        data, flow = await edge.next()
+        data, flow = await endpoint.next()
         assert data == ANSWER
         assert flow[:4] == target[:4]
 
 
 async def test_a_connection_leaves_from_the_address_that_its_listener_has(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
-    await edge.edge.listen("TCP", ("127.0.0.2", 0), 3)
-    await edge.edge.listen("TCP", ("0.0.0.0", 0), 4)
+    await endpoint.sockets.listen("TCP", ("127.0.0.2", 0), 3)
+    await endpoint.sockets.listen("TCP", ("0.0.0.0", 0), 4)
     async with TcpServer() as upstream:
         for interface, local in ((3, "127.0.0.2"), (4, "127.0.0.1")):
-            edge.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, interface))
+            endpoint.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, interface))
             peer = await upstream.next()
             assert peer.writer.get_extra_info("peername")[0] == local
 
 
-async def test_a_connection_that_was_closed_is_opened_anew(edge: Listening) -> None:
+async def test_a_connection_that_was_closed_is_opened_anew(endpoint: Endpoint) -> None:
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        edge.send(b"1", target)
+        endpoint.send(b"1", target)
         first = await upstream.next()
         assert await first.read(1) == b"1"
         first.writer.close()
-        await edge.until_connections_are(0)
-        edge.send(b"2", target)
+        await endpoint.until_connections_are(0)
+        endpoint.send(b"2", target)
         assert await (await upstream.next()).read(1) == b"2"
 
 
-async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(edge: Listening) -> None:
+async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(endpoint: Endpoint) -> None:
     """RFC 3261 18.2.2: "If that connection is no longer open, the server SHOULD open a connection
     to the IP address in the "received" parameter, if present, using the port in the "sent-by"
     value, or the default port for that transport, if no port is specified."
     """
     async with TcpServer() as sent_by:
-        async with await edge.connect() as peer:
+        async with await endpoint.connect() as peer:
             peer.send(USUAL)
-            _, flow = await edge.next()
-        await edge.until_connections_are(0)
-        edge.send(ANSWER, flow._replace(port=sent_by.port))
+            _, flow = await endpoint.next()
+        await endpoint.until_connections_are(0)
+        endpoint.send(ANSWER, flow._replace(port=sent_by.port))
         assert await (await sent_by.next()).read(len(ANSWER)) == ANSWER
 
 
-async def test_requests_do_not_take_a_connection_that_a_peer_opened(edge: Listening) -> None:
+async def test_requests_do_not_take_a_connection_that_a_peer_opened(endpoint: Endpoint) -> None:
     """RFC 5923: a connection of the peer's is used again by its TLS certificate; TCP alone has
     none.
     """
-    async with await edge.connect() as peer:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL)
-        _, flow = await edge.next()
-        edge.send(b"request", flow._replace(connection=0))
-        assert await edge.failure()
+        _, flow = await endpoint.next()
+        endpoint.send(b"request", flow._replace(connection=0))
+        assert await endpoint.failure()
 
 
-async def test_a_refused_connection_is_told_to_all_that_waited(edge: Listening) -> None:
+async def test_a_refused_connection_is_told_to_all_that_waited(endpoint: Endpoint) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
         target = Flow("TCP", "127.0.0.1", taken.getsockname()[1], 2)
-        edge.send(b"1", target)
-        edge.send(b"2", target)
-        assert edge.failures.empty()
+        endpoint.send(b"1", target)
+        endpoint.send(b"2", target)
+        assert endpoint.failures.empty()
         for _ in range(2):
-            assert await edge.failure()
-        assert edge.dropped == ["send_failed"] * 2
-        edge.send(b"3", target)  # each gets its own try
-        assert await edge.failure()
+            assert await endpoint.failure()
+        assert endpoint.dropped == ["send_failed"] * 2
+        endpoint.send(b"3", target)  # each gets its own try
+        assert await endpoint.failure()
 
 
 async def test_a_connection_that_does_not_open_is_given_up(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the RFCs: a connection that does not open is given up after 2 s."""
     monkeypatch.setattr(tcp, "CONNECT_PATIENCE", 0.05)
@@ -180,75 +180,75 @@ async def test_a_connection_that_does_not_open_is_given_up(
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(address)
-        edge.send(b"1", Flow("TCP", address[0], address[1], 2))
-        assert await edge.failure() == "no connection within 0.05 s"
+        endpoint.send(b"1", Flow("TCP", address[0], address[1], 2))
+        assert await endpoint.failure() == "no connection within 0.05 s"
         for filler in fillers:
             filler.close()
 
 
 async def test_only_so_many_messages_wait_for_a_connection(
-    edge: Listening, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tcp, "MOST_UNSENT", 2)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         for number in range(3):
-            edge.send(b"%d" % number, target)
-        assert "too many" in await edge.failure()
+            endpoint.send(b"%d" % number, target)
+        assert "too many" in await endpoint.failure()
         assert await (await upstream.next()).read(2) == b"01"
 
 
 @pytest.mark.parametrize(
     ("host", "port"), [("name.example", 5060), ("127.0.0.1", 70000), ("\0", 5060), ("::1", 5060)]
 )
-async def test_an_address_that_is_none_is_told(edge: Listening, host: str, port: int) -> None:
-    edge.send(b"1", Flow("TCP", host, port, 2))
-    assert await edge.failure()
-    assert edge.edge.connections["opened"] == 0
+async def test_an_address_that_is_none_is_told(endpoint: Endpoint, host: str, port: int) -> None:
+    endpoint.send(b"1", Flow("TCP", host, port, 2))
+    assert await endpoint.failure()
+    assert endpoint.sockets.connections["opened"] == 0
 
 
-async def test_a_peer_that_says_no_more_is_answered_no_more(edge: Listening) -> None:
-    async with await edge.connect() as peer:
+async def test_a_peer_that_says_no_more_is_answered_no_more(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL)
-        await edge.next()
+        await endpoint.next()
         peer.writer.write_eof()
         assert await peer.closed()
-    await edge.until_connections_are(0)
+    await endpoint.until_connections_are(0)
 
 
-async def test_a_peer_that_is_gone_is_forgotten(edge: Listening) -> None:
-    async with await edge.connect() as peer:
-        await edge.until_connections_are(1)
+async def test_a_peer_that_is_gone_is_forgotten(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
+        await endpoint.until_connections_are(1)
         peer.writer.transport.abort()
-        await edge.until_connections_are(0)
+        await endpoint.until_connections_are(0)
 
 
-async def test_closing_ends_every_connection_and_frees_the_port(edge: Listening) -> None:
-    async with await edge.connect() as peer:
-        await edge.until_connections_are(1)
-        edge.send(b"never", Flow("TCP", "192.0.2.1", 9, 2))  # is being opened
-        await edge.edge.close()
+async def test_closing_ends_every_connection_and_frees_the_port(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
+        await endpoint.until_connections_are(1)
+        endpoint.send(b"never", Flow("TCP", "192.0.2.1", 9, 2))  # is being opened
+        await endpoint.sockets.close()
         assert await peer.closed()
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
-            await edge.connect()
+            await endpoint.connect()
 
 
-async def test_what_was_written_leaves_before_a_connection_closes(edge: Listening) -> None:
-    async with await edge.connect() as peer:
+async def test_what_was_written_leaves_before_a_connection_closes(endpoint: Endpoint) -> None:
+    async with await endpoint.connect() as peer:
         peer.send(USUAL)
-        _, flow = await edge.next()
-        edge.send(ANSWER, flow)
-        await edge.edge.close()
+        _, flow = await endpoint.next()
+        endpoint.send(ANSWER, flow)
+        await endpoint.sockets.close()
         assert await peer.read(len(ANSWER)) == ANSWER
 
 
-async def test_ipv6_is_spoken_too(edge: Listening) -> None:
+async def test_ipv6_is_spoken_too(endpoint: Endpoint) -> None:
     need_ipv6()
-    edge.reply = ANSWER
-    port = await edge.edge.listen("TCP", ("::1", 0), 3)
+    endpoint.reply = ANSWER
+    port = await endpoint.sockets.listen("TCP", ("::1", 0), 3)
     reader, writer = await asyncio.open_connection("::1", port)
     writer.write(USUAL)
-    _, flow = await edge.next()
+    _, flow = await endpoint.next()
     assert (flow.host, flow.interface) == ("::1", 3)
     assert await asyncio.wait_for(reader.readexactly(len(ANSWER)), PATIENCE) == ANSWER
     writer.close()

@@ -12,11 +12,11 @@ import pytest
 
 from sip_stager.transport.turns import IN_A_TURN, Turns
 from tests.support.torture import ANSWER
-from tests.transport.listening import PATIENCE
+from tests.transport.endpoints import PATIENCE
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
-    from tests.transport.listening import Listening
+    from tests.transport.endpoints import Endpoint
 
 LARGE = b"A sip:a@b SIP/2.0\r\nl:%d\r\n\r\n" % 60_000 + b"x" * 60_000
 
@@ -95,7 +95,7 @@ async def test_nothing_is_kept_of_hosts_that_have_taken_all(turns: Turns) -> Non
     assert (len(turns._waiting), turns.free, turns._awaited) == (0, True, False)
 
 
-async def test_connections_take_together_in_a_turn_what_one_may(edge: Listening) -> None:
+async def test_connections_take_together_in_a_turn_what_one_may(endpoint: Endpoint) -> None:
     """Beyond the RFCs: all connections share a turn of the loop, so that many busy ones delay
     nothing else.
     """
@@ -111,22 +111,22 @@ async def test_connections_take_together_in_a_turn_what_one_may(edge: Listening)
         if not begun:
             begun = True
             taken.append(0)
-            edge.loop.call_soon(ended)
+            endpoint.loop.call_soon(ended)
         taken[-1] += 1
-        edge.receive(data, flow)
+        endpoint.receive(data, flow)
 
-    edge.edge.attach(receive)
+    endpoint.sockets.attach(receive)
     with ExitStack() as peers:
         for _ in range(20):  # all have sent before the loop looks at any
-            address = ("127.0.0.1", edge.ports[2])
+            address = ("127.0.0.1", endpoint.ports[2])
             peers.enter_context(socket.create_connection(address)).sendall(LARGE)
         for _ in range(20):
-            await edge.next()
+            await endpoint.next()
     assert max(taken) <= 4  # what waited, and what came meanwhile; each may go over by one
 
 
 async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_connections(
-    edge: Listening,
+    endpoint: Endpoint,
 ) -> None:
     """Beyond the RFCs: hosts take turns, so that a host with many connections does not delay one
     with a single one.
@@ -142,11 +142,13 @@ async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_conn
             ahead += 1
 
     async with AsyncExitStack() as peers:
-        other = await peers.enter_async_context(await edge.connect())
+        other = await peers.enter_async_context(await endpoint.connect())
         for number in range(40):
-            peer = await peers.enter_async_context(await edge.connect(f"127.0.1.{1 + number % 2}"))
+            peer = await peers.enter_async_context(
+                await endpoint.connect(f"127.0.1.{1 + number % 2}")
+            )
             peer.send(LARGE * 20)
-        edge.edge.attach(receive)
+        endpoint.sockets.attach(receive)
         for _ in range(10):
             taken.clear()
             other.send(ANSWER)
@@ -154,15 +156,17 @@ async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_conn
         assert ahead < 200  # of eight hundred
 
 
-async def test_who_sends_little_does_not_wait_until_others_have_sent_much(edge: Listening) -> None:
+async def test_who_sends_little_does_not_wait_until_others_have_sent_much(
+    endpoint: Endpoint,
+) -> None:
     async with AsyncExitStack() as peers:
         for _ in range(5):
-            peer = await peers.enter_async_context(await edge.connect())
+            peer = await peers.enter_async_context(await endpoint.connect())
             peer.send(LARGE * 200)
-        await edge.next()
-        other = await peers.enter_async_context(await edge.connect())
+        await endpoint.next()
+        other = await peers.enter_async_context(await endpoint.connect())
         other.send(ANSWER)
         ahead = 0
-        while (await edge.next())[0] != ANSWER:
+        while (await endpoint.next())[0] != ANSWER:
             ahead += 1
     assert ahead < 500  # of a thousand

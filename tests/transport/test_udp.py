@@ -11,70 +11,72 @@ import pytest
 from sip_stager.model.flow import Flow
 from sip_stager.transport.udp import BATCH, LARGE
 from tests.support.needed import need_ipv6
-from tests.transport.listening import PATIENCE, UdpPeer
+from tests.transport.endpoints import PATIENCE, UdpPeer
 
 if TYPE_CHECKING:
-    from tests.transport.listening import Listening
+    from tests.transport.endpoints import Endpoint
 
 
 @pytest.mark.parametrize(("host", "interface"), [("127.0.0.1", 0), ("::1", 1)])
 async def test_a_datagram_arrives_with_its_flow_and_is_answered_on_it(
-    edge: Listening, host: str, interface: int
+    endpoint: Endpoint, host: str, interface: int
 ) -> None:
-    edge.reply = b"answer"
+    endpoint.reply = b"answer"
     with UdpPeer(host) as peer:
-        peer.send(b"\x00\xff" * 600, edge.ports[interface])
-        assert await edge.next() == (b"\x00\xff" * 600, Flow("UDP", host, peer.port, interface))
+        peer.send(b"\x00\xff" * 600, endpoint.ports[interface])
+        assert await endpoint.next() == (b"\x00\xff" * 600, Flow("UDP", host, peer.port, interface))
         assert await peer.next() == b"answer"
 
 
-async def test_many_datagrams_arrive_in_their_order(edge: Listening) -> None:
+async def test_many_datagrams_arrive_in_their_order(endpoint: Endpoint) -> None:
     count = 3 * BATCH + 7
     with UdpPeer() as peer:
         for number in range(count):
-            peer.send(b"%d" % number, edge.ports[0])
-        assert [(await edge.next())[0] for _ in range(count)] == [b"%d" % n for n in range(count)]
+            peer.send(b"%d" % number, endpoint.ports[0])
+        assert [(await endpoint.next())[0] for _ in range(count)] == [
+            b"%d" % n for n in range(count)
+        ]
 
 
-async def test_the_loop_gets_its_turn_after_each_batch(edge: Listening) -> None:
+async def test_the_loop_gets_its_turn_after_each_batch(endpoint: Endpoint) -> None:
     seen: asyncio.Queue[int] = asyncio.Queue()
 
     def receive(data: bytes, flow: Flow) -> None:
-        if edge.arrived.qsize() in {0, BATCH}:
-            edge.loop.call_soon(lambda: seen.put_nowait(edge.arrived.qsize()))
-        edge.receive(data, flow)
+        if endpoint.arrived.qsize() in {0, BATCH}:
+            endpoint.loop.call_soon(lambda: seen.put_nowait(endpoint.arrived.qsize()))
+        endpoint.receive(data, flow)
 
-    edge.edge.attach(receive)
+    endpoint.sockets.attach(receive)
     with UdpPeer() as peer:
         for _ in range(2 * BATCH):
-            peer.send(b"x", edge.ports[0])
+            peer.send(b"x", endpoint.ports[0])
         for expected in (BATCH, 2 * BATCH):
             assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
 
 
-async def test_large_datagrams_make_a_batch_by_their_bytes(edge: Listening) -> None:
+async def test_large_datagrams_make_a_batch_by_their_bytes(endpoint: Endpoint) -> None:
     """Each byte is looked at, so 64 of the largest would hold up everybody for 0.3 s."""
     size, whole = LARGE // 2, 2
     seen: asyncio.Queue[int] = asyncio.Queue()
 
     def receive(data: bytes, flow: Flow) -> None:
-        if edge.arrived.qsize() in {0, whole}:
-            edge.loop.call_soon(lambda: seen.put_nowait(edge.arrived.qsize()))
-        edge.receive(data, flow)
+        if endpoint.arrived.qsize() in {0, whole}:
+            endpoint.loop.call_soon(lambda: seen.put_nowait(endpoint.arrived.qsize()))
+        endpoint.receive(data, flow)
 
-    edge.edge.attach(receive)
+    endpoint.sockets.attach(receive)
     with UdpPeer() as peer:
         for _ in range(2 * whole):
-            peer.send(b"x" * size, edge.ports[0])
+            peer.send(b"x" * size, endpoint.ports[0])
         for expected in (whole, 2 * whole):
             assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
 
 
-async def test_an_empty_datagram_is_one(edge: Listening) -> None:
+async def test_an_empty_datagram_is_one(endpoint: Endpoint) -> None:
     with UdpPeer() as peer:
-        peer.send(b"", edge.ports[0])
-        peer.send(b"next", edge.ports[0])
-        assert [(await edge.next())[0] for _ in range(2)] == [b"", b"next"]
+        peer.send(b"", endpoint.ports[0])
+        peer.send(b"next", endpoint.ports[0])
+        assert [(await endpoint.next())[0] for _ in range(2)] == [b"", b"next"]
 
 
 @pytest.mark.parametrize(
@@ -88,59 +90,59 @@ async def test_an_empty_datagram_is_one(edge: Listening) -> None:
     ],
 )
 async def test_what_can_not_be_sent_is_told_later_and_never_raised(
-    edge: Listening, data: bytes, flow: Flow
+    endpoint: Endpoint, data: bytes, flow: Flow
 ) -> None:
-    edge.send(data, flow)
-    assert edge.failures.empty()
-    assert await edge.failure()
-    assert edge.dropped == ["send_failed"]
-    edge.edge.send(data, flow)  # nobody asks: it is counted all the same
+    endpoint.send(data, flow)
+    assert endpoint.failures.empty()
+    assert await endpoint.failure()
+    assert endpoint.dropped == ["send_failed"]
+    endpoint.sockets.send(data, flow)  # nobody asks: it is counted all the same
     await asyncio.sleep(0)
-    assert edge.dropped == ["send_failed"] * 2
+    assert endpoint.dropped == ["send_failed"] * 2
 
 
-async def test_a_closed_port_of_a_peer_harms_nobody(edge: Listening) -> None:
+async def test_a_closed_port_of_a_peer_harms_nobody(endpoint: Endpoint) -> None:
     with UdpPeer() as gone:
         port = gone.port
-    edge.send(b"x", Flow("UDP", "127.0.0.1", port, 0))
+    endpoint.send(b"x", Flow("UDP", "127.0.0.1", port, 0))
     with UdpPeer() as peer:
-        peer.send(b"x", edge.ports[0])
-        assert (await edge.next())[0] == b"x"
+        peer.send(b"x", endpoint.ports[0])
+        assert (await endpoint.next())[0] == b"x"
 
 
 async def test_a_mistake_of_ours_costs_one_message_and_is_logged(
-    edge: Listening, caplog: pytest.LogCaptureFixture
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     with UdpPeer() as peer:
         for data in (b"1", b"CRASH", b"2"):
-            peer.send(data, edge.ports[0])
-        assert [(await edge.next())[0] for _ in range(2)] == [b"1", b"2"]
-    assert edge.dropped == ["internal_error"]
+            peer.send(data, endpoint.ports[0])
+        assert [(await endpoint.next())[0] for _ in range(2)] == [b"1", b"2"]
+    assert endpoint.dropped == ["internal_error"]
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert record.exc_info
 
 
-async def test_a_port_that_is_taken_is_an_error(edge: Listening) -> None:
+async def test_a_port_that_is_taken_is_an_error(endpoint: Endpoint) -> None:
     for index, transport in ((0, "UDP"), (2, "TCP")):
         with pytest.raises(OSError, match="in use"):
-            await edge.edge.listen(transport, ("127.0.0.1", edge.ports[index]), 9)
+            await endpoint.sockets.listen(transport, ("127.0.0.1", endpoint.ports[index]), 9)
 
 
-async def test_what_arrives_before_anybody_is_attached_is_lost(edge: Listening) -> None:
-    edge.edge.attach(None)  # type: ignore[arg-type]
+async def test_what_arrives_before_anybody_is_attached_is_lost(endpoint: Endpoint) -> None:
+    endpoint.sockets.attach(None)  # type: ignore[arg-type]
     with UdpPeer() as peer:
-        peer.send(b"1", edge.ports[0])
+        peer.send(b"1", endpoint.ports[0])
         with suppress(BlockingIOError):
-            while edge.edge._udp[0]._socket.recv(1, socket.MSG_PEEK):  # noqa: ASYNC110
+            while endpoint.sockets._udp[0]._socket.recv(1, socket.MSG_PEEK):  # noqa: ASYNC110
                 await asyncio.sleep(0)  # until it has been read
-        edge.edge.attach(edge.receive)
-        peer.send(b"2", edge.ports[0])
-        assert (await edge.next())[0] == b"2"
+        endpoint.sockets.attach(endpoint.receive)
+        peer.send(b"2", endpoint.ports[0])
+        assert (await endpoint.next())[0] == b"2"
 
 
-async def test_ipv6_leaves_the_port_of_ipv4_free(edge: Listening) -> None:
+async def test_ipv6_leaves_the_port_of_ipv4_free(endpoint: Endpoint) -> None:
     need_ipv6()
-    port = await edge.edge.listen("UDP", ("::", 0), 3)
+    port = await endpoint.sockets.listen("UDP", ("::", 0), 3)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", port))

@@ -1,4 +1,4 @@
-"""An edge that listens on loopback, and peers with sockets of their own."""
+"""Sockets that listen on loopback, and peers with sockets of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from sip_stager.events import Event, MessageDropped
-from sip_stager.transport.sockets import Edge
+from sip_stager.transport.sockets import Sockets
 from tests.support.fakes import FakeClock
 from tests.support.needed import has_ipv6, need_ipv6
 
@@ -28,13 +28,13 @@ class HandLoop(FakeClock):
         return asyncio.get_running_loop().call_soon(callback, *arguments)
 
 
-class Listening:
+class Endpoint:
     """Keeps what arrived in ``arrived``, and answers with ``reply`` when that is set."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.events: list[Event] = []
-        self.edge = Edge(self.loop, self.events.append, limits)
+        self.sockets = Sockets(self.loop, self.events.append, limits)
         self.lost: asyncio.Queue[tuple[Flow, str]] = asyncio.Queue()
         self.arrived: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
         self.reply: bytes = b""
@@ -42,12 +42,12 @@ class Listening:
         self.ports: list[int] = []
 
     async def start(self) -> None:
-        self.edge.attach(self.receive, lambda *fact: self.lost.put_nowait(fact))
+        self.sockets.attach(self.receive, lambda *fact: self.lost.put_nowait(fact))
         for index, (transport, host) in enumerate(
             (("UDP", "127.0.0.1"), ("UDP", "::1"), ("TCP", "127.0.0.1"))
         ):
             there = host != "::1" or has_ipv6()
-            port = await self.edge.listen(transport, (host, 0), index) if there else 0
+            port = await self.sockets.listen(transport, (host, 0), index) if there else 0
             self.ports.append(port)
 
     def receive(self, data: bytes, flow: Flow) -> None:
@@ -55,10 +55,10 @@ class Listening:
             raise LookupError("a mistake of ours")
         self.arrived.put_nowait((data, flow))
         if self.reply:
-            self.edge.send(self.reply, flow, self.failures.put_nowait)
+            self.sockets.send(self.reply, flow, self.failures.put_nowait)
 
     def send(self, data: bytes, flow: Flow) -> None:
-        self.edge.send(data, flow, self.failures.put_nowait)
+        self.sockets.send(data, flow, self.failures.put_nowait)
 
     async def next(self) -> tuple[bytes, Flow]:
         return await asyncio.wait_for(self.arrived.get(), PATIENCE)
@@ -77,7 +77,7 @@ class Listening:
 
     async def until_connections_are(self, number: int) -> None:
         async with asyncio.timeout(PATIENCE):
-            while sum(self.edge.connections.values()) != number:  # noqa: ASYNC110  the edge has no event for it
+            while sum(self.sockets.connections.values()) != number:  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
 
     async def connect(self, host: str = "127.0.0.1") -> TcpPeer:
