@@ -49,7 +49,7 @@ def _unreadable(path: Path, error: OSError) -> Mistake:
 
 
 def _how_to_open(path: Path) -> str:
-    """Return who owns the file or folder that this user may not open, and what would let them."""
+    """Return the file or folder that this user may not open, its owner, and the remedy."""
     path = path.absolute()
     # The first folder that is closed to this user is to blame, not what is in it.
     for each in (*reversed(path.parents), path):
