@@ -23,7 +23,7 @@ from bench.point import Measured, measure, measure_claims, measure_direct, measu
 from bench.process import PRIORITY
 from bench.report import Report
 from bench.targets import verdicts
-from sip_stager.staging.reserved import MOST_KEPT
+from sip_stager.staging.reserved import MAX_RESERVED
 from tests.interop.sipp import MISSING, SIPP
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _measured(
             point = replace(point, kamailio=other)
         yield point
         if claims and delay:
-            kept = Load(rate, min(load.seconds, MOST_KEPT / rate))
+            kept = Load(rate, min(load.seconds, MAX_RESERVED / rate))
             again = measure_claims(kept, delay, direct[rate], python)
             _console.print(f"  {again}")
             yield again

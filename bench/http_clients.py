@@ -31,7 +31,7 @@ from rich.table import Table
 from sip_stager.http_client.client import HttpTransport
 from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.platform.api import RoundedApi
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -86,7 +86,7 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000))
     )
     api = await stack.enter_async_context(RoundedApi(base_url, SecretStr(KEY)))
-    staging = Staging(api, lambda _: None)
+    staging = ApiStager(api, lambda _: None)
     clients: dict[str, Once] = {"httpx, stock transport": lambda: on_client(stock)}
     try:
         from httpx_aiohttp import AiohttpTransport as Theirs
@@ -104,7 +104,7 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
     }
 
 
-async def _staged(staging: Staging) -> None:
+async def _staged(staging: ApiStager) -> None:
     done: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
     staging.start(CALL, done.set_result)
     if not isinstance(decision := await done, Forward):

@@ -157,7 +157,7 @@ class WholeCall:
         """Keep what is sent."""
         self._sent.append(data)
 
-    def at_hand(self, call: Call) -> bool:
+    def can_reuse(self, call: Call) -> bool:
         """Keep nothing."""
         return False
 
@@ -169,7 +169,7 @@ class WholeCall:
     def cancel(self) -> None:
         """Do nothing: nobody hangs up."""
 
-    def give_back(self, call: Call, forward: Forward) -> None:
+    def return_unused(self, call: Call, forward: Forward) -> None:
         """Do nothing: each call is answered."""
 
 

@@ -146,7 +146,7 @@ def answer(pieces: Sequence[bytes], seen: Run) -> None:
     """Whatever the API says can be read, and is fit to be shown."""
     for piece in pieces:
         read = seen.timed(answers.json_object, piece)
-        words = answers.printable(answers.error_words(read))
+        words = answers.sanitize(answers.error_text(read))
         assert words.isprintable()
         after = seen.timed(answers.retry_after, piece.decode("latin-1"), 0.0)
         assert after is None or after >= 0

@@ -11,11 +11,11 @@ from sip_stager.assembly.core import make_core
 from sip_stager.assembly.gc_policy import IdleCollector
 from sip_stager.assembly.staging import (
     make_aftercare,
-    make_agents,
+    make_agent_watch,
     make_api,
     make_claims,
-    make_phone_numbers,
-    make_staging,
+    make_number_watch,
+    make_stager,
 )
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.observability.dispatcher import Dispatcher
@@ -60,14 +60,14 @@ class Application:
         self._sockets = Sockets(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
         self._resolver = CachingResolver(loop, families)
-        self._agents = make_agents(settings, self._notify)
+        self._agents = make_agent_watch(settings, self._notify)
         self._api = make_api(settings, self._agents.declared)
-        self._staging = make_staging(settings, self._api, self._notify)
+        self._staging = make_stager(settings, self._api, self._notify)
         self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify)
         self._dispatcher.add(self._aftercare.handlers)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
-        self._numbers = make_phone_numbers(settings, self._notify, self._map)
+        self._numbers = make_number_watch(settings, self._notify, self._map)
         self._layer, self._proxy = make_core(
             settings,
             loop,
@@ -167,7 +167,7 @@ class Application:
     ) -> Readings:
         return Readings(
             calls_staging=lambda: self._staging.waiting,
-            stagings_reserved=lambda: self._claims.kept,
+            stagings_reserved=lambda: self._claims.reserved,
             transactions=lambda: self.transactions,
             message_bytes=lambda: self._layer.message_bytes,
             tcp_connections=lambda: self._sockets.connections,

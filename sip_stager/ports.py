@@ -76,11 +76,11 @@ class Stager(Protocol):
     def waiting(self) -> int:
         """How many calls are being staged."""
 
-    def at_hand(self, call: Call) -> bool:
+    def can_reuse(self, call: Call) -> bool:
         """Tell whether a call needs nothing of the platform: its staging is there or under way."""
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Call ``done`` later, once, within the call's deadline."""
 
-    def give_back(self, call: Call, forward: Forward) -> None:
+    def return_unused(self, call: Call, forward: Forward) -> None:
         """Take a staged call back that the upstream did not use."""

@@ -105,7 +105,7 @@ class World:
         self.places(0)
         for _ in PEERS:
             self.answers(407)
-        assert self.claims.kept == 1
+        assert self.claims.reserved == 1
 
     def waits(self, seconds: int) -> None:
         """Let time pass, a bit at a time, so that what was sent is looked at when it was."""
@@ -139,7 +139,7 @@ class World:
         assert len(over) == len(set(over)), "an id that came to two ends"
         servers = self.edge.layer.invite_servers.values()
         calls = sum(server.owner is not None for server in servers)
-        assert 0 <= len(self.staged_at) - len(over) - self.claims.kept <= calls, "an id is lost"
+        assert 0 <= len(self.staged_at) - len(over) - self.claims.reserved <= calls, "an id is lost"
 
     def ends(self) -> None:
         """Let everything come to its end."""
@@ -148,7 +148,7 @@ class World:
         self.edge.clock.advance(600)  # timer C, for each upstream, and what it cancels
         assert not any(server.owner for server in self.edge.layer.invite_servers.values())
         self.sum_up()
-        assert not self.claims.kept
+        assert not self.claims.reserved
 
 
 @given(CALLS, LIVES)

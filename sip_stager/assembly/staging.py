@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_terms
 from sip_stager.config.agents import locate_agents
-from sip_stager.platform.agent_watch import AT_ONCE, BODY_MOST, Agents
+from sip_stager.platform.agent_watch import AT_ONCE, BODY_MOST, AgentWatch
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import BODY_MOST as PAGE_MOST
-from sip_stager.platform.number_watch import PhoneNumbers
+from sip_stager.platform.number_watch import NumberWatch
 from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.claims import Claims
 from sip_stager.staging.retry import Retries
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi
     return _client(settings, settings.api.connections, settings.api.max_body_bytes, declared)
 
 
-def make_agents(settings: Settings, notify: Notify) -> Agents:
+def make_agent_watch(settings: Settings, notify: Notify) -> AgentWatch:
     """Make the watch over the agents."""
     client = _client(settings, AT_ONCE, BODY_MOST)
-    return Agents(client, locate_agents(settings), notify, settings.api.agents_refresh_interval)
+    return AgentWatch(client, locate_agents(settings), notify, settings.api.agents_refresh_interval)
 
 
 def make_list_api(settings: Settings) -> RoundedApi:
@@ -42,19 +42,17 @@ def make_list_api(settings: Settings) -> RoundedApi:
     return _client(settings, 1, PAGE_MOST)
 
 
-def make_phone_numbers(
+def make_number_watch(
     settings: Settings, notify: Notify, take: Callable[[PlatformTable], None]
-) -> PhoneNumbers:
+) -> NumberWatch:
     """Make what keeps the list of the platform's numbers, off every call's path."""
-    return PhoneNumbers(
-        make_list_api(settings), notify, take, settings.api.numbers_refresh_interval
-    )
+    return NumberWatch(make_list_api(settings), notify, take, settings.api.numbers_refresh_interval)
 
 
-def make_staging(settings: Settings, api: RoundedApi, notify: Notify) -> Staging:
+def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStager:
     """Make the stager."""
     wanted = settings.api
-    return Staging(
+    return ApiStager(
         api,
         notify,
         mode=wanted.mode,
@@ -84,7 +82,7 @@ def make_breaker_rules(settings: Settings) -> BreakerRules:
     )
 
 
-def make_claims(settings: Settings, staging: Staging, clock: Clock, notify: Notify) -> Claims:
+def make_claims(settings: Settings, staging: ApiStager, clock: Clock, notify: Notify) -> Claims:
     """Make what keeps staged calls that were not used."""
     api = settings.api
     return Claims(staging, clock, notify, api.claim_ttl, finish=api.after_hangup == "keep")

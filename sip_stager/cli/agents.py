@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from sip_stager.platform.agent import Agent
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.outcome import OverTime, Refused, Unreachable, in_words
+from sip_stager.platform.outcome import ApiUnreachable, Refused, TimedOut, describe_failure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,9 +76,9 @@ class _AgentFetcher:
                 return f"not fetched: the API did not answer {AT_ONCE} requests in a row"
             answer = await self._fetch_with_retries(key)
         # A 4xx is an answer: only timeouts, lost connections and a busy API count.
-        unanswered = isinstance(answer, OverTime | Unreachable) or _is_busy(answer)
+        unanswered = isinstance(answer, TimedOut | ApiUnreachable) or _is_busy(answer)
         self._unanswered = self._unanswered + 1 if unanswered else 0
-        return answer if isinstance(answer, Agent) else in_words(answer)
+        return answer if isinstance(answer, Agent) else describe_failure(answer)
 
     async def _fetch_with_retries(self, key: AgentKey) -> Agent | Failure:
         # Retries are safe: reading an agent changes nothing.
@@ -94,7 +94,7 @@ class _AgentFetcher:
             async with asyncio.timeout(_TIMEOUT):
                 return await self._api.agent(*key)
         except TimeoutError:
-            return OverTime(f"no answer within {_TIMEOUT:g} s")
+            return TimedOut(f"no answer within {_TIMEOUT:g} s")
 
 
 def _is_busy(answer: Agent | Failure) -> bool:

@@ -91,7 +91,7 @@ class DryRun:
         """The number of other calls that are being staged: none."""
         return 0
 
-    def at_hand(self, call: Call) -> bool:  # noqa: ARG002  (the protocol's signature)
+    def can_reuse(self, call: Call) -> bool:  # noqa: ARG002  (the protocol's signature)
         """Return False: no staged call is in reserve."""
         return False
 
@@ -100,7 +100,7 @@ class DryRun:
         self.asked, self._done = call, done
         return _Timer(0.0, done, ())
 
-    def give_back(self, call: Call, forward: Forward) -> None:
+    def return_unused(self, call: Call, forward: Forward) -> None:
         """Do nothing: no call was staged."""
 
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.staging import make_list_api
-from sip_stager.platform.number_list import fetched
-from sip_stager.platform.outcome import in_words
+from sip_stager.platform.number_list import fetch_number_list
+from sip_stager.platform.outcome import describe_failure
 from sip_stager.trunks.platform_numbers import PlatformTable
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def fetch_numbers(settings: Settings) -> PlatformTable | str:
 
     async def fetch() -> PlatformTable | str:
         async with make_list_api(settings) as api:
-            answer = await fetched(api)
-        return answer if isinstance(answer, PlatformTable) else in_words(answer)
+            answer = await fetch_number_list(api)
+        return answer if isinstance(answer, PlatformTable) else describe_failure(answer)
 
     return asyncio.run(fetch())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.config.agents import fallback_agents
 from sip_stager.config.errors import format_location
-from sip_stager.platform.agent import coerced
+from sip_stager.platform.agent import coerce
 from sip_stager.trunks.variables import by_default, compiled
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _wrong(name: str, value: Value, declared: Declared) -> str:
         return _UNDECLARED
     read = compiled(value)
     constant = by_default(read)
-    if constant is None or coerced(constant, declared[name]) is not None:
+    if constant is None or coerce(constant, declared[name]) is not None:
         return ""
     filled = f" is {json.dumps(constant)} by default, which" if isinstance(read, tuple) else ""
     return f"{json.dumps(value)}{filled} is not a {declared[name]}, which the agent declares"

@@ -65,16 +65,16 @@ def _rows(owner: object) -> Iterator[tuple[str, str]]:
                 yield name, type_ if isinstance(type_, str) and type_ in _TYPES else ""
 
 
-def fitting(variables: Mapping[str, Value], declared: Declared) -> dict[str, Value]:
+def coerce_variables(variables: Mapping[str, Value], declared: Declared) -> dict[str, Value]:
     """Bring each value to its declared type, and leave out what can not be.
 
     What is not declared stays as it is: the list may be older than the agent.
     """
-    found = {name: coerced(value, declared.get(name, "")) for name, value in variables.items()}
+    found = {name: coerce(value, declared.get(name, "")) for name, value in variables.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def coerced(value: Value, type_: str) -> Value | None:
+def coerce(value: Value, type_: str) -> Value | None:
     """Give a value in a declared type, None where it can not be; any other type takes all."""
     match type_:
         case "string":

@@ -12,7 +12,7 @@ import structlog
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform.agent import Agent
-from sip_stager.platform.outcome import Failure, OverTime, Refused
+from sip_stager.platform.outcome import Failure, Refused, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ _PATIENCE = 10.0  # seconds for one agent
 _AFTER_FAILURE = 1.0  # seconds, where the API asks for no longer ones
 
 
-class Agents:
+class AgentWatch:
     """Keeps what is known of agents; ``declared`` has their variables by their ids.
 
     Each of ``wanted``, an id and perhaps a version, is asked for once in ``every`` seconds, evenly
@@ -137,7 +137,7 @@ class Agents:
             async with asyncio.timeout(_PATIENCE):
                 return await self._api.agent(*key)
         except TimeoutError:
-            return OverTime(f"no answer within {_PATIENCE:g} s")
+            return TimedOut(f"no answer within {_PATIENCE:g} s")
 
     def _learn(self, key: tuple[str, int | None], agent: Agent) -> None:
         """Keep what it declares; a call gets the version that was published last, so it counts."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from sip_stager.http_client.slots import Rank
-from sip_stager.platform.agent import fitting, read_agent
+from sip_stager.platform.agent import coerce_variables, read_agent
 from sip_stager.platform.json_client import JsonClient
-from sip_stager.platform.outcome import Failure, Nonsense, Staged
+from sip_stager.platform.outcome import Failure, InvalidResponse, Staged
 from sip_stager.platform.replies import is_token
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class RoundedApi:
         staged_id = data.get("call_id")
         if is_token(staged_id):
             return Staged(staged_id)
-        return Nonsense("the API's answer has no usable call_id", 201)
+        return InvalidResponse("the API's answer has no usable call_id", 201)
 
     async def status(
         self, staged_id: str, phases: Phases, rank: Rank = Rank.ASIDE
@@ -131,7 +131,7 @@ class RoundedApi:
         status = data.get("status")
         if isinstance(status, str):
             return self._client.shown(status)
-        return Nonsense("the API's answer has no status", 200)
+        return InvalidResponse("the API's answer has no status", 200)
 
     async def terminate(self, staged_id: str) -> Failure | None:
         """End a call; give what went wrong, None where nothing did."""
@@ -161,7 +161,7 @@ class RoundedApi:
         total = answer.get("total_items")
         if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
             return answer["data"], total
-        return Nonsense(
+        return InvalidResponse(
             "the API's answer does not say how many numbers there are (total_items)", 200
         )
 
@@ -173,7 +173,7 @@ def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:
         "to_number": call.to_number,
         "agent_id": call.agent_id,
     }
-    if variables := fitting(call.variables, declared.get(call.agent_id, {})):
+    if variables := coerce_variables(call.variables, declared.get(call.agent_id, {})):
         asked["dynamic_variables_values"] = variables
     return json.dumps(asked).encode()
 

@@ -14,19 +14,19 @@ import httpx
 from sip_stager.http_client.client import HttpTransport
 from sip_stager.http_client.pool import SentAway
 from sip_stager.platform.outcome import (
+    ApiUnreachable,
     BreakerOpen,
     Failure,
-    Nonsense,
-    OverTime,
+    InvalidResponse,
     Refused,
-    Unreachable,
+    TimedOut,
 )
 from sip_stager.platform.rate_limit import RateLimit
 from sip_stager.platform.replies import (
-    error_words,
+    error_text,
     json_object,
-    printable,
     retry_after,
+    sanitize,
     server_time,
 )
 
@@ -84,7 +84,7 @@ class JsonClient:
         response = await self._send(method, url, phases, rank, body)
         if not isinstance(response, httpx.Response):
             return response
-        self.rate_limit.heard(response.status_code, response.headers.raw, perf_counter(), time())
+        self.rate_limit.update(response.status_code, response.headers.raw, perf_counter(), time())
         answer = json_object(response.content)
         if not response.is_success:
             return self._refused(response, answer)
@@ -92,15 +92,15 @@ class JsonClient:
             return answer
         kind = "an object" if data is dict else "a list"
         why = response.extensions["unread"] or f"it is not JSON with {kind} as data"
-        return Nonsense(f"the API's answer is of no use: {why}", response.status_code)
+        return InvalidResponse(f"the API's answer is of no use: {why}", response.status_code)
 
     def shown(self, text: str) -> str:
         """Make text fit to be seen; an API that repeats the key does not get it into a log."""
-        return printable(text.replace(self._key.get_secret_value(), "***"))
+        return sanitize(text.replace(self._key.get_secret_value(), "***"))
 
     async def _send(
         self, method: str, url: httpx.URL, phases: Phases, rank: Rank, body: bytes
-    ) -> httpx.Response | Unreachable | BreakerOpen:
+    ) -> httpx.Response | ApiUnreachable | BreakerOpen:
         request = httpx.Request(
             method,
             url,
@@ -113,14 +113,14 @@ class JsonClient:
         except SentAway:
             return BreakerOpen("the API failed too often while the call waited for a connection")
         except httpx.ConnectError as error:
-            return Unreachable(str(error), sent=False)
+            return ApiUnreachable(str(error), sent=False)
         except httpx.TransportError as error:
-            return Unreachable(str(error))
+            return ApiUnreachable(str(error))
 
-    def _refused(self, response: httpx.Response, body: dict[str, Any]) -> Refused | OverTime:
-        text = self.shown(error_words(body)) or response.reason_phrase or "the API gave no reason"
+    def _refused(self, response: httpx.Response, body: dict[str, Any]) -> Refused | TimedOut:
+        text = self.shown(error_text(body)) or response.reason_phrase or "the API gave no reason"
         if response.status_code == 408:
-            return OverTime(f"the API gave up: {text}", 408)
+            return TimedOut(f"the API gave up: {text}", 408)
         if response.is_redirect:
             text = "redirects are not followed; set api.base_url to where the API is now"
         headers = response.headers

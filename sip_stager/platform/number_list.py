@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sip_stager.platform.outcome import Failure, Nonsense, OverTime
+from sip_stager.platform.outcome import Failure, InvalidResponse, TimedOut
 from sip_stager.trunks.platform_numbers import PlatformTable
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ PATIENCE = 10.0
 _SLICE = 200  # numbers that are read in one go: about half a ms of the loop
 
 
-async def fetched(api: RoundedApi, before: PlatformTable | None = None) -> PlatformTable | Failure:
+async def fetch_number_list(
+    api: RoundedApi, before: PlatformTable | None = None
+) -> PlatformTable | Failure:
     """Fetch the whole list; of a list that breaks off or has gaps nothing is taken.
 
     Pages are asked for by number, as the API's cursor is a time: it leaves out what was created in
@@ -41,7 +43,7 @@ async def fetched(api: RoundedApi, before: PlatformTable | None = None) -> Platf
             break
     if len(reading.seen) == reading.total:
         return _sane(reading.table)
-    return Nonsense(
+    return InvalidResponse(
         f"the list is not whole: it is said to have {reading.total} numbers, and "
         f"{len(reading.seen)} different ones came"
     )
@@ -66,12 +68,12 @@ class _Reading:
                 return page
             items, total = page
             if wrong := self._wrong(len(items), limit, total):
-                return Nonsense(wrong)
+                return InvalidResponse(wrong)
             await self._take(items)
             read += len(items)
             if not items or read >= total:
                 return None
-        return Nonsense(f"there are more than {MOST_PAGES} pages")
+        return InvalidResponse(f"there are more than {MOST_PAGES} pages")
 
     def _wrong(self, count: int, limit: int, total: int) -> str:
         if count > limit:
@@ -104,10 +106,12 @@ class _Reading:
         return True
 
 
-def _sane(table: PlatformTable) -> PlatformTable | Nonsense:
+def _sane(table: PlatformTable) -> PlatformTable | InvalidResponse:
     """Refuse a list of nothing but invalid_response: something else than numbers was said."""
     if table.unusable and table.unusable == sum(table.counts.values()):
-        return Nonsense(f"none of its {table.unusable} numbers makes sense: {table.wrong[0]}")
+        return InvalidResponse(
+            f"none of its {table.unusable} numbers makes sense: {table.wrong[0]}"
+        )
     return table
 
 
@@ -116,4 +120,4 @@ async def _page(api: RoundedApi, limit: int, number: int) -> tuple[list[object],
         async with asyncio.timeout(PATIENCE):
             return await api.numbers(limit, number)
     except TimeoutError:
-        return OverTime(f"no answer within {PATIENCE:g} s")
+        return TimedOut(f"no answer within {PATIENCE:g} s")

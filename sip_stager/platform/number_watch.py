@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sip_stager.events import NumbersNotRefreshed, NumbersRefreshed
-from sip_stager.platform.number_list import fetched
-from sip_stager.platform.outcome import Failure, Nonsense, OwnMistake, Refused, in_words
+from sip_stager.platform.number_list import fetch_number_list
+from sip_stager.platform.outcome import (
+    Failure,
+    InternalError,
+    InvalidResponse,
+    Refused,
+    describe_failure,
+)
 from sip_stager.trunks.platform_numbers import PlatformTable
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ _AFTER_FAILURE = 10.0  # seconds, where the API is unwell and asks for no longer
 _LONGEST = 3600.0  # seconds that a Retry-After may ask for
 
 
-class PhoneNumbers:
+class NumberWatch:
     """Keeps the list of the platform's numbers; ``take`` gets each that could be had.
 
     It is fetched once in ``every`` seconds, never where that is 0.  Whatever goes wrong, the last
@@ -65,7 +71,7 @@ class PhoneNumbers:
         self._task = loop.create_task(self._run(first))
         await asyncio.wait([first], timeout=patience)
         failure = first.result() if first.done() else None
-        return in_words(failure) if failure else ""
+        return describe_failure(failure) if failure else ""
 
     async def stop(self) -> None:
         """End it, with the question that is under way."""
@@ -74,24 +80,24 @@ class PhoneNumbers:
             await asyncio.wait([self._task])
         await self._api.aclose()
 
-    async def _run(self, first: asyncio.Task[Failure | OwnMistake | None]) -> None:
+    async def _run(self, first: asyncio.Task[Failure | InternalError | None]) -> None:
         failure = await first
         while True:
             await asyncio.sleep(self._pause(failure))
             failure = await self._refresh()
 
-    async def _refresh(self) -> Failure | OwnMistake | None:
+    async def _refresh(self) -> Failure | InternalError | None:
         """Fetch the list and take it; give what went wrong."""
-        answer: PlatformTable | Failure | OwnMistake
+        answer: PlatformTable | Failure | InternalError
         try:
-            answer = self._trusted(await fetched(self._api, self.table))
+            answer = self._trusted(await fetch_number_list(self._api, self.table))
             if isinstance(answer, PlatformTable):
                 self._learn(answer)
                 return None
         except Exception:  # a mistake of our own costs no more than this list
             log.exception("numbers_not_read")
-            answer = OwnMistake("internal error; the log says more")
-        self._notify(NumbersNotRefreshed(answer.word, answer.http_status, answer.text))
+            answer = InternalError("internal error; the log says more")
+        self._notify(NumbersNotRefreshed(answer.kind, answer.http_status, answer.text))
         return answer
 
     def _trusted(self, answer: PlatformTable | Failure) -> PlatformTable | Failure:
@@ -99,7 +105,7 @@ class PhoneNumbers:
         had = self.table is not None and bool(self.table.rows)
         emptied = had and isinstance(answer, PlatformTable) and not answer.rows
         self._doubtful = emptied and not self._doubtful
-        return Nonsense("the list is empty all at once") if self._doubtful else answer
+        return InvalidResponse("the list is empty all at once") if self._doubtful else answer
 
     def _learn(self, table: PlatformTable) -> None:
         differs = table.settle()
@@ -108,7 +114,7 @@ class PhoneNumbers:
         self._take(table)
         self._notify(NumbersRefreshed(table.counts, tuple(table.wrong), news))
 
-    def _pause(self, failure: Failure | OwnMistake | None) -> float:
+    def _pause(self, failure: Failure | InternalError | None) -> float:
         """Give the seconds until the next question: soon where the API may be well again soon."""
         soon = min(self._every, _AFTER_FAILURE)
         if not isinstance(failure, Refused):

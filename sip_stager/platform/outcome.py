@@ -10,14 +10,14 @@ from typing import ClassVar, Self
 
 from sip_stager.model.vocabulary import StagingOutcome
 
-NOT_ASKED = 0
+NOT_SENT = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
     """The agent waits; ``staged_id`` is a plain token, fit for a header."""
 
-    word: ClassVar = StagingOutcome.STAGED
+    kind: ClassVar = StagingOutcome.STAGED
     staged_id: str
     http_status: int = 201
     text: str = ""
@@ -27,7 +27,7 @@ class Staged:
 class Refused:
     """The API did not do it, by HTTP status or by the call's own; ``retry_after`` is in seconds.
 
-    ``http_status`` is ``NOT_ASKED`` where its rate limit is used up.
+    ``http_status`` is ``NOT_SENT`` where its rate limit is used up.
     """
 
     http_status: int
@@ -35,18 +35,18 @@ class Refused:
     retry_after: int | None = None
 
     @property
-    def word(self) -> StagingOutcome:
+    def kind(self) -> StagingOutcome:
         """Whether it said no, has too much to do, or failed: each is somebody else's to mend."""
-        if self.http_status in {NOT_ASKED, 429}:
+        if self.http_status in {NOT_SENT, 429}:
             return StagingOutcome.BUSY
         return StagingOutcome.FAILED if self.http_status >= 500 else StagingOutcome.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
-class OverTime:
+class TimedOut:
     """The deadline came first, or the API gave up by itself (``http_status`` 408)."""
 
-    word: ClassVar = StagingOutcome.TIMEOUT
+    kind: ClassVar = StagingOutcome.TIMEOUT
     text: str
     http_status: int = 0
 
@@ -57,23 +57,23 @@ class OverTime:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable:
+class ApiUnreachable:
     """No whole answer came: name look-up, TCP, TLS, or a connection that broke.
 
     ``sent`` tells that the API may have got the request.
     """
 
-    word: ClassVar = StagingOutcome.API_UNREACHABLE
+    kind: ClassVar = StagingOutcome.API_UNREACHABLE
     text: str
     http_status: int = 0
     sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Nonsense:
+class InvalidResponse:
     """An answer of success that is of no use."""
 
-    word: ClassVar = StagingOutcome.INVALID_RESPONSE
+    kind: ClassVar = StagingOutcome.INVALID_RESPONSE
     text: str
     http_status: int = 0
 
@@ -82,7 +82,7 @@ class Nonsense:
 class BreakerOpen:
     """The API has failed for so many calls that it is left alone for a while."""
 
-    word: ClassVar = StagingOutcome.BREAKER_OPEN
+    kind: ClassVar = StagingOutcome.BREAKER_OPEN
     text: str
     http_status: int = 0
 
@@ -91,34 +91,34 @@ class BreakerOpen:
 class Cancelled:
     """The caller hung up; nothing is decided any more."""
 
-    word: ClassVar = StagingOutcome.CANCELLED
+    kind: ClassVar = StagingOutcome.CANCELLED
     text: str = ""
     http_status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopped:
     """The program was told to stop before the call was staged."""
 
-    word: ClassVar = StagingOutcome.STOPPED
+    kind: ClassVar = StagingOutcome.STOPPED
     text: str = "the proxy is being stopped"
     http_status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class OwnMistake:
+class InternalError:
     """This program failed; the log has the traceback."""
 
-    word: ClassVar = StagingOutcome.INTERNAL_ERROR
+    kind: ClassVar = StagingOutcome.INTERNAL_ERROR
     text: str = "internal error while staging; the log says more"
     http_status: int = 0
 
 
-Failure = Refused | OverTime | Unreachable | Nonsense | BreakerOpen
-Outcome = Staged | Failure | Cancelled | Stopping | OwnMistake
+Failure = Refused | TimedOut | ApiUnreachable | InvalidResponse | BreakerOpen
+Outcome = Staged | Failure | Cancelled | Stopped | InternalError
 
 
-def in_words(failure: Failure | OwnMistake) -> str:
+def describe_failure(failure: Failure | InternalError) -> str:
     """Say why the API gave nothing, for a person."""
     status = f"HTTP {failure.http_status}: " if failure.http_status else ""
     return f"{status}{failure.text}"

@@ -17,7 +17,7 @@ from sip_stager.platform.replies import retry_after, server_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-WAIT_MOST = 30.0  # seconds; whatever the API says, it is asked again then
+MAX_DELAY = 30.0  # seconds; whatever the API says, it is asked again then
 
 _NAMES = {
     b"ratelimit-remaining": "remaining",
@@ -42,11 +42,11 @@ class RateLimit:
         self.remaining: int | None = None
         self._until = 0.0
 
-    def wait(self, now: float) -> float:
+    def delay(self, now: float) -> float:
         """Give the seconds until the API takes requests again, as far as it has said."""
         return max(0.0, self._until - now)
 
-    def heard(
+    def update(
         self, status: int, headers: Iterable[tuple[bytes, bytes]], now: float, wall: float
     ) -> None:
         """Read an answer's headers; ``wall`` is the time of day, in seconds since 1970.
@@ -67,7 +67,7 @@ class RateLimit:
         if status == 429 and "retry_after" in said:
             wait = max(wait, retry_after(_text(said["retry_after"]), theirs) or 0)
         if wait > 0:
-            self._until = max(self._until, now + min(wait, WAIT_MOST))
+            self._until = max(self._until, now + min(wait, MAX_DELAY))
 
 
 def _limits(value: bytes) -> Iterator[tuple[bytes | None, bytes | None]]:

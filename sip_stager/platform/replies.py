@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
-TEXT_MOST = 200  # characters of a stranger's words that are kept
+MAX_TEXT_LENGTH = 200  # characters of a stranger's words that are kept
 _TOKEN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
 
 
@@ -29,7 +29,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def error_words(answer: dict[str, Any]) -> str:
+def error_text(answer: dict[str, Any]) -> str:
     """Find the API's words in an error of either shape: in an envelope, or bare."""
     error = answer["error"] if isinstance(answer.get("error"), dict) else answer
     details = error.get("details")
@@ -41,9 +41,9 @@ def error_words(answer: dict[str, Any]) -> str:
     return "; ".join(word for word in words if isinstance(word, str))
 
 
-def printable(text: str) -> str:
+def sanitize(text: str) -> str:
     """Cap it and escape what is no plain character."""
-    text = text[:TEXT_MOST]
+    text = text[:MAX_TEXT_LENGTH]
     if text.isprintable():
         return text
     return "".join(

@@ -134,8 +134,8 @@ class HeldInvite:
 
     def _forward_staged(self, forward: Forward) -> None:
         targets = [with_id(one, forward.staged_id) for one in self._targets]
-        give_back = partial(self._stager.give_back, self._asked, forward)
-        self._go_on(targets, self._asked, forward, give_back)
+        return_unused = partial(self._stager.return_unused, self._asked, forward)
+        self._go_on(targets, self._asked, forward, return_unused)
 
     def _forward(self, targets: list[Routed]) -> None:
         """Go on without a staged agent."""
@@ -146,11 +146,11 @@ class HeldInvite:
         targets: list[Routed],
         call: Call,
         forward: Forward | None = None,
-        give_back: Callable[[], None] | None = None,
+        return_unused: Callable[[], None] | None = None,
     ) -> None:
         self._stop()
         facilities = self._facilities
-        new = NewCall(facilities, call, self._began, self._rung, forward, give_back)
+        new = NewCall(facilities, call, self._began, self._rung, forward, return_unused)
         ForwardedInvite(facilities, targets, self._source, self._server, new).start()
 
     def _treat(self, failure: Refusal) -> None:

@@ -31,9 +31,9 @@ _IN_VAIN = {
 class NewCall:
     """The call that an INVITE begins, when that came, and whether the caller has heard it ring.
 
-    ``forward`` is what was staged, None where nothing was; ``give_back`` takes it where nobody has
-    used it.  ``users`` are the branches that it went to, but for those that surely did not use it;
-    ``sent`` is the id, empty until any got it.
+    ``forward`` is what was staged, None where nothing was; ``return_unused`` takes it where nobody
+    has used it.  ``users`` are the branches that it went to, but for those that surely did not use
+    it; ``sent`` is the id, empty until any got it.
     """
 
     facilities: Facilities
@@ -41,7 +41,7 @@ class NewCall:
     began: float
     rung: bool = False
     forward: Forward | None = None
-    give_back: Callable[[], None] | None = None
+    return_unused: Callable[[], None] | None = None
     users: set[Branch] = field(default_factory=set)
     sent: str = ""
     late: bool = False
@@ -83,10 +83,10 @@ class NewCall:
 
     def _not_answered(self, outcome: CallOutcome) -> None:
         """Give back what nobody has used; tell of what was sent to targets that did not answer."""
-        if self.forward is None or self.give_back is None:
+        if self.forward is None or self.return_unused is None:
             return
         if not self.users:
-            self.give_back()
+            self.return_unused()
             return
         reason = _IN_VAIN.get(outcome, WasteReason.UNANSWERED)
         self.facilities.notify(StagingWasted(self.call, self.forward.staged_id, reason))

@@ -86,7 +86,7 @@ class NewCalls:
             return stopping(call)
         staging = self._stager.waiting
         full = staging >= self._bounds.calls_staging
-        if full and (not call.agent_id or self._stager.at_hand(call)):
+        if full and (not call.agent_id or self._stager.can_reuse(call)):
             staging = 0
         return self._bounds.refusal(call, staging, self._facilities.layer, size)
 

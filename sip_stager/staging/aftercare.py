@@ -20,8 +20,8 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.vocabulary import SKIPPED, AftercareKind, CallOutcome, StagingOutcome
-from sip_stager.platform.outcome import OverTime
-from sip_stager.staging.background import OffPath
+from sip_stager.platform.outcome import TimedOut
+from sip_stager.staging.background import BackgroundQueue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,9 +78,9 @@ class Aftercare:
         self._notify = notify
         self._label, self._reconcile, self._terminate = label, reconcile, terminate
         ends = max(1, connections // ENDS_SHARE) if terminate else 0
-        self._records = OffPath(max(1, connections - ends), MOST_WAITING)
-        self._ends = OffPath(ends, MOST_WAITING)
-        self._looks = OffPath(1, MOST_LOOKED_AT)  # each is due after all before it
+        self._records = BackgroundQueue(max(1, connections - ends), MOST_WAITING)
+        self._ends = BackgroundQueue(ends, MOST_WAITING)
+        self._looks = BackgroundQueue(1, MOST_LOOKED_AT)  # each is due after all before it
         self._phases: dict[str, Phases] = {}
 
     @property
@@ -119,7 +119,7 @@ class Aftercare:
         await self._api.aclose()
 
     def _begin(
-        self, where: OffPath, work: Work, call: Call, staged_id: str, kind: AftercareKind
+        self, where: BackgroundQueue, work: Work, call: Call, staged_id: str, kind: AftercareKind
     ) -> None:
         if not where.begin(work):
             self._notify(AftercareFailed(call, staged_id, kind, SKIPPED))
@@ -163,16 +163,16 @@ class Aftercare:
         elif failure.http_status in OVER:
             self._notify(StagingTerminated(staged_id, "over"))
         else:
-            self._notify(StagingTerminated(staged_id, failure.word))
+            self._notify(StagingTerminated(staged_id, failure.kind))
             self._failed(call, staged_id, AftercareKind.TERMINATE, failure)
 
     def _failed(self, call: Call, staged_id: str, kind: AftercareKind, failure: Failure) -> None:
         event = AftercareFailed(
-            call, staged_id, kind, failure.word, failure.http_status, failure.text
+            call, staged_id, kind, failure.kind, failure.http_status, failure.text
         )
         self._notify(event)
 
-    async def _asked(self, request: Callable[[], Awaitable[T]]) -> T | OverTime:
+    async def _asked(self, request: Callable[[], Awaitable[T]]) -> T | TimedOut:
         """Send a request once the rate limit has room, and wait for its answer in bounds."""
         while wait := self._wait():  # noqa: ASYNC110  # a rate limit can wake nobody
             await asyncio.sleep(wait)
@@ -180,7 +180,7 @@ class Aftercare:
             async with asyncio.timeout(PATIENCE):
                 return await request()
         except TimeoutError:
-            return OverTime(f"no answer within {PATIENCE:g} s")
+            return TimedOut(f"no answer within {PATIENCE:g} s")
 
     def _wait(self) -> float:
-        return max(limit.wait(perf_counter()) for limit in self._limits)
+        return max(limit.delay(perf_counter()) for limit in self._limits)

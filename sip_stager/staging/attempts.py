@@ -15,7 +15,7 @@ from sip_stager.http_client.phases import Timed
 from sip_stager.http_client.slots import Rank
 from sip_stager.http_client.waiters import Line
 from sip_stager.model.vocabulary import CLOSED, WasteReason
-from sip_stager.platform.outcome import NOT_ASKED, BreakerOpen, Failure, Refused, Staged
+from sip_stager.platform.outcome import NOT_SENT, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.retry import Retries, fits, spread
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redi
 class Attempts:
     """Stages as often as ``retries`` allow, and never against the API's rate limit.
 
-    ``mode``, ``poll_interval_min`` and ``poll_interval_max`` are as in ``Staging``.
+    ``mode``, ``poll_interval_min`` and ``poll_interval_max`` are as in ``ApiStager``.
     """
 
     def __init__(
@@ -79,25 +79,25 @@ class Attempts:
             if isinstance(outcome, Staged):
                 return outcome
             left = deadline - self._loop.time()
-            reset = self._api.rate_limit.wait(perf_counter())
-            wait = self._retries.wait(outcome, attempt, left, _chance(), reset)
+            reset = self._api.rate_limit.delay(perf_counter())
+            wait = self._retries.next_delay(outcome, attempt, left, _chance(), reset)
             if wait is None or not again():
                 return outcome
             await self._wait(wait, phases, "retry_wait")
             if not again():
                 return outcome
-            retry = StagingRetried(call, outcome.word, outcome.http_status, wait)
+            retry = StagingRetried(call, outcome.kind, outcome.http_status, wait)
         raise AssertionError
 
     async def _rate_limited(
         self, phases: Phases, deadline: float, again: Callable[[], bool]
     ) -> Failure | None:
         """Wait until the API takes requests again; give a refusal where that is too late."""
-        while wait := self._api.rate_limit.wait(perf_counter()):
+        while wait := self._api.rate_limit.delay(perf_counter()):
             left = deadline - self._loop.time()
             if not fits(wait, left):
                 text = f"the API's rate limit is used up for {wait:.1f} s more"
-                return Refused(NOT_ASKED, text, ceil(wait))
+                return Refused(NOT_SENT, text, ceil(wait))
             await self._wait(spread(wait, left, _chance()), phases, "rate_limit")
             if not again():
                 return BreakerOpen("the API failed too often while its rate limit was waited for")
@@ -139,10 +139,10 @@ class Attempts:
         """
         pause, asked = self._poll_interval_min, 0.0
         while True:
-            limited = self._api.rate_limit.wait(perf_counter())
+            limited = self._api.rate_limit.delay(perf_counter())
             if limited and limited > deadline - self._loop.time():
                 text = f"the API is not to be asked for {limited:.1f} s, and the call is not staged"
-                return Refused(NOT_ASKED, text, ceil(limited))
+                return Refused(NOT_SENT, text, ceil(limited))
             with Timed(phases, "poll"):
                 await asyncio.sleep(max(pause, asked, limited))
             answer = await self._api.status(staged.staged_id, phases, Rank.POLL)

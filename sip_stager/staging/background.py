@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class OffPath:
+class BackgroundQueue:
     """Does what it is given, ``at_once`` at a time; at most ``waiting`` wait for their turn."""
 
     def __init__(self, at_once: int, waiting: int) -> None:

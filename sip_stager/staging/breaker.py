@@ -23,18 +23,18 @@ _SLICES = 10  # of the window; memory and time do not grow with the calls in it
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """``share`` of failures among ``least`` calls or more within ``window`` seconds opens it.
+    """Opens at ``failure_ratio`` of failures among ``min_calls`` calls or more within ``window``.
 
-    It stays open for ``pause`` seconds, doubled with each try that fails, up to ``pause_most``.
-    A call over time teaches something where the API had it for ``slow`` seconds or more.
+    It stays open for ``open_time`` seconds, doubled by each failed probe up to ``max_open_time``.
+    A call over time teaches something where the API had it for ``slow_call`` seconds or more.
     """
 
-    share: float = 0.5
+    failure_ratio: float = 0.5
     window: float = 10.0
-    least: int = 20
-    pause: float = 5.0
-    pause_most: float = 60.0
-    slow: float = 1.0
+    min_calls: int = 20
+    open_time: float = 5.0
+    max_open_time: float = 60.0
+    slow_call: float = 1.0
 
 
 class Breaker:
@@ -47,7 +47,7 @@ class Breaker:
         self._rules = rules
         self._moved = moved
         self._window = _Window(rules.window)
-        self._pause = rules.pause
+        self._pause = rules.open_time
         self._until = 0.0
         self._trying = False
         self._era = 0
@@ -64,15 +64,15 @@ class Breaker:
         self._trying = True
         return self._era
 
-    def valid(self, ticket: int) -> bool:
+    def is_current(self, ticket: int) -> bool:
         """Tell whether nothing has changed since the ticket was given."""
         return ticket == self._era
 
-    def opens_in(self, now: float) -> float:
+    def seconds_to_probe(self, now: float) -> float:
         """Give the seconds until a call is let through again to try."""
         return max(0.0, self._until - now)
 
-    def ended(self, ticket: int, now: float, *, failed: bool | None) -> None:
+    def record(self, ticket: int, now: float, *, failed: bool | None) -> None:
         """Take note of a call; None says that it taught nothing: its caller hung up, say.
 
         A call that was let through before the state last changed teaches nothing, either.
@@ -84,16 +84,16 @@ class Breaker:
         elif failed is not None:
             self._window.add(now, failed=failed)
             if failed and self._too_many():
-                self._open(now, self._rules.pause)
+                self._open(now, self._rules.open_time)
 
     def _too_many(self) -> bool:
         calls, failures = self._window.totals()
-        return calls >= self._rules.least and failures >= self._rules.share * calls
+        return calls >= self._rules.min_calls and failures >= self._rules.failure_ratio * calls
 
     def _tried(self, now: float, *, failed: bool | None) -> None:
         self._trying = False
         if failed:
-            self._open(now, min(2 * self._pause, self._rules.pause_most))
+            self._open(now, min(2 * self._pause, self._rules.max_open_time))
         elif failed is not None:
             self._move(BreakerState.CLOSED)
 

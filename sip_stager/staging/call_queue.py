@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Alike(Generic[T]):
+class CallQueue(Generic[T]):
     """Holds things for such calls as they are for; of those for the same, the first in goes first.
 
     Nothing that it does takes longer the more there is.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import StagingClaimed, StagingWasted
 from sip_stager.model.vocabulary import WasteReason
-from sip_stager.staging.call_queue import Alike
+from sip_stager.staging.call_queue import CallQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call, Decision, Forward
     from sip_stager.ports import Cancellable, Clock, Notify
 
-MOST_KEPT = 1_000
+MAX_RESERVED = 1_000
 """Staged calls that wait to be claimed; past them the one that waits longest is wasted."""
 
 
 @dataclass(eq=False, slots=True)
-class Kept:
+class ReservedCall:
     """A staged call that nobody uses, and its timer."""
 
     call: Call
@@ -30,11 +30,11 @@ class Kept:
 
 
 @dataclass(eq=False, slots=True)
-class Claimed:
+class ClaimedCall:
     """A kept one on its way to the call that claimed it."""
 
-    store: KeptStagings
-    kept: Kept
+    store: ReservedCalls
+    kept: ReservedCall
     call: Call
     done: Callable[[Decision], None]
     timer: Cancellable | None = None
@@ -53,7 +53,7 @@ class Claimed:
         self.done(self.kept.forward)
 
 
-class KeptStagings:
+class ReservedCalls:
     """Keeps each until it is claimed, or wastes it ``life`` seconds after its staging."""
 
     def __init__(self, clock: Clock, notify: Notify, life: float) -> None:
@@ -61,8 +61,8 @@ class KeptStagings:
         self._notify = notify
         self._life = life
         self._late = WasteReason.UNCLAIMED  # why that is wasted which comes too late to be kept
-        self._all: OrderedDict[Kept, None] = OrderedDict()
-        self._alike = Alike[Kept]()
+        self._all: OrderedDict[ReservedCall, None] = OrderedDict()
+        self._alike = CallQueue[ReservedCall]()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -73,9 +73,9 @@ class KeptStagings:
         if now >= until:
             self._notify(StagingWasted(call, forward.staged_id, self._late))
             return
-        if len(self._all) >= MOST_KEPT:
+        if len(self._all) >= MAX_RESERVED:
             self._waste(next(iter(self._all)), WasteReason.STORE_FULL)
-        kept = Kept(call, forward)
+        kept = ReservedCall(call, forward)
         kept.ends = self._clock.call_later(until - now, self._waste, kept)
         self._all[kept] = None
         self._alike.add(call, kept)
@@ -84,18 +84,18 @@ class KeptStagings:
         """Tell whether one waits for such a call."""
         return self._alike.first(call) is not None
 
-    def claim(self, call: Call, done: Callable[[Decision], None]) -> Claimed | None:
+    def claim(self, call: Call, done: Callable[[Decision], None]) -> ClaimedCall | None:
         """Hand over, later, the one that waits longest for such a call."""
         while (kept := self._alike.first(call)) is not None and self._is_late(kept):
             self._waste(kept)
         if kept is None:
             return None
         self._take_out(kept)
-        claimed = Claimed(self, kept, call, done)
+        claimed = ClaimedCall(self, kept, call, done)
         claimed.timer = self._clock.call_later(0.0, claimed.tell)
         return claimed
 
-    def handed_over(self, kept: Kept, call: Call) -> None:
+    def handed_over(self, kept: ReservedCall, call: Call) -> None:
         """Tell that a call has what was kept."""
         self._notify(StagingClaimed(call, kept.forward.staged_id, kept.call.call_id))
 
@@ -105,15 +105,15 @@ class KeptStagings:
         for kept in tuple(self._all):
             self._waste(kept, self._late)
 
-    def _is_late(self, kept: Kept) -> bool:
+    def _is_late(self, kept: ReservedCall) -> bool:
         """Tell whether the timer of one is late, as it may be where the program is busy."""
         return self._clock.time() > kept.forward.staged_at + self._life
 
-    def _waste(self, kept: Kept, reason: WasteReason = WasteReason.UNCLAIMED) -> None:
+    def _waste(self, kept: ReservedCall, reason: WasteReason = WasteReason.UNCLAIMED) -> None:
         self._take_out(kept)
         self._notify(StagingWasted(kept.call, kept.forward.staged_id, reason))
 
-    def _take_out(self, kept: Kept) -> None:
+    def _take_out(self, kept: ReservedCall) -> None:
         del self._all[kept]
         self._alike.discard(kept.call, kept)
         if kept.ends is not None:

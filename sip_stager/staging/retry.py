@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sip_stager.model.call import MIN_STAGING_TIME
-from sip_stager.platform.outcome import Failure, OverTime, Refused, Unreachable
+from sip_stager.platform.outcome import ApiUnreachable, Failure, Refused, TimedOut
 
 
 def fits(wait: float, left: float) -> bool:
@@ -27,18 +27,18 @@ def spread(wait: float, left: float, chance: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often (``most``) and after how many seconds (``pause``) a staging is tried again.
+    """How often (``limit``) and after how many seconds (``delay``) a staging is tried again.
 
     An API that has too much to do is asked again only when it says: else each of its refusals
     would bring it two requests more.  ``ambiguous``: also where the API may have staged the call,
     and only its answer is missing.
     """
 
-    most: int = 2
-    pause: float = 0.2
+    limit: int = 2
+    delay: float = 0.2
     ambiguous: bool = False
 
-    def wait(
+    def next_delay(
         self, failure: Failure, attempts: int, left: float, chance: float, reset: float = 0.0
     ) -> float | None:
         """Give the seconds to wait before the next attempt, None to give up.
@@ -48,19 +48,19 @@ class Retries:
         it has not said.
         """
         told = failure.retry_after if isinstance(failure, Refused) else None
-        wait = max(self.pause, told or 0, reset)
+        wait = max(self.delay, told or 0, reset)
         said = told is not None or reset > 0
-        if attempts > self.most or not self._repeatable(failure, said=said):
+        if attempts > self.limit or not self._repeatable(failure, said=said):
             return None
         return spread(wait, left, chance) if fits(wait, left) else None
 
     def _repeatable(self, failure: Failure, *, said: bool) -> bool:
         """Tell whether it may be tried again; ``said``: the API has told when."""
         match failure:
-            case Unreachable(sent=False):
+            case ApiUnreachable(sent=False):
                 return True
             case Refused(http_status=429 | 503) if said:
                 return True
-            case Unreachable() | OverTime() | Refused(http_status=500 | 502 | 503 | 504):
+            case ApiUnreachable() | TimedOut() | Refused(http_status=500 | 502 | 503 | 504):
                 return self.ambiguous
         return False

@@ -12,17 +12,17 @@ import structlog
 from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
 from sip_stager.model.vocabulary import BreakerState
 from sip_stager.platform.outcome import (
+    ApiUnreachable,
     BreakerOpen,
     Cancelled,
     Failure,
-    Nonsense,
+    InternalError,
+    InvalidResponse,
     Outcome,
-    OverTime,
-    OwnMistake,
     Refused,
     Staged,
-    Stopping,
-    Unreachable,
+    Stopped,
+    TimedOut,
 )
 from sip_stager.staging.attempts import Attempts
 from sip_stager.staging.breaker import Breaker, BreakerRules
@@ -47,7 +47,7 @@ _RETRIES = Retries()
 _BREAKER = BreakerRules()
 
 
-class Staging:
+class ApiStager:
     """Stages calls with the API (``ports.Stager``).
 
     ``mode`` "sync" is one request that the API holds until the call is staged; "async" polls,
@@ -73,7 +73,7 @@ class Staging:
             api, self._report, mode, poll_interval_min, poll_interval_max, retries
         )
         self._breaker = Breaker(breaker, self._moved)
-        self._slow = breaker.slow
+        self._slow = breaker.slow_call
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -114,10 +114,10 @@ class Staging:
         except asyncio.CancelledError as cancelled:
             if cancelled.args != (_STOPPING,):
                 raise
-            outcome = Stopping()
+            outcome = Stopped()
         except Exception:  # whatever it is, the caller must get an answer
             log.exception("staging_failed", call_id=call.call_id)
-            outcome = OwnMistake()
+            outcome = InternalError()
         finally:
             self._report(_ended(call, outcome, perf_counter() - began, phases))
         try:
@@ -129,7 +129,7 @@ class Staging:
         now = perf_counter()
         ticket = self._breaker.admit(now)
         if ticket is None:
-            pause = self._breaker.opens_in(now)
+            pause = self._breaker.seconds_to_probe(now)
             until = f"for {pause:.1f} s more" if pause else "but for one call that tries it"
             return BreakerOpen(f"the API failed too often; it is left alone {until}")
         self._report(StagingStarted(call, self._mode))
@@ -137,13 +137,13 @@ class Staging:
         deadline = self._loop.time() + call.deadline
         try:
             async with asyncio.timeout_at(deadline):
-                again = partial(self._breaker.valid, ticket)
+                again = partial(self._breaker.is_current, ticket)
                 outcome = await self._attempts.stage(call, phases, deadline, again)
         except TimeoutError:
-            outcome = OverTime.of(call.deadline)
+            outcome = TimedOut.of(call.deadline)
         finally:
             failed = self._failed(call, outcome, phases)
-            self._breaker.ended(ticket, perf_counter(), failed=failed)
+            self._breaker.record(ticket, perf_counter(), failed=failed)
         return outcome
 
     def _failed(self, call: Call, outcome: Staged | Failure | None, phases: Phases) -> bool | None:
@@ -157,9 +157,9 @@ class Staging:
         match outcome:
             case Staged():
                 return False
-            case OverTime(http_status=0) if had:
+            case TimedOut(http_status=0) if had:
                 return True if had >= self._slow and not call.another_follows else None
-            case OverTime() | Unreachable() | Nonsense():
+            case TimedOut() | ApiUnreachable() | InvalidResponse():
                 return True if had else None
             case Refused(http_status=status):
                 return status >= 500 if had else None
@@ -180,5 +180,5 @@ class Staging:
 def _ended(call: Call, outcome: Outcome, elapsed: float, phases: Phases) -> StagingEnded:
     staged_id = outcome.staged_id if isinstance(outcome, Staged) else ""
     return StagingEnded(
-        call, outcome.word, elapsed, phases, staged_id, outcome.http_status, outcome.text
+        call, outcome.kind, elapsed, phases, staged_id, outcome.http_status, outcome.text
     )

@@ -48,4 +48,4 @@ def test_a_call_with_the_time_that_calls_have_can_prove_that_the_api_is_slow(
         """
     )
     settings = load(file, {"ROUNDED_API_KEY": "x"})
-    assert make_breaker_rules(settings).slow == pytest.approx(slow)
+    assert make_breaker_rules(settings).slow_call == pytest.approx(slow)

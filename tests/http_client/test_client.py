@@ -13,7 +13,7 @@ from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.http_client.client import HttpTransport
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.outcome import Staged, Unreachable
+from sip_stager.platform.outcome import ApiUnreachable, Staged
 from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
 from tests.support.needed import need_ipv6
 
@@ -82,7 +82,7 @@ async def test_a_request_that_the_server_had_in_hand_is_not_sent_again(
     await client.warm(1)
     fake.default = Behaviour(delay=0.1, fault="hang_up")
     outcome = await client.stage(call, {}, sync=True)
-    assert outcome == Unreachable("the connection was closed before any answer")
+    assert outcome == ApiUnreachable("the connection was closed before any answer")
     assert fake.stats.stage_requests == 1
 
 
@@ -92,7 +92,7 @@ async def test_a_request_is_sent_again_once_at_most(
 ) -> None:
     await client.warm(1)
     fake.default = Behaviour(fault="reset")
-    assert isinstance(await client.stage(call, {}, sync=True), Unreachable)
+    assert isinstance(await client.stage(call, {}, sync=True), ApiUnreachable)
     assert fake.stats.stage_requests == 2
 
 
@@ -108,7 +108,7 @@ async def test_an_api_that_is_not_there_is_unreachable(
     base_url: str, words: str, call: Call
 ) -> None:
     async with RoundedApi(base_url, SecretStr(KEY)) as client:
-        assert await client.stage(call, {}, sync=True) == Unreachable(words, sent=False)
+        assert await client.stage(call, {}, sync=True) == ApiUnreachable(words, sent=False)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_what_is_not_http_is_unreachable(sent: bytes, words: str, call: Ca
         port = server.sockets[0].getsockname()[1]
         async with RoundedApi(f"http://127.0.0.1:{port}", SecretStr(KEY)) as client:
             outcome = await client.stage(call, {}, sync=True)
-    assert outcome == Unreachable(words)
+    assert outcome == ApiUnreachable(words)
 
 
 async def test_a_connection_that_is_never_accepted_is_cut_by_the_callers_deadline(
@@ -157,7 +157,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
         outcome = await client.stage(call, {}, sync=True)
     await fake.close()
     words = "the TLS certificate of 127.0.0.1 is not valid: self-signed certificate"
-    assert outcome == Unreachable(words, sent=False)
+    assert outcome == ApiUnreachable(words, sent=False)
     assert fake.stats.requests == 0
 
 
@@ -176,7 +176,7 @@ async def test_a_server_that_speaks_no_tls_is_unreachable(fake: FakeApi, call: C
     port = fake.url.rpartition(":")[2]
     async with RoundedApi(f"https://127.0.0.1:{port}", SecretStr(KEY)) as client:
         outcome = await client.stage(call, {}, sync=True)
-    assert isinstance(outcome, Unreachable)
+    assert isinstance(outcome, ApiUnreachable)
     assert outcome.text.startswith(f"no TLS with 127.0.0.1 port {port}: ")
 
 

@@ -14,7 +14,7 @@ from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.http_client.connection import Connection
 from sip_stager.http_client.connector import Connector
 from sip_stager.platform.api import RoundedApi
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 from tests.support.black_hole import black_hole, port_of
 from tests.support.scripted_api import Scripted
 
@@ -75,7 +75,7 @@ async def test_a_cancelled_call_leaves_no_cycle(
 ) -> None:
     fake.default = Behaviour(delay=1)
     owner = Owner()
-    staging = Staging(client, lambda _: None)
+    staging = ApiStager(client, lambda _: None)
     owner.staging = staging.start(call, owner.decided)
     await asyncio.sleep(after)
     owner.staging.cancel()

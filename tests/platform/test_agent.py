@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sip_stager.platform.agent import Agent, coerced, fitting, read_agent
+from sip_stager.platform.agent import Agent, coerce, coerce_variables, read_agent
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Value
@@ -84,10 +84,10 @@ def test_what_an_agent_declares_is_bounded() -> None:
 def test_a_value_is_brought_to_its_declared_type(
     value: Value, type_: str, fits: Value | None
 ) -> None:
-    assert json.dumps(coerced(value, type_)) == json.dumps(fits)
+    assert json.dumps(coerce(value, type_)) == json.dumps(fits)
 
 
 def test_what_does_not_fit_is_left_out_and_what_is_not_declared_stays() -> None:
     variables: dict[str, Value] = {"age": "old", "vip": "yes", "new": "x"}
     declared = {"age": "number", "vip": "boolean", "unused": "string"}
-    assert fitting(variables, declared) == {"vip": True, "new": "x"}
+    assert coerce_variables(variables, declared) == {"vip": True, "new": "x"}

@@ -13,7 +13,7 @@ from sip_stager.demo.behaviour import Behaviour
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform import agent_watch as agents_module
-from sip_stager.platform.agent_watch import AT_ONCE, Agents
+from sip_stager.platform.agent_watch import AT_ONCE, AgentWatch
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import Staged
 from tests.interop.ports import free_port
@@ -38,11 +38,11 @@ class Watch:
     def __init__(self, fake: FakeApi) -> None:
         self.fake = fake
         self.events: list[Event] = []
-        self.agents: Agents | None = None
+        self.agents: AgentWatch | None = None
 
-    def start(self, *wanted: tuple[str, int | None], every: float = 0.01) -> Agents:
+    def start(self, *wanted: tuple[str, int | None], every: float = 0.01) -> AgentWatch:
         api = RoundedApi(self.fake.url, SecretStr(KEY), connections=AT_ONCE)
-        self.agents = Agents(api, wanted, self.events.append, every)
+        self.agents = AgentWatch(api, wanted, self.events.append, every)
         self.agents.start()
         return self.agents
 

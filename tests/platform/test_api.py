@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.platform.agent import Agent
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.outcome import Nonsense, OverTime, Refused, Staged, Unreachable
+from sip_stager.platform.outcome import ApiUnreachable, InvalidResponse, Refused, Staged, TimedOut
 from tests.support.scripted_api import Scripted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def test_an_api_that_gave_up_is_over_time(
 ) -> None:
     fake.default = Behaviour(status=408, message="took too long")
     outcome = await client.stage(call, {}, sync=True)
-    assert outcome == OverTime("the API gave up: took too long", 408)
+    assert outcome == TimedOut("the API gave up: took too long", 408)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_a_success_without_a_usable_id_is_nonsense(
 ) -> None:
     fake.default = Behaviour(fault=fault)
     outcome = await client.stage(call, {}, sync=True)
-    assert isinstance(outcome, Nonsense)
+    assert isinstance(outcome, InvalidResponse)
     assert words in outcome.text
     assert outcome.http_status == 201
 
@@ -113,7 +113,7 @@ async def test_a_broken_connection_is_unreachable(
 ) -> None:
     fake.default = Behaviour(fault=fault)
     outcome = await client.stage(call, {}, sync=True)
-    assert outcome == Unreachable(f"the connection {words}")
+    assert outcome == ApiUnreachable(f"the connection {words}")
     assert fake.stats.stage_requests == 1
 
 
@@ -176,4 +176,4 @@ async def test_a_call_without_a_status_is_nonsense(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     agent = f"../agents/{call.agent_id}"  # a whole answer, and none that has a status
-    assert await client.status(agent, {}) == Nonsense("the API's answer has no status", 200)
+    assert await client.status(agent, {}) == InvalidResponse("the API's answer has no status", 200)

@@ -14,8 +14,8 @@ from sip_stager.demo.fake_platform import FakeApi
 from sip_stager.demo.phone_numbers import phone_number
 from sip_stager.platform import number_list
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.number_list import fetched
-from sip_stager.platform.outcome import Nonsense
+from sip_stager.platform.number_list import fetch_number_list
+from sip_stager.platform.outcome import InvalidResponse
 from sip_stager.trunks.platform_numbers import PlatformTable
 from tests.support.api_fixtures import KEY
 from tests.support.scripted_api import Scripted
@@ -37,7 +37,7 @@ async def test_numbers_that_were_created_together_all_come_wherever_a_page_ends(
     assert len({item["created_at"] for item in fake.phone_numbers.items}) == 1
     fake.phone_numbers.page_most = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        table = await fetched(api)
+        table = await fetch_number_list(api)
     assert isinstance(table, PlatformTable)
     assert list(table.rows) == NUMBERS
 
@@ -51,7 +51,7 @@ async def test_what_changed_places_between_two_pages_is_found_in_pages_of_anothe
     """Those of one moment have no order: the last of a page may be the first of the next."""
     items = [phone_number(f"+336{number:08}", ONE) for number in range(1500)]
     async with _crossing(items, crossed) as (fake, api):
-        table = await fetched(api)
+        table = await fetch_number_list(api)
         assert fake.stats.requests == 4
     assert isinstance(table, PlatformTable)
     assert len(table.rows) == table.counts["staged"] == 1500
@@ -61,7 +61,7 @@ async def test_what_changed_places_between_two_pages_is_found_in_pages_of_anothe
 async def test_a_list_with_gaps_is_not_taken() -> None:
     items = [phone_number(f"+336{number:08}", ONE) for number in range(1500)]
     async with _crossing(items, lambda items, _: [*items[:-1], items[0]]) as (fake, api):
-        assert await fetched(api) == Nonsense(
+        assert await fetch_number_list(api) == InvalidResponse(
             "the list is not whole: it is said to have 1500 numbers, and 1499 different ones came"
         )
         assert fake.stats.requests == 6
@@ -95,16 +95,16 @@ async def test_numbers_are_told_apart_by_id_or_else_by_number(
     fake.phone_numbers.items = [{**item, "inbound_agent_id": None} for item in bare]
     fake.phone_numbers.page_most = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        table = await fetched(api)
+        table = await fetch_number_list(api)
         fake.phone_numbers.items[5] = fake.phone_numbers.items[2]
-        short = await fetched(api)
+        short = await fetch_number_list(api)
     if "number" in names:
         assert isinstance(table, PlatformTable)
         assert table.counts["without_agent"] == len(NUMBERS)
     else:
-        assert isinstance(table, Nonsense)
+        assert isinstance(table, InvalidResponse)
         assert "none of its 10 numbers makes sense" in table.text
-    assert isinstance(short, Nonsense)
+    assert isinstance(short, InvalidResponse)
     assert "9 different ones came" in short.text
 
 
@@ -114,13 +114,13 @@ async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) 
     fake.phone_numbers.items = [*whole[:5], *nameless, *whole[5:]]
     fake.phone_numbers.page_most = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        table = await fetched(api)
+        table = await fetch_number_list(api)
         fake.phone_numbers.total = 14
-        short = await fetched(api)
+        short = await fetch_number_list(api)
     assert isinstance(table, PlatformTable)
     assert (list(table.rows), table.unusable) == (NUMBERS, 3)
     assert "(no number) has no text as its number" in table.wrong
-    assert isinstance(short, Nonsense)
+    assert isinstance(short, InvalidResponse)
     assert "said to have 14 numbers, and 13 different" in short.text
 
 
@@ -130,7 +130,7 @@ async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
         phone_number(number, ONE, id=index - len(NUMBERS)) for index, number in enumerate(NUMBERS)
     ]
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        table = await fetched(api)
+        table = await fetch_number_list(api)
     assert isinstance(table, PlatformTable)
     assert list(table.rows) == NUMBERS
 
@@ -142,10 +142,10 @@ async def test_a_list_without_an_end_is_not_taken(
     fake.phone_numbers.page_most = 1
     monkeypatch.setattr(number_list, "MOST_PAGES", 7)
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        assert await fetched(api) == Nonsense("there are more than 7 pages")
+        assert await fetch_number_list(api) == InvalidResponse("there are more than 7 pages")
         assert fake.stats.requests == 7
         fake.phone_numbers.total = 250_001
-        assert await fetched(api) == Nonsense("there are more than 250000 numbers")
+        assert await fetch_number_list(api) == InvalidResponse("there are more than 250000 numbers")
         assert fake.stats.requests == 8
 
 
@@ -156,8 +156,8 @@ async def test_a_list_of_another_length_than_is_said_is_not_taken(
     fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
     fake.phone_numbers.total = total
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
-        answer = await fetched(api)
-    assert isinstance(answer, Nonsense)
+        answer = await fetch_number_list(api)
+    assert isinstance(answer, InvalidResponse)
     assert f"said to have {total} numbers, and 10 different" in answer.text
 
 
@@ -182,7 +182,7 @@ async def test_an_answer_of_another_shape_is_nonsense(said: object) -> None:
         Scripted(_answer(said)) as server,
         RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as api,
     ):
-        assert isinstance(await fetched(api), Nonsense)
+        assert isinstance(await fetch_number_list(api), InvalidResponse)
         assert server.requests[0].startswith(
             b"GET /v1/phone-numbers?use_cursor=false&limit=1000&page=1 HTTP/1.1\r\n"
         )

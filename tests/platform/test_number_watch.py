@@ -17,8 +17,8 @@ from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform import number_list
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import BODY_MOST
-from sip_stager.platform.number_watch import PhoneNumbers
-from sip_stager.platform.outcome import Nonsense, OverTime, Refused, Unreachable
+from sip_stager.platform.number_watch import NumberWatch
+from sip_stager.platform.outcome import ApiUnreachable, InvalidResponse, Refused, TimedOut
 from sip_stager.trunks.platform_numbers import PlatformTable
 from tests.interop.ports import free_port
 from tests.support.api_fixtures import KEY
@@ -44,7 +44,7 @@ class Desk:
         self.events: list[Event] = []
         self.taken: list[PlatformTable] = []
         api = RoundedApi(fake.url, SecretStr(KEY), connections=1, max_body_bytes=BODY_MOST)
-        self.numbers = PhoneNumbers(api, self.events.append, self.taken.append, 0.01)
+        self.numbers = NumberWatch(api, self.events.append, self.taken.append, 0.01)
 
     def serve(self, *numbers: str, agent: str | None = ONE) -> None:
         self.fake.phone_numbers.items = [phone_number(number, agent) for number in numbers]
@@ -219,7 +219,7 @@ async def test_starting_waits_no_longer_than_it_may(desk: Desk) -> None:
 
 async def test_no_seconds_ask_for_none(desk: Desk) -> None:
     api = RoundedApi(desk.fake.url, SecretStr(KEY))
-    numbers = PhoneNumbers(api, desk.events.append, desk.taken.append, 0.0)
+    numbers = NumberWatch(api, desk.events.append, desk.taken.append, 0.0)
     assert await numbers.start(PATIENCE) == ""
     await numbers.stop()
     assert desk.fake.stats.requests == 0
@@ -281,15 +281,15 @@ class Growing(phone_numbers.PhoneNumbers):
         (Refused(429, "slowly", 10**9), 3600.0),
         (Refused(503, "soon", 20), 20.0),
         (Refused(500, "oh"), 10.0),
-        (OverTime("late"), 10.0),
-        (Unreachable("down"), 10.0),
-        (Nonsense("what"), 10.0),
+        (TimedOut("late"), 10.0),
+        (ApiUnreachable("down"), 10.0),
+        (InvalidResponse("what"), 10.0),
     ],
 )
 async def test_the_next_question_comes_when_it_may_be_of_use(
-    fake: FakeApi, failure: Refused | OverTime | None, pause: float
+    fake: FakeApi, failure: Refused | TimedOut | None, pause: float
 ) -> None:
     api = RoundedApi(fake.url, SecretStr(KEY))
-    numbers = PhoneNumbers(api, lambda _: None, lambda _: None, 300.0)
+    numbers = NumberWatch(api, lambda _: None, lambda _: None, 300.0)
     assert numbers._pause(failure) == pause
     await numbers.stop()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.platform.rate_limit import WAIT_MOST, RateLimit
+from sip_stager.platform.rate_limit import MAX_DELAY, RateLimit
 
 NOW = 50.0
 DATE = b"Wed, 21 Oct 2015 07:28:00 GMT"
@@ -15,7 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 
 def heard(*headers: tuple[bytes, bytes], status: int = 201, wall: float = WALL) -> RateLimit:
     limit = RateLimit()
-    limit.heard(status, headers, NOW, wall)
+    limit.update(status, headers, NOW, wall)
     return limit
 
 
@@ -28,8 +28,8 @@ def heard(*headers: tuple[bytes, bytes], status: int = 201, wall: float = WALL) 
         (b"1445412489", 9),
         (b"1445412489000", 9),
         (b"1445412470", 0),
-        (b"86400", WAIT_MOST),
-        (b"9" * 15, WAIT_MOST),
+        (b"86400", MAX_DELAY),
+        (b"9" * 15, MAX_DELAY),
         (b"9" * 400, 0),
         (b"-5", 0),
         (b"soon", 0),
@@ -41,31 +41,31 @@ def test_none_left_makes_requests_wait_for_the_reset(
 ) -> None:
     limit = heard((prefix + b"Remaining", b"0"), (prefix + b"Reset", reset))
     assert limit.remaining == 0
-    assert limit.wait(NOW) == wait
-    assert limit.wait(NOW + WAIT_MOST) == 0
+    assert limit.delay(NOW) == wait
+    assert limit.delay(NOW + MAX_DELAY) == 0
 
 
 def test_some_left_makes_nobody_wait() -> None:
     limit = heard((b"RateLimit-Remaining", b"12;w=60"), (b"RateLimit-Reset", b"9"))
-    assert (limit.remaining, limit.wait(NOW)) == (12, 0)
+    assert (limit.remaining, limit.delay(NOW)) == (12, 0)
 
 
 def test_an_answer_that_was_overtaken_does_not_end_the_wait() -> None:
     limit = heard((b"RateLimit-Remaining", b"0"), (b"RateLimit-Reset", b"9"))
-    limit.heard(201, [(b"RateLimit-Remaining", b"3"), (b"RateLimit-Reset", b"9")], NOW + 1, WALL)
-    assert (limit.remaining, limit.wait(NOW + 1)) == (3, 8)
+    limit.update(201, [(b"RateLimit-Remaining", b"3"), (b"RateLimit-Reset", b"9")], NOW + 1, WALL)
+    assert (limit.remaining, limit.delay(NOW + 1)) == (3, 8)
 
 
 def test_a_clock_that_goes_wrong_is_not_ours_to_compare_with() -> None:
     headers = [(b"Date", DATE), (b"X-RateLimit-Remaining", b"0")]
     limit = heard(*headers, (b"X-RateLimit-Reset", b"1445412484"), wall=WALL + 3600)
-    assert limit.wait(NOW) == 4
+    assert limit.delay(NOW) == 4
 
 
 @pytest.mark.parametrize("skew", [-7200, 0, 7200])
 def test_a_retry_after_that_is_a_date_is_one_of_the_apis_own_clock(skew: float) -> None:
     headers = [(b"Date", DATE), (b"Retry-After", b"Wed, 21 Oct 2015 07:28:08 GMT")]
-    assert heard(*headers, status=429, wall=WALL + skew).wait(NOW) == 8
+    assert heard(*headers, status=429, wall=WALL + skew).delay(NOW) == 8
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_retry_after_that_is_a_date_is_one_of_the_apis_own_clock(skew: float) 
         (b"limit=100, remaining=0, reset=5", 0, 5),
         (b"limit=100, remaining=50, reset=5", 50, 0),
         (b'"default";r=0', 0, 0),
-        (b'"default";r=0;t=99999', 0, WAIT_MOST),
+        (b'"default";r=0;t=99999', 0, MAX_DELAY),
         (b'"default";q=0;w=60', None, 0),
         (b'"default";r=-1;t=9', None, 0),
         (b'"default";r=0.5;t=9', None, 0),
@@ -92,13 +92,13 @@ def test_a_retry_after_that_is_a_date_is_one_of_the_apis_own_clock(skew: float) 
 )
 def test_the_combined_form_is_read(value: bytes, remaining: int | None, wait: float) -> None:
     limit = heard((b"RateLimit", value), (b"RateLimit-Policy", b'"default";q=0;w=9;r=0;t=9'))
-    assert (limit.remaining, limit.wait(NOW)) == (remaining, wait)
+    assert (limit.remaining, limit.delay(NOW)) == (remaining, wait)
 
 
 def test_of_both_forms_the_stricter_holds() -> None:
     older = (b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"3")
-    assert heard(*older, (b"RateLimit", b'"a";r=7;t=9')).wait(NOW) == 3
-    assert heard(*older, (b"RateLimit", b'"a";r=0;t=9')).wait(NOW) == 9
+    assert heard(*older, (b"RateLimit", b'"a";r=7;t=9')).delay(NOW) == 3
+    assert heard(*older, (b"RateLimit", b'"a";r=0;t=9')).delay(NOW) == 9
 
 
 @pytest.mark.parametrize(
@@ -107,18 +107,18 @@ def test_of_both_forms_the_stricter_holds() -> None:
         (429, b"6", 6),
         (429, b"Wed, 21 Oct 2015 07:28:08 GMT", 8),
         (429, b"\xff", 0),
-        (429, b"99999", WAIT_MOST),
+        (429, b"99999", MAX_DELAY),
         (503, b"6", 0),
         (201, b"6", 0),
     ],
 )
 def test_too_many_requests_make_the_others_wait_too(status: int, value: bytes, wait: float) -> None:
-    assert heard((b"Retry-After", value), status=status).wait(NOW) == wait
+    assert heard((b"Retry-After", value), status=status).delay(NOW) == wait
 
 
 def test_nothing_said_is_nothing_known() -> None:
     limit = heard((b"Content-Type", b"application/json"), (b"RateLimit-Remaining", b"many"))
-    assert (limit.remaining, limit.wait(NOW)) == (None, 0)
+    assert (limit.remaining, limit.delay(NOW)) == (None, 0)
 
 
 NAMES = [
@@ -140,5 +140,5 @@ VALUES = (
 @given(st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=6), st.sampled_from([201, 429]))
 def test_no_header_raises_or_makes_wait_for_ever(headers: Headers, status: int) -> None:
     limit = heard(*headers, status=status)
-    assert 0 <= limit.wait(NOW) <= WAIT_MOST
+    assert 0 <= limit.delay(NOW) <= MAX_DELAY
     assert limit.remaining is None or 0 <= limit.remaining < 10**15

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.platform.replies import (
-    TEXT_MOST,
-    error_words,
+    MAX_TEXT_LENGTH,
+    error_text,
     is_token,
     json_object,
-    printable,
     retry_after,
+    sanitize,
     server_time,
     timestamp,
 )
@@ -68,11 +68,11 @@ INNER = {
 
 @pytest.mark.parametrize("answer", [INNER, {"message": "outer", "error": INNER, "status": 400}])
 def test_the_apis_words_are_found_in_both_documented_shapes(answer: dict[str, object]) -> None:
-    assert error_words(answer) == "An error occurred; email: Invalid email format"
+    assert error_text(answer) == "An error occurred; email: Invalid email format"
 
 
 def test_the_envelopes_words_serve_where_the_error_has_none() -> None:
-    assert error_words({"message": "outer", "error": {}}) == "outer"
+    assert error_text({"message": "outer", "error": {}}) == "outer"
 
 
 @given(
@@ -86,16 +86,16 @@ def test_the_envelopes_words_serve_where_the_error_has_none() -> None:
     )
 )
 def test_no_shape_of_error_raises(answer: dict[str, object]) -> None:
-    assert isinstance(error_words(answer), str)
+    assert isinstance(error_text(answer), str)
 
 
-@given(st.text(max_size=TEXT_MOST + 5))
+@given(st.text(max_size=MAX_TEXT_LENGTH + 5))
 def test_a_strangers_words_come_out_plain_and_capped(text: str) -> None:
-    shown = printable(text)
+    shown = sanitize(text)
     assert shown.isprintable()
-    assert len(shown) <= TEXT_MOST * len(r"\U0010ffff")
+    assert len(shown) <= MAX_TEXT_LENGTH * len(r"\U0010ffff")
     if text.isprintable():
-        assert shown == text[:TEXT_MOST]
+        assert shown == text[:MAX_TEXT_LENGTH]
 
 
 @pytest.mark.parametrize(

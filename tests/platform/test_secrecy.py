@@ -17,7 +17,7 @@ from sip_stager.http_client import connection, connector, pool
 from sip_stager.platform import api as rounded
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging import attempts, stager
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 
 if TYPE_CHECKING:
     from sip_stager.demo.fake_platform import FakeApi
@@ -41,14 +41,14 @@ async def test_no_event_decision_or_log_line_holds_the_key(
     caplog.set_level(logging.DEBUG)
     fake.default = Behaviour(fault=fault)
     told: list[Event | Decision] = []
-    await Staging(client, told.append).start(call, told.append)
+    await ApiStager(client, told.append).start(call, told.append)
     assert len(told) == 3
     printed = capfd.readouterr()
     assert KEY not in f"{told!r}{told}{caplog.text}{printed.out}{printed.err}"
 
 
 async def test_no_object_of_ours_shows_the_key(client: RoundedApi, call: Call) -> None:
-    staging = Staging(client, lambda _: None)
+    staging = ApiStager(client, lambda _: None)
     await staging.start(call, lambda _: None)
     ours = [one for one in gc.get_objects() if type(one).__module__ in OURS]
     assert any(isinstance(one, RoundedApi) for one in ours)

@@ -241,7 +241,7 @@ def test_a_call_whose_staging_is_at_hand_needs_no_room_beside_those_being_staged
     edge = full(calls_staging=1)
     edge.receive(call(1))
     edge.receive(call(2))
-    edge.stager.kept_for.add(edge.of(CallAdmitted)[0].call.to_number)
+    edge.stager.reusable_for.add(edge.of(CallAdmitted)[0].call.to_number)
     edge.receive(call(3))
     assert statuses(edge) == ["100", "503", "100"]
 

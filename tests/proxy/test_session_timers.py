@@ -87,7 +87,7 @@ def test_an_interval_that_is_too_small_is_told_to_the_caller_who_comes_again(
     edge.stager.stagings[-1].succeed("call-2")
     again = edge.last_request("bob")
     assert timed(again) == list(longer)
-    assert [forward.staged_id for _, forward in edge.stager.given_back] == []
+    assert [forward.staged_id for _, forward in edge.stager.returned_unused] == []
     assert [forwarded.value(b"x-rounded-call-id"), again.value(b"x-rounded-call-id")] == [
         b"call-1",
         b"call-2",

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from sip_stager.events import CallRefused
 from sip_stager.model.call import Policy, Refusal
 from sip_stager.platform.outcome import (
-    NOT_ASKED,
+    NOT_SENT,
+    ApiUnreachable,
     BreakerOpen,
-    Nonsense,
+    InternalError,
+    InvalidResponse,
     Outcome,
-    OverTime,
-    OwnMistake,
     Refused,
-    Stopping,
-    Unreachable,
+    Stopped,
+    TimedOut,
 )
 from sip_stager.staging.decision import decide
 from tests.support.conversation import Conversation
@@ -30,13 +30,13 @@ TEXT = INSIDE.format(API[0], API[2], API[0], API[1], " ".join(sorted(NAMES)))
 OUTCOMES: tuple[Outcome, ...] = (
     Refused(404, TEXT),
     Refused(500, TEXT),
-    Refused(NOT_ASKED, TEXT),
-    OverTime(TEXT),
-    Unreachable(TEXT),
-    Nonsense(TEXT),
+    Refused(NOT_SENT, TEXT),
+    TimedOut(TEXT),
+    ApiUnreachable(TEXT),
+    InvalidResponse(TEXT),
     BreakerOpen(TEXT),
-    Stopping(TEXT),
-    OwnMistake(TEXT),
+    Stopped(TEXT),
+    InternalError(TEXT),
 )
 
 
@@ -53,19 +53,19 @@ def failed(outcome: Outcome, after: float = 0.0, *, ringing: int = 0) -> Convers
 
 
 @pytest.mark.parametrize("ringing", [0, 180])
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.word)
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.kind)
 def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
     outcome: Outcome, ringing: int
 ) -> None:
     edge = failed(outcome, 2.26, ringing=ringing)
     for data, _ in edge.transport.sent:
         assert_nothing_internal(data, *API)
-    stopping = outcome.word == "stopped"
+    stopping = outcome.kind == "stopped"
     told = "the proxy is being stopped" if stopping else "the agent could not be staged, 2.3 s"
-    said = f'399 sip-stager "{outcome.word}: {told}"'
+    said = f'399 sip-stager "{outcome.kind}: {told}"'
     assert edge.last_response("alice").value(b"warning") == said.encode()
     (refused,) = edge.of(CallRefused)
-    assert (refused.cause, refused.text) == (outcome.word, TEXT)
+    assert (refused.cause, refused.text) == (outcome.kind, TEXT)
 
 
 @given(st.text())

@@ -62,7 +62,7 @@ def test_a_call_without_an_agent_goes_on_at_once_and_without_the_header() -> Non
     assert edge.stager.stagings == []
     edge.receive(response(invite, 407), BOB)
     assert edge.take()[-1] == "alice 407 INVITE"
-    assert edge.stager.given_back == []
+    assert edge.stager.returned_unused == []
     edge.clock.advance(100)
     assert edge.alive == 0
 

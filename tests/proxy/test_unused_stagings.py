@@ -36,21 +36,21 @@ def test_a_challenge_leaves_it_unused_and_an_answer_does_not(
     """
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)
-    assert [forward.staged_id for _, forward in edge.stager.given_back] == ["call-7"] * unused
+    assert [forward.staged_id for _, forward in edge.stager.returned_unused] == ["call-7"] * unused
 
 
 def test_an_upstream_that_nothing_reaches_leaves_it_unused(edge: Conversation) -> None:
     edge.transport.failing.add("192.0.2.2")
     edge.stager.stagings[0].succeed("call-7")
     edge.clock.advance(0.1)
-    assert [forward.staged_id for _, forward in edge.stager.given_back] == ["call-7"]
+    assert [forward.staged_id for _, forward in edge.stager.returned_unused] == ["call-7"]
 
 
 def test_an_upstream_that_says_nothing_may_have_used_it(edge: Conversation) -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.clock.advance(33)
     assert edge.take()[-1] == "alice 408 INVITE"
-    assert edge.stager.given_back == []
+    assert edge.stager.returned_unused == []
 
 
 def test_the_call_that_goes_back_is_the_one_that_was_staged() -> None:
@@ -67,7 +67,7 @@ def test_the_call_that_goes_back_is_the_one_that_was_staged() -> None:
     edge.stager.stagings[0].fail()
     edge.stager.stagings[1].succeed()
     edge.receive(response(edge.last_request("bob"), 407), BOB)
-    assert [call.agent_id for call, _ in edge.stager.given_back] == ["other"]
+    assert [call.agent_id for call, _ in edge.stager.returned_unused] == ["other"]
 
 
 def test_a_call_that_went_on_without_one_gives_nothing_back() -> None:
@@ -76,7 +76,7 @@ def test_a_call_that_went_on_without_one_gives_nothing_back() -> None:
     edge.receive(request())
     edge.stager.stagings[0].fail()
     edge.receive(response(edge.last_request("bob"), 407), BOB)
-    assert edge.stager.given_back == []
+    assert edge.stager.returned_unused == []
 
 
 def failing_over(*backups: str) -> Conversation:
@@ -87,8 +87,8 @@ def failing_over(*backups: str) -> Conversation:
     return edge
 
 
-def given_back(edge: Conversation) -> list[str]:
-    return [forward.staged_id for _, forward in edge.stager.given_back]
+def returned_unused(edge: Conversation) -> list[str]:
+    return [forward.staged_id for _, forward in edge.stager.returned_unused]
 
 
 def test_a_silent_target_may_have_used_it_although_the_next_is_out_of_reach() -> None:
@@ -96,7 +96,7 @@ def test_a_silent_target_may_have_used_it_although_the_next_is_out_of_reach() ->
     edge.transport.failing.add("192.0.2.3")
     edge.clock.advance(40)
     assert edge.take()[-1].startswith("alice ")
-    assert given_back(edge) == []
+    assert returned_unused(edge) == []
 
 
 def test_a_target_that_rang_has_used_it_although_another_one_asked_for_credentials() -> None:
@@ -106,7 +106,7 @@ def test_a_target_that_rang_has_used_it_although_another_one_asked_for_credentia
     edge.receive(response(edge.last_request("carol"), 180), CAROL)
     edge.receive(response(edge.last_request("carol"), 486), CAROL)
     assert edge.last_response("alice").status == 407
-    assert given_back(edge) == []
+    assert returned_unused(edge) == []
 
 
 def test_it_is_unused_where_all_targets_asked_for_credentials_or_were_out_of_reach() -> None:
@@ -116,7 +116,7 @@ def test_it_is_unused_where_all_targets_asked_for_credentials_or_were_out_of_rea
     edge.receive(response(edge.last_request("carol"), 401), CAROL)
     edge.clock.advance(0.1)
     assert edge.last_response("alice").status in {401, 407}
-    assert given_back(edge) == ["call-7"]
+    assert returned_unused(edge) == ["call-7"]
 
 
 def test_who_hangs_up_before_the_invite_has_left_leaves_it_unused() -> None:
@@ -126,7 +126,7 @@ def test_who_hangs_up_before_the_invite_has_left_leaves_it_unused() -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(request("CANCEL"))
     assert edge.last_response("alice").status == 487
-    assert given_back(edge) == ["call-7"]
+    assert returned_unused(edge) == ["call-7"]
 
 
 def test_a_connection_that_ended_with_the_invite_on_it_may_have_brought_it() -> None:
@@ -138,7 +138,7 @@ def test_a_connection_that_ended_with_the_invite_on_it_may_have_brought_it() -> 
     edge.layer.lost(edge.transport.sent[-1][1], "the connection ended")
     edge.clock.advance(1)
     assert edge.take()[0] == "alice 503 INVITE"
-    assert given_back(edge) == []
+    assert returned_unused(edge) == []
 
 
 def test_the_next_target_gets_the_same_id_within_its_life() -> None:
@@ -165,7 +165,7 @@ def test_a_target_that_is_gone_when_it_is_asked_again_may_have_heard_the_first_t
     edge.transport.failing.add("192.0.2.2")
     edge.clock.advance(0.6)
     assert edge.take()[-1] == "alice 503 INVITE"
-    assert given_back(edge) == []
+    assert returned_unused(edge) == []
 
 
 def wasted(edge: Conversation) -> list[tuple[str, str]]:

@@ -263,7 +263,7 @@ async def test_nothing_is_asked_while_calls_wait_for_the_rate_limit(
     staged_id = await staged(client, call)
     used_up = [(b"RateLimit-Remaining", b"0"), (b"RateLimit-Reset", b"1")]
     now = perf_counter()
-    care.calls_limit.heard(201, used_up, now, 0.0)
+    care.calls_limit.update(201, used_up, now, 0.0)
     care.care(StagingWasted(call, staged_id))
     assert await care.event() == StagingTerminated(staged_id, "ended")
     assert perf_counter() >= now + 1

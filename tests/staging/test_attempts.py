@@ -23,10 +23,10 @@ from sip_stager.events import (
 from sip_stager.model.call import Decision, Forward, Refusal
 from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.outcome import NOT_ASKED
+from sip_stager.platform.outcome import NOT_SENT
 from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.retry import Retries
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 from tests.support.black_hole import port_of
 from tests.support.scripted_api import Scripted, answer
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from tests.support.api_fixtures import Deadlines
 
 KEY = "key-that-nobody-may-see"
-SHY = BreakerRules(share=0.5, window=10.0, least=3, pause=0.1, pause_most=0.1, slow=0.0)
-SHUT = BreakerRules(share=0.5, window=10.0, least=3, pause=60.0, pause_most=60.0, slow=0.0)
+SHY = BreakerRules(0.5, window=10.0, min_calls=3, open_time=0.1, max_open_time=0.1, slow_call=0.0)
+SHUT = replace(SHY, open_time=60.0, max_open_time=60.0)
 
 
 class Staged:
@@ -61,7 +61,7 @@ class Staged:
         self.begins: Callable[[], object] | None = None
         self.events: list[Event] = []
         self.decisions: list[Decision] = []
-        self.staging = Staging(
+        self.staging = ApiStager(
             client,
             self.told,
             mode=mode,
@@ -322,7 +322,7 @@ async def test_a_limit_that_is_used_up_for_too_long_ends_the_staging_without_a_r
     assert isinstance(decision, Refusal)
     assert decision.text.startswith("the API's rate limit is used up for")
     assert 4 < (decision.retry_after or 0) <= 9
-    assert (staged.ended.outcome, staged.ended.http_status) == ("busy", NOT_ASKED)
+    assert (staged.ended.outcome, staged.ended.http_status) == ("busy", NOT_SENT)
     assert fake.stats.stage_requests == 1
     assert staged.staging.breaker_state == "closed"
 
@@ -441,7 +441,7 @@ async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
     moves: list[str],
 ) -> None:
     fake.default = Behaviour(delay=30)
-    staged = Staged(client, breaker=replace(SHUT, slow=slow))
+    staged = Staged(client, breaker=replace(SHUT, slow_call=slow))
     for _ in range(3):
         await timeout(fake, staged, replace(call, another_follows=follows), deadlines)
     assert staged.ended.outcome == "timeout"
@@ -635,7 +635,7 @@ async def test_a_deadline_that_passes_while_the_program_is_busy_is_over_time(
         if isinstance(event, StagingPolled):
             time.sleep(0.3)  # the loop is to be blocked
 
-    staged.staging = Staging(client, told, mode="async", poll_interval_min=0.01)
+    staged.staging = ApiStager(client, told, mode="async", poll_interval_min=0.01)
     await staged.decision(replace(call, deadline=0.2))
     assert staged.ended.outcome == "timeout"
 

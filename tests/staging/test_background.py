@@ -7,7 +7,7 @@ from functools import partial
 
 from structlog.testing import capture_logs
 
-from sip_stager.staging.background import OffPath
+from sip_stager.staging.background import BackgroundQueue
 
 
 class Works:
@@ -25,7 +25,7 @@ class Works:
 
 
 async def test_only_so_much_goes_on_at_a_time_and_only_so_much_waits() -> None:
-    works, off_path = Works(), OffPath(2, 3)
+    works, off_path = Works(), BackgroundQueue(2, 3)
     taken = []
     for number in range(7):
         taken.append(off_path.begin(partial(works.work, number)))
@@ -43,7 +43,7 @@ async def test_only_so_much_goes_on_at_a_time_and_only_so_much_waits() -> None:
 
 
 async def test_the_stop_leaves_what_is_not_done_in_time() -> None:
-    works, off_path = Works(), OffPath(1, 3)
+    works, off_path = Works(), BackgroundQueue(1, 3)
     for number in range(3):
         off_path.begin(partial(works.work, number))
     await asyncio.sleep(0)
@@ -55,7 +55,7 @@ async def test_the_stop_leaves_what_is_not_done_in_time() -> None:
 
 
 async def test_a_mistake_costs_no_more_than_its_own_work() -> None:
-    works, off_path = Works(), OffPath(1, 3)
+    works, off_path = Works(), BackgroundQueue(1, 3)
 
     async def wrong() -> None:
         raise ValueError("our own")

@@ -7,7 +7,9 @@ from sip_stager.events import BreakerMoved
 from sip_stager.model.vocabulary import BreakerState
 from sip_stager.staging.breaker import Breaker, BreakerRules
 
-RULES = BreakerRules(share=0.5, window=10.0, least=20, pause=5.0, pause_most=15.0)
+RULES = BreakerRules(
+    failure_ratio=0.5, window=10.0, min_calls=20, open_time=5.0, max_open_time=15.0
+)
 
 
 class Tried:
@@ -22,7 +24,7 @@ class Tried:
         """Make a call that is over at once; tell whether it was let through."""
         ticket = self.breaker.admit(self.now)
         if ticket is not None:
-            self.breaker.ended(ticket, self.now, failed=failed)
+            self.breaker.record(ticket, self.now, failed=failed)
         return ticket is not None
 
     def calls(self, good: int, bad: int) -> None:
@@ -88,11 +90,11 @@ def opened() -> Tried:
 
 def test_nobody_is_let_through_until_the_pause_is_over() -> None:
     tried = opened()
-    assert tried.breaker.opens_in(tried.now) == 5.0
+    assert tried.breaker.seconds_to_probe(tried.now) == 5.0
     tried.now += 4.9
     assert not tried.call(failed=False)
     tried.now += 0.2
-    assert tried.breaker.opens_in(tried.now) == 0.0
+    assert tried.breaker.seconds_to_probe(tried.now) == 0.0
     assert tried.call(failed=False)
     assert tried.states == ["half_open", "closed"]
 
@@ -103,7 +105,7 @@ def test_one_call_at_a_time_tries_and_its_success_closes() -> None:
     ticket = tried.breaker.admit(tried.now)
     assert ticket is not None
     assert [tried.breaker.admit(tried.now) for _ in range(5)] == [None] * 5
-    tried.breaker.ended(ticket, tried.now, failed=False)
+    tried.breaker.record(ticket, tried.now, failed=False)
     assert tried.states == ["half_open", "closed"]
     tried.calls(0, 19)  # and it counts from nothing
     assert tried.breaker.state == "closed"
@@ -134,17 +136,17 @@ def test_a_caller_who_hangs_up_while_he_tries_leaves_it_to_the_next() -> None:
 def test_calls_from_before_decide_nothing_afterwards() -> None:
     tried = Tried()
     old = [tried.breaker.admit(tried.now) or 0 for _ in range(50)]
-    assert all(map(tried.breaker.valid, old))
+    assert all(map(tried.breaker.is_current, old))
     tried.calls(0, 20)
-    assert not any(map(tried.breaker.valid, old))
+    assert not any(map(tried.breaker.is_current, old))
     tried.now += 5
     trying = tried.breaker.admit(tried.now)
     assert trying is not None
-    tried.breaker.ended(old[0], tried.now, failed=False)
+    tried.breaker.record(old[0], tried.now, failed=False)
     assert tried.states == ["open", "half_open"]
-    tried.breaker.ended(trying, tried.now, failed=False)
+    tried.breaker.record(trying, tried.now, failed=False)
     for ticket in old:
-        tried.breaker.ended(ticket, tried.now, failed=True)
+        tried.breaker.record(ticket, tried.now, failed=True)
     assert tried.states == ["open", "half_open", "closed"]
 
 
@@ -165,7 +167,9 @@ def test_memory_does_not_grow_with_calls() -> None:
 def test_in_whatever_order_calls_end_no_two_try_at_once_and_it_never_stays_shut(
     steps: list[tuple[float, bool | None, bool]],
 ) -> None:
-    rules = BreakerRules(share=0.5, window=10.0, least=3, pause=5.0, pause_most=15.0)
+    rules = BreakerRules(
+        failure_ratio=0.5, window=10.0, min_calls=3, open_time=5.0, max_open_time=15.0
+    )
     tried = Tried(rules)
     under_way: list[int] = []
     for passed, failed, begins in steps:
@@ -173,11 +177,11 @@ def test_in_whatever_order_calls_end_no_two_try_at_once_and_it_never_stays_shut(
         if begins and (ticket := tried.breaker.admit(tried.now)) is not None:
             under_way.append(ticket)
         elif under_way:
-            tried.breaker.ended(under_way.pop(0), tried.now, failed=failed)
-        trying = [ticket for ticket in under_way if tried.breaker.valid(ticket)]
+            tried.breaker.record(under_way.pop(0), tried.now, failed=failed)
+        trying = [ticket for ticket in under_way if tried.breaker.is_current(ticket)]
         assert tried.breaker.state == "closed" or len(trying) <= 1
     for ticket in under_way:
-        tried.breaker.ended(ticket, tried.now, failed=None)
-    tried.now += rules.pause_most
+        tried.breaker.record(ticket, tried.now, failed=None)
+    tried.now += rules.max_open_time
     assert tried.call(failed=False)
     assert tried.breaker.state == "closed"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sip_stager.model.call import Call
-from sip_stager.staging.call_queue import Alike
+from sip_stager.staging.call_queue import CallQueue
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
 OTHERS = [
@@ -20,7 +20,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_calls_that_differ_to_the_agent_share_nothing(other: Call) -> None:
-    alike = Alike[str]()
+    alike = CallQueue[str]()
     alike.add(CALL, "thing")
     assert alike.first(other) is None
     alike.discard(other, "thing")
@@ -28,14 +28,14 @@ def test_calls_that_differ_to_the_agent_share_nothing(other: Call) -> None:
 
 
 def test_calls_that_differ_otherwise_share() -> None:
-    alike = Alike[str]()
+    alike = CallQueue[str]()
     alike.add(replace(CALL, variables={"a": 1, "b": 2}), "thing")
     again = replace(CALL, call_id="b@h", deadline=1.0, variables={"b": 2, "a": 1})
     assert alike.first(again) == "thing"
 
 
 def test_the_first_in_goes_first_and_nothing_stays_behind() -> None:
-    alike = Alike[str]()
+    alike = CallQueue[str]()
     for thing in ("first", "second", "third"):
         alike.add(CALL, thing)
     alike.discard(CALL, "second")

@@ -62,8 +62,8 @@ def test_a_call_that_nobody_came_before_is_staged() -> None:
 def test_what_is_given_back_is_claimed_by_the_next_call_of_the_same_key() -> None:
     desk = Desk()
     first = desk.staged()
-    desk.claims.give_back(CALL, first)
-    assert desk.claims.kept == 1
+    desk.claims.return_unused(CALL, first)
+    assert desk.claims.reserved == 1
     desk.start(AGAIN)
     assert desk.decided == [first]  # a port never calls back before it has returned
     desk.clock.advance(0)
@@ -77,21 +77,21 @@ def test_what_is_given_back_is_claimed_by_the_next_call_of_the_same_key() -> Non
 def test_what_is_kept_or_staged_for_nobody_is_at_hand_for_such_a_call_alone() -> None:
     desk = Desk()
     other = replace(CALL, from_number="+33600000000")
-    assert not desk.claims.at_hand(AGAIN)
+    assert not desk.claims.can_reuse(AGAIN)
     desk.start().cancel()
-    assert desk.claims.at_hand(AGAIN)
+    assert desk.claims.can_reuse(AGAIN)
     desk.stager.stagings[0].succeed("call-1")
-    assert (desk.claims.at_hand(AGAIN), desk.claims.at_hand(other)) == (True, False)
+    assert (desk.claims.can_reuse(AGAIN), desk.claims.can_reuse(other)) == (True, False)
     desk.start(AGAIN)
-    assert not desk.claims.at_hand(AGAIN)
+    assert not desk.claims.can_reuse(AGAIN)
 
 
 def test_a_life_of_nothing_keeps_nothing() -> None:
     desk = Desk(life=0)
-    desk.claims.give_back(CALL, desk.staged())
+    desk.claims.return_unused(CALL, desk.staged())
     desk.start().cancel()
     assert desk.stager.stagings[1].cancelled
-    assert (desk.kinds(), desk.claims.kept) == (["StagingWasted"], 0)
+    assert (desk.kinds(), desk.claims.reserved) == (["StagingWasted"], 0)
 
 
 def test_a_staging_whose_caller_hangs_up_is_cancelled_where_the_settings_say_so() -> None:
@@ -104,7 +104,7 @@ def test_or_brought_to_its_end_and_kept() -> None:
     desk = Desk()
     desk.start().cancel()
     desk.stager.stagings[0].succeed("call-1")
-    assert (desk.decided, desk.claims.kept) == ([], 1)
+    assert (desk.decided, desk.claims.reserved) == ([], 1)
     desk.start(AGAIN)
     desk.clock.advance(0)
     assert [one.staged_id for one in desk.decided if isinstance(one, Forward)] == ["call-1"]
@@ -123,7 +123,7 @@ def test_a_staging_that_fails_for_nobody_is_nobodys() -> None:
     desk = Desk()
     desk.start().cancel()
     desk.stager.stagings[0].fail()
-    assert (desk.decided, desk.claims.kept, desk.events) == ([], 0, [])
+    assert (desk.decided, desk.claims.reserved, desk.events) == ([], 0, [])
     desk.start(AGAIN)
     assert len(desk.stager.stagings) == 2
 
@@ -192,17 +192,17 @@ def test_who_takes_over_waits_no_longer_than_his_own_time() -> None:
     desk.clock.advance(1.0)
     assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["timeout"]
     desk.stager.stagings[0].succeed("call-1")
-    assert (len(desk.decided), desk.claims.kept) == (1, 1)
+    assert (len(desk.decided), desk.claims.reserved) == (1, 1)
 
 
 def test_at_the_stop_what_is_kept_is_wasted_and_so_is_what_is_staged_for_nobody() -> None:
     desk = Desk()
-    desk.claims.give_back(CALL, desk.staged())
+    desk.claims.return_unused(CALL, desk.staged())
     desk.start(replace(CALL, from_number="+33911111111")).cancel()
     desk.claims.stop()
     desk.stager.stagings[1].succeed("call-2")
     assert desk.kinds() == ["StagingWasted"] * 2
-    assert (desk.claims.kept, desk.clock.waiting) == (0, 0)
+    assert (desk.claims.reserved, desk.clock.waiting) == (0, 0)
 
 
 @dataclass(eq=False)
@@ -273,7 +273,7 @@ class Callers(RuleBasedStateMachine):
         self.up.remove(ended)
         self.fates[forward.staged_id] = "used" if used else "kept"
         if not used:
-            self.desk.claims.give_back(call, forward)
+            self.desk.claims.return_unused(call, forward)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 20.0, 50.0]))
     def time_passes(self, seconds: float) -> None:
@@ -315,7 +315,7 @@ class Callers(RuleBasedStateMachine):
 
     @invariant()
     def none_is_lost(self) -> None:
-        assert self.desk.claims.kept == list(self.fates.values()).count("kept")
+        assert self.desk.claims.reserved == list(self.fates.values()).count("kept")
 
     def teardown(self) -> None:
         self.stops()

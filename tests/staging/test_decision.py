@@ -5,17 +5,17 @@ import pytest
 from sip_stager.model.call import Forward, Refusal
 from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform.outcome import (
-    NOT_ASKED,
+    NOT_SENT,
+    ApiUnreachable,
     Cancelled,
-    Nonsense,
+    InternalError,
+    InvalidResponse,
     Outcome,
-    OverTime,
-    OwnMistake,
     Refused,
     Staged,
-    Unreachable,
+    TimedOut,
 )
-from sip_stager.staging.decision import RETRY_AFTER, RETRY_AFTER_MOST, decide
+from sip_stager.staging.decision import MAX_RETRY_AFTER, RETRY_AFTER, decide
 
 
 def test_what_is_staged_goes_on_with_its_id() -> None:
@@ -27,14 +27,14 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
     [
         (Refused(403, "no"), StagingOutcome.REFUSED),
         (Refused(429, "no"), StagingOutcome.BUSY),
-        (Refused(NOT_ASKED, "no"), StagingOutcome.BUSY),
+        (Refused(NOT_SENT, "no"), StagingOutcome.BUSY),
         (Refused(500, "no"), StagingOutcome.FAILED),
         (Refused(503, "no"), StagingOutcome.FAILED),
-        (OverTime("no"), StagingOutcome.TIMEOUT),
-        (Unreachable("no"), StagingOutcome.API_UNREACHABLE),
-        (Nonsense("no"), StagingOutcome.INVALID_RESPONSE),
+        (TimedOut("no"), StagingOutcome.TIMEOUT),
+        (ApiUnreachable("no"), StagingOutcome.API_UNREACHABLE),
+        (InvalidResponse("no"), StagingOutcome.INVALID_RESPONSE),
         (Cancelled("no"), StagingOutcome.CANCELLED),
-        (OwnMistake("no"), StagingOutcome.INTERNAL_ERROR),
+        (InternalError("no"), StagingOutcome.INTERNAL_ERROR),
     ],
 )
 def test_everything_else_is_refused_with_503_and_its_cause(
@@ -45,7 +45,7 @@ def test_everything_else_is_refused_with_503_and_its_cause(
 
 @pytest.mark.parametrize(
     ("asked", "given"),
-    [(None, RETRY_AFTER), (0, 1), (30, 30), (86400, RETRY_AFTER_MOST)],
+    [(None, RETRY_AFTER), (0, 1), (30, 30), (86400, MAX_RETRY_AFTER)],
 )
 def test_the_apis_retry_after_is_passed_on_within_bounds(asked: int | None, given: int) -> None:
     decision = decide(Refused(429, "slow down", asked))

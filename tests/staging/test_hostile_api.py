@@ -19,7 +19,7 @@ from sip_stager.model.call import Decision, Forward, Refusal
 from sip_stager.platform import json_client as staging_client
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.retry import Retries
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
 from tests.support.scripted_api import Scripted, answer
 
@@ -60,7 +60,7 @@ async def told(url: str, call: Call, mode: Mode, max_body_bytes: int = 4096) -> 
     """Stage one call, with an API at ``url``."""
     told = Told()
     async with RoundedApi(url, SecretStr(KEY), connections=1, max_body_bytes=max_body_bytes) as api:
-        staging = Staging(
+        staging = ApiStager(
             api,
             told.events.append,
             mode=mode,
@@ -177,7 +177,7 @@ async def test_whatever_fault_the_api_has_nothing_of_its_calls_is_left(
     fake.default = Behaviour(fault=fault)
     heard: list[Decision] = []
     async with RoundedApi(fake.url, SecretStr(KEY), connections=3, max_body_bytes=4096) as api:
-        staging = Staging(api, lambda _: None, mode=mode, poll_interval_min=0.01)
+        staging = ApiStager(api, lambda _: None, mode=mode, poll_interval_min=0.01)
         brief = replace(call, deadline=0.4)
         await asyncio.gather(*(staging.start(brief, heard.append) for _ in range(10)))
         await asyncio.sleep(0)
@@ -193,7 +193,7 @@ async def test_every_status_is_an_outcome(
 ) -> None:
     statuses = range(200, 600)
     heard = Told()
-    staging = Staging(client, heard.events.append, mode=mode, retries=Retries(0))
+    staging = ApiStager(client, heard.events.append, mode=mode, retries=Retries(0))
     for status in statuses:
         fake.by[f"+33612345{status}"] = Behaviour(status=status)
     numbers = (replace(call, to_number=f"+33612345{status}") for status in statuses)
@@ -319,7 +319,7 @@ async def test_a_server_whose_clock_is_off_is_waited_for_as_long_as_it_means(
         if isinstance(event, StagingRetried):
             fake.default = Behaviour()
 
-    await Staging(client, tell, mode=mode).start(call, heard.decisions.append)
+    await ApiStager(client, tell, mode=mode).start(call, heard.decisions.append)
     assert isinstance(heard.decisions[0], Forward)
     (retried,) = [event for event in heard.events if isinstance(event, StagingRetried)]
     assert 1.0 <= retried.wait <= 1.5
@@ -340,7 +340,7 @@ async def test_our_own_clock_may_jump_and_no_deadline_moves(
     monkeypatch.setattr(staging_client, "time", jumping)
     fake.default = Behaviour(delay=0.3, headers={"X-RateLimit-Remaining": "9"})
     heard = Told()
-    staging = Staging(
+    staging = ApiStager(
         client, heard.events.append, mode=mode, poll_interval_min=0.05, poll_interval_max=0.05
     )
     await staging.start(call, heard.decisions.append)

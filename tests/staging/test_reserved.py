@@ -9,7 +9,7 @@ from sip_stager.events import Event, StagingClaimed, StagingWasted
 from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.model.vocabulary import WasteReason
 from sip_stager.staging import reserved as module
-from sip_stager.staging.reserved import KeptStagings
+from sip_stager.staging.reserved import ReservedCalls
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Store:
         self.clock = FakeClock()
         self.events: list[Event] = []
         self.told: list[Decision] = []
-        self.kept = KeptStagings(self.clock, self.events.append, LIFE)
+        self.kept = ReservedCalls(self.clock, self.events.append, LIFE)
 
     def keep(self, staged_id: str, call: Call = CALL, *, age: float = 0.0) -> Forward:
         forward = Forward(staged_id, self.clock.now - age)
@@ -77,7 +77,7 @@ def test_of_several_of_one_key_each_has_its_own_time() -> None:
 def test_past_the_room_for_them_the_one_that_waits_longest_is_wasted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MOST_KEPT", 3)
+    monkeypatch.setattr(module, "MAX_RESERVED", 3)
     store = Store()
     store.keep("first")
     store.keep("second", OTHER)

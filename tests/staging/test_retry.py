@@ -5,20 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.model.call import MIN_STAGING_TIME
-from sip_stager.platform.outcome import Failure, Nonsense, OverTime, Refused, Unreachable
+from sip_stager.platform.outcome import ApiUnreachable, Failure, InvalidResponse, Refused, TimedOut
 from sip_stager.staging.retry import Retries, fits, spread
 
-RETRIES = Retries(most=2, pause=0.2)
-AMBIGUOUS = Retries(most=2, pause=0.2, ambiguous=True)
+RETRIES = Retries(limit=2, delay=0.2)
+AMBIGUOUS = Retries(limit=2, delay=0.2, ambiguous=True)
 
 
 @pytest.mark.parametrize(
     ("failure", "wait", "ambiguous"),
     [
-        (Unreachable("no name", sent=False), 0.2, 0.2),
-        (Unreachable("closed before any answer"), None, 0.2),
-        (OverTime("the API gave up", 408), None, 0.2),
-        (Nonsense("no call_id", 201), None, None),
+        (ApiUnreachable("no name", sent=False), 0.2, 0.2),
+        (ApiUnreachable("closed before any answer"), None, 0.2),
+        (TimedOut("the API gave up", 408), None, 0.2),
+        (InvalidResponse("no call_id", 201), None, None),
         (Refused(200, "it is ringing"), None, None),
         (Refused(302, "redirects are not followed"), None, None),
         (Refused(400, "no"), None, None),
@@ -41,37 +41,37 @@ AMBIGUOUS = Retries(most=2, pause=0.2, ambiguous=True)
 def test_what_the_api_has_surely_not_taken_up_is_tried_again(
     failure: Failure, wait: float | None, ambiguous: float | None
 ) -> None:
-    assert RETRIES.wait(failure, 1, 4.0, 0.0) == wait
-    assert AMBIGUOUS.wait(failure, 1, 4.0, 0.0) == ambiguous
+    assert RETRIES.next_delay(failure, 1, 4.0, 0.0) == wait
+    assert AMBIGUOUS.next_delay(failure, 1, 4.0, 0.0) == ambiguous
 
 
-@pytest.mark.parametrize(("most", "attempts"), [(0, 0), (1, 1), (2, 2), (5, 5)])
-def test_the_attempts_are_bounded(most: int, attempts: int) -> None:
-    retries, failure = Retries(most=most, pause=0.1), Refused(503, "oh", 0)
-    waits = [retries.wait(failure, made, 99.0, 0.0) for made in range(1, 9)]
+@pytest.mark.parametrize(("limit", "attempts"), [(0, 0), (1, 1), (2, 2), (5, 5)])
+def test_the_attempts_are_bounded(limit: int, attempts: int) -> None:
+    retries, failure = Retries(limit=limit, delay=0.1), Refused(503, "oh", 0)
+    waits = [retries.next_delay(failure, made, 99.0, 0.0) for made in range(1, 9)]
     assert waits == [0.1] * attempts + [None] * (8 - attempts)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_an_api_whose_rate_limit_says_when_it_ends_is_asked_again_then(status: int) -> None:
     refused = Refused(status, "slow down")
-    assert RETRIES.wait(refused, 1, 4.0, 0.0, 1.5) == 1.5
-    assert RETRIES.wait(refused, 1, 4.0, 0.0, 0.1) == 0.2
-    assert RETRIES.wait(refused, 1, 4.0, 0.0, 9.0) is None
+    assert RETRIES.next_delay(refused, 1, 4.0, 0.0, 1.5) == 1.5
+    assert RETRIES.next_delay(refused, 1, 4.0, 0.0, 0.1) == 0.2
+    assert RETRIES.next_delay(refused, 1, 4.0, 0.0, 9.0) is None
 
 
 def test_nothing_is_tried_that_could_not_end_in_time() -> None:
-    failure = Unreachable("refused", sent=False)
-    assert RETRIES.wait(failure, 1, 0.2 + MIN_STAGING_TIME, 0.9) == 0.2
-    assert RETRIES.wait(failure, 1, 0.19 + MIN_STAGING_TIME, 0.0) is None
-    assert RETRIES.wait(failure, 1, -1.0, 0.0) is None
+    failure = ApiUnreachable("refused", sent=False)
+    assert RETRIES.next_delay(failure, 1, 0.2 + MIN_STAGING_TIME, 0.9) == 0.2
+    assert RETRIES.next_delay(failure, 1, 0.19 + MIN_STAGING_TIME, 0.0) is None
+    assert RETRIES.next_delay(failure, 1, -1.0, 0.0) is None
     assert fits(1.0, 1.0 + MIN_STAGING_TIME)
     assert not fits(1.0, 1.0)
 
 
 def test_calls_that_are_told_the_same_do_not_come_back_at_the_same_moment() -> None:
     told = Refused(429, "slow down", 1)
-    waits = [RETRIES.wait(told, 1, 4.0, chance / 10) for chance in range(11)]
+    waits = [RETRIES.next_delay(told, 1, 4.0, chance / 10) for chance in range(11)]
     assert waits == [pytest.approx(1 + chance / 20) for chance in range(11)]
 
 

@@ -12,7 +12,7 @@ from sip_stager.demo.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded, StagingPolled, StagingStarted
 from sip_stager.model.call import Call, Decision, Forward, Refusal
 from sip_stager.platform.api import RoundedApi
-from sip_stager.staging.stager import Staging
+from sip_stager.staging.stager import ApiStager
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class Stage:
         self.events: list[Event] = []
         self.decisions: list[Decision] = []
         self.call = call
-        self.staging = Staging(
+        self.staging = ApiStager(
             client, self.events.append, mode=mode, poll_interval_min=0.01, poll_interval_max=0.05
         )
 
@@ -325,7 +325,7 @@ async def test_an_observers_mistake_costs_no_call(client: RoundedApi, call: Call
 
     decisions: list[Decision] = []
     with capture_logs() as logs:
-        await Staging(client, broken).start(call, decisions.append)
+        await ApiStager(client, broken).start(call, decisions.append)
     assert [type(decision) for decision in decisions] == [Forward]
     assert {line["event"] for line in logs} == {"notify_failed"}
 
@@ -340,7 +340,7 @@ async def test_a_mistake_of_the_one_who_is_told_is_logged_and_he_is_not_told_aga
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        await Staging(client, lambda _: None).start(call, broken)
+        await ApiStager(client, lambda _: None).start(call, broken)
     assert len(told) == 1
     assert [line["event"] for line in logs] == ["staging_result_failed"]
 

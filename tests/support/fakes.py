@@ -105,8 +105,8 @@ class FakeStager:
 
     def __init__(self, clock: FakeClock, delay: float | None = None) -> None:
         self.stagings: list[FakeStaging] = []
-        self.given_back: list[tuple[Call, Forward]] = []
-        self.kept_for: set[str] = set()  # called numbers for which something is kept
+        self.returned_unused: list[tuple[Call, Forward]] = []
+        self.reusable_for: set[str] = set()  # called numbers for which something is kept
         self._clock = clock
         self._delay = delay
 
@@ -114,8 +114,8 @@ class FakeStager:
     def waiting(self) -> int:
         return sum(not staging.over for staging in self.stagings)
 
-    def at_hand(self, call: Call) -> bool:
-        return call.to_number in self.kept_for
+    def can_reuse(self, call: Call) -> bool:
+        return call.to_number in self.reusable_for
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         staging = FakeStaging(call, done, self._clock)
@@ -124,8 +124,8 @@ class FakeStager:
             self._clock.call_later(self._delay, self._finish, staging)
         return staging
 
-    def give_back(self, call: Call, forward: Forward) -> None:
-        self.given_back.append((call, forward))
+    def return_unused(self, call: Call, forward: Forward) -> None:
+        self.returned_unused.append((call, forward))
 
     def _finish(self, staging: FakeStaging) -> None:
         if not staging.cancelled:
