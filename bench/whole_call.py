@@ -93,8 +93,8 @@ class WholeCall:
         self._clock = FakeClock()
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None
-        around = self._clock, self, FakeResolver(self._clock, {}), self
-        core = make_core(settings, *around, dispatcher.dispatch, make_mapping(settings))
+        ports = self._clock, self, FakeResolver(self._clock, {}), self
+        core = make_core(settings, *ports, dispatcher.dispatch, make_mapping(settings))
         self._core = core.layer
         self._placed = 0
         self.waiting = 0
@@ -137,7 +137,7 @@ class WholeCall:
         return f"{head}Content-Length: {len(sdp)}\n\n".replace("\n", "\r\n").encode() + sdp.encode()
 
     def _arrives(self, data: bytes, source: Flow, answers: int) -> float:
-        return self._measured(lambda: self._core.receive(data, source), answers)
+        return self._measured(lambda: self._core.receive_message(data, source), answers)
 
     def _staged(self) -> float:
         done, self._staging = self._staging, None

@@ -77,7 +77,7 @@ def _act(edge: Conversation, piece: bytes, seen: Run) -> None:
                 (staging.succeed if act == b"y" else staging.fail)()
     else:
         data = _alive(edge, rest)
-        seen.timed(edge.layer.receive, data, SOURCES.get(act, ALICE))
+        seen.timed(edge.layer.receive_message, data, SOURCES.get(act, ALICE))
 
 
 def _alive(edge: Conversation, data: bytes) -> bytes:

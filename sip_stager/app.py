@@ -77,7 +77,7 @@ class Application:
             self._notify,
             self._mapping,
         )
-        self._sockets.attach(self._layer.receive, self._layer.lost)
+        self._sockets.attach(self._layer.receive_message, self._layer.flow_lost)
         self._lag = LoopLag(loop)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         trunks = [trunk.name for trunk in settings.trunks]

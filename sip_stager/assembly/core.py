@@ -18,7 +18,7 @@ from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.targets import Upstream, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
-from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 
@@ -48,7 +48,7 @@ def make_core(
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
-    layer = TransactionLayer(Surroundings(lanes, transport, notify, timers))
+    layer = TransactionLayer(Context(lanes, transport, notify, timers))
     interfaces = make_interfaces(settings)
     facilities = Facilities(
         clock=lanes,

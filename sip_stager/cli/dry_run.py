@@ -51,7 +51,7 @@ class DryRun:
         self._names: dict[str, str] = {}
         self._ip_version = _ip_version(settings)
         core = make_core(settings, self._clock, self, self, self, self._notify, mapping)
-        core.layer.receive(bytes(invite), source)
+        core.layer.receive_message(bytes(invite), source)
         self._stage()
 
     def _stage(self) -> None:

@@ -64,7 +64,7 @@ class _Placed:
         self._began = perf_counter()
         self._provisional: list[Provisional] = []
 
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         if 100 < response.status < 200:
             after = perf_counter() - self._began
             self._provisional.append(Provisional(response.status, after, response.to_tag))

@@ -15,7 +15,7 @@ from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response
 from sip_stager.sip.uri import parse_address
-from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
 from sip_stager.transport.sockets import Sockets
@@ -89,10 +89,10 @@ class Endpoint:
         self.port = 0
         self._user = user
         self._sockets = Sockets(self.loop, lambda _: None)
-        around = Surroundings(self.loop, self._sockets, lambda _: None, Timers())
-        self._layer = TransactionLayer(around)
+        context = Context(self.loop, self._sockets, lambda _: None, Timers())
+        self._layer = TransactionLayer(context)
         self._layer.attach(self)
-        self._sockets.attach(self._layer.receive)
+        self._sockets.attach(self._layer.receive_message)
 
     async def __aenter__(self) -> Self:
         self.port = await self._sockets.listen("UDP", (self.host, 0), 0)
@@ -137,7 +137,7 @@ class Endpoint:
 
     def ask(self, request: Request, flow: Flow) -> None:
         """Send a request that is no INVITE again and again until it is answered."""
-        self._layer.start(request, request.branch, flow)
+        self._layer.start_request(request, request.branch, flow)
 
     def invite(self, invite: Request, flow: Flow, user: ClientUser) -> None:
         """Send an INVITE again and again until it is heard; ``user`` hears the answers."""
@@ -145,7 +145,7 @@ class Endpoint:
 
     def acknowledge(self, dialog: Dialog) -> None:
         """Send the ACK of a 2xx."""
-        self._layer.send(self.in_dialog(dialog, "ACK", dialog.invite), dialog.next_hop)
+        self._layer.send_ack(self.in_dialog(dialog, "ACK", dialog.invite), dialog.next_hop)
 
     def answer(
         self, request: Request, status: int, tag: bytes = b"", extra: Extra = ()

@@ -23,7 +23,7 @@ class MessageSent(NamedTuple):
 
     message: Request | Response
     flow: Flow
-    repeated: bool = False
+    retransmission: bool = False
 
 
 @dataclass(frozen=True, slots=True)

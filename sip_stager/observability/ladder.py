@@ -123,7 +123,7 @@ def _marked(line: Step, event: Event, course: _Course) -> Step:
     """Mark a message that went the same way before."""
     if not isinstance(event, MessageReceived | MessageSent):
         return line
-    again = course.again(line, bytes(event.message)) or getattr(event, "repeated", False)
+    again = course.again(line, bytes(event.message)) or getattr(event, "retransmission", False)
     return line._replace(text=f"again: {line.text}", style="yellow") if again else line
 
 

@@ -61,5 +61,5 @@ class MessageMetrics:
             self._requests_sent[method,] += 1
         else:
             self._responses_sent[method, code_label(message.status)] += 1
-        if event.repeated:
+        if event.retransmission:
             self._retransmissions.add(method)

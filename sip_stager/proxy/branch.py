@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING OVER")
 
 
-class Context(Protocol):
+class ResponseContext(Protocol):
     """The response context of an INVITE (RFC 3261 16.7), which a branch tells what it hears."""
 
     def forwarded(self, branch: Branch, target: Flow) -> None:
@@ -74,7 +74,7 @@ class Branch:
         facilities: Facilities,
         routed: Routed,
         source: Flow,
-        context: Context,
+        context: ResponseContext,
         patience: float | None = None,
     ) -> None:
         self._facilities = facilities
@@ -106,7 +106,7 @@ class Branch:
         elif self._state is State.PROCEEDING:
             self._send_cancel()
 
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Take a response of the target."""
         if response.status >= 200:
             self._receive_final(response)
@@ -136,7 +136,7 @@ class Branch:
             self._facilities.locator.avoid(client.flow)
             self._send(target)
         else:
-            self.in_doubt = client is not None and client.repeated
+            self.in_doubt = client is not None and client.retransmitted
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
 
     def break_off(self) -> None:
@@ -177,9 +177,9 @@ class Branch:
         self._stop_waiting()
         client = self._client
         if client is not None and client.request is not None:
-            client.give_up_in_time()
+            client.start_cancel_timer()
             cancel = make_cancel(client.request, self._reasons)
-            self._facilities.layer.start(cancel, cancel.branch, client.flow)
+            self._facilities.layer.start_request(cancel, cancel.branch, client.flow)
 
     @answered
     def _ring_out(self) -> None:
@@ -188,7 +188,7 @@ class Branch:
         if self._state is State.PROCEEDING:
             self._send_cancel()
         elif self._client is not None:  # timer B is set to take even longer
-            self._client.abandon()
+            self._client.terminate()
             self._fail(408, CallOutcome.TIMEOUT)
 
     def _fail(self, status: int, outcome: CallOutcome) -> None:

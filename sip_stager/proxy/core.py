@@ -122,9 +122,9 @@ class Proxy:
         response = make_response(cancel, 200, tag)
         if self._bounds.reached(self._facilities.layer, transaction.size, 2):
             cancel = cancel.without(b"reason")  # which may have to wait for a provisional response
-            transaction.dismiss(response)
+            transaction.respond_statelessly(response)
         else:
-            invite.weigh(transaction.size)
+            invite.charge(transaction.size)
             transaction.respond(response)
         if invite.owner is not None:  # else the INVITE has its final response
             invite.unregister()
@@ -204,4 +204,4 @@ class Proxy:
 
     def _answer(self, request: Request, transaction: Server, answer: Answer) -> None:
         """Answer without keeping anything of it (RFC 3261 8.2.7)."""
-        transaction.dismiss(self._facilities.response(request, *answer))
+        transaction.respond_statelessly(self._facilities.response(request, *answer))

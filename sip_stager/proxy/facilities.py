@@ -81,7 +81,7 @@ class Facilities:
         """Send a copy of any other request."""
         branch = self.identifiers.branch(routed.routing)
         copy, flow = self._copy(routed, source, target, branch)
-        return self.layer.start(copy, branch, flow, user)
+        return self.layer.start_request(copy, branch, flow, user)
 
     def forward_ack(self, routed: Routed, source: Flow, target: Flow) -> None:
         """Send a copy of the ACK of a 2xx without state (RFC 3261 16.11).
@@ -97,7 +97,7 @@ class Facilities:
             self.locator.avoid(flow)
             self.forward_ack(routed, source, target)
 
-        self.layer.send(copy, flow, None if flow is target else refused)
+        self.layer.send_ack(copy, flow, None if flow is target else refused)
 
     def passed_back(
         self, response: Response, branch: bytes, *, anonymous: bool = False

@@ -60,7 +60,7 @@ class NewCalls:
         """Take an INVITE whose first copy was given up meanwhile (RFC 3261 8.2.2.2)."""
         if routing in self._ongoing:
             merged = Answer(482, (warning("a merged request"),))
-            transaction.dismiss(self._facilities.response(request, *merged))
+            transaction.respond_statelessly(self._facilities.response(request, *merged))
         else:
             self._admit(request, routing, source, transaction)
 
@@ -70,12 +70,14 @@ class NewCalls:
         try:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
-            transaction.dismiss(self._facilities.response(request, *Answer.to(fault)))
+            transaction.respond_statelessly(self._facilities.response(request, *Answer.to(fault)))
             return
         if not isinstance(admitted, Refusal):
             admitted = self._turned_away(admitted, transaction.size) or admitted
         if isinstance(admitted, Refusal):
-            self._facilities.refuse(request, transaction.dismiss, admitted, admitted.trunk, 0.0)
+            self._facilities.refuse(
+                request, transaction.respond_statelessly, admitted, admitted.trunk, 0.0
+            )
         else:
             stripped = self._admission.strip_identity(request, source)
             self._hold(admitted, stripped, routing, source, transaction)

@@ -36,7 +36,7 @@ class Relay:
         self._facilities.locator.find(self._routed, self._located)
 
     @answered
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
         request, anonymous = self._routed.request, self._routed.to_anonymous
         branch = request.top_via.branch
@@ -49,7 +49,7 @@ class Relay:
     @answered
     def timed_out(self) -> None:
         """Stay silent: a 408 would come too late to be of use (RFC 4320 4.2)."""
-        self._server.abandon()
+        self._server.terminate()
 
     @answered
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there

@@ -25,34 +25,34 @@ State = Enum("State", "CALLING TRYING PROCEEDING ACCEPTED COMPLETED CONFIRMED TE
 
 
 @dataclass(slots=True)
-class Kept:
+class MemoryAccount:
     """How much all transactions that are alive weigh together, in bytes."""
 
     size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Context:
     """What every transaction is given."""
 
     clock: Clock
     transport: Transport
     notify: Notify
     timers: Timers
-    kept: Kept = field(default_factory=Kept)
+    memory: MemoryAccount = field(default_factory=MemoryAccount)
 
-    def send(
+    def send_message(
         self,
         message: Request | Response,
         flow: Flow,
         failed: Callable[[str], None] | None = None,
         *,
-        repeated: bool = False,
+        retransmission: bool = False,
     ) -> int:
         """Hand a message to the transport, tell that it was, and give its size in bytes."""
         data = bytes(message)
         self.transport.send(data, flow, failed)
-        self.notify(MessageSent(message, flow, repeated))
+        self.notify(MessageSent(message, flow, retransmission))
         return len(data)
 
 
@@ -69,17 +69,17 @@ class Transaction:
     ``size`` is what it weighs, in bytes: as much as the largest message that it has had to keep.
     """
 
-    __slots__ = ("_around", "_store", "_timers", "flow", "key", "size", "state")
+    __slots__ = ("_context", "_store", "_timers", "flow", "key", "size", "state")
 
     def __init__(
         self,
-        around: Surroundings,
+        context: Context,
         store: Store,
         key: Hashable,
         flow: Flow,
         state: State,
     ) -> None:
-        self._around = around
+        self._context = context
         self._store = store
         self._timers: list[Cancellable] = []
         self.key = key
@@ -87,10 +87,10 @@ class Transaction:
         self.state = state
         self.size = 0
 
-    def weigh(self, size: int) -> None:
+    def charge(self, size: int) -> None:
         """Note the size of a message that it keeps, or part of which it keeps."""
         if size > self.size:
-            self._around.kept.size += size - self.size
+            self._context.memory.size += size - self.size
             self.size = size
 
     @property
@@ -105,26 +105,26 @@ class Transaction:
         self._timers.clear()
         self.state = state
 
-    def _after(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
-        self._timers.append(self._around.clock.call_later(delay, callback, *args))
+    def _start_timer(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
+        self._timers.append(self._context.clock.call_later(delay, callback, *args))
 
-    def dismiss(self, response: Response) -> None:
+    def respond_statelessly(self, response: Response) -> None:
         """Answer a request and forget it: its repetition is answered anew (RFC 3261 8.2.7)."""
-        self._around.send(response, self.flow)
-        self.abandon()
+        self._context.send_message(response, self.flow)
+        self.terminate()
 
-    def abandon(self) -> None:
+    def terminate(self) -> None:
         """End it, whatever its state; what still comes belongs to nothing."""
         self._enter(State.TERMINATED)
         self._store.pop(self.key, None)
-        self._around.kept.size -= self.size
+        self._context.memory.size -= self.size
         self.size = 0
 
 
 class ClientUser(Protocol):
     """Who sent a request, and is told what becomes of it."""
 
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Take a response, a retransmitted 2xx of an INVITE included."""
 
     def timed_out(self) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientUser, State, Store, Surroundings
+from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.sender import Sender
 
 if TYPE_CHECKING:
@@ -30,16 +30,16 @@ class ClientTransaction(Sender):
 
     def __init__(
         self,
-        around: Surroundings,
+        context: Context,
         store: Store,
         key: Hashable,
         flow: Flow,
         request: Request,
         user: ClientUser | None = None,
     ) -> None:
-        super().__init__(around, store, key, flow, State.TRYING, request, user)
+        super().__init__(context, store, key, flow, State.TRYING, request, user)
 
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Take a response."""
         if self.state is State.COMPLETED:
             return
@@ -49,11 +49,11 @@ class ClientTransaction(Sender):
         else:
             self._enter(State.COMPLETED)
             self.request = self._user = None
-            self._after(0.0 if self.reliable else self._around.timers.t4, self.abandon)
+            self._start_timer(0.0 if self.reliable else self._context.timers.t4, self.terminate)
         if user is not None:
-            user.receive(response)
+            user.receive_response(response)
 
     def _longer(self, interval: float) -> float:
         """Timer E: doubled up to T2, and T2 once a provisional response came."""
-        t2 = self._around.timers.t2
+        t2 = self._context.timers.t2
         return t2 if self.state is State.PROCEEDING else min(2 * interval, t2)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientUser, State, Store, Surroundings
+from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.hop_by_hop import make_ack
 from sip_stager.transaction.sender import Sender
 
@@ -35,7 +35,7 @@ class InviteClientTransaction(Sender):
 
     def __init__(
         self,
-        around: Surroundings,
+        context: Context,
         store: Store,
         key: Hashable,
         flow: Flow,
@@ -43,9 +43,9 @@ class InviteClientTransaction(Sender):
         user: ClientUser,
     ) -> None:
         self._ack: Request | None = None
-        super().__init__(around, store, key, flow, State.CALLING, request, user)
+        super().__init__(context, store, key, flow, State.CALLING, request, user)
 
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Take a response."""
         if self.state is State.COMPLETED:
             self._acknowledge_again(response)
@@ -56,32 +56,32 @@ class InviteClientTransaction(Sender):
         elif self._user is not None and self.request is not None:
             self._complete(response, self._user, self.request)
 
-    def give_up_in_time(self) -> None:
+    def start_cancel_timer(self) -> None:
         """Wait no longer than 64*T1 for the end of what was cancelled (RFC 3261 9.1)."""
-        self._after(self._around.timers.patience, self._timed_out)
+        self._start_timer(self._context.timers.b, self._timed_out)
 
     def _provisional(self, response: Response) -> None:
         if self.state is State.CALLING:
             self._enter(State.PROCEEDING)
         if self.state is State.PROCEEDING and self._user is not None:
-            self._user.receive(response)
+            self._user.receive_response(response)
 
     def _accept(self, response: Response) -> None:
         if self.state is not State.ACCEPTED:
             self._enter(State.ACCEPTED)
             self.request = None
-            self._after(self._around.timers.patience, self.abandon)
+            self._start_timer(self._context.timers.m, self.terminate)
         if self._user is not None:
-            self._user.receive(response)
+            self._user.receive_response(response)
 
     def _complete(self, response: Response, user: ClientUser, request: Request) -> None:
         self._ack = make_ack(request, response)
         self._user = self.request = None
         self._enter(State.COMPLETED)
-        self._after(0.0 if self.reliable else self._around.timers.d, self.abandon)
-        self.weigh(self._around.send(self._ack, self.flow))
-        user.receive(response)
+        self._start_timer(0.0 if self.reliable else self._context.timers.d, self.terminate)
+        self.charge(self._context.send_message(self._ack, self.flow))
+        user.receive_response(response)
 
     def _acknowledge_again(self, response: Response) -> None:
         if self._ack is not None and response.status >= 300:
-            self._around.send(self._ack, self.flow, repeated=True)
+            self._context.send_message(self._ack, self.flow, retransmission=True)

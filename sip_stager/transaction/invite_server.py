@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.transaction.base import State, Store, Surroundings, Transaction
+from sip_stager.transaction.base import Context, State, Store, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -47,13 +47,13 @@ class InviteServerTransaction(Transaction):
 
     def __init__(
         self,
-        around: Surroundings,
+        context: Context,
         store: Store,
         key: Hashable,
         flow: Flow,
         ack: Callable[[Request, Flow], None],
     ) -> None:
-        super().__init__(around, store, key, flow, State.PROCEEDING)
+        super().__init__(context, store, key, flow, State.PROCEEDING)
         self._ack = ack
         self._last: Response | None = None
         self._registered: tuple[Store, Hashable] | None = None
@@ -67,14 +67,14 @@ class InviteServerTransaction(Transaction):
         except Malformed:
             return b""
 
-    def receive(self, request: Request, source: Flow) -> None:
+    def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
         """Take the INVITE again, or an ACK."""
         if request.method != b"ACK":
             self._repeat()
         elif self.state is State.COMPLETED:
             self._enter(State.CONFIRMED)
             self._last = None
-            self._after(0.0 if self.reliable else self._around.timers.t4, self.abandon)
+            self._start_timer(0.0 if self.reliable else self._context.timers.t4, self.terminate)
         elif self.state is State.ACCEPTED:
             self._ack(request, source)
 
@@ -88,18 +88,18 @@ class InviteServerTransaction(Transaction):
                 self._accept()
         elif self.state is not State.ACCEPTED or not 200 <= response.status < 300:
             return
-        self.weigh(self._around.send(response, self.flow))
+        self.charge(self._context.send_message(response, self.flow))
 
     def _accept(self) -> None:
         """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""
         self._last = self.owner = None
         self._enter(State.ACCEPTED)
-        self._after(self._around.timers.patience, self.abandon)
+        self._start_timer(self._context.timers.l, self.terminate)
 
-    def abandon(self) -> None:
+    def terminate(self) -> None:
         """End it, whatever its state."""
         self._let_go()
-        super().abandon()
+        super().terminate()
 
     def register(self, store: Store, key: Hashable) -> None:
         """Leave ``key`` in a second store when the call is cancelled, refused or over.
@@ -122,17 +122,17 @@ class InviteServerTransaction(Transaction):
     def _complete(self) -> None:
         self._let_go()
         self._enter(State.COMPLETED)
-        self._after(self._around.timers.patience, self.abandon)
+        self._start_timer(self._context.timers.h, self.terminate)
         if not self.reliable:
-            t1 = self._around.timers.t1
-            self._after(t1, self._resend, t1)
+            t1 = self._context.timers.t1
+            self._start_timer(t1, self._resend, t1)
 
     def _resend(self, interval: float) -> None:
         """Timer G: T1 at first, doubled up to T2."""
         self._repeat()
-        interval = min(2 * interval, self._around.timers.t2)
-        self._after(interval, self._resend, interval)
+        interval = min(2 * interval, self._context.timers.t2)
+        self._start_timer(interval, self._resend, interval)
 
     def _repeat(self) -> None:
         if self._last is not None:
-            self._around.send(self._last, self.flow, repeated=True)
+            self._context.send_message(self._last, self.flow, retransmission=True)

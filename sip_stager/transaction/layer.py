@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from sip_stager.model.flow import Flow
-    from sip_stager.transaction.base import ClientUser, Surroundings
+    from sip_stager.transaction.base import ClientUser, Context
 
 PAUSE = 0.05
 """Seconds between two searches for the transactions that a lost address concerns."""
@@ -55,8 +55,8 @@ class User(Protocol):
 class TransactionLayer:
     """Holds the transactions that are alive, each kind in a store of its own."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._user: User | None = None
         self.invite_servers: dict[Hashable, InviteServerTransaction] = {}
         self.servers: dict[Hashable, ServerTransaction] = {}
@@ -72,13 +72,13 @@ class TransactionLayer:
     @property
     def message_bytes(self) -> int:
         """What the transactions that are alive weigh: bytes of the messages that they keep."""
-        return self._around.kept.size
+        return self._context.memory.size
 
     def attach(self, user: User) -> None:
         """Say who is told of new requests."""
         self._user = user
 
-    def receive(self, data: bytes, source: Flow) -> None:
+    def receive_message(self, data: bytes, source: Flow) -> None:
         """Take one datagram, or one message from a stream."""
         try:
             message = parse(data)
@@ -95,7 +95,7 @@ class TransactionLayer:
                 str(fault),
             )
             return
-        self._around.notify(MessageReceived(message, source))
+        self._context.notify(MessageReceived(message, source))
         if isinstance(message, Response):
             self._receive_response(message, key, source)
         elif message.method in {b"INVITE", b"ACK"}:
@@ -108,30 +108,32 @@ class TransactionLayer:
     ) -> InviteClientTransaction:
         """Send an INVITE, whose top Via holds that branch, in a transaction."""
         key = branch, invite.method
-        client = InviteClientTransaction(self._around, self.invite_clients, key, flow, invite, user)
+        client = InviteClientTransaction(
+            self._context, self.invite_clients, key, flow, invite, user
+        )
         self.invite_clients[key] = client
         return client
 
-    def start(
+    def start_request(
         self, request: Request, branch: bytes, flow: Flow, user: ClientUser | None = None
     ) -> ClientTransaction:
         """Send any other request in a transaction; without a ``user`` nobody hears the answer."""
         key = branch, request.method
-        client = ClientTransaction(self._around, self.clients, key, flow, request, user)
+        client = ClientTransaction(self._context, self.clients, key, flow, request, user)
         self.clients[key] = client
         return client
 
-    def send(
+    def send_ack(
         self, request: Request, flow: Flow, failed: Callable[[str], None] | None = None
     ) -> None:
         """Send a request without a transaction: the ACK of a 2xx."""
-        self._around.send(request, flow, failed)
+        self._context.send_message(request, flow, failed)
 
-    def lost(self, flow: Flow, why: str) -> None:
+    def flow_lost(self, flow: Flow, why: str) -> None:
         """Hear that nothing reaches an address (RFC 3261 17.1.4, 18.4)."""
-        wait = self._looked + PAUSE - self._around.clock.time()
+        wait = self._looked + PAUSE - self._context.clock.time()
         if wait > 0 and not self._lost:
-            self._around.clock.call_later(PAUSE, self._tell_lost)
+            self._context.clock.call_later(PAUSE, self._tell_lost)
         self._lost[flow[:3]] = why
         if wait <= 0:
             self._tell_lost()
@@ -139,10 +141,10 @@ class TransactionLayer:
     def _tell_lost(self) -> None:
         """Go through the client transactions once for all addresses that were lost."""
         lost, self._lost = self._lost, {}
-        self._looked = self._around.clock.time()
+        self._looked = self._context.clock.time()
         for store in (self.invite_clients, self.clients):
             for client in [one for one in store.values() if one.flow[:3] in lost]:
-                client.lost(lost[client.flow[:3]])
+                client.flow_lost(lost[client.flow[:3]])
 
     def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
         client = self.invite_clients.get(key) or self.clients.get(key)
@@ -151,12 +153,12 @@ class TransactionLayer:
                 source, DropCause.STRAY_RESPONSE, f"{response.status} to nothing that is alive"
             )
         else:
-            client.receive(response)
+            client.receive_response(response)
 
     def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         """Take an INVITE or an ACK: one matches the transaction of the other (17.2.3)."""
         if known := self.invite_servers.get(key):
-            known.receive(request, source)
+            known.receive_retransmission_or_ack(request, source)
         elif self._user is None or not self._sound(request, source):
             return
         elif request.method == b"ACK":
@@ -164,10 +166,10 @@ class TransactionLayer:
         else:
             flow = response_flow(request.top_via, source)
             server = InviteServerTransaction(
-                self._around, self.invite_servers, key, flow, self._user.receive_ack
+                self._context, self.invite_servers, key, flow, self._user.receive_ack
             )
             self.invite_servers[key] = server
-            server.weigh(size)
+            server.charge(size)
             _tell(request, server, self._user.receive_invite, request, source, server)
 
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
@@ -175,9 +177,9 @@ class TransactionLayer:
             known.receive_retransmission()
         elif self._user is not None and self._sound(request, source):
             flow = response_flow(request.top_via, source)
-            server = ServerTransaction(self._around, self.servers, key, flow, request)
+            server = ServerTransaction(self._context, self.servers, key, flow, request)
             self.servers[key] = server
-            server.weigh(size)
+            server.charge(size)
             if request.method == b"CANCEL":
                 invite = self.invite_servers.get(server_key(request))
                 _tell(request, server, self._user.receive_cancel, request, server, invite)
@@ -199,10 +201,10 @@ class TransactionLayer:
         if request.method != b"ACK":
             extra = (warning(str(fault)),)
             response = make_response(request, fault.status, tag_of(request), extra)
-            self._around.send(response, response_flow(request.top_via, source))
+            self._context.send_message(response, response_flow(request.top_via, source))
 
     def _drop(self, source: Flow, cause: DropCause, detail: str) -> None:
-        self._around.notify(MessageDropped(source, cause, detail))
+        self._context.notify(MessageDropped(source, cause, detail))
 
 
 def _tell(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientUser, State, Store, Surroundings, Transaction
+from sip_stager.transaction.base import ClientUser, Context, State, Store, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -17,14 +17,14 @@ class Sender(Transaction):
     """Sends a request at once and again, for 64*T1 at most; ``user`` is told what becomes of it.
 
     ``request`` is let go with the final response, and the user when nothing more is told.
-    ``repeated`` tells that it was sent more than once, and may have been heard the first time.
+    ``retransmitted`` tells that it was sent more than once, and may have been heard the first time.
     """
 
-    __slots__ = ("_user", "repeated", "request")
+    __slots__ = ("_user", "request", "retransmitted")
 
     def __init__(
         self,
-        around: Surroundings,
+        context: Context,
         store: Store,
         key: Hashable,
         flow: Flow,
@@ -32,29 +32,31 @@ class Sender(Transaction):
         request: Request,
         user: ClientUser | None,
     ) -> None:
-        super().__init__(around, store, key, flow, state)
+        super().__init__(context, store, key, flow, state)
         self.request: Request | None = request
         self._user = user
-        self.repeated = False
-        self._after(around.timers.patience, self._timed_out)
+        self.retransmitted = False
+        self._start_timer(context.timers.b, self._timed_out)
         if not self.reliable:
-            self._after(around.timers.t1, self._resend, around.timers.t1)
-        self.weigh(around.send(request, flow, self._send_failed))
+            self._start_timer(context.timers.t1, self._resend, context.timers.t1)
+        self.charge(context.send_message(request, flow, self._send_failed))
 
-    def abandon(self) -> None:
+    def terminate(self) -> None:
         """End it, whatever its state; what still comes is a stray."""
-        super().abandon()
+        super().terminate()
         self._user = self.request = None
 
-    def lost(self, why: str) -> None:
+    def flow_lost(self, why: str) -> None:
         """Hear that nothing reaches the peer, or that a connection to it ended.
 
         A server may close a connection just as a request leaves on it, so what is lost on a
         stream is sent over another, once: the branch tells the peer that it is the same request.
         """
-        if self.reliable and not self.repeated and self._unheard and self.request is not None:
-            self.repeated = True
-            self._around.send(self.request, self.flow, self._send_failed, repeated=True)
+        if self.reliable and not self.retransmitted and self._unheard and self.request is not None:
+            self.retransmitted = True
+            self._context.send_message(
+                self.request, self.flow, self._send_failed, retransmission=True
+            )
         else:
             self._send_failed(why)
 
@@ -68,14 +70,16 @@ class Sender(Transaction):
 
     def _resend(self, interval: float) -> None:
         if self.request is not None:
-            self.repeated = True
-            self._around.send(self.request, self.flow, self._send_failed, repeated=True)
+            self.retransmitted = True
+            self._context.send_message(
+                self.request, self.flow, self._send_failed, retransmission=True
+            )
             interval = self._longer(interval)
-            self._after(interval, self._resend, interval)
+            self._start_timer(interval, self._resend, interval)
 
     def _timed_out(self) -> None:
         user = self._user
-        self.abandon()
+        self.terminate()
         if user is not None:
             user.timed_out()
 
@@ -84,6 +88,6 @@ class Sender(Transaction):
         if not self._unheard:
             return
         user = self._user
-        self.abandon()
+        self.terminate()
         if user is not None:
             user.send_failed(why)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.responses import make_response
-from sip_stager.transaction.base import State, Store, Surroundings, Transaction
+from sip_stager.transaction.base import Context, State, Store, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -34,33 +34,33 @@ class ServerTransaction(Transaction):
 
     def __init__(
         self,
-        around: Surroundings,
+        context: Context,
         store: Store,
         key: Hashable,
         flow: Flow,
         request: Request,
     ) -> None:
-        super().__init__(around, store, key, flow, State.TRYING)
+        super().__init__(context, store, key, flow, State.TRYING)
         self._last: Response | None = None
-        self._after(around.timers.until_t2, self._proceed, request)
+        self._start_timer(context.timers.e_reaches_t2, self._proceed, request)
 
     def receive_retransmission(self) -> None:
         """Send the last response again, if there is one."""
         if self._last is not None:
-            self._around.send(self._last, self.flow, repeated=True)
+            self._context.send_message(self._last, self.flow, retransmission=True)
 
     def respond(self, response: Response) -> None:
         """Send the final response; none that RFC 4320 forbids leaves: 101 to 199, 408."""
         if self.state not in {State.TRYING, State.PROCEEDING} or response.status < 200:
             return
         self._enter(State.COMPLETED)
-        self._after(0.0 if self.reliable else self._around.timers.patience, self.abandon)
+        self._start_timer(0.0 if self.reliable else self._context.timers.j, self.terminate)
         self._last = None if response.status == 408 else response
         if self._last is not None:
-            self.weigh(self._around.send(self._last, self.flow))
+            self.charge(self._context.send_message(self._last, self.flow))
 
     def _proceed(self, request: Request) -> None:
         """Say that the answer takes long, so that the client asks less often (RFC 4320 4.1)."""
         self._enter(State.PROCEEDING)
         self._last = make_response(request, 100)
-        self._around.send(self._last, self.flow)
+        self._context.send_message(self._last, self.flow)

@@ -26,17 +26,19 @@ class Timers:
     c: float = 181.0
 
     @property
-    def patience(self) -> float:
-        """64*T1: timers B, F, H, J, L and M."""
+    def b(self) -> float:
+        """Timer B, 64*T1: timers F, H, J, L and M are as long."""
         return 64 * self.t1
+
+    f = h = j = l = m = b  # noqa: E741  the RFC's names
 
     @property
     def d(self) -> float:
         """Timer D: how long a peer may repeat a refusal, whose T1 is not known (17.1.1.2)."""
-        return max(self.patience, 32.0)
+        return max(self.b, 32.0)
 
     @property
-    def until_t2(self) -> float:
+    def e_reaches_t2(self) -> float:
         """How long a client's Timer E takes to be reset to T2 (RFC 4320 4.1)."""
         interval, passed = self.t1, self.t1
         while 2 * interval < self.t2:

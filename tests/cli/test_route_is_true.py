@@ -49,9 +49,9 @@ class Program:
         self.events: list[Event] = []
         resolver = FakeResolver(self.clock, NAMES)
         mapping = make_mapping(settings, monday_noon)
-        around = self.clock, self.transport, resolver, self.stager, self.events.append
-        self.core = make_core(settings, *around, mapping).layer
-        self.core.receive(bytes(invite), Flow("UDP", address, 5060))
+        ports = self.clock, self.transport, resolver, self.stager, self.events.append
+        self.core = make_core(settings, *ports, mapping).layer
+        self.core.receive_message(bytes(invite), Flow("UDP", address, 5060))
 
     @property
     def call(self) -> Call | None:
@@ -76,7 +76,7 @@ class Program:
             message = parse(data)
             if isinstance(message, Request) and message.method == b"INVITE":
                 left.append((message, flow))
-                self.core.receive(bytes(response(message, 500)), flow)
+                self.core.receive_message(bytes(response(message, 500)), flow)
         return left
 
 

@@ -100,7 +100,7 @@ FAILED = StagingEnded(
 EVERYTHING: list[Event] = [
     MessageReceived(INVITE, FLOW),
     MessageSent(TRYING, FLOW),
-    MessageSent(TRYING, FLOW, repeated=True),
+    MessageSent(TRYING, FLOW, retransmission=True),
     MessageReceived(TRYING, AGENT),
     MessageSent(INVITE, AGENT),
     LargeRequestSent(FLOW),

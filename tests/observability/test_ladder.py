@@ -133,7 +133,7 @@ def test_times_count_from_the_first_message_of_each_call() -> None:
 def test_what_comes_again_is_marked() -> None:
     page = Page()
     page.take(received(INVITE), sent(TRYING), sent(INVITE))
-    [came, went] = page.take(received(INVITE), MessageSent(TRYING, FLOW, repeated=True))
+    [came, went] = page.take(received(INVITE), MessageSent(TRYING, FLOW, retransmission=True))
     assert "again: INVITE" in came
     assert "again: 100 Trying" in went
 

@@ -59,7 +59,7 @@ def check(edge: Conversation) -> None:
 def test_any_requests_end_in_silence_or_in_an_answer(messages: list[tuple[bytes, Flow]]) -> None:
     edge = conversation()
     for data, source in messages:
-        edge.layer.receive(data, source)
+        edge.layer.receive_message(data, source)
     check(edge)
 
 
@@ -71,14 +71,14 @@ def test_any_answers_leave_the_call_in_order(data: st.DataObject) -> None:
     invite = edge.last_request("bob")
     real = [bytes(response(invite, status)) for status in (100, 183, 200, 302, 486, 600)]
     for answer in data.draw(st.lists(damage(real), max_size=4)):
-        edge.layer.receive(answer, BOB)
+        edge.layer.receive_message(answer, BOB)
     check(edge)
 
 
 @pytest.mark.parametrize("name", TORTURE)
 def test_a_torture_message_from_a_trunk_harms_nobody(name: str) -> None:
     edge = conversation()
-    edge.layer.receive(TORTURE[name], ALICE)
+    edge.layer.receive_message(TORTURE[name], ALICE)
     edge.receive(request())
     edge.clock.advance(1)
     assert isinstance(edge.last("bob"), Request)

@@ -123,7 +123,7 @@ def test_an_error_that_comes_later_ends_what_was_not_heard(edge: Conversation, g
     else:
         edge.clock.advance(3 if gone == "refused later" else 0)
         edge.take()
-        edge.layer.lost(BOB, "port unreachable")
+        edge.layer.flow_lost(BOB, "port unreachable")
     assert edge.take()[-1] == "alice 503 INVITE"
     assert ended(edge)
 
@@ -131,8 +131,8 @@ def test_an_error_that_comes_later_ends_what_was_not_heard(edge: Conversation, g
 def test_an_error_of_another_place_ends_nothing(edge: Conversation) -> None:
     """RFC 3261 18.4: only what was sent there has failed."""
     called(edge)
-    edge.layer.lost(CAROL, "port unreachable")
-    edge.layer.lost(BOB._replace(port=5061), "port unreachable")
+    edge.layer.flow_lost(CAROL, "port unreachable")
+    edge.layer.flow_lost(BOB._replace(port=5061), "port unreachable")
     assert edge.take() == []
 
 
@@ -140,7 +140,7 @@ def test_an_error_ends_nothing_that_was_heard(edge: Conversation) -> None:
     """RFC 3261 17.1.1.2, figure 5: a transport error is an input of "Calling" alone."""
     invite = called(edge)
     answer(edge, invite, 180)
-    edge.layer.lost(BOB, "port unreachable")
+    edge.layer.flow_lost(BOB, "port unreachable")
     assert edge.take() == []
     assert answer(edge, invite, 200) == ["alice 200 INVITE"]
 
@@ -153,9 +153,9 @@ def test_an_error_sends_every_call_on_to_the_next_target() -> None:
         edge.receive(data.replace(b"call-1@", b"call-%d@" % number))
         edge.stager.stagings[-1].succeed()
     edge.take()
-    edge.layer.lost(BOB, "port unreachable")
+    edge.layer.flow_lost(BOB, "port unreachable")
     assert edge.take() == ["carol INVITE"] * 3
-    edge.layer.lost(CAROL, "port unreachable")
+    edge.layer.flow_lost(CAROL, "port unreachable")
     assert edge.take() == []  # a storm of errors costs one search in 50 ms
     edge.clock.advance(0.05)
     assert edge.take() == ["alice 503 INVITE"] * 3
@@ -173,7 +173,7 @@ def test_a_response_that_does_not_leave_is_dropped_and_cancels_nothing(
     edge.transport.failing.add("192.0.2.1")
     assert [sent for sent in answer(edge, invite, status) if sent != "bob ACK"] == []
     edge.clock.advance(1)
-    edge.layer.lost(edge.transport.sent[0][1], "port unreachable")
+    edge.layer.flow_lost(edge.transport.sent[0][1], "port unreachable")
     assert edge.take() == []
     edge.transport.failing.clear()
     if status == 180:

@@ -139,7 +139,7 @@ def test_a_call_is_answered_500_where_we_fail_at_a_timer(
     if seconds > 180:
         answer(edge, invite, 180)
     mistaken(ForwardedInvite, "fail")
-    mistaken(edge.layer, "start")
+    mistaken(edge.layer, "start_request")
     with pytest.raises(MistakeError):
         edge.clock.advance(seconds)
     assert "alice 500 INVITE" in edge.take()

@@ -117,6 +117,6 @@ def test_a_copy_whose_transaction_is_over_begins_no_call(edge: Conversation) -> 
     edge.receive(copy())
     edge.receive(request("CANCEL"))
     (*_, waiting) = edge.layer.invite_servers.values()
-    waiting.abandon()
+    waiting.terminate()
     edge.clock.advance(PATIENCE)
     assert len(edge.stager.stagings) == 1

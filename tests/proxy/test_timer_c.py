@@ -105,7 +105,7 @@ def test_timer_c_is_a_408_where_no_provisional_response_came(
 
     That needs a T1 so large that timer B takes longer than timer C.
     """
-    monkeypatch.setattr(Timers, "patience", 400.0)
+    monkeypatch.setattr(Timers, "b", 400.0)
     edge = Conversation("sip:192.0.2.2;transport=tcp")
     invite = called(edge)
     edge.clock.advance(C)

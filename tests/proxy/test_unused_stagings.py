@@ -135,7 +135,7 @@ def test_a_connection_that_ended_with_the_invite_on_it_may_have_brought_it() -> 
     edge.stager.stagings[0].succeed("call-7")
     edge.take()
     edge.transport.failing.add("192.0.2.2")
-    edge.layer.lost(edge.transport.sent[-1][1], "the connection ended")
+    edge.layer.flow_lost(edge.transport.sent[-1][1], "the connection ended")
     edge.clock.advance(1)
     assert edge.take()[0] == "alice 503 INVITE"
     assert returned_unused(edge) == []

@@ -17,7 +17,7 @@ from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
 from sip_stager.sip.uri import parse_uri
-from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStager, FakeTransport
@@ -75,9 +75,7 @@ class Conversation:
         self.events: list[Event] = []
         timers = Timers()
         clock = LaneClock(self.clock)
-        self.layer = TransactionLayer(
-            Surroundings(clock, self.transport, self.events.append, timers)
-        )
+        self.layer = TransactionLayer(Context(clock, self.transport, self.events.append, timers))
         listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
         facilities = Facilities(
@@ -98,7 +96,7 @@ class Conversation:
 
     def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:
         """Hand a message from a peer to the core."""
-        self.layer.receive(bytes(data), source)
+        self.layer.receive_message(bytes(data), source)
 
     def forward(self, invite: bytes | Request, source: Flow = ALICE) -> Request:
         """Hand a new call to the core and stage it; give the request that went on."""

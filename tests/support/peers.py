@@ -36,7 +36,7 @@ class LossyNetwork:
 
     def to_proxy(self, message: Request | Response, source: Flow) -> None:
         if self._arrives():
-            self.clock.call_later(DELAY, self.edge.layer.receive, bytes(message), source)
+            self.clock.call_later(DELAY, self.edge.layer.receive_message, bytes(message), source)
 
     def _from_proxy(
         self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sip_stager.events import Event, MessageDropped
 from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response
-from sip_stager.transaction.base import Surroundings
+from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 from tests.support.conversation import ALICE, BOB, alive, short
@@ -38,7 +38,7 @@ class Answers:
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def receive(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         self.heard.append(str(response.status))
 
     def timed_out(self) -> None:
@@ -56,8 +56,8 @@ class Scene:
         self.transport = FakeTransport(self.clock)
         self.events: list[Event] = []
         self.lanes = LaneClock(self.clock)
-        around = Surroundings(self.lanes, self.transport, self.events.append, timers)
-        self.layer = TransactionLayer(around)
+        context = Context(self.lanes, self.transport, self.events.append, timers)
+        self.layer = TransactionLayer(context)
         self.layer.attach(self)
         self.told: list[str] = []
         self.servers: list[Server] = []
@@ -93,12 +93,12 @@ class Scene:
         self.cancelled.append(invite)
 
     def receive(self, message: bytes | Message, source: Flow = ALICE) -> None:
-        self.layer.receive(bytes(message), source)
+        self.layer.receive_message(bytes(message), source)
 
     def send(self, method: str, flow: Flow = BOB) -> tuple[Request, Answers]:
         """Send a request in a transaction."""
         sent, answers = request(method, branch="z9hG4bK-ours"), Answers()
-        start = self.layer.start_invite if method == "INVITE" else self.layer.start
+        start = self.layer.start_invite if method == "INVITE" else self.layer.start_request
         start(sent, b"z9hG4bK-ours", flow, answers)
         return sent, answers
 

@@ -184,7 +184,7 @@ def test_a_cancel_is_repeated_until_it_is_answered_and_tells_nobody(scene: Scene
     for the CANCEL"
     """
     sent = request("CANCEL", branch="z9hG4bK-ours")
-    scene.layer.start(sent, b"z9hG4bK-ours", BOB)
+    scene.layer.start_request(sent, b"z9hG4bK-ours", BOB)
     assert scene.times("CANCEL", 4) == [0, 0.5, 1.5, 3.5]
     scene.answer(sent, 100)
     scene.answer(sent, 200)
@@ -193,7 +193,7 @@ def test_a_cancel_is_repeated_until_it_is_answered_and_tells_nobody(scene: Scene
 
 
 def test_a_cancel_that_nobody_answers_is_given_up_after_64_t1(scene: Scene, flow: Flow) -> None:
-    scene.layer.start(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", flow)
+    scene.layer.start_request(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", flow)
     assert scene.lifetime() == 32
     assert scene.over
 

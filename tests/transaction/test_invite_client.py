@@ -218,7 +218,7 @@ def test_it_is_destroyed_when_it_is_terminated(
 def given_up_in_time(scene: Scene) -> None:
     client = scene.client
     assert isinstance(client, InviteClientTransaction)
-    client.give_up_in_time()
+    client.start_cancel_timer()
 
 
 def test_a_cancelled_invite_is_given_up_after_64_t1(scene: Scene, flow: Flow) -> None:
@@ -246,7 +246,7 @@ def test_a_cancelled_invite_that_ends_is_not_given_up(scene: Scene, status: int)
 def test_what_was_abandoned_is_silent(scene: Scene) -> None:
     sent, answers = scene.send("INVITE")
     client = scene.client
-    client.abandon()
+    client.terminate()
     assert client.request is None
     scene.answer(sent, 200)
     assert scene.times("INVITE", 100) == [0]

@@ -250,7 +250,7 @@ def test_the_owner_of_an_invite_is_let_go_with_the_final_response(
 
 def test_the_owner_of_an_invite_is_let_go_when_the_transaction_is_abandoned(scene: Scene) -> None:
     server, store = owned(scene)
-    server.abandon()
+    server.terminate()
     assert server.owner is None
     assert not store
     assert scene.over
@@ -262,7 +262,7 @@ def test_an_invite_leaves_its_second_store_once(scene: Scene) -> None:
     assert not store
     store["key"] = "the same INVITE, sent anew"
     scene.respond(487)
-    server.abandon()
+    server.terminate()
     assert store
 
 
@@ -272,7 +272,7 @@ def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: 
     """
     for _ in range(2):
         server, store = owned(scene)
-        server.dismiss(make_response(request(), 403, b"ours"))
+        server.respond_statelessly(make_response(request(), 403, b"ours"))
         assert scene.alive == 0
         assert not store
     assert scene.take() == ["403 INVITE"] * 2

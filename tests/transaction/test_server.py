@@ -218,7 +218,7 @@ def test_nothing_late_is_sent_by_what_is_terminated(scene: Scene, status: int) -
 
 def test_a_request_that_gets_no_answer_is_left_in_silence(scene: Scene) -> None:
     scene.receive(request("BYE"))
-    scene.servers[-1].abandon()
+    scene.servers[-1].terminate()
     assert scene.take() == []
     assert scene.over
 

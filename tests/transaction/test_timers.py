@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("t1", "t2", "patience", "d", "until_t2"),
+    ("t1", "t2", "b", "d", "e_reaches_t2"),
     [
         (0.5, 4.0, 32.0, 32.0, 3.5),
         (0.25, 4.0, 16.0, 32.0, 3.75),
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     ],
 )
 def test_what_is_made_of_t1_and_t2(
-    t1: float, t2: float, patience: float, d: float, until_t2: float
+    t1: float, t2: float, b: float, d: float, e_reaches_t2: float
 ) -> None:
     """RFC 3261 17.1.1.1: "Nearly all of the transaction timers described here scale with T1, and
     changing T1 adjusts their values."
     """
     timers = Timers(t1, t2)
-    assert (timers.patience, timers.d, timers.until_t2) == (patience, d, until_t2)
+    assert {timers.b, timers.f, timers.h, timers.j, timers.l, timers.m} == {b}
+    assert (timers.d, timers.e_reaches_t2) == (d, e_reaches_t2)
 
 
 def test_the_defaults_are_the_rfcs() -> None:
@@ -261,9 +262,9 @@ def test_there_are_few_lanes_whatever_the_settings_and_however_many_the_transact
         assert len(scene.lanes._lanes) <= 13  # seven of timer A; T2, T4, D, 64*T1, until T2, 0
     scene.clock.advance(10_000)
     for client in [*scene.layer.invite_clients.values()]:
-        client.abandon()
+        client.terminate()
     for server in [*scene.layer.servers.values()]:
-        server.abandon()
+        server.terminate()
     assert scene.over
     assert scene.lanes._lanes == {}
 
@@ -273,7 +274,7 @@ def live(scene: Scene, kind: int, branch: str) -> None:
     if kind < 3:
         method = ("INVITE", "INVITE", "BYE")[kind]
         sent, answers = request(method, branch=branch), Answers()
-        start = scene.layer.start_invite if method == "INVITE" else scene.layer.start
+        start = scene.layer.start_invite if method == "INVITE" else scene.layer.start_request
         start(sent, branch.encode(), BOB, answers)
         if kind == 1:
             scene.answer(sent, 486)

@@ -59,7 +59,7 @@ def test_the_user_hears_at_once_that_nothing_reaches_the_peer(scene: Scene, meth
     transport layer to inform the transport user of a failure in sending."
     """
     _, answers = scene.send(method, BOB)
-    scene.client.lost("port unreachable")
+    scene.client.flow_lost("port unreachable")
     assert scene.take() == [method]
     assert answers.heard == ["port unreachable"]
     assert scene.over
@@ -81,7 +81,7 @@ def test_a_loss_is_of_one_transport_host_and_port(
     scene: Scene, method: str, lost: Flow, *, ended: bool
 ) -> None:
     _, answers = scene.send(method, BOB)
-    scene.layer.lost(lost, "port unreachable")
+    scene.layer.flow_lost(lost, "port unreachable")
     assert (answers.heard == ["port unreachable"]) is ended
     assert scene.alive == (0 if ended else 1)
 
@@ -92,7 +92,7 @@ def test_what_was_lost_with_a_connection_is_sent_once_more(scene: Scene, method:
     it, and that must not cost a call.
     """
     sent, answers = scene.send(method, TCP_TO_BOB)
-    scene.client.lost("connection reset")
+    scene.client.flow_lost("connection reset")
     assert scene.transport.sent == [(bytes(sent), TCP_TO_BOB)] * 2
     assert answers.heard == []
     scene.answer(sent, 200)
@@ -102,8 +102,8 @@ def test_what_was_lost_with_a_connection_is_sent_once_more(scene: Scene, method:
 @METHODS
 def test_what_is_lost_a_second_time_is_given_up(scene: Scene, method: str) -> None:
     _, answers = scene.send(method, TCP_TO_BOB)
-    scene.client.lost("connection reset")
-    scene.client.lost("connection reset again")
+    scene.client.flow_lost("connection reset")
+    scene.client.flow_lost("connection reset again")
     assert scene.take() == [method, method]
     assert answers.heard == ["connection reset again"]
     assert scene.over
@@ -113,7 +113,7 @@ def test_what_is_lost_a_second_time_is_given_up(scene: Scene, method: str) -> No
 def test_what_was_lost_and_can_not_be_sent_again_is_given_up(scene: Scene, method: str) -> None:
     _, answers = scene.send(method, TCP_TO_BOB)
     scene.transport.failing.add(BOB.host)
-    scene.client.lost("connection reset")
+    scene.client.flow_lost("connection reset")
     assert scene.lifetime() == 0
     assert answers.heard == ["connection refused"]
 
@@ -122,7 +122,7 @@ def test_what_was_lost_and_can_not_be_sent_again_is_given_up(scene: Scene, metho
 def test_what_was_lost_has_no_more_time_than_any_other(scene: Scene, method: str) -> None:
     _, answers = scene.send(method, TCP_TO_BOB)
     scene.clock.advance(30)
-    scene.client.lost("connection reset")
+    scene.client.flow_lost("connection reset")
     assert scene.lifetime() == 2
     assert answers.heard == ["timed out"]
 
@@ -139,14 +139,14 @@ def test_a_loss_after_a_response_is_no_news(
     scene.answer(sent, status)
     scene.take()
     state = scene.client.state
-    scene.client.lost("connection reset")
+    scene.client.flow_lost("connection reset")
     assert (scene.client.state, scene.take()) == (state, [])
     assert answers.heard == [str(status)]
 
 
 def test_a_cancel_that_is_lost_ends_in_silence(scene: Scene) -> None:
-    scene.layer.start(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", BOB)
-    scene.client.lost("port unreachable")
+    scene.layer.start_request(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", BOB)
+    scene.client.flow_lost("port unreachable")
     assert scene.over
 
 
