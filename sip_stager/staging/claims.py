@@ -1,82 +1,136 @@
-"""Staged calls that were not used, kept for who calls again: pure, with time as a port.
+"""Stagings that outlive their callers: the next call of the same identity uses them.
 
-A staged call can not be given back to the API, and lives a minute there.  It is claimed once, by a
-call that is the same to the agent: the second INVITE after a challenge, a carrier's second attempt,
-a caller who redials.
+Theory of operation.  A caller who hangs up while the agent is staged often calls again at once.
+The staging cannot be undone at the API, so it is finished (``finish``): either a second call takes
+it over while it runs, or its result is reserved (``reserved.py``).  Each staged call is used by one
+call at a time.  All of it is pure: the clock is a port.
+
+An attempt (one staging), and the transitions of ``_enter``:
+
+                       start, nothing to reuse
+                                  |
+                                  v    its caller hangs up, or runs out of time
+        decided            +-> WAITED_FOR --------------------------------------+
+     (the caller is        |      |  |                                          |
+      answered)  +---------|------+  | not finish: the staging is cancelled     v
+                 |         |         |                                        LEFT
+                 v         +---------|-- a call of the same identity starts ----+
+               OVER <----------------+                                          |
+                 ^                                                              |
+                 +--------------------------------------------------------------+
+                           decided (what was staged is reserved)
+
+A waiting caller, which is joined to exactly one attempt until it is GONE:
+
+      start, nothing to reuse                          start, an attempt is LEFT
+                 |                                                 |
+                 v          the attempt failed, time is left       v
+            OWN_ATTEMPT <------------------------------------ TAKEN_OVER
+                 |                                                 |
+                 | decided, or hangs up                            | decided, hangs up, or timer
+                 v                                                 |
+                GONE <---------------------------------------------+
+
+The deadline of a caller's own attempt is the caller's own.  Another call's attempt may run longer
+than the caller who took it over may wait, so that caller has a timer.
+
+The law behind the odd lines: nothing on a call's path leaves a reference cycle, because the
+garbage collector is off while calls are up (``assembly/gc_policy.py``).  An attempt and its caller
+refer to each other, and a running staging refers to its attempt; ``_enter`` cuts these links.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import StagingClaimed
 from sip_stager.model.call import Forward
-from sip_stager.platform.outcome import Stopped, TimedOut
-from sip_stager.staging.call_queue import CallQueue
+from sip_stager.model.vocabulary import StagingOutcome
+from sip_stager.platform.outcome import TimedOut
 from sip_stager.staging.decision import decide
-from sip_stager.staging.reserved import ReservedCalls
+from sip_stager.staging.reserved import CallQueue, ReservedCalls
 from sip_stager.staging.retry import fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.model.call import Call, Decision
+    from sip_stager.model.call import Call, Decision, Refusal
     from sip_stager.ports import Cancellable, Clock, Notify
 
 
 class StagingBackend(Protocol):
-    """Who really stages."""
+    """A stager that sends every call to the API (``stager.ApiStager``)."""
 
     @property
     def waiting(self) -> int:
         """How many calls are being staged."""
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
-        """Call ``done`` later, once."""
+        """Stage a call, and call ``done`` later, once."""
+
+
+class AttemptState(Enum):
+    """The state of a staging."""
+
+    WAITED_FOR = auto()
+    LEFT = auto()
+    OVER = auto()
+
+
+class CallerState(Enum):
+    """The state of a waiting caller."""
+
+    OWN_ATTEMPT = auto()
+    TAKEN_OVER = auto()
+    GONE = auto()
 
 
 @dataclass(eq=False, slots=True)
 class Attempt:
-    """A staging under way; without ``caller`` its call was hung up and nobody has taken it over."""
+    """A staging for ``call``; ``caller`` is set while it is WAITED_FOR."""
 
     call: Call
-    caller: WaitingCaller | None
+    state: AttemptState = AttemptState.WAITED_FOR
+    caller: WaitingCaller | None = None
     staging: Cancellable | None = None
 
 
 @dataclass(eq=False, slots=True)
 class WaitingCaller:
-    """Who waits for a staging; ``budget`` is the timer of who has taken over another's."""
+    """A caller who waits until ``until``; ``timer`` runs while its attempt is TAKEN_OVER."""
 
     claims: Claims
     call: Call
     done: Callable[[Decision], None]
     until: float
+    state: CallerState = CallerState.OWN_ATTEMPT
     attempt: Attempt | None = None
-    budget: Cancellable | None = None
+    timer: Cancellable | None = None
 
     def cancel(self) -> None:
-        """Hear that the caller hung up."""
-        self.claims.hung_up(self)
+        """Stop waiting: the caller hung up; harmless when it is GONE."""
+        self.claims.leave(self)
+
+    def detach(self) -> None:
+        """Become GONE; ``done`` is not called any more."""
+        self.state, self.attempt = CallerState.GONE, None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 class Claims:
-    """A stager (``ports.Stager``) that keeps what was staged in vain.
+    """The stager of the core (``ports.Stager``): reuses a staging where it can, else starts one.
 
-    ``ttl`` is how long a staged call may be claimed, in seconds from its staging, 0 for never;
-    with ``finish`` a staging whose caller hangs up is brought to its end and kept.
+    A staged call may be claimed until ``ttl`` seconds after its staging, 0 for never.  Without
+    ``finish`` a staging whose caller hangs up is cancelled.
     """
 
     def __init__(
-        self,
-        stager: StagingBackend,
-        clock: Clock,
-        notify: Notify,
-        ttl: float = 45.0,
-        *,
-        finish: bool,
+        self, stager: StagingBackend, clock: Clock, notify: Notify, ttl: float, *, finish: bool
     ) -> None:
         self._stager = stager
         self._clock = clock
@@ -96,11 +150,11 @@ class Claims:
         return len(self._reserved)
 
     def can_reuse(self, call: Call) -> bool:
-        """Tell whether there is something to claim, or to take over."""
+        """Return True if there is a staged call to claim, or an attempt to take over."""
         return self._reserved.has(call) or self._left.first(call) is not None
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
-        """Claim what is kept, take over what is being staged for nobody, or stage."""
+        """Claim a reserved call, else take over an attempt, else stage the call."""
         if (claimed := self._reserved.claim(call, done)) is not None:
             return claimed
         caller = WaitingCaller(self, call, done, self._clock.time() + call.deadline)
@@ -111,81 +165,82 @@ class Claims:
         return caller
 
     def return_unused(self, call: Call, forward: Forward) -> None:
-        """Keep a staged call that was not used, for as long as it may still be claimed."""
-        self._reserved.keep(call, forward)
+        """Reserve a staged call that the upstream did not use."""
+        self._reserved.reserve(call, forward)
 
     def stop(self) -> None:
-        """Waste what is kept, and what will be staged for nobody."""
+        """Waste the reserved calls, and whatever is staged without a caller from now on."""
         self._finish = False
         self._reserved.stop()
 
-    def hung_up(self, caller: WaitingCaller) -> None:
-        """Leave a staging to who calls again, or end it."""
-        attempt = self._parted(caller)
-        if attempt is None:
+    def leave(self, caller: WaitingCaller) -> None:
+        """Detach a caller who hung up or ran out of time; its attempt is finished or cancelled."""
+        attempt = caller.attempt
+        if attempt is None:  # GONE: answered before, or cancelled twice
             return
         if self._finish:
-            self._left.add(attempt.call, attempt)
-        elif attempt.staging is not None:
-            attempt.staging.cancel()
-            attempt.staging = None  # a task that was cancelled holds a frame that leads to us
-
-    def _take_over(self, caller: WaitingCaller, attempt: Attempt) -> None:
-        self._left.discard(attempt.call, attempt)
-        caller.attempt, attempt.caller = attempt, caller
-        caller.budget = self._clock.call_later(caller.call.deadline, self._over_time, caller)
+            self._enter(attempt, AttemptState.LEFT)
+            return
+        staging = attempt.staging
+        self._enter(attempt, AttemptState.OVER)
+        if staging is not None:
+            staging.cancel()
 
     def _stage(self, caller: WaitingCaller, call: Call) -> None:
-        caller.attempt = attempt = Attempt(call, caller)
+        attempt = Attempt(call)
+        caller.state = CallerState.OWN_ATTEMPT
+        self._enter(attempt, AttemptState.WAITED_FOR, caller)
         attempt.staging = self._stager.start(call, partial(self._decided, attempt))
 
+    def _take_over(self, caller: WaitingCaller, attempt: Attempt) -> None:
+        caller.state = CallerState.TAKEN_OVER
+        self._enter(attempt, AttemptState.WAITED_FOR, caller)
+        caller.timer = self._clock.call_later(caller.call.deadline, self._time_out, caller)
+
+    def _time_out(self, caller: WaitingCaller) -> None:
+        self.leave(caller)
+        caller.done(decide(TimedOut.of(caller.call.deadline)))
+
     def _decided(self, attempt: Attempt, decision: Decision) -> None:
-        """Tell who waits for a staging, or keep it where nobody does."""
-        attempt.staging = None
+        """Answer the waiting caller; without one, reserve what was staged."""
         if isinstance(decision, Forward):
             decision = replace(decision, staged_at=self._clock.time())
         caller = attempt.caller
+        taken_over = caller is not None and caller.state is CallerState.TAKEN_OVER
+        self._enter(attempt, AttemptState.OVER)
         if caller is None:
-            self._keep(attempt, decision)
-        elif caller.budget is None:
-            self._tell(caller, decision)
+            if isinstance(decision, Forward):
+                self.return_unused(attempt.call, decision)
+        elif not taken_over:
+            caller.done(decision)
+        elif isinstance(decision, Forward):
+            self._notify(StagingClaimed(caller.call, decision.staged_id, attempt.call.call_id))
+            caller.done(decision)
         else:
-            self._tell_another(caller, attempt, decision)
+            self._stage_again(caller, decision)
 
-    def _keep(self, attempt: Attempt, decision: Decision) -> None:
-        self._left.discard(attempt.call, attempt)
-        if isinstance(decision, Forward):
-            self.return_unused(attempt.call, decision)
+    def _stage_again(self, caller: WaitingCaller, refusal: Refusal) -> None:
+        """Stage a call whose taken-over attempt failed, if there is time; else refuse it."""
+        # The attempt had the first caller's deadline: that it failed, by a timeout above all, says
+        # little about this caller, who has time left.  A stopping program would refuse it again.
+        left = caller.until - self._clock.time()
+        if refusal.cause != StagingOutcome.STOPPED and fits(0.0, left):
+            self._stage(caller, replace(caller.call, deadline=left))
+        else:
+            caller.done(refusal)
 
-    def _tell_another(self, caller: WaitingCaller, attempt: Attempt, decision: Decision) -> None:
-        """Tell who took over a staging; one that failed was short of another's time, not of his."""
-        if isinstance(decision, Forward):
-            before = attempt.call.call_id
-            self._notify(StagingClaimed(caller.call, decision.staged_id, before))
-        elif decision.cause != Stopped.kind:
-            left = caller.until - self._clock.time()
-            if fits(0.0, left):
-                self._parted(caller)
-                self._stage(caller, replace(caller.call, deadline=left))
-                return
-        self._tell(caller, decision)
-
-    def _tell(self, caller: WaitingCaller, decision: Decision) -> None:
-        self._parted(caller)
-        caller.done(decision)
-
-    def _over_time(self, caller: WaitingCaller) -> None:
-        """End the wait of who took over a staging that has more time than he has."""
-        caller.budget = None
-        self.hung_up(caller)
-        caller.done(decide(TimedOut.of(caller.call.deadline)))
-
-    def _parted(self, caller: WaitingCaller) -> Attempt | None:
-        """Part a caller from his staging; who has none any more has been told."""
-        attempt, caller.attempt = caller.attempt, None
-        if attempt is not None:
-            attempt.caller = None
-        if caller.budget is not None:
-            caller.budget.cancel()
-            caller.budget = None
-        return attempt
+    def _enter(
+        self, attempt: Attempt, state: AttemptState, caller: WaitingCaller | None = None
+    ) -> None:
+        """Move an attempt to a state; links between attempts and callers change only here."""
+        if attempt.state is AttemptState.LEFT:
+            self._left.discard(attempt.call, attempt)
+        if attempt.caller is not None:
+            attempt.caller.detach()
+        attempt.state, attempt.caller = state, caller
+        if caller is not None:
+            caller.attempt = attempt
+        if state is AttemptState.LEFT:
+            self._left.add(attempt.call, attempt)
+        elif state is AttemptState.OVER:
+            attempt.staging = None  # its frame, even that of a cancelled task, refers to us

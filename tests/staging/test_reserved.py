@@ -32,7 +32,7 @@ class Store:
 
     def keep(self, staged_id: str, call: Call = CALL, *, age: float = 0.0) -> Forward:
         forward = Forward(staged_id, self.clock.now - age)
-        self.kept.keep(call, forward)
+        self.kept.reserve(call, forward)
         return forward
 
     def wasted(self) -> list[str]:
