@@ -128,7 +128,7 @@ async def _settle(wanted: Wanted, program: Watched, api: Api, seen: Seen) -> Non
         seen.figures = await asyncio.to_thread(program.figures)
         seen.gauges = gauges(seen.figures)
         seen.api = await asyncio.to_thread(api.stats)
-        seen.held_by_api = seen.api["active"]
+        seen.held_by_api = seen.api["under_way"]
         if not (any(seen.gauges.values()) or seen.held_by_api) or time.monotonic() > until:
             break
         await asyncio.sleep(0.2)

@@ -55,7 +55,7 @@ class StagedCalls(dict[str, StagedCall]):
 class Stats:
     """What the server has seen; ``aborted`` counts requests whose client closed unanswered.
 
-    ``active`` are the requests that are being answered now.
+    ``under_way`` counts the requests that are being answered now.
 
     ``held`` is how long staging requests waited for their answer in all, in seconds: a timer comes
     a little late on the delay that it was given, and a measurement wants to know.

@@ -54,7 +54,7 @@ def label(scene: Scene, invite: Traced) -> dict[str, Any]:
 
 def under_way(scene: Scene) -> int:
     """Return how many requests the API has not answered yet."""
-    count: int = scene.api.stats()["active"]
+    count: int = scene.api.stats()["under_way"]
     return count
 
 

@@ -69,7 +69,7 @@ def start(scene: Scene) -> None:
     rows += [
         row(BUSY_HERE, AGENT, api_unreachable="refuse 486"),
         row(NOT_ACCEPTABLE, AGENT, api_unreachable="refuse 488"),
-        row(IN_VAIN, agent("refused"), refused=[f"agent {agent('nonsense')}", "forward"]),
+        row(IN_VAIN, agent("refused"), refused=[f"agent {agent('invalid_response')}", "forward"]),
         row(SLOW, AGENT, deadline=0.3, timeout="refuse 480", refused="refuse 500"),
     ]
     by = {agent(cause): behaviour for cause, behaviour in CAUSES.items()}
