@@ -70,7 +70,7 @@ def make_breaker_rules(settings: Settings) -> BreakerRules:
     """
     wanted, terms = settings.api, make_terms(settings)
     usual = min(
-        (terms(trunk.name, "").bound() for trunk in settings.trunks), default=wanted.deadline
+        (terms(trunk.name, "").limit() for trunk in settings.trunks), default=wanted.deadline
     )
     return BreakerRules(
         wanted.breaker_failure_ratio,

@@ -39,7 +39,7 @@ def describe_failures(settings: Settings, *, every: bool) -> Iterator[Text]:
     shown = False
     for trunk, number in rows:
         terms = terms_of(trunk, number)
-        for what, text in describe_fallbacks(terms.policy, terms.bound()):
+        for what, text in describe_fallbacks(terms.policy, terms.limit()):
             if every or default.get(what) != text:
                 shown = True
                 yield Text(f"{trunk:<{trunks}}  {number:<{numbers}}  {what}: {text}")

@@ -8,8 +8,8 @@ from sip_stager.sip.fields import Malformed
 from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
-from sip_stager.trunks.number_fields import of_uri
-from sip_stager.trunks.phone_numbers import is_e164, normalised
+from sip_stager.trunks.number_fields import number_of_uri
+from sip_stager.trunks.phone_numbers import is_e164, to_e164
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def _spelled(request: Request, names: frozenset[bytes]) -> str:
 
 def _holds_number(request: Request, name: bytes, country: str | None) -> bool:
     try:
-        text, context = of_uri(parse_address(request.first(name) or b"").uri)
+        text, context = number_of_uri(parse_address(request.first(name) or b"").uri)
     except Malformed:
         return False
-    return is_e164(normalised(text, country, context))
+    return is_e164(to_e164(text, country, context))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call
     from sip_stager.sip.message import Request, Response
     from sip_stager.trunks.admission import Route
-    from sip_stager.trunks.called_number import Called
-    from sip_stager.trunks.caller_number import Caller
+    from sip_stager.trunks.called_number import CalledNumber
+    from sip_stager.trunks.caller_number import CallerNumber
     from sip_stager.trunks.mapping import Match, NumberMapping, Row
 
 _WIDTH = 15  # columns for the names of the steps
@@ -82,13 +82,13 @@ class RouteReport:
         profile = f', profile "{trunk.profile}"' if trunk.profile else ""
         return f"{trunk.name}{only}{profile}"
 
-    def _called(self, called: Called, trunk: Trunk) -> Iterator[str]:
-        for source, reason in called.passed:
+    def _called(self, called: CalledNumber, trunk: Trunk) -> Iterator[str]:
+        for source, reason in called.skipped:
             yield f"{source} {reason}"
         if not called.source:
             yield f"none: called = {json.dumps(trunk.called)} finds no number"
             return
-        yield f"{called.source} says {json.dumps(called.spelled)}"
+        yield f"{called.source} says {json.dumps(called.raw)}"
         if called.stripped:
             yield f"without the prefix {json.dumps(called.stripped)}"
         country = trunk.country
@@ -100,7 +100,7 @@ class RouteReport:
     def _row(self, route: Route) -> Iterator[str]:
         """Yield the keys that were looked up, the most specific first, and the row found."""
         number = route.called.number
-        for _, wanted, row in self._mapping.considered(number) if number else ():
+        for _, wanted, row in self._mapping.candidates(number) if number else ():
             if row is not None:
                 yield f"{json.dumps(wanted)} ({self._place(row)})"
                 break
@@ -117,10 +117,10 @@ class RouteReport:
         index = next(index for index, each in enumerate(numbers) if each.number == row.number)
         return self._settings.place(("numbers", index, "number"))
 
-    def _caller(self, caller: Caller, call: Call, trunk: Trunk) -> Iterator[str]:
+    def _caller(self, caller: CallerNumber, call: Call, trunk: Trunk) -> Iterator[str]:
         if caller.privacy:
             yield f"anonymous, by {caller.privacy}"
-        for source, reason in caller.passed:
+        for source, reason in caller.skipped:
             yield f"{source} {reason}"
         if caller.number:
             passed = ", passed on by pass_private_number" if caller.privacy else ""

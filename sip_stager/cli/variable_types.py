@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sip_stager.config.agents import fallback_agents
 from sip_stager.config.errors import format_location
 from sip_stager.platform.agent import coerce
-from sip_stager.trunks.variables import by_default, compiled
+from sip_stager.trunks.variables import compile_variable, default_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -120,8 +120,8 @@ def _without(table: Mapping[str, Value], names: set[str]) -> dict[str, Value]:
 def _wrong(name: str, value: Value, declared: Declared) -> str:
     if name not in declared:
         return _UNDECLARED
-    read = compiled(value)
-    constant = by_default(read)
+    read = compile_variable(value)
+    constant = default_value(read)
     if constant is None or coerce(constant, declared[name]) is not None:
         return ""
     filled = f" is {json.dumps(constant)} by default, which" if isinstance(read, tuple) else ""

@@ -1,4 +1,4 @@
-"""Whose call this is, and which agent is meant: decided from what is in memory."""
+"""The decision on a new call, from memory alone: its trunk, its numbers and its agent."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.model.call import Call, Refusal
 from sip_stager.model.vocabulary import RefusalCause
-from sip_stager.trunks.called_number import Called, Spelling, called_number
+from sip_stager.trunks.called_number import CalledNumber, CalledNumberConfig, read_called_number
 from sip_stager.trunks.caller_number import (
-    Caller,
-    Identifying,
-    caller_number,
+    CallerNumber,
+    CallerNumberConfig,
+    read_caller_number,
     strip_private_identity,
 )
-from sip_stager.trunks.phone_numbers import shown
+from sip_stager.trunks.phone_numbers import mask_untrusted
 from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import CallVariables
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from sip_stager.trunks.mapping import Match, NumberMapping
 
 
-class Trunk(Spelling, Identifying, Protocol):
-    """A carrier: its name, where its calls come from, and how it writes numbers."""
+class TrunkConfig(CalledNumberConfig, CallerNumberConfig, Protocol):
+    """A carrier in the settings: its name, its addresses, and how it writes numbers."""
 
     @property
     def name(self) -> str:
-        """What logs and metrics call it."""
+        """The name in logs and metrics."""
         ...
 
     @property
@@ -43,30 +43,30 @@ class Trunk(Spelling, Identifying, Protocol):
 
     @property
     def pass_503(self) -> bool:
-        """Whether an upstream's 503 goes back to it as it is."""
+        """True if a 503 of the upstream is passed to the trunk unchanged."""
         ...
 
 
 class Route(NamedTuple):
-    """What an INVITE leads to, with the reasons; without a match it leads nowhere."""
+    """The numbers and the agent of an INVITE, with the reasons; without a match, no agent."""
 
-    called: Called
+    called: CalledNumber
     match: Match | None = None
-    caller: Caller = Caller()
+    caller: CallerNumber = CallerNumber()
     agent: str = ""
 
 
 class TrunkAdmission:
-    """Lets calls in from known networks to mapped numbers (``ports.Admission``).
+    """Admits calls from known networks to mapped numbers (``ports.Admission``).
 
-    ``mapping`` has the agents of the called numbers; ``terms_of`` says what a call from a trunk, by
-    its name, to a row of it, by its number, is granted; ``anonymous_number`` stands for a caller
-    who is anonymous or has no number.  ``variables`` has those of all trunks and numbers.
+    ``mapping`` has the agents of the called numbers.  ``terms_of`` returns the terms of a call by
+    the name of its trunk and the number of its row.  ``anonymous_number`` stands for a caller who
+    is anonymous or has no number.  ``variables`` are those of all trunks and numbers.
     """
 
     def __init__(
         self,
-        trunks: Iterable[Trunk],
+        trunks: Iterable[TrunkConfig],
         mapping: NumberMapping,
         terms_of: Callable[[str, str], Terms],
         anonymous_number: str,
@@ -79,12 +79,12 @@ class TrunkAdmission:
         self._variables = variables or CallVariables()
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
-        """Decide at once; raises ``Malformed`` where the Request-URI is."""
+        """Decide on a new call; raises ``Malformed`` for an invalid Request-URI."""
         trunk = self._networks.trunk_of(source.host)
         if trunk is None:
             text = f"{source.host} belongs to no trunk"
             return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
-        return self.decided(invite, source, trunk, self.route(invite, trunk))
+        return self.decide(invite, source, trunk, self.route(invite, trunk))
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         """Strip the identity fields of a caller who requests privacy (``ports.Admission``).
@@ -97,20 +97,23 @@ class TrunkAdmission:
             return request
         return strip_private_identity(request, anonymous=anonymous)
 
-    def route(self, invite: Request, trunk: Trunk) -> Route:
-        """Find out who is called, and by whom; raises ``Malformed`` where the Request-URI is."""
-        called = called_number(invite, trunk)
+    def route(self, invite: Request, trunk: TrunkConfig) -> Route:
+        """Return the numbers and the agent; raises ``Malformed`` for an invalid Request-URI."""
+        called = read_called_number(invite, trunk)
         match = self._mapping.find(called.number) if called.number else None
         if match is None:
             return Route(called)
-        caller = caller_number(invite, trunk)
-        agent = self._mapping.agent(match, caller.number or invite.call_id_text)
+        caller = read_caller_number(invite, trunk)
+        # Anonymous callers are divided by their Call-ID: there is nothing else to tell them apart.
+        agent = self._mapping.choose_agent(match, caller.number or invite.call_id_text)
         return Route(called, match, caller, agent)
 
-    def decided(self, invite: Request, source: Flow, trunk: Trunk, route: Route) -> Call | Refusal:
-        """Make a call of what an INVITE leads to."""
+    def decide(
+        self, invite: Request, source: Flow, trunk: TrunkConfig, route: Route
+    ) -> Call | Refusal:
+        """Return the admitted call of a route, or the refusal of one without a match."""
         if route.match is None:
-            text = f"no agent is mapped to {shown(route.called.number)}"
+            text = f"no agent is mapped to {mask_untrusted(route.called.number)}"
             return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, text, trunk=trunk.name)
         caller, called, number = route.caller, route.match.number, route.match.row.number
         anonymous = bool(caller.privacy) and not trunk.pass_private_number
@@ -125,31 +128,35 @@ class TrunkAdmission:
             deadline=terms.budget(invite),
             pass_503=trunk.pass_503,
             policy=terms.policy,
-            variables=self._variables.of(invite, facts, number),
+            variables=self._variables.fill(invite, facts, number),
             generation=route.match.row.generation,
             anonymous=anonymous,
         )
 
 
 class TrunkNetworks:
-    """Finds the trunk that an address belongs to; of several networks the narrowest wins."""
+    """Finds the trunk of a source address by the longest matching network prefix.
 
-    def __init__(self, trunks: Iterable[Trunk]) -> None:
-        owners: dict[tuple[int, int], dict[int, Trunk]] = {}
+    One dictionary per prefix length: the cost of a look-up does not grow with the networks.
+    """
+
+    def __init__(self, trunks: Iterable[TrunkConfig]) -> None:
+        by_length: dict[tuple[int, int], dict[int, TrunkConfig]] = {}
         for trunk in trunks:
             for network in trunk.networks:
                 host_bits = network.max_prefixlen - network.prefixlen
                 prefix = int(network.network_address) >> host_bits
-                owners.setdefault((network.version, host_bits), {})[prefix] = trunk
-        self._owners = sorted(owners.items(), key=lambda owner: owner[0])
+                by_length.setdefault((network.version, host_bits), {})[prefix] = trunk
+        # (version, host bits): the longest prefix of each version comes first.
+        self._by_length = sorted(by_length.items(), key=lambda entry: entry[0])
         self.trunk_of = lru_cache(maxsize=4096)(self._find)
 
-    def _find(self, host: str) -> Trunk | None:
+    def _find(self, host: str) -> TrunkConfig | None:
         try:
-            address = _plain(ip_address(host))
-        except ValueError:  # a name
+            address = _unmap(ip_address(host))
+        except ValueError:  # a host name
             return None
-        for (version, host_bits), trunks in self._owners:
+        for (version, host_bits), trunks in self._by_length:
             if version == address.version:
                 trunk = trunks.get(int(address) >> host_bits)
                 if trunk is not None:
@@ -157,7 +164,7 @@ class TrunkNetworks:
         return None
 
 
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 socket shows as ``::ffff:192.0.2.1``."""
+def _unmap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return an IPv4-mapped IPv6 address (``::ffff:192.0.2.1``) as IPv4."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

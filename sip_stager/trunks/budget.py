@@ -1,4 +1,12 @@
-"""How long a call may be staged: the least of all who wait for it, less what forwarding needs."""
+"""The time that a call may be staged: the shortest of all limits, less the margin for forwarding.
+
+::
+
+    |<---------- Expires of the INVITE ----------------->|
+    |<---- ringback timeout of the carrier -->|               (unless we ring in time)
+    |<---------- deadline of the settings -------->|
+    |<---- budget ----->|<------ margin ----->|
+"""
 
 from __future__ import annotations
 
@@ -9,45 +17,48 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Policy
     from sip_stager.sip.message import Request
 
-LEAST = 0.1
-"""Seconds that a staging gets at least: with less it could not even fail for a reason."""
+MIN_BUDGET = 0.1
+"""Seconds; with less, a staging could not even fail for a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the settings grant a call; times are in seconds.
+    """The policy and the time limits of a call, from the settings; times are in seconds.
 
-    ``patience`` is how long the carrier waits for a 180 or 183 before it hangs up, None where it
-    waits for ever; ``margin`` is what forwarding needs of that and of the INVITE's Expires.
+    ``ringback_timeout`` is the carrier's: it hangs up if no 180 or 183 comes in time, or waits for
+    ever if None.  ``margin`` is the part of that, and of the INVITE's Expires, that forwarding
+    needs.
     """
 
     policy: Policy
     deadline: float
-    patience: float | None = None
+    ringback_timeout: float | None = None
     margin: float = 0.3
 
     def budget(self, invite: Request) -> float:
-        """Give the seconds that staging may take in all."""
-        bound = self.bound(may_ring=not invite.requires(b"100rel"))
+        """Return the seconds that staging may take in all."""
+        limit = self.limit(may_ring=not invite.requires(b"100rel"))
         if (expires := _expires(invite)) is not None:
-            bound = min(bound, expires - self.margin)
-        return max(bound, LEAST)
+            limit = min(limit, expires - self.margin)
+        return max(limit, MIN_BUDGET)
 
-    def bound(self, *, may_ring: bool = True) -> float:
-        """Give the same for an INVITE that does not expire; ``may_ring`` tells whether we may."""
-        if self.patience is None or (may_ring and self.content):
+    def limit(self, *, may_ring: bool = True) -> float:
+        """Return the budget of an INVITE without Expires; ``may_ring``: it accepts our ringing."""
+        if self.ringback_timeout is None or (may_ring and self.rings_in_time):
             return self.deadline
-        return min(self.deadline, self.patience - self.margin)
+        return min(self.deadline, self.ringback_timeout - self.margin)
 
     @property
-    def content(self) -> bool:
-        """Whether the carrier hears ringing of ours well before its patience ends."""
+    def rings_in_time(self) -> bool:
+        """True if the carrier hears our ringing well before its ringback timeout ends."""
         if not self.policy.ringing:
             return False
-        return self.patience is None or self.policy.ringing_delay + self.margin <= self.patience
+        if self.ringback_timeout is None:
+            return True
+        return self.policy.ringing_delay + self.margin <= self.ringback_timeout
 
 
 def _expires(invite: Request) -> int | None:
-    """Give how long the INVITE is valid (RFC 3261 13.2.1), None where it does not say."""
+    """Return the seconds that the INVITE is valid (RFC 3261 13.2.1), None without a usable one."""
     text = invite.value(b"expires") or b""
     return int(text) if text.isdigit() and len(text) <= 10 else None

@@ -1,72 +1,74 @@
-"""Which number a call is for."""
+"""The number that a call is for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.trunks.number_fields import REQUEST_URI, spelled_in
-from sip_stager.trunks.phone_numbers import is_dialled, normalised
+from sip_stager.trunks.number_fields import REQUEST_URI, find_number
+from sip_stager.trunks.phone_numbers import is_dialable, to_e164
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 
-class Spelling(Protocol):
-    """How a trunk spells the numbers that it calls."""
+class CalledNumberConfig(Protocol):
+    """How a trunk writes the called number."""
 
     @property
     def country(self) -> str | None:
-        """ISO 3166 alpha-2; None where its numbers are all international."""
+        """ISO 3166 alpha-2; None if all numbers have their country code."""
         ...
 
     @property
     def called(self) -> tuple[str, ...]:
-        """Where the called number stands (``spelling.field_of``); the first that has one counts."""
+        """The sources of the called number (``number_fields``); the first readable one counts."""
         ...
 
     @property
     def strip(self) -> tuple[str, ...]:
-        """What stands ahead of its numbers, and is no part of them."""
+        """Prefixes that the trunk writes before numbers and that are no part of them."""
         ...
 
 
-class Called(NamedTuple):
-    """The called number, in E.164 or as a name, and how it was found.
+class CalledNumber(NamedTuple):
+    """The called number in E.164, or the called name, and how it was found.
 
-    All is empty where no source names one.  ``spelled`` is the source's word, untrusted;
-    ``stripped`` the prefix that was taken off it.  ``passed`` are the sources that were of no use,
-    each with the reason.
+    All fields are empty if no source has one.  ``raw`` is the text of the source, untrusted, and
+    ``stripped`` the prefix that was removed from it.  ``skipped`` are the sources that could not
+    be read, each with the reason.
     """
 
     number: str = ""
     source: str = ""
-    spelled: str = ""
+    raw: str = ""
     stripped: str = ""
-    passed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
-def called_number(invite: Request, trunk: Spelling) -> Called:
-    """Read the called number; a source that cannot be read gives way to the next.
+def read_called_number(invite: Request, trunk: CalledNumberConfig) -> CalledNumber:
+    """Return the called number from the trunk's first source that can be read.
 
-    Raises ``Malformed`` where the Request-URI is read and is none: no call can go on with it.
+    Raises ``Malformed`` if the Request-URI is a source and invalid: no call can go on with it.
     """
-    passed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
     for source in trunk.called:
         try:
-            text, context = spelled_in(invite, source)
+            text, context = find_number(invite, source)
         except Malformed as fault:
             if source == REQUEST_URI:
+                # A URI without a user part is skipped like any other source.  One that does not
+                # parse raises again here, and ends the call.
                 _ = invite.uri
-            passed += ((source, str(fault)),)
+            skipped += ((source, str(fault)),)
             continue
         prefix = _prefix(text, trunk.strip) if trunk.strip else ""
-        number = normalised(text[len(prefix) :], trunk.country, context)
-        return Called(number, source, text, prefix, passed)
-    return Called(passed=passed)
+        number = to_e164(text[len(prefix) :], trunk.country, context)
+        return CalledNumber(number, source, text, prefix, skipped)
+    return CalledNumber(skipped=skipped)
 
 
 def _prefix(text: str, prefixes: tuple[str, ...]) -> str:
-    """Find the longest prefix that leaves a number; names are left alone."""
-    fit = (each for each in prefixes if text.startswith(each) and is_dialled(text[len(each) :]))
+    """Return the longest prefix before a number; names are left alone."""
+    fit = (each for each in prefixes if text.startswith(each) and is_dialable(text[len(each) :]))
     return max(fit, key=len, default="")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.privacy import IDENTITY_FIELDS, strip_identity
 from sip_stager.sip.uri import Address, parse_address
-from sip_stager.trunks.number_fields import of_uri
-from sip_stager.trunks.phone_numbers import is_e164, normalised
+from sip_stager.trunks.number_fields import number_of_uri
+from sip_stager.trunks.phone_numbers import is_e164, to_e164
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 FROM = "from"
-CALLERS = ("p_asserted_identity", "remote_party_id", FROM)
-"""The sources of a caller's number."""
+CALLER_SOURCES = ("p_asserted_identity", "remote_party_id", FROM)
+"""The sources of a caller's number: header fields, in the default order."""
 
-_FIELDS = {source: source.replace("_", "-").encode() for source in CALLERS}
+_FIELDS = {source: source.replace("_", "-").encode() for source in CALLER_SOURCES}
 DIALOG_IDENTITY_FIELDS = frozenset({b"from", b"contact"})
 """Fields that identify the caller, and that no proxy may change: they belong to the dialog."""
 _PRIVACY_VALUES = frozenset((b"id", b"user", b"full", b"header"))
@@ -28,17 +28,17 @@ _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.I
 _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
 
 
-class Identifying(Protocol):
-    """How a trunk tells who calls."""
+class CallerNumberConfig(Protocol):
+    """How a trunk presents the caller's number."""
 
     @property
     def country(self) -> str | None:
-        """ISO 3166 alpha-2; None where its numbers are all international."""
+        """ISO 3166 alpha-2; None if all numbers have their country code."""
         ...
 
     @property
     def caller(self) -> tuple[str, ...]:
-        """Of ``CALLERS``, in the order in which they are believed."""
+        """Some of ``CALLER_SOURCES``; the first with a valid number counts."""
         ...
 
     @property
@@ -47,35 +47,35 @@ class Identifying(Protocol):
         ...
 
 
-class Caller(NamedTuple):
+class CallerNumber(NamedTuple):
     """A caller's number in E.164, empty if there is none or the caller is anonymous.
 
     ``source`` is the field that holds it.  ``privacy`` says how the caller requested privacy, and
-    is set even if the trunk passes the number all the same.  ``passed`` are the sources that held
-    no number, each with the reason; no number is in it.
+    is set even if the trunk passes the number all the same.  ``skipped`` are the sources
+    without a valid number, each with the reason; no number is in it.
     """
 
     number: str = ""
     source: str = ""
     privacy: str = ""
-    passed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
-def caller_number(invite: Request, trunk: Identifying) -> Caller:
-    """Read the caller's number from the first source that has a valid one."""
+def read_caller_number(invite: Request, trunk: CallerNumberConfig) -> CallerNumber:
+    """Return the caller's number from the trunk's first source with a valid one."""
     privacy = _requested_privacy(invite)
     if privacy and not trunk.pass_private_number:
-        return Caller(privacy=privacy)
-    passed: tuple[tuple[str, str], ...] = ()
+        return CallerNumber(privacy=privacy)
+    skipped: tuple[tuple[str, str], ...] = ()
     for source in trunk.caller:
         if _FIELDS[source] in invite.names:
             number = _number_in(invite, source, trunk.country)
             if number:
-                return Caller(number, source, privacy, passed)
-            passed += ((source, "holds no valid number"),)
+                return CallerNumber(number, source, privacy, skipped)
+            skipped += ((source, "holds no valid number"),)
         else:
-            passed += ((source, "is missing"),)
-    return Caller(privacy=privacy, passed=passed)
+            skipped += ((source, "is missing"),)
+    return CallerNumber(privacy=privacy, skipped=skipped)
 
 
 def strip_private_identity(request: Request, *, anonymous: bool = False) -> Request:
@@ -92,19 +92,19 @@ def _number_in(invite: Request, source: str, country: str | None) -> str:
     """Return the first valid number of a source; P-Asserted-Identity may have two values."""
     for address in _addresses(invite, source):
         try:
-            text, context = of_uri(address.uri)
+            text, context = number_of_uri(address.uri)
         except Malformed:
             continue
-        number = normalised(text, country, context)
+        number = to_e164(text, country, context)
         if is_e164(number):
             return number
     return ""
 
 
 def _addresses(invite: Request, source: str) -> Iterator[Address]:
-    """Give a source's addresses up to one that cannot be read.
+    """Yield the addresses of a source, up to the first that cannot be read.
 
-    A Remote-Party-ID may be somebody else's (draft-ietf-sip-privacy-04 5.2).
+    A Remote-Party-ID may be that of another party (draft-ietf-sip-privacy-04 5.2).
     """
     try:
         if source == FROM:

@@ -1,4 +1,7 @@
-"""Which agent answers which number: by the number itself, by its beginning, or any."""
+"""The mapping from called numbers to agents: by exact number, by longest prefix, or the default.
+
+Agents of one number share its callers by weight, days and hours.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ANY = "*"
-"""Ends a prefix; alone it stands for every number and name."""
+"""The end of a prefix; alone, the default for every number and name."""
 
 _DAY = 24 * 60
 _PLAIN = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,?/#-]{1,128}")
 
 
 def is_plain(number: str) -> bool:
-    """Tell whether this may be a called number or name: unescaped characters of a URI's user."""
+    """Return True for a possible number or name: characters of a URI's user that need no escape."""
     return _PLAIN.fullmatch(number) is not None
 
 
 class Moment(NamedTuple):
-    """A time of the week as a clock on the wall shows it: Monday is 0, minutes are of the day.
+    """A local time of the week: Monday is 0, minutes count from midnight.
 
-    A clock that is put back shows some of them twice, and one that is put forward leaves some out.
+    A clock that is set back shows some of them twice, and one that is set forward skips some.
     """
 
     weekday: int
@@ -36,10 +39,10 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """An agent, and its part in the calls to a number.
+    """An agent, and its share in the callers of a number.
 
-    ``days`` are weekdays, all where it is empty.  ``hours`` are beginnings and ends in minutes of
-    the day, all of it where it is empty; what ends before it begins goes on into the next day.
+    ``days`` are weekdays, all if empty.  ``hours`` are ranges in minutes of the day, all of it if
+    empty; a range that ends before it begins runs into the next day.
     """
 
     agent: str
@@ -49,27 +52,33 @@ class Share:
 
     @property
     def always(self) -> bool:
-        """Whether it has neither days nor hours."""
+        """True if it has neither days nor hours."""
         return not self.days and not self.hours
 
-    def holds(self, moment: Moment) -> bool:
-        """Tell whether its days and hours take a moment in."""
-        yesterday = Moment((moment.weekday - 1) % 7, moment.minute + _DAY)
-        return any(
-            day <= when.minute < day_end and (not self.days or when.weekday in self.days)
-            for begin, end in self.hours or ((0, _DAY),)
-            for day, day_end in [(begin, end if begin < end else end + _DAY)]
-            for when in (moment, yesterday)
-        )
+    def on_duty_at(self, moment: Moment) -> bool:
+        """Return True if a moment is within its days and hours."""
+        today, yesterday = moment.weekday, (moment.weekday - 1) % 7
+        for begin, end in self.hours or ((0, _DAY),):
+            end_of_range = end if begin < end else end + _DAY
+            if self._works_on(today) and begin <= moment.minute < end_of_range:
+                return True
+            # A night belongs to the day on which it begins: after midnight, the range of the day
+            # before may still run, and this moment is a minute past the 24 hours of that day.
+            if self._works_on(yesterday) and begin <= moment.minute + _DAY < end_of_range:
+                return True
+        return False
+
+    def _works_on(self, weekday: int) -> bool:
+        return not self.days or weekday in self.days
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A number, a name, a prefix that ends in ``*`` or ``*`` alone, and the agents that answer.
+    """A number, a name, a prefix that ends in ``*``, or ``*`` alone, and the agents that answer.
 
     ``zone`` is the time zone of their days and hours.  ``generation`` is 0 for a row of the
-    settings.  One of the platform's has the ``generation`` of the list in which it was new, no
-    number, for many share it, and no agent where the platform redirects calls by itself.
+    settings.  A row of the platform has the ``generation`` of the list in which it was new, an
+    empty ``number``, since many numbers share it, and no agent if the platform redirects the calls.
     """
 
     number: str
@@ -77,35 +86,36 @@ class Row:
     zone: str = ""
     generation: int = 0
 
-    def agent(self, caller: str, called: str, moment: Callable[[str], Moment]) -> str:
-        """Choose the agent; at a time the same caller of the same number gets the same one.
+    def choose_agent(self, caller: str, called: str, moment: Callable[[str], Moment]) -> str:
+        """Return the agent for a caller, empty if there is none.
 
-        Empty where there is none.
+        The same caller of the same number gets the same agent while the same ones are on duty.
         """
         if len(self.shares) < 2:
             return self.shares[0].agent if self.shares else ""
         shares = self.on_duty(moment)
-        place = _place(f"{caller} {called}", sum(share.weight for share in shares))
+        # Each share is an interval as long as its weight; the hash is a point on their sum.
+        point = _point(f"{caller} {called}", sum(share.weight for share in shares))
         for share in shares[:-1]:
-            place -= share.weight
-            if place < 0:
+            point -= share.weight
+            if point < 0:
                 return share.agent
         return shares[-1].agent
 
     def on_duty(self, moment: Callable[[str], Moment]) -> list[Share]:
-        """Give the agents that share the calls: those whose days and hours hold, else the others.
+        """Return the agents that share the calls: those with hours that are on duty, else the rest.
 
-        ``moment`` gives the time of a zone, and is asked only where there are days or hours.
+        ``moment`` returns the time in a zone; it is called only for rows with days or hours.
         """
         always = [share for share in self.shares if share.always]
         if len(always) == len(self.shares):
             return always
         now = moment(self.zone)
-        return [each for each in self.shares if not each.always and each.holds(now)] or always
+        return [each for each in self.shares if not each.always and each.on_duty_at(now)] or always
 
 
-def _place(key: str, total: int) -> int:
-    """Give a key its place below a total, evenly and the same everywhere."""
+def _point(key: str, total: int) -> int:
+    """Return a number below a total by a hash of the key: even, and the same in every process."""
     digest = blake2b(key.encode("utf-8", "backslashreplace"), digest_size=8).digest()
     return int.from_bytes(digest) % total
 
@@ -118,12 +128,11 @@ class Match(NamedTuple):
 
 
 class NumberMapping:
-    """Finds the row of a called number: its own, else the longest prefix, else the default.
+    """Finds the row of a called number: its own, else that of the longest prefix, else the default.
 
-    The cost depends on how many different lengths of prefixes there are, and on nothing else.
-    ``moment`` gives the time of the week in a zone.  ``platform`` are further rows by their
-    numbers, which the platform has; of two of one number that of the settings counts.  It is
-    replaced as a whole.
+    The cost grows with the number of different prefix lengths alone.  ``moment`` returns the time
+    of the week in a zone.  ``platform`` has the rows of the platform's list by number; those of the
+    settings go first.  The dictionary is replaced as a whole, never changed.
     """
 
     def __init__(self, rows: Iterable[Row], moment: Callable[[str], Moment]) -> None:
@@ -142,31 +151,32 @@ class NumberMapping:
         self._prefixes = sorted(prefixes.items(), reverse=True)
 
     def find(self, number: str) -> Match | None:
-        """Find the row of a called number in E.164 or of a name."""
+        """Return the row of a called number in E.164, or of a called name, or None."""
         if (row := self._own(number)) is not None:
             return Match(row, number)
-        return next((Match(row, spelt) for spelt, _, row in self.considered(number) if row), None)
+        candidates = self.candidates(number)
+        return next((Match(row, spelling) for spelling, _, row in candidates if row), None)
 
-    def agent(self, match: Match, caller: str) -> str:
-        """Choose the agent of a match; ``caller`` is what the same caller always has."""
-        return match.row.agent(caller, match.number, self.moment)
+    def choose_agent(self, match: Match, caller: str) -> str:
+        """Return the agent of a match; ``caller`` is a text that stays the same for one caller."""
+        return match.row.choose_agent(caller, match.number, self.moment)
 
-    def considered(self, number: str) -> Iterator[tuple[str, str, Row | None]]:
-        """Give what is looked for, the narrowest first: a spelling of the number, a key, its row.
+    def candidates(self, number: str) -> Iterator[tuple[str, str, Row | None]]:
+        """Yield a spelling of the number, a key and its row, the most specific first.
 
-        Digits that no numbering plan knows are looked for as E.164 without its plus sign as well.
-        Prefixes and the default take only what is plain, for strangers write called numbers.
+        Digits that no numbering plan has are looked up as E.164 without its plus sign as well.
         """
         with_plus = f"+{number.removeprefix('00')}"
         spellings = (number, with_plus) if is_e164(with_plus) else (number,)
-        for spelt in spellings:
-            yield spelt, spelt, self._own(spelt)
-        if not is_plain(number):
+        for spelling in spellings:
+            yield spelling, spelling, self._own(spelling)
+        if not is_plain(number):  # called numbers are untrusted, and a prefix would let any pass
             return
-        for spelt in spellings:
+        for spelling in spellings:
             for length, rows in self._prefixes:
-                if length <= len(spelt):
-                    yield spelt, f"{spelt[:length]}{ANY}", rows.get(spelt[:length])
+                if length <= len(spelling):
+                    prefix = spelling[:length]
+                    yield spelling, f"{prefix}{ANY}", rows.get(prefix)
         yield number, ANY, self._default
 
     def _own(self, number: str) -> Row | None:

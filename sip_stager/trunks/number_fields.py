@@ -1,4 +1,4 @@
-"""Where in an INVITE a number stands, and how it is spelt there."""
+"""The parts of an INVITE that may hold a number, and how to read it there."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed, field_name
 from sip_stager.sip.uri import Uri, parse_address
-from sip_stager.trunks.phone_numbers import dialled
+from sip_stager.trunks.phone_numbers import unescape_user
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 REQUEST_URI = "request_uri"
-"""The source that is no header field."""
-FIELDS = ("to", "p_called_party_id", "diversion")
-"""The sources that are header fields with a name of their own."""
-NAMED = "header:"
-"""What stands ahead of any other field's name."""
+"""The only source that is not a header field."""
+FIELD_SOURCES = ("to", "p_called_party_id", "diversion")
+"""The header fields that are sources by a name of their own."""
+HEADER_PREFIX = "header:"
+"""The prefix of a source that is any other header field, by its name."""
 
 _CONTEXT = b"phone-context="
 
 
-class Spelled(NamedTuple):
+class RawNumber(NamedTuple):
     """The user part of a URI, or a bare number or name, its escapes resolved.
 
-    ``context`` is its phone-context where that is the beginning of an international number, as
-    ``+33`` is (RFC 3966 5.1.5); domains, which are allowed there too, say nothing of a number.
+    ``context`` is its phone-context if that is the prefix of an international number, like ``+33``
+    (RFC 3966 5.1.5); a domain, which is allowed there too, does not complete a number.
     """
 
     text: str
@@ -34,60 +34,60 @@ class Spelled(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def field_of(source: str) -> bytes:
-    """Give the canonical name of the field that a source names, empty for the Request-URI.
+def field_of_source(source: str) -> bytes:
+    """Return the canonical name of a source's header field, empty for the Request-URI.
 
-    Raises ``ValueError`` where it names none.
+    Raises ``ValueError`` for an unknown source.
     """
     if source == REQUEST_URI:
         return b""
-    if source in FIELDS:
+    if source in FIELD_SOURCES:
         return source.replace("_", "-").encode()
-    if not source.startswith(NAMED):
+    if not source.startswith(HEADER_PREFIX):
         raise ValueError(source)
-    return field_name(source.removeprefix(NAMED).encode())
+    return field_name(source.removeprefix(HEADER_PREFIX).encode())
 
 
-def spelled_in(invite: Request, source: str) -> Spelled:
-    """Read what a source says, of several values the first, which in Diversion is the newest.
+def find_number(invite: Request, source: str) -> RawNumber:
+    """Return the number or name in a source; of several values the first (Diversion: the newest).
 
-    Raises ``Malformed``, also where the field is missing or names nobody.
+    Raises ``Malformed``, also if the field is missing or has no user part.
     """
-    field = field_of(source)
+    field = field_of_source(source)
     if not field:
-        return of_uri(invite.uri)
+        return number_of_uri(invite.uri)
     value = invite.first(field)
     if value is None:
         raise Malformed("is missing")
     return _of_value(value)
 
 
-def _of_value(value: bytes) -> Spelled:
-    """Read an address, or what stands in its place: headers of one's own hold bare numbers."""
+def _of_value(value: bytes) -> RawNumber:
+    """Return the number of an address, or a bare number, as in custom header fields."""
     if b"<" in value or b":" in value:
-        return of_uri(parse_address(value).uri)
-    return _named(dialled(value.strip(b' \t"')))
+        return number_of_uri(parse_address(value).uri)
+    return _raw_number(unescape_user(value.strip(b' \t"')))
 
 
-def of_uri(uri: Uri) -> Spelled:
-    """Read the user part of a URI; raises ``Malformed`` where it has none."""
+def number_of_uri(uri: Uri) -> RawNumber:
+    """Return the number in the user part of a URI; raises ``Malformed`` if that is empty."""
     user = uri.user or b""
     context = _context(uri, user) if b";" in user or uri.scheme == b"tel" else ""
-    return _named(dialled(user), context)
+    return _raw_number(unescape_user(user), context)
 
 
 def _context(uri: Uri, user: bytes) -> str:
-    """Return the phone-context, empty where it does not begin an international number."""
+    """Return the phone-context, empty unless it is the prefix of an international number."""
     if uri.scheme == b"tel":
         context = (uri.parameters or {}).get(_CONTEXT[:-1]) or b""
     else:
         parameters = user.lower().split(b";")[1:]
         found = (each.removeprefix(_CONTEXT) for each in parameters if each.startswith(_CONTEXT))
         context = next(found, b"")
-    return dialled(context) if context.startswith((b"+", b"%2b")) else ""
+    return unescape_user(context) if context.startswith((b"+", b"%2b")) else ""
 
 
-def _named(text: str, context: str = "") -> Spelled:
+def _raw_number(text: str, context: str = "") -> RawNumber:
     if not text:
-        raise Malformed("names nobody")
-    return Spelled(text, context)
+        raise Malformed("has no user part")
+    return RawNumber(text, context)

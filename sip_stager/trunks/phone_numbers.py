@@ -1,6 +1,6 @@
-"""Telephone numbers as trunks spell them, brought to E.164.
+"""Telephone numbers in any spelling, brought to E.164.
 
-The one file that knows the numbering plans of the world (``phonenumbers``).
+The only file that knows the numbering plans of the world (``phonenumbers``).
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from urllib.parse import unquote_to_bytes
 import phonenumbers
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 5.1.1, and the blank that people write
-_DIALLED = re.compile(r"\+?[0-9]{3,20}")
-_LONGEST = 64  # characters; what is longer is no number, and must not fill the cache
+_SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 5.1.1, and the blank that people use
+_DIALABLE = re.compile(r"\+?[0-9]{3,20}")
+_MAX_LENGTH = 64  # characters; a longer text is not a number, and must not fill the cache
 _TO_MASK = re.compile(r"\+?[0-9](?:[-.() ]*[0-9]){6,}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9+*#._-]")
 
 COUNTRIES: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)
-"""The ISO 3166 alpha-2 codes of the countries whose numbering plan is known."""
+"""The ISO 3166 alpha-2 codes of the countries with a known numbering plan."""
 
 
 def is_e164(number: str) -> bool:
-    """Tell whether this is E.164 with its plus sign: 7 to 15 digits, the first not 0."""
+    """Return True for E.164 with the plus sign: 7 to 15 digits, the first not 0."""
     return _E164.fullmatch(number) is not None
 
 
-def impossible(number: str) -> str:
-    """Return why no telephone number can be like this one, in E.164; empty if one can."""
+def why_impossible(number: str) -> str:
+    """Return why a text in the form of E.164 is no telephone number; empty if it may be one."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -45,8 +45,8 @@ def impossible(number: str) -> str:
             return ""
 
 
-def dialled(user: bytes) -> str:
-    """Return what the user part of a URI says, its escapes resolved and its parameters cut off.
+def unescape_user(user: bytes) -> str:
+    """Return the user part of a URI as text, unescaped and without parameters.
 
     ``%2B33612345678;phone-context=example.com`` becomes ``+33612345678`` (RFC 3261 19.1.6).
     """
@@ -54,41 +54,46 @@ def dialled(user: bytes) -> str:
     return (unquote_to_bytes(bare) if b"%" in bare else bare).decode("utf-8", "replace")
 
 
-def normalised(number: str, country: str | None = None, context: str = "") -> str:
-    """Return the number as E.164, or what was given where it is no telephone number.
+def to_e164(number: str, country: str | None = None, context: str = "") -> str:
+    """Return the number in E.164; a text that is not a telephone number is returned unchanged.
 
-    ``country`` (ISO 3166 alpha-2) says how national numbers and international prefixes are
-    dialled there; a phone-context that begins with a plus sign says it of this number (RFC 3966
-    5.1.5).  Anything that is not made of digits and separators is a name, and stays.
+    ``country`` (ISO 3166 alpha-2) is the country whose national numbers and international prefix
+    are dialled; ``context``, a phone-context like ``+33``, is that of this number alone (RFC 3966
+    5.1.5).  A text with anything but digits and separators is a name.
     """
-    if _E164.fullmatch(number) or len(number) + len(context) > _LONGEST:
+    if _E164.fullmatch(number) or len(number) + len(context) > _MAX_LENGTH:
         return number
     local = _read_local(number, context) if context and not number.startswith("+") else None
     return local or _read(number, country)
 
 
-def is_dialled(text: str) -> bool:
-    """Tell whether a text is made of 3 to 20 digits, with separators and perhaps a plus sign."""
-    return _DIALLED.fullmatch(text.translate(_SEPARATORS)) is not None
+def is_dialable(text: str) -> bool:
+    """Return True for 3 to 20 digits, with separators and an optional plus sign."""
+    return _DIALABLE.fullmatch(text.translate(_SEPARATORS)) is not None
 
 
 @lru_cache(maxsize=1024)
 def _read_local(number: str, context: str) -> str | None:
-    return _valid(context + number, None) if is_dialled(number) else None
+    return _valid(context + number, None) if is_dialable(number) else None
 
 
 @lru_cache(maxsize=8192)
 def _read(number: str, country: str | None) -> str:
     bare = number.translate(_SEPARATORS)
-    if not is_dialled(bare):
+    if not is_dialable(bare):
         return number
     abroad = "+" + bare.removeprefix("+").removeprefix("00")
     explicit = bare.startswith(("+", "00")) and is_e164(abroad)
+    # In this order: a national number, an international one without its plus sign, and digits that
+    # claim to be international although no numbering plan has them (test numbers, new ranges).
     return _valid(bare, country) or _valid(abroad, None) or (abroad if explicit else number)
 
 
 def _valid(number: str, country: str | None) -> str | None:
-    """Read a number by the numbering plans; without a country it must begin with a plus sign."""
+    """Return a number in E.164 if it is valid in its numbering plan, else None.
+
+    Without a country the number must begin with a plus sign.
+    """
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:
@@ -99,7 +104,7 @@ def _valid(number: str, country: str | None) -> str | None:
 
 
 def mask(text: str) -> str:
-    """Hide the middle of each telephone number in a text: ``+336******78``."""
+    """Mask the middle of each telephone number in a text: ``+336******78``."""
     return _TO_MASK.sub(_masked, text)
 
 
@@ -109,6 +114,6 @@ def _masked(match: re.Match[str]) -> str:
     return f"{number[:kept]}{'*' * (len(number) - kept - 2)}{number[-2:]}"
 
 
-def shown(number: str) -> str:
-    """Return a stranger's number fit for a text: masked, short, and plain ASCII."""
+def mask_untrusted(number: str) -> str:
+    """Return an untrusted number fit for a log line: masked, short, and plain ASCII."""
     return _UNSAFE.sub("?", mask(number[:64])) or "(none)"

@@ -1,6 +1,6 @@
-"""What can be read of a call: the words that stand in ``${...}``.
+"""The sources of placeholders: the parts of a call that ``${...}`` can name.
 
-Whatever identifies an anonymous caller is not read, unless the trunk passes it.
+The sources that identify an anonymous caller are missing, unless the trunk passes them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sip_stager.sip.fields import Malformed, field_name, parse_parameters
 from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
-from sip_stager.trunks.phone_numbers import dialled, normalised
+from sip_stager.trunks.phone_numbers import to_e164, unescape_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
     Reader = Callable[[Request, "Facts"], str | None]
-    """Gives what a source says, free of what is not printable; empty or None where it is not
-    there.  Raises ``Malformed``."""
+    """Returns the text of a source, printable; empty or None if it is missing.  Raises
+    ``Malformed``."""
 
 _LISTS = frozenset(
     b"accept accept-contact alert-info allow call-info contact diversion error-info geolocation "
@@ -29,22 +29,23 @@ _LISTS = frozenset(
     b"path reason record-route remote-party-id require resource-priority route service-route "
     b"supported user-to-user via warning".split()
 )
-"""Fields that are comma-separated lists by their RFCs; in any other a comma is one of its own."""
+"""Fields that are comma-separated lists; in any other a comma is part of the value."""
 _SECRET = frozenset({b"authorization", b"proxy-authorization"})
-_AHEAD_OF_PARAMETERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^";<]++)*+', re.DOTALL)
+# Possessive quantifiers (``*+``) keep these linear: a stranger writes the text that they match.
+_BEFORE_PARAMETERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^";<]++)*+', re.DOTALL)
 _DISPLAY_NAME = re.compile(rb'\s*+(?:"((?:[^"\\]|\\.)*+)"|([^"<>]*+))\s*+<', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PARAMETER = re.compile(r"[A-Za-z0-9!%*_+`'~.-]+")
-_MOST_READ = 4096
-"""Bytes of a field's value that are looked at; a longer one counts as missing."""
+_MAX_VALUE_BYTES = 4096
+"""Bytes of a field's value; a longer one counts as missing."""
 
 
 class Facts(NamedTuple):
-    """What admission knows of a call beside its INVITE.
+    """The facts about a call that admission knows beside its INVITE.
 
     ``caller`` is empty for a caller without a number or an anonymous one; with ``anonymous`` no
     other field may identify the caller, either.  ``country`` is the trunk's, ISO 3166 alpha-2;
-    ``source`` the address that the call came from.
+    ``source`` is the address that the call came from.
     """
 
     caller: str
@@ -55,11 +56,11 @@ class Facts(NamedTuple):
     anonymous: bool = False
 
 
-def reader(source: str) -> Reader:
-    """Give what reads a source; raises ``ValueError`` that says what would be right."""
+def make_reader(source: str) -> Reader:
+    """Return the reader of a source; raises ``ValueError`` with the remedy for an unknown one."""
     name, semicolon, parameter = source.partition(";")
     if semicolon and not _PARAMETER.fullmatch(parameter):
-        raise ValueError("write the parameter's name behind the semicolon, and nothing else")
+        raise ValueError("write only the parameter's name after the semicolon")
     wanted = parameter.lower().encode() if semicolon else None
     if name.startswith("header:"):
         return _of_header(name.removeprefix("header:"), wanted)
@@ -77,9 +78,9 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
     try:
         name = field_name(spelled.encode())
     except Malformed:
-        raise ValueError("write the header's name behind header:") from None
+        raise ValueError("write the header's name after header:") from None
     if name in _SECRET:
-        raise ValueError("write another header: this one holds credentials")
+        raise ValueError("write another header; this one holds credentials")
 
     def read(invite: Request, facts: Facts) -> str | None:
         if facts.anonymous and (name in IDENTITY_FIELDS or name in DIALOG_IDENTITY_FIELDS):
@@ -88,7 +89,7 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
         if value is None:
             return None
         if parameter is None:
-            return printable(value.decode("utf-8", "replace"))
+            return replace_unprintable(value.decode("utf-8", "replace"))
         return _parameter(value, parameter)
 
     return read
@@ -96,32 +97,32 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
 
 def _value(invite: Request, name: bytes) -> bytes | None:
     value = invite.first(name) if name in _LISTS else invite.value(name)
-    return value if value is not None and len(value) <= _MOST_READ else None
+    return value if value is not None and len(value) <= _MAX_VALUE_BYTES else None
 
 
 def _parameter(value: bytes, name: bytes) -> str | None:
-    """Give a parameter of the field, or else of the URI in it; one without a value is ``true``."""
-    match = _AHEAD_OF_PARAMETERS.match(value)
+    """Return a parameter of the field, or else of its URI; ``true`` for one without a value."""
+    match = _BEFORE_PARAMETERS.match(value)
     parameters = parse_parameters(value[match.end() :] if match else b"")
     if name not in parameters and b"<" in value:
         parameters = parse_address(value).uri.parameters or {}
-    return _shown(parameters[name]) if name in parameters else None
+    return _parameter_text(parameters[name]) if name in parameters else None
 
 
 def _of_request_uri(parameter: bytes) -> Reader:
     def read(invite: Request, _: Facts) -> str | None:
         parameters = invite.uri.parameters or {}
-        return _shown(parameters[parameter]) if parameter in parameters else None
+        return _parameter_text(parameters[parameter]) if parameter in parameters else None
 
     return read
 
 
-def _shown(value: bytes | None) -> str:
+def _parameter_text(value: bytes | None) -> str:
     if value is None:
         return "true"
     if len(value) > 1 and value[:1] == value[-1:] == b'"':
         value = _ESCAPED.sub(rb"\1", value[1:-1])
-    return printable(value.decode("utf-8", "replace"))
+    return replace_unprintable(value.decode("utf-8", "replace"))
 
 
 def _display_name(invite: Request, facts: Facts) -> str | None:
@@ -130,7 +131,7 @@ def _display_name(invite: Request, facts: Facts) -> str | None:
     if match is None:
         return None
     name = match[2] if match[1] is None else _ESCAPED.sub(rb"\1", match[1])
-    return printable(name.decode("utf-8", "replace"))
+    return replace_unprintable(name.decode("utf-8", "replace"))
 
 
 def _diversion(invite: Request, facts: Facts) -> str | None:
@@ -142,32 +143,36 @@ def _diversion(invite: Request, facts: Facts) -> str | None:
     if (diverter.parameters.get(b"privacy") or b"off").strip(b'"').lower() in {b"full", b"uri"}:
         return None
     user = diverter.uri.user or b""
-    return printable(normalised(dialled(user), facts.country))
+    return replace_unprintable(to_e164(unescape_user(user), facts.country))
 
 
 def _user_to_user(invite: Request, _: Facts) -> str | None:
-    """Give the data of User-to-User as they came, in hex mostly (RFC 7433 4.1)."""
+    """Return the data of User-to-User as received, mostly in hex (RFC 7433 4.1)."""
     value = _value(invite, b"user-to-user")
-    match = _AHEAD_OF_PARAMETERS.match(value) if value else None
-    return _shown(match[0].strip(b" \t")) if match else None
+    match = _BEFORE_PARAMETERS.match(value) if value else None
+    return _parameter_text(match[0].strip(b" \t")) if match else None
 
 
-def printable(text: str) -> str:
-    """Put blanks for what is not printable, controls and line ends above all."""
+def replace_unprintable(text: str) -> str:
+    """Return a text with a space for each control character, line end and the like."""
     if not text.isprintable():
-        text = "".join(sign if sign.isprintable() else " " for sign in text)
+        text = "".join(char if char.isprintable() else " " for char in text)
     return text.strip()
 
 
 SOURCES: dict[str, Reader] = {
-    "caller": lambda _, facts: printable(facts.caller),
-    "called": lambda _, facts: printable(facts.called),
+    "caller": lambda _, facts: replace_unprintable(facts.caller),
+    "called": lambda _, facts: replace_unprintable(facts.called),
     "display_name": _display_name,
     "trunk": lambda _, facts: facts.trunk,
     "source": lambda _, facts: facts.source,
     "diversion": _diversion,
     "user_to_user": _user_to_user,
-    "request_uri": lambda invite, _: printable(invite.uri_text.decode("utf-8", "replace")),
-    "request_uri.user": lambda invite, _: printable(dialled(invite.uri.user or b"")),
+    "request_uri": lambda invite, _: replace_unprintable(
+        invite.uri_text.decode("utf-8", "replace")
+    ),
+    "request_uri.user": lambda invite, _: replace_unprintable(
+        unescape_user(invite.uri.user or b"")
+    ),
 }
-"""What reads each source that has a name of its own."""
+"""The readers of the sources with a name of their own."""

@@ -1,7 +1,7 @@
-"""The numbers that the platform knows, as rows of the mapping.
+"""The platform's list of numbers, as rows of the mapping.
 
-They come page by page, and some of a page are read in one go: the whole of a large list would hold
-up the calls of that moment.  Nothing is trusted; what makes no sense is counted and passed over.
+The list comes page by page, and is added in small parts: a large one in one go would hold up the
+calls of that moment.  The items are untrusted: an unusable one is counted and skipped.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import re
 from typing import TYPE_CHECKING
 
 from sip_stager.trunks.mapping import ANY, Row, Share, is_plain
-from sip_stager.trunks.phone_numbers import is_e164, shown
+from sip_stager.trunks.phone_numbers import is_e164, mask_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-NAMED = 5
-"""Of the unusable ones so many are named."""
+MAX_PROBLEMS = 5
+"""Unusable items whose problem is kept; the others are only counted."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class PlatformTable:
-    """One list of the platform's numbers; what says the same as in the one before is the same row.
+    """One list of the platform's numbers; an item that did not change keeps the row it had before.
 
-    ``rows`` has the numbers that have an agent or are redirected; those of one agent that changed
-    together share a row, for 100,000 of them would take the garbage collector 50 ms.  ``agents``
-    has the ids of the agents.  ``wrong`` names some of the ``unusable`` ones, masked.
+    ``rows`` has the numbers with an agent and the redirected ones.  Numbers of one agent that
+    changed together share a row: 100,000 rows would take the garbage collector 50 ms.  ``agents``
+    has the ids of the agents.  ``wrong`` describes some of the ``unusable`` items, masked.
     """
 
     def __init__(self, before: PlatformTable | None = None) -> None:
@@ -40,7 +40,7 @@ class PlatformTable:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of the numbers are ``staged``, and how many are not, and why."""
+        """The count of numbers whose calls are ``staged``, and of the others by reason."""
         return {
             "staged": len(self.rows) - self.redirected,
             "redirected": self.redirected,
@@ -49,7 +49,7 @@ class PlatformTable:
         }
 
     def add(self, items: Collection[object]) -> None:
-        """Take some of the API's items."""
+        """Add some of the API's items."""
         for item in items:
             try:
                 self._add(item if isinstance(item, dict) else {})
@@ -57,7 +57,7 @@ class PlatformTable:
                 self._blame(item, wrong)
 
     def settle(self) -> bool:
-        """End it, and let go the one before; tell whether any row differs from that."""
+        """Release the list before this one; return True if any row differs from it."""
         before, self._before = self._before, None
         return before is None or not self._same == len(self.rows) == len(before.rows)
 
@@ -74,10 +74,10 @@ class PlatformTable:
             self._enter(number, self._shares(agent))
 
     def _enter(self, number: str, shares: tuple[Share, ...]) -> bool:
-        """Make a number's row; tell whether it is there for the first time."""
+        """Add the row of a number; return False if the number has been added before."""
         if (twin := self.rows.get(number)) is not None:
             if twin.shares != shares:
-                raise ValueError("is there twice, with different agents")
+                raise ValueError("is listed twice, with different agents")
             return False
         old = self._before.rows.get(number) if self._before else None
         if old is not None and old.shares == shares:
@@ -98,24 +98,24 @@ class PlatformTable:
         shares = self.agents.get(agent)
         if shares is None:
             if not _UUID.fullmatch(agent):
-                raise ValueError("has an inbound_agent_id that is no UUID")
+                raise ValueError("has an inbound_agent_id that is not a UUID")
             known = self._before.agents.get(agent) if self._before else None
             shares = self.agents[agent] = known or (Share(agent),)
         return shares
 
     def _blame(self, item: object, wrong: TypeError | ValueError) -> None:
         self.unusable += 1
-        if len(self.wrong) < NAMED:
+        if len(self.wrong) < MAX_PROBLEMS:
             number = item.get("number") if isinstance(item, dict) else None
-            name = shown(number) if isinstance(number, str) else "(no number)"
+            name = mask_untrusted(number) if isinstance(number, str) else "(no number)"
             self.wrong.append(f"{name} {wrong}")
 
 
 def _number(item: dict[str, object]) -> str:
-    """Give an item's number as calls are looked for: E.164, or the name of a SIP number."""
+    """Return the number of an item as a key of the mapping: E.164, or the name of a SIP number."""
     number = item.get("number")
     if not isinstance(number, str):
-        raise TypeError("has no text as its number")
+        raise TypeError("has a number that is not a text")
     if is_e164(number):
         return number
     if is_e164(f"+{number}"):

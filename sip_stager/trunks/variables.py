@@ -1,11 +1,10 @@
-"""What an agent is told of a call: variables, made of constants and of what the call brings.
+"""The variables that an agent gets with a call: constants, and templates filled from the call.
 
-A text may hold placeholders, ``${source}`` or ``${source|default}``; ``$$`` is a dollar.  They are
-read once, when the settings are (``compiled``), and filled at each call (``CallVariables.of``),
-which raises nothing whatever the call holds.  A variable whose text can not be filled is left out.
+A template may hold placeholders, ``${source}`` or ``${source|default}``; ``$$`` is a dollar sign.
+Templates are compiled once, with the settings (``compile_variable``), and filled for each call
+(``CallVariables.fill``), which never raises.  A variable that cannot be filled is left out.
 
-What a call brings is a stranger's words: it is decoded as UTF-8, freed of what is not printable,
-and bounded in length.
+The parts of a call are untrusted: they are decoded as UTF-8, made printable, and limited in length.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.call import Value
-from sip_stager.trunks.placeholders import Facts, reader
+from sip_stager.trunks.placeholders import Facts, make_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,22 +21,22 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.trunks.placeholders import Reader
 
-MOST_CHARACTERS = 1024
-"""Characters of one value; a longer one is left out, for half a value may mislead."""
-MOST_IN_ALL = 8192
-"""Characters of all names and values of a call; what does not fit any more is left out."""
-MOST_VARIABLES = 64
+MAX_VALUE_LENGTH = 1024
+"""Characters of one value; a longer one is left out, since half a value may mislead."""
+MAX_TOTAL_LENGTH = 8192
+"""Characters of all names and values of a call; a variable that exceeds it is left out."""
+MAX_VARIABLES = 64
 """Variables in one table of the settings."""
 BUILT_IN = frozenset({"from_number", "to_number", "call_start_time", "call_id"})
-"""What the platform fills in by itself, and nobody else may."""
+"""The variables that the platform sets, and that the settings may not."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PIECE = re.compile(r"\$\$|\$\{([^{}|]*)(?:\|([^{}]*))?\}|[^$]+|\$")
-_LARGEST = 2**53  # JSON's readers keep larger integers no more exactly (RFC 8259 6)
+_MAX_NUMBER = 2**53  # many JSON parsers lose digits of larger integers (RFC 8259 6)
 
 
-class WrongVariable(ValueError):
-    """A variable that can not be: what is wrong with it, and what would be right."""
+class InvalidVariable(ValueError):
+    """A variable of the settings that is not valid: what is wrong, and what would be right."""
 
     def __init__(self, wrong: str, right: str) -> None:
         super().__init__(wrong)
@@ -45,7 +44,7 @@ class WrongVariable(ValueError):
 
 
 class Placeholder(NamedTuple):
-    """A part of a text that the call fills."""
+    """A part of a template that the call fills."""
 
     read: Reader
     default: str | None
@@ -56,29 +55,28 @@ Templates = dict[str, Value | Template]
 
 
 def check_name(name: str) -> None:
-    """Raise ``WrongVariable`` where no variable may be called so."""
+    """Raise ``InvalidVariable`` for a name that no variable may have."""
     if name in BUILT_IN:
-        wrong = "is filled in by the platform itself"
-        raise WrongVariable(wrong, "take it out, or choose another name")
+        raise InvalidVariable("is set by the platform itself", "remove it, or choose another name")
     if not _NAME.fullmatch(name):
-        right = "write letters, digits, and _ . - between them, 64 at most"
-        raise WrongVariable("is no name of a variable", right)
+        right = "write at most 64 letters, digits, and _ . -"
+        raise InvalidVariable("is not a valid name of a variable", right)
 
 
-def compiled(value: object) -> Value | Template:
-    """Read a variable as it stands in the settings; raises ``WrongVariable``."""
+def compile_variable(value: object) -> Value | Template:
+    """Return a variable of the settings as a constant or a template; raises ``InvalidVariable``."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        if not abs(value) <= _LARGEST:  # NaN is not, either
-            raise WrongVariable(f"is {value}", "write a number that JSON can hold, or a text")
+        if not abs(value) <= _MAX_NUMBER:  # also true for NaN, which no comparison holds for
+            raise InvalidVariable(f"is {value}", "write a number between -2^53 and 2^53, or a text")
         return value
     if not isinstance(value, str):
         right = 'write a text, a number, or true or false; a date is a text: "2026-01-31"'
-        raise WrongVariable(f"is {_kind(value)}", right)
-    if len(value) > MOST_CHARACTERS:
+        raise InvalidVariable(f"is {_kind(value)}", right)
+    if len(value) > MAX_VALUE_LENGTH:
         wrong = f"has {len(value)} characters"
-        raise WrongVariable(wrong, f"write {MOST_CHARACTERS} at most")
+        raise InvalidVariable(wrong, f"write at most {MAX_VALUE_LENGTH}")
     parts = _joined(_parts(value))
     if all(isinstance(part, str) for part in parts):
         return "".join(part for part in parts if isinstance(part, str))
@@ -97,8 +95,8 @@ def _parts(text: str) -> Iterable[str | Placeholder]:
         if match[1] is not None:
             yield Placeholder(_reader(match[1]), match[2])
         elif piece == "$":
-            right = 'write "$$" for a dollar, or "${source}", or "${source|default}"'
-            raise WrongVariable('has a "$" that begins no placeholder', right)
+            right = 'write "$$" for a dollar sign, "${source}" or "${source|default}"'
+            raise InvalidVariable('has a "$" that does not start a placeholder', right)
         else:
             yield "$" if piece == "$$" else piece
 
@@ -115,14 +113,14 @@ def _joined(parts: Iterable[str | Placeholder]) -> Template:
 
 def _reader(source: str) -> Reader:
     try:
-        return reader(source)
+        return make_reader(source)
     except ValueError as error:
-        wrong = f'"${{{source}}}" is nothing that a call has'
-        raise WrongVariable(wrong, str(error)) from None
+        wrong = f'"${{{source}}}" is not a source'
+        raise InvalidVariable(wrong, str(error)) from None
 
 
-def by_default(variable: Value | Template) -> Value | None:
-    """Give what a variable is where the call brings nothing, None where it is left out then."""
+def default_value(variable: Value | Template) -> Value | None:
+    """Return the value of a variable if the call has none of its sources; None if left out."""
     if not isinstance(variable, tuple):
         return variable
     texts = [part if isinstance(part, str) else part.default for part in variable]
@@ -130,41 +128,41 @@ def by_default(variable: Value | Template) -> Value | None:
 
 
 class CallVariables:
-    """The variables of all calls: a number's win over its trunk's, and those over everybody's.
+    """The variables of all calls: a number's override its trunk's, and these the common ones.
 
-    ``by_trunk`` and ``by_number`` have a table for each name or number that has one.  The tables
-    hold what ``compiled`` takes; raises ``WrongVariable``.
+    ``by_trunk`` and ``by_number`` hold the tables of trunks, by name, and of numbers.  Raises
+    ``InvalidVariable``.
     """
 
     def __init__(
         self,
-        of_all: Mapping[str, Value] | None = None,
+        common: Mapping[str, Value] | None = None,
         by_trunk: Mapping[str, Mapping[str, Value]] | None = None,
         by_number: Mapping[str, Mapping[str, Value]] | None = None,
     ) -> None:
-        self._of_all = _templates(of_all or {})
+        self._common = _templates(common or {})
         self._by_trunk = {
-            trunk: self._of_all | _templates(table) for trunk, table in (by_trunk or {}).items()
+            trunk: self._common | _templates(table) for trunk, table in (by_trunk or {}).items()
         }
         self._by_number = {
             number: _templates(table) for number, table in (by_number or {}).items() if table
         }
 
-    def of(self, invite: Request, facts: Facts, number: str) -> dict[str, Value]:
-        """Fill the variables of a call to ``number``, as it stands in the settings."""
-        templates = self._by_trunk.get(facts.trunk, self._of_all)
+    def fill(self, invite: Request, facts: Facts, number: str) -> dict[str, Value]:
+        """Return the variables of a call to ``number``, in the spelling of the settings."""
+        templates = self._by_trunk.get(facts.trunk, self._common)
         if own := self._by_number.get(number):
             templates = templates | own
         return _filled(templates, invite, facts) if templates else {}
 
 
 def _templates(table: Mapping[str, Value]) -> Templates:
-    return {name: compiled(value) for name, value in table.items()}
+    return {name: compile_variable(value) for name, value in table.items()}
 
 
 def _filled(templates: Templates, invite: Request, facts: Facts) -> dict[str, Value]:
     found: dict[str, Value] = {}
-    room = MOST_IN_ALL
+    room = MAX_TOTAL_LENGTH
     for name, template in templates.items():
         value = _text(template, invite, facts) if isinstance(template, tuple) else template
         if value is None:
@@ -177,7 +175,7 @@ def _filled(templates: Templates, invite: Request, facts: Facts) -> dict[str, Va
 
 
 def _text(template: Template, invite: Request, facts: Facts) -> str | None:
-    """Fill a text; None where something is missing that has no default, or it is too long."""
+    """Return a filled template, None if it is too long or a source without a default is missing."""
     texts = []
     for part in template:
         if isinstance(part, str):
@@ -187,12 +185,12 @@ def _text(template: Template, invite: Request, facts: Facts) -> str | None:
         else:
             return None
     filled = "".join(texts)
-    return filled if len(filled) <= MOST_CHARACTERS else None
+    return filled if len(filled) <= MAX_VALUE_LENGTH else None
 
 
 def _read(placeholder: Placeholder, invite: Request, facts: Facts) -> str | None:
     try:
         text = placeholder.read(invite, facts)
-    except ValueError:  # malformed
+    except ValueError:  # ``Malformed``
         text = None
-    return text if text and len(text) <= MOST_CHARACTERS else placeholder.default
+    return text if text and len(text) <= MAX_VALUE_LENGTH else placeholder.default

@@ -231,7 +231,7 @@ async def test_online_shows_the_platforms_numbers_and_the_differences(
     counts = "The platform's numbers: staged 2, redirected 1, without agent 1, unusable 1"
     assert result.stdout.split(counts)[1].splitlines()[:3] == [
         "",
-        "+336******72 has an inbound_agent_id that is no UUID",
+        "+336******72 has an inbound_agent_id that is not a UUID",
         f"+33612345678: the platform has {OTHER}; the settings win, with {AGENT}",
     ]
     assert f"{counts} ([api] numbers_refresh_interval is 0: they are not used)\n" in off.stdout

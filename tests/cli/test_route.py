@@ -43,7 +43,7 @@ def test_the_called_number_is_read_from_the_headers_of_the_trunk(folder: Folder)
     result = route(folder, text, "--to", "sip:user@edge", *options)
     assert result.exit_code == 0, result.output
     assert steps(result)["called number"][:2] == [
-        "diversion names nobody",
+        "diversion has no user part",
         'header:X-Did says "0612345678"',
     ]
 
@@ -101,7 +101,7 @@ def test_a_call_without_a_called_number_is_refused(folder: Folder) -> None:
     result = route(folder, RIGHT, "--to", "sip:edge")
     assert result.exit_code == 1
     assert steps(result)["called number"] == [
-        "request_uri names nobody",
+        "request_uri has no user part",
         'none: called = ["request_uri"] finds no number',
     ]
 

@@ -48,7 +48,7 @@ def test_a_profile_sets_the_defaults_of_its_trunk(
 ) -> None:
     settings = folder.load(with_trunk(f'profile = "{profile}"'))
     found = terms(settings)
-    assert (found.policy.refusal, found.policy.ringing, found.patience) == (
+    assert (found.policy.refusal, found.policy.ringing, found.ringback_timeout) == (
         refusal, ringing, patience,
     )  # fmt: skip
     assert settings.trunks[0].pass_503 is pass_503
@@ -65,7 +65,7 @@ def test_the_trunks_own_keys_override_its_profile(folder: Folder) -> None:
     own = "ringback_timeout = 9.0", "pass_503 = false", "policy = { refusal = 408 }"
     settings = folder.load(with_trunk('profile = "telnyx"', *own))
     found = terms(settings)
-    assert (found.patience, found.policy.refusal, found.policy.ringing) == (9.0, 408, 0)
+    assert (found.ringback_timeout, found.policy.refusal, found.policy.ringing) == (9.0, 408, 0)
     assert not settings.trunks[0].pass_503
 
 
@@ -76,7 +76,7 @@ def test_the_profile_overrides_the_general_policy(folder: Folder) -> None:
 
 def test_without_a_profile_the_general_defaults_apply(folder: Folder) -> None:
     found = terms(folder.load())
-    assert (found.patience, found.policy.refusal, found.policy.ringing) == (None, 503, 180)
+    assert (found.ringback_timeout, found.policy.refusal, found.policy.ringing) == (None, 503, 180)
 
 
 def test_an_unknown_profile_is_a_single_mistake(folder: Folder) -> None:

@@ -30,7 +30,7 @@ def test_the_numbers_policy_goes_first_then_the_trunks(folder: Folder) -> None:
     assert terms.policy.treatments[StagingOutcome.API_UNREACHABLE] == (
         Treatment(TreatmentKind.FORWARD),
     )
-    assert (terms.policy.refusal, terms.deadline, terms.patience) == (480, 9.0, 5.0)
+    assert (terms.policy.refusal, terms.deadline, terms.ringback_timeout) == (480, 9.0, 5.0)
     other = make_terms(found)("carrier", "another")
     assert other.policy.treatments[StagingOutcome.TIMEOUT] == (
         Treatment(TreatmentKind.REFUSE, 480),
@@ -41,7 +41,7 @@ def test_the_numbers_policy_goes_first_then_the_trunks(folder: Folder) -> None:
 def test_the_default_deadline_is_that_of_the_api(folder: Folder) -> None:
     path = folder.write("s.toml", RIGHT)
     terms = make_terms(load(path, {"ROUNDED_API_KEY": "x"}))("carrier", "+33612345678")
-    assert (terms.deadline, terms.patience, terms.policy.ringing) == (4.0, None, 180)
+    assert (terms.deadline, terms.ringback_timeout, terms.policy.ringing) == (4.0, None, 180)
 
 
 def test_an_unknown_key_of_a_policy_is_answered_with_the_known_keys(folder: Folder) -> None:

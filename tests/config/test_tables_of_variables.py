@@ -26,13 +26,13 @@ def test_variables_are_kept_as_written(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("line", "key", "wrong", "right"),
     [
-        ('call_id = "x"', "call_id", "filled in by the platform", "take it out"),
-        ('"a b" = "x"', "a b", "no name of a variable", "letters, digits"),
-        ('name = "${callr}"', "name", '"${callr}" is nothing that a call has', "write one of"),
+        ('call_id = "x"', "call_id", "set by the platform", "remove it"),
+        ('"a b" = "x"', "a b", "not a valid name", "letters, digits"),
+        ('name = "${callr}"', "name", '"${callr}" is not a source', "write one of"),
         ('name = "5 $"', "name", 'has a "$"', '"$$" for a dollar'),
         ("name = 2026-01-31", "name", "is a date or a time", '"2026-01-31"'),
         ('numbers_csv = "n.csv"', "numbers_csv", "is not a variable", "above the first [table]"),
-        ("name = nan", "name", "is nan", "JSON"),
+        ("name = nan", "name", "is nan", "between -2^53"),
         ('name = ["x"]', "name", "is a list", "a text, a number"),
         ("name = { x = 1 }", "name", "is a table", "a text, a number"),
     ],

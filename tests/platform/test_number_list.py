@@ -119,7 +119,7 @@ async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) 
         short = await fetch_number_list(api)
     assert isinstance(table, PlatformTable)
     assert (list(table.rows), table.unusable) == (NUMBERS, 3)
-    assert "(no number) has no text as its number" in table.wrong
+    assert "(no number) has a number that is not a text" in table.wrong
     assert isinstance(short, InvalidResponse)
     assert "said to have 14 numbers, and 13 different" in short.text
 

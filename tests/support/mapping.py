@@ -17,6 +17,6 @@ def mapped(agents: Mapping[str, str]) -> NumberMapping:
 
 
 def monday_noon(zone: str) -> Moment:
-    """The same time everywhere."""
+    """Return the same time for every zone."""
     assert isinstance(zone, str)
     return Moment(0, 12 * 60)

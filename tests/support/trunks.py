@@ -18,7 +18,7 @@ ANONYMOUS = "+10000000000"
 
 @dataclass(frozen=True)
 class Trunk:
-    """What admission asks of a trunk (``trunks.admission.Trunk``), with the settings' defaults."""
+    """A trunk for admission (``trunks.admission.TrunkConfig``), with the settings' defaults."""
 
     name: str
     networks: tuple[IPv4Network | IPv6Network, ...]
@@ -31,6 +31,6 @@ class Trunk:
 
 
 def admission_of(agents: Mapping[str, str]) -> TrunkAdmission:
-    """Give the real admission, which reads what strangers write, to alice's and bob's network."""
+    """Return the real admission, with one trunk: the network of alice and bob."""
     trunk = Trunk("trunk", (IPv4Network("192.0.2.0/24"),), "FR")
     return TrunkAdmission([trunk], mapped(agents), on_terms, ANONYMOUS)

@@ -1,4 +1,4 @@
-"""A call is let in by its source, and belongs to the agent of the number that was dialled."""
+"""A call is admitted by its source, and staged for the agent of the dialled number."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def admitted(request: Request, source: str = "192.0.2.1") -> Call:
     return call
 
 
-def test_a_call_says_all_that_staging_needs() -> None:
+def test_a_call_holds_what_staging_needs() -> None:
     assert admit(invite()) == Call(
         call_id="abc@carrier",
         trunk="french",
@@ -90,14 +90,14 @@ def test_a_call_says_all_that_staging_needs() -> None:
         ("203.0.113.127", "bare"),
     ],
 )
-def test_the_source_says_whose_call_it_is(source: str, name: str) -> None:
+def test_the_source_address_decides_the_trunk(source: str, name: str) -> None:
     assert admitted(invite(), source).trunk == name
 
 
 @pytest.mark.parametrize(
     "source", ["192.0.3.1", "198.51.100.8", "203.0.113.128", "2001:db9::1", "::1", "fe80::1%eth0"]
 )
-def test_a_source_of_no_trunk_is_refused(source: str) -> None:
+def test_a_source_without_a_trunk_is_refused(source: str) -> None:
     assert admit(invite(), source) == Refusal(
         403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, f"{source} belongs to no trunk"
     )
@@ -117,27 +117,27 @@ def test_a_source_of_no_trunk_is_refused(source: str) -> None:
         ("sip:01133612345678@edge", "198.51.100.7"),
     ],
 )
-def test_a_number_is_found_however_the_trunk_spells_it(uri: str, source: str) -> None:
+def test_a_number_is_found_in_every_spelling(uri: str, source: str) -> None:
     call = admitted(invite(uri), source)
     assert (call.agent_id, call.to_number) == (AGENT, "+33612345678")
 
 
 @pytest.mark.parametrize("uri", ["sip:15550001234@edge", "sip:0015550001234@edge"])
-def test_digits_outside_every_numbering_plan_are_found_where_they_are_mapped(uri: str) -> None:
+def test_digits_outside_every_numbering_plan_are_found_if_mapped(uri: str) -> None:
     call = admitted(invite(uri))
     assert (call.agent_id, call.to_number) == (OTHER, "+15550001234")
 
 
-def test_of_a_very_long_call_id_the_beginning_is_told() -> None:
+def test_a_very_long_call_id_is_cut() -> None:
     long = bytes(invite()).replace(b"abc@carrier", b"\xff" * 60_000)
     message = parse(long)
     assert isinstance(message, Request)
     assert admitted(message).call_id == "\\xff" * 256
 
 
-def test_the_trunks_wish_for_a_503_as_it_is_is_known_to_its_calls() -> None:
-    wishing = Trunk("wishing", (ip_network("192.0.2.0/24"),), pass_503=True)
-    admission = TrunkAdmission([wishing], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
+def test_a_call_knows_whether_its_trunk_gets_a_503_unchanged() -> None:
+    unchanged = Trunk("unchanged", (ip_network("192.0.2.0/24"),), pass_503=True)
+    admission = TrunkAdmission([unchanged], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
     call = admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert call.pass_503
@@ -172,12 +172,12 @@ def test_variables_identify_the_caller_unless_the_caller_is_anonymous(
 
 
 @pytest.mark.parametrize("name", ["sip_username", "1000"])
-def test_a_name_is_found_as_it_is(name: str) -> None:
+def test_a_name_is_found_unchanged(name: str) -> None:
     assert admitted(invite(f"sip:{name}@edge")).to_number == name
 
 
 @pytest.mark.parametrize(
-    ("uri", "shown"),
+    ("uri", "masked"),
     [
         ("sip:+33699999999@edge", "+336******99"),
         ("sip:0612345678@edge", "061*****78"),
@@ -187,12 +187,12 @@ def test_a_name_is_found_as_it_is(name: str) -> None:
         ("sip:%22%0d%0a%3cscript%3e@edge", "????script?"),
     ],
 )
-def test_a_number_that_is_not_mapped_is_refused(uri: str, shown: str) -> None:
+def test_an_unmapped_number_is_refused_and_masked(uri: str, masked: str) -> None:
     assert admit(invite(uri), "203.0.113.1") == Refusal(
         404,
         "Not Found",
         RefusalCause.UNMAPPED_NUMBER,
-        f"no agent is mapped to {shown}",
+        f"no agent is mapped to {masked}",
         trunk="bare",
     )
 
@@ -210,7 +210,7 @@ def test_a_number_that_is_not_mapped_is_refused(uri: str, shown: str) -> None:
         ("<urn:service:sos>", NOBODY),
     ],
 )
-def test_the_caller_is_a_number_or_the_one_that_stands_for_nobody(caller: str, number: str) -> None:
+def test_a_caller_without_a_number_gets_the_anonymous_number(caller: str, number: str) -> None:
     assert admitted(invite(caller=caller)).from_number == number
 
 
@@ -226,16 +226,16 @@ def test_the_caller_is_a_number_or_the_one_that_stands_for_nobody(caller: str, n
         ("session;critical", "+33912345678"),
     ],
 )
-def test_a_caller_who_asks_not_to_be_named_is_not(privacy: str, number: str) -> None:
+def test_a_caller_who_requests_privacy_gets_the_anonymous_number(privacy: str, number: str) -> None:
     assert admitted(invite(extra=f"Privacy: {privacy}\r\n")).from_number == number
 
 
-def test_a_request_uri_that_is_none_is_the_callers_fault() -> None:
+def test_an_invalid_request_uri_raises() -> None:
     with pytest.raises(Malformed):
         admit(invite("sip:@"))
 
 
-def test_strange_bytes_in_a_call_id_are_escaped() -> None:
+def test_non_ascii_bytes_in_a_call_id_are_escaped() -> None:
     request = parse(bytes(invite()).replace(b"abc@carrier", b"ab\xff@carrier"))
     assert isinstance(request, Request)
     assert admitted(request).call_id == r"ab\xff@carrier"
@@ -253,20 +253,20 @@ def test_the_narrowest_network_wins(*, turned: bool) -> None:
     assert [each.name for each in found if each] == ["narrow", "middle", "wide", "wide"]
 
 
-def test_what_is_remembered_of_strangers_is_bounded() -> None:
+def test_the_cache_of_source_addresses_is_bounded() -> None:
     networks = TrunkNetworks(TRUNKS)
     for number in range(5000):
         networks.trunk_of(f"10.0.{number // 250}.{number % 250}")
     assert networks.trunk_of.cache_info().currsize <= 4096
 
 
-def test_a_call_is_granted_the_terms_of_its_trunk_and_number_within_its_budget() -> None:
+def test_a_call_gets_the_terms_of_its_trunk_and_number() -> None:
     asked: list[tuple[str, str]] = []
     policy = Policy(refusal=480)
 
     def terms_of(trunk: str, number: str) -> Terms:
         asked.append((trunk, number))
-        return Terms(policy, 8.0, patience=5.0, margin=0.5)
+        return Terms(policy, 8.0, ringback_timeout=5.0, margin=0.5)
 
     admission = TrunkAdmission(TRUNKS, mapped({"+33612345678": AGENT}), terms_of, NOBODY)
     call = admission.admit(invite("sip:0612345678@edge"), Flow("UDP", "192.0.2.1", 5060))

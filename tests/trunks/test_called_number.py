@@ -1,4 +1,4 @@
-"""The called number is where the trunk says, spelt as the trunk spells it."""
+"""The called number is read from the sources of the trunk, in the spelling of the trunk."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.trunks.called_number import Called, called_number
-from sip_stager.trunks.number_fields import field_of
+from sip_stager.trunks.called_number import CalledNumber, read_called_number
+from sip_stager.trunks.number_fields import field_of_source
 from tests.sip.test_growth import grows_linearly
 from tests.support.trunks import Trunk
 from tests.trunks.test_admission import invite
@@ -22,9 +22,9 @@ def called(
     extra: str = "",
     country: str | None = "FR",
     strip: tuple[str, ...] = (),
-) -> Called:
+) -> CalledNumber:
     trunk = Trunk("carrier", (), country, called=sources or ("request_uri",), strip=strip)
-    return called_number(invite(uri, extra=extra), trunk)
+    return read_called_number(invite(uri, extra=extra), trunk)
 
 
 @pytest.mark.parametrize(
@@ -44,44 +44,44 @@ def called(
 )
 def test_each_source_is_read(source: str, extra: str) -> None:
     found = called(source, extra=extra)
-    assert (found.number, found.source, found.passed) == (NUMBER, source, ())
+    assert (found.number, found.source, found.skipped) == (NUMBER, source, ())
 
 
-def test_the_to_is_read_where_the_request_uri_is_a_user_name() -> None:
+def test_to_is_read_if_the_request_uri_is_a_user_name() -> None:
     request = invite("sip:sip_username@edge")
     fields = [
         b'To: "Sales" <sip:0612345678@carrier;user=phone>' if name == b"to" else field
         for name, field in zip(request.names, request.fields, strict=True)
     ]
     trunk = Trunk("carrier", (), "FR", called=("to",))
-    found = called_number(request.edited(request.names, fields), trunk)
-    assert found == Called(NUMBER, "to", "0612345678")
+    found = read_called_number(request.edited(request.names, fields), trunk)
+    assert found == CalledNumber(NUMBER, "to", "0612345678")
 
 
 @pytest.mark.parametrize(
     ("extra", "reason"),
     [
         ("", "is missing"),
-        ("Diversion: <sip:edge>\r\n", "names nobody"),
-        ("Diversion: <urn:service:sos>\r\n", "names nobody"),
-        ("Diversion: \r\n", "names nobody"),
+        ("Diversion: <sip:edge>\r\n", "has no user part"),
+        ("Diversion: <urn:service:sos>\r\n", "has no user part"),
+        ("Diversion: \r\n", "has no user part"),
         ("Diversion: <sip:0699999999@\r\n", "not an address"),
         ('Diversion: "<sip:0699999999@a>, x\r\n', "quotes or angle brackets are not balanced"),
         ("Diversion: <sip:06@[::>\r\n", "not a SIP URI"),
     ],
 )
-def test_a_source_that_cannot_be_read_gives_way_to_the_next(extra: str, reason: str) -> None:
+def test_an_unreadable_source_is_skipped(extra: str, reason: str) -> None:
     found = called("diversion", "request_uri", uri="sip:0612345678@edge", extra=extra)
-    assert found == Called(NUMBER, "request_uri", "0612345678", "", (("diversion", reason),))
+    assert found == CalledNumber(NUMBER, "request_uri", "0612345678", "", (("diversion", reason),))
 
 
-def test_where_no_source_is_left_there_is_no_called_number() -> None:
-    assert called("diversion", "request_uri", uri="sip:edge") == Called(
-        passed=(("diversion", "is missing"), ("request_uri", "names nobody"))
+def test_no_called_number_if_every_source_is_skipped() -> None:
+    assert called("diversion", "request_uri", uri="sip:edge") == CalledNumber(
+        skipped=(("diversion", "is missing"), ("request_uri", "has no user part"))
     )
 
 
-def test_a_request_uri_that_is_none_loses_the_call_only_where_it_is_read() -> None:
+def test_an_invalid_request_uri_raises_only_if_it_is_a_source() -> None:
     with pytest.raises(Malformed):
         called("request_uri", uri="sip:@")
     extra = "X-Did: 0612345678\r\n"
@@ -130,9 +130,9 @@ def test_a_phone_context_completes_a_local_number(uri: str, number: str) -> None
 
 
 @pytest.mark.parametrize("source", ["header:", "header:X Y", "from", "To", "", "header"])
-def test_a_source_that_is_none_is_refused(source: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  whichever it is, the settings say it better
-        field_of(source)
+def test_an_unknown_source_raises(source: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  the settings add the words
+        field_of_source(source)
 
 
 FIELDS = [b"to", b"p-called-party-id", b"diversion", b"x-did"]
@@ -140,22 +140,22 @@ SOURCES = ("diversion", "p_called_party_id", "header:X-Did", "to", "request_uri"
 
 
 @given(st.lists(st.tuples(st.sampled_from(FIELDS), st.binary(max_size=80)), max_size=4))
-def test_no_header_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
+def test_no_header_field_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
     request = invite("sip:0612345678@edge")
     names = [name for name, _ in fields]
     values = [name + b":" + value for name, value in fields]
     trunk = Trunk("carrier", (), "FR", called=SOURCES, strip=("99",))
-    found = called_number(request.edited(names, values), trunk)
+    found = read_called_number(request.edited(names, values), trunk)
     assert found.number
-    assert [source for source, _ in found.passed] == list(SOURCES[: SOURCES.index(found.source)])
+    assert [source for source, _ in found.skipped] == list(SOURCES[: SOURCES.index(found.source)])
 
 
 @pytest.mark.parametrize("text", [b",", b";", b"<", b'"', b" ", b"a", b"<a:b>,", b"%41", b"\r\n "])
-def test_a_header_is_read_in_linear_time(text: bytes) -> None:
+def test_a_header_field_is_read_in_linear_time(text: bytes) -> None:
     trunk = Trunk("carrier", (), "FR", called=("header:X-Did",), strip=("99",))
     request = invite()
 
     def read(value: bytes) -> object:
-        return called_number(request.edited([b"x-did"], [b"X-Did: " + value]), trunk)
+        return read_called_number(request.edited([b"x-did"], [b"X-Did: " + value]), trunk)
 
     assert grows_linearly(read, lambda size: text * (size // len(text) + 1))

@@ -1,4 +1,4 @@
-"""The caller is the first valid number of the trunk's order, unless he keeps it to himself."""
+"""The caller's number is the first valid one of the trunk's sources, unless it is private."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from sip_stager.model.call import Call
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.admission import TrunkAdmission
-from sip_stager.trunks.caller_number import CALLERS, Caller, caller_number, strip_private_identity
+from sip_stager.trunks.caller_number import (
+    CALLER_SOURCES,
+    CallerNumber,
+    read_caller_number,
+    strip_private_identity,
+)
 from sip_stager.trunks.phone_numbers import is_e164
 from tests.sip.test_growth import grows_linearly
 from tests.support.fakes import on_terms
@@ -25,8 +30,10 @@ PAI = "P-Asserted-Identity: <sip:+33912345678@carrier>\r\n"
 RPID = "Remote-Party-ID: <sip:0912345678@carrier>"
 
 
-def caller(extra: str = "", order: tuple[str, ...] = CALLERS, from_: str = FROM) -> Caller:
-    return caller_number(
+def caller(
+    extra: str = "", order: tuple[str, ...] = CALLER_SOURCES, from_: str = FROM
+) -> CallerNumber:
+    return read_caller_number(
         invite(caller=from_, extra=extra), Trunk("carrier", (), "FR", caller=order)
     )
 
@@ -39,7 +46,7 @@ def caller(extra: str = "", order: tuple[str, ...] = CALLERS, from_: str = FROM)
         ("P-Asserted-Identity: sip:33912345678@carrier\r\n", "p_asserted_identity"),
         ("P-Asserted-Identity: <sip:a@b>, <tel:0912345678>\r\n", "p_asserted_identity"),
         (f"P-Asserted-Identity: <sip:a@b>\r\n{PAI}", "p_asserted_identity"),
-        ("P-Asserted-Identity: <sip:b>, <tel:912345678;phone-context=+33>\r\n", CALLERS[0]),
+        ("P-Asserted-Identity: <sip:b>, <tel:912345678;phone-context=+33>\r\n", CALLER_SOURCES[0]),
         (f"{RPID};party=calling;privacy=off;screen=yes\r\n", "remote_party_id"),
         (f"{RPID};privacy=name\r\n", "remote_party_id"),
         (f"P-Asserted-Identity: <sip:a@b>\r\n{RPID}\r\n", "remote_party_id"),
@@ -47,7 +54,7 @@ def caller(extra: str = "", order: tuple[str, ...] = CALLERS, from_: str = FROM)
         (f"Remote-Party-ID: <sip:+33688888888@b>;party=called\r\n{RPID}\r\n", "remote_party_id"),
     ],
 )
-def test_the_networks_word_goes_ahead_of_the_callers(extra: str, source: str) -> None:
+def test_an_asserted_number_is_preferred_to_from(extra: str, source: str) -> None:
     found = caller(extra)
     assert (found.number, found.source, found.privacy) == (TRUE, source, "")
 
@@ -64,20 +71,22 @@ def test_the_networks_word_goes_ahead_of_the_callers(extra: str, source: str) ->
         f"{RPID};party=calling;;\r\n",
     ],
 )
-def test_the_from_stands_where_the_others_say_nothing_valid(extra: str) -> None:
+def test_from_is_read_if_no_other_source_is_valid(extra: str) -> None:
     assert (caller(extra).number, caller(extra).source) == (PRESENTED, "from")
 
 
-def test_the_order_is_the_trunks() -> None:
+def test_the_trunk_sets_the_order_of_the_sources() -> None:
     assert caller(PAI, ("from", "p_asserted_identity")).number == PRESENTED
-    assert caller(PAI, ("remote_party_id",)) == Caller(passed=(("remote_party_id", "is missing"),))
-    assert caller(order=("from",), from_="<sip:1000@pbx>").passed == (
+    assert caller(PAI, ("remote_party_id",)) == CallerNumber(
+        skipped=(("remote_party_id", "is missing"),)
+    )
+    assert caller(order=("from",), from_="<sip:1000@pbx>").skipped == (
         ("from", "holds no valid number"),
     )
 
 
 @pytest.mark.parametrize("from_", ["<sip:+33912345678", "<urn:service:sos>", "<sip:edge>", "?"])
-def test_a_from_that_cannot_be_read_costs_the_name_and_not_the_call(from_: str) -> None:
+def test_an_unreadable_from_is_an_unknown_caller(from_: str) -> None:
     assert caller(from_=from_).number == ""
 
 
@@ -100,7 +109,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize(("extra", "from_", "reason"), PRIVATE)
 def test_a_private_number_reaches_no_part_of_a_call(extra: str, from_: str, reason: str) -> None:
-    assert caller(PAI + extra, from_=from_) == Caller(privacy=reason)
+    assert caller(PAI + extra, from_=from_) == CallerNumber(privacy=reason)
     trunk = Trunk("carrier", NETWORKS, "FR")
     call = admitted(trunk, PAI + extra, from_)
     assert call.from_number == NOBODY
@@ -110,8 +119,8 @@ def test_a_private_number_reaches_no_part_of_a_call(extra: str, from_: str, reas
 @pytest.mark.parametrize(("extra", "from_", "reason"), PRIVATE)
 def test_a_trunk_may_pass_a_private_number(extra: str, from_: str, reason: str) -> None:
     trunk = Trunk("carrier", NETWORKS, "FR", pass_private_number=True)
-    found = caller_number(invite(caller=from_, extra=PAI + extra), trunk)
-    assert found == Caller(TRUE, "p_asserted_identity", reason)
+    found = read_caller_number(invite(caller=from_, extra=PAI + extra), trunk)
+    assert found == CallerNumber(TRUE, "p_asserted_identity", reason)
     assert admitted(trunk, PAI + extra, from_).from_number == TRUE
 
 
@@ -131,20 +140,20 @@ FIELDS = [b"from", b"p-asserted-identity", b"remote-party-id", b"privacy"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(FIELDS), st.binary(max_size=80)), max_size=5))
-def test_no_header_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
+def test_no_header_field_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
     request = invite()
     names, values = [name for name, _ in fields], [b"%b: %b" % field for field in fields]
-    found = caller_number(request.edited(names, values), Trunk("carrier", (), "FR"))
+    found = read_caller_number(request.edited(names, values), Trunk("carrier", (), "FR"))
     assert is_e164(found.number) or not (found.number or found.source)
 
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("text", [b",", b";", b" ", b";privacy", b"; ", b"a", b"@anonymous", b'"'])
-def test_a_header_is_read_in_linear_time(field: bytes, text: bytes) -> None:
+def test_a_header_field_is_read_in_linear_time(field: bytes, text: bytes) -> None:
     request, trunk = invite(), Trunk("carrier", (), "FR")
 
     def read(value: bytes) -> object:
-        return caller_number(request.edited([field], [field + b": " + value]), trunk)
+        return read_caller_number(request.edited([field], [field + b": " + value]), trunk)
 
     assert grows_linearly(read, lambda size: text * (size // len(text) + 1))
 

@@ -1,4 +1,4 @@
-"""Days and hours are those of the clock on the wall, on days on which that is changed as well."""
+"""Days and hours are in local time, also on the days on which the clock changes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sip_stager.config.tables.field_types import parse_hours
 from sip_stager.trunks.mapping import Row, Share
 
 
-class Wall:
-    """A number whose agent has hours, and the world's clock, moved by hand."""
+class LocalHours:
+    """A number whose agent has hours, and a clock that the test sets."""
 
     def __init__(self, zone: str, hours: str, *days: int) -> None:
         shares = Share("hours", days=frozenset(days), hours=(parse_hours(hours),)), Share("rest")
         self._row = Row("+33612345678", shares, zone)
 
     def at(self, utc: datetime) -> str:
-        """Who answers at a time."""
+        """Return the agent that answers at a time."""
         moment = partial(local_time, clock=utc.timestamp)
-        return self._row.agent("+33912345678", "+33612345678", moment)
+        return self._row.choose_agent("+33912345678", "+33612345678", moment)
 
     def minutes(self, noon: datetime) -> int:
-        """How many minutes of the 24 hours around a time the agent with hours is on duty."""
+        """Count the minutes on duty, of the agent with hours, in the 24 hours around a time."""
         begin = noon - timedelta(hours=12)
         return sum(self.at(begin + timedelta(minutes=each)) == "hours" for each in range(24 * 60))
 
@@ -83,10 +83,10 @@ CHANGES = {
         ("UTC", "never", "22:00-06:00", 8 * 60),
     ],
 )
-def test_hours_last_as_long_as_the_clock_shows_them(
+def test_hours_last_as_long_as_the_local_clock_shows_them(
     zone: str, change: str, hours: str, minutes: int
 ) -> None:
-    assert Wall(zone, hours).minutes(CHANGES[zone, change]) == minutes
+    assert LocalHours(zone, hours).minutes(CHANGES[zone, change]) == minutes
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,14 @@ def test_hours_last_as_long_as_the_clock_shows_them(
         ("2026-10-25T21:00:00", "rest"),  # Sunday 22:00
     ],
 )
-def test_a_night_belongs_to_the_day_on_which_it_begins_however_long_it_is(
-    at: str, expected: str
-) -> None:
-    assert Wall(PARIS, "22:00-06:00", 5).at(utc(at)) == expected
+def test_a_night_belongs_to_the_day_on_which_it_begins(at: str, expected: str) -> None:
+    assert LocalHours(PARIS, "22:00-06:00", 5).at(utc(at)) == expected
 
 
 @pytest.mark.parametrize(("change", "minutes"), [("forward", 23 * 60), ("back", 25 * 60)])
-def test_a_whole_day_is_as_long_as_the_clock_makes_it(change: str, minutes: int) -> None:
-    wall, middle = Wall(NEW_YORK, "00:00-24:00", 6), CHANGES[NEW_YORK, change]
-    days = (wall.minutes(middle + timedelta(days=day)) for day in (-1, 0, 1))
+def test_a_whole_day_has_23_or_25_hours_when_the_clock_changes(change: str, minutes: int) -> None:
+    hours, middle = LocalHours(NEW_YORK, "00:00-24:00", 6), CHANGES[NEW_YORK, change]
+    days = (hours.minutes(middle + timedelta(days=day)) for day in (-1, 0, 1))
     assert sum(days) == minutes
 
 
@@ -131,8 +129,10 @@ def test_a_whole_day_is_as_long_as_the_clock_makes_it(change: str, minutes: int)
         (3, "2026-12-31T23:00", "rest"),  # Friday, 2027
     ],
 )
-def test_leap_days_and_ends_of_years_are_days_of_the_week(day: int, at: str, expected: str) -> None:
-    assert Wall(PARIS, "00:00-24:00", day).at(utc(at)) == expected
+def test_days_of_the_week_hold_on_leap_days_and_at_new_year(
+    day: int, at: str, expected: str
+) -> None:
+    assert LocalHours(PARIS, "00:00-24:00", day).at(utc(at)) == expected
 
 
 @pytest.mark.parametrize(
@@ -144,5 +144,5 @@ def test_leap_days_and_ends_of_years_are_days_of_the_week(day: int, at: str, exp
         ("2027-01-01T21:00", "rest"),  # Friday 22:00
     ],
 )
-def test_a_night_goes_on_into_the_next_year(at: str, expected: str) -> None:
-    assert Wall(PARIS, "22:00-06:00", 3).at(utc(at)) == expected
+def test_a_night_runs_into_the_next_year(at: str, expected: str) -> None:
+    assert LocalHours(PARIS, "22:00-06:00", 3).at(utc(at)) == expected

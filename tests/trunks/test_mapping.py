@@ -1,4 +1,4 @@
-"""A call goes to the agent of its number, else of the longest prefix, else to the default."""
+"""A call is for the agent of its number, else of the longest prefix, else of the default."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def found(mapping: NumberMapping, number: str) -> tuple[str, str]:
         ("", "", ""),
     ],
 )
-def test_the_narrowest_row_wins(number: str, row: str, as_mapped: str) -> None:
+def test_the_most_specific_row_wins(number: str, row: str, as_mapped: str) -> None:
     assert found(MAPPING, number) == (row, as_mapped)
     assert found(WITH_DEFAULT, number)[0] == (row or ("*" if number else ""))
 
 
 @pytest.mark.parametrize("number", ["support-\r\nX: 1", "a b", "\u0660", "<x>", "a" * 129, '"'])
-def test_what_is_not_plain_is_no_ones(number: str) -> None:
+def test_neither_prefix_nor_default_takes_a_name_that_needs_escapes(number: str) -> None:
     assert found(WITH_DEFAULT, number) == ("", number)
     assert found(WITH_DEFAULT, f"support-{number}") == ("", f"support-{number}")
 
 
 @given(st.text("+0136*s", max_size=8), st.lists(st.text("+0136s", max_size=5), max_size=8))
-def test_the_longest_prefix_is_found_as_by_looking_at_all(number: str, stems: list[str]) -> None:
+def test_the_longest_prefix_is_found_as_by_a_full_search(number: str, stems: list[str]) -> None:
     mapping = mapped({f"{stem}*": stem for stem in stems})
     match = mapping.find(number)
     fit = [stem for stem in stems if number.startswith(stem)] if number else []
@@ -65,17 +65,17 @@ def test_the_longest_prefix_is_found_as_by_looking_at_all(number: str, stems: li
 
 
 @pytest.mark.parametrize("rows", [100, 100_000])
-def test_what_is_looked_at_does_not_grow_with_the_rows(rows: int) -> None:
+def test_the_cost_of_a_look_up_does_not_grow_with_the_rows(rows: int) -> None:
     numbers = [f"+336{number:08}" for number in range(rows)]
     prefixes = [f"+4930{number:05}*" for number in range(rows)]
     mapping = mapped(dict.fromkeys([*numbers, *prefixes, "+49*", "*"], "agent"))
-    assert len(list(mapping.considered("+493099999999"))) == 4
+    assert len(list(mapping.candidates("+493099999999"))) == 4
     assert found(mapping, "+3360000009900000")[0] == "*"
     assert found(mapping, numbers[-1])[0] == numbers[-1]
     assert found(mapping, "+49300000099")[0] == prefixes[0]
 
 
-def test_of_two_rows_of_one_number_that_of_the_settings_counts() -> None:
+def test_rows_of_the_settings_override_those_of_the_platform() -> None:
     mapping = mapped({"+33612345678": "settings", "+3361*": "prefix"})
     mapping.platform = {
         number: Row(number, (Share("platform"),), generation=1)
@@ -102,10 +102,10 @@ NOON = Moment(0, 720)
 
 
 def agent(row: Row, caller: str = "+33912345678", moment: Moment = NOON) -> str:
-    return row.agent(caller, "+33612345678", lambda _: moment)
+    return row.choose_agent(caller, "+33612345678", lambda _: moment)
 
 
-def test_weights_divide_callers_and_each_keeps_his_agent() -> None:
+def test_weights_divide_callers_and_each_keeps_the_same_agent() -> None:
     row = Row("+33612345678", (Share("a", 3), Share("b", 1)))
     callers = [f"+3391{number:07}" for number in range(4000)]
     first = [agent(row, caller) for caller in callers]
@@ -113,9 +113,9 @@ def test_weights_divide_callers_and_each_keeps_his_agent() -> None:
     assert [agent(row, caller) for caller in callers] == first
 
 
-def test_numbers_divide_their_callers_each_in_its_own_way() -> None:
+def test_each_number_divides_the_callers_in_its_own_way() -> None:
     row = Row("+3361*", (Share("a"), Share("b")))
-    chosen = {row.agent("+33912345678", f"+3361{n}", monday_noon) for n in range(64)}
+    chosen = {row.choose_agent("+33912345678", f"+3361{n}", monday_noon) for n in range(64)}
     assert chosen == {"a", "b"}
 
 
@@ -156,35 +156,37 @@ OFFICE = Row(
         (4, "00:00", "else"),
     ],
 )
-def test_days_and_hours_go_ahead_of_the_rest(weekday: int, hour: str, expected: str) -> None:
+def test_agents_with_days_or_hours_go_before_the_rest(
+    weekday: int, hour: str, expected: str
+) -> None:
     minute = int(hour[:2]) * 60 + int(hour[3:])
     assert agent(OFFICE, moment=Moment(weekday, minute)) == expected
 
 
-def test_a_day_without_hours_is_all_of_it() -> None:
+def test_a_day_without_hours_is_a_whole_day() -> None:
     row = Row("x", (Share("sunday", days=frozenset({6})), Share("else")))
     times = [(5, 1439), (6, 0), (6, 1439), (0, 0)]
     chosen = [agent(row, moment=Moment(*time)) for time in times]
     assert chosen == ["else", "sunday", "sunday", "else"]
 
 
-def test_those_of_the_same_hours_share_by_weight() -> None:
+def test_agents_with_the_same_hours_share_by_weight() -> None:
     night = ((1320, 360),)
     row = Row("x", (Share("a", hours=night), Share("b", hours=night), Share("day")))
     chosen = {agent(row, str(number), Moment(2, 60)) for number in range(64)}
     assert chosen == {"a", "b"}
 
 
-def test_the_clock_is_asked_for_the_zone_and_only_where_there_are_hours() -> None:
+def test_the_time_of_the_zone_is_read_only_for_rows_with_hours() -> None:
     asked: list[str] = []
 
     def moment(zone: str) -> Moment:
         asked.append(zone)
         return Moment(0, 720)
 
-    assert Row("x", (Share("a"), Share("b"))).agent("c", "x", moment) in {"a", "b"}
+    assert Row("x", (Share("a"), Share("b"))).choose_agent("c", "x", moment) in {"a", "b"}
     assert asked == []
-    assert OFFICE.agent("c", "x", moment) == "else"
+    assert OFFICE.choose_agent("c", "x", moment) == "else"
     assert asked == ["Europe/Paris"]
 
 
@@ -208,20 +210,20 @@ def test_a_redial_reaches_the_same_agent() -> None:
     assert admitted(known, "one").agent_id == admitted(known, "two").agent_id
 
 
-def test_callers_without_a_number_are_divided_by_their_calls() -> None:
+def test_callers_without_a_number_are_divided_by_call_id() -> None:
     nobody = "<sip:anonymous@anonymous.invalid>"
     assert admitted(nobody, "one").agent_id == admitted(nobody, "one").agent_id
     assert admitted(nobody, "one").agent_id != admitted(nobody, "two").agent_id
 
 
-def test_the_number_goes_on_as_it_was_called_and_not_as_the_prefix() -> None:
+def test_the_called_number_of_a_prefix_is_the_dialled_one() -> None:
     admission = TrunkAdmission(TRUNKS, mapped({"+3361*": "a"}), on_terms, NOBODY)
     call = admission.admit(invite("sip:0612345678@edge"), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert (call.to_number, call.agent_id) == ("+33612345678", "a")
 
 
-def test_who_calls_no_number_at_all_gets_no_agent() -> None:
+def test_a_call_without_a_number_has_no_agent() -> None:
     admission = TrunkAdmission(TRUNKS, mapped({"*": "a"}), on_terms, NOBODY)
     decision = admission.admit(invite("sip:edge"), Flow("UDP", "192.0.2.1", 5060))
     assert not isinstance(decision, Call)

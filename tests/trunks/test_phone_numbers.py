@@ -1,4 +1,4 @@
-"""However a trunk spells a number, it is one number; what is no number stays as it is."""
+"""All spellings of a telephone number become one E.164 number; names are left unchanged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.trunks.phone_numbers import COUNTRIES, dialled, is_e164, mask, normalised, shown
+from sip_stager.trunks.phone_numbers import (
+    COUNTRIES,
+    is_e164,
+    mask,
+    mask_untrusted,
+    to_e164,
+    unescape_user,
+)
 
 
 @pytest.mark.parametrize(
-    ("spelt", "country", "number"),
+    ("spelling", "country", "number"),
     [
         ("+33612345678", None, "+33612345678"),
         ("0033612345678", None, "+33612345678"),
@@ -37,8 +44,8 @@ from sip_stager.trunks.phone_numbers import COUNTRIES, dialled, is_e164, mask, n
         ("0015550001234", None, "+15550001234"),
     ],
 )
-def test_spellings_of_one_number(spelt: str, country: str | None, number: str) -> None:
-    assert normalised(spelt, country) == number
+def test_every_spelling_becomes_e164(spelling: str, country: str | None, number: str) -> None:
+    assert to_e164(spelling, country) == number
 
 
 @pytest.mark.parametrize(
@@ -68,16 +75,16 @@ def test_spellings_of_one_number(spelt: str, country: str | None, number: str) -
         ("+33612345678\n", None),
     ],
 )
-def test_what_is_no_number_stays(name: str, country: str | None) -> None:
-    assert normalised(name, country) == name
+def test_a_name_is_left_unchanged(name: str, country: str | None) -> None:
+    assert to_e164(name, country) == name
 
 
 @given(st.text("+0123456789 -.()a\n", max_size=24), st.sampled_from([None, "FR", "US", "DE"]))
-def test_the_answer_is_e164_or_what_was_given_and_final(text: str, country: str | None) -> None:
-    number = normalised(text, country)
+def test_the_result_is_e164_or_unchanged_and_stable(text: str, country: str | None) -> None:
+    number = to_e164(text, country)
     assert number == text or is_e164(number)
     if is_e164(number):
-        assert normalised(number, country) == number
+        assert to_e164(number, country) == number
 
 
 @pytest.mark.parametrize(
@@ -94,8 +101,8 @@ def test_the_answer_is_e164_or_what_was_given_and_final(text: str, country: str 
         (b"\xff%ff", "\ufffd\ufffd"),
     ],
 )
-def test_what_the_user_part_of_a_uri_says(user: bytes, text: str) -> None:
-    assert dialled(user) == text
+def test_a_user_part_is_unescaped_without_its_parameters(user: bytes, text: str) -> None:
+    assert unescape_user(user) == text
 
 
 @pytest.mark.parametrize(
@@ -119,17 +126,17 @@ def test_the_middle_of_a_number_is_masked(text: str, masked: str) -> None:
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{8,14}", fullmatch=True))
-def test_a_masked_number_does_not_give_itself_away(number: str) -> None:
+def test_a_masked_number_does_not_hold_its_middle(number: str) -> None:
     assert number[4:-2] not in mask(number)
     assert len(mask(number)) == len(number)
 
 
 @given(st.text())
-def test_what_is_shown_of_a_strangers_number_is_short_plain_ascii(text: str) -> None:
-    assert len(shown(text)) <= 64
-    assert shown(text).isascii()
-    assert shown(text).isprintable()
-    assert not set('"\\<>;,') & set(shown(text))
+def test_an_untrusted_number_is_logged_as_short_plain_ascii(text: str) -> None:
+    assert len(mask_untrusted(text)) <= 64
+    assert mask_untrusted(text).isascii()
+    assert mask_untrusted(text).isprintable()
+    assert not set('"\\<>;,') & set(mask_untrusted(text))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_what_is_shown_of_a_strangers_number_is_short_plain_ascii(text: str) -> 
         ("+3361234567\u0668", False),
     ],
 )
-def test_the_form_of_e164(number: str, *, answer: bool) -> None:
+def test_e164_is_a_plus_sign_and_7_to_15_digits(number: str, *, answer: bool) -> None:
     assert is_e164(number) is answer
 
 

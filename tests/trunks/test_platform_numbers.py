@@ -1,4 +1,4 @@
-"""The platform's list becomes rows of the mapping; what makes no sense is counted and named."""
+"""The platform's list becomes rows of the mapping; an unusable item is counted and described."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.trunks.mapping import Row, Share
-from sip_stager.trunks.platform_numbers import NAMED, PlatformTable
+from sip_stager.trunks.platform_numbers import MAX_PROBLEMS, PlatformTable
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
@@ -43,14 +43,14 @@ def agents(made: PlatformTable) -> dict[str, str]:
         ("100", "sip", "100"),
     ],
 )
-def test_a_number_is_mapped_as_it_is_looked_for(given_as: str, kind: str, found: str) -> None:
+def test_a_number_is_stored_as_the_key_of_its_calls(given_as: str, kind: str, found: str) -> None:
     made = table(item(given_as, AGENT.upper(), type=kind))
     assert made.rows == {found: Row("", (Share(AGENT),), generation=1)}
     assert made.counts == {"staged": 1, "redirected": 0, "without_agent": 0, "unusable": 0}
     assert made.agents.keys() == {AGENT}
 
 
-def test_a_redirected_number_has_a_row_without_agent_and_one_without_agent_has_none() -> None:
+def test_a_redirected_number_has_a_row_but_one_without_an_agent_has_none() -> None:
     made = table(
         item(redirect=True), item("+33612345679", None), item("+33612345670", redirect=None)
     )
@@ -61,44 +61,44 @@ def test_a_redirected_number_has_a_row_without_agent_and_one_without_agent_has_n
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (None, "(no number) has no text as its number"),
-        ([NUMBER], "(no number) has no text as its number"),
-        (item(42), "(no number) has no text as its number"),
+        (None, "(no number) has a number that is not a text"),
+        ([NUMBER], "(no number) has a number that is not a text"),
+        (item(42), "(no number) has a number that is not a text"),
         (item("support"), "support is neither E.164 nor the name of a SIP number"),
         (item("+336*", type="sip"), "+336* is neither"),
         (item("*", type="sip"), "* is neither"),
         (item("a\r\nb", type="sip"), "a??b is neither"),
         (item("", type="sip"), "(none) is neither"),
         (item("x" * 129, type="sip"), "x is neither"),
-        (item(agent="nobody"), "+336******78 has an inbound_agent_id that is no UUID"),
-        (item(agent=[AGENT]), "+336******78 has an inbound_agent_id that is no UUID"),
-        (item(agent=""), "+336******78 has an inbound_agent_id that is no UUID"),
+        (item(agent="nobody"), "+336******78 has an inbound_agent_id that is not a UUID"),
+        (item(agent=[AGENT]), "+336******78 has an inbound_agent_id that is not a UUID"),
+        (item(agent=""), "+336******78 has an inbound_agent_id that is not a UUID"),
         (item(redirect="no"), "+336******78 has a redirect that is neither true nor false"),
         (item(redirect=[]), "+336******78 has a redirect that is neither true nor false"),
     ],
     ids=repr,
 )
-def test_what_makes_no_sense_is_counted_and_named(wrong: object, words: str) -> None:
+def test_an_unusable_item_is_counted_and_described(wrong: object, words: str) -> None:
     made = table(wrong, item("+33612345679"))
     assert agents(made) == {"+33612345679": AGENT}
     assert made.counts["unusable"] == 1
     assert words in made.wrong[0].replace("x" * 64, "x")
 
 
-def test_only_some_of_very_many_are_named() -> None:
+def test_only_the_first_unusable_items_are_described() -> None:
     made = table(*[None] * 1000)
-    assert (made.counts["unusable"], len(made.wrong)) == (1000, NAMED)
+    assert (made.counts["unusable"], len(made.wrong)) == (1000, MAX_PROBLEMS)
 
 
-def test_a_number_that_comes_twice_is_taken_once() -> None:
+def test_a_number_listed_twice_is_added_once() -> None:
     made = table(item(), item(), item(agent=OTHER), item(redirect=True))
     assert agents(made) == {NUMBER: AGENT}
-    assert made.wrong == ["+336******78 is there twice, with different agents"] * 2
+    assert made.wrong == ["+336******78 is listed twice, with different agents"] * 2
     again = table(item(redirect=True), item(redirect=True))
     assert again.counts["redirected"] == 1
 
 
-def test_what_says_the_same_is_the_same_row_and_what_does_not_is_of_a_new_generation() -> None:
+def test_an_unchanged_item_keeps_its_row_and_a_changed_one_is_of_a_new_generation() -> None:
     first = table(item(), item("+33612345679"), item("+33612345670"))
     assert first.settle()
     second = table(item(), item("+33612345679", OTHER), item("support", type="sip"), before=first)
@@ -106,9 +106,7 @@ def test_what_says_the_same_is_the_same_row_and_what_does_not_is_of_a_new_genera
     generations = {number: row.generation for number, row in second.rows.items()}
     assert generations == {NUMBER: 1, "+33612345679": 2, "support": 2}
     third = table(item(), item("+33612345679"), before=second)
-    assert (
-        third.rows["+33612345679"].generation == 3
-    )  # it changed back, and is another all the same
+    assert third.rows["+33612345679"].generation == 3  # it changed back, but that is a change, too
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ def test_what_says_the_same_is_the_same_row_and_what_does_not_is_of_a_new_genera
         ([], True),
     ],
 )
-def test_a_table_tells_whether_its_rows_differ(items: list[object], *, differs: bool) -> None:
+def test_a_list_knows_whether_its_rows_differ(items: list[object], *, differs: bool) -> None:
     before = table(item())
     before.settle()
     assert table(*items, before=before).settle() is differs

@@ -1,4 +1,4 @@
-"""A variable is a constant, or a text that the call fills; what a call lacks leaves it out."""
+"""A variable is a constant or a template; one whose source the call lacks is left out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sip_stager.sip.parser import parse
 from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import (
     BUILT_IN,
-    MOST_CHARACTERS,
-    MOST_IN_ALL,
+    MAX_TOTAL_LENGTH,
+    MAX_VALUE_LENGTH,
     CallVariables,
-    WrongVariable,
+    InvalidVariable,
     check_name,
-    compiled,
+    compile_variable,
 )
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def invite(
 
 
 def filled(text: Value, facts: Facts = FACTS, request: Request | None = None) -> Value | None:
-    """What one variable holds; None where it is left out."""
-    variables = CallVariables({"v": text}).of(request or invite(), facts, NUMBER)
+    """Return the value of one variable, None if it is left out."""
+    variables = CallVariables({"v": text}).fill(request or invite(), facts, NUMBER)
     return variables.get("v")
 
 
@@ -104,7 +104,7 @@ def filled(text: Value, facts: Facts = FACTS, request: Request | None = None) ->
         ("${header:X-Customer;none|5}", "5"),
     ],
 )
-def test_a_text_is_filled_from_the_call(text: Value, value: Value | None) -> None:
+def test_a_template_is_filled_from_the_call(text: Value, value: Value | None) -> None:
     assert filled(text) == value
 
 
@@ -143,69 +143,75 @@ def test_other_variables_of_an_anonymous_caller_are_filled() -> None:
 @pytest.mark.parametrize(
     ("value", "wrong", "right"),
     [
-        ("costs $5", "begins no placeholder", '"$$" for a dollar'),
-        ("${caller", "begins no placeholder", '"$$" for a dollar'),
-        ("${Caller}", '"${Caller}" is nothing that a call has', "write one of caller, called"),
-        ("${}", "nothing that a call has", "write one of"),
-        ("${caller;x}", "nothing that a call has", "write one of"),
-        ("${header:}", "nothing that a call has", "the header's name"),
-        ("${header:X Y}", "nothing that a call has", "the header's name"),
-        ("${header:É}", "nothing that a call has", "the header's name"),
-        ("${header:X;}", "nothing that a call has", "the parameter's name"),
-        ("${header:Authorization}", "nothing that a call has", "credentials"),
-        ("${a${b}}", "begins no placeholder", '"$$" for a dollar'),
-        ("x" * (MOST_CHARACTERS + 1), "has 1025 characters", "1024 at most"),
+        ("costs $5", "does not start a placeholder", '"$$" for a dollar sign'),
+        ("${caller", "does not start a placeholder", '"$$" for a dollar sign'),
+        ("${Caller}", '"${Caller}" is not a source', "write one of caller, called"),
+        ("${}", "is not a source", "write one of"),
+        ("${caller;x}", "is not a source", "write one of"),
+        ("${header:}", "is not a source", "the header's name"),
+        ("${header:X Y}", "is not a source", "the header's name"),
+        ("${header:É}", "is not a source", "the header's name"),
+        ("${header:X;}", "is not a source", "the parameter's name"),
+        ("${header:Authorization}", "is not a source", "credentials"),
+        ("${a${b}}", "does not start a placeholder", '"$$" for a dollar sign'),
+        ("x" * (MAX_VALUE_LENGTH + 1), "has 1025 characters", "at most 1024"),
         (["x"], "is a list", "write a text, a number"),
         ({"x": 1}, "is a table", "write a text, a number"),
         (None, "is a date", "a date is a text"),
-        (float("nan"), "is nan", "a number that JSON can hold"),
-        (float("inf"), "is inf", "a number that JSON can hold"),
-        (2**60, "is 1152921504606846976", "a number that JSON can hold"),
+        (float("nan"), "is nan", "between -2^53 and 2^53"),
+        (float("inf"), "is inf", "between -2^53 and 2^53"),
+        (2**60, "is 1152921504606846976", "between -2^53 and 2^53"),
     ],
 )
-def test_a_wrong_variable_is_refused_when_it_is_read(value: object, wrong: str, right: str) -> None:
-    with pytest.raises(WrongVariable) as caught:
-        compiled(value)
+def test_an_invalid_variable_is_refused_with_the_remedy(
+    value: object, wrong: str, right: str
+) -> None:
+    with pytest.raises(InvalidVariable) as caught:
+        compile_variable(value)
     assert wrong in caught.value.wrong
     assert right in caught.value.right
 
 
 @pytest.mark.parametrize("name", [*sorted(BUILT_IN), "", "a b", "é", "x" * 65])
-def test_a_name_that_no_variable_may_have_is_refused(name: str) -> None:
-    with pytest.raises(WrongVariable):
+def test_an_invalid_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidVariable):
         check_name(name)
     check_name("customer_name-2.x")
 
 
-def test_a_numbers_variables_win_over_its_trunks_and_those_over_everybodys() -> None:
+def test_variables_of_a_number_override_its_trunks_and_those_the_rest() -> None:
     variables = CallVariables(
         {"a": "all", "b": "all", "c": "all"},
         {"paris": {"b": "trunk", "c": "trunk"}},
         {NUMBER: {"c": "${called}"}},
     )
     request = invite()
-    assert variables.of(request, FACTS, NUMBER) == {"a": "all", "b": "trunk", "c": NUMBER}
-    assert variables.of(request, FACTS, "other") == {"a": "all", "b": "trunk", "c": "trunk"}
+    assert variables.fill(request, FACTS, NUMBER) == {"a": "all", "b": "trunk", "c": NUMBER}
+    assert variables.fill(request, FACTS, "other") == {"a": "all", "b": "trunk", "c": "trunk"}
     elsewhere = FACTS._replace(trunk="lyon")
-    assert variables.of(request, elsewhere, "other") == {"a": "all", "b": "all", "c": "all"}
+    assert variables.fill(request, elsewhere, "other") == {"a": "all", "b": "all", "c": "all"}
 
 
-def test_a_value_that_is_too_long_is_missing_and_never_cut() -> None:
-    lengths = ((b"X-Long", MOST_CHARACTERS), (b"X-Longer", MOST_CHARACTERS + 1), (b"X-Vast", 5000))
+def test_too_long_a_value_is_missing_and_never_cut() -> None:
+    lengths = (
+        (b"X-Long", MAX_VALUE_LENGTH),
+        (b"X-Longer", MAX_VALUE_LENGTH + 1),
+        (b"X-Vast", 5000),
+    )
     request = invite(b"".join(b"%b: %b\r\n" % (name, b"x" * size) for name, size in lengths))
-    assert filled("${header:X-Long}", request=request) == "x" * MOST_CHARACTERS
+    assert filled("${header:X-Long}", request=request) == "x" * MAX_VALUE_LENGTH
     assert filled("a${header:X-Long}", request=request) is None
     assert filled("a${header:X-Longer}", request=request) is None
     assert filled("${header:X-Longer|none}", request=request) == "none"
     assert filled("${header:X-Vast|none}", request=request) == "none"
 
 
-def test_all_variables_of_a_call_are_bounded() -> None:
+def test_the_total_length_of_a_calls_variables_is_bounded() -> None:
     request = invite(b"X-Long: " + b"x" * 1000 + b"\r\n")
     table: dict[str, Value] = {f"v{number:02}": "${header:X-Long}" for number in range(60)}
-    found = CallVariables(table | {"zz": 1}).of(request, FACTS, NUMBER)
+    found = CallVariables(table | {"zz": 1}).fill(request, FACTS, NUMBER)
     assert list(found) == [*(f"v{number:02}" for number in range(8)), "zz"]
-    assert sum(len(name) + len(str(value)) for name, value in found.items()) <= MOST_IN_ALL
+    assert sum(len(name) + len(str(value)) for name, value in found.items()) <= MAX_TOTAL_LENGTH
 
 
 EVERY_SOURCE: dict[str, Value] = {
@@ -221,15 +227,15 @@ EVERY_SOURCE: dict[str, Value] = {
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"From", b"X", b"Diversion", b"User-to-User"]))
-def test_no_header_makes_it_raise_or_brings_a_control_character(value: bytes, name: bytes) -> None:
+def test_no_header_field_raises_or_yields_a_control_character(value: bytes, name: bytes) -> None:
     value = value.replace(b"\r", b"").replace(b"\n", b"")
     request = invite(name + b": " + value + b"\r\n")
-    for found in CallVariables(EVERY_SOURCE).of(request, FACTS, NUMBER).values():
+    for found in CallVariables(EVERY_SOURCE).fill(request, FACTS, NUMBER).values():
         assert isinstance(found, str)
         assert found.isprintable()
 
 
 @given(st.binary(min_size=1, max_size=100))
-def test_no_request_uri_makes_it_raise(uri: bytes) -> None:
+def test_no_request_uri_raises(uri: bytes) -> None:
     uri = b"sip:" + bytes(byte for byte in uri if byte > 0x20)
-    CallVariables(EVERY_SOURCE).of(invite(uri=uri), FACTS, NUMBER)
+    CallVariables(EVERY_SOURCE).fill(invite(uri=uri), FACTS, NUMBER)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.tables.address_types import NOT_SUPPORTED, Network, parse_ip, split_sip_uri
-from sip_stager.trunks.phone_numbers import is_e164, normalised
+from sip_stager.trunks.phone_numbers import is_e164, to_e164
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -137,7 +137,7 @@ def _check_numbers(parts: ValidParts) -> Iterator[Finding]:
             wrong, right = f"{row.number} is mapped twice", "remove one of the two"
             yield Finding(place, wrong, right, ("numbers", first, "number"))
         if countries and not is_e164(row.number):
-            meant = {normalised(row.number, country) for country in countries}
+            meant = {to_e164(row.number, country) for country in countries}
             if row.number not in meant:
                 wrong = f'"{row.number}" is a national number'
                 right = "write " + " or ".join(f'"{number}"' for number in sorted(meant))

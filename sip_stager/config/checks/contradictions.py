@@ -11,7 +11,7 @@ from sip_stager.config.checks.unused import find_unused
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.valid_parts import ValidParts
 from sip_stager.sip.uri import DEFAULT_PORT
-from sip_stager.trunks.budget import LEAST
+from sip_stager.trunks.budget import MIN_BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ def _find_unheard_ringing(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
 
 def _explain_silence(entry: TrunkTerms) -> tuple[str, str]:
     """Return why calls with these terms never ring, and what would change that."""
-    policy, ends = entry.terms.policy, entry.terms.bound()
+    policy, ends = entry.terms.policy, entry.terms.limit()
     if not policy.ringing:
         place = entry.place("ringing")
         by = f' by profile = "{entry.trunk.profile}"' if place and place[-1] == "profile" else ""
@@ -63,11 +63,11 @@ def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
     found: dict[Location, Finding] = {}
     for entry in calls:
         terms, trunk = entry.terms, entry.trunk
-        if terms.patience is None or terms.bound() >= LEAST:
+        if terms.ringback_timeout is None or terms.limit() >= MIN_BUDGET:
             continue
         patience: Location = (*entry.trunk_location, "ringback_timeout")
         wrong = (
-            f"leaves no time to stage: {terms.margin:g} s of the {terms.patience:g} s that "
+            f"leaves no time to stage: {terms.margin:g} s of the {terms.ringback_timeout:g} s that "
             f'the trunk "{trunk.name}" waits are reserved for forwarding'
         )
         place = entry.place("margin") or patience

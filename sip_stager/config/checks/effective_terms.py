@@ -39,7 +39,7 @@ class TrunkTerms(NamedTuple):
     def rings(self) -> bool:
         """True if a caller can hear our ringing before staging ends."""
         policy = self.terms.policy
-        return policy.ringing > 0 and policy.ringing_delay < self.terms.bound()
+        return policy.ringing > 0 and policy.ringing_delay < self.terms.limit()
 
     def place(self, key: str) -> Location | None:
         """Return the location of the setting that decides a key; None if the default does."""

@@ -68,7 +68,7 @@ def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
     """Yield fallback agents for the timeout that are never staged, because ringing comes first."""
     found: dict[Location, Finding] = {}
     for entry in trunk_terms(settings):
-        policy, seconds = entry.terms.policy, entry.terms.bound()
+        policy, seconds = entry.terms.policy, entry.terms.limit()
         place, late = entry.place(StagingOutcome.TIMEOUT), policy.after_ringing
         stands_in = policy.treatments[StagingOutcome.TIMEOUT][0].kind is TreatmentKind.AGENT
         if (

@@ -14,7 +14,7 @@ from sip_stager.config.loading.api_key import is_readable_by_others
 from sip_stager.config.tables.address_types import Network, parse_ip
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
-from sip_stager.trunks.phone_numbers import impossible, is_e164, normalised
+from sip_stager.trunks.phone_numbers import is_e164, to_e164, why_impossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,10 +61,10 @@ def _find_cut_deadlines(settings: Settings) -> Iterator[Finding]:
     found: dict[Location, Finding] = {}
     for entry in trunk_terms(settings):
         place, terms = entry.place("deadline"), entry.terms
-        if place and place[0] != "policy" and terms.bound() < terms.deadline:
+        if place and place[0] != "policy" and terms.limit() < terms.deadline:
             wrong = (
-                f"is {terms.deadline:g}, but staging ends after {terms.bound():g} s: the trunk "
-                f'"{entry.trunk.name}" waits {terms.patience:g} s for ringing'
+                f"is {terms.deadline:g}, but staging ends after {terms.limit():g} s: the trunk "
+                f'"{entry.trunk.name}" waits {terms.ringback_timeout:g} s for ringing'
             )
             found[place] = Finding(place, wrong, "write less, or let the caller hear ringing first")
         place = entry.place("margin")
@@ -103,7 +103,7 @@ def _find_national_numbers(settings: Settings) -> Iterator[Finding]:
                 right = 'write it with the country\'s code, like "+336*"'
                 yield Finding(("numbers", index, "number"), wrong, right)
                 break
-            if (meant := normalised(row.number, trunk.country)) != row.number:
+            if (meant := to_e164(row.number, trunk.country)) != row.number:
                 wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
                 yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')
                 break
@@ -147,7 +147,7 @@ def _find_wide_networks(settings: Settings) -> Iterator[Finding]:
 def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:
     """Yield numbers that nobody can dial: too short or too long for their country."""
     for index, row in enumerate(settings.numbers):
-        if is_e164(row.number) and (why := impossible(row.number)):
+        if is_e164(row.number) and (why := why_impossible(row.number)):
             wrong = f'"{row.number}" is an impossible number: {why}'
             right = (
                 f'write the whole number, with its country\'s code; "{row.number}{ANY}" matches '

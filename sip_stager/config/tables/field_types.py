@@ -12,8 +12,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from sip_stager.config.errors import invalid
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.trunks.mapping import ANY, is_plain
-from sip_stager.trunks.number_fields import FIELDS, NAMED, REQUEST_URI, field_of
-from sip_stager.trunks.phone_numbers import COUNTRIES, is_e164, normalised
+from sip_stager.trunks.number_fields import (
+    FIELD_SOURCES,
+    HEADER_PREFIX,
+    REQUEST_URI,
+    field_of_source,
+)
+from sip_stager.trunks.phone_numbers import COUNTRIES, is_e164, to_e164
 
 _STEM = re.compile(r"\+[1-9][0-9]{0,14}|(?!00)[A-Za-z0-9_.!~'()&=$,?/#-]{1,64}")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
@@ -37,7 +42,7 @@ def _normalise_number(text: str) -> str:
     if _REWRITTEN.fullmatch(text.strip()):
         right = "format the column as text, and enter the numbers again"
         raise invalid(f"{text!r} looks like a number reformatted by a spreadsheet", right)
-    number = normalised(text.strip())
+    number = to_e164(text.strip())
     if not is_plain(number) or (number.startswith("+") and not is_e164(number)):
         right = 'write E.164, like "+33612345678", or the user part of the URI that the trunk sends'
         if number.startswith("+") and _STEM.fullmatch(number):
@@ -100,12 +105,12 @@ def _parse_agent_id(value: object) -> uuid.UUID:
 
 def _check_called_source(source: str) -> str:
     try:
-        field_of(source)
+        field_of_source(source)
     except ValueError:
-        places = REQUEST_URI, *FIELDS
+        places = REQUEST_URI, *FIELD_SOURCES
         known = ", ".join(f'"{each}"' for each in places)
         near = did_you_mean(source, places)
-        right = f'{near}write {known}, or a header\'s name like "{NAMED}X-Original-To"'
+        right = f'{near}write {known}, or a header\'s name like "{HEADER_PREFIX}X-Original-To"'
         raise invalid(f'"{source}" is not a source for the called number', right) from None
     return source
 

@@ -146,16 +146,21 @@ DEFAULTS = CallPolicy.model_validate(
 """The policy that applies where no other sets a key."""
 
 
-def combine_terms(policies: Iterable[CallPolicy], deadline: float, patience: float | None) -> Terms:
+def combine_terms(
+    policies: Iterable[CallPolicy], deadline: float, ringback_timeout: float | None
+) -> Terms:
     """Return the terms of a call from the policies that apply, the most specific first.
 
-    ``deadline`` applies if no policy has one; ``patience`` is how long the carrier waits for
-    ringing. Both are in seconds.
+    ``deadline`` applies if no policy has one; ``ringback_timeout`` is the carrier's.
+    Both are in seconds.
     """
     policies = tuple(policies)
     own = first_value(policies, "deadline")
     return Terms(
-        merge_policies(*policies), own or deadline, patience, first_value(policies, "margin")
+        merge_policies(*policies),
+        own or deadline,
+        ringback_timeout,
+        first_value(policies, "margin"),
     )
 
 

@@ -11,7 +11,7 @@ from sip_stager.config.errors import ABOVE_ALL, invalid
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.model.call import Value
 from sip_stager.trunks.placeholders import SOURCES
-from sip_stager.trunks.variables import MOST_VARIABLES, WrongVariable, check_name, compiled
+from sip_stager.trunks.variables import MAX_VARIABLES, InvalidVariable, check_name, compile_variable
 
 _SOURCE = re.compile(r"\$\{([^{}|;:]*)")
 
@@ -21,15 +21,15 @@ def _check_name(name: str) -> str:
         raise invalid("is not a variable", ABOVE_ALL)
     try:
         check_name(name)
-    except WrongVariable as error:
+    except InvalidVariable as error:
         raise invalid(error.wrong, error.right) from None
     return name
 
 
 def _check_value(value: Value) -> Value:
     try:
-        compiled(value)
-    except WrongVariable as error:
+        compile_variable(value)
+    except InvalidVariable as error:
         raise invalid(error.wrong, _suggest_source(str(value)) + error.right) from None
     return value
 
@@ -41,8 +41,8 @@ def _suggest_source(text: str) -> str:
 
 
 def _check_size(table: dict[str, Value]) -> dict[str, Value]:
-    if len(table) > MOST_VARIABLES:
-        raise invalid(f"has {len(table)} variables", f"write at most {MOST_VARIABLES}")
+    if len(table) > MAX_VARIABLES:
+        raise invalid(f"has {len(table)} variables", f"write at most {MAX_VARIABLES}")
     return table
 
 
