@@ -20,7 +20,7 @@ from sip_stager.platform import replies as answers
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import Framer
 from sip_stager.sip.message import Request, Response
-from sip_stager.sip.parser import check, parse
+from sip_stager.sip.parser import check_request, parse
 from sip_stager.trunks.phone_numbers import is_e164
 from tests.support.conversation import ALICE
 
@@ -88,9 +88,9 @@ def _read(parsed: Request | Response, seen: Run) -> None:
             parsed.values(field_name)
     if isinstance(parsed, Request):
         with suppress(Malformed):
-            parse(bytes(parsed.stamped("192.0.2.77", 4444)))
+            parse(bytes(parsed.with_source("192.0.2.77", 4444)))
         try:
-            check(parsed)
+            check_request(parsed)
         except Malformed as fault:
             seen.seen.add(("check", str(fault), fault.status))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.call import Refusal
 from sip_stager.model.vocabulary import RefusalCause
-from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS
+from sip_stager.sip.responses import REASONS, RETRY_AFTER_STATUSES
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Call
@@ -60,5 +60,5 @@ def _turned_away(call: Call, cause: RefusalCause, text: str) -> Refusal:
     """Refuse a call as its policy refuses calls, for now."""
     status = call.policy.refusal
     reason = REASONS.get(status, b"").decode()
-    again = RETRY_AFTER if status in MAY_BE_RETRIED else None
+    again = RETRY_AFTER if status in RETRY_AFTER_STATUSES else None
     return Refusal(status, reason, cause, text, again, call.trunk)

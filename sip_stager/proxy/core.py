@@ -14,7 +14,7 @@ from sip_stager.proxy.relay import Relay
 from sip_stager.proxy.routing import Popped, Routed, towards_next_hop
 from sip_stager.proxy.validation import Answer, own_answer, rejection, routing_of
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.responses import make_response, warning
+from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -157,7 +157,7 @@ class Proxy:
             self._answer(popped.request, transaction, Answer.to(fault))
             return None
         if wrong:
-            self._answer(popped.request, transaction, Answer(481, (warning(wrong),)))
+            self._answer(popped.request, transaction, Answer(481, (warning_field(wrong),)))
             return None
         if self._bounds.reached(self._facilities.layer, transaction.size, 2):
             self._answer(popped.request, transaction, UNAVAILABLE)

@@ -10,7 +10,7 @@ from sip_stager.proxy.forwarding import make_copy
 from sip_stager.proxy.routing import preprocessed
 from sip_stager.proxy.told import told
 from sip_stager.sip.privacy import strip_identity
-from sip_stager.sip.responses import Extra, make_response, warning
+from sip_stager.sip.responses import Extra, make_response, warning_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ class Facilities:
         """Give a 500 for a 503: a whole proxy is not out of service for it (16.7 step 6)."""
         if response.status != 503 or pass_503:
             return response
-        return self.response(request, 500, (warning("the next hop is out of service: 503"),))
+        return self.response(request, 500, (warning_field("the next hop is out of service: 503"),))
 
     def refuse(
         self,

@@ -45,7 +45,7 @@ def make_copy(
         fields.append(b"Content-Length: %d" % len(request.body))
     out = interfaces[sides[1]]
     names.insert(0, b"via")
-    fields.insert(0, via.made(out.transport, out.advertised, out.port, branch))
+    fields.insert(0, via.make_via(out.transport, out.advertised, out.port, branch))
     return request.edited(names, fields, same_via=False)
 
 

@@ -23,8 +23,14 @@ from sip_stager.proxy.bounds import stopping
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
 from sip_stager.proxy.treatments import Treatments, with_time_for_another
-from sip_stager.sip.responses import MAY_BE_RETRIED, REASONS, Extra, early, make_response
-from sip_stager.sip.uri import allowed_in_request, parse_uri
+from sip_stager.sip.responses import (
+    REASONS,
+    RETRY_AFTER_STATUSES,
+    Extra,
+    make_early_response,
+    make_response,
+)
+from sip_stager.sip.uri import as_request_uri, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +120,7 @@ class HeldInvite:
         facilities, status = self._facilities, self._call.policy.ringing
         request, tag = self._request, facilities.tag(self._request, b"ringing")
         contact = facilities.interfaces.contact(self._source.interface)
-        self._server.respond(early(request, status, tag, contact))
+        self._server.respond(make_early_response(request, status, tag, contact))
         self._ringing = facilities.clock.call_later(RING_AGAIN, self._ring)
         if not self._rung:
             self._rung = True
@@ -186,7 +192,7 @@ class HeldInvite:
         """Make another target of the same INVITE, with its own Request-URI."""
         target = parse_uri(uri.encode())
         first = without_id(self._targets[0])
-        request = first.request.with_uri(allowed_in_request(target.text))
+        request = first.request.with_uri(as_request_uri(target.text))
         return first._replace(request=request, leaving=None, next_hop=target)
 
     def _end_moved(self, uri: str) -> None:
@@ -199,7 +205,7 @@ class HeldInvite:
         self._stop()
         status = treatment.status or self._call.policy.refusal
         reason = treatment.reason or REASONS.get(status, b"").decode()
-        retry_after = failure.retry_after if status in MAY_BE_RETRIED else None
+        retry_after = failure.retry_after if status in RETRY_AFTER_STATUSES else None
         refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)
         server, trunk = self._server, self._call.trunk
         self._facilities.refuse(

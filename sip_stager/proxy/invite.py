@@ -13,7 +13,7 @@ from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.finals import Final, best_of
 from sip_stager.proxy.targets import redirected
-from sip_stager.sip.responses import make_response, warning
+from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -232,4 +232,4 @@ class ForwardedInvite:
     def _refusal(self, request: Request, call: NewCall, words: str) -> Response:
         """Refuse a call that no target had to say anything of as its policy refuses calls."""
         status, tag = call.call.policy.refusal, self._answer_tag(request)
-        return make_response(request, status, tag, (warning(words),))
+        return make_response(request, status, tag, (warning_field(words),))

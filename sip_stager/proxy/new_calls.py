@@ -12,7 +12,7 @@ from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.proxy.validation import Answer
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.responses import warning
+from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Call
@@ -59,7 +59,7 @@ class NewCalls:
     ) -> None:
         """Take an INVITE whose first copy was given up meanwhile (RFC 3261 8.2.2.2)."""
         if routing in self._ongoing:
-            merged = Answer(482, (warning("a merged request"),))
+            merged = Answer(482, (warning_field("a merged request"),))
             transaction.respond_statelessly(self._facilities.response(request, *merged))
         else:
             self._admit(request, routing, source, transaction)

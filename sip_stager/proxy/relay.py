@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.proxy.mistakes import answered
-from sip_stager.sip.responses import warning
+from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -76,5 +76,5 @@ class Relay:
 
     def _fail(self) -> None:
         """Answer 500, for 503 would say that nothing at all can go on (RFC 3261 16.7 step 6)."""
-        extra = (warning("the next hop can not be reached"),)
+        extra = (warning_field("the next hop can not be reached"),)
         self._server.respond(self._facilities.response(self._routed.request, 500, extra))

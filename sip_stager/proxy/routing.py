@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import Uri, allowed_in_request, parse_address
+from sip_stager.sip.uri import Uri, as_request_uri, parse_address
 
 if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
@@ -116,7 +116,7 @@ def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
 def _with_allowed(request: Request, uri: bytes) -> Request:
     """Step 2: what may not stand in a Request-URI is removed from it."""
     if b"?" in uri or b";" in uri:
-        uri = allowed_in_request(uri)
+        uri = as_request_uri(uri)
     return request if uri == request.uri_text else request.with_uri(uri)
 
 

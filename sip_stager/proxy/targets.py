@@ -8,7 +8,7 @@ from sip_stager.proxy.equivalence import equivalent
 from sip_stager.proxy.forwarding import bounded, breadth_of
 from sip_stager.proxy.routing import Routed, with_host_of
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import Address, Uri, allowed_in_request, as_user, parse_address
+from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,9 +47,9 @@ class Upstream(NamedTuple):
         if len(uris) > 1:
             request = bounded(request, len(uris))
         if self.request_uri == "keep":
-            kept = request.with_uri(allowed_in_request(request.uri_text))
+            kept = request.with_uri(as_request_uri(request.uri_text))
             return [Routed(kept, None, uri, routing) for uri in uris]
-        user = as_user(number) if self.request_uri == "e164" else request.uri.user
+        user = escaped_user(number) if self.request_uri == "e164" else request.uri.user
         return [
             Routed(request.with_uri(with_host_of(user, uri)), None, uri, routing) for uri in uris
         ]
@@ -78,7 +78,7 @@ def redirected(response: Response, tried: Routed, known: Iterable[Uri], most: in
             rest = rest.with_last(b"contact", b"Contact: " + value)
     targets = [
         tried._replace(
-            request=tried.request.with_uri(allowed_in_request(uri.text)), leaving=None, next_hop=uri
+            request=tried.request.with_uri(as_request_uri(uri.text)), leaving=None, next_hop=uri
         )
         for uri in found
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.model.vocabulary import RefusalCause
-from sip_stager.sip.responses import warning
+from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Cause
@@ -24,4 +24,4 @@ def told(cause: Cause, seconds: float) -> tuple[bytes, bytes]:
     All other causes are those of staging, whose words may name the API, or settings.
     """
     words = _OF_THE_CALL.get(cause) or f"the agent could not be staged, {seconds:.1f} s"
-    return warning(f"{cause}: {words}")
+    return warning_field(f"{cause}: {words}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.proxy.forwarding import breadth_of, hops_left
-from sip_stager.sip.responses import warning
+from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
     from sip_stager.sip.fields import Malformed
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     @classmethod
     def to(cls, fault: Malformed) -> Answer:
         """Say what is wrong."""
-        return cls(fault.status, (warning(str(fault)),))
+        return cls(fault.status, (warning_field(str(fault)),))
 
 
 def routing_of(request: Request, identifiers: Identifiers) -> bytes:

@@ -53,7 +53,7 @@ _PARAMETER = re.compile(
 _PLAIN_PARAMETERS = re.compile(rb'(?:;[^\s;,="<>]+(?:=[^\s;,="<>]*)?)*\Z')
 _FOLD = re.compile(rb"\r\n[ \t]+")
 
-MOST_VALUES = 256
+MAX_VALUES = 256
 """Commas or semicolons in one value; real ones have a few, and each costs a microsecond."""
 
 Parameters = dict[bytes, bytes | None]
@@ -90,7 +90,7 @@ for _short, _long in COMPACT.items():
     NAMES[_short + b":"] = NAMES[_short.upper() + b":"] = _long
 
 
-def unfolded(value: bytes) -> bytes:
+def unfold(value: bytes) -> bytes:
     """Give a field's value on one line, without the white space around it (RFC 3261 7.3.1)."""
     return _FOLD.sub(b" ", value).strip(b" \t")
 
@@ -99,7 +99,7 @@ def split_list(value: bytes) -> list[bytes]:
     """Split at the commas that stand outside of quotes and angle brackets (RFC 3261 7.3.1)."""
     if b"," not in value:
         return [value]
-    if value.count(b",") > MOST_VALUES:
+    if value.count(b",") > MAX_VALUES:
         raise Malformed("too many values in a header field")
     parts = []
     end = 0
@@ -113,11 +113,11 @@ def split_list(value: bytes) -> list[bytes]:
     return parts
 
 
-def first_of(value: bytes) -> bytes:
+def first_list_value(value: bytes) -> bytes:
     """Give what stands ahead of the first such comma; the rest may be anything."""
     if b"," not in value:
         return value
-    if value.count(b",") > MOST_VALUES:
+    if value.count(b",") > MAX_VALUES:
         raise Malformed("too many values in a header field")
     match = _LIST.match(value)
     first = match[0] if match else b""
@@ -131,7 +131,7 @@ def parse_parameters(text: bytes) -> Parameters:
 
     Raises ``Malformed`` when anything else stands among them.  The first of two equal names wins.
     """
-    if text.count(b";") > MOST_VALUES:
+    if text.count(b";") > MAX_VALUES:
         raise Malformed("too many parameters")
     if _PLAIN_PARAMETERS.match(text):
         plain: Parameters = {}

@@ -10,9 +10,9 @@ from sip_stager.sip.fields import Malformed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_HEADER = 65536
+MAX_HEADER_BYTES = 65536
 """Bytes of a message before its body; signed headers and tokens make real ones tens of KiB."""
-MOST_BODY = 65536
+MAX_BODY_BYTES = 65536
 """Bytes of a body; what fits into a datagram fits here."""
 
 PONG = b"\r\n"
@@ -39,7 +39,7 @@ class Framer:
         self.pings = 0
 
     @property
-    def begun(self) -> bool:
+    def mid_message(self) -> bool:
         """Whether a message has begun that is not whole; a line break begins none."""
         return self._buffer[:1] not in _LINE_BREAK
 
@@ -62,7 +62,7 @@ class Framer:
                 if header is None:
                     return
                 body = self._body_size(taken, taken + header)
-                if body is None or body > MOST_BODY:
+                if body is None or body > MAX_BODY_BYTES:
                     yield self._buffer[taken : taken + header]
                     raise Malformed(_UNKNOWN if body is None else "the body is too long", 513)
                 if taken + header + body > len(self._buffer):
@@ -88,7 +88,7 @@ class Framer:
         """Give the bytes up to the body of the message that begins there, None while unknown."""
         end = self._buffer.find(_END, max(start, self._searched))
         header = (len(self._buffer) - 3 if end < 0 else end) - start
-        if header > MOST_HEADER:
+        if header > MAX_HEADER_BYTES:
             raise Malformed("the header is too long", 513)
         self._searched = len(self._buffer) - 3 - start if end < 0 else 0
         return None if end < 0 else header + len(_END)

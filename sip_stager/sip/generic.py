@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from sip_stager.sip.fields import MOST_VALUES, Malformed, first_of, split_list, unfolded
+from sip_stager.sip.fields import MAX_VALUES, Malformed, first_list_value, split_list, unfold
 from sip_stager.sip.uri import Address, parse_address
 from sip_stager.sip.via import Via, branch_of, parse_via
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
-MOST_TOLD = 256
+MAX_CALL_ID_TEXT = 256
 """Bytes of a Call-ID that are told in events."""
 
 
@@ -47,12 +47,12 @@ class Message:
         except ValueError:
             return None
         value = field.partition(b":")[2]
-        return unfolded(value) if b"\r\n" in value else value.strip(b" \t")
+        return unfold(value) if b"\r\n" in value else value.strip(b" \t")
 
     def first(self, name: bytes) -> bytes | None:
         """Give the first value of a field that is a comma-separated list; None without any."""
         value = self.value(name)
-        return value if value is None or b"," not in value else first_of(value)
+        return value if value is None or b"," not in value else first_list_value(value)
 
     def values(self, name: bytes) -> list[bytes]:
         """Give all values of a field that is a comma-separated list, in their order.
@@ -60,12 +60,12 @@ class Message:
         Raises ``Malformed``, also where there are more than any peer would write.
         """
         rows = self.rows(name)
-        if sum(row.count(b",") for row in rows) > MOST_VALUES:
+        if sum(row.count(b",") for row in rows) > MAX_VALUES:
             raise Malformed("too many values in a header field")
         return [
             value.strip(b" \t")
             for row in rows
-            for value in split_list(unfolded(row.partition(b":")[2]))
+            for value in split_list(unfold(row.partition(b":")[2]))
         ]
 
     def rows(self, name: bytes) -> list[bytes]:
@@ -84,7 +84,7 @@ class Message:
     @property
     def call_id_text(self) -> str:
         """The Call-ID fit for an event: in ASCII, and only the beginning of a very long one."""
-        return self.call_id[:MOST_TOLD].decode("ascii", "backslashreplace")
+        return self.call_id[:MAX_CALL_ID_TEXT].decode("ascii", "backslashreplace")
 
     @property
     def cseq(self) -> tuple[int, bytes]:
@@ -186,7 +186,7 @@ class Message:
         Values that share its line stay, as they came; raises ``ValueError`` where there is none.
         """
         index = self.names.index(name)
-        spelled, _, rest = self.first_apart(index)
+        spelled, _, rest = self.split_first_value(index)
         names, fields = self.names.copy(), self.fields.copy()
         if others := rest[1:].lstrip(b" \t\r\n"):
             fields[index] = spelled + b" " + others
@@ -194,9 +194,9 @@ class Message:
             del names[index], fields[index]
         return self.edited(names, fields, same_via=name != b"via")
 
-    def first_apart(self, index: int) -> tuple[bytes, bytes, bytes]:
+    def split_first_value(self, index: int) -> tuple[bytes, bytes, bytes]:
         """Cut the field at ``index`` behind its colon and its first value; each part as it came."""
         field = self.fields[index]
         start = field.index(b":") + 1
-        end = start + len(first_of(field[start:])) if b"," in field else len(field)
+        end = start + len(first_list_value(field[start:])) if b"," in field else len(field)
         return field[:start], field[start:end], field[end:]

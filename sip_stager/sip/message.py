@@ -7,8 +7,8 @@ from typing import Self
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.generic import Message
-from sip_stager.sip.uri import MOST_URI, Uri, parse_uri
-from sip_stager.sip.via import stamped
+from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
+from sip_stager.sip.via import with_source
 
 __all__ = ["Message", "Request", "Response"]
 
@@ -60,7 +60,7 @@ class Request(Message):
     def uri(self) -> Uri:
         """The Request-URI; raises ``Malformed``."""
         if self._uri is None:
-            if len(self.uri_text) > MOST_URI:
+            if len(self.uri_text) > MAX_URI_BYTES:
                 raise Malformed("the Request-URI is too long", 414)
             self._uri = parse_uri(self.uri_text)
         return self._uri
@@ -73,7 +73,7 @@ class Request(Message):
         copy._uri = None  # noqa: SLF001  of its own class
         return copy
 
-    def stamped(self, host: str, port: int) -> Request:
+    def with_source(self, host: str, port: int) -> Request:
         """Note in the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
 
         ``top_via`` goes on to give the Via as the peer wrote it.  Raises ``Malformed`` where there
@@ -81,8 +81,8 @@ class Request(Message):
         """
         via = self.top_via
         index = self.names.index(b"via")
-        spelled, first, rest = self.first_apart(index)
-        noted = stamped(first, via, host, port)
+        spelled, first, rest = self.split_first_value(index)
+        noted = with_source(first, via, host, port)
         return self if noted is first else self.with_field(index, spelled + noted + rest)
 
 

@@ -6,7 +6,7 @@ from sip_stager.sip.fields import NAMES, Malformed
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.uri import parse_address
 
-MOST_LINES = 256
+MAX_HEADER_LINES = 256
 """Lines in the header of one message, folded ones counted; real ones have a few dozen."""
 
 METHODS = frozenset(
@@ -26,7 +26,7 @@ def parse(data: bytes) -> Request | Response:
     Line breaks ahead of the message are skipped (RFC 3261 7.5), and bytes behind the body that
     Content-Length announces are left out (18.3), and ``sip/2.0`` is written in capitals (7.1);
     everything else is written back as it came.
-    Only what can not be answered raises here: ``check`` finds the rest.
+    Only what can not be answered raises here: ``check_request`` finds the rest.
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if not blank_line:
@@ -35,7 +35,7 @@ def parse(data: bytes) -> Request | Response:
     start_line = lines.pop(0)
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise Malformed("a line break that is not CR LF")
-    if len(lines) > MOST_LINES:
+    if len(lines) > MAX_HEADER_LINES:
         raise Malformed("too many header lines")
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = _joined(lines)
@@ -69,7 +69,7 @@ def _cut(message: Message) -> None:
         message.body = message.body[:length]
 
 
-def check(request: Request) -> None:
+def check_request(request: Request) -> None:
     """Raise ``Malformed`` with the status that the request deserves (RFC 3261 16.3 step 1).
 
     What a proxy does not use itself is not looked at.

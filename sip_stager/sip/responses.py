@@ -50,7 +50,7 @@ REASONS = {
 }
 """Reason phrases (RFC 3261 21) of the codes that the proxy and the demo's ends answer."""
 
-MAY_BE_RETRIED = frozenset({404, 413, 480, 486, 500, 503, 600, 603})
+RETRY_AFTER_STATUSES = frozenset({404, 413, 480, 486, 500, 503, 600, 603})
 """The refusals that Retry-After belongs to (RFC 3261 20.33)."""
 
 Extra = tuple[tuple[bytes, bytes], ...]
@@ -85,7 +85,7 @@ def make_response(
     return Response(b"SIP/2.0 %d %b" % (status, phrase), names, fields)
 
 
-def early(request: Request, status: int, tag: bytes, contact: bytes) -> Response:
+def make_early_response(request: Request, status: int, tag: bytes, contact: bytes) -> Response:
     """Begin an early dialog: its route set comes back to the caller (RFC 3261 12.1.1)."""
     response = make_response(request, status, tag, ((b"Contact", contact),))
     routes = request.rows(b"record-route")
@@ -100,15 +100,15 @@ def _tagged(request: Request) -> bool:
         return False
 
 
-def quoted(text: str) -> bytes:
+def quoted_string(text: str) -> bytes:
     """Make a quoted-string of any text; what is no visible ASCII becomes a question mark."""
     visible = "".join(c if " " <= c <= "~" else "?" for c in text)
     return b'"' + visible.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
 
 
-def warning(text: str) -> tuple[bytes, bytes]:
+def warning_field(text: str) -> tuple[bytes, bytes]:
     """Make a Warning field, name and value, that says something to a person (RFC 3261 20.43)."""
-    return b"Warning", b"399 sip-stager " + quoted(text)
+    return b"Warning", b"399 sip-stager " + quoted_string(text)
 
 
 def response_flow(via: Via, source: Flow) -> Flow:

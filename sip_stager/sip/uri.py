@@ -23,9 +23,9 @@ _ADDRESS = re.compile(
 
 DEFAULT_PORT = 5060
 """Of UDP and TCP (RFC 3261 19.1.2)."""
-MOST_URI = 4096
+MAX_URI_BYTES = 4096
 """Bytes of a URI; real ones have some hundred at most."""
-MOST_KEPT = 256
+MAX_CACHED_BYTES = 256
 """Bytes of a URI that is worth keeping when it was parsed: strangers choose how long they are."""
 
 
@@ -53,14 +53,14 @@ class Uri(NamedTuple):
 
 def parse_uri(text: bytes) -> Uri:
     """Parse a URI; raises ``Malformed``.  Schemes that are not SIP's are kept whole."""
-    return _kept(text) if len(text) <= MOST_KEPT else _parse(text)
+    return _parse_cached(text) if len(text) <= MAX_CACHED_BYTES else _parse(text)
 
 
 def _parse(text: bytes) -> Uri:
     match = _SCHEME.match(text)
     if match is None or not match[2]:
         raise Malformed("not a URI")
-    if len(text) > MOST_URI:
+    if len(text) > MAX_URI_BYTES:
         raise Malformed("the URI is too long")
     scheme, rest = match[1].lower(), match[2]
     if scheme == b"tel":
@@ -123,16 +123,16 @@ def _parameters(text: bytes) -> Parameters:
     return plain
 
 
-_kept = lru_cache(maxsize=4096)(_parse)
+_parse_cached = lru_cache(maxsize=4096)(_parse)
 
 
-def allowed_in_request(text: bytes) -> bytes:
+def as_request_uri(text: bytes) -> bytes:
     """Leave out of a SIP URI what no Request-URI may have: headers and method (RFC 3261 19.1.1)."""
     userinfo, at, host_part = text.rpartition(b"@")
     return userinfo + at + _METHOD.sub(b"", host_part.partition(b"?")[0])
 
 
-def as_user(text: str) -> bytes:
+def escaped_user(text: str) -> bytes:
     """Write what was read as a user part; what may not stand there is escaped (RFC 3261 25.1).
 
     So is a semicolon: unescaped it would begin a parameter of the number (RFC 3261 19.1.6).

@@ -77,7 +77,7 @@ def parse_via(value: bytes) -> Via:
     )
 
 
-def stamped(value: bytes, via: Via, host: str, port: int) -> bytes:
+def with_source(value: bytes, via: Via, host: str, port: int) -> bytes:
     """Say in a request's top Via where it really came from (RFC 3261 18.2.1, RFC 3581 4).
 
     ``received`` is added when the source differs from sent-by, and always beside ``rport``; what
@@ -95,7 +95,7 @@ def stamped(value: bytes, via: Via, host: str, port: int) -> bytes:
     return value
 
 
-def made(transport: str, host: str, port: int, branch: bytes) -> bytes:
+def make_via(transport: str, host: str, port: int, branch: bytes) -> bytes:
     """Make a whole Via header field of ours."""
     return b"Via: SIP/2.0/%b %b:%d;branch=%b" % (
         transport.encode(),

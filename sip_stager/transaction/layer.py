@@ -9,8 +9,8 @@ from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
-from sip_stager.sip.parser import check, check_body, parse
-from sip_stager.sip.responses import make_response, response_flow, warning
+from sip_stager.sip.parser import check_body, check_request, parse
+from sip_stager.sip.responses import make_response, response_flow, warning_field
 from sip_stager.sip.via import COOKIE
 from sip_stager.transaction.client import ClientTransaction
 from sip_stager.transaction.invite_client import InviteClientTransaction
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.transaction.base import ClientUser, Context
 
-PAUSE = 0.05
+LOST_FLOW_INTERVAL = 0.05
 """Seconds between two searches for the transactions that a lost address concerns."""
 
 
@@ -63,7 +63,7 @@ class TransactionLayer:
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
         self.clients: dict[Hashable, ClientTransaction] = {}
         self._lost: dict[tuple[object, ...], str] = {}
-        self._looked = -PAUSE
+        self._searched_at = -LOST_FLOW_INTERVAL
 
     def __len__(self) -> int:
         servers = len(self.invite_servers) + len(self.servers)
@@ -83,7 +83,7 @@ class TransactionLayer:
         try:
             message = parse(data)
             if isinstance(message, Request):
-                message = message.stamped(source.host, source.port)
+                message = message.with_source(source.host, source.port)
                 key = server_key(message)
             else:
                 check_body(message)
@@ -131,17 +131,17 @@ class TransactionLayer:
 
     def flow_lost(self, flow: Flow, why: str) -> None:
         """Hear that nothing reaches an address (RFC 3261 17.1.4, 18.4)."""
-        wait = self._looked + PAUSE - self._context.clock.time()
+        wait = self._searched_at + LOST_FLOW_INTERVAL - self._context.clock.time()
         if wait > 0 and not self._lost:
-            self._context.clock.call_later(PAUSE, self._tell_lost)
+            self._context.clock.call_later(LOST_FLOW_INTERVAL, self._fail_lost)
         self._lost[flow[:3]] = why
         if wait <= 0:
-            self._tell_lost()
+            self._fail_lost()
 
-    def _tell_lost(self) -> None:
+    def _fail_lost(self) -> None:
         """Go through the client transactions once for all addresses that were lost."""
         lost, self._lost = self._lost, {}
-        self._looked = self._context.clock.time()
+        self._searched_at = self._context.clock.time()
         for store in (self.invite_clients, self.clients):
             for client in [one for one in store.values() if one.flow[:3] in lost]:
                 client.flow_lost(lost[client.flow[:3]])
@@ -159,7 +159,7 @@ class TransactionLayer:
         """Take an INVITE or an ACK: one matches the transaction of the other (17.2.3)."""
         if known := self.invite_servers.get(key):
             known.receive_retransmission_or_ack(request, source)
-        elif self._user is None or not self._sound(request, source):
+        elif self._user is None or not self._is_valid(request, source):
             return
         elif request.method == b"ACK":
             self._user.receive_ack(request, source)
@@ -170,26 +170,26 @@ class TransactionLayer:
             )
             self.invite_servers[key] = server
             server.charge(size)
-            _tell(request, server, self._user.receive_invite, request, source, server)
+            _pass_to_user(request, server, self._user.receive_invite, request, source, server)
 
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         if known := self.servers.get(key):
             known.receive_retransmission()
-        elif self._user is not None and self._sound(request, source):
+        elif self._user is not None and self._is_valid(request, source):
             flow = response_flow(request.top_via, source)
             server = ServerTransaction(self._context, self.servers, key, flow, request)
             self.servers[key] = server
             server.charge(size)
             if request.method == b"CANCEL":
                 invite = self.invite_servers.get(server_key(request))
-                _tell(request, server, self._user.receive_cancel, request, server, invite)
+                _pass_to_user(request, server, self._user.receive_cancel, request, server, invite)
             else:
-                _tell(request, server, self._user.receive_request, request, source, server)
+                _pass_to_user(request, server, self._user.receive_request, request, source, server)
 
-    def _sound(self, request: Request, source: Flow) -> bool:
+    def _is_valid(self, request: Request, source: Flow) -> bool:
         """Tell whether a request can be worked on; it is answered where it can not."""
         try:
-            check(request)
+            check_request(request)
         except Malformed as fault:
             self._reject(request, source, fault)
             return False
@@ -199,7 +199,7 @@ class TransactionLayer:
         """Answer what can not be understood, without a transaction (RFC 3261 8.2.7)."""
         self._drop(source, DropCause.MALFORMED, str(fault))
         if request.method != b"ACK":
-            extra = (warning(str(fault)),)
+            extra = (warning_field(str(fault)),)
             response = make_response(request, fault.status, tag_of(request), extra)
             self._context.send_message(response, response_flow(request.top_via, source))
 
@@ -207,7 +207,7 @@ class TransactionLayer:
         self._context.notify(MessageDropped(source, cause, detail))
 
 
-def _tell(
+def _pass_to_user(
     request: Request,
     server: InviteServerTransaction | ServerTransaction,
     receive: Callable[..., None],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Clock
 
 
-FEW = 1000
+MIN_SWEEP_SIZE = 1000
 """Timers of one length that are not worth a sweep."""
 
 
@@ -63,28 +63,28 @@ class _Entry:
 
 
 class _Lane(deque[_Entry]):
-    """Timers of one length; ``most`` is how many it may hold before it is swept."""
+    """Timers of one length; ``sweep_size`` is how many it may hold before it is swept."""
 
-    __slots__ = ("most",)
+    __slots__ = ("sweep_size",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.most = FEW
+        self.sweep_size = MIN_SWEEP_SIZE
 
     def sweep(self) -> None:
         """Let go what was cancelled: most timers are, and a long one would stay for minutes."""
         alive = [entry for entry in self if entry.callback is not None]
         self.clear()
         self.extend(alive)
-        self.most = max(FEW, 2 * len(alive))
+        self.sweep_size = max(MIN_SWEEP_SIZE, 2 * len(alive))
 
 
 class LaneClock:
     """A ``Clock`` for delays of few different lengths.
 
-    Timers of one length end in the order in which they began, so each length is a first-in
-    first-out lane with one timer of the real clock at its head: a third of the cost of a heap.
-    A lane holds at most ``FEW`` timers, or twice as many as were alive when it was last swept.
+    Timers of one length end in the order in which they began, so each length is a FIFO lane with
+    one timer of the real clock at its head: a third of the cost of a heap.  A lane holds at most
+    ``MIN_SWEEP_SIZE`` timers, or twice as many as were alive at the last sweep.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -98,7 +98,7 @@ class LaneClock:
         if lane is None:
             lane = self._lanes[delay] = _Lane()
             self._clock.call_later(delay, self._due, delay, lane)
-        elif len(lane) >= lane.most:
+        elif len(lane) >= lane.sweep_size:
             lane.sweep()
         entry = _Entry(self.time() + delay, callback, args)
         lane.append(entry)

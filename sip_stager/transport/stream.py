@@ -198,7 +198,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._framer.pings:
             self.send(PONG * self._framer.pings)
             self._framer.pings = 0
-        if self._framer.begun and self._overdue is None:
+        if self._framer.mid_message and self._overdue is None:
             self._await_message()
 
     def _await_message(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.sip.fields import MOST_VALUES
+from sip_stager.sip.fields import MAX_VALUES
 from sip_stager.sip.framing import Framer
-from sip_stager.sip.parser import MOST_LINES
-from sip_stager.sip.uri import MOST_URI
+from sip_stager.sip.parser import MAX_HEADER_LINES
+from sip_stager.sip.uri import MAX_URI_BYTES
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, Conversation
 from tests.support.messages import BODY, request, response
 from tests.support.reading import parsed
@@ -33,10 +33,10 @@ def outcome(*edits: tuple[bytes, bytes]) -> list[str]:
 CONTACT = b"Contact: <sip:alice@192.0.2.1>"
 URI = b"INVITE sip:+33612345678@198.51.100.1 "
 LIMITS = {
-    "lines": (CONTACT, b"\r\n".join([b"A: 1"] * (MOST_LINES - 12)), b"\r\nA: 1" * 6, []),
-    "folds": (CONTACT, b"A: 1" + b"\r\n 1" * (MOST_LINES - 13), b"\r\n 1" * 6, []),
+    "lines": (CONTACT, b"\r\n".join([b"A: 1"] * (MAX_HEADER_LINES - 12)), b"\r\nA: 1" * 6, []),
+    "folds": (CONTACT, b"A: 1" + b"\r\n 1" * (MAX_HEADER_LINES - 13), b"\r\n 1" * 6, []),
     "values of Route": (
-        *(CONTACT, b"Route: " + b",".join([b"<sip:a;lr>"] * (MOST_VALUES + 1)), b",<sip:a;lr>"),
+        *(CONTACT, b"Route: " + b",".join([b"<sip:a;lr>"] * (MAX_VALUES + 1)), b",<sip:a;lr>"),
         ["alice 400 INVITE"],
     ),
     "values of Via": (
@@ -45,22 +45,22 @@ LIMITS = {
     ),
     "values of the top Via": (
         *(b"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-alice-1", b"Via: SIP/2.0/UDP h"),
-        *(b"," * (MOST_VALUES + 1), []),
+        *(b"," * (MAX_VALUES + 1), []),
     ),
     "parameters of the top Via": (
-        *(b";branch=z9hG4bK-alice-1", b";branch=z9hG4bK-alice-1" + b";a" * (MOST_VALUES - 1)),
+        *(b";branch=z9hG4bK-alice-1", b";branch=z9hG4bK-alice-1" + b";a" * (MAX_VALUES - 1)),
         *(b";a", ["alice 400 INVITE"]),
     ),
     "parameters of From": (
-        *(b";tag=alice", b";tag=alice" + b";a" * (MOST_VALUES - 1)),
+        *(b";tag=alice", b";tag=alice" + b";a" * (MAX_VALUES - 1)),
         *(b";a", ["alice 400 INVITE"]),
     ),
     "the Request-URI": (
-        *(URI, b"INVITE sip:+33612345678@198.51.100.1;" + b"a" * (MOST_URI - 30)),
+        *(URI, b"INVITE sip:+33612345678@198.51.100.1;" + b"a" * (MAX_URI_BYTES - 30)),
         *(b"a", ["alice 414 INVITE"]),
     ),
     "the URI of From": (
-        *(b'"Alice" <sip:+33912345678@192.0.2.1', b"<sip:h;" + b"a" * (MOST_URI - 6)),
+        *(b'"Alice" <sip:+33912345678@192.0.2.1', b"<sip:h;" + b"a" * (MAX_URI_BYTES - 6)),
         *(b"a", ["alice 400 INVITE"]),
     ),
 }

@@ -10,7 +10,7 @@ from sip_stager.sip.fields import (
     field_name,
     parse_parameters,
     split_list,
-    unfolded,
+    unfold,
 )
 
 
@@ -77,5 +77,5 @@ def test_what_is_no_parameter_is_malformed(text: bytes) -> None:
 
 
 def test_unfolding_joins_lines_with_one_blank() -> None:
-    assert unfolded(b" \ta\r\n \t b\r\n\tc  ") == b"a b c"
-    assert unfolded(b"a  b") == b"a  b"
+    assert unfold(b" \ta\r\n \t b\r\n\tc  ") == b"a b c"
+    assert unfold(b"a  b") == b"a  b"

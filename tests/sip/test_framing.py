@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.framing import MOST_BODY, MOST_HEADER, Framer
+from sip_stager.sip.framing import MAX_BODY_BYTES, MAX_HEADER_BYTES, Framer
 from sip_stager.sip.parser import check_body, parse
 from tests.support.reading import status_of
 from tests.support.torture import ANSWER, ANY_BYTES, USUAL
@@ -96,7 +96,7 @@ def test_line_breaks_without_end_are_not_kept() -> None:
     """
     framer = Framer()
     for _ in range(10):
-        assert list(framer.feed(b"\n" * MOST_HEADER)) == []
+        assert list(framer.feed(b"\n" * MAX_HEADER_BYTES)) == []
     assert list(framer.feed(USUAL)) == [USUAL]
 
 
@@ -142,7 +142,7 @@ def test_of_a_message_whose_length_says_nothing_the_header_is_given_and_the_stre
     assert status_of(message) == 400
 
 
-@pytest.mark.parametrize("length", [MOST_BODY + 1, 2**31])
+@pytest.mark.parametrize("length", [MAX_BODY_BYTES + 1, 2**31])
 def test_of_a_message_whose_body_is_too_long_the_header_is_given_and_the_stream_ends(
     length: int,
 ) -> None:
@@ -161,7 +161,7 @@ def test_of_a_message_whose_body_is_too_long_the_header_is_given_and_the_stream_
 
 def test_a_header_of_very_many_lines_is_cut_whole_and_refused() -> None:
     message = b"A sip:a@b SIP/2.0\r\n" + b"a:\r\n" * 15000 + b"l:0\r\n\r\n"
-    assert len(message) < MOST_HEADER
+    assert len(message) < MAX_HEADER_BYTES
     assert cut(message + USUAL)[0] == [message, USUAL]
     with pytest.raises(Malformed, match="too many header lines"):
         parse(message)
@@ -185,19 +185,19 @@ def test_a_message_begins_with_its_first_byte_and_not_with_a_line_break(
 ) -> None:
     framer = Framer()
     list(framer.feed(data))
-    assert framer.begun is begun
+    assert framer.mid_message is begun
 
 
 def test_the_longest_body_is_taken() -> None:
-    message = b"A sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % MOST_BODY + b"x" * MOST_BODY
+    message = b"A sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % MAX_BODY_BYTES + b"x" * MAX_BODY_BYTES
     assert cut(message, USUAL)[0] == [message, USUAL]
 
 
 def test_the_longest_header_is_taken_and_one_byte_more_is_not_however_it_is_split() -> None:
-    longest = head(MOST_HEADER) + b"\r\n\r\n"
+    longest = head(MAX_HEADER_BYTES) + b"\r\n\r\n"
     for end in range(len(longest) - 5, len(longest)):
         assert cut(longest[:end], longest[end:])[0] == [longest]
-    too_long = head(MOST_HEADER + 1) + b"\r\n\r\n"
+    too_long = head(MAX_HEADER_BYTES + 1) + b"\r\n\r\n"
     for segments in ([too_long], [too_long[:-4], too_long[-4:]], [too_long[:-1]]):
         with pytest.raises(Malformed):
             cut(*segments)

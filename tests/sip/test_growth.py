@@ -1,7 +1,7 @@
-"""Reading takes time in proportion to the bytes: strangers choose how long a message is.
+"""Parsing takes time in proportion to the bytes: strangers choose how long a message is.
 
-How many lines, values and parameters there are is bounded (``MOST_LINES``, ``MOST_VALUES``), so a
-loop over them needs no measuring; what an expression makes of one long run does.
+The numbers of lines, values and parameters have limits (``MAX_HEADER_LINES``, ``MAX_VALUES``), so
+loops over them need no measurement. Regular expressions on one long run of characters do.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.sip.fields import Malformed, parse_parameters, split_list, unfolded
+from sip_stager.sip.fields import Malformed, parse_parameters, split_list, unfold
 from sip_stager.sip.parser import parse
-from sip_stager.sip.uri import allowed_in_request, parse_address, parse_uri
-from sip_stager.sip.via import branch_of, parse_via, stamped
+from sip_stager.sip.uri import as_request_uri, parse_address, parse_uri
+from sip_stager.sip.via import branch_of, parse_via, with_source
 from tests.support.reading import outcomes
 
 if TYPE_CHECKING:
@@ -131,20 +131,20 @@ TEXTS = {
     for tail in (b"", b"x", b'"', b">", b"\x00")
 } | {repr(text): unit(text) for text in (b"\r\n ", b"\r\n\t a", b";rport ", b";received=", b"%41")}
 READERS: dict[str, Callable[[bytes], object]] = {
-    "unfolded": unfolded,
+    "unfold": unfold,
     "split_list": split_list,
     "split_list, one comma": lambda text: split_list(b"," + text),
     "parse_parameters": parse_parameters,
     "parse_parameters, one": lambda text: parse_parameters(b";a=" + text),
     "parse_uri": parse_uri,
     "parse_uri, of SIP": lambda text: parse_uri(b"sip:a@b" + text),
-    "allowed_in_request": lambda text: allowed_in_request(b"sip:b;method" + text),
+    "as_request_uri": lambda text: as_request_uri(b"sip:b;method" + text),
     "parse_address": parse_address,
     "parse_address, of SIP": lambda text: parse_address(b"<sip:a@b>" + text),
     "parse_via": parse_via,
     "parse_via, parameters": lambda text: parse_via(b"SIP/2.0/UDP h" + text),
     "branch_of": branch_of,
-    "stamped": lambda text: stamped(
+    "with_source": lambda text: with_source(
         text, parse_via(b"SIP/2.0/UDP h;rport;received"), "192.0.2.1", 5060
     ),
 }

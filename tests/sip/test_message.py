@@ -90,16 +90,16 @@ def test_the_first_value_is_removed_and_its_neighbours_stay_as_they_came() -> No
 
 
 def test_a_request_is_stamped_in_its_top_via_alone() -> None:
-    stamped = parsed(USUAL).stamped("203.0.113.9", 1024)
+    with_source = parsed(USUAL).with_source("203.0.113.9", 1024)
     expected = USUAL.replace(b";rport;", b";rport=1024;").replace(
         b'"a,b" ,', b'"a,b";received=203.0.113.9,'
     )
-    assert bytes(stamped) == expected
+    assert bytes(with_source) == expected
 
 
 def test_a_request_without_a_via_can_not_be_stamped() -> None:
     with pytest.raises(Malformed):
-        with_fields(b"To: <sip:a@b>").stamped("192.0.2.1", 5060)
+        with_fields(b"To: <sip:a@b>").with_source("192.0.2.1", 5060)
 
 
 def test_the_response_keeps_its_own_bytes_when_edited() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 
-from sip_stager.sip.fields import MOST_VALUES, Malformed
+from sip_stager.sip.fields import MAX_VALUES, Malformed
 from sip_stager.sip.message import Request
-from sip_stager.sip.parser import MOST_LINES, check, check_body, parse
-from sip_stager.sip.uri import MOST_URI
+from sip_stager.sip.parser import MAX_HEADER_LINES, check_body, check_request, parse
+from sip_stager.sip.uri import MAX_URI_BYTES
 from tests.support.reading import answered, parsed, status_of, with_fields
 from tests.support.torture import ANSWER, ANY_BYTES, INVALID, TORTURE, USUAL
 
@@ -128,7 +128,7 @@ def test_the_version_is_read_in_any_case_and_written_in_capitals() -> None:
     upper-case."
     """
     request = parsed(changed((b" SIP/2.0\r\nVia", b" sIp/2.0\r\nVia")))
-    check(request)
+    check_request(request)
     assert bytes(request) == USUAL
     assert bytes(answered(b"sip" + ANSWER[3:])) == ANSWER
 
@@ -144,7 +144,7 @@ def test_another_version_is_answered_505_whatever_its_via_says() -> None:
 def test_a_method_is_told_by_its_case() -> None:
     """RFC 3261 7.1 and 25.1: method names are tokens that are compared by case."""
     request = parsed(changed((b"INVITE sip:", b"iNVITE sip:"), (b" INVITE\r\n", b" iNVITE\r\n")))
-    check(request)
+    check_request(request)
     assert request.method == b"iNVITE"
 
 
@@ -390,11 +390,11 @@ def test_a_message_with_too_many_lines_is_dropped() -> None:
 
     Beyond the RFCs: reading them all would be the harm, so nobody is answered.
     """
-    assert with_fields(*[b"A: 1"] * MOST_LINES).names
+    assert with_fields(*[b"A: 1"] * MAX_HEADER_LINES).names
     with pytest.raises(Malformed):
-        with_fields(*[b"A: 1"] * (MOST_LINES + 1))
+        with_fields(*[b"A: 1"] * (MAX_HEADER_LINES + 1))
     with pytest.raises(Malformed):
-        with_fields(b"A: 1" + b"\r\n " * MOST_LINES)
+        with_fields(b"A: 1" + b"\r\n " * MAX_HEADER_LINES)
 
 
 def test_a_list_has_a_bounded_number_of_values() -> None:
@@ -402,8 +402,8 @@ def test_a_list_has_a_bounded_number_of_values() -> None:
 
     Beyond the RFCs: in Route it is answered 400, in Via dropped, for nobody is named then.
     """
-    longest = b"Route: " + b",".join([b"<sip:a>"] * (MOST_VALUES + 1))
-    assert len(with_fields(longest).values(b"route")) == MOST_VALUES + 1
+    longest = b"Route: " + b",".join([b"<sip:a>"] * (MAX_VALUES + 1))
+    assert len(with_fields(longest).values(b"route")) == MAX_VALUES + 1
     with pytest.raises(Malformed) as fault:
         with_fields(longest + b",<sip:a>").values(b"route")
     assert fault.value.status == 400
@@ -411,8 +411,8 @@ def test_a_list_has_a_bounded_number_of_values() -> None:
 
 def test_a_list_of_parameters_is_bounded() -> None:
     """Beyond the RFCs: a value has at most 256 parameters; more are answered 400."""
-    assert not status_of(changed((b";rport;", b";a" * (MOST_VALUES - 4) + b";rport;")))
-    assert status_of(changed((b";rport;", b";a" * MOST_VALUES + b";rport;"))) == 400
+    assert not status_of(changed((b";rport;", b";a" * (MAX_VALUES - 4) + b";rport;")))
+    assert status_of(changed((b";rport;", b";a" * MAX_VALUES + b";rport;"))) == 400
 
 
 def test_a_request_uri_is_bounded_and_answered_414() -> None:
@@ -420,7 +420,7 @@ def test_a_request_uri_is_bounded_and_answered_414() -> None:
     longer than the server is willing to interpret." Any other URI is answered 400.
     """
     line = USUAL.partition(b"\r\n")[0]
-    longest = b"sip:" + b"a" * (MOST_URI - 4)
+    longest = b"sip:" + b"a" * (MAX_URI_BYTES - 4)
     for uri, status in ((longest, 0), (longest + b"a", 414)):
         data = USUAL.replace(line, b"INVITE " + uri + b" SIP/2.0")
         assert status_of(data) == status

@@ -5,7 +5,7 @@ import pytest
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
-from sip_stager.sip.responses import make_response, quoted, response_flow
+from sip_stager.sip.responses import make_response, quoted_string, response_flow
 from sip_stager.sip.via import parse_via
 from tests.support.messages import request
 from tests.support.torture import USUAL, VALID
@@ -75,7 +75,7 @@ def test_every_via_of_a_torture_message_comes_back() -> None:
 
 
 def test_quoted_text_can_not_end_early_or_break_the_line() -> None:
-    assert quoted('a"b\\c\r\nd\u00e9\x00') == b'"a\\"b\\\\c??d??"'
+    assert quoted_string('a"b\\c\r\nd\u00e9\x00') == b'"a\\"b\\\\c??d??"'
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.via import branch_of, made, parse_via, stamped
+from sip_stager.sip.via import branch_of, make_via, parse_via, with_source
 
 
 def stamp(value: bytes, host: str = "192.0.2.1", port: int = 1024) -> bytes:
-    return stamped(value, parse_via(value), host, port)
+    return with_source(value, parse_via(value), host, port)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +122,5 @@ def test_ipv6_is_compared_without_brackets_and_written_without_them() -> None:
 
 def test_our_own_via_is_read_back() -> None:
     for host in ("192.0.2.1", "2001:db8::1"):
-        via = parse_via(made("UDP", host, 5070, b"z9hG4bK1").removeprefix(b"Via: "))
+        via = parse_via(make_via("UDP", host, 5070, b"z9hG4bK1").removeprefix(b"Via: "))
         assert (via.transport, via.sent_by, via.branch) == ("UDP", (host, 5070), b"z9hG4bK1")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Message, Request, Response
-from sip_stager.sip.parser import check, check_body, parse
+from sip_stager.sip.parser import check_body, check_request, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,10 @@ ACCESSORS: dict[str, Callable[[Request], object]] = {
     "first": lambda message: [message.first(name) for name in message.names],
     "check_body": check_body,
     "uri": lambda message: message.uri,
-    "check": check,
-    "stamped": lambda message: message.stamped("192.0.2.1", 5060).top_via,
+    "check_request": check_request,
+    "with_source": lambda message: message.with_source("192.0.2.1", 5060).top_via,
 }
-OF_REQUESTS = {"uri", "check", "stamped"}
+OF_REQUESTS = {"uri", "check_request", "with_source"}
 
 
 def parsed(data: bytes) -> Request:
@@ -70,7 +70,7 @@ def status_of(data: bytes) -> int:
     """Tell the status that a request deserves, 0 where it is sound."""
     try:
         request = parsed(data)
-        check(request)
+        check_request(request)
         _ = request.uri
     except Malformed as fault:
         return fault.status

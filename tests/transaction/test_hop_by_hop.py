@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.sip.message import Request
-from sip_stager.sip.parser import check, parse
+from sip_stager.sip.parser import check_request, parse
 from sip_stager.transaction.hop_by_hop import make_ack, make_cancel
 from tests.support.messages import request, response
 
@@ -135,7 +135,7 @@ def test_it_begins_with_70_hops_and_is_a_sound_request(made: Request) -> None:
     assert made.values(b"max-forwards") == [b"70"]
     message = parse(bytes(made))
     assert isinstance(message, Request)
-    check(message)
+    check_request(message)
 
 
 def test_a_cancel_says_why() -> None:

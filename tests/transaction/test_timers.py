@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.transaction.timers import FEW, LaneClock, Timers
+from sip_stager.transaction.timers import MIN_SWEEP_SIZE, LaneClock, Timers
 from tests.support.conversation import BOB
 from tests.support.fakes import FakeClock
 from tests.support.messages import request
@@ -210,14 +210,14 @@ def test_no_more_places_are_kept_than_twice_what_is_alive() -> None:
     world = FakeClock()
     clock = LaneClock(world)
     first = clock.call_later(181.0, print)
-    for _ in range(10 * FEW):
+    for _ in range(10 * MIN_SWEEP_SIZE):
         clock.call_later(181.0, print).cancel()
-        assert places(clock) <= FEW
-    alive = [clock.call_later(181.0, print) for _ in range(2 * FEW)]
-    for _ in range(10 * FEW):
+        assert places(clock) <= MIN_SWEEP_SIZE
+    alive = [clock.call_later(181.0, print) for _ in range(2 * MIN_SWEEP_SIZE)]
+    for _ in range(10 * MIN_SWEEP_SIZE):
         clock.call_later(181.0, print).cancel()
-        assert places(clock) <= 2 * (len(alive) + 1) + FEW
-    assert clock._lanes[181.0].most > len(alive)  # not swept again for each that comes
+        assert places(clock) <= 2 * (len(alive) + 1) + MIN_SWEEP_SIZE
+    assert clock._lanes[181.0].sweep_size > len(alive)  # not swept again for each that comes
     for timer in (first, *alive):
         timer.cancel()
     world.advance(181.0)
@@ -229,7 +229,7 @@ def test_a_lane_that_is_swept_by_a_timer_of_its_own_loses_none() -> None:
     clock = LaneClock(world)
 
     def crowd() -> None:
-        for _ in range(FEW):
+        for _ in range(MIN_SWEEP_SIZE):
             clock.call_later(1.0, print).cancel()
         clock.call_later(1.0, ended.append, 2)
 
