@@ -245,7 +245,7 @@ async def test_a_port_that_is_taken_is_named_and_what_was_opened_is_closed(
         if transport == "tcp":
             taken.listen()
         application = Application(world.settings())
-        told = rf"listeners\[{index}\] \({transport}\): .*{port}: Address already in use; end what"
+        told = rf"listeners\[{index}\] \({transport}\): .*{port}: Address already in use; stop the"
         with pytest.raises(OSError, match=told):
             await application.start()
         assert not application.ready()[0]
@@ -260,7 +260,7 @@ async def test_a_taken_port_of_the_http_side_is_an_error_too(world: World) -> No
         taken.bind(("127.0.0.1", settings.http.port))
         taken.listen()
         application = Application(settings)
-        told = rf"\[http\]: .*127.0.0.1 port {settings.http.port}: Address already in use; end what"
+        told = rf"\[http\]: .*127.0.0.1 port {settings.http.port}: Address already in use; stop the"
         with pytest.raises(OSError, match=told):
             await application.start()
         await application.stop()

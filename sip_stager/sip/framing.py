@@ -1,4 +1,16 @@
-"""Messages cut from a stream (RFC 3261 7.5, 18.3; RFC 5626 5.4)."""
+"""Messages cut from a stream (RFC 3261 7.5, 18.3; RFC 5626 5.4).
+
+A stream is a sequence of these:
+
+    *( CR LF )  start-line  headers  CR LF CR LF  body of Content-Length bytes
+    '---------' '------------------------------'  '-------------------------'
+     keepalives  its end is searched for once      not looked at
+
+Nothing is looked at twice, for a peer may send a byte at a time or thousands of messages at once.
+``_searched`` is how far the end of the header is known not to be, and ``_awaited`` how many bytes
+the message needs to be whole: until they are there, ``feed`` only appends.  The bytes that were
+taken are cut off once per call, behind its last message.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Sockets: UDP, and TCP with what TLS will need of it.  Bytes come in, bytes go out."""
+"""Sockets: SIP over UDP and TCP, the resolver, and errors of binding."""

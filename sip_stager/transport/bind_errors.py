@@ -1,4 +1,4 @@
-"""What an operator is told where addresses of the settings can not be listened on."""
+"""The errors of addresses that cannot be listened on, each with advice."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ ADVICE = {
         " one into `advertise`"
     ),
     errno.EADDRINUSE: (
-        "end what uses it, another sip-stager perhaps, or set another address or port"
+        "stop the program that uses it, perhaps another sip-stager, or set another address or port"
     ),
 }
 _OTHER_ADVICE = "set another address or port"
 
 
 class BindErrors:
-    """Gathers the addresses that can not be had, so that all are told at once."""
+    """Gathers bind errors, so that the operator sees all of them at once."""
 
     def __init__(self) -> None:
-        self._errors: list[int | None] = []
-        self._words: list[str] = []
+        self._numbers: list[int | None] = []
+        self._lines: list[str] = []
 
     def __bool__(self) -> bool:
-        return bool(self._errors)
+        return bool(self._numbers)
 
     @contextmanager
-    def gather(self, what: str, where: Listener | Http) -> Iterator[None]:
-        """Keep an ``OSError`` with the words of what can not be had, and what to do."""
+    def gather(self, setting: str, where: Listener | Http) -> Iterator[None]:
+        """Keep an ``OSError`` as a line that names the setting, the reason and what to do."""
         try:
             yield
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             advice = ADVICE.get(error.errno or 0, _OTHER_ADVICE)
             place = f"{where.address} port {where.port}"
-            self._words.append(f"{what}: cannot listen on {place}: {why}; {advice}")
-            self._errors.append(error.errno)
+            self._lines.append(f"{setting}: cannot listen on {place}: {why}; {advice}")
+            self._numbers.append(error.errno)
 
     def raise_all(self) -> None:
-        """Raise an ``OSError``, with a line of ``strerror`` for each address, if there is any."""
-        if self._errors:
-            raise OSError(self._errors[0], "\n".join(self._words))
+        """Raise one ``OSError`` with a line of ``strerror`` for each error, if there are any."""
+        if self._numbers:
+            raise OSError(self._numbers[0], "\n".join(self._lines))

@@ -1,4 +1,4 @@
-"""The TCP connections that one side opened, as many as are allowed."""
+"""The bounded set of TCP connections that one side opened."""
 
 from __future__ import annotations
 
@@ -12,52 +12,57 @@ if TYPE_CHECKING:
 
 
 class Connections:
-    """Connections by their number, counted by the address at their other end.
+    """Connections by their number, counted by the host at the other end.
 
-    ``most`` bounds all of them, ``most_per_address`` those with one address.  Where there are as
-    many as may be, the address that has most of them gives way to one that has fewer.
+    ``limit`` bounds all of them, ``limit_per_host`` those with one host.  When the set is full, the
+    host with the most connections gives one up for a host that has fewer: strangers who fill
+    the set do not keep a trunk out.
     """
 
-    def __init__(self, most: int, most_per_address: int) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
+    def __init__(self, limit: int, limit_per_host: int) -> None:
+        self._limit = limit
+        self._limit_per_host = limit_per_host
         self._by_number: dict[int, Connection] = {}
-        self._per_address: Counter[str] = Counter()
+        self._per_host: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._by_number)
 
     def __iter__(self) -> Iterator[Connection]:
-        return iter(list(self._by_number.values()))
+        return iter(list(self._by_number.values()))  # a copy: closing one discards it
 
     def get(self, number: int) -> Connection | None:
-        """Give the connection with that number."""
+        """Return the connection with that number, or None."""
         return self._by_number.get(number)
 
     def add(self, connection: Connection) -> bool:
-        """Keep a connection; False when there are too many."""
+        """Add a connection; return False if a limit is reached."""
         host = connection.flow.host
-        if self._per_address[host] >= self._most_per_address:
+        if self._per_host[host] >= self._limit_per_host:
             return False
-        if len(self) >= self._most and not self._make_room(self._per_address[host]):
+        if len(self) >= self._limit and not self._make_room(self._per_host[host]):
             return False
         self._by_number[connection.flow.connection] = connection
-        self._per_address[host] += 1
+        self._per_host[host] += 1
         return True
 
     def discard(self, connection: Connection) -> None:
-        """Forget a connection; harmless when it was not kept."""
+        """Remove a connection; harmless if it was not added."""
         if self._by_number.pop(connection.flow.connection, None) is not None:
-            self._per_address -= Counter((connection.flow.host,))
+            self._per_host -= Counter((connection.flow.host,))  # drops a count of 0
 
-    def _make_room(self, has: int) -> bool:
-        """Close the one used longest ago of the address with most; False where none has more."""
+    def _make_room(self, count: int) -> bool:
+        """Cut the longest unused connection of the host with the most connections.
 
-        def spared(connection: Connection) -> tuple[int, float]:
-            return -self._per_address[connection.flow.host], connection.used
+        Return False if no host has more than ``count``: one stranger does not displace another.
+        """
 
-        first = min((one for one in self if one.is_open), key=spared, default=None)
-        if first is None or self._per_address[first.flow.host] <= has:
+        def rank(connection: Connection) -> tuple[int, float]:
+            return -self._per_host[connection.flow.host], connection.used
+
+        # One that is being opened cannot be cut: its messages wait for it.
+        first = min((one for one in self if one.is_open), key=rank, default=None)
+        if first is None or self._per_host[first.flow.host] <= count:
             return False
         self.discard(first)
         first.give_way()

@@ -1,4 +1,4 @@
-"""All listeners together: the core's ``Transport``, and where our own mistakes end."""
+"""All listeners together: the core's ``Transport``, and the place where our own bugs are caught."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 class Sockets:
-    """Listens and sends; what arrives, and what can not, goes to what is attached."""
+    """The sockets of all listeners (``ports.Transport``).
+
+    An exception that an attached callback raises is a bug of ours: it is logged, counted as
+    ``internal_error``, and costs one message.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, notify: Notify, limits: Limits | None = None
@@ -32,31 +36,31 @@ class Sockets:
         self._notify = notify
         self._udp: dict[int, UdpListener] = {}
         self._tcp = TcpTransport(
-            loop, limits or Limits(), self._arrived, self._tell_lost, self._dropped
+            loop, limits or Limits(), self._on_message, self._on_lost, self._report_drop
         )
         self._receive: Receive | None = None
         self._lost: Lost | None = None
 
     @property
     def connections(self) -> Mapping[str, int]:
-        """How many TCP connections are open, by who opened them: ``accepted`` or ``opened``."""
+        """The number of open TCP connections: ``accepted`` from peers, and ``opened`` by us."""
         return {"accepted": len(self._tcp.accepted), "opened": len(self._tcp.ours)}
 
     def attach(self, receive: Receive, lost: Lost | None = None) -> None:
-        """Say who takes what arrives; before ``listen``.
+        """Set the callbacks for what arrives; call it before ``listen``.
 
-        ``lost`` is told, never while something is being sent, that nothing reaches an address:
-        of an ICMP error, or of a connection that we opened and that broke.  It gets the flow with
-        no connection in it, and the reason in words.
+        ``lost`` is called when an address cannot be reached: for an ICMP error, or for a
+        connection that we opened and that broke; never while something is being sent.  It gets the
+        flow without a connection, and the reason in words.
         """
         self._receive = receive
         self._lost = lost
 
     async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
-        """Bind the listener with that index and give its port; raises ``OSError``."""
+        """Bind the listener with that index and return its port; raises ``OSError``."""
         if transport == "TCP":
             return await self._tcp.listen(address, index)
-        listener = UdpListener(self._loop, address, index, self._arrived, self._not_reached)
+        listener = UdpListener(self._loop, address, index, self._on_message, self._on_unreachable)
         self._udp[index] = listener
         return listener.port
 
@@ -67,7 +71,7 @@ class Sockets:
             return
 
         def send_failed(why: str) -> None:
-            self._not_sent(flow, why, failed)
+            self._on_send_failed(flow, why, failed)
 
         self._tcp.send(data, flow, send_failed)
 
@@ -78,39 +82,40 @@ class Sockets:
         await self._tcp.close()
 
     def _send_datagram(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None) -> None:
-        """Send a datagram; a full send buffer loses it as any network may, and it is sent again."""
         try:
             self._udp[flow.interface].send(data, flow)
         except BlockingIOError:
-            self._dropped(flow, DropCause.SEND_FAILED, "the send buffer is full")
-        except (OSError, ValueError, TypeError, OverflowError) as error:  # no host, no port
+            # Lost as any network may lose it: the transaction sends it again, and the address is
+            # not to blame, so `failed` is not called.
+            self._report_drop(flow, DropCause.SEND_FAILED, "the send buffer is full")
+        except (OSError, ValueError, TypeError, OverflowError) as error:  # an impossible address
             why = getattr(error, "strerror", None) or str(error)
-            self._loop.call_soon(self._not_sent, flow, why, failed)
+            # A port never calls back before it has returned.
+            self._loop.call_soon(self._on_send_failed, flow, why, failed)
 
-    def _not_sent(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:
-        self._dropped(flow, DropCause.SEND_FAILED, why)
+    def _on_send_failed(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:
+        self._report_drop(flow, DropCause.SEND_FAILED, why)
         if failed is not None:
             self._guarded(failed, flow, why)
 
-    def _not_reached(self, flow: Flow, why: str) -> None:
-        self._dropped(flow, DropCause.SEND_FAILED, why)
-        self._tell_lost(flow, why)
+    def _on_unreachable(self, flow: Flow, why: str) -> None:
+        self._report_drop(flow, DropCause.SEND_FAILED, why)
+        self._on_lost(flow, why)
 
-    def _tell_lost(self, flow: Flow, why: str) -> None:
+    def _on_lost(self, flow: Flow, why: str) -> None:
         if self._lost is not None:
             self._guarded(self._lost, flow, flow, why)
 
-    def _arrived(self, data: bytes, flow: Flow) -> None:
+    def _on_message(self, data: bytes, flow: Flow) -> None:
         if self._receive is not None:
             self._guarded(self._receive, flow, data, flow)
 
-    def _guarded(self, tell: Callable[..., None], flow: Flow, *facts: object) -> None:
-        """Let a mistake of ours cost one message and nothing else."""
+    def _guarded(self, callback: Callable[..., None], flow: Flow, *arguments: object) -> None:
         try:
-            tell(*facts)
-        except Exception as mistake:  # noqa: BLE001  the last line: nothing that is sent stops us
-            _log.exception("a message was lost to a mistake of sip-stager's own")
-            self._dropped(flow, DropCause.INTERNAL_ERROR, repr(mistake))
+            callback(*arguments)
+        except Exception as bug:  # noqa: BLE001  the last line: no message stops the program
+            _log.exception("a message was lost to a fault of sip-stager")
+            self._report_drop(flow, DropCause.INTERNAL_ERROR, repr(bug))
 
-    def _dropped(self, flow: Flow, cause: DropCause, detail: str) -> None:
+    def _report_drop(self, flow: Flow, cause: DropCause, detail: str) -> None:
         self._notify(MessageDropped(flow, cause, detail))

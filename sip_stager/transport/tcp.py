@@ -1,4 +1,4 @@
-"""SIP over TCP: listeners, and the connections that are open (RFC 3261 18.1.1, 18.2.2)."""
+"""SIP over TCP: listeners, and the choice of a connection (RFC 3261 18.1.1, 18.2.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sip_stager.model.flow import Flow
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.transport.connections import Connections
-from sip_stager.transport.stream import MOST_UNSENT, Connection
+from sip_stager.transport.stream import MAX_UNSENT, Connection
 from sip_stager.transport.turns import Turns
 
 if TYPE_CHECKING:
@@ -21,16 +21,23 @@ if TYPE_CHECKING:
     from sip_stager.config import Limits
     from sip_stager.transport.types import Lost, Receive
 
-CONNECT_PATIENCE = 2.0
-"""Seconds for a connection to open: a large request then goes over UDP (RFC 3261 18.1.1), and
-the caller still waits."""
+CONNECT_TIMEOUT = 2.0
+"""Seconds; a large request then goes over UDP (RFC 3261 18.1.1), and the caller still waits."""
+
+_KEEPALIVE_OPTIONS = (
+    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+    ("IPPROTO_TCP", "TCP_KEEPIDLE", 8),  # seconds of silence before the first probe
+    ("IPPROTO_TCP", "TCP_KEEPINTVL", 4),  # seconds between probes
+    ("IPPROTO_TCP", "TCP_KEEPCNT", 2),
+    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 15_000),  # milliseconds without an acknowledgement
+)
 
 
 class TcpTransport:
-    """Accepts connections and opens them; one open connection to an address is used again.
+    """Accepts connections and opens them; an open connection to an address is used again.
 
-    Only those that we opened are used for requests: a connection that a peer opened is no proof
-    of who listens at the address that it came from (RFC 5923).
+    Requests use only connections that we opened: a connection that a peer opened is no proof of
+    who listens at the address that it came from (RFC 5923).
     """
 
     def __init__(
@@ -48,16 +55,17 @@ class TcpTransport:
         self._dropped = dropped
         self._numbers = count(1)
         self._turns = Turns(loop)
+        # Each side has a limit of its own, so that peers leave room for what we open.
         self.accepted = Connections(limits.connections, limits.connections_per_source)
         self.ours = Connections(limits.connections, limits.connections_per_source)
-        self._towards: dict[Flow, Connection] = {}
-        self._waiting: dict[Flow, _Waiting] = {}
+        self._by_target: dict[Flow, Connection] = {}
+        self._unsent: dict[Flow, _UnsentMessages] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server] = []
         self._local: dict[int, tuple[str, int] | None] = {}
 
     async def listen(self, address: tuple[str, int], index: int) -> int:
-        """Bind a listener and give its port; raises ``OSError``."""
+        """Bind a listener and return its port; raises ``OSError``."""
 
         def accepted() -> Connection:
             flow = Flow("TCP", "", 0, index, next(self._numbers))
@@ -69,45 +77,46 @@ class TcpTransport:
         return int(server.sockets[0].getsockname()[1])
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None]) -> None:
-        """Send on the flow's connection, else on one towards its address, else on a new one."""
+        """Send on the flow's connection, else on one to its address, else on a new one."""
         connection = self.accepted.get(flow.connection) or self.ours.get(flow.connection)
         if connection is not None and connection.send(data):
             return
         target = flow._replace(connection=0)
-        connection = self._towards.get(target)
+        connection = self._by_target.get(target)
         if connection is not None and connection.send(data):
             return
-        waiting = self._waiting.get(target)
-        if waiting is None:
-            waiting = self._waiting[target] = _Waiting()
-            self._begin_to_open(target)
-        if not waiting.add(data, failed):
+        unsent = self._unsent.get(target)
+        if unsent is None:
+            unsent = self._unsent[target] = _UnsentMessages()
+            self._open(target)
+        if not unsent.add(data, failed):
             self._loop.call_soon(failed, "too many messages wait for the connection")
 
     def opened(self, connection: Connection) -> None:
-        """Keep a connection, or close it when its source or all together have too many."""
+        """Send what waited for a connection of ours; keep a peer's, or close it at a limit."""
+        _enable_keepalive(connection.tcp_socket)
         if not connection.accepted:
             target = connection.flow._replace(connection=0)
-            self._towards[target] = connection
-            self._waiting.pop(target).leave_by(connection)
+            self._by_target[target] = connection
+            self._unsent.pop(target).send_on(connection)
         elif not self.accepted.add(connection):
             self._dropped(connection.flow, DropCause.TOO_MANY_CONNECTIONS, "it was closed at once")
             connection.close()
 
     def closed(self, connection: Connection, why: str) -> None:
-        """Forget a connection."""
+        """Forget a connection; report the address of one that we opened and that broke."""
         if connection.accepted:
             self.accepted.discard(connection)
             return
         self.ours.discard(connection)
         target = connection.flow._replace(connection=0)
-        if self._towards.get(target) is connection:
-            del self._towards[target]
-        if why:
+        if self._by_target.get(target) is connection:  # not a newer one to the same address
+            del self._by_target[target]
+        if why:  # later: this may be called while a message is being sent
             self._loop.call_soon(self._lost, target, why)
 
     def broken(self, flow: Flow, cause: DropCause, why: str) -> None:
-        """Tell of a connection that is cut."""
+        """Report a connection that is cut."""
         self._dropped(flow, cause, why)
 
     async def close(self) -> None:
@@ -120,40 +129,41 @@ class TcpTransport:
             connection.close()
         await asyncio.gather(*self._opening, return_exceptions=True)
 
-    def _begin_to_open(self, target: Flow) -> None:
+    def _open(self, target: Flow) -> None:
         flow = target._replace(connection=next(self._numbers))
         connection = Connection(flow, self._receive, self, self._limits, self._turns)
-        if self.ours.add(connection):
+        if self.ours.add(connection):  # before it is open, so that the limit counts it
             task = self._loop.create_task(self._connect(connection, target))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
         else:
-            self._loop.call_soon(self._not_opened, connection, target, "too many connections")
+            self._loop.call_soon(self._on_open_failed, connection, target, "too many connections")
 
     async def _connect(self, connection: Connection, target: Flow) -> None:
-        """Open a connection, from the address that the peer knows as ours."""
+        """Open a connection from the listener's address, which the peer knows as ours."""
         try:
-            async with asyncio.timeout(CONNECT_PATIENCE):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._loop.create_connection(
                     lambda: connection,
                     target.host,
                     target.port,
-                    flags=socket.AI_NUMERICHOST,
+                    flags=socket.AI_NUMERICHOST,  # never a look-up: names are resolved before
                     local_addr=self._local.get(target.interface),
                 )
         except TimeoutError:
-            why = f"no connection within {CONNECT_PATIENCE:g} s"
-            self._not_opened(connection, target, why)
-        except (OSError, ValueError, TypeError, OverflowError) as error:  # no host, no port
+            why = f"no connection within {CONNECT_TIMEOUT:g} s"
+            self._on_open_failed(connection, target, why)
+        except (OSError, ValueError, TypeError, OverflowError) as error:  # an impossible address
             why = getattr(error, "strerror", None) or str(error)
-            self._not_opened(connection, target, why)
+            self._on_open_failed(connection, target, why)
 
-    def _not_opened(self, connection: Connection, target: Flow, why: str) -> None:
+    def _on_open_failed(self, connection: Connection, target: Flow, why: str) -> None:
         self.ours.discard(connection)
-        self._waiting.pop(target, _Waiting()).fail(why)
+        # None wait if the connection opened as the timeout ended.
+        self._unsent.pop(target, _UnsentMessages()).fail(why)
 
 
-class _Waiting:
+class _UnsentMessages:
     """The messages that wait for one connection to open."""
 
     def __init__(self) -> None:
@@ -161,20 +171,27 @@ class _Waiting:
         self._size = 0
 
     def add(self, data: bytes, failed: Callable[[str], None]) -> bool:
-        """Keep a message; False when too many bytes wait already."""
-        if self._size + len(data) > MOST_UNSENT:
+        """Add a message; return False if too many bytes wait already."""
+        if self._size + len(data) > MAX_UNSENT:
             return False
         self._size += len(data)
         self._messages.append((data, failed))
         return True
 
-    def leave_by(self, connection: Connection) -> None:
-        """Send all, in their order."""
+    def send_on(self, connection: Connection) -> None:
+        """Send all of them in their order."""
         for data, failed in self._messages:
             if not connection.send(data):
                 failed("the connection closed")
 
     def fail(self, why: str) -> None:
-        """Tell all that they did not leave."""
+        """Call ``failed`` of each."""
         for _, failed in self._messages:
             failed(why)
+
+
+def _enable_keepalive(connected: socket.socket) -> None:
+    """Have the kernel find out within 20 s that a peer is gone without closing."""
+    for level, option, value in _KEEPALIVE_OPTIONS:
+        if hasattr(socket, option):  # Linux has all of them, other systems some
+            connected.setsockopt(getattr(socket, level), getattr(socket, option), value)

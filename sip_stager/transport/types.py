@@ -7,6 +7,6 @@ from collections.abc import Callable
 from sip_stager.model.flow import Flow
 
 Receive = Callable[[bytes, Flow], None]
-"""Takes one message and the flow to answer on."""
+"""Called with one message and the flow to answer on."""
 Lost = Callable[[Flow, str], None]
-"""Takes an address that nothing reaches, and the reason in words."""
+"""Called with an address that cannot be reached, and the reason in words."""

@@ -1,4 +1,4 @@
-"""SIP over UDP (RFC 3261 18): one socket a listener, read in batches."""
+"""SIP over UDP (RFC 3261 18): one socket per listener, read in batches."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
     from sip_stager.transport.types import Lost, Receive
 
-BATCH = 64
-"""Datagrams read before the loop gets its turn again; at 50 us each it waits about 3 ms."""
-LARGE = 65536
-"""Bytes read, after which it gets its turn as well: each costs up to 50 ns."""
+# A batch ends at whichever limit comes first; then the loop serves timers and other sockets.
+MAX_BATCH = 64  # datagrams; at 50 us each they take about 3 ms
+MAX_BATCH_BYTES = 65536  # each byte costs up to 50 ns
 
 RECEIVE_BUFFER = 8 * 1024 * 1024
 """Bytes; the kernel grants what net.core.rmem_max allows, more to a privileged process."""
 
 _SO_RCVBUFFORCE = 33
-_TRIES = 3
+_MAX_TRIES = 3
 
 
 class UdpListener:
@@ -45,23 +44,25 @@ class UdpListener:
         self._receive = receive
         self._socket = _bound(address)
         self._errors = ErrorQueue(loop, self._socket, lost)
-        loop.add_reader(self._errors.fileno(), self._readable)
+        loop.add_reader(self._errors.fileno(), self._read_batch)
 
     @property
     def port(self) -> int:
-        """The port that it is bound to."""
+        """The port that the socket is bound to."""
         return int(self._socket.getsockname()[1])
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one datagram; raises ``OSError``.
 
-        What an earlier one met is told by the next call on the socket, whoever that is for.
+        The kernel reports the ICMP error of an earlier datagram at the next call on the socket,
+        whatever its address.  So an error may be another's: the error queue is read, which
+        clears it, and the datagram is sent again.
         """
-        self._errors.sent(data, flow)
-        for _ in range(_TRIES - 1):
+        self._errors.remember(data, flow)
+        for _ in range(_MAX_TRIES - 1):
             try:
                 self._socket.sendto(data, (flow.host, flow.port))
-            except BlockingIOError:
+            except BlockingIOError:  # the send buffer is full: nothing to clear
                 raise
             except OSError:
                 self._errors.drain()
@@ -70,24 +71,24 @@ class UdpListener:
         self._socket.sendto(data, (flow.host, flow.port))
 
     def close(self) -> None:
-        """Stop listening; harmless when it is done."""
+        """Stop listening; harmless if it is closed."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._errors.fileno())
             self._errors.close()
             self._socket.close()
 
-    def _readable(self) -> None:
+    def _read_batch(self) -> None:
         size = 0
-        for read in range(BATCH):
-            if size >= LARGE:
+        for count in range(MAX_BATCH):
+            if size >= MAX_BATCH_BYTES:
                 return
             try:
                 data, address = self._socket.recvfrom(65535)
             except BlockingIOError:
-                if not read:
+                if not count:  # readable without a datagram: an error waits
                     self._errors.drain()
                 return
-            except OSError:  # what an earlier datagram met
+            except OSError:  # the ICMP error of an earlier datagram
                 self._errors.drain()
                 continue
             size += len(data)
@@ -99,9 +100,9 @@ def _bound(address: tuple[str, int]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
-        if family == socket.AF_INET6:
+        if family == socket.AF_INET6:  # leave the port of IPv4 to a listener of its own
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        _enlarge(bound)
+        _enlarge_buffer(bound)
         bound.bind(address)
     except BaseException:
         bound.close()
@@ -109,8 +110,8 @@ def _bound(address: tuple[str, int]) -> socket.socket:
     return bound
 
 
-def _enlarge(bound: socket.socket) -> None:
-    try:
+def _enlarge_buffer(bound: socket.socket) -> None:
+    try:  # beyond net.core.rmem_max, with CAP_NET_ADMIN
         bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
     except PermissionError:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

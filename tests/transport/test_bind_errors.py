@@ -20,7 +20,7 @@ def refuse(errors: BindErrors, what: str, number: int) -> None:
     [
         (errno.EACCES, "Permission denied; set a port from 1024 on, or let the program take"),
         (errno.EADDRNOTAVAIL, "Cannot assign requested address; no interface of this machine has"),
-        (errno.EADDRINUSE, "Address already in use; end what uses it"),
+        (errno.EADDRINUSE, "Address already in use; stop the program that uses it"),
         (errno.EAFNOSUPPORT, "not supported by protocol; set another address or port"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.model.flow import Flow
-from sip_stager.transport.stream import BATCH, LARGE, MOST_UNSENT
+from sip_stager.transport.stream import MAX_BATCH, MAX_BATCH_BYTES, MAX_UNSENT, State
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.endpoints import PATIENCE, TcpPeer, TcpServer
 
@@ -218,7 +218,7 @@ async def test_a_peer_that_does_not_read_is_cut(endpoint: Endpoint) -> None:
         _, flow = await endpoint.next()
         async with asyncio.timeout(PATIENCE):
             while not endpoint.dropped:
-                endpoint.send(b"x" * (MOST_UNSENT // 4), flow)
+                endpoint.send(b"x" * (MAX_UNSENT // 4), flow)
                 await asyncio.sleep(0)
         await endpoint.until_connections_are(0)
     assert endpoint.dropped == ["too_slow"]
@@ -232,7 +232,7 @@ async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(
 
     A thousand such peers took a mebibyte each.
     """
-    endpoint.reply = USUAL * (LARGE // len(USUAL))
+    endpoint.reply = USUAL * (MAX_BATCH_BYTES // len(USUAL))
     many = 400
     async with await endpoint.connect() as peer:
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -241,10 +241,10 @@ async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(
             while not endpoint.arrived.qsize():  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
             (connection,) = endpoint.sockets._tcp.accepted
-            while connection._untaken is None:  # noqa: ASYNC110  nothing signals it
+            while connection.state is not State.HELD:  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
         assert connection._transport
-        assert connection._transport.get_write_buffer_size() < 3 * LARGE
+        assert connection._transport.get_write_buffer_size() < 3 * MAX_BATCH_BYTES
         assert endpoint.arrived.qsize() < many
         peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
         await peer.read(many * len(endpoint.reply))
@@ -267,8 +267,10 @@ async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         (connection,) = endpoint.sockets._tcp.ours
         assert connection._transport
-        while connection._transport.get_write_buffer_size() <= LARGE:  # until the kernel is full
-            endpoint.send(b"x" * LARGE, target)
+        while (
+            connection._transport.get_write_buffer_size() <= MAX_BATCH_BYTES
+        ):  # until the kernel is full
+            endpoint.send(b"x" * MAX_BATCH_BYTES, target)
             await asyncio.sleep(0)
         peer.send(USUAL)
         assert (await endpoint.next())[0] == USUAL
@@ -284,7 +286,7 @@ async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not
         peer.send(USUAL)
         _, flow = await endpoint.next()
         for _ in range(30):  # until the kernel takes no more
-            endpoint.send(b"x" * (MOST_UNSENT // 8), flow)
+            endpoint.send(b"x" * (MAX_UNSENT // 8), flow)
             await asyncio.sleep(0)
             if endpoint.dropped:
                 break
@@ -339,11 +341,11 @@ async def test_the_loop_gets_its_turn_after_each_batch_of_a_segment(endpoint: En
 
     endpoint.sockets.attach(receive)
     async with await endpoint.connect() as peer:
-        peer.send(MANY * (BATCH * 5) + b"\r\n\r\n")
+        peer.send(MANY * (MAX_BATCH * 5) + b"\r\n\r\n")
         assert await peer.read(2) == b"\r\n"
-    assert endpoint.arrived.qsize() == BATCH * 5
+    assert endpoint.arrived.qsize() == MAX_BATCH * 5
     assert turns
-    assert max(b - a for a, b in zip([0, *turns], turns, strict=False)) <= BATCH
+    assert max(b - a for a, b in zip([0, *turns], turns, strict=False)) <= MAX_BATCH
 
 
 async def test_messages_larger_than_a_segment_arrive_in_their_order(endpoint: Endpoint) -> None:
@@ -351,7 +353,7 @@ async def test_messages_larger_than_a_segment_arrive_in_their_order(endpoint: En
         b"A sip:a@b SIP/2.0\r\nl:%d\r\n\r\n" % 60_000 + bytes([number]) * 60_000
         for number in range(40)
     ]
-    assert sum(map(len, messages)) > 30 * LARGE
+    assert sum(map(len, messages)) > 30 * MAX_BATCH_BYTES
     async with await endpoint.connect() as peer:
         peer.send(b"".join(messages))
         assert [(await endpoint.next())[0] for _ in messages] == messages
@@ -361,9 +363,9 @@ async def test_messages_larger_than_a_segment_arrive_in_their_order(endpoint: En
 
 async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
-        peer.send(MANY * (BATCH * 3) + b"GET / HTTP/1.1\r\n\r\n" + MANY)
+        peer.send(MANY * (MAX_BATCH * 3) + b"GET / HTTP/1.1\r\n\r\n" + MANY)
         assert await peer.closed()
-    assert endpoint.arrived.qsize() == BATCH * 3
+    assert endpoint.arrived.qsize() == MAX_BATCH * 3
     assert endpoint.dropped == ["malformed"]
 
 

@@ -60,7 +60,7 @@ async def test_a_storm_of_errors_is_told_once_for_each_address(endpoint: Endpoin
         for target in targets:
             endpoint.send(USUAL + b"%d" % number, target)
     assert {await endpoint.lost_flow() for _ in targets} == targets
-    await asyncio.sleep(2 * icmp.PAUSE)
+    await asyncio.sleep(2 * icmp.INTERVAL)
     assert endpoint.lost.empty()
 
 
@@ -89,7 +89,7 @@ async def test_an_error_fails_nothing_that_is_read(endpoint: Endpoint) -> None:
 
 async def test_errors_do_not_keep_the_loop_busy(endpoint: Endpoint) -> None:
     listener = endpoint.sockets._udp[0]
-    for number in range(3 * icmp.BATCH):
+    for number in range(3 * icmp.MAX_BATCH):
         endpoint.send(b"%d" % number, nobody())
     await endpoint.lost_flow()
     with pytest.raises(BlockingIOError):
@@ -130,9 +130,9 @@ async def test_only_errors_that_last_are_told(
 ) -> None:
     """RFC 3261 18.4: "Source quench and TTL exceeded ICMP errors SHOULD be ignored." """
     errors, target = endpoint.sockets._udp[0]._errors, nobody()
-    errors.sent(USUAL, target)
-    errors._gather(USUAL[: icmp.QUOTED], number, origin, kind)
-    await asyncio.sleep(2 * icmp.PAUSE)
+    errors.remember(USUAL, target)
+    errors._gather(USUAL[: icmp.QUOTED_BYTES], number, origin, kind)
+    await asyncio.sleep(2 * icmp.INTERVAL)
     assert endpoint.lost.qsize() == told
 
 
@@ -145,7 +145,7 @@ async def test_an_error_about_a_response_is_nobodys(endpoint: Endpoint) -> None:
     endpoint.send(ANSWER, answered)
     endpoint.send(USUAL, asked)
     assert await endpoint.lost_flow() == asked
-    await asyncio.sleep(2 * icmp.PAUSE)
+    await asyncio.sleep(2 * icmp.INTERVAL)
     assert endpoint.lost.empty()
     assert endpoint.dropped == ["send_failed"]
 
@@ -153,7 +153,7 @@ async def test_an_error_about_a_response_is_nobodys(endpoint: Endpoint) -> None:
 async def test_only_what_was_sent_of_late_is_known(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(icmp, "KEPT", 2)
+    monkeypatch.setattr(icmp, "MAX_REMEMBERED", 2)
     with UdpPeer() as peer:
         for number in range(10):
             endpoint.send(b"%d" % number, Flow("UDP", "127.0.0.1", peer.port, 0))
@@ -162,10 +162,10 @@ async def test_only_what_was_sent_of_late_is_known(
 
 async def test_nothing_is_told_after_the_end(endpoint: Endpoint) -> None:
     errors = endpoint.sockets._udp[0]._errors
-    errors.sent(USUAL, nobody())
-    errors._gather(USUAL[: icmp.QUOTED], errno.ECONNREFUSED, 2, 3)
+    errors.remember(USUAL, nobody())
+    errors._gather(USUAL[: icmp.QUOTED_BYTES], errno.ECONNREFUSED, 2, 3)
     await endpoint.sockets.close()
-    await asyncio.sleep(2 * icmp.PAUSE)
+    await asyncio.sleep(2 * icmp.INTERVAL)
     assert endpoint.lost.empty()
 
 

@@ -171,7 +171,7 @@ async def test_a_connection_that_does_not_open_is_given_up(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the RFCs: a connection that does not open is given up after 2 s."""
-    monkeypatch.setattr(tcp, "CONNECT_PATIENCE", 0.05)
+    monkeypatch.setattr(tcp, "CONNECT_TIMEOUT", 0.05)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -189,7 +189,7 @@ async def test_a_connection_that_does_not_open_is_given_up(
 async def test_only_so_many_messages_wait_for_a_connection(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp, "MOST_UNSENT", 2)
+    monkeypatch.setattr(tcp, "MAX_UNSENT", 2)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
         for number in range(3):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.transport.turns import IN_A_TURN, Turns
+from sip_stager.transport.turns import MAX_TURN_BYTES, Turns
 from tests.support.torture import ANSWER
 from tests.transport.endpoints import PATIENCE
 
@@ -28,7 +28,7 @@ async def turns() -> Turns:
 
 async def test_what_was_spent_in_a_turn_is_there_again_in_the_next(turns: Turns) -> None:
     free = []
-    for spent in (IN_A_TURN - 1, 1):
+    for spent in (MAX_TURN_BYTES - 1, 1):
         turns.spend(spent)
         free.append(turns.free)
     await asyncio.sleep(0)
@@ -40,7 +40,7 @@ async def test_who_waits_is_served_in_order_as_long_as_the_turn_lasts(turns: Tur
 
     def take(name: str) -> None:
         served.append(name)
-        turns.spend(IN_A_TURN // 2)
+        turns.spend(MAX_TURN_BYTES // 2)
         turns.wait("host", partial(take, name))
 
     for name in "abc":
@@ -58,7 +58,7 @@ async def test_a_host_with_many_connections_is_served_as_often_as_one_with_a_sin
 
     def take(host: str) -> None:
         served.append(host)
-        turns.spend(IN_A_TURN // 2)
+        turns.spend(MAX_TURN_BYTES // 2)
         turns.wait(host, partial(take, host))
 
     for host in (*"aaaaaa", "b", "c"):
@@ -92,7 +92,7 @@ async def test_nothing_is_kept_of_hosts_that_have_taken_all(turns: Turns) -> Non
         turns.wait(f"host {number % 500}", partial(served.append, number))
     await asyncio.sleep(0)
     assert served == list(range(1000))
-    assert (len(turns._waiting), turns.free, turns._awaited) == (0, True, False)
+    assert (len(turns._waiting), turns.free, turns._scheduled) == (0, True, False)
 
 
 async def test_connections_take_together_in_a_turn_what_one_may(endpoint: Endpoint) -> None:

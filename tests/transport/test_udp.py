@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.model.flow import Flow
-from sip_stager.transport.udp import BATCH, LARGE
+from sip_stager.transport.udp import MAX_BATCH, MAX_BATCH_BYTES
 from tests.support.needed import need_ipv6
 from tests.transport.endpoints import PATIENCE, UdpPeer
 
@@ -29,7 +29,7 @@ async def test_a_datagram_arrives_with_its_flow_and_is_answered_on_it(
 
 
 async def test_many_datagrams_arrive_in_their_order(endpoint: Endpoint) -> None:
-    count = 3 * BATCH + 7
+    count = 3 * MAX_BATCH + 7
     with UdpPeer() as peer:
         for number in range(count):
             peer.send(b"%d" % number, endpoint.ports[0])
@@ -42,21 +42,21 @@ async def test_the_loop_gets_its_turn_after_each_batch(endpoint: Endpoint) -> No
     seen: asyncio.Queue[int] = asyncio.Queue()
 
     def receive(data: bytes, flow: Flow) -> None:
-        if endpoint.arrived.qsize() in {0, BATCH}:
+        if endpoint.arrived.qsize() in {0, MAX_BATCH}:
             endpoint.loop.call_soon(lambda: seen.put_nowait(endpoint.arrived.qsize()))
         endpoint.receive(data, flow)
 
     endpoint.sockets.attach(receive)
     with UdpPeer() as peer:
-        for _ in range(2 * BATCH):
+        for _ in range(2 * MAX_BATCH):
             peer.send(b"x", endpoint.ports[0])
-        for expected in (BATCH, 2 * BATCH):
+        for expected in (MAX_BATCH, 2 * MAX_BATCH):
             assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
 
 
 async def test_large_datagrams_make_a_batch_by_their_bytes(endpoint: Endpoint) -> None:
     """Each byte is looked at, so 64 of the largest would hold up everybody for 0.3 s."""
-    size, whole = LARGE // 2, 2
+    size, whole = MAX_BATCH_BYTES // 2, 2
     seen: asyncio.Queue[int] = asyncio.Queue()
 
     def receive(data: bytes, flow: Flow) -> None:
