@@ -19,7 +19,7 @@ from bench import capture
 from bench.interpreter import describe
 from bench.kamailio import server
 from bench.load import Load
-from bench.point import Measured, measure, measure_claims, measure_direct, measure_kamailio
+from bench.measurement import Measured, measure, measure_claims, measure_direct, measure_kamailio
 from bench.process import PRIORITY
 from bench.report import Report
 from bench.targets import verdicts

@@ -24,7 +24,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.placing import place
+from bench.call_rate import place
 from bench.process import cpu_seconds, peak_memory, put_ahead
 from soak.program import Watched
 from tests.interop.fake_api import FakeApiProcess

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.interpreter import Interpreter
-    from bench.point import Measured
+    from bench.measurement import Measured
 
 CAPTION = """\
 times in ms · added: the caller's INVITE to 180, less what the API really held, less direct

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.point import Measured
+    from bench.measurement import Measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from rich.console import Console
 
-from fuzz.case import Case, made
-from fuzz.keeping import FAILED, keep, kept, renew
+from fuzz.corpus_files import FAILED, keep, kept, renew
+from fuzz.fuzz_case import Case, made
 from fuzz.mutation import mutated
 from fuzz.seeds import seeds
 from fuzz.targets import Run, run

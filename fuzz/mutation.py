@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fuzz.case import Case, made
+from fuzz.fuzz_case import Case, made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuzz.case import Case, made
+from fuzz.fuzz_case import Case, made
 from tests.support.messages import BODY, request
 from tests.support.torture import ANSWER, TORTURE, USUAL
 

@@ -13,8 +13,8 @@ from random import Random
 from time import thread_time
 from typing import TYPE_CHECKING, TypeVar
 
-from fuzz.calls import ADMISSION, conversation
-from fuzz.connection import http
+from fuzz.conversation import ADMISSION, conversation
+from fuzz.http_connection import http
 from sip_stager.model.call import Refusal
 from sip_stager.platform import replies as answers
 from sip_stager.sip.fields import Malformed
@@ -27,7 +27,7 @@ from tests.support.conversation import ALICE
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from fuzz.case import Case
+    from fuzz.fuzz_case import Case
 
 T = TypeVar("T")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soak.leg import Leg, Repetition, Timers
+from soak.call_leg import Leg, Repetition, Timers
+from soak.malformed import malformed_response
 from soak.messages import Message, response, written
-from soak.mischief import malformed_response
 
 if TYPE_CHECKING:
-    from soak.plan import Plan
-    from soak.wires import Wire
+    from soak.call_plan import Plan
+    from soak.transports import Wire
 
 STAGED_ID = b"x-rounded-call-id"
 RINGS_ON = 2.5

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soak.leg import Leg, Timers
+from soak.call_leg import Leg, Timers
+from soak.caller_requests import Requests
+from soak.malformed import malformed_invite
 from soak.messages import Message, response
-from soak.mischief import malformed_invite
-from soak.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from soak.plan import Plan
-    from soak.wires import Wire
+    from soak.call_plan import Plan
+    from soak.transports import Wire
 
 
 class Caller(Leg):

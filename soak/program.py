@@ -9,8 +9,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from soak.leg import SHORT, Timers
-from soak.plan import API, NUMBERS
+from soak.call_leg import SHORT, Timers
+from soak.call_plan import API, NUMBERS
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.program import AGENT, Edge, Program
 

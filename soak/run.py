@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bench.process import cpu_seconds
-from soak.leg import SHORT, Timers
-from soak.plan import DEADLINE
+from soak.call_leg import SHORT, Timers
+from soak.call_plan import DEADLINE
 from soak.program import Api, SoakEdge, Watched, gauges
-from soak.soak import Soak
+from soak.traffic import Soak
 from tests.interop.ports import free_port
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ async def _settle(wanted: Wanted, program: Watched, api: Api, seen: Seen) -> Non
         seen.figures = await asyncio.to_thread(program.figures)
         seen.gauges = gauges(seen.figures)
         seen.api = await asyncio.to_thread(api.stats)
-        seen.held_by_api = seen.api["under_way"]
+        seen.held_by_api = seen.api["active"]
         if not (any(seen.gauges.values()) or seen.held_by_api) or time.monotonic() > until:
             break
         await asyncio.sleep(0.2)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from soak.plan import API, DEADLINE
+from soak.call_plan import API, DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from soak.call_plan import Plan
     from soak.callee import Callee
     from soak.caller import Caller
-    from soak.plan import Plan
 
 SILENCE = 0
 _ORDERING = 0.1  # seconds in which two sockets may be read in the wrong order

@@ -11,9 +11,9 @@ import pytest
 
 from sip_stager.app import Application
 from sip_stager.config import Settings, load
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.fake_platform import FakeApi
-from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.number_list import number_record
+from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.events import CallEnded, Event, StagingEnded, StagingWasted
 from sip_stager.observability.dispatcher import handlers_of_all
 from sip_stager.sip.message import Request, Response
@@ -338,10 +338,10 @@ async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
     kept, gone, moved = "+33612345670", "+33612345671", "+33612345672"
     world.numbers_refresh_interval = 0.05
     api.phone_numbers.items = [
-        phone_number(kept, OTHER),
-        phone_number(gone, OTHER),
-        phone_number("+33612345678", OTHER),
-        phone_number(moved, None, redirect=True, redirect_phone_number="+33912345678"),
+        number_record(kept, OTHER),
+        number_record(gone, OTHER),
+        number_record("+33612345678", OTHER),
+        number_record(moved, None, redirect=True, redirect_phone_number="+33912345678"),
     ]
     async with running(world) as application:
         world.call(gone, "one")
@@ -355,7 +355,7 @@ async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
         assert await world.passes() == []
         assert api.stats.stage_requests == staged
         _, text = await fetched(world, "/metrics")
-        api.phone_numbers.items = [phone_number(kept, AGENT)]
+        api.phone_numbers.items = [number_record(kept, AGENT)]
         await until(lambda: len(application._mapping.platform) == 1)
         world.call(gone, "four")
         assert await world.answer() == 404
@@ -373,7 +373,7 @@ async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_ta
     world: World, api: FakeApi
 ) -> None:
     world.numbers_refresh_interval = 300.0
-    api.by["phone_numbers"] = Behaviour(status=403, message="not with this key")
+    api.behaviours["phone_numbers"] = Behaviour(status=403, message="not with this key")
     application = Application(world.settings())
     (concern,) = await application.start()
     assert concern.startswith("the platform's numbers could not be had: HTTP 403: not with")
@@ -391,8 +391,8 @@ async def test_agents_of_the_platforms_numbers_tell_the_types_of_variables(
     world: World, api: FakeApi
 ) -> None:
     world.numbers_refresh_interval = 300.0
-    api.by[OTHER] = Behaviour(variables={"line": "number"})
-    api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
+    api.behaviours[OTHER] = Behaviour(variables={"line": "number"})
+    api.phone_numbers.items = [number_record("+33612345670", OTHER)]
     async with running(world) as application:
         await until(lambda: application._agents.states["known"] == 2)
         world.call("+33612345670", "one")

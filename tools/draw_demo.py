@@ -18,9 +18,9 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from sip_stager.demo.chapters import chosen
-from sip_stager.demo.page import WIDTH, Page
-from sip_stager.demo.perform import Witness, perform
-from sip_stager.demo.site import Site
+from sip_stager.demo.output import WIDTH, Page
+from sip_stager.demo.scene_runner import Witness, perform
+from sip_stager.demo.testbed import Site
 from sip_stager.observability.ladder import Ladder
 
 PICTURE = Path(__file__).parent.parent / "docs/images/demo.svg"

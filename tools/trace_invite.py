@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sip_stager
 from sip_stager.app import Application
 from sip_stager.config import load
-from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.demo.fake_platform.server import FakeApi
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -44,10 +44,10 @@ def demo(
     difference), or no port was free; 2 there is no chapter or scene of that name; 130 interrupted
     while calls were placed; 141 the reader of the output closed it (`| head`).
     """
-    from sip_stager.demo import chapters, play  # noqa: PLC0415 (no other command needs the actors)
+    from sip_stager.demo import chapters, runner  # noqa: PLC0415 (no other command needs the actors)
 
     if listed:
-        play.show_contents()
+        runner.print_contents()
         return
     if unknown := sorted({*(names or ())} - chapters.NAMES):
         near = did_you_mean(unknown[0], chapters.NAMES)
@@ -55,4 +55,4 @@ def demo(
             f'there is no chapter or scene "{unknown[0]}": {near}`sip-stager demo --list` has all'
         )
     wanted = chapters.NAMES if everything else names or ["tour"]
-    raise typer.Exit(play.play(chapters.chosen(wanted), keep=keep))
+    raise typer.Exit(runner.run_demo(chapters.chosen(wanted), keep=keep))

@@ -14,7 +14,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sip_stager.demo.result import Result
+    from sip_stager.demo.scene_result import Result
 
 _WORDY = re.compile(r" (Request|Service|Temporarily)\b")
 

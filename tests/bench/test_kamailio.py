@@ -13,7 +13,7 @@ from tests.interop import sipp
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
 from tests.interop.program import NUMBER
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 from tests.interop.sipp import SIPP, Sipp
 from tests.support.needed import need
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.interop.trace import Traced
+    from tests.interop.message_trace import Traced
 
 
 class Scene:

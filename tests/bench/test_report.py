@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.interpreter import Interpreter
 from bench.latency import Percentiles
-from bench.point import Measured
+from bench.measurement import Measured
 from bench.report import Ratios, Report, ratios
 
 if TYPE_CHECKING:

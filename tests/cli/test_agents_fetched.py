@@ -10,8 +10,8 @@ from rich.console import Console
 
 from sip_stager.cli import agents as module
 from sip_stager.cli.agents import AT_ONCE, fetch_agents
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.platform.agent import Agent
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
@@ -32,7 +32,7 @@ async def test_a_busy_api_is_retried_and_then_left_alone(
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_DELAY", 0.0)
     busy = Behaviour(status=status, message="slowly")
-    async with FakeApi(by={each: busy for each, _ in MANY}, key=KEY) as api:
+    async with FakeApi(behaviours={each: busy for each, _ in MANY}, key=KEY) as api:
         answers = await fetch(folder, api.url)
         assert AT_ONCE * 3 <= api.stats.requests < 3 * len(MANY)
     said = list(answers.values())
@@ -44,7 +44,9 @@ async def test_all_agents_are_fetched_once_a_busy_api_recovers(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_DELAY", 0.0)
-    async with BusyOnce(by={each: Behaviour(status=429) for each, _ in MANY}, key=KEY) as api:
+    async with BusyOnce(
+        behaviours={each: Behaviour(status=429) for each, _ in MANY}, key=KEY
+    ) as api:
         answers = await fetch(folder, api.url)
         assert api.stats.requests == 2 * len(MANY)
     assert all(isinstance(answer, Agent) for answer in answers.values())
@@ -52,7 +54,7 @@ async def test_all_agents_are_fetched_once_a_busy_api_recovers(
 
 class BusyOnce(FakeApi):
     def _behaviour(self, agent_id: str, to_number: str = "") -> Behaviour:
-        return self.by.pop(agent_id, self.default)
+        return self.behaviours.pop(agent_id, self.default)
 
 
 async def test_a_silent_api_costs_the_timeout_of_only_a_few_requests(
@@ -60,7 +62,7 @@ async def test_a_silent_api_costs_the_timeout_of_only_a_few_requests(
 ) -> None:
     monkeypatch.setattr(module, "_TIMEOUT", 0.05)
     silent = Behaviour(fault="silent", latency=60.0)
-    async with FakeApi(by={each: silent for each, _ in MANY}, key=KEY) as api:
+    async with FakeApi(behaviours={each: silent for each, _ in MANY}, key=KEY) as api:
         answers = await fetch(folder, api.url)
     said = list(answers.values())
     assert said[0] == "no answer within 0.05 s"
@@ -69,7 +71,7 @@ async def test_a_silent_api_costs_the_timeout_of_only_a_few_requests(
 
 async def test_missing_agents_do_not_stop_the_fetching(folder: Folder) -> None:
     missing = Behaviour(status=404)
-    async with FakeApi(by={each: missing for each, _ in MANY[:-1]}, key=KEY) as api:
+    async with FakeApi(behaviours={each: missing for each, _ in MANY[:-1]}, key=KEY) as api:
         answers = await fetch(folder, api.url)
         assert api.stats.requests == len(MANY)
     assert isinstance(answers[MANY[-1]], Agent)

@@ -11,9 +11,9 @@ import pytest
 
 from sip_stager.cli import online as cli_online
 from sip_stager.cli.name_lookup import find_unresolved_names
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.fake_platform import FakeApi
-from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.number_list import number_record
+from sip_stager.demo.fake_platform.server import FakeApi
 from tests.cli.asking import OTHER, check, lines
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
@@ -50,7 +50,7 @@ async def test_online_shows_each_agent_once(folder: Folder) -> None:
 
 
 async def check_declared(folder: Folder, numbers: str, **declared: str) -> Result:
-    async with FakeApi(by={AGENT: Behaviour(variables=declared)}, key=KEY) as api:
+    async with FakeApi(behaviours={AGENT: Behaviour(variables=declared)}, key=KEY) as api:
         of_trunk = '[[trunks]]\nvariables = { route = "${trunk}" }'
         text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
         return await check_online(folder, text.replace("[[trunks]]", of_trunk) + numbers)
@@ -109,7 +109,7 @@ async def test_online_reports_defaults_of_the_wrong_type(
 
 
 async def test_online_fetches_fallback_agents(folder: Folder) -> None:
-    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+    async with FakeApi(behaviours={OTHER: Behaviour(status=404)}, key=KEY) as api:
         text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
         policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n'
         result = await check_online(folder, text + policy)
@@ -128,7 +128,7 @@ async def test_online_compares_variables_with_fallback_agents_too(
         AGENT: Behaviour(variables={"vip": "boolean"}),
         OTHER: Behaviour(variables={"brand": "string"}),
     }
-    async with FakeApi(by=behaviours, key=KEY) as api:
+    async with FakeApi(behaviours=behaviours, key=KEY) as api:
         text = RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
         text = text.replace(header, header + policy) if header else text
         text = text.replace(
@@ -164,7 +164,7 @@ async def test_online_reports_a_variable_once_for_several_agents(folder: Folder)
     rows = "".join(f"+3361234567{index},{each}\n" for index, each in enumerate(ids))
     folder.write("n.csv", f"number,agent\n{rows}")
     declared = {each: Behaviour(variables={"x": "string"}) for each in ids}
-    async with FakeApi(by={**declared, AGENT: Behaviour(status=404)}, key=KEY) as api:
+    async with FakeApi(behaviours={**declared, AGENT: Behaviour(status=404)}, key=KEY) as api:
         text = 'numbers_csv = "n.csv"\n' + online(api) + "[variables]\nbrand = 5\n"
         result = await check_online(folder, text)
     said = f"variables.brand: is not declared by the agent (agent {', '.join(ids[:3])} and 2 more)"
@@ -175,13 +175,13 @@ async def test_online_reports_a_variable_once_for_several_agents(folder: Folder)
 
 async def test_online_reports_the_csv_line_of_an_agent(folder: Folder) -> None:
     folder.write("n.csv", f"number,agent\n+33612345670,{AGENT}\n+33612345671,{OTHER}\n")
-    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
+    async with FakeApi(behaviours={OTHER: Behaviour(status=404)}, key=KEY) as api:
         result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
     assert f"{folder.path / 'n.csv'}:3: numbers[2].agent: HTTP 404: " in result.stderr
 
 
 async def test_online_reports_an_agent_that_could_not_be_fetched(folder: Folder) -> None:
-    async with FakeApi(by={AGENT: Behaviour(status=404)}, key=KEY) as api:
+    async with FakeApi(behaviours={AGENT: Behaviour(status=404)}, key=KEY) as api:
         result = await check_online(
             folder, RIGHT.replace("[api]", f'[api]\nbase_url = "{api.url}"')
         )
@@ -219,11 +219,11 @@ async def test_online_shows_the_platforms_numbers_and_the_differences(
 ) -> None:
     async with FakeApi(key=KEY) as api:
         api.phone_numbers.items = [
-            phone_number("+33612345678", OTHER),
-            phone_number("+33612345679", OTHER),
-            phone_number("+33612345670", None, redirect=True),
-            phone_number("+33612345671", None),
-            phone_number("+33612345672", "nobody"),
+            number_record("+33612345678", OTHER),
+            number_record("+33612345679", OTHER),
+            number_record("+33612345670", None, redirect=True),
+            number_record("+33612345671", None),
+            number_record("+33612345672", "nobody"),
         ]
         result = await check_online(folder, online(api, "numbers_refresh_interval = 300.0"))
         off = await check_online(folder, online(api))
@@ -241,7 +241,7 @@ async def test_online_shows_only_the_first_of_many_differences(folder: Folder) -
     numbers = [f"+3361234{number:04}" for number in range(60)]
     folder.write("n.csv", "number,agent\n" + "".join(f"{one},{AGENT}\n" for one in numbers))
     async with FakeApi(key=KEY) as api:
-        api.phone_numbers.items = [phone_number(one, None, redirect=True) for one in numbers]
+        api.phone_numbers.items = [number_record(one, None, redirect=True) for one in numbers]
         result = await check_online(folder, 'numbers_csv = "n.csv"\n' + online(api))
     assert result.stdout.count(": the platform redirects it; the settings win") == 50
     assert "... and 10 more\n" in result.stdout
@@ -252,7 +252,7 @@ async def test_online_reports_why_the_platforms_numbers_were_not_fetched(
     folder: Folder, refresh: str, code: int
 ) -> None:
     refused = Behaviour(status=403, message="not with this key")
-    async with FakeApi(by={"phone_numbers": refused}, key=KEY) as api:
+    async with FakeApi(behaviours={"phone_numbers": refused}, key=KEY) as api:
         result = await check_online(folder, online(api, refresh))
     shown = result.stderr if code else result.stdout
     assert "the platform's numbers could not be fetched: HTTP 403: not with this key" in shown
@@ -267,10 +267,10 @@ async def test_online_compares_variables_with_agents_of_the_platforms_list(
         AGENT: Behaviour(variables={"brand": "string"}),
         OTHER: Behaviour(variables={"vip": "boolean"}),
     }
-    async with FakeApi(by=behaviours, key=KEY) as api:
+    async with FakeApi(behaviours=behaviours, key=KEY) as api:
         api.phone_numbers.items = [
-            phone_number("+33612345670", OTHER),
-            phone_number("+33612345671", OTHER),
+            number_record("+33612345670", OTHER),
+            number_record("+33612345671", OTHER),
         ]
         result = await check_online(folder, online(api, refresh) + '[variables]\nbrand = "x"\n')
         assert api.stats.requests == 1 + asked
@@ -283,8 +283,8 @@ async def test_online_compares_variables_with_agents_of_the_platforms_list(
 async def test_online_reports_a_missing_agent_of_the_platforms_list_with_its_number(
     folder: Folder,
 ) -> None:
-    async with FakeApi(by={OTHER: Behaviour(status=404)}, key=KEY) as api:
-        api.phone_numbers.items = [phone_number("+33612345670", OTHER)]
+    async with FakeApi(behaviours={OTHER: Behaviour(status=404)}, key=KEY) as api:
+        api.phone_numbers.items = [number_record("+33612345670", OTHER)]
         result = await check_online(folder, online(api, "numbers_refresh_interval = 300.0"))
     assert result.exit_code == 1
     assert "\nthe platform's number +33612345670: HTTP 404: " in result.stderr
@@ -295,11 +295,13 @@ async def test_the_general_variables_are_compared_if_the_platform_maps_an_agent_
 ) -> None:
     """A number of the platform's list has no variables of its own, so the general ones apply."""
     own = f'agent = "{AGENT}"\nvariables = {{ brand = "x" }}'
-    async with FakeApi(by={AGENT: Behaviour(variables={"brand": "number"})}, key=KEY) as api:
+    async with FakeApi(
+        behaviours={AGENT: Behaviour(variables={"brand": "number"})}, key=KEY
+    ) as api:
         text = online(api, "numbers_refresh_interval = 300.0").replace(f'agent = "{AGENT}"', own)
         text = text.replace('brand = "x"', "brand = 5") + '[variables]\nbrand = "y"\n'
         alone = await check_online(folder, text)
-        api.phone_numbers.items = [phone_number("+33612345670", AGENT)]
+        api.phone_numbers.items = [number_record("+33612345670", AGENT)]
         both = await check_online(folder, text)
     assert alone.exit_code == 0, alone.output
     assert both.exit_code == 1
@@ -312,13 +314,13 @@ async def test_the_general_variables_are_compared_with_a_fallback_agent_of_platf
     policy = f'[policy]\nrefused = ["agent {OTHER}", "refuse"]\n[variables]\nbrand = "y"\n'
     own = f'agent = "{AGENT}"\nvariables = {{ brand = 5 }}'
     declared = Behaviour(variables={"brand": "number"})
-    async with FakeApi(by={AGENT: declared, OTHER: declared}, key=KEY) as api:
+    async with FakeApi(behaviours={AGENT: declared, OTHER: declared}, key=KEY) as api:
         text = (
             online(api, "numbers_refresh_interval = 300.0").replace(f'agent = "{AGENT}"', own)
             + policy
         )
         alone = await check_online(folder, text)
-        api.phone_numbers.items = [phone_number("+33612345670", f"{AGENT[:-1]}0")]
+        api.phone_numbers.items = [number_record("+33612345670", f"{AGENT[:-1]}0")]
         both = await check_online(folder, text)
     assert alone.exit_code == 0, alone.output
     assert f'variables.brand: "y" is not a number, which the agent declares (agent {OTHER})' in (
@@ -332,7 +334,7 @@ async def test_online_fetches_a_limited_number_of_the_platforms_agents(
     monkeypatch.setattr(cli_online, "MAX_LISTED_AGENTS", 60)
     async with FakeApi(key=KEY) as api:
         api.phone_numbers.items = [
-            phone_number(f"+336123456{number:02}", f"{AGENT[:-3]}0{number:02}")
+            number_record(f"+336123456{number:02}", f"{AGENT[:-3]}0{number:02}")
             for number in range(65)
         ]
         text = online(api, "numbers_refresh_interval = 300.0")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.fake_platform import FakeApi
-from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.number_list import number_record
+from sip_stager.demo.fake_platform.server import FakeApi
 from tests.cli.asking import OTHER, SHARED, route, steps
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
@@ -30,9 +30,9 @@ async def route_online(folder: Folder, api: FakeApi, *options: str) -> Result:
 async def api() -> AsyncIterator[FakeApi]:
     async with FakeApi(key=KEY) as fake:
         fake.phone_numbers.items = [
-            phone_number("+33612345678", OTHER),
-            phone_number("+33612345679", OTHER),
-            phone_number("+33612345670", None, redirect=True),
+            number_record("+33612345678", OTHER),
+            number_record("+33612345679", OTHER),
+            number_record("+33612345670", None, redirect=True),
         ]
         yield fake
 
@@ -73,7 +73,7 @@ async def test_without_online_the_report_suggests_it(folder: Folder, api: FakeAp
 async def test_online_reports_why_the_platforms_numbers_were_not_fetched(
     folder: Folder, api: FakeApi
 ) -> None:
-    api.by["phone_numbers"] = Behaviour(status=403, message="not with this key")
+    api.behaviours["phone_numbers"] = Behaviour(status=403, message="not with this key")
     result = await route_online(folder, api, "--to", "+33612345679", "--online")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "could not be fetched: HTTP 403: not with this key" in result.stderr

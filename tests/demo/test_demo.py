@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.demo.agent import Agent
-from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.caller import Caller, Heard, Provisional
 from sip_stager.demo.chapters import CHAPTERS, NAMES, TOUR, chosen
 from sip_stager.demo.credentials import credentials, proven
-from sip_stager.demo.perform import Witness, perform
-from sip_stager.demo.result import Call, Result
-from sip_stager.demo.scenario import AGENT, COLD, SECOND_AGENT, STAGED, Act, Chapter, Scene
-from sip_stager.demo.site import Site
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import AGENT, COLD, SECOND_AGENT, STAGED, Act, Chapter, Scene
+from sip_stager.demo.scene_result import Call, Result
+from sip_stager.demo.scene_runner import Witness, perform
+from sip_stager.demo.testbed import Site
 
 if TYPE_CHECKING:
     from typing import Any
@@ -322,10 +322,10 @@ async def test_agents_and_variables_that_are_not_as_said_are_found_out() -> None
 
 def test_the_exit_code_and_the_summary_tell_of_a_call_that_went_another_way() -> None:
     program = (
-        "from dataclasses import replace; from sip_stager.demo import play; "
+        "from dataclasses import replace; from sip_stager.demo import runner; "
         "from sip_stager.demo.chapters import chosen; [chapter] = chosen(['moved']); "
         "[scene] = chapter.scenes; scene = replace(scene, settings={}); "
-        "raise SystemExit(play.play([replace(chapter, scenes=(scene,))], keep=False))"
+        "raise SystemExit(runner.run_demo([replace(chapter, scenes=(scene,))], keep=False))"
     )
     seen = subprocess.run(
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from sip_stager.cli import app
 from sip_stager.config.loading.load import load
-from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.transport.bind_errors import ADVICE
 from tests.support.needed import need
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.case import TARGETS, read
+from fuzz.fuzz_case import TARGETS, read
 from fuzz.seeds import seeds
 from fuzz.targets import run
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.http_client.client import HttpTransport
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, Staged

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
 from sip_stager.http_client.connection import Connection
 from sip_stager.http_client.connector import Connector
 from sip_stager.platform.api import RoundedApi
@@ -21,7 +21,7 @@ from tests.support.scripted_api import Scripted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.http_client.happy_eyeballs import AddressInfo
     from sip_stager.model.call import Call, Decision
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.interop.message_trace import Traced
     from tests.interop.scene import Scene
     from tests.interop.sipp import Sipp
-    from tests.interop.trace import Traced
 
 TALKS = "INVITE; < 100; < 180?; < 200; ACK; BYE; < 200"
 ANSWERS = "< INVITE; 200; < ACK; < BYE; 200"

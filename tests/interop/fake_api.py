@@ -24,13 +24,22 @@ class FakeApiProcess(Child):
     """
 
     def __init__(
-        self, directory: Path, key: str = KEY, by: Behaviours | None = None, **behaviour: object
+        self,
+        directory: Path,
+        key: str = KEY,
+        behaviours: Behaviours | None = None,
+        **behaviour: object,
     ) -> None:
         self._key = key
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "sip_stager.demo.fake_platform", "--port", str(self.port)]
-        command += ["--key", key, "--behaviours", json.dumps({"default": behaviour, **(by or {})})]
+        command += [
+            "--key",
+            key,
+            "--behaviours",
+            json.dumps({"default": behaviour, **(behaviours or {})}),
+        ]
         super().__init__("fake API", command, directory / "api.log")
 
     def wait_ready(self) -> None:
@@ -65,7 +74,7 @@ class FakeApiProcess(Child):
     def mean_held(self) -> float:
         """Return how long it has held a staging request on average, in seconds."""
         stats = self.stats()
-        held, requests = float(stats["held"]), int(stats["stage_requests"])
+        held, requests = float(stats["held_seconds"]), int(stats["stage_requests"])
         return held / max(1, requests)
 
     def _asked(self, path: str, put: bytes | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tests.interop.fake_api import KEY, FakeApiProcess
 from tests.interop.kamailio import Kamailio
-from tests.interop.lossy import LossyRelay
+from tests.interop.lossy_relay import LossyRelay
 from tests.interop.ports import free_port
 from tests.interop.processes import Child
 from tests.interop.program import NUMBER, Edge, Program
@@ -66,7 +66,7 @@ class Scene:
         *,
         key: str = KEY,
         api: dict[str, object] | None = None,
-        by: Behaviours | None = None,
+        behaviours: Behaviours | None = None,
         staging: dict[str, object] | None = None,
         listed: dict[str, str | None] | None = None,
         redirected: Sequence[str] = (),
@@ -77,7 +77,9 @@ class Scene:
         ``by`` has behaviours by agent id or dialled number; ``listed`` and ``redirected`` are the
         API's list of numbers; ``staging`` has more keys of the program's table ``[api]``.
         """
-        self.api = self._stopped_at_end(FakeApiProcess(self._directory, key, by, **(api or {})))
+        self.api = self._stopped_at_end(
+            FakeApiProcess(self._directory, key, behaviours, **(api or {}))
+        )
         self.api.wait_ready()
         self.api.list_numbers(listed or {}, *redirected)
         self._edge = replace(self._edge, api_url=self.api.url, api=staging or {}, **edge)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from tests.interop.message_trace import Traced, read_trace
 from tests.interop.ports import is_bound
 from tests.interop.processes import Child
-from tests.interop.trace import Traced, read_trace
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 SIPP = shutil.which("sipp")

@@ -21,8 +21,8 @@ from tests.interop.calls import (
 from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
+    from tests.interop.message_trace import Traced
     from tests.interop.scene import Scene
-    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 
@@ -35,7 +35,7 @@ def start(scene: Scene) -> None:
     """Have records labelled, and looked at without the minute that the program gives a call."""
     scene.start(
         staging={"label": True, "reconcile": True},
-        by={
+        behaviours={
             LABELLED: {"delay": WARM},
             LOST: {"becomes": "no_answer"},
             FOUND: {"becomes": "in_progress"},
@@ -54,7 +54,7 @@ def label(scene: Scene, invite: Traced) -> dict[str, Any]:
 
 def under_way(scene: Scene) -> int:
     """Return how many requests the API has not answered yet."""
-    count: int = scene.api.stats()["under_way"]
+    count: int = scene.api.stats()["active"]
     return count
 
 
@@ -72,7 +72,8 @@ def test_the_platforms_record_says_which_call_it_is(started: Scene) -> None:
 def test_labels_that_are_never_answered_hold_no_call_up(scene: Scene) -> None:
     calls = 2 * AT_ONCE
     scene.start(
-        staging={"label": True, "aftercare_connections": AT_ONCE}, by={"labels": {"latency": 3600}}
+        staging={"label": True, "aftercare_connections": AT_ONCE},
+        behaviours={"labels": {"latency": 3600}},
     )
     callee = scene.callee(ANSWERS, calls=calls)
     scene.caller(TALKS, calls=calls, options=("-l", "1", "-r", "1000")).finish()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.calls import play, vias
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene

@@ -62,7 +62,7 @@ def test_a_flood_of_the_largest_invites_takes_no_more_than_its_bound(tmp_path: P
     another trunk can still call.
     """
     with ExitStack() as children:
-        api = FakeApiProcess(tmp_path, by={QUICK: {}}, delay=50)
+        api = FakeApiProcess(tmp_path, behaviours={QUICK: {}}, delay=50)
         children.callback(api.stop)
         api.wait_ready()
         upstream = Peer("127.0.0.1", 0, children)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.calls import ANSWERS, TALKS, asked, call_id, counted, number, row, staged_id
 from tests.interop.program import AGENT
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -24,7 +24,7 @@ SLOW: dict[str, object] = {"delay": 0.5}
 def start(scene: Scene) -> None:
     """Give each mode a number of its own."""
     scene.start(
-        by={KEEPS_QUIET: SLOW, WANTS_IT_RELIABLE: SLOW, IS_STUCK: {"delay": 30}},
+        behaviours={KEEPS_QUIET: SLOW, WANTS_IT_RELIABLE: SLOW, IS_STUCK: {"delay": 30}},
         deadline=20.0,
         policy={"ringing_delay": 0.1},
         tables=[

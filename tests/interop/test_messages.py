@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.interop.message_trace import Traced
     from tests.interop.scene import Scene
-    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 

@@ -19,14 +19,14 @@ from tests.interop.calls import (
     told,
 )
 from tests.interop.program import AGENT
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 from tests.support.inside import assert_nothing_internal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.interop.message_trace import Traced
     from tests.interop.scene import Scene
-    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 
@@ -74,7 +74,7 @@ def start(scene: Scene) -> None:
     ]
     by = {agent(cause): behaviour for cause, behaviour in CAUSES.items()}
     scene.start(
-        by={**by, SLOW: {"delay": 30}, BUSY_HERE: LATER, NOT_ACCEPTABLE: LATER},
+        behaviours={**by, SLOW: {"delay": 30}, BUSY_HERE: LATER, NOT_ACCEPTABLE: LATER},
         policy={"refusal": 500, "ringing_delay": 0.1},
         deadline=10.0,
         staging={"breaker_min_calls": 1000, "retries": 0},

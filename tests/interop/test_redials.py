@@ -26,8 +26,8 @@ from tests.interop.program import AGENT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.interop.message_trace import Traced
     from tests.interop.scene import Scene
-    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 
@@ -85,7 +85,7 @@ def test_a_caller_who_redials_gets_the_agent_that_was_staged_for_him(
             given_up.finish()
             if when == "while it is staged":
                 started.caller(TALKS, number=called).wait_received("100")
-        started.api.wait_stats(stage_requests=before + 1, under_way=0)
+        started.api.wait_stats(stage_requests=before + 1, active=0)
         if when == "once it is staged":
             started.caller(TALKS, number=called).finish()
         callee.finish()

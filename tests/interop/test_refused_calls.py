@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.calls import play, stagings, vias
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 from tests.support.inside import assert_nothing_internal
 
 if TYPE_CHECKING:

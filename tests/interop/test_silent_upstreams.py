@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.silence import Silence
+from tests.interop.silent_upstream import Silence
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene

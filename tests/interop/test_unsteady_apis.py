@@ -9,8 +9,8 @@ import pytest
 from tests.interop.calls import ANSWERS, TALKS, put_through, staged_id, stagings
 
 if TYPE_CHECKING:
+    from tests.interop.message_trace import Traced
     from tests.interop.scene import Scene
-    from tests.interop.trace import Traced
 
 pytestmark = pytest.mark.interop
 
@@ -34,7 +34,7 @@ def test_a_call_is_staged_after_the_time_that_the_api_asked_for(scene: Scene, st
     )
     callee = scene.callee(ANSWERS)
     caller = scene.caller(TALKS)
-    scene.api.wait_stats(stage_requests=1, under_way=0)
+    scene.api.wait_stats(stage_requests=1, active=0)
     scene.api.change(default={})
     caller.finish()
     callee.finish()

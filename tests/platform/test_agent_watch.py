@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform import agent_watch as agents_module
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.events import Event
     from sip_stager.model.call import Call
 
@@ -66,7 +66,7 @@ async def watch(fake: FakeApi) -> AsyncIterator[Watch]:
 
 
 async def test_agents_are_fetched_at_start(fake: FakeApi, watch: Watch) -> None:
-    fake.by[ONE] = Behaviour(variables={"vip": "boolean"})
+    fake.behaviours[ONE] = Behaviour(variables={"vip": "boolean"})
     agents = watch.start((ONE, None), (OTHER, 2), every=300.0)
     assert agents.states == {"known": 0, "missing": 0, "unknown": 2}
     await watch.until(lambda: agents.states["known"] == 2)
@@ -77,7 +77,7 @@ async def test_agents_are_fetched_at_start(fake: FakeApi, watch: Watch) -> None:
 async def test_an_agent_that_is_asked_for_with_a_version_too_counts_once(
     fake: FakeApi, watch: Watch
 ) -> None:
-    fake.by[ONE] = Behaviour(status=404)
+    fake.behaviours[ONE] = Behaviour(status=404)
     agents = watch.start((ONE, None), (ONE, 2), (OTHER, None), (OTHER, 9))
     assert agents.states == {"known": 0, "missing": 0, "unknown": 2}
     await watch.until(lambda: agents.states["missing"] == 2)  # OTHER is there, version 9 is not
@@ -87,22 +87,22 @@ async def test_an_agent_that_is_asked_for_with_a_version_too_counts_once(
 async def test_they_are_fetched_again(fake: FakeApi, watch: Watch) -> None:
     agents = watch.start((ONE, None))
     await watch.until(lambda: agents.declared == {ONE: {}})
-    fake.by[ONE] = Behaviour(variables={"vip": "boolean"})
+    fake.behaviours[ONE] = Behaviour(variables={"vip": "boolean"})
     await watch.until(lambda: agents.declared == {ONE: {"vip": "boolean"}})
 
 
 async def test_an_agent_that_vanished_is_told_once_and_again_when_it_is_back(
     fake: FakeApi, watch: Watch
 ) -> None:
-    fake.by[ONE] = Behaviour(variables={"vip": "boolean"})
+    fake.behaviours[ONE] = Behaviour(variables={"vip": "boolean"})
     agents = watch.start((ONE, None))
     await watch.until(lambda: agents.states["known"])
-    fake.by[ONE] = Behaviour(status=404, message="no such agent")
+    fake.behaviours[ONE] = Behaviour(status=404, message="no such agent")
     await watch.until(lambda: agents.states["missing"])
     asked = fake.stats.requests
     await watch.until(lambda: fake.stats.requests > asked + 1)
     assert agents.declared == {ONE: {"vip": "boolean"}}
-    fake.by[ONE] = Behaviour()
+    fake.behaviours[ONE] = Behaviour()
     await watch.until(lambda: agents.states["known"])
     assert watch.events == [
         AgentStateChanged(ONE, None, AgentState.MISSING, "no such agent"),
@@ -158,18 +158,18 @@ async def test_agents_may_all_be_found_later(fake: FakeApi, watch: Watch) -> Non
 async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
     fake: FakeApi, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers, may = fake._agent, asyncio.Event()
+    answers, may = fake._show_agent, asyncio.Event()
 
     async def held(agent_id: str, version: str) -> web.StreamResponse:
         if agent_id == OTHER:
             await may.wait()
         return await answers(agent_id, version)
 
-    monkeypatch.setattr(fake, "_agent", held)
+    monkeypatch.setattr(fake, "_show_agent", held)
     agents = watch.start((ONE, None), every=300.0)
     await watch.until(lambda: agents.states["known"] == 1)  # else both lines ask for the other
     agents.watch([OTHER])
-    await watch.until(lambda: fake.stats.under_way)
+    await watch.until(lambda: fake.stats.active)
     agents.watch([])
     may.set()
     await watch.until(lambda: fake.stats.responses[200] == 2)
@@ -193,7 +193,7 @@ async def test_few_are_asked_for_at_a_time(fake: FakeApi, watch: Watch) -> None:
     most = 0
     async with asyncio.timeout(PATIENCE):
         while agents.states["known"] < 40:
-            most = max(most, fake.stats.under_way)
+            most = max(most, fake.stats.active)
             await asyncio.sleep(0)
     assert 1 < most <= AT_ONCE
     assert fake.stats.requests == 40
@@ -202,7 +202,7 @@ async def test_few_are_asked_for_at_a_time(fake: FakeApi, watch: Watch) -> None:
 async def test_it_ends_with_the_question_that_is_under_way(fake: FakeApi, watch: Watch) -> None:
     fake.default = Behaviour(latency=60.0)
     agents = watch.start((ONE, None))
-    await watch.until(lambda: fake.stats.under_way)
+    await watch.until(lambda: fake.stats.active)
     await agents.stop()
     await watch.until(lambda: fake.stats.aborted)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
 from sip_stager.platform.agent import Agent
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, InvalidResponse, Refused, Staged, TimedOut
 from tests.support.scripted_api import Scripted
 
 if TYPE_CHECKING:
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.model.call import Call, Value
 
 KEY = "key-that-nobody-may-see"

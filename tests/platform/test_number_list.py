@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo import phone_numbers
-from sip_stager.demo.fake_platform import FakeApi
-from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.demo.fake_platform import number_list as fake_number_list
+from sip_stager.demo.fake_platform.number_list import number_record
+from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.platform import number_list
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import fetch_number_list
@@ -33,9 +33,9 @@ async def test_numbers_that_were_created_together_all_come_wherever_a_page_ends(
     fake: FakeApi,
 ) -> None:
     """A cursor would be a time, and leave out the rest of those of one moment."""
-    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
     assert len({item["created_at"] for item in fake.phone_numbers.items}) == 1
-    fake.phone_numbers.page_most = 3
+    fake.phone_numbers.page_limit = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         table = await fetch_number_list(api)
     assert isinstance(table, PlatformTable)
@@ -49,7 +49,7 @@ def crossed(items: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
 
 async def test_what_changed_places_between_two_pages_is_found_in_pages_of_another_size() -> None:
     """Those of one moment have no order: the last of a page may be the first of the next."""
-    items = [phone_number(f"+336{number:08}", ONE) for number in range(1500)]
+    items = [number_record(f"+336{number:08}", ONE) for number in range(1500)]
     async with _crossing(items, crossed) as (fake, api):
         table = await fetch_number_list(api)
         assert fake.stats.requests == 4
@@ -59,7 +59,7 @@ async def test_what_changed_places_between_two_pages_is_found_in_pages_of_anothe
 
 
 async def test_a_list_with_gaps_is_not_taken() -> None:
-    items = [phone_number(f"+336{number:08}", ONE) for number in range(1500)]
+    items = [number_record(f"+336{number:08}", ONE) for number in range(1500)]
     async with _crossing(items, lambda items, _: [*items[:-1], items[0]]) as (fake, api):
         assert await fetch_number_list(api) == InvalidResponse(
             "the list is not whole: it is said to have 1500 numbers, and 1499 different ones came"
@@ -73,10 +73,10 @@ async def _crossing(
 ) -> AsyncIterator[tuple[FakeApi, RoundedApi]]:
     """Serve a list whose order depends on the size of the pages."""
 
-    class Unordered(phone_numbers.PhoneNumbers):
+    class Unordered(fake_number_list.NumberList):
         def page(self, query: Mapping[str, str]) -> web.Response:
             ordered = order(items, int(query["limit"]))
-            return phone_numbers.PhoneNumbers(ordered).page(query)
+            return fake_number_list.NumberList(ordered).page(query)
 
     async with (
         FakeApi(key=KEY) as fake,
@@ -90,10 +90,10 @@ async def _crossing(
 async def test_numbers_are_told_apart_by_id_or_else_by_number(
     fake: FakeApi, names: tuple[str, ...]
 ) -> None:
-    whole = [phone_number(number, ONE, id=index) for index, number in enumerate(NUMBERS, 1)]
+    whole = [number_record(number, ONE, id=index) for index, number in enumerate(NUMBERS, 1)]
     bare = [{name: item[name] for name in names} for item in whole]
     fake.phone_numbers.items = [{**item, "inbound_agent_id": None} for item in bare]
-    fake.phone_numbers.page_most = 3
+    fake.phone_numbers.page_limit = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         table = await fetch_number_list(api)
         fake.phone_numbers.items[5] = fake.phone_numbers.items[2]
@@ -110,9 +110,9 @@ async def test_numbers_are_told_apart_by_id_or_else_by_number(
 
 async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) -> None:
     nameless: list[Any] = [None, {}, {"id": [1], "number": ""}]
-    whole = [phone_number(number, ONE) for number in NUMBERS]
+    whole = [number_record(number, ONE) for number in NUMBERS]
     fake.phone_numbers.items = [*whole[:5], *nameless, *whole[5:]]
-    fake.phone_numbers.page_most = 3
+    fake.phone_numbers.page_limit = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         table = await fetch_number_list(api)
         fake.phone_numbers.total = 14
@@ -127,7 +127,7 @@ async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) 
 async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
     assert hash(-1) == hash(-2)
     fake.phone_numbers.items = [
-        phone_number(number, ONE, id=index - len(NUMBERS)) for index, number in enumerate(NUMBERS)
+        number_record(number, ONE, id=index - len(NUMBERS)) for index, number in enumerate(NUMBERS)
     ]
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         table = await fetch_number_list(api)
@@ -138,8 +138,8 @@ async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
 async def test_a_list_without_an_end_is_not_taken(
     fake: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
-    fake.phone_numbers.page_most = 1
+    fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.page_limit = 1
     monkeypatch.setattr(number_list, "MOST_PAGES", 7)
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         assert await fetch_number_list(api) == InvalidResponse("there are more than 7 pages")
@@ -153,7 +153,7 @@ async def test_a_list_without_an_end_is_not_taken(
 async def test_a_list_of_another_length_than_is_said_is_not_taken(
     fake: FakeApi, total: int
 ) -> None:
-    fake.phone_numbers.items = [phone_number(number, ONE) for number in NUMBERS]
+    fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
     fake.phone_numbers.total = total
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         answer = await fetch_number_list(api)
@@ -167,8 +167,8 @@ BAD_ANSWERS = [
     {"data": []},
     {"data": [], "total_items": -1},
     {"data": [], "total_items": "0"},
-    {"data": [phone_number(NUMBERS[0], ONE)], "total_items": True},
-    {"data": [phone_number(NUMBERS[0], ONE)], "next_cursor": "2023-11-07T05:31:56Z"},
+    {"data": [number_record(NUMBERS[0], ONE)], "total_items": True},
+    {"data": [number_record(NUMBERS[0], ONE)], "next_cursor": "2023-11-07T05:31:56Z"},
     {"data": {"items": []}},
     {"items": []},
     [],

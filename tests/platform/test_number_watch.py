@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo import phone_numbers
-from sip_stager.demo.behaviour import Behaviour, Fault
-from sip_stager.demo.phone_numbers import phone_number
+from sip_stager.demo.fake_platform import number_list as fake_number_list
+from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
+from sip_stager.demo.fake_platform.number_list import number_record
 from sip_stager.events import Event, NumbersNotRefreshed, NumbersRefreshed
 from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform import number_list
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
 
 PATIENCE = 10.0
 ONE = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
@@ -47,10 +47,10 @@ class Desk:
         self.numbers = NumberWatch(api, self.events.append, self.taken.append, 0.01)
 
     def serve(self, *numbers: str, agent: str | None = ONE) -> None:
-        self.fake.phone_numbers.items = [phone_number(number, agent) for number in numbers]
+        self.fake.phone_numbers.items = [number_record(number, agent) for number in numbers]
 
     def behave(self, **ways: object) -> None:
-        self.fake.by["phone_numbers"] = Behaviour.model_validate(ways)
+        self.fake.behaviours["phone_numbers"] = Behaviour.model_validate(ways)
 
     @property
     def refreshes(self) -> Counter[str]:
@@ -84,7 +84,7 @@ async def desk(fake: FakeApi) -> AsyncIterator[Desk]:
 
 async def test_the_list_is_there_when_it_has_started_page_by_page(desk: Desk) -> None:
     desk.serve(*NUMBERS)
-    desk.fake.phone_numbers.page_most = 3
+    desk.fake.phone_numbers.page_limit = 3
     assert await desk.numbers.start(PATIENCE) == ""
     assert desk.fake.stats.requests == 4
     assert desk.rows == NUMBERS
@@ -228,7 +228,7 @@ async def test_no_seconds_ask_for_none(desk: Desk) -> None:
 async def test_it_ends_with_the_question_that_is_under_way(desk: Desk) -> None:
     desk.behave(latency=60.0)
     await desk.numbers.start(0.01)
-    await desk.until(lambda: desk.fake.stats.under_way)
+    await desk.until(lambda: desk.fake.stats.active)
     await desk.numbers.stop()
     await desk.until(lambda: desk.fake.stats.aborted)
 
@@ -258,16 +258,16 @@ async def test_a_mistake_of_our_own_costs_one_list(
 async def test_a_list_that_changes_while_it_is_read_is_not_taken(desk: Desk) -> None:
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
-    desk.fake.phone_numbers = Growing(desk.fake.phone_numbers.items, page_most=3)
+    desk.fake.phone_numbers = Growing(desk.fake.phone_numbers.items, page_limit=3)
     await desk.next("invalid_response")
     assert desk.rows == NUMBERS
     texts = {event.text for event in desk.events if isinstance(event, NumbersNotRefreshed)}
     assert all("the list changed while it was read" in text for text in texts)
 
 
-class Growing(phone_numbers.PhoneNumbers):
+class Growing(fake_number_list.NumberList):
     def page(self, query: Mapping[str, str]) -> web.Response:
-        self.items = [*self.items, phone_number(f"+336999{len(self.items):05}", ONE)]
+        self.items = [*self.items, number_record(f"+336999{len(self.items):05}", ONE)]
         return super().page(query)
 
 

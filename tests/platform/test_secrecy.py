@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
 from sip_stager.http_client import client as http_transport
 from sip_stager.http_client import connection, connector, pool
 from sip_stager.platform import api as rounded
@@ -20,7 +20,7 @@ from sip_stager.staging import attempts, stager
 from sip_stager.staging.stager import ApiStager
 
 if TYPE_CHECKING:
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.events import Event
     from sip_stager.model.call import Call, Decision
 

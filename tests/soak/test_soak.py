@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soak.call_leg import SHORT, Timers
+from soak.call_plan import draw
 from soak.callee import Callee
 from soak.caller import Caller
-from soak.leg import SHORT, Timers
 from soak.messages import Message
-from soak.plan import draw
 from soak.report import findings
 from soak.run import Seen, Wanted, run
-from soak.soak import Soak
+from soak.traffic import Soak
 from soak.verdict import Call, unexplained
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.events import (
     AftercareFailed,
     CallEnded,
@@ -34,7 +34,7 @@ from tests.support.scripted_api import Scripted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.model.call import Call
 
 CONNECTIONS, RECORDS = 8, 6

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour
+from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.events import (
     BreakerMoved,
     StagingEnded,
@@ -33,8 +33,8 @@ from tests.support.scripted_api import Scripted, answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.demo.behaviour import Fault
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.behaviour import Fault
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.events import Event
     from sip_stager.model.call import Call
     from sip_stager.staging.attempts import Mode
@@ -111,7 +111,7 @@ def recovery(fake: FakeApi) -> Callable[[StagingRetried], None]:
     """Let the API take the number that was refused, the next time that it is asked."""
 
     def recovers(retried: StagingRetried) -> None:
-        fake.by[retried.call.to_number] = Behaviour()
+        fake.behaviours[retried.call.to_number] = Behaviour()
 
     return recovers
 
@@ -467,7 +467,7 @@ async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     other = replace(call, to_number="+33199999999")
-    fake.by[other.to_number] = Behaviour(status=500)
+    fake.behaviours[other.to_number] = Behaviour(status=500)
     fake.default = Behaviour(status=503, message="busy", retry_after="30")
     staged = Staged(client)
     trying = staged.start(call)
@@ -525,7 +525,7 @@ async def test_calls_that_wait_for_their_next_attempt_go_to_their_policy_when_it
 
     monkeypatch.setattr(fake, "_hold", hold)
     staged = Staged(client, breaker=BreakerRules(0.5, 10.0, 1, 60.0, 60.0))
-    fake.by["+33199999999"] = Behaviour(status=500)
+    fake.behaviours["+33199999999"] = Behaviour(status=500)
     fails = staged.start(replace(call, to_number="+33199999999"))
     while not fake.stats.stage_requests:  # noqa: ASYNC110  # a counter can wake nobody
         await asyncio.sleep(0.005)
@@ -545,7 +545,7 @@ async def test_a_call_that_is_staged_already_is_polled_to_its_end_when_the_break
     fake: FakeApi, call: Call
 ) -> None:
     fake.default = Behaviour(delay=30)
-    fake.by["+33199999999"] = Behaviour(status=500, latency=0.1)
+    fake.behaviours["+33199999999"] = Behaviour(status=500, latency=0.1)
     async with RoundedApi(fake.url, SecretStr(KEY), connections=1) as client:
         staged = Staged(client, "async", breaker=BreakerRules(1.0, 10.0, 1, 60.0, 60.0))
         good = staged.start(call)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 from pydantic import SecretStr
 
-from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded, StagingRetried
 from sip_stager.model.call import Decision, Forward, Refusal
 from sip_stager.platform import json_client as staging_client
@@ -24,7 +24,7 @@ from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
 from tests.support.scripted_api import Scripted, answer
 
 if TYPE_CHECKING:
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.events import Event
     from sip_stager.model.call import Call
     from sip_stager.staging.attempts import Mode
@@ -183,7 +183,7 @@ async def test_whatever_fault_the_api_has_nothing_of_its_calls_is_left(
         await asyncio.sleep(0)
         assert (len(heard), staging.waiting) == (10, 0)
         assert api.requests == {"active": 0, "queued": 0}
-    while fake.stats.under_way:  # noqa: ASYNC110  # that it ends is the test
+    while fake.stats.active:  # noqa: ASYNC110  # that it ends is the test
         await asyncio.sleep(0.005)
 
 
@@ -195,7 +195,7 @@ async def test_every_status_is_an_outcome(
     heard = Told()
     staging = ApiStager(client, heard.events.append, mode=mode, retries=Retries(0))
     for status in statuses:
-        fake.by[f"+33612345{status}"] = Behaviour(status=status)
+        fake.behaviours[f"+33612345{status}"] = Behaviour(status=status)
     numbers = (replace(call, to_number=f"+33612345{status}") for status in statuses)
     await asyncio.gather(*(staging.start(one, heard.decisions.append) for one in numbers))
     outcomes = {

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from sip_stager.demo.behaviour import Behaviour, Fault
+from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded, StagingPolled, StagingStarted
 from sip_stager.model.call import Call, Decision, Forward, Refusal
 from sip_stager.platform.api import RoundedApi
@@ -17,7 +17,7 @@ from sip_stager.staging.stager import ApiStager
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.demo.fake_platform import FakeApi
+    from sip_stager.demo.fake_platform.server import FakeApi
     from sip_stager.events import Event
     from tests.support.api_fixtures import Deadlines
 

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 from pydantic import SecretStr
 
-from sip_stager.demo.fake_platform import FakeApi
+from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.http_client import connector
 from sip_stager.model.call import Call
 from sip_stager.platform.api import RoundedApi

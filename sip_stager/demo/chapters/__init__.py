@@ -16,7 +16,7 @@ from sip_stager.demo.chapters.upstream import UPSTREAM
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sip_stager.demo.scenario import Chapter
+    from sip_stager.demo.scene import Chapter
 
 __all__ = ["CHAPTERS", "NAMES", "TOUR", "chosen"]
 

@@ -1,7 +1,7 @@
 """Who answers, and what he knows."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import AGENT, LATER, NOW, SECOND_AGENT, ZONE, Act, Chapter, Scene
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import AGENT, LATER, NOW, SECOND_AGENT, ZONE, Act, Chapter, Scene
 
 _FIRST = "+33912345672"  # whose place is among the first three of four
 _SHARES = {
@@ -69,7 +69,7 @@ AGENTS = Chapter(
         ),
         Scene(
             name="private",
-            title="a caller who requests privacy",
+            title="an anonymous caller",
             about="The caller is anonymous (Privacy: id). The API gets a stand-in number, and no "
             "log holds the true one.",
             shown="The API was told {told}.",

@@ -1,7 +1,7 @@
 """No call staged twice, none wasted."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import AGENT, SECOND_ADDRESS, STAGED, Act, Chapter, Scene
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import AGENT, SECOND_ADDRESS, STAGED, Act, Chapter, Scene
 
 _GIVEN_UP = Act(cancel_after=0.1, final="487 Request Terminated", hears=(), reaches=())
 

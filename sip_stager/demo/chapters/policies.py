@@ -1,7 +1,7 @@
 """What a caller gets whose call cannot be staged: each treatment, each for another cause."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import (
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import (
     AGENT,
     COLD,
     QUEUE,

@@ -1,7 +1,7 @@
 """What a caller hears while his agent is being staged."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import COLD, Act, Chapter, Scene
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import COLD, Act, Chapter, Scene
 
 _SLOW = Behaviour(delay=0.6)
 

@@ -1,7 +1,7 @@
 """An API under stress: what is tried again, what waits, and what is left alone."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import AGENT, Act, Chapter, Scene
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import AGENT, Act, Chapter, Scene
 
 _FAILED = Act(final="503 Service Unavailable", hears=(), reaches=(), cause="failed")
 

@@ -1,7 +1,7 @@
 """Four calls that show what it is all about."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import Act, Chapter, Scene
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import Act, Chapter, Scene
 
 _MEASURED = "It rang after {rang}: {warming} to warm the agent up, {rest} for all else."
 

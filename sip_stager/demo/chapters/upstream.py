@@ -1,7 +1,7 @@
 """Where a staged call goes on when the platform's first address does not take it."""
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.scenario import STAGED, STANDBY, Act, Chapter, Scene
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.scene import STAGED, STANDBY, Act, Chapter, Scene
 
 UPSTREAM = Chapter(
     name="upstream",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from soak.plan import Plan
-    from soak.wires import Wire
+    from soak.call_plan import Plan
+    from soak.transports import Wire
 
 
 class Timers(NamedTuple):

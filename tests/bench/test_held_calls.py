@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from bench.held import Mode, Wanted, check_open_files, measure
+from bench.held_calls import Mode, Wanted, check_open_files, measure
 from tests.interop.sipp import MISSING, SIPP
 from tests.support.needed import need, need_capture
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from sip_stager.demo.chapters import CHAPTERS
-from sip_stager.demo.page import Page
-from sip_stager.demo.perform import Witness, perform
-from sip_stager.demo.site import Site
+from sip_stager.demo.output import Page
+from sip_stager.demo.scene_runner import Witness, perform
+from sip_stager.demo.testbed import Site
 from sip_stager.observability.ladder import Ladder
 from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
@@ -20,20 +20,20 @@ from sip_stager.observability.logs import set_up
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_stager.demo.result import Result
-    from sip_stager.demo.scenario import Chapter
+    from sip_stager.demo.scene import Chapter
+    from sip_stager.demo.scene_result import Result
 
 _PAUSE = 0.6  # seconds, to read
 _LONG_TALK = 20.0  # seconds until the agent hangs up on a caller of flesh and blood
 
 
-def play(chapters: Sequence[Chapter], *, keep: bool) -> int:
+def run_demo(chapters: Sequence[Chapter], *, keep: bool) -> int:
     """Run the demo, and give the exit code: 0 when every call went as expected."""
     sink = LogSink(sys.stderr.fileno())
     set_up(sink, "error")  # the ladder tells it all but what must not happen
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_Play(chapters).run(keep=keep))
+            return runner.run(_Demo(chapters).run(keep=keep))
     except OSError as error:
         sys.stderr.write(f"sip-stager demo: {error}\n")
         return 1
@@ -41,12 +41,12 @@ def play(chapters: Sequence[Chapter], *, keep: bool) -> int:
         sink.close()
 
 
-def show_contents() -> None:
+def print_contents() -> None:
     """List what can be played."""
     Page().contents(CHAPTERS)
 
 
-class _Play:
+class _Demo:
     """Plays one chapter after another, each with a site of its own."""
 
     def __init__(self, chapters: Sequence[Chapter]) -> None:

@@ -18,9 +18,9 @@ from sip_stager.demo.summary import story, summary, toml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sip_stager.demo.result import Result
-    from sip_stager.demo.scenario import Chapter, Scene
-    from sip_stager.demo.site import Site
+    from sip_stager.demo.scene import Chapter, Scene
+    from sip_stager.demo.scene_result import Result
+    from sip_stager.demo.testbed import Site
 
 WIDTH = 80
 """Columns that the ladder takes."""

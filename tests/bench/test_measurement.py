@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bench.load import Load
-from bench.point import measure_claims
+from bench.measurement import measure_claims
 from bench.targets import verdicts
 from tests.interop.sipp import MISSING, SIPP
 from tests.support.needed import need, need_capture

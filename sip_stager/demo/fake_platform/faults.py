@@ -1,4 +1,4 @@
-"""The faults of a staging API, as bytes on a connection."""
+"""The faults of a staging API: wrong bodies, and raw bytes on the connection."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, NoReturn
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from sip_stager.demo.behaviour import Fault
+    from sip_stager.demo.fake_platform.behaviour import Fault
 
-ENDED = web.RequestKey("ended", bool)  # set on a request whose connection this module closed
-_DRIP = 0.05  # seconds between two bytes
-_OVERSIZED = 1 << 20
+CLOSED_BY_FAULT = web.RequestKey("closed_by_fault", bool)
+"""Marks a request whose connection a fault closed: its client did not abort it."""
+_DRIP_INTERVAL = 0.05  # seconds between two bytes
+_OVERSIZED = 1 << 20  # bytes
+_CHUNK = 1 << 14  # bytes
 
 
 async def answer(request: web.BaseRequest, fault: Fault, staged_id: str) -> web.StreamResponse:
-    """Answer a staging request with a fault; a raw one ends with its connection."""
+    """Answer a staging request with a fault."""
     good = _body({"call_id": staged_id})
     match fault:
         case "oversized":
@@ -33,15 +35,16 @@ async def answer(request: web.BaseRequest, fault: Fault, staged_id: str) -> web.
         case "wrong_types" | "numeric_call_id" | "no_call_id" | "crlf_call_id" | "truncated_json":
             body = _wrong_body(fault, good)
             return web.Response(status=201, body=body, content_type="application/json")
-    return await _raw(request, fault, good)
+    return await _answer_raw(request, fault, good)
 
 
-async def _raw(request: web.BaseRequest, fault: Fault, good: bytes) -> NoReturn:
+async def _answer_raw(request: web.BaseRequest, fault: Fault, good: bytes) -> NoReturn:
+    """Write to the transport, below aiohttp, which only sends correct HTTP."""
     match fault:
         case "slow_headers":
-            await _drip(request, b"HTTP/1.1 201 Created\r\nX-Slow: " + b"x" * 4096)
+            await _send_slowly(request, b"HTTP/1.1 201 Created\r\nX-Slow: " + b"x" * 4096)
         case "drip":
-            await _drip(request, good, _head(len(good)))
+            await _send_slowly(request, good, _head(len(good)))
         case "reset":
             await _reset(request)
         case "hang_up":
@@ -50,7 +53,7 @@ async def _raw(request: web.BaseRequest, fault: Fault, good: bytes) -> NoReturn:
             await _send_and_close(request, _head(len(good)) + good)
         case "truncated_body":
             await _send_and_close(request, _head(len(good)) + good[:-20])
-    await _wait()
+    await _wait_for_cancellation()
 
 
 def _wrong_body(fault: Fault, good: bytes) -> bytes:
@@ -78,28 +81,28 @@ def _head(length: int) -> bytes:
 
 
 def _transport(request: web.BaseRequest) -> asyncio.Transport:
-    if request.transport is None:
+    if request.transport is None:  # the client has closed the connection
         raise asyncio.CancelledError
     return request.transport
 
 
-async def _wait() -> NoReturn:
-    await asyncio.Event().wait()  # aiohttp cancels us as soon as the connection is lost
+async def _wait_for_cancellation() -> NoReturn:
+    await asyncio.Event().wait()  # aiohttp cancels the handler when the connection is lost
     raise AssertionError
 
 
-async def _drip(request: web.BaseRequest, slowly: bytes, at_once: bytes = b"") -> None:
+async def _send_slowly(request: web.BaseRequest, slow: bytes, first: bytes = b"") -> None:
     transport = _transport(request)
-    transport.write(at_once)
-    for byte in slowly:
+    transport.write(first)
+    for byte in slow:
         transport.write(bytes([byte]))
-        await asyncio.sleep(_DRIP)
+        await asyncio.sleep(_DRIP_INTERVAL)
     await _send_and_close(request, b"")
 
 
 async def _send_and_close(request: web.BaseRequest, data: bytes) -> None:
     transport = _transport(request)
-    request[ENDED] = True
+    request[CLOSED_BY_FAULT] = True
     transport.write(data)
     transport.close()
 
@@ -107,8 +110,9 @@ async def _send_and_close(request: web.BaseRequest, data: bytes) -> None:
 async def _reset(request: web.BaseRequest) -> None:
     transport = _transport(request)
     connection: socket.socket = transport.get_extra_info("socket")
+    # With a linger time of zero, close() sends RST instead of FIN.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    request[ENDED] = True
+    request[CLOSED_BY_FAULT] = True
     transport.abort()
 
 
@@ -117,8 +121,8 @@ async def _oversized(request: web.BaseRequest) -> web.StreamResponse:
     response.enable_chunked_encoding()
     await response.prepare(request)
     await response.write(b'{"data": {"call_id": "abc", "more": "')
-    for _ in range(_OVERSIZED >> 14):
-        await response.write(b"x" * (1 << 14))
+    for _ in range(_OVERSIZED // _CHUNK):
+        await response.write(b"x" * _CHUNK)
     await response.write(b'"}}')
     await response.write_eof()
     return response

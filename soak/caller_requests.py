@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from soak.messages import Message, written
 
 if TYPE_CHECKING:
-    from soak.plan import Plan
+    from soak.call_plan import Plan
 
 _SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 _LARGE = _SDP + b"a=note:" + b"x" * 1500 + b"\r\n"

@@ -1,4 +1,4 @@
-"""An HTTP server that is opened, closed and opened again while a demo goes on."""
+"""An HTTP server that can be closed and opened again on the same port."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aiohttp import web
 if TYPE_CHECKING:
     import ssl
 
-_PATIENCE = 0.05  # seconds that closing waits for answers under way
+_SHUTDOWN_TIMEOUT = 0.05  # seconds that close() waits for active requests
 
 
 class HttpServer(ABC):
-    """Serves what ``handle`` answers; ``url`` says where."""
+    """A server whose requests are answered by ``handle``; ``url`` is its address."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -32,7 +32,7 @@ class HttpServer(ABC):
     async def serve(
         self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
-        """Listen; port 0 takes a free one, and ``url`` says which."""
+        """Listen on a port; 0 chooses a free one."""
         self._server = await asyncio.get_running_loop().create_server(
             self._accept, host, port, ssl=tls, backlog=4096
         )
@@ -44,17 +44,17 @@ class HttpServer(ABC):
         """Close the listener and every connection."""
         if self._server:
             self._server.close()
-        self._handler.pre_shutdown()  # wakes the idle ones, which else are waited for
-        await self._handler.shutdown(_PATIENCE)
+        self._handler.pre_shutdown()  # closes idle connections: shutdown would wait for them
+        await self._handler.shutdown(_SHUTDOWN_TIMEOUT)
 
     @abstractmethod
-    def connected(self) -> None:
-        """Take note of a connection."""
+    def connection_accepted(self) -> None:
+        """Observe a new connection."""
 
     @abstractmethod
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request."""
+        """Return the response to a request."""
 
     def _accept(self) -> asyncio.Protocol:
-        self.connected()
+        self.connection_accepted()
         return self._handler()

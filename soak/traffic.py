@@ -10,17 +10,17 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
+from soak.call_plan import MOST_PATIENT, draw
 from soak.callee import Callee
 from soak.caller import Caller
-from soak.connections import STRAY, Connections
 from soak.messages import Message
-from soak.plan import MOST_PATIENT, draw
+from soak.tcp_connections import STRAY, Connections
+from soak.transports import Datagrams, Stream
 from soak.verdict import Call, unexplained
-from soak.wires import Datagrams, Stream
 
 if TYPE_CHECKING:
-    from soak.leg import Timers
-    from soak.wires import Wire
+    from soak.call_leg import Timers
+    from soak.transports import Wire
 
 _HOST, _STRANGER = "127.0.0.1", "127.0.0.9"
 _TICK = 0.02  # seconds between two looks at the clock

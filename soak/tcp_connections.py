@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from soak.messages import written
-from soak.wires import Stream
+from soak.transports import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
-    from soak.wires import Take, Witness
+    from soak.transports import Take, Witness
 
 _HELD = 6  # connections that calls are placed on
 _IDLE = 2.0  # seconds; then nothing is under way on a connection that the program opened

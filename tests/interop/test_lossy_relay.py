@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from tests.interop.lossy import LossyRelay
+from tests.interop.lossy_relay import LossyRelay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,17 +18,17 @@ from pydantic import SecretStr
 from sip_stager.app import Application
 from sip_stager.config import Api, Http, Limits, Listener, Number, Settings, Trunk, Upstream
 from sip_stager.demo.agent import Agent
-from sip_stager.demo.behaviour import Behaviour
 from sip_stager.demo.caller import Caller
 from sip_stager.demo.endpoint import HOST
-from sip_stager.demo.fake_platform import FakeApi
-from sip_stager.demo.scenario import AGENT, LATER, NOW, QUEUE_URI, SECOND_ADDRESS, ZONE
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.server import FakeApi
+from sip_stager.demo.scene import AGENT, LATER, NOW, QUEUE_URI, SECOND_ADDRESS, ZONE
 from sip_stager.events import StagingRetried
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_stager.demo.scenario import Chapter, Scene
+    from sip_stager.demo.scene import Chapter, Scene
     from sip_stager.ports import Handlers
 
 # Whatever its address: a softphone binds to any of the machine's, and nobody else reaches loopback.
@@ -83,8 +83,8 @@ class Site:
     def set_stage(self, scene: Scene) -> None:
         """Have the API and the agent take a scene's calls as it says."""
         if scene.behaviour is not None:
-            self.api.by[scene.called] = scene.behaviour
-        self.api.by.update(scene.agents)
+            self.api.behaviours[scene.called] = scene.behaviour
+        self.api.behaviours.update(scene.agents)
         if scene.first:
             getattr(self.agent, scene.first).add(scene.called)
 
@@ -114,7 +114,7 @@ class Site:
     def _recover(self, event: StagingRetried) -> None:
         """Make the API work again for the call that tries again."""
         if event.call.to_number in self._recovering:
-            self.api.by[event.call.to_number] = Behaviour()
+            self.api.behaviours[event.call.to_number] = Behaviour()
 
     def _settings(self) -> Settings:
         """Make what a file would hold; `sip-stager example` explains it."""

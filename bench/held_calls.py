@@ -1,4 +1,4 @@
-"""Calls held in staging, and others meanwhile: ``python -m bench.held``.
+"""Calls held in staging, and others meanwhile: ``python -m bench.held_calls``.
 
 The API takes ten seconds for one number and no time for another.  Two thousand calls to the first
 are held at once; calls to the second are measured while they are, and before, when nothing else
@@ -114,7 +114,7 @@ class _Bench:
 
     def __init__(self, wanted: Wanted, mode: Mode, directory: Path, children: ExitStack) -> None:
         self._wanted, self._directory, self._children = wanted, directory, children
-        self.api = FakeApiProcess(directory, by={_QUICK: {}}, delay=wanted.delay)
+        self.api = FakeApiProcess(directory, behaviours={_QUICK: {}}, delay=wanted.delay)
         children.callback(self.api.stop)
         self.api.wait_ready()
         self._callee_port = free_port()

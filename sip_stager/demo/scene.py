@@ -11,7 +11,7 @@ from sip_stager.demo.endpoint import HOST
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sip_stager.demo.behaviour import Behaviour
+    from sip_stager.demo.fake_platform.behaviour import Behaviour
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 SECOND_AGENT = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"

@@ -6,15 +6,15 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sip_stager.demo.result import Call, Result
-from sip_stager.demo.scenario import COLD, QUEUE, QUEUE_URI, STAGED, STANDBY
+from sip_stager.demo.scene import COLD, QUEUE, QUEUE_URI, STAGED, STANDBY
+from sip_stager.demo.scene_result import Call, Result
 from sip_stager.events import BreakerMoved, CallRefused, CallTreated
 
 if TYPE_CHECKING:
     from sip_stager.demo.caller import Heard
-    from sip_stager.demo.calls import StagedCall
-    from sip_stager.demo.scenario import Act, Scene
-    from sip_stager.demo.site import Site
+    from sip_stager.demo.fake_platform.staged_calls import StagedCall
+    from sip_stager.demo.scene import Act, Scene
+    from sip_stager.demo.testbed import Site
     from sip_stager.ports import Handlers
 
 
@@ -43,7 +43,7 @@ class Witness:
 async def perform(scene: Scene, site: Site, witness: Witness) -> Result:
     """Place the calls of a scene, and look at every side."""
     before, moves_before = set(site.api.calls), len(witness.breaker)
-    closed_before, held_before = site.api.stats.aborted, site.api.stats.held
+    closed_before, held_before = site.api.stats.aborted, site.api.stats.held_seconds
     site.set_stage(scene)
     all_heard = await _place(scene, site)
     await asyncio.sleep(scene.rests)
@@ -57,7 +57,7 @@ async def perform(scene: Scene, site: Site, witness: Witness) -> Result:
         site.api.stats.aborted - closed_before,
         sum(call.terminated for call in asked),
         tuple(witness.breaker[moves_before:]),
-        site.api.stats.held - held_before,
+        site.api.stats.held_seconds - held_before,
     )
 
 
@@ -74,7 +74,7 @@ async def _place(scene: Scene, site: Site) -> list[Heard]:
 
 async def _call(act: Act, scene: Scene, site: Site) -> Heard:
     if act.api is not None:
-        site.api.by[scene.called] = act.api
+        site.api.behaviours[scene.called] = act.api
     if act.api_down:
         await site.api.close()
     try:

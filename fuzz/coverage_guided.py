@@ -1,4 +1,4 @@
-"""The same targets, guided by the coverage of the code: ``python -m fuzz.guided FOLDER``.
+"""The same targets, guided by the coverage of the code: ``python -m fuzz.coverage_guided FOLDER``.
 
 Needs atheris, which is not among the locked packages because it has wheels for few machines:
 ``pip install atheris``.  Arguments are libFuzzer's: new cases go into the first folder, and
@@ -14,8 +14,8 @@ from random import Random
 atheris = importlib.import_module("atheris")
 
 with atheris.instrument_imports(include=["sip_stager"]):
-    from fuzz.case import read
-    from fuzz.keeping import kept
+    from fuzz.corpus_files import kept
+    from fuzz.fuzz_case import read
     from fuzz.mutation import mutated
     from fuzz.seeds import seeds
     from fuzz.targets import run

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from sip_stager.demo.behaviour import Behaviour
-from sip_stager.demo.fake_platform import FakeApi
-from sip_stager.demo.phone_numbers import phone_number, read_numbers
+from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.number_list import number_record, parse_numbers
+from sip_stager.demo.fake_platform.server import FakeApi
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def test_a_synchronous_call_is_held_until_it_is_staged(
 ) -> None:
     fake.default = Behaviour(delay=0.05)
     assert await _status(client, await _stage(client, "?sync=true")) == "staged"
-    assert fake.stats.held >= 0.05
+    assert fake.stats.held_seconds >= 0.05
 
 
 async def test_a_terminated_call_is_over(client: httpx.AsyncClient) -> None:
@@ -88,7 +88,7 @@ async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None
 async def test_an_agent_has_three_versions_and_declares_variables(
     fake: FakeApi, client: httpx.AsyncClient
 ) -> None:
-    fake.by[AGENT] = Behaviour(variables={"vip": "boolean"})
+    fake.behaviours[AGENT] = Behaviour(variables={"vip": "boolean"})
     for query, version in (("", 3), ("?version=2", 2)):
         shown = (await client.get(f"/v1/agents/{AGENT}{query}")).json()["data"]
         assert (shown["version"], shown["variables"]) == (
@@ -131,7 +131,7 @@ async def test_behaviours_are_chosen_by_number_and_by_agent(client: httpx.AsyncC
 
 
 async def test_numbers_come_in_pages(fake: FakeApi, client: httpx.AsyncClient) -> None:
-    fake.phone_numbers.items = [phone_number(f"+3361234567{digit}", AGENT) for digit in range(5)]
+    fake.phone_numbers.items = [number_record(f"+3361234567{digit}", AGENT) for digit in range(5)]
     found = []
     for page in range(1, 4):
         query = {"limit": "2", "page": str(page)}
@@ -147,7 +147,7 @@ async def test_a_cursor_that_is_a_time_passes_over_what_was_created_in_that_mome
     """The API's own words: "based on the created_at property (datetime of last seen record)"."""
     years = (2025, 2024, 2024, 2024, 2023)
     fake.phone_numbers.items = [
-        phone_number(f"+3361234567{digit}", AGENT, created_at=f"{year}-11-07T05:31:56Z")
+        number_record(f"+3361234567{digit}", AGENT, created_at=f"{year}-11-07T05:31:56Z")
         for digit, year in enumerate(years)
     ]
     found: list[int] = []
@@ -169,7 +169,7 @@ async def test_the_list_of_numbers_has_a_behaviour_of_its_own(
 ) -> None:
     fake.default = Behaviour(status=500)
     assert (await client.get("/v1/phone-numbers")).json()["data"] == []
-    fake.by["phone_numbers"] = Behaviour(status=403)
+    fake.behaviours["phone_numbers"] = Behaviour(status=403)
     assert (await client.get("/v1/phone-numbers")).status_code == 403
 
 
@@ -179,7 +179,7 @@ async def test_the_list_of_numbers_can_be_replaced(
     listed = [{"number": "+33612345678", "inbound_agent_id": AGENT}]
     await client.put("/_fake/phone-numbers", json=listed)
     assert (await client.get("/v1/phone-numbers?use_cursor=true")).json()["data"] == [
-        phone_number("+33612345678", AGENT)
+        number_record("+33612345678", AGENT)
     ]
     answer = await client.put("/_fake/phone-numbers", json={"number": 1})
     assert answer.status_code == 422
@@ -192,7 +192,7 @@ async def test_a_label_is_shown_in_the_calls_record_and_has_a_behaviour_of_its_o
     url = f"/v1/calls/{(await _stage(client)).json()['data']['call_id']}"
     await client.patch(url, json={"metadata": {"trunk": "carrier"}})
     assert (await client.get(url)).json()["data"]["metadata"] == {"trunk": "carrier"}
-    fake.by["labels"] = Behaviour(status=403)
+    fake.behaviours["labels"] = Behaviour(status=403)
     assert (await client.patch(url, json={"metadata": {}})).status_code == 403
     assert (await _stage(client)).status_code == 201
 
@@ -231,12 +231,12 @@ def test_its_numbers_come_from_a_file(tmp_path: Path) -> None:
             listed = httpx.get(f"{url}/v1/phone-numbers", headers=KEY).json()
         finally:
             program.terminate()
-    assert listed["data"] == [phone_number("+33612345678", AGENT)]
+    assert listed["data"] == [number_record("+33612345678", AGENT)]
 
 
 def test_what_the_api_answered_may_be_saved_as_the_file() -> None:
-    redirected = phone_number("+33612345678", None, redirect=True, name="Old line")
-    assert read_numbers(json.dumps({"data": [redirected], "next_cursor": None}).encode()) == [
+    redirected = number_record("+33612345678", None, redirect=True, name="Old line")
+    assert parse_numbers(json.dumps({"data": [redirected], "next_cursor": None}).encode()) == [
         redirected
     ]
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuzz.case import Case, read
+from fuzz.fuzz_case import Case, read
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

@@ -33,7 +33,7 @@ def start(scene: Scene) -> None:
     trunk = {"name": "impatient", "networks": [f"{IMPATIENT}/32"], "ringback_timeout": 0.8}
     scene.start(
         api={"delay": 30},
-        by={RINGS: {"delay": 1.2}},
+        behaviours={RINGS: {"delay": 1.2}},
         deadline=60.0,
         policy={"timeout": "refuse 480", "ringing": "never", "margin": 0.3},
         tables=[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import uvloop
 
+from bench.call_rate import place
 from bench.kamailio.server import Kamailio, api_workers, version
 from bench.latency import (
     Percentiles,
@@ -21,7 +22,6 @@ from bench.latency import (
     ringing_through,
 )
 from bench.load import CALLER, Load, play
-from bench.placing import place
 from bench.process import cpu_seconds, peak_memory, put_ahead
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
@@ -162,7 +162,7 @@ def _measure(
         put_ahead(proxy.pid)
         if before:
             before(proxy.port)
-            api.wait_stats(under_way=0)
+            api.wait_stats(active=0)
         since = _spent(proxy, api)
         outcome = play(load, directory, upstream, proxy.port)
         cpu, api_cpu, asked = (

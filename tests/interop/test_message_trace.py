@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.interop.trace import Traced, read_trace
+from tests.interop.message_trace import Traced, read_trace
 
 if TYPE_CHECKING:
     from pathlib import Path

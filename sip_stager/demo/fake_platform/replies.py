@@ -1,4 +1,4 @@
-"""The bodies of the staging API: success, and errors in both of the documented shapes."""
+"""The replies of the API: success, and errors in both documented shapes."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from sip_stager.demo.behaviour import Behaviour
+    from sip_stager.demo.fake_platform.behaviour import Behaviour
 
-PUBLISHED = 3
-"""The version of each agent that was published last."""
+LATEST_VERSION = 3
+"""The newest published version of every agent."""
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def wrong_fields(asked: dict[str, Any]) -> list[dict[str, str]]:
-    """Say what is wrong with a staging request, as the details of an error."""
-    wrong = [
+def validation_errors(request: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what is wrong with a staging request, as the details of an error reply."""
+    errors = [
         {"field": name, "message": "Must be a string of at least 8 characters"}
         for name in ("from_number", "to_number")
-        if not isinstance(asked.get(name), str) or len(asked[name]) < 8
+        if not isinstance(request.get(name), str) or len(request[name]) < 8
     ]
-    if not UUID.fullmatch(str(asked["agent_id"])):
-        wrong.append({"field": "agent_id", "message": "Must be a uuid"})
-    if not isinstance(asked.get("dynamic_variables_values", {}), dict):
-        wrong.append({"field": "dynamic_variables_values", "message": "Must be an object"})
-    return wrong
+    if not UUID.fullmatch(str(request["agent_id"])):
+        errors.append({"field": "agent_id", "message": "Must be a uuid"})
+    if not isinstance(request.get("dynamic_variables_values", {}), dict):
+        errors.append({"field": "dynamic_variables_values", "message": "Must be an object"})
+    return errors
 
 
 def agent_record(agent_id: str, version: int, variables: dict[str, str]) -> dict[str, Any]:
-    """Write an agent's record, with what no log should show in it."""
+    """Return the record of an agent, with secrets in it that no log may show."""
     return {
         "id": agent_id,
         "version": version,
@@ -44,7 +44,7 @@ def agent_record(agent_id: str, version: int, variables: dict[str, str]) -> dict
 
 
 def success(status: int, data: dict[str, Any], message: str = "OK") -> web.Response:
-    """Answer with ``data`` in the envelope of a success."""
+    """Return a reply with ``data`` in the envelope of a success."""
     body = {"message": message, "data": data, "error": None, "status": status}
     return web.Response(
         status=status, body=json.dumps(body).encode(), content_type="application/json"
@@ -54,7 +54,7 @@ def success(status: int, data: dict[str, Any], message: str = "OK") -> web.Respo
 def failure(
     status: int, message: str, details: list[dict[str, str]] | None = None, *, bare: bool = False
 ) -> web.Response:
-    """Answer with an error, in its envelope or bare."""
+    """Return an error reply, with or without its envelope."""
     error = {
         "details": details or [],
         "message": message,
@@ -65,8 +65,8 @@ def failure(
     return web.json_response(body, status=status)
 
 
-def refusal(behaviour: Behaviour, status: int = 0) -> web.Response:
-    """Answer with the error that a behaviour asks for, or with another status and its words."""
+def error_reply(behaviour: Behaviour, status: int = 0) -> web.Response:
+    """Return the error that a behaviour describes, with another ``status`` if one is given."""
     response = failure(status or behaviour.status, behaviour.message, bare=behaviour.bare)
     response.headers.update(behaviour.headers)
     if behaviour.retry_after:

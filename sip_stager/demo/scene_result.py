@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sip_stager.demo.caller import Heard
-    from sip_stager.demo.scenario import Act, Scene
+    from sip_stager.demo.scene import Act, Scene
 
 _STEP = 0.002  # seconds; timers have steps of a millisecond
 
