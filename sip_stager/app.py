@@ -23,6 +23,8 @@ from sip_stager.observability.http import HttpServer
 from sip_stager.observability.instruments import Readings
 from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
+from sip_stager.platform.outcome import TimedOut
+from sip_stager.platform.timeout import answer_within
 from sip_stager.proxy.interfaces import ip_version
 from sip_stager.transport.bind_errors import BindErrors
 from sip_stager.transport.resolver import CachingResolver
@@ -203,11 +205,8 @@ class Application:
 
     async def _warm_api(self) -> list[str]:
         api = self._settings.api
-        try:
-            async with asyncio.timeout(api.deadline):
-                wrong = await self._api.warm(api.warm_connections)
-        except TimeoutError:
-            wrong = (f"no answer within {api.deadline:g} s",)
+        answer = await answer_within(api.deadline, self._api.warm(api.warm_connections))
+        wrong = (answer.text,) if isinstance(answer, TimedOut) else answer
         return [f"the API at {api.base_url}: {words}" for words in wrong]
 
     async def _fetch_numbers(self) -> list[str]:

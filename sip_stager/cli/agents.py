@@ -10,6 +10,7 @@ from rich.progress import Progress
 from sip_stager.platform.agent import Agent
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, Refused, TimedOut, describe_failure
+from sip_stager.platform.timeout import answer_within
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,11 +91,7 @@ class _AgentFetcher:
         return await self._fetch_once(key)
 
     async def _fetch_once(self, key: AgentKey) -> Agent | Failure:
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                return await self._api.agent(*key)
-        except TimeoutError:
-            return TimedOut(f"no answer within {_TIMEOUT:g} s")
+        return await answer_within(_TIMEOUT, self._api.agent(*key))
 
 
 def _is_busy(answer: Agent | Failure) -> bool:

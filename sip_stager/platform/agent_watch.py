@@ -12,7 +12,8 @@ import structlog
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform.agent import Agent
-from sip_stager.platform.outcome import Failure, Refused, TimedOut
+from sip_stager.platform.outcome import Failure, Refused
+from sip_stager.platform.timeout import answer_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ MOST_FOUND = 10_000
 _FROM_GOOD_TO_BAD = (AgentState.KNOWN, AgentState.UNKNOWN, AgentState.MISSING)
 
 _LEAST_PAUSE = 0.1  # seconds between two questions, so that thousands of agents are no flood
-_PATIENCE = 10.0  # seconds for one agent
+_REQUEST_TIMEOUT = 10.0  # seconds for one agent
 _AFTER_FAILURE = 1.0  # seconds, where the API asks for no longer ones
 
 
@@ -133,11 +134,7 @@ class AgentWatch:
                 await asyncio.sleep(_AFTER_FAILURE)
 
     async def _answer(self, key: tuple[str, int | None]) -> Agent | Failure:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                return await self._api.agent(*key)
-        except TimeoutError:
-            return TimedOut(f"no answer within {_PATIENCE:g} s")
+        return await answer_within(_REQUEST_TIMEOUT, self._api.agent(*key))
 
     def _learn(self, key: tuple[str, int | None], agent: Agent) -> None:
         """Keep what it declares; a call gets the version that was published last, so it counts."""

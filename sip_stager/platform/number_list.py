@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sip_stager.platform.outcome import Failure, InvalidResponse, TimedOut
+from sip_stager.platform.outcome import Failure, InvalidResponse
+from sip_stager.platform.timeout import answer_within
 from sip_stager.trunks.platform_numbers import PlatformTable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MOST = 250_000
 """Numbers of a list; a longer one is not taken."""
 MOST_PAGES = 1_000
 """Pages of a list, where those that come are shorter than they were asked to be."""
-PATIENCE = 10.0
+REQUEST_TIMEOUT = 10.0
 """Seconds for a page."""
 
 _SLICE = 200  # numbers that are read in one go: about half a ms of the loop
@@ -116,8 +117,4 @@ def _sane(table: PlatformTable) -> PlatformTable | InvalidResponse:
 
 
 async def _page(api: RoundedApi, limit: int, number: int) -> tuple[list[object], int] | Failure:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await api.numbers(limit, number)
-    except TimeoutError:
-        return TimedOut(f"no answer within {PATIENCE:g} s")
+    return await answer_within(REQUEST_TIMEOUT, api.numbers(limit, number))

@@ -51,7 +51,7 @@ class TimedOut:
     http_status: int = 0
 
     @classmethod
-    def of(cls, deadline: float) -> Self:
+    def after(cls, deadline: float) -> Self:
         """Say that it came after so many seconds, which are what is left of a call's budget."""
         return cls(f"the API did not stage the call within {round(deadline, 2):g} s")
 

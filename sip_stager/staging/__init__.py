@@ -1,1 +1,1 @@
-"""Staging: a call is announced to the voice platform, and what came of it is a value."""
+"""One call's staging with the voice platform: whatever comes of it, the outcome is a value."""

@@ -1,4 +1,24 @@
-"""What is done about a call once it goes on: its record is labelled, and it is looked at again."""
+"""Requests about a call that no call waits for: labels, reconciliation, and ends of wasted calls.
+
+Theory of operation.  Aftercare observes events, and each kind of request has a queue of its own:
+
+    event                          work                             queue
+    -----------------------------  -------------------------------  -------------------------------
+    StagingEnded (staged)          remember its phases              none
+    InviteForwarded (1st attempt)  PATCH: label the call's record   records
+    CallEnded (answered)           75 s later: GET its status       reconciliations, then records
+    StagingWasted                  POST: terminate it               terminations
+
+                     due in 75 s              AftercareFailed
+    CallEnded ---> reconciliations ---+         ^        ^
+                                      v         |        |
+    InviteForwarded ----------------> records --+--> HeaderLost (nobody claimed the staged call)
+                                                |
+    StagingWasted ------------------> terminations --> StagingTerminated
+
+All of it stays out of the calls' way: the connections are its own, the queues are bounded and what
+does not fit is skipped and counted, and nothing is sent while either rate limit is used up.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +40,7 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.vocabulary import SKIPPED, AftercareKind, CallOutcome, StagingOutcome
-from sip_stager.platform.outcome import TimedOut
+from sip_stager.platform.timeout import answer_within
 from sip_stager.staging.background import BackgroundQueue
 
 if TYPE_CHECKING:
@@ -29,7 +49,7 @@ if TYPE_CHECKING:
     from sip_stager.http_client.phases import Phases
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
-    from sip_stager.platform.outcome import Failure
+    from sip_stager.platform.outcome import Failure, TimedOut
     from sip_stager.platform.rate_limit import RateLimit
     from sip_stager.ports import Handlers, Notify
     from sip_stager.staging.background import Work
@@ -37,29 +57,30 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 T = TypeVar("T")
 
-ENDS_SHARE = 4
-"""One of so many connections is for ends of wasted calls: a staged call lives only a minute."""
-MOST_WAITING = 1_000
-"""Requests of each of the two that wait; what comes past them is left out, and counted."""
-MOST_LOOKED_AT = 10_000
-"""Answered calls that wait to be looked at again."""
-MOST_REMEMBERED = 10_000
-"""Staged calls that were not forwarded yet, whose phases are remembered."""
-LOOK_AFTER = 75.0
+TERMINATIONS_SHARE = 4
+"""One of so many connections is for terminations: they are urgent, as a staged call lives a minute,
+and may not wait behind labels."""
+MAX_QUEUED = 1_000
+"""Queued requests, of records and of terminations each."""
+MAX_RECONCILIATIONS = 10_000
+"""Answered calls that wait for their reconciliation."""
+MAX_REMEMBERED = 10_000
+"""Staged calls whose phases are remembered until they are forwarded."""
+RECONCILE_DELAY = 75.0
 """Seconds after the answer: by then a staged call that nobody claimed is ``no_answer``."""
-OVER = frozenset({400, 404, 409, 410, 422})
-"""What the API may say to the end of a call that is over there, or that it knows no more."""
-PATIENCE = 10.0
+ENDED_STATUSES = frozenset({400, 404, 409, 410, 422})
+"""HTTP statuses of a termination that mean that the call has ended, or is not known any more."""
+REQUEST_TIMEOUT = 10.0
 """Seconds for one request."""
-STOP_PATIENCE = 1.0
-"""Seconds for the ends of wasted calls when the program stops."""
+STOP_TIMEOUT = 1.0
+"""Seconds for terminations when the program stops."""
 
 
 class Aftercare:
-    """An observer of events: labels (PATCH), reconciles (GET) and ends what was wasted (POST).
+    """An observer of events that labels (PATCH), reconciles (GET) and terminates (POST) calls.
 
-    ``api`` is its own, with so many ``connections``, and is closed by ``stop``.  ``calls_limit`` is
-    what the API said to the calls of its rate limit; nothing is asked while they wait for it.
+    It owns ``api``, which has so many ``connections``, and closes it in ``stop``.  ``calls_limit``
+    is the rate limit as the calls' own client knows it.
     """
 
     def __init__(
@@ -77,55 +98,63 @@ class Aftercare:
         self._limits = calls_limit, api.rate_limit
         self._notify = notify
         self._label, self._reconcile, self._terminate = label, reconcile, terminate
-        ends = max(1, connections // ENDS_SHARE) if terminate else 0
-        self._records = BackgroundQueue(max(1, connections - ends), MOST_WAITING)
-        self._ends = BackgroundQueue(ends, MOST_WAITING)
-        self._looks = BackgroundQueue(1, MOST_LOOKED_AT)  # each is due after all before it
+        reserved = max(1, connections // TERMINATIONS_SHARE) if terminate else 0
+        self._records = BackgroundQueue(max(1, connections - reserved), MAX_QUEUED)
+        self._terminations = BackgroundQueue(reserved, MAX_QUEUED)
+        # One worker that sleeps is enough: the delay is the same for all, so that each is due
+        # after all before it.
+        self._reconciliations = BackgroundQueue(1, MAX_RECONCILIATIONS)
         self._phases: dict[str, Phases] = {}
 
     @property
     def handlers(self) -> Handlers:
-        """Itself, for what it acts on."""
+        """The events that aftercare acts on, each with its handler."""
         return dict.fromkeys((StagingEnded, InviteForwarded, CallEnded, StagingWasted), self)
 
     def __call__(self, event: Event) -> None:
-        """Begin what an event asks for, where the settings want it."""
+        """Enqueue the work that an event asks for, if the settings want it."""
         match event:
             case StagingEnded(_, StagingOutcome.STAGED) if self._label:
                 self._remember(event)
             case InviteForwarded(call, str(staged_id), attempt=1) if self._label and staged_id:
-                work = partial(self._labelled, call, staged_id, self._metadata(event))
-                self._begin(self._records, work, call, staged_id, AftercareKind.LABEL)
+                work = partial(self._label_record, call, staged_id, self._metadata(event))
+                self._enqueue(self._records, work, call, staged_id, AftercareKind.LABEL)
             case CallEnded(call, str(staged_id), CallOutcome.ANSWERED) if (
                 self._reconcile and staged_id
             ):
-                due = asyncio.get_running_loop().time() + LOOK_AFTER
-                work = partial(self._due, due, call, staged_id)
-                self._begin(self._looks, work, call, staged_id, AftercareKind.RECONCILE)
+                due = asyncio.get_running_loop().time() + RECONCILE_DELAY
+                work = partial(self._reconcile_when_due, due, call, staged_id)
+                self._enqueue(self._reconciliations, work, call, staged_id, AftercareKind.RECONCILE)
             case StagingWasted(call, staged_id):
                 self._phases.pop(staged_id, None)
                 if self._terminate:
-                    work = partial(self._ended, call, staged_id)
-                    self._begin(self._ends, work, call, staged_id, AftercareKind.TERMINATE)
+                    work = partial(self._terminate_call, call, staged_id)
+                    self._enqueue(
+                        self._terminations, work, call, staged_id, AftercareKind.TERMINATE
+                    )
 
     async def stop(self) -> None:
-        """Leave what is under way; only the ends of wasted calls get a moment."""
-        left = await self._looks.stop() + await self._records.stop()
-        left += await self._ends.stop(STOP_PATIENCE)
-        if left:
+        """Drop the work that is left; only terminations get a moment."""
+        dropped = await self._reconciliations.stop() + await self._records.stop()
+        # The stop itself has wasted the reserved calls: without a termination each agent would
+        # wait out its minute.
+        dropped += await self._terminations.stop(STOP_TIMEOUT)
+        if dropped:
             log.warning(
-                "aftercare_left", requests=left, text="the program stopped before they were done"
+                "aftercare_dropped",
+                requests=dropped,
+                text="the program stopped before these requests were done",
             )
         await self._api.aclose()
 
-    def _begin(
-        self, where: BackgroundQueue, work: Work, call: Call, staged_id: str, kind: AftercareKind
+    def _enqueue(
+        self, queue: BackgroundQueue, work: Work, call: Call, staged_id: str, kind: AftercareKind
     ) -> None:
-        if not where.begin(work):
+        if not queue.enqueue(work):
             self._notify(AftercareFailed(call, staged_id, kind, SKIPPED))
 
     def _remember(self, event: StagingEnded) -> None:
-        while len(self._phases) >= MOST_REMEMBERED:
+        while len(self._phases) >= MAX_REMEMBERED:
             del self._phases[next(iter(self._phases))]
         self._phases[event.staged_id] = event.phases
 
@@ -138,49 +167,48 @@ class Aftercare:
             **{f"staging_{phase}_seconds": round(phases[phase], 3) for phase in phases},
         }
 
-    async def _labelled(self, call: Call, staged_id: str, metadata: dict[str, str | float]) -> None:
-        failure = await self._asked(lambda: self._api.label(staged_id, metadata))
+    async def _label_record(
+        self, call: Call, staged_id: str, metadata: dict[str, str | float]
+    ) -> None:
+        failure = await self._send(lambda: self._api.label(staged_id, metadata))
         if failure is not None:
-            self._failed(call, staged_id, AftercareKind.LABEL, failure)
+            self._report_failure(call, staged_id, AftercareKind.LABEL, failure)
 
-    async def _due(self, due: float, call: Call, staged_id: str) -> None:
+    async def _reconcile_when_due(self, due: float, call: Call, staged_id: str) -> None:
         await asyncio.sleep(due - asyncio.get_running_loop().time())
-        work = partial(self._looked, call, staged_id)
-        self._begin(self._records, work, call, staged_id, AftercareKind.RECONCILE)
+        work = partial(self._reconcile_call, call, staged_id)
+        self._enqueue(self._records, work, call, staged_id, AftercareKind.RECONCILE)
 
-    async def _looked(self, call: Call, staged_id: str) -> None:
-        """Ask what became of an answered call: where nobody claimed it, its header was lost."""
-        status = await self._asked(lambda: self._api.status(staged_id, {}))
+    async def _reconcile_call(self, call: Call, staged_id: str) -> None:
+        """Report a lost header if nobody claimed the staged call of an answered one."""
+        status = await self._send(lambda: self._api.status(staged_id, {}))
         if not isinstance(status, str):
-            self._failed(call, staged_id, AftercareKind.RECONCILE, status)
+            self._report_failure(call, staged_id, AftercareKind.RECONCILE, status)
         elif status == "no_answer":
             self._notify(HeaderLost(call, staged_id))
 
-    async def _ended(self, call: Call, staged_id: str) -> None:
-        failure = await self._asked(lambda: self._api.terminate(staged_id))
+    async def _terminate_call(self, call: Call, staged_id: str) -> None:
+        failure = await self._send(lambda: self._api.terminate(staged_id))
         if failure is None:
             self._notify(StagingTerminated(staged_id, "ended"))
-        elif failure.http_status in OVER:
+        elif failure.http_status in ENDED_STATUSES:
             self._notify(StagingTerminated(staged_id, "over"))
         else:
             self._notify(StagingTerminated(staged_id, failure.kind))
-            self._failed(call, staged_id, AftercareKind.TERMINATE, failure)
+            self._report_failure(call, staged_id, AftercareKind.TERMINATE, failure)
 
-    def _failed(self, call: Call, staged_id: str, kind: AftercareKind, failure: Failure) -> None:
+    def _report_failure(
+        self, call: Call, staged_id: str, kind: AftercareKind, failure: Failure
+    ) -> None:
         event = AftercareFailed(
             call, staged_id, kind, failure.kind, failure.http_status, failure.text
         )
         self._notify(event)
 
-    async def _asked(self, request: Callable[[], Awaitable[T]]) -> T | TimedOut:
-        """Send a request once the rate limit has room, and wait for its answer in bounds."""
-        while wait := self._wait():  # noqa: ASYNC110  # a rate limit can wake nobody
-            await asyncio.sleep(wait)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await request()
-        except TimeoutError:
-            return TimedOut(f"no answer within {PATIENCE:g} s")
-
-    def _wait(self) -> float:
-        return max(limit.delay(perf_counter()) for limit in self._limits)
+    async def _send(self, request: Callable[[], Awaitable[T]]) -> T | TimedOut:
+        """Send a request once neither rate limit forbids it, and return its answer."""
+        # A loop that polls: a rate limit has no event to wait for, and calls, which go first, may
+        # use it up again during the sleep.
+        while delay := max(limit.delay(perf_counter()) for limit in self._limits):  # noqa: ASYNC110
+            await asyncio.sleep(delay)
+        return await answer_within(REQUEST_TIMEOUT, request())

@@ -1,11 +1,39 @@
-"""A call's way to the API: its attempts, their polls, and the pauses, all in one budget."""
+"""One call's attempts to be staged, with their polls and the pauses between, within one deadline.
+
+Theory of operation.  Each call has one coroutine.  It sends nothing while the API's rate limit is
+used up, and nothing more once the circuit breaker has opened since it was let through (``again``):
+
+                 +-----------------------------------------------------+
+                 |                                                     |
+                 v          used up past the deadline, or the          |
+        wait for the rate   breaker opened                             |
+        limit to reset ------------------------------------> failure   |
+                 |                                                     |
+                 v          staged                                     |
+          POST /stage ---------------------------------------> staged  |
+                 |    |                                          ^     |
+                 |    | async mode: has an id                    |     |
+                 |    v              staged                      |     |
+                 |   poll <--+ ----------------------------------+     |
+                 |    |   |  |                                         |
+                 |    |   +--+ not yet, or a failure that may pass     |
+                 v    v                                                |
+             failure: next_delay ------------------> failure           |
+                      |    not repeatable, too often,                  |
+                      |    no time, or the breaker opened              |
+                      v                                                |
+                   wait, then ask again() once more -------------------+
+
+When the breaker opens, all waits that come before an attempt end at once (``reject_waiting``), so
+that those calls go to their numbers' policies without delay.  Polls go on: such a call is at the
+API already, may well be staged, and a second staging would be a second call.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from contextlib import suppress
-from itertools import count
 from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -28,13 +56,13 @@ if TYPE_CHECKING:
 
 Mode = Literal["sync", "async"]
 
-_chance = random.Random().random  # noqa: S311  # it spreads calls out; no secret hangs on it
+_random = random.Random().random  # noqa: S311  # it spreads calls out; no secret hangs on it
 _CLAIMED = frozenset({"ringing", "in_progress", "connected"})
 _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redirection_completed"})
 
 
 class Attempts:
-    """Stages as often as ``retries`` allow, and never against the API's rate limit.
+    """Stages calls, as often as ``retries`` allow and the API's rate limit permits.
 
     ``mode``, ``poll_interval_min`` and ``poll_interval_max`` are as in ``ApiStager``.
     """
@@ -57,7 +85,7 @@ class Attempts:
         self._loop = asyncio.get_running_loop()
         self._pausing = Line()
 
-    def give_up(self) -> None:
+    def reject_waiting(self) -> None:
         """End all waits that come before an attempt: the API is to be left alone."""
         self._pausing.send_away()
         self._api.send_away()
@@ -65,64 +93,75 @@ class Attempts:
     async def stage(
         self, call: Call, phases: Phases, deadline: float, again: Callable[[], bool]
     ) -> Staged | Failure:
-        """Stage; ``deadline`` is a time of the loop, which the caller sees to.
+        """Stage a call; the caller of this function enforces ``deadline``, a time of the loop.
 
-        ``again`` tells whether another attempt may be made at all.
+        ``again`` returns True while another attempt may be made at all.
         """
         retry: StagingRetried | None = None
-        for attempt in count(1):
+        attempts = 0
+        while True:
             if (refused := await self._rate_limited(phases, deadline, again)) is not None:
                 return refused
+            # Reported only here: the rate limit may still have ended the call instead.
             if retry is not None:
                 self._report(retry)
             outcome = await self._attempt(call, phases, deadline)
             if isinstance(outcome, Staged):
                 return outcome
-            left = deadline - self._loop.time()
-            reset = self._api.rate_limit.delay(perf_counter())
-            wait = self._retries.next_delay(outcome, attempt, left, _chance(), reset)
-            if wait is None or not again():
+            attempts += 1
+            delay = self._next_delay(outcome, attempts, deadline)
+            # Asked before the pause, since the breaker may have opened during the attempt, and
+            # after it, since it may have opened during the pause (which reject_waiting then ends).
+            if delay is None or not again():
                 return outcome
-            await self._wait(wait, phases, "retry_wait")
+            await self._pause(delay, phases, "retry_wait")
             if not again():
                 return outcome
-            retry = StagingRetried(call, outcome.kind, outcome.http_status, wait)
-        raise AssertionError
+            retry = StagingRetried(call, outcome.kind, outcome.http_status, delay)
+
+    def _next_delay(self, failure: Failure, attempts: int, deadline: float) -> float | None:
+        left = deadline - self._loop.time()
+        reset = self._api.rate_limit.delay(perf_counter())
+        return self._retries.next_delay(failure, attempts, left, _random(), reset)
 
     async def _rate_limited(
         self, phases: Phases, deadline: float, again: Callable[[], bool]
     ) -> Failure | None:
-        """Wait until the API takes requests again; give a refusal where that is too late."""
-        while wait := self._api.rate_limit.delay(perf_counter()):
+        """Wait until the API takes requests again; return a failure if that is too late."""
+        # A loop: an answer to another call may have prolonged the limit during the wait.
+        while delay := self._api.rate_limit.delay(perf_counter()):
             left = deadline - self._loop.time()
-            if not fits(wait, left):
-                text = f"the API's rate limit is used up for {wait:.1f} s more"
-                return Refused(NOT_SENT, text, ceil(wait))
-            await self._wait(spread(wait, left, _chance()), phases, "rate_limit")
+            if not fits(delay, left):
+                text = f"the API's rate limit is used up for another {delay:.1f} s"
+                return Refused(NOT_SENT, text, ceil(delay))
+            await self._pause(spread(delay, left, _random()), phases, "rate_limit")
             if not again():
                 return BreakerOpen("the API failed too often while its rate limit was waited for")
         return None
 
-    async def _wait(self, seconds: float, phases: Phases, phase: str) -> None:
-        """Wait so long, or until it is given up."""
+    async def _pause(self, seconds: float, phases: Phases, phase: str) -> None:
+        """Wait so many seconds, or until ``reject_waiting``."""
         with Timed(phases, phase), suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._pausing.wait()
 
     async def _attempt(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
-        staged = await self._stage(call, phases)
+        staged = await self._post(call, phases)
         if self._mode == "sync" or not isinstance(staged, Staged):
             return staged
         outcome: Staged | Failure | None = None
+        # "finally", as a cancellation (the caller hung up, the deadline passed) abandons it, too.
         try:
-            outcome = await self._polled(call, staged, phases, deadline)
+            outcome = await self._poll(call, staged, phases, deadline)
         finally:
-            if _given_up(outcome):
+            if _abandoned(outcome):
                 self._report(StagingWasted(call, staged.staged_id, WasteReason.ABANDONED))
         return outcome
 
-    async def _stage(self, call: Call, phases: Phases) -> Staged | Failure:
-        """Stage, and tell where the request was sent twice: the first had crossed a close."""
+    async def _post(self, call: Call, phases: Phases) -> Staged | Failure:
+        """Send the staging request, and report where the HTTP client had to send it twice."""
+        # The client sends a request again by itself only when it crossed the server's close of a
+        # kept connection, so that the server never saw it: both phases have then grown.
         closed, sent = phases.get("closed"), phases.get("request")
         try:
             return await self._api.stage(call, phases, sync=self._mode == "sync")
@@ -130,47 +169,48 @@ class Attempts:
             if phases.get("closed") != closed and phases.get("request") != sent:
                 self._report(StagingRetried(call, CLOSED, 0, 0.0))
 
-    async def _polled(
+    async def _poll(
         self, call: Call, staged: Staged, phases: Phases, deadline: float
     ) -> Staged | Failure:
-        """Ask until the call is staged; a question that fails for the moment is asked again.
-
-        A failure whose Retry-After comes after the deadline is the end.
-        """
-        pause, asked = self._poll_interval_min, 0.0
+        """Ask for the call's status until it is staged, over, or cannot be asked for in time."""
+        interval, asked_delay = self._poll_interval_min, 0.0
         while True:
             limited = self._api.rate_limit.delay(perf_counter())
             if limited and limited > deadline - self._loop.time():
-                text = f"the API is not to be asked for {limited:.1f} s, and the call is not staged"
+                text = f"not staged yet, and no poll is allowed for another {limited:.1f} s"
                 return Refused(NOT_SENT, text, ceil(limited))
             with Timed(phases, "poll"):
-                await asyncio.sleep(max(pause, asked, limited))
+                await asyncio.sleep(max(interval, asked_delay, limited))
             answer = await self._api.status(staged.staged_id, phases, Rank.POLL)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.staged_id, answer))
-            if (failure := _failure(answer)) or answer == "staged":
+            if (failure := _final_failure(answer)) or answer == "staged":
                 return failure or staged
-            pause = min(2 * pause, self._poll_interval_max)
-            asked = 0.0
+            interval = min(2 * interval, self._poll_interval_max)
+            asked_delay = 0.0
             if isinstance(answer, Refused) and answer.retry_after:
-                asked = answer.retry_after
-                if asked > deadline - self._loop.time():
+                asked_delay = answer.retry_after
+                if asked_delay > deadline - self._loop.time():  # no poll would come in time
                     return answer
 
 
-def _given_up(outcome: Staged | Failure | None) -> bool:
-    """Tell whether the API goes on staging a call in vain; None is one that was cancelled."""
-    over = isinstance(outcome, Refused) and outcome.http_status == 200  # the call's own word
+def _abandoned(outcome: Staged | Failure | None) -> bool:
+    """Return True if the API goes on staging a call in vain; None stands for a cancelled one."""
+    # A refusal with 200 is the call's own status, claimed or over: nothing is staged in vain then.
+    over = isinstance(outcome, Refused) and outcome.http_status == 200
     return not (over or isinstance(outcome, Staged))
 
 
-def _failure(answer: str | Failure) -> Refused | None:
-    """Tell whether a poll's answer ends the waiting; what may pass is asked again."""
+def _final_failure(answer: str | Failure) -> Refused | None:
+    """Return the failure that ends the polling, None if the next poll may do better."""
     match answer:
         case str() if answer in _CLAIMED:
-            return Refused(200, f"somebody else has taken the staged call: it is {answer}")
+            return Refused(
+                200, f"the staged call was claimed by another call: its status is {answer}"
+            )
         case str() if answer in _OVER:
-            return Refused(200, f"the call ended before it was staged: it is {answer}")
+            return Refused(200, f"the call ended before it was staged: its status is {answer}")
         case Refused(http_status=status) if status < 500 and status != 429:
             return answer
+    # An unknown status, a failed connection, a 429 or 5xx: a poll is safe to repeat.
     return None

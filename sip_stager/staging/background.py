@@ -1,4 +1,4 @@
-"""Work that no call waits for: few at a time, in a line that has an end, and let go at the stop."""
+"""A queue of work that no call waits for: few items at a time, bounded, dropped at the stop."""
 
 from __future__ import annotations
 
@@ -17,44 +17,45 @@ log = structlog.get_logger()
 
 
 class BackgroundQueue:
-    """Does what it is given, ``at_once`` at a time; at most ``waiting`` wait for their turn."""
+    """A FIFO queue with up to ``workers`` workers and room for ``max_queued`` items."""
 
-    def __init__(self, at_once: int, waiting: int) -> None:
-        self._at_once = at_once
-        self._waiting = waiting
-        self._line: deque[Work] = deque()
+    def __init__(self, workers: int, max_queued: int) -> None:
+        self._max_workers = workers
+        self._max_queued = max_queued
+        self._queue: deque[Work] = deque()
         self._workers: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """How many are under way or wait."""
-        return len(self._workers) + len(self._line)
+        """How many items are under way or wait."""
+        return len(self._workers) + len(self._queue)
 
-    def begin(self, work: Work) -> bool:
-        """Take on some work; False leaves it out, for there is no room."""
-        if len(self._line) >= self._waiting:
+    def enqueue(self, work: Work) -> bool:
+        """Append an item; return False if the queue is full, or stopped."""
+        if len(self._queue) >= self._max_queued:
             return False
-        self._line.append(work)
-        if len(self._workers) < self._at_once:
+        self._queue.append(work)
+        # Workers end with the queue and are begun anew: an idle program has none.
+        if len(self._workers) < self._max_workers:
             worker = asyncio.get_running_loop().create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         return True
 
-    async def stop(self, patience: float = 0.0) -> int:
-        """Go on for so many seconds at most, and give how many were left; no more is taken on."""
-        if self._workers and patience:
-            await asyncio.wait(self._workers, timeout=patience)
-        left, self._waiting = len(self), 0
-        self._line.clear()
+    async def stop(self, grace: float = 0.0) -> int:
+        """Go on for at most ``grace`` seconds, and return how many items were dropped."""
+        if self._workers and grace:
+            await asyncio.wait(self._workers, timeout=grace)
+        dropped, self._max_queued = len(self), 0
+        self._queue.clear()
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        return left
+        return dropped
 
     async def _work(self) -> None:
-        while self._line:
-            work = self._line.popleft()
+        while self._queue:
+            work = self._queue.popleft()
             try:
                 await work()
-            except Exception:  # a mistake of our own costs no more than this work
-                log.exception("work_off_path_failed")
+            except Exception:  # our own error costs this item alone, not the worker
+                log.exception("background_work_failed")

@@ -1,8 +1,21 @@
 """A circuit breaker: an API that fails is left alone for a while; pure, time is an argument.
 
-Closed, it counts what came of calls in a sliding window.  Once enough of them failed it opens, and
-no call touches the API.  After a pause it is half open: one call at a time is let through to try;
-if that goes well it closes, else it opens again for twice as long.
+                enough calls of the window failed
+      CLOSED ----------------------------------------> OPEN <---------+
+        ^                                               |             |
+        |                                  open time    |             | the probe failed:
+        |                                  has passed,  |             | open for twice as long
+        |                                  a call comes |             |
+        |             the probe succeeded               v             |
+        +------------------------------------------ HALF_OPEN --------+
+
+CLOSED, all calls go to the API, and their results are counted in a sliding window.  OPEN, none
+does.  HALF_OPEN, one call at a time is let through as a probe; a probe that proves nothing (its
+caller hung up, say) leaves the state as it is, and the next call is the probe.
+
+Each call that is let through gets a ticket, the number of the era in which it began; each change
+of state begins an era.  A result from an earlier era counts for nothing: calls that began before
+the breaker opened would else decide what the probe is to find out.
 """
 
 from __future__ import annotations
@@ -17,16 +30,16 @@ from sip_stager.model.vocabulary import BreakerState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-_SLICES = 10  # of the window; memory and time do not grow with the calls in it
+_SLICES = 10  # of the window: memory and time do not grow with the number of calls in it
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """Opens at ``failure_ratio`` of failures among ``min_calls`` calls or more within ``window``.
+    """The rules for opening, all times in seconds.
 
-    It stays open for ``open_time`` seconds, doubled by each failed probe up to ``max_open_time``.
-    A call over time teaches something where the API had it for ``slow_call`` seconds or more.
+    The breaker opens once ``failure_ratio`` of at least ``min_calls`` calls within ``window``
+    failed.  It stays open for ``open_time``, doubled by each failed probe up to
+    ``max_open_time``.  A call that timed out counts only if the API had it for ``slow_call``.
     """
 
     failure_ratio: float = 0.5
@@ -38,84 +51,84 @@ class BreakerRules:
 
 
 class Breaker:
-    """Lets calls through or not; ``moved`` is told of each change of its state.
+    """Decides which calls go to the API; ``changed`` is called with each change of its state.
 
     Times are in seconds on any clock that never goes back.
     """
 
-    def __init__(self, rules: BreakerRules, moved: Callable[[BreakerMoved], None]) -> None:
+    def __init__(self, rules: BreakerRules, changed: Callable[[BreakerMoved], None]) -> None:
         self._rules = rules
-        self._moved = moved
+        self._changed = changed
         self._window = _Window(rules.window)
-        self._pause = rules.open_time
-        self._until = 0.0
-        self._trying = False
+        self._open_time = rules.open_time
+        self._open_until = 0.0
+        self._probing = False
         self._era = 0
         self.state = BreakerState.CLOSED
 
     def admit(self, now: float) -> int | None:
-        """Give a ticket to hand back with what came of the call, or None: leave the API alone."""
+        """Return a ticket, to be handed to ``record`` with the result; None if the call may not go.
+
+        Every ticket must come back, else a probe would stand in the way of all further ones.
+        """
         if self.state is BreakerState.CLOSED:
             return self._era
-        if self._trying or now < self._until:
+        if self._probing or now < self._open_until:
             return None
         if self.state is BreakerState.OPEN:
-            self._move(BreakerState.HALF_OPEN)
-        self._trying = True
+            self._enter(BreakerState.HALF_OPEN)
+        self._probing = True
         return self._era
 
     def is_current(self, ticket: int) -> bool:
-        """Tell whether nothing has changed since the ticket was given."""
+        """Return True if the state has not changed since the ticket was given."""
         return ticket == self._era
 
     def seconds_to_probe(self, now: float) -> float:
-        """Give the seconds until a call is let through again to try."""
-        return max(0.0, self._until - now)
+        """Return the seconds until a call may be let through as a probe."""
+        return max(0.0, self._open_until - now)
 
     def record(self, ticket: int, now: float, *, failed: bool | None) -> None:
-        """Take note of a call; None says that it taught nothing: its caller hung up, say.
-
-        A call that was let through before the state last changed teaches nothing, either.
-        """
+        """Count the result of a call; None if it proved nothing, since its caller hung up, say."""
         if ticket != self._era:
             return
         if self.state is BreakerState.HALF_OPEN:
-            self._tried(now, failed=failed)
+            self._record_probe(now, failed=failed)
         elif failed is not None:
             self._window.add(now, failed=failed)
-            if failed and self._too_many():
+            if failed and self._too_many_failures():
                 self._open(now, self._rules.open_time)
 
-    def _too_many(self) -> bool:
+    def _too_many_failures(self) -> bool:
         calls, failures = self._window.totals()
         return calls >= self._rules.min_calls and failures >= self._rules.failure_ratio * calls
 
-    def _tried(self, now: float, *, failed: bool | None) -> None:
-        self._trying = False
+    def _record_probe(self, now: float, *, failed: bool | None) -> None:
+        self._probing = False
         if failed:
-            self._open(now, min(2 * self._pause, self._rules.max_open_time))
+            self._open(now, min(2 * self._open_time, self._rules.max_open_time))
         elif failed is not None:
-            self._move(BreakerState.CLOSED)
+            self._enter(BreakerState.CLOSED)
 
-    def _open(self, now: float, pause: float) -> None:
-        self._pause = pause
-        self._until = now + pause
-        self._move(BreakerState.OPEN, pause)
+    def _open(self, now: float, open_time: float) -> None:
+        self._open_time = open_time
+        self._open_until = now + open_time
+        self._enter(BreakerState.OPEN, open_time)
 
-    def _move(self, state: BreakerState, pause: float = 0.0) -> None:
+    def _enter(self, state: BreakerState, open_time: float = 0.0) -> None:
         calls, failures = self._window.totals()
         self._window.clear()
         self._era += 1
         self.state = state
-        self._moved(BreakerMoved(state, calls, failures, pause))
+        self._changed(BreakerMoved(state, calls, failures, open_time))
 
 
 class _Window:
-    """Calls and failures of the last ``length`` seconds, a tenth of it more or less."""
+    """Counts of calls and failures over the last ``length`` seconds, to a tenth of it."""
 
     def __init__(self, length: float) -> None:
         self._length = length
-        self._slices: deque[list[float]] = deque()  # each: since when, calls, failures
+        self._slices: deque[list[float]] = deque()  # each: start, calls, failures
 
     def add(self, now: float, *, failed: bool) -> None:
         slices = self._slices

@@ -199,7 +199,7 @@ class Claims:
 
     def _time_out(self, caller: WaitingCaller) -> None:
         self.leave(caller)
-        caller.done(decide(TimedOut.of(caller.call.deadline)))
+        caller.done(decide(TimedOut.after(caller.call.deadline)))
 
     def _decided(self, attempt: Attempt, decision: Decision) -> None:
         """Answer the waiting caller; without one, reserve what was staged."""

@@ -171,7 +171,7 @@ class ReservedCalls:
 
 
 def _identity(call: Call) -> Hashable:
-    # The generation belongs to it: after a reload, the same number may mean another agent.
+    # The generation is part of it: once a number's row has changed, it may mean another agent.
     variables = tuple(sorted(call.variables.items()))
     called = call.to_number, call.agent_id, call.generation
     return call.trunk, call.from_number, *called, variables

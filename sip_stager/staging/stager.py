@@ -1,4 +1,13 @@
-"""A call's staging: one coroutine under one deadline, the only await in a call."""
+"""The staging of one call with the API: a coroutine under one deadline, the only await in a call.
+
+Whatever happens in it, the core gets one value: ``done`` is called once with a decision, unless
+the call was cancelled.
+
+Nothing on a call's path leaves a reference cycle, as the garbage collector is off while calls are
+up.  Here that means: no exception stays bound to a name after its handler, for its traceback holds
+the frame that would hold it; and a task is dropped, by the set here and by whoever may cancel it,
+once it is over or cancelled, for its coroutine leads back to them by way of ``done``.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +50,18 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_STOPPING = "the program stops"  # the cancellation message, to tell it from a hang-up
+_STOPPING = "the program stops"  # the cancellation's message, which tells it from a hang-up
 _OUR_SIDE = frozenset({"queue", "rate_limit", "retry_wait"})  # phases that do not touch the API
 _RETRIES = Retries()
 _BREAKER = BreakerRules()
 
 
 class ApiStager:
-    """Stages calls with the API (``ports.Stager``).
+    """Stages every call with the API; ``claims.Claims`` decides which calls need it.
 
-    ``mode`` "sync" is one request that the API holds until the call is staged; "async" polls,
+    ``mode`` "sync" is one request that the API answers once the call is staged; "async" polls,
     the first time after ``poll_interval_min`` seconds, then at doubling intervals up to
-    ``poll_interval_max``.
-    All of it, ``retries`` included, happens within the call's deadline.
+    ``poll_interval_max``.  The call's deadline covers everything, ``retries`` included.
     """
 
     def __init__(
@@ -72,8 +80,8 @@ class ApiStager:
         self._attempts = Attempts(
             api, self._report, mode, poll_interval_min, poll_interval_max, retries
         )
-        self._breaker = Breaker(breaker, self._moved)
-        self._slow = breaker.slow_call
+        self._breaker = Breaker(breaker, self._breaker_changed)
+        self._slow_call = breaker.slow_call
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,13 +92,13 @@ class ApiStager:
 
     @property
     def breaker_state(self) -> BreakerState:
-        """Whether calls are let through to the API."""
+        """The state of the circuit breaker in front of the API."""
         return self._breaker.state
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> asyncio.Task[None]:
-        """Call ``done`` later, once, within the call's deadline; never after ``cancel()``.
+        """Stage a call, and call ``done`` later, once, within the call's deadline.
 
-        Cancelling the task closes its HTTP request.
+        Cancelling the task closes its HTTP request, and ``done`` is not called any more.
         """
         task = self._loop.create_task(self._run(call, done))
         self._tasks.add(task)
@@ -98,8 +106,9 @@ class ApiStager:
         return task
 
     async def stop(self) -> None:
-        """Refuse the calls that are being staged; their HTTP requests are closed."""
-        await asyncio.sleep(0)  # a task that has not begun could not be told why it is cancelled
+        """Refuse the calls that are being staged, and close their HTTP requests."""
+        # A task that has not begun would be cancelled before it can see the message.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel(_STOPPING)
         if self._tasks:
@@ -122,58 +131,60 @@ class ApiStager:
             self._report(_ended(call, outcome, perf_counter() - began, phases))
         try:
             done(decide(outcome))
-        except Exception:
+        except Exception:  # nobody awaits this task: the core's error would go unseen
             log.exception("staging_result_failed", call_id=call.call_id)
 
     async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure:
         now = perf_counter()
         ticket = self._breaker.admit(now)
         if ticket is None:
-            pause = self._breaker.seconds_to_probe(now)
-            until = f"for {pause:.1f} s more" if pause else "but for one call that tries it"
+            seconds = self._breaker.seconds_to_probe(now)
+            until = f"for another {seconds:.1f} s" if seconds else "but for one call as a probe"
             return BreakerOpen(f"the API failed too often; it is left alone {until}")
         self._report(StagingStarted(call, self._mode))
         outcome: Staged | Failure | None = None
         deadline = self._loop.time() + call.deadline
+        # "finally", as a cancelled call must hand its ticket back, too: it may be the probe.
         try:
             async with asyncio.timeout_at(deadline):
                 again = partial(self._breaker.is_current, ticket)
                 outcome = await self._attempts.stage(call, phases, deadline, again)
         except TimeoutError:
-            outcome = TimedOut.of(call.deadline)
+            outcome = TimedOut.after(call.deadline)
         finally:
-            failed = self._failed(call, outcome, phases)
+            failed = self._api_failed(call, outcome, phases)
             self._breaker.record(ticket, perf_counter(), failed=failed)
         return outcome
 
-    def _failed(self, call: Call, outcome: Staged | Failure | None, phases: Phases) -> bool | None:
-        """Tell the breaker whether the API failed; None where nobody can know.
-
-        An API that says no is well: a wrong key or an unknown agent is its operator's business, and
-        too many requests are the rate limit's.  A call that had little time for it, by its caller's
-        wish or its number's, after our queue, or to leave some for another agent, proves nothing.
-        """
-        had = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
+    def _api_failed(
+        self, call: Call, outcome: Staged | Failure | None, phases: Phases
+    ) -> bool | None:
+        """Return True if the API failed, False if it is well, None if the call proves nothing."""
+        at_api = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
         match outcome:
             case Staged():
                 return False
-            case TimedOut(http_status=0) if had:
-                return True if had >= self._slow and not call.another_follows else None
+            # A call that had little time at the API proves nothing: its caller or its number
+            # allowed no more, our queue used it up, or some was left for another agent.
+            case TimedOut(http_status=0) if at_api:
+                return True if at_api >= self._slow_call and not call.another_follows else None
             case TimedOut() | ApiUnreachable() | InvalidResponse():
-                return True if had else None
+                return True if at_api else None
+            # An API that says no is well: a wrong key or an unknown agent is for its operator to
+            # mend, and "too many requests" is the rate limit's business.
             case Refused(http_status=status):
-                return status >= 500 if had else None
+                return status >= 500 if at_api else None
         return None
 
-    def _moved(self, event: BreakerMoved) -> None:
+    def _breaker_changed(self, event: BreakerMoved) -> None:
         self._report(event)
         if event.state is BreakerState.OPEN:
-            self._attempts.give_up()
+            self._attempts.reject_waiting()
 
     def _report(self, event: Event) -> None:
         try:
             self._notify(event)
-        except Exception:  # an observer's mistake costs no call
+        except Exception:  # an observer's error costs no call
             log.exception("notify_failed", notified=type(event).__name__)
 
 

@@ -189,7 +189,7 @@ async def test_a_fault_leaves_the_last_good_list(
     desk.serve(*NUMBERS)
     await desk.numbers.start(PATIENCE)
     if outcome == "timeout":
-        monkeypatch.setattr(number_list, "PATIENCE", 0.2)
+        monkeypatch.setattr(number_list, "REQUEST_TIMEOUT", 0.2)
     desk.behave(fault=fault)
     await desk.until(lambda: desk.refreshes[outcome])
     assert desk.rows == NUMBERS

@@ -75,7 +75,9 @@ class Care:
 
     @property
     def busy(self) -> int:
-        return len(self.care._records) + len(self.care._ends) + len(self.care._looks)
+        return (
+            len(self.care._records) + len(self.care._terminations) + len(self.care._reconciliations)
+        )
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ async def test_a_calls_record_is_labelled_with_where_its_time_went(
 async def test_phases_of_calls_that_are_never_forwarded_are_forgotten(
     call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aftercare, "MOST_REMEMBERED", 3)
+    monkeypatch.setattr(aftercare, "MAX_REMEMBERED", 3)
     for number in range(5):
         care.care(
             StagingEnded(call, StagingOutcome.STAGED, 0.2, {"request": 0.2}, f"call-{number}", 201)
@@ -138,7 +140,7 @@ async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
     care: Care,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
+    monkeypatch.setattr(aftercare, "RECONCILE_DELAY", 0.0)
     staged_id = await staged(client, call)
     answered = CallEnded(call, staged_id, CallOutcome.ANSWERED, 200, 1.0)
     care.care(answered)
@@ -152,7 +154,7 @@ async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
 async def test_a_second_look_that_fails_is_told(
     call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.0)
+    monkeypatch.setattr(aftercare, "RECONCILE_DELAY", 0.0)
     care.care(CallEnded(call, "nobody", CallOutcome.ANSWERED, 200, 1.0))
     failed = AftercareFailed(
         call, "nobody", AftercareKind.RECONCILE, StagingOutcome.REFUSED, 404, UNKNOWN
@@ -163,8 +165,8 @@ async def test_a_second_look_that_fails_is_told(
 async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_time(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aftercare, "LOOK_AFTER", 0.05)
-    monkeypatch.setattr(aftercare, "MOST_LOOKED_AT", 100)
+    monkeypatch.setattr(aftercare, "RECONCILE_DELAY", 0.05)
+    monkeypatch.setattr(aftercare, "MAX_RECONCILIATIONS", 100)
     async with Scripted(b"") as server:
         care = Care(server.url.partition("/a?")[0])
         for _ in range(105):
@@ -229,7 +231,7 @@ async def test_an_end_that_the_api_refuses_is_a_failure(call: Call) -> None:
 async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_ends(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aftercare, "MOST_WAITING", RECORDS)
+    monkeypatch.setattr(aftercare, "MAX_QUEUED", RECORDS)
     ended = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":{}}'
     async with Scripted(b"") as server:
         care = Care(server.url.partition("/a?")[0])
@@ -249,7 +251,7 @@ async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_
 async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aftercare, "PATIENCE", 0.05)
+    monkeypatch.setattr(aftercare, "REQUEST_TIMEOUT", 0.05)
     async with Scripted(b"") as silent:
         care = Care(silent.url.partition("/a?")[0])
         care.care(StagingWasted(call, "call-1"))
@@ -281,12 +283,12 @@ async def test_the_stop_waits_a_moment_for_the_ends_of_wasted_calls_and_for_noth
         await care.care.stop()
     assert fake._calls[wasted].terminated
     assert fake._calls[labelled].metadata == {}
-    (left,) = (line for line in lines if line["event"] == "aftercare_left")
-    assert left["text"] == "the program stopped before they were done"
+    (left,) = (line for line in lines if line["event"] == "aftercare_dropped")
+    assert left["text"] == "the program stopped before these requests were done"
 
 
 async def test_the_stop_does_not_wait_for_ever(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aftercare, "STOP_PATIENCE", 0.05)
+    monkeypatch.setattr(aftercare, "STOP_TIMEOUT", 0.05)
     async with Scripted(b"") as silent:
         care = Care(silent.url.partition("/a?")[0])
         care.care(StagingWasted(call, "call-1"))

@@ -368,7 +368,7 @@ async def test_an_api_that_fails_is_left_alone(
     decision = await staged.decision(call)
     assert isinstance(decision, Refusal)
     assert decision.cause == "breaker_open"
-    assert decision.text.startswith("the API failed too often; it is left alone for")
+    assert decision.text.startswith("the API failed too often; it is left alone for another")
     assert (staged.ended.outcome, staged.ended.phases) == ("breaker_open", {})
     assert not [event for event in staged.events if isinstance(event, StagingStarted)]
     assert fake.stats.stage_requests == 3
