@@ -1,4 +1,4 @@
-"""The names of header fields, and the grammar that their values share (RFC 3261 7.3, 25.1)."""
+"""Header field names, and the grammar that header field values share (RFC 3261 7.3, 25.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 
 
 class Malformed(ValueError):
-    """What a peer sent is not SIP; ``status`` is the answer that it deserves, if it gets one."""
+    """An error of the peer: the message is not valid SIP.
+
+    ``status`` is the response to it, if it gets one.  The text goes to the peer in a Warning and
+    to the log.
+    """
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -35,7 +39,7 @@ COMPACT = {
     b"x": b"session-expires",
     b"y": b"identity",
 }
-"""Compact forms (RFC 3261 20, and the registry of header fields)."""
+"""Compact forms (RFC 3261 20 and the IANA registry of SIP header fields)."""
 
 _COMMON = (
     "Via From To Call-ID CSeq Contact Max-Forwards Route Record-Route Content-Type Content-Length "
@@ -45,7 +49,7 @@ _COMMON = (
 )
 
 _TOKEN = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]+\Z")
-# Possessive, so that a long value is read in runs and once: a stranger chooses how long it is.
+# Possessive quantifiers: no backtracking over a long value, whose length a stranger chooses.
 _LIST = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"|<[^<>]*+>|[^",<]++)++', re.DOTALL)
 _PARAMETER = re.compile(
     rb'\s*;\s*([^\s;,="<>]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"<>]*)\s*)?', re.DOTALL
@@ -54,35 +58,38 @@ _PLAIN_PARAMETERS = re.compile(rb'(?:;[^\s;,="<>]+(?:=[^\s;,="<>]*)?)*\Z')
 _FOLD = re.compile(rb"\r\n[ \t]+")
 
 MAX_VALUES = 256
-"""Commas or semicolons in one value; real ones have a few, and each costs a microsecond."""
+"""Limit on commas or semicolons in one value: each costs a microsecond, real values have a few."""
 
 Parameters = dict[bytes, bytes | None]
 
 
 def field_name(spelled: bytes) -> bytes:
-    """Give the canonical name of a header field: long form, lower case.
+    """Return the canonical name of a header field: long form, lower case.
 
-    White space before the colon is allowed (RFC 3261 7.3.1); anything else that is no token
-    raises ``Malformed``, so that no spelling slips past a comparison.
+    White space before the colon is allowed (RFC 3261 7.3.1).  Any other spelling that is not a
+    token raises ``Malformed``, so that none slips past a comparison of names.
     """
     name = spelled.rstrip(b" \t")
     if not _TOKEN.match(name):
-        raise Malformed("a header field without a name")
+        raise Malformed("a header field has no name, or one that is not a token")
     name = name.lower()
     return COMPACT.get(name, name)
 
 
 class _Names(dict[bytes, bytes]):
-    """Canonical names by what stands up to the colon, the colon included."""
+    """Canonical names by the name as spelled, with its colon."""
 
     def __missing__(self, spelled: bytes) -> bytes:
         if not spelled:
-            raise Malformed("a header field without a colon")
+            raise Malformed("a header field has no colon")
         return field_name(spelled[:-1])
 
 
 NAMES = _Names()
-"""Looks the usual spellings up, and works the others out each time, keeping none of them."""
+"""A table of the usual spellings; any other is computed and not stored.
+
+The table never grows, since strangers choose the spellings.
+"""
 
 for _name in _COMMON.encode().split():
     NAMES[_name + b":"] = NAMES[_name.lower() + b":"] = _name.lower()
@@ -91,12 +98,12 @@ for _short, _long in COMPACT.items():
 
 
 def unfold(value: bytes) -> bytes:
-    """Give a field's value on one line, without the white space around it (RFC 3261 7.3.1)."""
+    """Return a value on one line, without surrounding white space (RFC 3261 7.3.1)."""
     return _FOLD.sub(b" ", value).strip(b" \t")
 
 
 def split_list(value: bytes) -> list[bytes]:
-    """Split at the commas that stand outside of quotes and angle brackets (RFC 3261 7.3.1)."""
+    """Split a value at commas outside of quotes and angle brackets (RFC 3261 7.3.1)."""
     if b"," not in value:
         return [value]
     if value.count(b",") > MAX_VALUES:
@@ -107,14 +114,14 @@ def split_list(value: bytes) -> list[bytes]:
         match = _LIST.match(value, end)
         stop = match.end() if match else end
         if stop < len(value) and value[stop] != 0x2C:
-            raise Malformed("quotes or angle brackets are not balanced")
+            raise Malformed("unbalanced quotes or angle brackets")
         parts.append(value[end:stop])
         end = stop + 1
     return parts
 
 
 def first_list_value(value: bytes) -> bytes:
-    """Give what stands ahead of the first such comma; the rest may be anything."""
+    """Return the value up to the first such comma; the rest is not checked."""
     if b"," not in value:
         return value
     if value.count(b",") > MAX_VALUES:
@@ -122,18 +129,18 @@ def first_list_value(value: bytes) -> bytes:
     match = _LIST.match(value)
     first = match[0] if match else b""
     if value[len(first) : len(first) + 1] not in {b"", b","}:
-        raise Malformed("quotes or angle brackets are not balanced")
+        raise Malformed("unbalanced quotes or angle brackets")
     return first
 
 
 def parse_parameters(text: bytes) -> Parameters:
-    """Parse ``;name=value`` pairs; names in lower case, values as they came.
+    """Parse ``;name=value`` pairs into lower-case names and values as received.
 
-    Raises ``Malformed`` when anything else stands among them.  The first of two equal names wins.
+    Raises ``Malformed`` for anything else.  The first of two equal names wins.
     """
     if text.count(b";") > MAX_VALUES:
         raise Malformed("too many parameters")
-    if _PLAIN_PARAMETERS.match(text):
+    if _PLAIN_PARAMETERS.match(text):  # nearly all: splitting them is faster than matching each
         plain: Parameters = {}
         for part in text.split(b";")[1:]:
             name, equals, value = part.partition(b"=")

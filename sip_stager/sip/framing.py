@@ -1,15 +1,15 @@
-"""Messages cut from a stream (RFC 3261 7.5, 18.3; RFC 5626 5.4).
+"""The framing of messages on a stream (RFC 3261 7.5, 18.3; RFC 5626 5.4).
 
 A stream is a sequence of these:
 
     *( CR LF )  start-line  headers  CR LF CR LF  body of Content-Length bytes
     '---------' '------------------------------'  '-------------------------'
-     keepalives  its end is searched for once      not looked at
+     keepalives  its end is searched for once      not searched
 
-Nothing is looked at twice, for a peer may send a byte at a time or thousands of messages at once.
-``_searched`` is how far the end of the header is known not to be, and ``_awaited`` how many bytes
-the message needs to be whole: until they are there, ``feed`` only appends.  The bytes that were
-taken are cut off once per call, behind its last message.
+No byte is searched twice, since a peer may send one byte at a time or thousands of messages at
+once.  ``_searched`` is how far the end of the header is known not to be.  ``_awaited`` is how many
+bytes the message needs to be complete: until then, ``feed`` only appends.  Yielded messages are
+cut off the buffer once per call, after the last one.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_HEADER_BYTES = 65536
-"""Bytes of a message before its body; signed headers and tokens make real ones tens of KiB."""
+"""Limit on a start line and header; signatures and tokens make real ones tens of KiB."""
 MAX_BODY_BYTES = 65536
-"""Bytes of a body; what fits into a datagram fits here."""
+"""Limit on a body; as large as any that fits into a datagram."""
 
 PONG = b"\r\n"
-"""The answer to a keepalive of a double CR LF (RFC 5626 5.4)."""
+"""The response to a ping, which is a double CR LF (RFC 5626 5.4)."""
 
 _LINE_BREAK = b"\r\n"
 _NO_LINE_BREAK = re.compile(rb"[^\r\n]")
-_UNKNOWN = "nobody knows where the body ends"
+_UNKNOWN = "Content-Length is not one valid number"
 _END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*+:", re.IGNORECASE)
 _BYTES = re.compile(rb"[ \t]*+(?:\r\n[ \t]++)?([0-9]{1,10}+)[ \t]*+\r\n")
 
 
 class Framer:
-    """Cuts one connection's bytes into messages.
+    """A splitter of one connection's bytes into messages.
 
-    After ``Malformed`` was raised the rest of the stream has no meaning: close it.
+    After it raises ``Malformed``, message boundaries are lost and the connection must be closed.
+    ``pings`` counts keepalives; its user answers them and resets it.
     """
 
     def __init__(self) -> None:
@@ -52,16 +53,15 @@ class Framer:
 
     @property
     def mid_message(self) -> bool:
-        """Whether a message has begun that is not whole; a line break begins none."""
+        """True if a message has begun and is incomplete; line breaks do not begin one."""
         return self._buffer[:1] not in _LINE_BREAK
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take what arrived and give the messages that are whole, one by one.
+        """Add received bytes and yield each complete message.
 
-        ``pings`` counts the keepalives among them, which the caller answers and sets to zero.
-        Raises ``Malformed`` for a message without Content-Length, or past the bounds, when those
-        ahead of it were given; of one whose body is too long the header is given before, so that
-        it can be answered: a body shorter than Content-Length is 400.
+        Raises ``Malformed``, after the messages before it, for a message that has no valid
+        Content-Length or exceeds a limit.  Where only the body cannot be read, its header is
+        yielded first: a response goes out (400, the body is incomplete) before the close.
         """
         self._buffer += data
         if len(self._buffer) < self._awaited:
@@ -86,18 +86,18 @@ class Framer:
             self._buffer = self._buffer[taken:]
 
     def _after_line_breaks(self, start: int) -> int:
-        """Give where the next message begins, and count the double line breaks ahead of it.
+        """Return the start of the next message, and count the pings ahead of it.
 
-        A double CR LF may come in two segments, so what ends in the middle of one is kept.
+        A ping may be split across segments, so the last half of one stays in the buffer.
         """
         message = _NO_LINE_BREAK.search(self._buffer, start)
         end = message.start() if message else len(self._buffer)
-        *pings, rest = self._buffer[start:end].split(_END)  # a stranger may send thousands at once
+        *pings, rest = self._buffer[start:end].split(_END)  # at once: there may be thousands
         self.pings += len(pings)
         return end if message else end - min(3, len(rest))
 
     def _header_size(self, start: int) -> int | None:
-        """Give the bytes up to the body of the message that begins there, None while unknown."""
+        """Return the size up to the body, or None while the header is incomplete."""
         end = self._buffer.find(_END, max(start, self._searched))
         header = (len(self._buffer) - 3 if end < 0 else end) - start
         if header > MAX_HEADER_BYTES:
@@ -106,12 +106,13 @@ class Framer:
         return None if end < 0 else header + len(_END)
 
     def _body_size(self, start: int, end: int) -> int | None:
-        """Give the bytes of the body, None for several lengths or one that is no number.
+        """Return the size of the body, or None for several lengths or one that is not a number.
 
-        RFC 4475 3.1.2.3, 3.3.9.
+        Two lengths could make a proxy and its peer disagree on the next message, and smuggle one
+        in a body (RFC 4475 3.1.2.3, 3.3.9).
         """
         found = [match.end() for match in _LENGTH.finditer(self._buffer, start, end - 2)]
         if not found:
-            raise Malformed("a message on a stream without Content-Length")
+            raise Malformed("a message on a stream has no Content-Length")
         match = _BYTES.match(self._buffer, found[0], end - 2)
         return int(match[1]) if match and len(found) == 1 else None

@@ -1,8 +1,8 @@
-"""What requests and responses share: the generic message (RFC 3261 7).
+"""The generic message, base of requests and responses (RFC 3261 7).
 
-A message is a start line, header fields and a body.  ``names`` and ``fields`` run side by side:
-the canonical name of each header field, and its bytes as they came, folds included and the final
-line break not.  A changed message is a new one that shares what did not change.
+A message is a start line, header fields and a body.  ``names`` and ``fields`` are parallel lists:
+the canonical name of each header field, and the field as received, folds included, without its
+final line break.  A message is immutable: an edited copy shares all that did not change.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
 MAX_CALL_ID_TEXT = 256
-"""Bytes of a Call-ID that are told in events."""
+"""Limit on the length of a Call-ID in events."""
 
 
 class Message:
-    """What requests and responses share."""
+    """A request or a response."""
 
     __slots__ = ("_cseq", "_tags", "_via", "body", "fields", "names", "start_line")
 
@@ -41,7 +41,7 @@ class Message:
         return b"\r\n".join([self.start_line, *self.fields, b"", self.body])
 
     def value(self, name: bytes) -> bytes | None:
-        """Give the first field of that name, unfolded; None where there is none."""
+        """Return the value of the first field of that name, unfolded, or None."""
         try:
             field = self.fields[self.names.index(name)]
         except ValueError:
@@ -50,14 +50,14 @@ class Message:
         return unfold(value) if b"\r\n" in value else value.strip(b" \t")
 
     def first(self, name: bytes) -> bytes | None:
-        """Give the first value of a field that is a comma-separated list; None without any."""
+        """Return the first value of a comma-separated field, or None."""
         value = self.value(name)
         return value if value is None or b"," not in value else first_list_value(value)
 
     def values(self, name: bytes) -> list[bytes]:
-        """Give all values of a field that is a comma-separated list, in their order.
+        """Return all values of a comma-separated field, in order.
 
-        Raises ``Malformed``, also where there are more than any peer would write.
+        Raises ``Malformed``, also for more values than the limit.
         """
         rows = self.rows(name)
         if sum(row.count(b",") for row in rows) > MAX_VALUES:
@@ -69,7 +69,7 @@ class Message:
         ]
 
     def rows(self, name: bytes) -> list[bytes]:
-        """Give all fields of that name, whole and as they came."""
+        """Return all header field rows of that name, as received."""
         if name not in self.names:
             return []
         return [
@@ -78,12 +78,12 @@ class Message:
 
     @property
     def call_id(self) -> bytes:
-        """The Call-ID; empty where it is missing."""
+        """The Call-ID, or empty."""
         return self.value(b"call-id") or b""
 
     @property
     def call_id_text(self) -> str:
-        """The Call-ID fit for an event: in ASCII, and only the beginning of a very long one."""
+        """The Call-ID for events: in ASCII, cut to the limit."""
         return self.call_id[:MAX_CALL_ID_TEXT].decode("ascii", "backslashreplace")
 
     @property
@@ -98,7 +98,7 @@ class Message:
 
     @property
     def cseq_method(self) -> bytes:
-        """The method of the CSeq, which is the one of the transaction."""
+        """The method in the CSeq: that of the transaction."""
         return self.cseq[1]
 
     @property
@@ -113,12 +113,12 @@ class Message:
 
     @property
     def to_tag(self) -> bytes:
-        """The tag of the To, empty where there is none; raises ``Malformed``."""
+        """The tag of the To, or empty; raises ``Malformed``."""
         return self._tag(b"to")
 
     @property
     def from_tag(self) -> bytes:
-        """The tag of the From, empty where there is none; raises ``Malformed``."""
+        """The tag of the From, or empty; raises ``Malformed``."""
         return self._tag(b"from")
 
     def _tag(self, name: bytes) -> bytes:
@@ -131,6 +131,8 @@ class Message:
         if name not in self.names:
             return b""
         field = self.fields[self.names.index(name)]
+        # Each message of a dialog is asked for both tags, so they are searched behind the URI
+        # without parsing the address.  A quote behind it may hide a ";tag=": then it is parsed.
         end_of_uri = field.rfind(b">") + 1
         if field.find(b'"', end_of_uri) >= 0:
             return parse_address(self.value(name) or b"").tag
@@ -150,7 +152,10 @@ class Message:
         return self._via
 
     def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
-        """Give the same message with other header fields, all but From, To and CSeq."""
+        """Return a copy with other header fields; From, To and CSeq must be the same.
+
+        Their parsed values are shared, and that of the top Via with ``same_via``.
+        """
         copy = type(self).__new__(type(self))
         copy.start_line, copy.names, copy.fields = self.start_line, names, fields
         copy.body = self.body
@@ -159,31 +164,31 @@ class Message:
         return copy
 
     def without(self, name: bytes) -> Self:
-        """Give the message without any field of that name."""
+        """Return the message without the fields of that name."""
         if name not in self.names:
             return self
         kept = [(n, f) for n, f in zip(self.names, self.fields, strict=True) if n != name]
         return self.edited([n for n, _ in kept], [f for _, f in kept])
 
     def with_first(self, name: bytes, field: bytes) -> Self:
-        """Give the message with a field ahead of all others."""
+        """Return the message with a field ahead of all others."""
         same_via = name != b"via"
         return self.edited([name, *self.names], [field, *self.fields], same_via=same_via)
 
     def with_last(self, name: bytes, field: bytes) -> Self:
-        """Give the message with a field behind all others."""
+        """Return the message with a field after all others."""
         return self.edited([*self.names, name], [*self.fields, field])
 
     def with_field(self, index: int, field: bytes) -> Self:
-        """Give the message with the field at ``index`` written anew."""
+        """Return the message with the field at ``index`` replaced."""
         fields = self.fields.copy()
         fields[index] = field
         return self.edited(self.names, fields)
 
     def without_first(self, name: bytes) -> Self:
-        """Give the message without the first value of a field that is a comma-separated list.
+        """Return the message without the first value of a comma-separated field.
 
-        Values that share its line stay, as they came; raises ``ValueError`` where there is none.
+        Other values in its row stay as received.  Raises ``ValueError`` without such a field.
         """
         index = self.names.index(name)
         spelled, _, rest = self.split_first_value(index)
@@ -195,7 +200,7 @@ class Message:
         return self.edited(names, fields, same_via=name != b"via")
 
     def split_first_value(self, index: int) -> tuple[bytes, bytes, bytes]:
-        """Cut the field at ``index`` behind its colon and its first value; each part as it came."""
+        """Split the field at ``index`` after its colon and after its first value."""
         field = self.fields[index]
         start = field.index(b":") + 1
         end = start + len(first_list_value(field[start:])) if b"," in field else len(field)

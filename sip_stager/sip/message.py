@@ -1,4 +1,4 @@
-"""Requests and responses: immutable, byte for byte what came (RFC 3261 7.1, 7.2)."""
+"""Requests and responses: immutable, byte for byte as received (RFC 3261 7.1, 7.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sip_stager.sip.via import with_source
 
 __all__ = ["Message", "Request", "Response"]
 
-# Possessive, so that a run of blanks is read once: a stranger chooses how long it is.
+# Possessive quantifiers: no backtracking over a run of blanks, whose length a stranger chooses.
 _REQUEST_LINE = re.compile(
     rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
     re.IGNORECASE,
@@ -23,9 +23,10 @@ _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECA
 class Request(Message):
     """A request (RFC 3261 7.1).
 
-    ``method`` is as it came, for its case matters; ``uri_text`` is the Request-URI as it came.
-    ``version`` is in capitals, however it came (RFC 3261 7.1).  Raises ``Malformed`` for a start
-    line that is none, however leniently read.
+    ``method`` is case-sensitive and kept as received, as is ``uri_text``, the Request-URI.
+    ``version`` is case-insensitive and written in upper case (RFC 3261 7.1).  Blanks in the
+    Request-Line are read leniently, so that the request can be rejected with a response;
+    ``Malformed`` is raised for a line that cannot be read at all.
     """
 
     __slots__ = ("_uri", "method", "uri_text", "version")
@@ -36,7 +37,7 @@ class Request(Message):
         super().__init__(start_line, names, fields, body)
         match = _REQUEST_LINE.match(start_line)
         if match is None:
-            raise Malformed("not a Request-Line")
+            raise Malformed("invalid Request-Line")
         self.method, self.uri_text, self.version = match.groups()
         self._uri: Uri | None = None
         if not self.version.isupper():
@@ -45,14 +46,14 @@ class Request(Message):
             self.start_line = start_line[:start] + self.version + start_line[end:]
 
     def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
-        """Give the same request with other header fields."""
+        """Return a copy with other header fields; From, To and CSeq must be the same."""
         copy = super().edited(names, fields, same_via=same_via)
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
         copy._uri = self._uri  # noqa: SLF001  of its own class
         return copy
 
     def requires(self, option: bytes) -> bool:
-        """Whether Require names an option tag, given in lower case (RFC 3261 20.32)."""
+        """Return True if Require lists an option tag, passed in lower case (RFC 3261 20.32)."""
         required = self.rows(b"require")
         return bool(required) and option in b"\n".join(required).lower()
 
@@ -66,7 +67,7 @@ class Request(Message):
         return self._uri
 
     def with_uri(self, uri: bytes) -> Request:
-        """Give the request with another Request-URI."""
+        """Return the request with another Request-URI."""
         copy = self.edited(self.names, self.fields)
         copy.start_line = b"%b %b SIP/2.0" % (self.method, uri)
         copy.uri_text = uri
@@ -74,10 +75,10 @@ class Request(Message):
         return copy
 
     def with_source(self, host: str, port: int) -> Request:
-        """Note in the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
+        """Return the request with its source in the top Via (RFC 3261 18.2.1, RFC 3581 4).
 
-        ``top_via`` goes on to give the Via as the peer wrote it.  Raises ``Malformed`` where there
-        is no Via, or none that can be read.
+        ``top_via`` stays the Via as the peer wrote it.  Raises ``Malformed`` if there is no Via
+        or an invalid one.
         """
         via = self.top_via
         index = self.names.index(b"via")
@@ -87,7 +88,7 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response (RFC 3261 7.2); its version is in capitals, however it came."""
+    """A response (RFC 3261 7.2); its version is written in upper case."""
 
     __slots__ = ("reason", "status")
 
@@ -97,14 +98,14 @@ class Response(Message):
         super().__init__(start_line, names, fields, body)
         match = _STATUS_LINE.match(start_line)
         if match is None:
-            raise Malformed("not a Status-Line")
+            raise Malformed("invalid Status-Line")
         if start_line[:3] != b"SIP":
             self.start_line = b"SIP" + start_line[3:]
         self.status = int(match[1])
         self.reason = match[2]
 
     def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
-        """Give the same response with other header fields."""
+        """Return a copy with other header fields; From, To and CSeq must be the same."""
         copy = super().edited(names, fields, same_via=same_via)
         copy.status, copy.reason = self.status, self.reason
         return copy

@@ -1,4 +1,8 @@
-"""Bytes into messages, and what every message must have (RFC 3261 7, 8.1.1, 16.3)."""
+"""The parser of messages, and the checks on every message (RFC 3261 7, 8.1.1, 16.3).
+
+``parse`` rejects only messages that cannot be answered; ``check_request`` finds all other faults
+of a request, which are answered with a status.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,13 @@ from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.uri import parse_address
 
 MAX_HEADER_LINES = 256
-"""Lines in the header of one message, folded ones counted; real ones have a few dozen."""
+"""Limit on the lines of a header, folded ones included; real ones have a few dozen."""
 
 METHODS = frozenset(
     b"ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE "
     b"UPDATE".split()
 )
-"""The methods that have been registered."""
+"""The registered methods."""
 
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
 _ADDRESSES = (b"from", b"to")
@@ -23,16 +27,16 @@ _AT_MOST_ONCE = (b"max-forwards", b"content-length")
 def parse(data: bytes) -> Request | Response:
     """Parse a datagram or a message cut from a stream; raises ``Malformed``.
 
-    Line breaks ahead of the message are skipped (RFC 3261 7.5), and bytes behind the body that
-    Content-Length announces are left out (18.3), and ``sip/2.0`` is written in capitals (7.1);
-    everything else is written back as it came.
-    Only what can not be answered raises here: ``check_request`` finds the rest.
+    Line breaks ahead of the message are skipped (RFC 3261 7.5), bytes after the body that
+    Content-Length announces are dropped (18.3), and ``sip/2.0`` is written in upper case (7.1);
+    everything else is kept as received.
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if not blank_line:
-        raise Malformed("the header has no end")
+        raise Malformed("no blank line ends the header")
     lines = head.split(b"\r\n")
     start_line = lines.pop(0)
+    # A lone CR or LF is a line break to some peers: forwarded, it would smuggle a header field.
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise Malformed("a line break that is not CR LF")
     if len(lines) > MAX_HEADER_LINES:
@@ -48,7 +52,7 @@ def parse(data: bytes) -> Request | Response:
 
 
 def _joined(lines: list[bytes]) -> list[bytes]:
-    """Join folded lines to the one that they belong to (RFC 3261 7.3.1)."""
+    """Join folded lines with the field that they continue (RFC 3261 7.3.1)."""
     fields: list[bytes] = []
     for line in lines:
         if not line.startswith((b" ", b"\t")):
@@ -56,63 +60,66 @@ def _joined(lines: list[bytes]) -> list[bytes]:
         elif fields:
             fields[-1] += b"\r\n" + line
         else:
-            raise Malformed("the first header field begins with white space")
+            raise Malformed("the first header line begins with white space")
     return fields
 
 
 def _cut(message: Message) -> None:
+    """Drop the bytes after the body."""
     try:
         length = content_length(message)
-    except Malformed:
+    except Malformed:  # check_request or check_body finds it, where it can be answered
         return
     if length is not None and length < len(message.body):
         message.body = message.body[:length]
 
 
 def check_request(request: Request) -> None:
-    """Raise ``Malformed`` with the status that the request deserves (RFC 3261 16.3 step 1).
+    """Raise ``Malformed`` with a status for an invalid request (RFC 3261 16.3 step 1).
 
-    What a proxy does not use itself is not looked at.
+    Fields that a proxy does not use are not checked.
     """
     if request.version != b"SIP/2.0":
-        raise Malformed("only SIP/2.0 is spoken here", 505)
+        raise Malformed("only SIP/2.0 is supported", 505)
     if request.start_line.count(b" ") != 2 or b"\t" in request.start_line:
-        raise Malformed("white space in the Request-Line")
+        raise Malformed("extra white space in the Request-Line")
     distinct = set(request.names)
     if not distinct.issuperset(_SINGLE) or len(distinct) != len(request.names):
         _check_counts(request)
     for name in _ADDRESSES:
         field = request.fields[request.names.index(name)]
-        if b"," in field or field.count(b'"') & 1:  # two addresses perhaps, or an open quote
+        if b"," in field or field.count(b'"') & 1:  # two addresses, or an open quote?
             parse_address(request.value(name) or b"")
     if request.cseq[1] != request.method:
-        status = 400 if request.method in METHODS else 501  # RFC 4475 3.1.2.18
-        raise Malformed("CSeq names another method", status)
+        # RFC 4475 3.1.2.17, 3.1.2.18: 501 where the method is unknown as well.
+        status = 400 if request.method in METHODS else 501
+        raise Malformed("the method in CSeq is not that of the request", status)
     if not request.call_id:
         raise Malformed("Call-ID is empty")
     if not request.top_via.readable:
-        raise Malformed("parameters of Via are not of the form ;name=value")
+        raise Malformed("the parameters of Via are not of the form ;name=value")
     check_body(request)
 
 
 def check_body(message: Message) -> None:
-    """Raise ``Malformed`` when Content-Length is no number, or promises more than came."""
+    """Raise ``Malformed`` if Content-Length is not a number or more than the body has."""
     length = content_length(message)
     if length is not None and length > len(message.body):
         raise Malformed("the body is shorter than Content-Length")
 
 
 def content_length(message: Message) -> int | None:
-    """Give the Content-Length, None where there is none; raises ``Malformed``."""
+    """Return the Content-Length, or None without one; raises ``Malformed``."""
     text = message.value(b"content-length")
     if text is None:
         return None
     if not text.isdigit() or len(text) > 10:
-        raise Malformed("Content-Length is not a number of bytes")
+        raise Malformed("Content-Length is not a number")
     return int(text)
 
 
 def _check_counts(request: Request) -> None:
+    """Raise ``Malformed`` if a field that must occur once does not."""
     for name in _SINGLE:
         if request.names.count(name) != 1:
             raise Malformed(f"{name.decode()} must occur exactly once")

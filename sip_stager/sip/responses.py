@@ -1,4 +1,4 @@
-"""Responses of our own making, and where a response goes (RFC 3261 8.2.6, 16.7, 18.2.2)."""
+"""Responses that we generate, and the destination of a response (RFC 3261 8.2.6, 18.2.2)."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ REASONS = {
     603: b"Decline",
     604: b"Does Not Exist Anywhere",
 }
-"""Reason phrases (RFC 3261 21) of the codes that the proxy and the demo's ends answer."""
+"""Reason phrases (RFC 3261 21) of the statuses that the proxy and the demo send."""
 
 RETRY_AFTER_STATUSES = frozenset({404, 413, 480, 486, 500, 503, 600, 603})
-"""The refusals that Retry-After belongs to (RFC 3261 20.33)."""
+"""Statuses that may carry Retry-After (RFC 3261 20.33)."""
 
 Extra = tuple[tuple[bytes, bytes], ...]
 
@@ -59,11 +59,11 @@ Extra = tuple[tuple[bytes, bytes], ...]
 def make_response(
     request: Request, status: int, tag: bytes = b"", extra: Extra = (), reason: bytes = b""
 ) -> Response:
-    """Answer a request (RFC 3261 8.2.6.2).
+    """Return a response to a request (RFC 3261 8.2.6.2).
 
-    ``tag`` is added to a To that has none; ``extra`` holds names and values of more fields.
-    A request without one of the copied fields gets an answer without it, and of one that has too
-    many only the first is copied.
+    ``tag`` is added to a To without one; ``extra`` holds names and values of more fields.  A
+    request that is rejected may lack a field to copy, or have it twice: the response then lacks
+    it as well, or has the first.
     """
     names: list[bytes] = []
     fields: list[bytes] = []
@@ -73,7 +73,7 @@ def make_response(
         if name in _COPIED or (name == b"timestamp" and status == 100):
             names.append(name)
             fields.append(field)
-        elif name == b"to":
+        elif name == b"to":  # RFC 3261 8.2.6.2: a tag in all responses but 100
             names.append(name)
             fields.append(field + b";tag=" + tag if tag and not _tagged(request) else field)
     for name, value in extra:
@@ -86,7 +86,7 @@ def make_response(
 
 
 def make_early_response(request: Request, status: int, tag: bytes, contact: bytes) -> Response:
-    """Begin an early dialog: its route set comes back to the caller (RFC 3261 12.1.1)."""
+    """Return a provisional response that creates an early dialog, with its route set (12.1.1)."""
     response = make_response(request, status, tag, ((b"Contact", contact),))
     routes = request.rows(b"record-route")
     names = [*[b"record-route"] * len(routes), *response.names]
@@ -101,22 +101,22 @@ def _tagged(request: Request) -> bool:
 
 
 def quoted_string(text: str) -> bytes:
-    """Make a quoted-string of any text; what is no visible ASCII becomes a question mark."""
+    """Return any text as a quoted-string; a character that is not printable ASCII becomes "?"."""
     visible = "".join(c if " " <= c <= "~" else "?" for c in text)
     return b'"' + visible.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
 
 
 def warning_field(text: str) -> tuple[bytes, bytes]:
-    """Make a Warning field, name and value, that says something to a person (RFC 3261 20.43)."""
+    """Return the name and value of a Warning with text for a person (RFC 3261 20.43)."""
     return b"Warning", b"399 sip-stager " + quoted_string(text)
 
 
 def response_flow(via: Via, source: Flow) -> Flow:
-    """Where the response to a request goes (RFC 3261 18.2.2, RFC 3581 4).
+    """Return the destination of the response to a request (RFC 3261 18.2.2, RFC 3581 4).
 
-    ``via`` is the request's top Via as it came, ``source`` the flow that brought it.  Over a
-    stream the flow's connection is tried first; its address here is the one to open anew.  A
-    ``maddr`` is not followed: it would send our responses to whomever a stranger names.
+    ``via`` is the request's top Via as received from ``source``.  Over a stream the transport
+    tries the source's connection first; the address returned is for a new connection.  A
+    ``maddr`` is ignored: with it, a stranger could direct our responses to any host.
     """
     if source.transport == "UDP" and b"rport" in via.parameters:
         return source

@@ -22,22 +22,21 @@ _ADDRESS = re.compile(
 )
 
 DEFAULT_PORT = 5060
-"""Of UDP and TCP (RFC 3261 19.1.2)."""
+"""The port of UDP and TCP (RFC 3261 19.1.2)."""
 MAX_URI_BYTES = 4096
-"""Bytes of a URI; real ones have some hundred at most."""
+"""Limit on a URI; real ones have a few hundred bytes at most."""
 MAX_CACHED_BYTES = 256
-"""Bytes of a URI that is worth keeping when it was parsed: strangers choose how long they are."""
+"""Limit on a URI that is cached once parsed: strangers choose how long URIs are."""
 
 
 class Uri(NamedTuple):
-    """A URI taken apart.
+    """A parsed URI.
 
-    ``user`` is as it came, escapes and all, without a password; for a ``tel`` URI it is the
-    number.  ``host`` is in lower case and without the brackets of IPv6, and empty for schemes
-    that have none.  ``parameters`` have their escapes undone, and ``headers`` is what follows the
-    question mark.  ``transport`` is the one that the URI asks for, in capitals, UDP by default
-    (RFC 3263 4.1), and ``target`` the host to send to: ``maddr`` goes ahead of the host (RFC 3261
-    19.1.1).
+    - ``user`` is as received, escapes included, without a password; the number of a ``tel`` URI.
+    - ``host`` is in lower case, without the brackets of IPv6; empty for other schemes.
+    - ``parameters`` are unescaped; ``headers`` is the part after the question mark.
+    - ``transport`` is the one that the URI names, in upper case, else UDP (RFC 3263 4.1).
+    - ``target`` is the host to send to: ``maddr`` if there is one, else ``host`` (RFC 3261 19.1.1).
     """
 
     text: bytes
@@ -52,14 +51,14 @@ class Uri(NamedTuple):
 
 
 def parse_uri(text: bytes) -> Uri:
-    """Parse a URI; raises ``Malformed``.  Schemes that are not SIP's are kept whole."""
+    """Parse a URI; raises ``Malformed``.  Other schemes than SIP and tel stay unparsed."""
     return _parse_cached(text) if len(text) <= MAX_CACHED_BYTES else _parse(text)
 
 
 def _parse(text: bytes) -> Uri:
     match = _SCHEME.match(text)
     if match is None or not match[2]:
-        raise Malformed("not a URI")
+        raise Malformed("invalid URI")
     if len(text) > MAX_URI_BYTES:
         raise Malformed("the URI is too long")
     scheme, rest = match[1].lower(), match[2]
@@ -71,7 +70,7 @@ def _parse(text: bytes) -> Uri:
     userinfo, at, host_part = rest.rpartition(b"@")
     parts = _HOST_PART.match(host_part)
     if parts is None or (at and not userinfo):
-        raise Malformed("not a SIP URI")
+        raise Malformed("invalid SIP URI")
     host = _host(parts[1])
     parameters = _parameters(parts[3]) if parts[3] else {}
     return Uri(
@@ -88,9 +87,10 @@ def _parse(text: bytes) -> Uri:
 
 
 def _host(text: bytes) -> str:
-    """Read a host; raises ``Malformed`` for brackets around what is no IPv6 address.
+    """Return a host in lower case; raises ``Malformed`` if brackets hold no IPv6 address.
 
-    A third colon ahead of an IPv4 part is one of the grammar's own mistakes (RFC 5118 4.10).
+    The grammar of RFC 3261 allows a third colon before an IPv4 part by mistake, so peers may
+    write one (RFC 5118 4.10).
     """
     host = text.strip(b"[]").decode("ascii").lower()
     if text[:1] != b"[":
@@ -99,7 +99,7 @@ def _host(text: bytes) -> str:
     try:
         IPv6Address(host)
     except ValueError:
-        raise Malformed("not an IPv6 address") from None
+        raise Malformed("invalid IPv6 address") from None
     return host
 
 
@@ -113,7 +113,7 @@ def _maddr(parameters: Parameters) -> str:
 
 
 def _parameters(text: bytes) -> Parameters:
-    """Parse a URI's parameters: one that is spelled %6C%72 is lr (RFC 3261 19.1.4)."""
+    """Parse and unescape a URI's parameters: ``%6C%72`` is ``lr`` (RFC 3261 19.1.4)."""
     found = parse_parameters(text)
     if b"%" not in text:
         return found
@@ -127,55 +127,55 @@ _parse_cached = lru_cache(maxsize=4096)(_parse)
 
 
 def as_request_uri(text: bytes) -> bytes:
-    """Leave out of a SIP URI what no Request-URI may have: headers and method (RFC 3261 19.1.1)."""
+    """Return a SIP URI without headers and method, as a Request-URI must be (RFC 3261 19.1.1)."""
     userinfo, at, host_part = text.rpartition(b"@")
     return userinfo + at + _METHOD.sub(b"", host_part.partition(b"?")[0])
 
 
 def escaped_user(text: str) -> bytes:
-    """Write what was read as a user part; what may not stand there is escaped (RFC 3261 25.1).
+    """Return text as a user part, with reserved characters escaped (RFC 3261 25.1).
 
-    So is a semicolon: unescaped it would begin a parameter of the number (RFC 3261 19.1.6).
+    A semicolon is allowed but escaped: it would begin a parameter of the number (RFC 3261 19.1.6).
     """
     return quote(text, safe="-_.!~*'()&=+$,?/").encode("ascii")
 
 
 def port_number(text: bytes | None) -> int | None:
-    """Give the number of a port in digits; raises ``Malformed`` outside of 1 to 65535."""
+    """Return a port as a number, or None; raises ``Malformed`` outside 1 to 65535."""
     if not text:
         return None
     port = int(text)
     if not 0 < port < 65536:
-        raise Malformed("not a port number")
+        raise Malformed("invalid port number")
     return port
 
 
 class Address(NamedTuple):
-    """A From, To, Contact, Route or Record-Route value; a URI with parameters of the field."""
+    """A From, To, Contact, Route or Record-Route value: a URI and the field's parameters."""
 
     uri: Uri
     parameters: Parameters
 
     @property
     def tag(self) -> bytes:
-        """The tag, empty where there is none."""
+        """The tag, or empty."""
         return self.parameters.get(b"tag") or b""
 
 
 def parse_address(value: bytes) -> Address:
     """Parse a ``name-addr`` or an ``addr-spec``; raises ``Malformed``.
 
-    Without angle brackets, parameters are the field's and not the URI's, and the URI must not
-    hold a comma, question mark or semicolon (RFC 3261 20.10).
+    Without angle brackets, parameters belong to the field and not to the URI, and the URI must
+    not contain a comma, question mark or semicolon (RFC 3261 20.10).
     """
     match = _ADDRESS.match(value)
     if match is None:
-        raise Malformed("not an address")
+        raise Malformed("invalid address")
     bracketed, bare, parameters = match.groups()
     uri = parse_uri(bare if bracketed is None else bracketed.strip(b" \t"))
     return Address(uri, parse_parameters(parameters) if parameters else {})
 
 
 def bracketed(host: str) -> str:
-    """Give a host as it stands in a message: an IPv6 address in brackets (RFC 3261 25.1)."""
+    """Return a host as written in messages: an IPv6 address in brackets (RFC 3261 25.1)."""
     return f"[{host}]" if ":" in host else host

@@ -18,14 +18,14 @@ _RPORT = re.compile(rb";\s*+rport\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECA
 _RECEIVED = re.compile(rb";\s*+received\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
 
 COOKIE = b"z9hG4bK"
-"""How a branch begins that is unique in time and space (RFC 3261 8.1.1.7)."""
+"""The first bytes of a branch that is unique in time and space (RFC 3261 8.1.1.7)."""
 
 
 class Via(NamedTuple):
     """One Via value; ``host`` and ``port`` are its sent-by, the host without brackets.
 
-    ``branch`` is empty where it identifies nothing: absent, or the cookie alone.  Where
-    ``readable`` is false there are parameters, but not of the form ;name=value.
+    ``branch`` is empty if it identifies nothing: it is absent or only the cookie.  ``readable`` is
+    false if parameters are not of the form ;name=value.
     """
 
     transport: str
@@ -37,29 +37,30 @@ class Via(NamedTuple):
 
     @property
     def sent_by(self) -> tuple[str, int]:
-        """The sent-by with its default port, in a form that compares (RFC 3261 17.2.3)."""
+        """The sent-by with its default port, for comparison (RFC 3261 17.2.3)."""
         return self.host, self.port or DEFAULT_PORT
 
 
 def branch_of(value: bytes) -> bytes:
-    """Give a Via value's branch without parsing the rest; raises ``Malformed``.
+    """Return a Via value's branch without parsing the rest; raises ``Malformed``.
 
-    Good for a response: the top Via is our own or the response is nobody's.
+    Enough for a response: its top Via is ours, or the response matches no transaction.
     """
     match = _BRANCH.search(value)
     if match is None:
-        raise Malformed("a Via without a branch")
+        raise Malformed("Via has no branch")
     return match[1]
 
 
 def parse_via(value: bytes) -> Via:
-    """Parse one Via value; raises ``Malformed`` where it names nobody who could be answered.
+    """Parse one Via value; raises ``Malformed`` if it has no address to respond to.
 
-    The version is any: who speaks another one is told so (RFC 3261 21.5.7).
+    Any version and any parameters are accepted here, so that the request gets a response: 505
+    for another version (RFC 3261 21.5.6), 400 for invalid parameters.
     """
     match = _VIA.match(value)
     if match is None:
-        raise Malformed("not a Via value")
+        raise Malformed("invalid Via value")
     transport, host, port, rest = match.groups()
     readable = True
     try:
@@ -78,10 +79,10 @@ def parse_via(value: bytes) -> Via:
 
 
 def with_source(value: bytes, via: Via, host: str, port: int) -> bytes:
-    """Say in a request's top Via where it really came from (RFC 3261 18.2.1, RFC 3581 4).
+    """Return a request's top Via value with its real source (RFC 3261 18.2.1, RFC 3581 4).
 
-    ``received`` is added when the source differs from sent-by, and always beside ``rport``; what
-    the peer wrote into either is not believed.  The value comes back unchanged when it is true.
+    ``received`` is added if the source differs from sent-by, and always beside ``rport``.  Values
+    that the peer wrote into either are replaced.  An unchanged value is returned as it is.
     """
     wants_rport = b"rport" in via.parameters
     if b"received" in via.parameters:
@@ -96,7 +97,7 @@ def with_source(value: bytes, via: Via, host: str, port: int) -> bytes:
 
 
 def make_via(transport: str, host: str, port: int, branch: bytes) -> bytes:
-    """Make a whole Via header field of ours."""
+    """Return a Via header field."""
     return b"Via: SIP/2.0/%b %b:%d;branch=%b" % (
         transport.encode(),
         bracketed(host).encode(),

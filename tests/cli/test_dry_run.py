@@ -10,7 +10,7 @@ from tests.config.settings_folder import RIGHT, Folder
 
 def test_an_invalid_request_uri_is_refused(folder: Folder) -> None:
     result = route(folder, RIGHT, "--to", "sip:@")
-    said = ["400 Bad Request", 'Warning: 399 sip-stager "not a SIP URI"']
+    said = ["400 Bad Request", 'Warning: 399 sip-stager "invalid SIP URI"']
     assert (result.exit_code, steps(result)["refused"]) == (1, said)
 
 
@@ -24,12 +24,12 @@ def test_an_invalid_request_uri_is_refused(folder: Folder) -> None:
         (
             "+33612345678",
             "CSeq: 1 BYE",
-            ["400 Bad Request: CSeq names another method"],
+            ["400 Bad Request: the method in CSeq is not that of the request"],
         ),
         (
             "+33612345678",
             "Via: x",
-            ["no response: not a Via value"],
+            ["no response: invalid Via value"],
         ),
     ],
 )

@@ -138,7 +138,7 @@ def test_of_a_message_whose_length_says_nothing_the_header_is_given_and_the_stre
     message = USUAL.replace(b"l: 5", field).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     messages, why = cut_to_the_end([USUAL + message + USUAL])
     assert messages == [USUAL, message]
-    assert why == "nobody knows where the body ends"
+    assert why == "Content-Length is not one valid number"
     assert status_of(message) == 400
 
 

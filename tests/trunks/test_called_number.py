@@ -65,9 +65,9 @@ def test_to_is_read_if_the_request_uri_is_a_user_name() -> None:
         ("Diversion: <sip:edge>\r\n", "has no user part"),
         ("Diversion: <urn:service:sos>\r\n", "has no user part"),
         ("Diversion: \r\n", "has no user part"),
-        ("Diversion: <sip:0699999999@\r\n", "not an address"),
-        ('Diversion: "<sip:0699999999@a>, x\r\n', "quotes or angle brackets are not balanced"),
-        ("Diversion: <sip:06@[::>\r\n", "not a SIP URI"),
+        ("Diversion: <sip:0699999999@\r\n", "invalid address"),
+        ('Diversion: "<sip:0699999999@a>, x\r\n', "unbalanced quotes or angle brackets"),
+        ("Diversion: <sip:06@[::>\r\n", "invalid SIP URI"),
     ],
 )
 def test_an_unreadable_source_is_skipped(extra: str, reason: str) -> None:
