@@ -1,6 +1,12 @@
-"""What the four machines share: a key, a flow, a state, and timers that end with the state.
+"""The base of the four state machines: a key, a flow, a state, and timers that end with the state.
 
-Each file of a machine draws which of the states it goes through.
+The file of each machine has a diagram of its states.
+
+Two rules hold for all of them:
+
+1. A timer belongs to a state: ``_enter`` cancels those of the old state before the new one begins,
+   so that no timer fires late.
+2. A transaction is in its store until Terminated, and nothing else keeps it alive.
 """
 
 from __future__ import annotations
@@ -21,19 +27,19 @@ if TYPE_CHECKING:
 
 
 State = Enum("State", "CALLING TRYING PROCEEDING ACCEPTED COMPLETED CONFIRMED TERMINATED")
-"""RFC 3261 17, RFC 6026 7."""
+"""The states of RFC 3261 17 and RFC 6026 7."""
 
 
 @dataclass(slots=True)
 class MemoryAccount:
-    """How much all transactions that are alive weigh together, in bytes."""
+    """The size of all messages that live transactions keep, in bytes."""
 
     size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every transaction is given."""
+    """The ports and settings that all transactions share."""
 
     clock: Clock
     transport: Transport
@@ -49,7 +55,7 @@ class Context:
         *,
         retransmission: bool = False,
     ) -> int:
-        """Hand a message to the transport, tell that it was, and give its size in bytes."""
+        """Send a message, report it, and return its size in bytes."""
         data = bytes(message)
         self.transport.send(data, flow, failed)
         self.notify(MessageSent(message, flow, retransmission))
@@ -57,16 +63,16 @@ class Context:
 
 
 class Store(Protocol):
-    """What a transaction leaves when it ends: the layer's dictionary."""
+    """A dictionary that a transaction leaves when it ends."""
 
     def pop(self, key: Any, default: None, /) -> Any:
-        """Take out what is under ``key``."""
+        """Remove the entry of ``key``, if there is one."""
 
 
 class Transaction:
-    """One transaction; it leaves ``store``, where it is under ``key``, when it ends.
+    """A transaction; it leaves its place under ``key`` in ``store`` when it ends.
 
-    ``size`` is what it weighs, in bytes: as much as the largest message that it has had to keep.
+    ``size`` is its share of the memory account, in bytes: the largest message that it has kept.
     """
 
     __slots__ = ("_context", "_store", "_timers", "flow", "key", "size", "state")
@@ -88,18 +94,18 @@ class Transaction:
         self.size = 0
 
     def charge(self, size: int) -> None:
-        """Note the size of a message that it keeps, or part of which it keeps."""
+        """Add a message that the transaction keeps, whole or in part, to the memory account."""
         if size > self.size:
             self._context.memory.size += size - self.size
             self.size = size
 
     @property
     def reliable(self) -> bool:
-        """Whether the transport retransmits for us."""
+        """True if the transport retransmits for us, which decides most timers (RFC 3261 17)."""
         return self.flow.transport != "UDP"
 
     def _enter(self, state: State) -> None:
-        """Change the state; its timers end with the old one."""
+        """Change the state and cancel the timers of the old one."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -109,12 +115,16 @@ class Transaction:
         self._timers.append(self._context.clock.call_later(delay, callback, *args))
 
     def respond_statelessly(self, response: Response) -> None:
-        """Answer a request and forget it: its repetition is answered anew (RFC 3261 8.2.7)."""
+        """Send a final response and forget the request (RFC 3261 8.2.7).
+
+        A retransmission is a new request then, and gets an equal response.  A stranger whose
+        requests are rejected so cannot fill a store.
+        """
         self._context.send_message(response, self.flow)
         self.terminate()
 
     def terminate(self) -> None:
-        """End it, whatever its state; what still comes belongs to nothing."""
+        """End the transaction in any state; a message that still comes matches nothing."""
         self._enter(State.TERMINATED)
         self._store.pop(self.key, None)
         self._context.memory.size -= self.size
@@ -122,13 +132,13 @@ class Transaction:
 
 
 class ClientUser(Protocol):
-    """Who sent a request, and is told what becomes of it."""
+    """The sender of a request, which is told of its responses."""
 
     def receive_response(self, response: Response) -> None:
-        """Take a response, a retransmitted 2xx of an INVITE included."""
+        """Handle a response; each retransmitted 2xx to an INVITE is passed as well."""
 
     def timed_out(self) -> None:
-        """Hear that nobody answered in time (timer B or F)."""
+        """Handle the lack of a final response (timer B or F)."""
 
     def send_failed(self, why: str) -> None:
-        """Hear that the request did not leave, in words."""
+        """Handle that the request was not sent; ``why`` is a text for the log."""

@@ -1,4 +1,4 @@
-"""The client transaction of every other method (RFC 3261 17.1.2).
+"""The client transaction of all methods but INVITE (RFC 3261 17.1.2).
 
 ::
 
@@ -7,6 +7,8 @@
                         +-- 1xx --> Proceeding (timer E: T2) -- timer F ---+
                         |               |                                  |
                         +---- final ----+--> Completed ------ timer K -----+
+
+Completed absorbs retransmissions of the response: for T4 over UDP, not at all over TCP.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class ClientTransaction(Sender):
-    """Sends a request until it is answered.  Without a ``user`` nobody is told (a CANCEL)."""
+    """The client transaction of all methods but INVITE.
+
+    A CANCEL has no ``user``: its own response decides nothing, that of the INVITE does.
+    """
 
     __slots__ = ()
 
@@ -40,12 +45,12 @@ class ClientTransaction(Sender):
         super().__init__(context, store, key, flow, State.TRYING, request, user)
 
     def receive_response(self, response: Response) -> None:
-        """Take a response."""
-        if self.state is State.COMPLETED:
+        """Handle a response."""
+        if self.state is State.COMPLETED:  # a retransmission
             return
         user = self._user
         if response.status < 200:
-            self.state = State.PROCEEDING
+            self.state = State.PROCEEDING  # not _enter: timers E and F go on (17.1.2.2)
         else:
             self._enter(State.COMPLETED)
             self.request = self._user = None
@@ -54,6 +59,6 @@ class ClientTransaction(Sender):
             user.receive_response(response)
 
     def _longer(self, interval: float) -> float:
-        """Timer E: doubled up to T2, and T2 once a provisional response came."""
+        """Return timer E: doubled up to T2, and T2 after a provisional response (17.1.2.2)."""
         t2 = self._context.timers.t2
         return t2 if self.state is State.PROCEEDING else min(2 * interval, t2)

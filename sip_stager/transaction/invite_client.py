@@ -11,6 +11,12 @@
                      3xx-6xx: ACK
                         v
                     Completed ---- timer D (each repetition: ACK) -----> Terminated
+
+Accepted is of RFC 6026: without it, a 2xx that is retransmitted, or that comes from another fork
+behind the peer, would match no transaction and its call would be lost.
+
+Proceeding has no timer of its own: a callee may ring for minutes.  The proxy's timer C ends it
+(RFC 3261 16.8).
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class InviteClientTransaction(Sender):
-    """Sends an INVITE until it is heard, and acknowledges what is not a 2xx."""
+    """The client transaction of an INVITE; it acknowledges all final responses but 2xx."""
 
     __slots__ = ("_ack",)
 
@@ -46,7 +52,7 @@ class InviteClientTransaction(Sender):
         super().__init__(context, store, key, flow, State.CALLING, request, user)
 
     def receive_response(self, response: Response) -> None:
-        """Take a response."""
+        """Handle a response."""
         if self.state is State.COMPLETED:
             self._acknowledge_again(response)
         elif response.status < 200:
@@ -57,7 +63,10 @@ class InviteClientTransaction(Sender):
             self._complete(response, self._user, self.request)
 
     def start_cancel_timer(self) -> None:
-        """Wait no longer than 64*T1 for the end of what was cancelled (RFC 3261 9.1)."""
+        """Limit the wait for the final response of a cancelled INVITE to 64*T1 (RFC 3261 9.1).
+
+        A peer of RFC 2543 may never send the 487.
+        """
         self._start_timer(self._context.timers.b, self._timed_out)
 
     def _provisional(self, response: Response) -> None:
@@ -70,7 +79,7 @@ class InviteClientTransaction(Sender):
         if self.state is not State.ACCEPTED:
             self._enter(State.ACCEPTED)
             self.request = None
-            self._start_timer(self._context.timers.m, self.terminate)
+            self._start_timer(self._context.timers.m, self.terminate)  # more 2xx may come
         if self._user is not None:
             self._user.receive_response(response)
 
@@ -78,10 +87,13 @@ class InviteClientTransaction(Sender):
         self._ack = make_ack(request, response)
         self._user = self.request = None
         self._enter(State.COMPLETED)
+        # Timer D, 32 s or more over UDP: the peer repeats its response until it has the ACK, by
+        # its own T1, which is not known here (17.1.1.2).  TCP loses no ACK.
         self._start_timer(0.0 if self.reliable else self._context.timers.d, self.terminate)
         self.charge(self._context.send_message(self._ack, self.flow))
         user.receive_response(response)
 
     def _acknowledge_again(self, response: Response) -> None:
+        """Send the ACK again: the response was retransmitted, so the first one got lost."""
         if self._ack is not None and response.status >= 300:
             self._context.send_message(self._ack, self.flow, retransmission=True)

@@ -11,6 +11,9 @@
       timer G resends  Completed -- ACK -> Confirmed ---- timer I ----> Terminated
                         |
                         +----- timer H: no ACK came --------------------> Terminated
+
+Accepted is of RFC 6026: it absorbs retransmitted INVITEs, which would begin a second call, while
+the callee's 2xx pass.  Confirmed absorbs retransmitted ACKs.
 """
 
 from __future__ import annotations
@@ -61,25 +64,30 @@ class InviteServerTransaction(Transaction):
 
     @property
     def to_tag(self) -> bytes:
-        """The To tag of the last provisional response; empty where none had one."""
+        """The To tag of the last provisional response, or empty."""
         try:
             return self._last.to_tag if self._last else b""
-        except Malformed:
+        except Malformed:  # a response of the upstream, passed as it came
             return b""
 
     def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
-        """Take the INVITE again, or an ACK."""
+        """Handle a retransmission of the INVITE, or an ACK."""
         if request.method != b"ACK":
             self._repeat()
         elif self.state is State.COMPLETED:
             self._enter(State.CONFIRMED)
             self._last = None
+            # Timer I, T4 over UDP: the longest that a retransmitted ACK stays on the way.
             self._start_timer(0.0 if self.reliable else self._context.timers.t4, self.terminate)
         elif self.state is State.ACCEPTED:
             self._ack(request, source)
 
     def respond(self, response: Response) -> None:
-        """Send a response; after a final one only more of 2xx pass."""
+        """Send a response; after a final one only more 2xx pass, after a 2xx.
+
+        Others are dropped without an error: a branch may still ring or fail after the caller has
+        its final response.
+        """
         if self.state is State.PROCEEDING:
             self._last = response
             if response.status >= 300:
@@ -91,25 +99,25 @@ class InviteServerTransaction(Transaction):
         self.charge(self._context.send_message(response, self.flow))
 
     def _accept(self) -> None:
-        """RFC 6026 7.1: stay, so that repeated INVITEs are absorbed and 2xx pass."""
+        """Stay for timer L (RFC 6026 7.1); the callee retransmits the 2xx, we do not."""
         self._last = self.owner = None
         self._enter(State.ACCEPTED)
         self._start_timer(self._context.timers.l, self.terminate)
 
     def terminate(self) -> None:
-        """End it, whatever its state."""
+        """End the transaction in any state."""
         self._let_go()
         super().terminate()
 
     def register(self, store: Store, key: Hashable) -> None:
-        """Leave ``key`` in a second store when the call is cancelled, refused or over.
+        """Remember an entry of ``store`` to remove when the call is cancelled, refused or over.
 
         The proxy finds merged requests there (RFC 3261 8.2.2.2).
         """
         self._registered = store, key
 
     def unregister(self) -> None:
-        """Leave that store: the caller gave up, so the same INVITE may come as a new one."""
+        """Remove that entry: the caller gave up, so the same INVITE may come as a new one."""
         if self._registered is not None:
             store, key = self._registered
             self._registered = None
@@ -120,15 +128,16 @@ class InviteServerTransaction(Transaction):
         self.unregister()
 
     def _complete(self) -> None:
+        """Retransmit the final response until an ACK comes (17.2.1)."""
         self._let_go()
         self._enter(State.COMPLETED)
         self._start_timer(self._context.timers.h, self.terminate)
-        if not self.reliable:
+        if not self.reliable:  # timer G
             t1 = self._context.timers.t1
             self._start_timer(t1, self._resend, t1)
 
     def _resend(self, interval: float) -> None:
-        """Timer G: T1 at first, doubled up to T2."""
+        """Retransmit the response; timer G is T1 at first and doubled up to T2."""
         self._repeat()
         interval = min(2 * interval, self._context.timers.t2)
         self._start_timer(interval, self._resend, interval)

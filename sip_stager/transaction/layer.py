@@ -1,4 +1,14 @@
-"""Finds the transaction that a message belongs to (RFC 3261 17.1.3, 17.2.3, 18.1.2, 18.2.1)."""
+"""The transaction layer: matches messages to transactions (RFC 3261 17.1.3, 17.2.3).
+
+::
+
+    bytes -- parse --> response --- branch, CSeq method ---> client transaction --> its user
+                |                                  (none: dropped, 18.1.2)
+                +----> request --- branch, sent-by, method --> server transaction
+                                                   (none: checked, created, passed to the proxy)
+
+An ACK is looked up as its INVITE; that of a 2xx has another branch and matches nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +34,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.base import ClientUser, Context
 
 LOST_FLOW_INTERVAL = 0.05
-"""Seconds between two searches for the transactions that a lost address concerns."""
+"""Seconds between two searches of all transactions for lost flows: ICMP errors come in floods."""
 
 
 class User(Protocol):
@@ -33,15 +43,15 @@ class User(Protocol):
     def receive_invite(
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        """Take an INVITE that begins a transaction."""
+        """Handle an INVITE that begins a transaction."""
 
     def receive_request(
         self, request: Request, source: Flow, transaction: ServerTransaction
     ) -> None:
-        """Take any other request that begins a transaction, CANCEL excepted."""
+        """Handle any other request but CANCEL that begins a transaction."""
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
-        """Take an ACK that belongs to no transaction, or to a 2xx."""
+        """Handle an ACK of a 2xx, or one that matches nothing."""
 
     def receive_cancel(
         self,
@@ -49,11 +59,11 @@ class User(Protocol):
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
-        """Take a CANCEL, and the transaction that it means, None where nothing matches."""
+        """Handle a CANCEL; ``invite`` is the transaction that it matches (9.2), or None."""
 
 
 class TransactionLayer:
-    """Holds the transactions that are alive, each kind in a store of its own."""
+    """The transactions that are alive, in one store per kind."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -71,15 +81,15 @@ class TransactionLayer:
 
     @property
     def message_bytes(self) -> int:
-        """What the transactions that are alive weigh: bytes of the messages that they keep."""
+        """The size of the messages that live transactions keep, in bytes."""
         return self._context.memory.size
 
     def attach(self, user: User) -> None:
-        """Say who is told of new requests."""
+        """Set the user, which receives new requests."""
         self._user = user
 
     def receive_message(self, data: bytes, source: Flow) -> None:
-        """Take one datagram, or one message from a stream."""
+        """Handle one datagram, or one message from a stream."""
         try:
             message = parse(data)
             if isinstance(message, Request):
@@ -106,7 +116,7 @@ class TransactionLayer:
     def start_invite(
         self, invite: Request, branch: bytes, flow: Flow, user: ClientUser
     ) -> InviteClientTransaction:
-        """Send an INVITE, whose top Via holds that branch, in a transaction."""
+        """Send an INVITE, whose top Via has that branch, in a transaction."""
         key = branch, invite.method
         client = InviteClientTransaction(
             self._context, self.invite_clients, key, flow, invite, user
@@ -117,7 +127,7 @@ class TransactionLayer:
     def start_request(
         self, request: Request, branch: bytes, flow: Flow, user: ClientUser | None = None
     ) -> ClientTransaction:
-        """Send any other request in a transaction; without a ``user`` nobody hears the answer."""
+        """Send any other request in a transaction; responses go to ``user``, if given."""
         key = branch, request.method
         client = ClientTransaction(self._context, self.clients, key, flow, request, user)
         self.clients[key] = client
@@ -126,11 +136,14 @@ class TransactionLayer:
     def send_ack(
         self, request: Request, flow: Flow, failed: Callable[[str], None] | None = None
     ) -> None:
-        """Send a request without a transaction: the ACK of a 2xx."""
+        """Send the ACK of a 2xx, which has no transaction (RFC 3261 17.1.1.3)."""
         self._context.send_message(request, flow, failed)
 
     def flow_lost(self, flow: Flow, why: str) -> None:
-        """Hear that nothing reaches an address (RFC 3261 17.1.4, 18.4)."""
+        """Handle that an address cannot be reached, or a connection ended (RFC 3261 17.1.4, 18.4).
+
+        The first loss is handled at once, those within the next interval together.
+        """
         wait = self._searched_at + LOST_FLOW_INTERVAL - self._context.clock.time()
         if wait > 0 and not self._lost:
             self._context.clock.call_later(LOST_FLOW_INTERVAL, self._fail_lost)
@@ -139,7 +152,7 @@ class TransactionLayer:
             self._fail_lost()
 
     def _fail_lost(self) -> None:
-        """Go through the client transactions once for all addresses that were lost."""
+        """Search the client transactions once for all flows that were lost."""
         lost, self._lost = self._lost, {}
         self._searched_at = self._context.clock.time()
         for store in (self.invite_clients, self.clients):
@@ -150,13 +163,13 @@ class TransactionLayer:
         client = self.invite_clients.get(key) or self.clients.get(key)
         if client is None:
             self._drop(
-                source, DropCause.STRAY_RESPONSE, f"{response.status} to nothing that is alive"
+                source, DropCause.STRAY_RESPONSE, f"a {response.status} that matches no transaction"
             )
         else:
             client.receive_response(response)
 
     def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
-        """Take an INVITE or an ACK: one matches the transaction of the other (17.2.3)."""
+        """Handle an INVITE or an ACK, which matches the INVITE's transaction (17.2.3)."""
         if known := self.invite_servers.get(key):
             known.receive_retransmission_or_ack(request, source)
         elif self._user is None or not self._is_valid(request, source):
@@ -187,7 +200,7 @@ class TransactionLayer:
                 _pass_to_user(request, server, self._user.receive_request, request, source, server)
 
     def _is_valid(self, request: Request, source: Flow) -> bool:
-        """Tell whether a request can be worked on; it is answered where it can not."""
+        """Return True if a request is valid; else it is rejected here."""
         try:
             check_request(request)
         except Malformed as fault:
@@ -196,7 +209,7 @@ class TransactionLayer:
         return True
 
     def _reject(self, request: Request, source: Flow, fault: Malformed) -> None:
-        """Answer what can not be understood, without a transaction (RFC 3261 8.2.7)."""
+        """Reject an invalid request without a transaction (RFC 3261 8.2.7)."""
         self._drop(source, DropCause.MALFORMED, str(fault))
         if request.method != b"ACK":
             extra = (warning_field(str(fault)),)
@@ -213,7 +226,7 @@ def _pass_to_user(
     receive: Callable[..., None],
     *arguments: object,
 ) -> None:
-    """Tell of a request; a mistake in what is done with it must not keep it for ever."""
+    """Pass a new request to the user; if it raises, respond 500, or the transaction would stay."""
     try:
         receive(*arguments)
     except Exception:
@@ -222,10 +235,10 @@ def _pass_to_user(
 
 
 def server_key(request: Request) -> Hashable:
-    """Give what tells a request's transaction from others of its kind (RFC 3261 17.2.3).
+    """Return the key of a request's server transaction (RFC 3261 17.2.3).
 
-    A branch without the cookie does not identify anything, and the request is compared as RFC
-    2543 did.
+    A branch without the cookie comes from a peer of RFC 2543 and is not unique: such requests
+    are compared by Via, From, Request-URI, Call-ID and the CSeq number.
     """
     via = request.top_via
     if via.branch.startswith(COOKIE):

@@ -1,4 +1,7 @@
-"""What the two client machines share: a request that is repeated until it is heard (17.1)."""
+"""The base of both client machines: a request that is retransmitted until a response (17.1).
+
+A request that was lost on a stream is sent once more, over a new connection.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class Sender(Transaction):
-    """Sends a request at once and again, for 64*T1 at most; ``user`` is told what becomes of it.
+    """A client transaction: sends a request at once, and again while no response comes.
 
-    ``request`` is let go with the final response, and the user when nothing more is told.
-    ``retransmitted`` tells that it was sent more than once, and may have been heard the first time.
+    ``request`` is dropped with the final response, and the user when it has been told all.
+    ``retransmitted``: the request was sent more than once, so the peer may have it even if it
+    cannot be reached any more.
     """
 
     __slots__ = ("_user", "request", "retransmitted")
@@ -36,21 +40,22 @@ class Sender(Transaction):
         self.request: Request | None = request
         self._user = user
         self.retransmitted = False
-        self._start_timer(context.timers.b, self._timed_out)
-        if not self.reliable:
+        self._start_timer(context.timers.b, self._timed_out)  # timer B, or F
+        if not self.reliable:  # timer A, or E
             self._start_timer(context.timers.t1, self._resend, context.timers.t1)
         self.charge(context.send_message(request, flow, self._send_failed))
 
     def terminate(self) -> None:
-        """End it, whatever its state; what still comes is a stray."""
+        """End the transaction in any state; a response that still comes is a stray."""
         super().terminate()
         self._user = self.request = None
 
     def flow_lost(self, why: str) -> None:
-        """Hear that nothing reaches the peer, or that a connection to it ended.
+        """Handle that the peer cannot be reached, or that a connection to it ended.
 
-        A server may close a connection just as a request leaves on it, so what is lost on a
-        stream is sent over another, once: the branch tells the peer that it is the same request.
+        A server may close an idle connection just as a request is sent on it.  So a request
+        without a response is sent again, once, on another connection: by its branch the peer
+        sees that it is the same.
         """
         if self.reliable and not self.retransmitted and self._unheard and self.request is not None:
             self.retransmitted = True
@@ -62,10 +67,11 @@ class Sender(Transaction):
 
     @property
     def _unheard(self) -> bool:
+        """True if no response has come."""
         return self.state in {State.CALLING, State.TRYING}
 
     def _longer(self, interval: float) -> float:
-        """Give the next interval between repetitions, in seconds: timer A doubles it."""
+        """Return the next retransmission interval in seconds: timer A doubles it (17.1.1.2)."""
         return 2 * interval
 
     def _resend(self, interval: float) -> None:
@@ -84,8 +90,8 @@ class Sender(Transaction):
             user.timed_out()
 
     def _send_failed(self, why: str) -> None:
-        """Give up, unless something was heard since."""
-        if not self._unheard:
+        """Fail the request, unless a response has come."""
+        if not self._unheard:  # it was sent before: the response is still to come, or a timeout
             return
         user = self._user
         self.terminate()

@@ -1,4 +1,4 @@
-"""The server transaction of every other method (RFC 3261 17.2.2, RFC 4320).
+"""The server transaction of all methods but INVITE (RFC 3261 17.2.2, RFC 4320).
 
 ::
 
@@ -11,6 +11,13 @@
          v                          |
       Proceeding -------------------+
       (a repetition: 100 again)
+
+RFC 4320 changes RFC 3261 here, since a client stops waiting after 64*T1 (timer F) in any case:
+
+- A 100 is sent late, when the client retransmits every T2 anyway: an earlier one would slow the
+  retransmissions, which recover a final response that was lost.
+- A 408 is never sent: it would arrive after the client's own timeout.
+- No other provisional response is sent.
 """
 
 from __future__ import annotations
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ServerTransaction(Transaction):
-    """Absorbs repetitions of a request, and answers them as the first was answered."""
+    """The server transaction of all methods but INVITE; it absorbs retransmissions."""
 
     __slots__ = ("_last",)
 
@@ -50,17 +57,18 @@ class ServerTransaction(Transaction):
             self._context.send_message(self._last, self.flow, retransmission=True)
 
     def respond(self, response: Response) -> None:
-        """Send the final response; none that RFC 4320 forbids leaves: 101 to 199, 408."""
+        """Send the final response, unless RFC 4320 forbids it: 101 to 199, and 408."""
         if self.state not in {State.TRYING, State.PROCEEDING} or response.status < 200:
             return
         self._enter(State.COMPLETED)
+        # Timer J, 64*T1 over UDP: the client retransmits until its timer F at the latest.
         self._start_timer(0.0 if self.reliable else self._context.timers.j, self.terminate)
         self._last = None if response.status == 408 else response
         if self._last is not None:
             self.charge(self._context.send_message(self._last, self.flow))
 
     def _proceed(self, request: Request) -> None:
-        """Say that the answer takes long, so that the client asks less often (RFC 4320 4.1)."""
+        """Send 100, so that the client retransmits less often from now on (RFC 4320 4.1)."""
         self._enter(State.PROCEEDING)
         self._last = make_response(request, 100)
         self._context.send_message(self._last, self.flow)

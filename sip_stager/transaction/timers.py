@@ -1,4 +1,13 @@
-"""Time for transactions: the RFC's values, and a clock made for very many equal timers."""
+"""The timer values of RFC 3261, and a clock for very many timers of few lengths.
+
+::
+
+    lane of 0.5 s:  [due 10.1] [due 10.2] [cancelled] [due 10.4]     one timer of the real clock,
+    lane of 32 s:   [due 12.0] [due 31.9]                            per lane, for its first entry
+
+Timers of one length end in the order in which they began, so each lane is a FIFO queue: a timer
+costs an append, against a heap's O(log n).  Cancelled entries stay until they are due or swept.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +22,15 @@ if TYPE_CHECKING:
 
 
 MIN_SWEEP_SIZE = 1000
-"""Timers of one length that are not worth a sweep."""
+"""A lane with fewer entries is not swept: it would not pay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """RFC 3261 table 4, in seconds."""
+    """The values of RFC 3261 table 4, in seconds.
+
+    ``c`` is above three minutes (16.6 step 11).  Timers A, E and G begin at T1; I and K are T4.
+    """
 
     t1: float = 0.5
     t2: float = 4.0
@@ -34,12 +46,12 @@ class Timers:
 
     @property
     def d(self) -> float:
-        """Timer D: how long a peer may repeat a refusal, whose T1 is not known (17.1.1.2)."""
+        """Timer D: at least 32 s, as the T1 of the retransmitting peer is unknown (17.1.1.2)."""
         return max(self.b, 32.0)
 
     @property
     def e_reaches_t2(self) -> float:
-        """How long a client's Timer E takes to be reset to T2 (RFC 4320 4.1)."""
+        """The time until a client's timer E reaches T2 by doubling (RFC 4320 4.1)."""
         interval, passed = self.t1, self.t1
         while 2 * interval < self.t2:
             interval *= 2
@@ -63,7 +75,7 @@ class _Entry:
 
 
 class _Lane(deque[_Entry]):
-    """Timers of one length; ``sweep_size`` is how many it may hold before it is swept."""
+    """The timers of one length; it is swept when it holds ``sweep_size`` entries."""
 
     __slots__ = ("sweep_size",)
 
@@ -72,7 +84,7 @@ class _Lane(deque[_Entry]):
         self.sweep_size = MIN_SWEEP_SIZE
 
     def sweep(self) -> None:
-        """Let go what was cancelled: most timers are, and a long one would stay for minutes."""
+        """Remove cancelled timers: most are, and entries of timer C would stay for minutes."""
         alive = [entry for entry in self if entry.callback is not None]
         self.clear()
         self.extend(alive)
@@ -80,11 +92,10 @@ class _Lane(deque[_Entry]):
 
 
 class LaneClock:
-    """A ``Clock`` for delays of few different lengths.
+    """A ``Clock`` for delays of few different lengths, at a third of a heap's cost.
 
-    Timers of one length end in the order in which they began, so each length is a FIFO lane with
-    one timer of the real clock at its head: a third of the cost of a heap.  A lane holds at most
-    ``MIN_SWEEP_SIZE`` timers, or twice as many as were alive at the last sweep.
+    A lane holds at most ``MIN_SWEEP_SIZE`` entries, or twice as many as were alive at the last
+    sweep, so that sweeps stay O(1) per timer.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -105,13 +116,16 @@ class LaneClock:
         return entry
 
     def _due(self, delay: float, lane: _Lane) -> None:
-        """End what is due, and wait for the next that was not cancelled."""
+        """Call the callbacks that are due, and wait for the next entry that was not cancelled.
+
+        The lane goes on even if a callback raises: the other timers depend on it.
+        """
         now = self.time()
         try:
             while lane and (lane[0].callback is None or lane[0].due <= now):
                 entry = lane.popleft()
                 callback, arguments = entry.callback, entry.arguments
-                entry.cancel()
+                entry.cancel()  # what it refers to can be freed, though its owner keeps the entry
                 if callback is not None:
                     callback(*arguments)
         finally:
