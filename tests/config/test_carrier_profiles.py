@@ -85,8 +85,8 @@ def test_an_unknown_profile_is_a_single_mistake(folder: Folder) -> None:
     assert mistake.right == ('did you mean "telnyx"? write "didww", "teams", "telnyx" or "twilio"')
 
 
-def test_the_policies_page_lists_what_each_profile_sets() -> None:
-    page = (ROOT / "docs/policies.md").read_text()
+def test_the_page_of_carriers_lists_what_each_profile_sets() -> None:
+    page = (ROOT / "docs/carriers.md").read_text()
     rows = re.findall(r'^\| `"(\w+)"` \|.*\| ([^|]*) \|$', page, re.MULTILINE)
     written = {name: tomllib.loads("\n".join(re.findall(r"`(.*?)`", sets))) for name, sets in rows}
     assert written == {

@@ -112,6 +112,6 @@ def test_a_fallback_for_the_timeout_that_ringing_comes_before_is_a_warning(
 def test_the_example_of_the_policies_page_has_no_warning(folder: Folder) -> None:
     page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
     (example,) = re.findall(
-        r"```toml\n(\[policy\].*?)```", page[page.index("Ringing goes") :], re.DOTALL
+        r"```toml\n(\[policy\].*?)```", page[page.index("Ringing takes") :], re.DOTALL
     )
     assert found(folder, RIGHT + example) == ([], [])
