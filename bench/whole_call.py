@@ -29,7 +29,7 @@ from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
 from sip_stager.observability.metrics import Metrics
 from tests.interop.program import NUMBER, Edge
-from tests.observability.sample_events import READINGS
+from tests.observability.sample_events import GAUGE_SOURCES
 from tests.support.fakes import FakeClock, FakeResolver
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class WholeCall:
         file.write_text(edge.settings(5060, 9090))
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
         logger = set_up(LogSink(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
-        dispatcher = Dispatcher([EventLog(logger).handlers, Metrics(READINGS, ("sipp",)).handlers])
+        dispatcher = Dispatcher(
+            [EventLog(logger).handlers, Metrics(GAUGE_SOURCES, ("sipp",)).handlers]
+        )
         self._clock = FakeClock()
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None

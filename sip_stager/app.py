@@ -19,8 +19,8 @@ from sip_stager.assembly.staging import (
 )
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.observability.dispatcher import Dispatcher
+from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.http import HttpServer
-from sip_stager.observability.instruments import Readings
 from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
 from sip_stager.platform.outcome import TimedOut
@@ -83,7 +83,7 @@ class Application:
         self._lag = LoopLag(loop)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         trunks = [trunk.name for trunk in settings.trunks]
-        self._metrics = Metrics(self._readings(log_lines_dropped, log_write_errors), trunks)
+        self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
         self._dispatcher.add(self._metrics.handlers)
         http = settings.http
         self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
@@ -164,10 +164,10 @@ class Application:
         self._mapping.platform = table.rows
         self._agents.watch(table.agents)
 
-    def _readings(
+    def _gauge_sources(
         self, log_lines_dropped: Callable[[], int], log_write_errors: Callable[[], int]
-    ) -> Readings:
-        return Readings(
+    ) -> GaugeSources:
+        return GaugeSources(
             calls_staging=lambda: self._staging.waiting,
             stagings_reserved=lambda: self._claims.reserved,
             transactions=lambda: self.transactions,

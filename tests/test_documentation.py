@@ -10,7 +10,7 @@ import pytest
 from sip_stager.config import load
 from sip_stager.config.tables.settings import TABLES
 from sip_stager.model.vocabulary import BreakerState
-from sip_stager.observability.instruments import Readings
+from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.metrics import Metrics
 from sip_stager.trunks.placeholders import SOURCES
 
@@ -23,7 +23,7 @@ SUFFIXES = ("_bucket", "_sum", "_count", "_total", "_info", "")
 
 def served() -> set[str]:
     """Return the names of our metrics, without the suffixes of their samples."""
-    readings = Readings(
+    sources = GaugeSources(
         calls_staging=lambda: 0,
         stagings_reserved=lambda: 0,
         transactions=dict,
@@ -41,7 +41,7 @@ def served() -> set[str]:
         log_write_errors=lambda: 0,
         worst_lag=lambda: 0.0,
     )
-    found = (metric.name for metric in Metrics(readings).registry.collect())
+    found = (metric.name for metric in Metrics(sources).registry.collect())
     return {name for name in found if name.startswith("sip_stager_")}
 
 

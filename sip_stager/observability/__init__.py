@@ -1,1 +1,1 @@
-"""What an operator sees: metrics, logs, the ladder, the loop's lag."""
+"""What an operator sees: metrics, logs, the ladder, the lag of the event loop."""

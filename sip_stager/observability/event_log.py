@@ -1,7 +1,7 @@
 """Events that matter to an operator, as log lines.
 
-A call that goes well leaves two lines: ``call_forwarded`` and ``call_answered``.  A call that is
-refused leaves the reason.  What strangers can cause as often as they like is rationed.
+A good call leaves two lines: ``call_forwarded`` and ``call_answered``.  A refused call leaves its
+reason.  Lines that strangers can cause have a quota, and are counted beyond it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class EventLog:
-    """Writes a line for each event that matters."""
+    """Writes a line for each event that matters; ``handlers`` are its observer."""
 
     def __init__(
         self,
@@ -43,21 +43,21 @@ class EventLog:
         self._logger, self._fields, self._quota = logger, LogFields(numbers), LineQuota(clock)
         self._stagings = StagingLog(logger, self._fields, self._quota)
         self.handlers: Handlers = {
-            MessageDropped: self._dropped,
-            CallRefused: self._refused,
-            CallTreated: self._treated,
-            InviteForwarded: self._forwarded,
-            CallEnded: self._ended,
-            HeaderLost: self._header_lost,
+            MessageDropped: self._log_dropped,
+            CallRefused: self._log_refused,
+            CallTreated: self._log_treated,
+            InviteForwarded: self._log_forwarded,
+            CallEnded: self._log_ended,
+            HeaderLost: self._log_header_lost,
             **self._stagings.handlers,
             **PlatformLog(logger, self._fields, self._quota).handlers,
         }
 
-    def _dropped(self, event: MessageDropped) -> None:
-        if event.cause is DropCause.KEEPALIVE:
+    def _log_dropped(self, event: MessageDropped) -> None:
+        if event.cause is DropCause.KEEPALIVE:  # a healthy peer sends one every few seconds
             return
-        held_back = self._quota.take("message_dropped", event.cause)
-        if held_back is None:
+        extra = self._quota.admit("message_dropped", event.cause)
+        if extra is None:
             return
         write = (
             self._logger.error if event.cause is DropCause.INTERNAL_ERROR else self._logger.warning
@@ -67,12 +67,12 @@ class EventLog:
             cause=event.cause,
             peer=str(event.flow),
             detail=self._fields.text(event.detail),
-            **held_back,
+            **extra,
         )
 
-    def _refused(self, event: CallRefused) -> None:
-        held_back = {} if event.trunk else self._quota.take("call_refused", event.cause)
-        if held_back is None:
+    def _log_refused(self, event: CallRefused) -> None:
+        extra = {} if event.trunk else self._quota.admit("call_refused", event.cause)
+        if extra is None:
             return
         self._logger.warning(
             "call_refused",
@@ -82,10 +82,10 @@ class EventLog:
             cause=event.cause,
             text=self._fields.text(event.text),
             elapsed_seconds=round(event.elapsed, 4),
-            **held_back,
+            **extra,
         )
 
-    def _treated(self, event: CallTreated) -> None:
+    def _log_treated(self, event: CallTreated) -> None:
         self._logger.warning(
             "call_treated",
             **self._fields.call(event.call),
@@ -95,7 +95,7 @@ class EventLog:
             elapsed_seconds=round(event.elapsed, 4),
         )
 
-    def _forwarded(self, event: InviteForwarded) -> None:
+    def _log_forwarded(self, event: InviteForwarded) -> None:
         self._logger.info(
             "call_forwarded",
             **self._fields.call(event.call),
@@ -103,10 +103,10 @@ class EventLog:
             target=str(event.target),
             attempt=event.attempt,
             elapsed_seconds=round(event.elapsed, 4),
-            **self._stagings.of(event.call.call_id),
+            **self._stagings.pop_times(event.call.call_id),
         )
 
-    def _ended(self, event: CallEnded) -> None:
+    def _log_ended(self, event: CallEnded) -> None:
         lost = event.outcome in {CallOutcome.UPSTREAM_UNREACHABLE, CallOutcome.TIMEOUT}
         write = self._logger.warning if lost else self._logger.info
         write(
@@ -118,8 +118,8 @@ class EventLog:
             elapsed_seconds=round(event.elapsed, 4),
         )
 
-    def _header_lost(self, event: HeaderLost) -> None:
-        text = "the call was answered, and nobody claimed what was staged for it"
+    def _log_header_lost(self, event: HeaderLost) -> None:
+        text = "the call was answered, but its staged agent was not claimed"
         self._logger.warning(
             "header_lost", **self._fields.call(event.call), staged_id=event.staged_id, text=text
         )

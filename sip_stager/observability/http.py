@@ -1,7 +1,7 @@
 """The HTTP server: ``/metrics``, ``/healthz`` and ``/readyz``.
 
-It runs on the loop that serves calls, so each of its answers is short: a scrape is made in
-slices, and the number and the size of what strangers may send is bounded.
+It runs on the loop that serves calls, so it never holds the loop for long: a scrape is made metric
+by metric, and connections and requests are limited in number and size.
 """
 
 from __future__ import annotations
@@ -22,14 +22,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-MOST_CONNECTIONS = 64
-"""Open at once, far above what scrapers and probes need; the oldest gives way to a new one."""
-
-IDLE = 75.0
-"""Seconds that a connection may wait for its next request: longer than scrapers pause."""
-
-MOST_BODY = 1024
-"""Bytes in a request's body: no request here has one."""
+MAX_CONNECTIONS = 64  # far more than scrapers and probes need; the oldest gives way to a new one
+IDLE_TIMEOUT = 75.0  # seconds; longer than scrapers pause
+MAX_BODY_BYTES = 1024  # of a request: none of ours has a body
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -43,25 +38,25 @@ _INDEX = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>sip-stager</title></head>
 <body><h1>sip-stager {__version__}</h1><ul>
 <li><a href="/metrics">/metrics</a>: metrics for Prometheus</li>
-<li><a href="/healthz">/healthz</a>: is the program alive?</li>
-<li><a href="/readyz">/readyz</a>: does it take calls?</li>
+<li><a href="/healthz">/healthz</a>: liveness</li>
+<li><a href="/readyz">/readyz</a>: readiness for calls</li>
 </ul></body></html>
 """
 
 
-def _quiet() -> logging.Logger:
-    """Make a logger that keeps our own mistakes, and not what strangers send instead of HTTP."""
+def _logger() -> logging.Logger:
+    """Return a logger for our own bugs, without the errors of strangers who send no HTTP."""
     logger = logging.getLogger("aiohttp.server")
-    logger.addFilter(_no_nonsense)
+    logger.addFilter(_is_no_http_error)
     return logger
 
 
-def _no_nonsense(record: logging.LogRecord) -> bool:
+def _is_no_http_error(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class _Slice(Collector):
-    """One metric, in the form of a registry."""
+    """One metric, as the registry that ``generate_latest`` asks for."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
@@ -71,9 +66,9 @@ class _Slice(Collector):
 
 
 class HttpServer:
-    """Serves until it is stopped.
+    """The server of the metrics and the health checks.
 
-    ``ready`` tells whether new calls are taken, and if not, the reasons in words.
+    ``ready`` returns whether new calls are taken, and if not, the reasons in words.
     """
 
     def __init__(
@@ -90,22 +85,22 @@ class HttpServer:
         self._runner = web.AppRunner(
             self._application(),
             access_log=None,
-            logger=_quiet(),
-            keepalive_timeout=IDLE,
+            logger=_logger(),
+            keepalive_timeout=IDLE_TIMEOUT,
             shutdown_timeout=1.0,
         )
         self._server: asyncio.Server | None = None
 
     @property
     def port(self) -> int:
-        """The port that is listened on, also where 0 asked for any."""
+        """The port that is listened on, also if 0 asked for a free one."""
         if self._server is None:
             return self._port
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def start(self) -> None:
-        """Listen; raises ``OSError`` when the address can not be had."""
+        """Start listening; raises ``OSError`` if the address cannot be listened on."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
@@ -115,7 +110,7 @@ class HttpServer:
             raise
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -125,13 +120,13 @@ class HttpServer:
         server = self._runner.server
         assert server is not None  # noqa: S101  # set up before anything is listened on
         connections = server.connections
-        if len(connections) >= MOST_CONNECTIONS:
-            connections[0].force_close()
+        if len(connections) >= MAX_CONNECTIONS:
+            connections[0].force_close()  # a scraper gets in, even among strangers who hold all
         return server()
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MOST_BODY)
-        application.on_response_prepare.append(_harden)
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.on_response_prepare.append(_add_security_headers)
         application.add_routes(
             [
                 web.get("/", _index),
@@ -143,11 +138,11 @@ class HttpServer:
         return application
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        """Answer a scrape, the loop's other work between one metric and the next."""
+        """Answer a scrape; the loop does its other work between one metric and the next."""
         slices = []
         for metric in self._registry.collect():
             slices.append(generate_latest(_Slice(metric)))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # all at once would hold the loop for milliseconds
         return web.Response(
             body=b"".join(slices), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
         )
@@ -167,5 +162,5 @@ async def _alive(_request: web.Request) -> web.Response:
     return web.Response(text="alive\n")
 
 
-async def _harden(_request: web.Request, response: web.StreamResponse) -> None:
+async def _add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)

@@ -1,4 +1,4 @@
-"""A call as a ladder: caller, proxy, API and agent side by side, each message as it comes."""
+"""A call as a ladder: caller, proxy, API and agent side by side, one line per message."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from sip_stager.observability.ladder_columns import Column, Step
     from sip_stager.ports import Handlers
 
-MOST_CALLS = 1000
-"""Calls remembered; the oldest is forgotten, and begins anew if it goes on."""
+MAX_CALLS = 1000
+"""Calls remembered; the oldest is forgotten, and gets a new number if it goes on."""
 
-MOST_MESSAGES = 100
-"""Messages remembered of a call, to know those that come again."""
+MAX_MESSAGES = 100
+"""Messages remembered per call, to recognize retransmissions."""
 
 COLUMNS = (0, 28, 55, 67)
-"""Where each column stands; the lines fit into 80 characters.
+"""The positions of the columns; the lines fit into 80 characters.
 
-Nobody speaks from API to agent, so those two stand close: what goes to the agent passes below.
+No message goes from API to agent, so those two are close: an arrow to the agent crosses the API's.
 """
 
 _PREFIX = 12  # characters: the call's number, the milliseconds
@@ -44,29 +44,29 @@ _WITHOUT_UNICODE = str.maketrans("─│▶◀", "-|><")
 
 
 @dataclass(slots=True)
-class _Course:
-    """What has been seen of a call; ``began`` is in seconds."""
+class _CallLadder:
+    """The state of one call's ladder; ``began`` is in seconds."""
 
     ordinal: int
     began: float
     caller_tag: bytes
     seen: set[tuple[Column, Column, int]] = field(default_factory=set)
 
-    def again(self, way: Step, message: bytes) -> bool:
-        """Tell whether the same bytes went the same way before; retransmissions do."""
+    def seen_before(self, way: Step, message: bytes) -> bool:
+        """Return whether the same bytes went the same way before, as retransmissions do."""
         key = (way.source, way.target, hash(message))
         if key in self.seen:
             return True
-        if len(self.seen) < MOST_MESSAGES:
+        if len(self.seen) < MAX_MESSAGES:
             self.seen.add(key)
         return False
 
 
 class Ladder:
-    """Prints a line for each event that has a place on its call's ladder.
+    """Prints a line for each event that has one; ``handlers`` are its observer.
 
     Each line begins with the call's number and the milliseconds since its first message.
-    ``shown`` masks telephone numbers; ``str`` leaves them plain.
+    ``shown`` masks phone numbers; ``str`` leaves them plain.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Ladder:
         self._console = console
         self._shown = shown
         self._clock = clock
-        self._courses: dict[str, _Course] = {}
+        self._calls: dict[str, _CallLadder] = {}
         self._begun = 0
         self.handlers: Handlers = handlers_of_all(self._draw_event)
 
@@ -92,26 +92,26 @@ class Ladder:
     def _draw_event(self, event: Event) -> None:
         """Print the line of an event that has one; an event of no call has no number."""
         key = call_key(event)
-        course = (self._courses.get(key) or self._begin(key, event)) if key else None
-        line = step(event, course.caller_tag if course else b"", self._shown)
+        call = (self._calls.get(key) or self._begin(key, event)) if key else None
+        line = step(event, call.caller_tag if call else b"", self._shown)
         if line is None:
             return
         prefix = " " * _PREFIX
-        if course:
-            line = _marked(line, event, course)
-            elapsed = (self._clock() - course.began) * 1000
-            prefix = f"#{course.ordinal:<3}{elapsed:7.1f} "
+        if call:
+            line = _marked(line, event, call)
+            elapsed = (self._clock() - call.began) * 1000
+            prefix = f"#{call.ordinal:<3}{elapsed:7.1f} "
         for row in drawn(line, self._console.width - _PREFIX):
             self._print(Text(prefix, "dim").append_text(row))
             prefix = " " * _PREFIX
 
-    def _begin(self, key: str, event: Event) -> _Course:
-        while len(self._courses) >= MOST_CALLS:
-            del self._courses[next(iter(self._courses))]
+    def _begin(self, key: str, event: Event) -> _CallLadder:
+        while len(self._calls) >= MAX_CALLS:
+            del self._calls[next(iter(self._calls))]
         self._begun += 1
         tag = from_tag(event.message) if isinstance(event, MessageReceived | MessageSent) else b""
-        course = self._courses[key] = _Course(self._begun, self._clock(), tag)
-        return course
+        call = self._calls[key] = _CallLadder(self._begun, self._clock(), tag)
+        return call
 
     def _print(self, line: Text) -> None:
         if self._console.options.ascii_only:
@@ -119,18 +119,19 @@ class Ladder:
         self._console.print(line, soft_wrap=True, highlight=False)
 
 
-def _marked(line: Step, event: Event, course: _Course) -> Step:
-    """Mark a message that went the same way before."""
+def _marked(line: Step, event: Event, call: _CallLadder) -> Step:
+    """Return the line, marked if its message went the same way before."""
     if not isinstance(event, MessageReceived | MessageSent):
         return line
-    again = course.again(line, bytes(event.message)) or getattr(event, "retransmission", False)
-    return line._replace(text=f"again: {line.text}", style="yellow") if again else line
+    sent_again = isinstance(event, MessageSent) and event.retransmission
+    repeated = call.seen_before(line, bytes(event.message)) or sent_again
+    return line._replace(text=f"again: {line.text}", style="yellow") if repeated else line
 
 
 def drawn(line: Step, width: int = 80 - _PREFIX) -> list[Text]:
-    """Draw a step: the columns with an arrow and its text, or a remark beside its column.
+    """Return the rows of a step: an arrow with its text, or a remark beside its column.
 
-    A long remark takes more than one line of ``width`` characters.
+    A long remark takes more than one row of ``width`` characters.
     """
     if line.source == line.target:
         return _remark(line, width)
@@ -143,7 +144,7 @@ def drawn(line: Step, width: int = 80 - _PREFIX) -> list[Text]:
 
 
 def _columns(first: int, last: int) -> str:
-    """Draw the columns from first to last, with nothing between them."""
+    """Return the columns from first to last, with nothing between them."""
     spaces = (" " * (gap - 1) for gap in _GAPS[first:last])
     return "│" + "".join(f"{space}│" for space in spaces)
 

@@ -1,4 +1,4 @@
-"""Those who talk on a ladder, and a line between two of them."""
+"""The columns of a ladder, and a line between two of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Column(IntEnum):
-    """Those who talk, from left to right."""
+    """The parties, from left to right."""
 
     CALLER = 0
     PROXY = 1
@@ -16,7 +16,7 @@ class Column(IntEnum):
 
 
 class Step(NamedTuple):
-    """One line of a ladder; a remark has the same column at both ends.
+    """One line of a ladder: an arrow, or a remark if both ends are the same column.
 
     ``text`` is visible ASCII, whoever wrote it; ``style`` is a colour as ``rich`` names it.
     """
@@ -28,12 +28,12 @@ class Step(NamedTuple):
 
 
 def remark(text: str, style: str) -> Step:
-    """Make a step that stands beside the proxy's column."""
+    """Make a remark beside the proxy's column."""
     return Step(Column.PROXY, Column.PROXY, printable(text), style)
 
 
 def printable(text: str) -> str:
-    """Write everything but visible ASCII as an escape."""
+    """Return a text in which everything but visible ASCII is an escape."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(

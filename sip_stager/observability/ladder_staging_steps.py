@@ -1,4 +1,4 @@
-"""What becomes of a call's staging, as steps of its ladder."""
+"""The lines that the events around staging have on a ladder."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from sip_stager.events import Event
 
 
-_UNANSWERED: dict[StagingOutcome | str, str] = {
-    StagingOutcome.BREAKER_OPEN: "the API is left alone",
-    StagingOutcome.API_UNREACHABLE: "no whole answer from the API",
+_WITHOUT_RESPONSE: dict[StagingOutcome | str, str] = {
+    StagingOutcome.BREAKER_OPEN: "not staged: the breaker is open",
+    StagingOutcome.API_UNREACHABLE: "no complete response from the API",
 }
 
 
 def staging_step(event: Event, shown: Callable[[str], str]) -> Step | None:
-    """Give the place on a ladder of an event around staging, None for any other.
+    """Return the line of an event around staging, or None for any other event.
 
-    ``shown`` masks telephone numbers.
+    ``shown`` masks phone numbers.
     """
     match event:
         case StagingStarted() | StagingPolled() | StagingRetried() | StagingEnded():
@@ -43,12 +43,12 @@ def staging_step(event: Event, shown: Callable[[str], str]) -> Step | None:
         case CallRefused():
             return remark(shown(f"{event.cause}: {event.text}"), "red")
         case CallTreated():
-            what = _treated(event.treatment)
-            return remark(shown(f"{event.cause}: {event.text}; {what}"), "yellow")
+            treatment = _treatment(event.treatment)
+            return remark(shown(f"{event.cause}: {event.text}; {treatment}"), "yellow")
         case CallRinging(local=True):
-            return remark("our own: the agent is not ready yet", "dim")
+            return remark("own ringing: the agent is not ready", "dim")
         case _:
-            return _claim(event)
+            return _unused(event)
 
 
 def _request(event: StagingStarted | StagingPolled | StagingRetried | StagingEnded) -> Step:
@@ -77,16 +77,16 @@ def _ended(event: StagingEnded) -> Step:
     if event.http_status:
         text = f"{event.http_status} {event.outcome}"
         return Step(Column.API, Column.PROXY, text, "red")
-    if unanswered := _UNANSWERED.get(event.outcome):
-        return remark(unanswered, "red")
+    if reason := _WITHOUT_RESPONSE.get(event.outcome):
+        return remark(reason, "red")
     return Step(Column.PROXY, Column.API, f"closed: {event.outcome}", "red")
 
 
-def _claim(event: Event) -> Step | None:
-    """Tell what became of a staged call that was not used, or of the API's breaker."""
+def _unused(event: Event) -> Step | None:
+    """Return the line of an event about an unused staged call, or about the breaker."""
     match event:
         case StagingClaimed():
-            return remark(f"claimed {_short(event.staged_id)}: staged before", "green")
+            return remark(f"claimed {_short(event.staged_id)}: staged earlier", "green")
         case StagingWasted():
             return remark(f"wasted {_short(event.staged_id)}: {_wasted(event.reason)}", "yellow")
         case StagingTerminated():
@@ -101,27 +101,27 @@ def _breaker(event: BreakerMoved) -> str:
     match event.state:
         case BreakerState.OPEN:
             failed = (
-                f"{event.failures} of {event.calls} failed" if event.calls else "it failed again"
+                f"{event.failures} of {event.calls} failed" if event.calls else "probe failed"
             )
             return f"breaker open for {round(event.pause, 2):g} s: {failed}"
         case BreakerState.HALF_OPEN:
-            return "breaker half open: one call tries"
+            return "breaker half-open: one call probes"
         case BreakerState.CLOSED:
-            return "breaker closed: the API is well"
+            return "breaker closed: the API works again"
         case _:
             assert_never(event.state)
 
 
-def _treated(treatment: TreatmentKind) -> str:
+def _treatment(treatment: TreatmentKind) -> str:
     match treatment:
         case TreatmentKind.FORWARD:
-            return "goes on without a staged agent"
+            return "forwarded without a staged agent"
         case TreatmentKind.REFUSE:
-            return "is refused"
+            return "refused"
         case TreatmentKind.REDIRECT:
-            return "goes to another target"
+            return "redirected to another target"
         case TreatmentKind.MOVED:
-            return "the trunk is sent to another target"
+            return "the trunk gets a 302 to another target"
         case TreatmentKind.AGENT:
             return "another agent is staged"
         case _:
@@ -131,17 +131,17 @@ def _treated(treatment: TreatmentKind) -> str:
 def _wasted(reason: WasteReason) -> str:  # noqa: PLR0911  one for each reason
     match reason:
         case WasteReason.UNCLAIMED:
-            return "nobody claimed it"
+            return "not claimed in time"
         case WasteReason.STORE_FULL:
             return "the store is full"
         case WasteReason.STOPPED:
             return "the program stops"
         case WasteReason.REJECTED:
-            return "it was rejected"
+            return "rejected upstream"
         case WasteReason.CANCELLED:
             return "the caller hung up"
         case WasteReason.UNANSWERED:
-            return "nobody answered"
+            return "no target answered"
         case WasteReason.ABANDONED:
             return "not staged yet"
         case _:

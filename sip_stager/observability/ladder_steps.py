@@ -1,4 +1,4 @@
-"""What an event is on a ladder: who said what to whom, in a few words."""
+"""The line that an event has on a ladder: an arrow from one party to another, and a few words."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def call_key(event: Event) -> str:
-    """Give the SIP Call-ID that an event belongs to, empty where there is none."""
+    """Return the SIP Call-ID that an event belongs to, empty if it belongs to none."""
     match event:
         case MessageReceived() | MessageSent():
             return event.message.call_id.decode("ascii", "backslashreplace")
@@ -45,7 +45,7 @@ def call_key(event: Event) -> str:
 
 
 def from_tag(message: Request | Response) -> bytes:
-    """Give the tag of the From, empty where there is none to be read."""
+    """Return the tag of the From, empty if it cannot be read."""
     try:
         return message.from_.tag
     except Malformed:
@@ -53,10 +53,11 @@ def from_tag(message: Request | Response) -> bytes:
 
 
 def step(event: Event, caller_tag: bytes, shown: Callable[[str], str]) -> Step | None:
-    """Give an event's place on the ladder of its call, None for one that has none.
+    """Return an event's line on the ladder of its call, or None if it has none.
 
-    ``caller_tag`` is the From tag of the call's first INVITE, which tells the two sides apart in
-    either direction (RFC 3261 12.1.1); ``shown`` masks telephone numbers.
+    ``caller_tag`` is the From tag of the call's first INVITE.  The caller's requests, and the
+    responses to them, have it in the From, the agent's in the To (RFC 3261 12.1.1).  ``shown``
+    masks phone numbers.
     """
     if isinstance(event, MessageReceived | MessageSent):
         return _message(event, caller_tag, shown)
@@ -67,9 +68,9 @@ def _message(
     event: MessageReceived | MessageSent, caller_tag: bytes, shown: Callable[[str], str]
 ) -> Step:
     message = event.message
-    asks = from_tag(message) == caller_tag  # the caller began this transaction
+    callers = from_tag(message) == caller_tag  # the caller began this transaction
     received = isinstance(event, MessageReceived)
-    to_agent = asks if isinstance(message, Request) else not asks
+    to_agent = callers if isinstance(message, Request) else not callers
     outside = Column.CALLER if to_agent is received else Column.AGENT
     ends = (outside, Column.PROXY) if received else (Column.PROXY, outside)
     return Step(*ends, printable(shown(_short_form(message))), _style(message))
@@ -78,21 +79,22 @@ def _message(
 def _short_form(message: Request | Response) -> str:
     if isinstance(message, Request):
         staged = message.value(b"x-rounded-call-id")
-        whom = f"X-Rounded-Call-Id: {_text(staged)}" if staged else _whom(_text(message.uri_text))
-        return f"{_text(message.method)} {whom}"
-    said = f"{message.status} {_text(message.reason)}"
+        about = f"X-Rounded-Call-Id: {_text(staged)}" if staged else _user(_text(message.uri_text))
+        return f"{_text(message.method)} {about}"
+    status = f"{message.status} {_text(message.reason)}"
     if message.status < 200:
-        return said
+        return status
     try:
         method = _text(message.cseq_method)
     except Malformed:
         method = "?"
-    failed_call = method == "INVITE" and message.status >= 300  # which speaks for itself
-    return said if failed_call else f"{said} ({method})"
+    # Only an INVITE fails like that, and the method would not fit beside the reason.
+    failed_call = method == "INVITE" and message.status >= 300
+    return status if failed_call else f"{status} ({method})"
 
 
-def _whom(uri: str) -> str:
-    """Give the user of a SIP URI, else what it names."""
+def _user(uri: str) -> str:
+    """Return the user of a SIP URI; the host if it has none."""
     rest = uri.partition(":")[2] or uri
     user, at, host = rest.rpartition("@")
     return (user if at else host).partition(";")[0]

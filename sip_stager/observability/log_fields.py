@@ -1,4 +1,4 @@
-"""What a line says of a call: no number that is to be masked, and no text without an end."""
+"""The fields that log lines share: phone numbers masked, texts truncated."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ if TYPE_CHECKING:
 
     from sip_stager.model.call import Call
 
-MOST_CHARACTERS = 1000
-"""Of any one text in a line."""
+MAX_CHARACTERS = 1000  # of one text in a line
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class LogFields:
-    """Shortens texts, and masks telephone numbers unless they are to be ``plain``."""
+    """Makes fields of values; phone numbers are masked unless ``numbers`` is ``plain``."""
 
     def __init__(self, numbers: Literal["masked", "plain"]) -> None:
-        self._hides = numbers == "masked"
-        self._hidden: Callable[[str], str] = mask if self._hides else str
+        self._masks = numbers == "masked"
+        self._mask: Callable[[str], str] = mask if self._masks else str
         self._number = lru_cache(4096)(self.text)
 
     def text(self, text: str) -> str:
-        """Give a text that a stranger may have written."""
-        return self._hidden(short(text))
+        """Return a text that a stranger may have written, masked and truncated."""
+        return self._mask(truncated(text))
 
     def call_id(self, call_id: str) -> str:
-        """Give a Call-ID; it finds a carrier's record, so only E.164 numbers in it are masked."""
-        text = short(call_id)
-        return _E164.sub(lambda match: mask(match[0]), text) if self._hides else text
+        """Return a Call-ID in which only E.164 numbers are masked.
+
+        A carrier finds its record by the Call-ID, so the rest stays as it came.
+        """
+        text = truncated(call_id)
+        return _E164.sub(lambda match: mask(match[0]), text) if self._masks else text
 
     def call(self, call: Call) -> dict[str, Any]:
-        """Give what each line of a call has."""
+        """Return the fields that each line about a call has."""
         return {
             "call_id": self.call_id(call.call_id),
             "trunk": call.trunk,
@@ -47,11 +49,11 @@ class LogFields:
         }
 
 
-def short(text: str) -> str:
-    """Cut a long text."""
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "..."
+def truncated(text: str) -> str:
+    """Return the first ``MAX_CHARACTERS`` of a text."""
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "..."
 
 
 def status_field(http_status: int) -> dict[str, int]:
-    """Give the HTTP status to a line, which has none where nothing was answered."""
+    """Return the field ``http_status``; no field for 0, which means that there was no response."""
     return {"http_status": http_status} if http_status else {}

@@ -1,4 +1,4 @@
-"""Logs as JSON, one object a line, from this program and from the libraries below it."""
+"""Logs as JSON, one object per line, from this program and from the libraries below it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from sip_stager.observability.log_sink import LogSink
 
-# The standard library's JSON writes everything but visible ASCII as an escape, so that what a
-# stranger sent moves no terminal's cursor; faster encoders do not.
+# The standard library's JSON escapes everything but visible ASCII, so that text of a stranger
+# cannot move a terminal's cursor; faster encoders do not.
 _ENCODE = json.JSONEncoder(default=repr).encode
 
 
 def set_up(sink: LogSink, level: str = "info") -> FilteringBoundLogger:
-    """Send structlog's and the standard library's lines to the sink, from that level up.
+    """Send the lines of structlog and the standard library to the sink, from that level up.
 
-    ``level`` is one of the standard library's, in any case.
+    ``level`` is one of the standard library's, in upper or lower case.
     """
     lowest = logging.getLevelNamesMapping()[level.upper()]
     stamps: list[Processor] = [
@@ -30,9 +30,10 @@ def set_up(sink: LogSink, level: str = "info") -> FilteringBoundLogger:
     ]
     file = cast("TextIO", sink)
     structlog.configure(
-        processors=[*stamps, structlog.processors.format_exc_info, _rendered],
+        processors=[*stamps, structlog.processors.format_exc_info, _render],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(file),
+        # Modules ask for their logger when they are imported, before the settings are known.
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_handler(file, stamps)], level=lowest, force=True)
@@ -48,12 +49,12 @@ def _handler(file: TextIO, stamps: list[Processor]) -> logging.Handler:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _rendered,
+                _render,
             ],
         )
     )
     return handler
 
 
-def _rendered(_logger: WrappedLogger, _level: str, event: EventDict) -> str:
+def _render(_logger: WrappedLogger, _level: str, event: EventDict) -> str:
     return _ENCODE(event)

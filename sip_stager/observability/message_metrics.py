@@ -1,4 +1,4 @@
-"""SIP messages, counted."""
+"""Counters of SIP messages."""
 
 from __future__ import annotations
 
@@ -17,44 +17,47 @@ if TYPE_CHECKING:
 
 
 class MessageMetrics:
-    """Counts what comes and goes, by method and code."""
+    """Messages received, sent and dropped, by method and code."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(EventCounter, registry)
-        requests_received = counter("requests_received", "SIP requests parsed.", "method")
-        requests_sent = counter("requests_sent", "SIP requests sent.", "method")
-        responses_received = counter(
-            "responses_received", "SIP responses parsed.", "method", "code"
-        )
-        responses_sent = counter("responses_sent", "SIP responses sent.", "method", "code")
-        self._requests_received = requests_received.counts
-        self._requests_sent = requests_sent.counts
-        self._responses_received = responses_received.counts
-        self._responses_sent = responses_sent.counts
+        # Each call has a dozen messages, so these are counted without a method call.
+        self._requests_received = counter(
+            "requests_received", "SIP requests received.", "method"
+        ).counts
+        self._requests_sent = counter("requests_sent", "SIP requests sent.", "method").counts
+        self._responses_received = counter(
+            "responses_received", "SIP responses received.", "method", "code"
+        ).counts
+        self._responses_sent = counter(
+            "responses_sent", "SIP responses sent.", "method", "code"
+        ).counts
         self._retransmissions = counter(
-            "retransmissions_sent", "SIP messages sent again; they count as sent, too.", "method"
+            "retransmissions_sent",
+            "SIP messages retransmitted; they are counted as sent, too.",
+            "method",
         )
-        self._dropped = counter(
-            "messages_dropped", "Messages that got no answer and went nowhere.", "cause"
-        )
+        self._dropped = counter("messages_dropped", "Messages dropped without an answer.", "cause")
         self._large = counter(
-            "large_requests_sent", "Requests above 1300 bytes to a UDP target.", "transport"
+            "large_requests_sent",
+            "Requests above 1300 bytes to a UDP target, by the transport that was used.",
+            "transport",
         )
         self.handlers: Handlers = {
-            MessageReceived: self._received,
-            MessageSent: self._sent,
-            MessageDropped: lambda event: self._dropped.add(event.cause),
-            LargeRequestSent: lambda event: self._large.add(event.target.transport),
+            MessageReceived: self._count_received,
+            MessageSent: self._count_sent,
+            MessageDropped: lambda event: self._dropped.increment(event.cause),
+            LargeRequestSent: lambda event: self._large.increment(event.target.transport),
         }
 
-    def _received(self, event: MessageReceived) -> None:
+    def _count_received(self, event: MessageReceived) -> None:
         message = event.message
         if isinstance(message, Request):
             self._requests_received[method_label(message),] += 1
         else:
             self._responses_received[method_label(message), code_label(message.status)] += 1
 
-    def _sent(self, event: MessageSent) -> None:
+    def _count_sent(self, event: MessageSent) -> None:
         message = event.message
         method = method_label(message)
         if isinstance(message, Request):
@@ -62,4 +65,4 @@ class MessageMetrics:
         else:
             self._responses_sent[method, code_label(message.status)] += 1
         if event.retransmission:
-            self._retransmissions.add(method)
+            self._retransmissions.increment(method)

@@ -1,4 +1,4 @@
-"""The lines about the platform: its agents, its numbers, and whether its API is well."""
+"""The log lines about the platform: its agents, its numbers, and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sip_stager.events import (
     NumbersRefreshed,
 )
 from sip_stager.model.vocabulary import AgentState, BreakerState
-from sip_stager.observability.log_fields import short, status_field
+from sip_stager.observability.log_fields import status_field, truncated
 
 if TYPE_CHECKING:
     from structlog.types import FilteringBoundLogger
@@ -22,46 +22,50 @@ if TYPE_CHECKING:
 
 
 class PlatformLog:
-    """Writes them."""
+    """Writes the lines; ``handlers`` are its observer."""
 
     def __init__(self, logger: FilteringBoundLogger, fields: LogFields, quota: LineQuota) -> None:
         self._logger, self._fields, self._quota = logger, fields, quota
         self.handlers: Handlers = {
-            AgentStateChanged: self._agent,
-            BreakerMoved: self._breaker_moved,
-            NumbersRefreshed: self._numbers_refreshed,
-            NumbersNotRefreshed: self._numbers_not_refreshed,
+            AgentStateChanged: self._log_agent,
+            BreakerMoved: self._log_breaker,
+            NumbersRefreshed: self._log_refreshed,
+            NumbersNotRefreshed: self._log_refresh_failed,
         }
 
-    def _agent(self, event: AgentStateChanged) -> None:
-        held_back = self._quota.take("agent", event.state)
-        if held_back is None:
+    def _log_agent(self, event: AgentStateChanged) -> None:
+        extra = self._quota.admit("agent", event.state)
+        if extra is None:
             return
         write = self._logger.warning if event.state is AgentState.MISSING else self._logger.info
         write(
             f"agent_{event.state}",
             agent_id=event.agent_id,
             version=event.version,
-            text=short(event.text),
-            **held_back,
+            text=truncated(event.text),
+            **extra,
         )
 
-    def _breaker_moved(self, event: BreakerMoved) -> None:
+    def _log_breaker(self, event: BreakerMoved) -> None:
         if event.state is not BreakerState.OPEN:
             self._logger.info(f"breaker_{event.state}")
             return
         self._logger.warning(
-            "breaker_open", calls=event.calls, failures=event.failures, pause_seconds=event.pause
+            "breaker_open", calls=event.calls, failures=event.failures, open_seconds=event.pause
         )
 
-    def _numbers_refreshed(self, event: NumbersRefreshed) -> None:
-        if event.news:
+    def _log_refreshed(self, event: NumbersRefreshed) -> None:
+        if event.news:  # else a line every few minutes would say nothing
             write = self._logger.warning if event.wrong else self._logger.info
-            write("numbers_refreshed", **event.counts, wrong=[short(one) for one in event.wrong])
+            write(
+                "numbers_refreshed",
+                **event.counts,
+                problems=[truncated(one) for one in event.wrong],
+            )
 
-    def _numbers_not_refreshed(self, event: NumbersNotRefreshed) -> None:
+    def _log_refresh_failed(self, event: NumbersNotRefreshed) -> None:
         self._logger.warning(
-            "numbers_not_refreshed",
+            "numbers_refresh_failed",
             outcome=event.outcome,
             **status_field(event.http_status),
             text=self._fields.text(event.text),

@@ -1,4 +1,7 @@
-"""The methods and codes that may become labels: those that are registered with the IANA."""
+"""Methods and status codes as labels: those registered with the IANA, and one for all others.
+
+A label for each word that a stranger makes up would be a series for each.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Response
 
 
-class _Codes(dict[int, str]):
+class _CodeLabels(dict[int, str]):
     def __missing__(self, status: int) -> str:
         return f"{status // 100}xx"
 
 
-_METHODS = {
+_METHOD_LABELS = {
     word.encode(): word
     for word in (
         *("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK"),
         *("PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"),
     )
 }
-_CODES = _Codes(
+_CODE_LABELS = _CodeLabels(
     (number, str(number))
     for number in (
         *(100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380),
@@ -36,13 +39,13 @@ _CODES = _Codes(
 
 
 def method_label(message: Request | Response) -> str:
-    """Give the method of a message's transaction; ``other`` for one that is not registered."""
+    """Return the method of a message's transaction, or ``other`` if it is not registered."""
     try:
         method = message.method if isinstance(message, Request) else message.cseq[1]
-    except Malformed:
+    except Malformed:  # a response of ours repeats the CSeq of a request that may have none
         return "other"
-    return _METHODS.get(method, "other")
+    return _METHOD_LABELS.get(method, "other")
 
 
-code_label = _CODES.__getitem__
-"""Gives a response's code; its class (``4xx``) for one that is not registered."""
+code_label = _CODE_LABELS.__getitem__
+"""Return a response's code, or its class (``4xx``) if it is not registered."""

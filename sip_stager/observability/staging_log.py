@@ -1,4 +1,4 @@
-"""The lines about stagings, and about what becomes of staged calls."""
+"""The log lines about stagings, and about what becomes of staged calls."""
 
 from __future__ import annotations
 
@@ -20,31 +20,35 @@ if TYPE_CHECKING:
     from sip_stager.observability.log_fields import LogFields
     from sip_stager.ports import Handlers
 
-_OF_CALLS = frozenset({WasteReason.REJECTED, WasteReason.CANCELLED, WasteReason.UNANSWERED})
-"""Why stagings are wasted by calls whose own lines say what went wrong."""
-MOST_STAGED = 10_000
+MAX_REMEMBERED = 10_000
 """Stagings remembered until their INVITE is forwarded, which takes microseconds."""
+
+# These have a line of their call that says what went wrong.
+_EXPLAINED = frozenset({WasteReason.REJECTED, WasteReason.CANCELLED, WasteReason.UNANSWERED})
 
 
 class StagingLog:
-    """Writes them; of a staging that went well only the line of its call tells, ``of`` which."""
+    """Writes the lines; ``handlers`` are its observer.
+
+    A staging that succeeds has no line: its times go into the line of its call (``pop_times``).
+    """
 
     def __init__(self, logger: FilteringBoundLogger, fields: LogFields, quota: LineQuota) -> None:
         self._logger, self._fields, self._quota = logger, fields, quota
         self._staged: dict[str, StagingEnded] = {}
         self.handlers: Handlers = {
-            StagingEnded: self._ended,
-            StagingClaimed: self._claimed,
-            StagingWasted: self._wasted,
-            AftercareFailed: self._aftercare_failed,
+            StagingEnded: self._log_ended,
+            StagingClaimed: self._log_claimed,
+            StagingWasted: self._log_wasted,
+            AftercareFailed: self._log_aftercare_failed,
         }
 
-    def of(self, call_id: str) -> dict[str, Any]:
-        """Give where the time of a call's staging went, once."""
+    def pop_times(self, call_id: str) -> dict[str, Any]:
+        """Return the times of a call's staging, and forget them: no second line repeats them."""
         staging = self._staged.pop(call_id, None)
-        return _told(staging) if staging else {}
+        return _times(staging) if staging else {}
 
-    def _ended(self, event: StagingEnded) -> None:
+    def _log_ended(self, event: StagingEnded) -> None:
         if event.outcome is StagingOutcome.STAGED:
             self._remember(event)
         elif event.outcome is StagingOutcome.CANCELLED:
@@ -52,7 +56,7 @@ class StagingLog:
                 "staging_cancelled",
                 call_id=self._fields.call_id(event.call.call_id),
                 trunk=event.call.trunk,
-                **_told(event),
+                **_times(event),
             )
         else:
             self._logger.warning(
@@ -61,31 +65,31 @@ class StagingLog:
                 outcome=event.outcome,
                 **status_field(event.http_status),
                 text=self._fields.text(event.text),
-                **_told(event),
+                **_times(event),
             )
 
-    def _claimed(self, event: StagingClaimed) -> None:
+    def _log_claimed(self, event: StagingClaimed) -> None:
         self._logger.info(
             "staging_claimed",
             **self._fields.call(event.call),
             staged_id=event.staged_id,
             staged_for=self._fields.call_id(event.staged_for),
-            **self.of(event.staged_for),
+            **self.pop_times(event.staged_for),
         )
 
-    def _wasted(self, event: StagingWasted) -> None:
-        write = self._logger.info if event.reason in _OF_CALLS else self._logger.warning
+    def _log_wasted(self, event: StagingWasted) -> None:
+        write = self._logger.info if event.reason in _EXPLAINED else self._logger.warning
         write(
             "staging_wasted",
             **self._fields.call(event.call),
             staged_id=event.staged_id,
             reason=event.reason,
-            **self.of(event.call.call_id),
+            **self.pop_times(event.call.call_id),
         )
 
-    def _aftercare_failed(self, event: AftercareFailed) -> None:
-        held_back = self._quota.take(f"aftercare_failed {event.kind}", event.outcome)
-        if held_back is None:
+    def _log_aftercare_failed(self, event: AftercareFailed) -> None:
+        extra = self._quota.admit(f"aftercare_failed {event.kind}", event.outcome)
+        if extra is None:
             return
         self._logger.warning(
             "aftercare_failed",
@@ -96,16 +100,16 @@ class StagingLog:
             outcome=event.outcome,
             **status_field(event.http_status),
             text=self._fields.text(event.text),
-            **held_back,
+            **extra,
         )
 
     def _remember(self, event: StagingEnded) -> None:
-        while len(self._staged) >= MOST_STAGED:
+        while len(self._staged) >= MAX_REMEMBERED:
             del self._staged[next(iter(self._staged))]
         self._staged[event.call.call_id] = event
 
 
-def _told(event: StagingEnded) -> dict[str, Any]:
+def _times(event: StagingEnded) -> dict[str, Any]:
     return {
         "staging_seconds": round(event.elapsed, 4),
         "staging_phases": {phase: round(seconds, 4) for phase, seconds in event.phases.items()},

@@ -1,4 +1,4 @@
-"""The staging step, counted and timed, and what becomes of staged calls."""
+"""Counters and times of stagings, and of the platform's API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sip_stager.model.vocabulary import (
     StagingOutcome,
     WasteReason,
 )
-from sip_stager.observability.instruments import Children, EventCounter, seconds
+from sip_stager.observability.instruments import EventCounter, HistogramByLabel, duration_histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,88 +48,106 @@ REFRESH_OUTCOMES = (
 """The outcomes of a fetch of the platform's numbers."""
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
-"""Seconds.  An API that is well takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the
-deadline's default, and after 5 s the first trunks hang up."""
+"""Seconds.  A healthy API takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the default
+deadline, and after 5 s the first trunks hang up."""
 
 PHASE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 4)
-"""Seconds.  A phase may be nothing (a warm connection) or all of the deadline."""
+"""Seconds.  A phase may take nothing (a warm connection) or the whole deadline."""
 
 
 class StagingMetrics:
-    """Counts what the API is asked and says; the series of ``trunks`` are there at once."""
+    """Stagings by their outcome and phases; the series of ``trunks`` exist from the start."""
 
     def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
-        counter = partial(EventCounter, registry)
-        self._started = counter("stagings_started", "Stagings begun.", "mode")
-        self._ended = counter("stagings_ended", "Stagings ended.", "trunk", "outcome")
-        self._polls = counter("staging_polls", "Times that the API was asked for a call's status.")
-        self._retries = counter("staging_retries", "Stagings that were tried again.", "outcome")
-        self._claimed = counter(
-            "stagings_claimed", "Calls that used what was staged in vain for one before.", "trunk"
+        self._make_staging_counters(registry)
+        self._make_platform_counters(registry)
+        self._duration = HistogramByLabel(
+            duration_histogram(
+                registry,
+                "staging_duration",
+                "Duration of stagings, in seconds.",
+                STAGING_BUCKETS,
+                "outcome",
+            )
         )
-        self._wasted = counter(
-            "stagings_wasted", "Staged calls that came to nothing.", "trunk", "reason"
+        self._phases = HistogramByLabel(
+            duration_histogram(
+                registry,
+                "staging_phase_duration",
+                "Duration of the phases of stagings, in seconds.",
+                PHASE_BUCKETS,
+                "phase",
+            )
         )
-        self._terminated = counter(
-            "stagings_terminated", "Wasted calls that the API was told to end.", "outcome"
-        )
-        self._aftercare_failed = counter(
-            "aftercare_failed", "Requests that no call waits for, gone wrong.", "kind", "outcome"
-        )
-        self._breaker_moves = counter(
-            "breaker_transitions", "Changes of the breaker's state.", "state"
-        )
-        self._agent_moves = counter(
-            "agent_transitions", "Agents that the API had no more, or had again.", "state"
-        )
-        self._refreshes = counter(
-            "numbers_refreshes", "Times that the platform's numbers were asked for.", "outcome"
-        )
-        self._take_times(registry)
-        self._expect(trunks)
+        self._initialize(trunks)
         self.handlers: Handlers = {
-            StagingStarted: lambda event: self._started.add(event.mode),
-            StagingPolled: lambda _: self._polls.add(),
-            StagingRetried: lambda event: self._retries.add(event.outcome),
-            StagingEnded: self._end,
-            BreakerMoved: lambda event: self._breaker_moves.add(event.state),
-            AgentStateChanged: lambda event: self._agent_moves.add(event.state),
-            NumbersRefreshed: lambda _: self._refreshes.add(REFRESHED),
-            NumbersNotRefreshed: lambda event: self._refreshes.add(event.outcome),
-            StagingClaimed: lambda event: self._claimed.add(event.call.trunk),
-            StagingWasted: lambda event: self._wasted.add(event.call.trunk, event.reason),
-            StagingTerminated: lambda event: self._terminated.add(event.outcome),
-            AftercareFailed: lambda event: self._aftercare_failed.add(event.kind, event.outcome),
+            StagingStarted: lambda event: self._started.increment(event.mode),
+            StagingPolled: lambda _: self._polls.increment(),
+            StagingRetried: lambda event: self._retries.increment(event.outcome),
+            StagingEnded: self._count_ended,
+            BreakerMoved: lambda event: self._breaker_transitions.increment(event.state),
+            AgentStateChanged: lambda event: self._agent_transitions.increment(event.state),
+            NumbersRefreshed: lambda _: self._refreshes.increment(REFRESHED),
+            NumbersNotRefreshed: lambda event: self._refreshes.increment(event.outcome),
+            StagingClaimed: lambda event: self._claimed.increment(event.call.trunk),
+            StagingWasted: lambda event: self._wasted.increment(event.call.trunk, event.reason),
+            StagingTerminated: lambda event: self._terminated.increment(event.outcome),
+            AftercareFailed: lambda event: self._aftercare_failed.increment(
+                event.kind, event.outcome
+            ),
         }
 
-    def _end(self, event: StagingEnded) -> None:
-        self._ended.add(event.call.trunk, event.outcome)
+    def _make_staging_counters(self, registry: CollectorRegistry) -> None:
+        counter = partial(EventCounter, registry)
+        self._started = counter("stagings_started", "Stagings started.", "mode")
+        self._ended = counter("stagings_ended", "Stagings ended.", "trunk", "outcome")
+        self._polls = counter("staging_polls", "Requests for the status of a call.")
+        self._retries = counter(
+            "staging_retries", "Stagings retried, by the outcome of the attempt before.", "outcome"
+        )
+        self._claimed = counter(
+            "stagings_claimed", "Calls that used the unused staged call of another.", "trunk"
+        )
+        self._wasted = counter(
+            "stagings_wasted", "Staged calls that were not answered.", "trunk", "reason"
+        )
+        self._terminated = counter(
+            "stagings_terminated", "Requests to end a wasted staged call.", "outcome"
+        )
+        self._aftercare_failed = counter(
+            "aftercare_failed",
+            "Failed requests of the aftercare, which no call waits for.",
+            *("kind", "outcome"),
+        )
+
+    def _make_platform_counters(self, registry: CollectorRegistry) -> None:
+        counter = partial(EventCounter, registry)
+        self._breaker_transitions = counter(
+            "breaker_transitions", "Changes of the circuit breaker to a state.", "state"
+        )
+        self._agent_transitions = counter(
+            "agent_transitions", "Changes of mapped agents to a state at the platform.", "state"
+        )
+        self._refreshes = counter(
+            "numbers_refreshes", "Fetches of the platform's list of numbers.", "outcome"
+        )
+
+    def _count_ended(self, event: StagingEnded) -> None:
+        self._ended.increment(event.call.trunk, event.outcome)
         self._duration[event.outcome].observe(event.elapsed)
         for phase, elapsed in event.phases.items():
             self._phases[phase].observe(elapsed)
 
-    def _take_times(self, registry: CollectorRegistry) -> None:
-        self._duration = Children(
-            seconds(
-                registry, "staging_duration", "The whole staging step.", STAGING_BUCKETS, "outcome"
-            )
-        )
-        self._phases = Children(
-            seconds(
-                registry, "staging_phase_duration", "Staging, by phase.", PHASE_BUCKETS, "phase"
-            )
-        )
-
-    def _expect(self, trunks: Iterable[str]) -> None:
-        self._polls.expect()
+    def _initialize(self, trunks: Iterable[str]) -> None:
+        self._polls.initialize()
         for state in BreakerState:
-            self._breaker_moves.expect(state)
+            self._breaker_transitions.initialize(state)
         for outcome in REFRESH_OUTCOMES:
-            self._refreshes.expect(outcome)
+            self._refreshes.initialize(outcome)
         for agent_state in (AgentState.MISSING, AgentState.KNOWN):
-            self._agent_moves.expect(agent_state)
+            self._agent_transitions.initialize(agent_state)
         for trunk in trunks:
             for outcome in StagingOutcome:
-                self._ended.expect(trunk, outcome)
+                self._ended.initialize(trunk, outcome)
             for reason in WasteReason:
-                self._wasted.expect(trunk, reason)
+                self._wasted.initialize(trunk, reason)

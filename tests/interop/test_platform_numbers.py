@@ -113,6 +113,6 @@ def test_a_list_that_can_not_be_had_leaves_the_last_one(listed: Scene) -> None:
     fetched(listed, "failed")
     with asked(listed):
         assert staged_id(put_through(listed, number=LISTED))
-    line = listed.program.wait_logged("numbers_not_refreshed")
+    line = listed.program.wait_logged("numbers_refresh_failed")
     assert (line["outcome"], line["http_status"]) == ("failed", 503)
     assert listed.program.metric("platform_numbers", use="staged") == 2

@@ -40,7 +40,7 @@ from sip_stager.model.vocabulary import (
     StagingOutcome,
     TreatmentKind,
 )
-from sip_stager.observability.instruments import Readings
+from sip_stager.observability.gauges import GaugeSources
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ SIP_CALL_ID = "one@caller.example"
 CALL = Call(SIP_CALL_ID, "carrier", CALLER, CALLED, "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", 4.0)
 FLOW = Flow("UDP", "192.0.2.7", 5060)
 AGENT = Flow("UDP", "198.51.100.9", 5060)
-READINGS = Readings(
+GAUGE_SOURCES = GaugeSources(
     calls_staging=lambda: 3,
     stagings_reserved=lambda: 2,
     transactions=lambda: {"invite_server": 2, "client": 1},
@@ -129,6 +129,6 @@ EVERYTHING: list[Event] = [
     ),
     CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.3),
     AgentStateChanged(CALL.agent_id, None, AgentState.MISSING, "Agent not found"),
-    NumbersRefreshed(READINGS.platform_numbers(), ("+331******89 is no number",), news=True),
+    NumbersRefreshed(GAUGE_SOURCES.platform_numbers(), ("+331******89 is no number",), news=True),
     NumbersNotRefreshed(StagingOutcome.REFUSED, 403, f"not for {CALLED}"),
 ]

@@ -7,7 +7,7 @@ from typing import get_args
 from sip_stager.events import BreakerMoved, CallEnded, Event, InviteForwarded
 from sip_stager.observability.dispatcher import Dispatcher, handlers_of_all
 from sip_stager.observability.metrics import Metrics
-from tests.observability.sample_events import EVERYTHING, READINGS
+from tests.observability.sample_events import EVERYTHING, GAUGE_SOURCES
 
 
 def test_an_observer_sees_only_the_event_types_that_it_has_handlers_for() -> None:
@@ -33,4 +33,4 @@ def test_observers_are_called_in_the_order_in_which_they_were_added() -> None:
 
 
 def test_the_metrics_have_a_handler_for_every_event_type() -> None:
-    assert Metrics(READINGS).handlers.keys() == set(get_args(Event))
+    assert Metrics(GAUGE_SOURCES).handlers.keys() == set(get_args(Event))

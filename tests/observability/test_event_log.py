@@ -35,7 +35,7 @@ from sip_stager.model.vocabulary import (
 from sip_stager.observability import staging_log
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
-from sip_stager.observability.line_quota import LINES_A_SECOND
+from sip_stager.observability.line_quota import MAX_LINES_PER_SECOND
 from tests.observability.sample_events import (
     AGENT,
     CALL,
@@ -147,9 +147,9 @@ def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> Non
         NumbersRefreshed(counts, (), news=False),
         NumbersRefreshed({**counts, "unusable": 1}, ("+331******89 is there twice",), news=True),
     )
-    assert good == {"event": "numbers_refreshed", "level": "info", **counts, "wrong": []}
+    assert good == {"event": "numbers_refreshed", "level": "info", **counts, "problems": []}
     assert (bad["level"], bad["unusable"]) == ("warning", 1)
-    assert bad["wrong"] == ["+331******89 is there twice"]
+    assert bad["problems"] == ["+331******89 is there twice"]
 
 
 def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> None:
@@ -157,7 +157,7 @@ def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> 
         NumbersNotRefreshed(StagingOutcome.REFUSED, 403, "not for +33123456789")
     )
     assert line == {
-        "event": "numbers_not_refreshed",
+        "event": "numbers_refresh_failed",
         "level": "warning",
         "outcome": "refused",
         "http_status": 403,
@@ -191,7 +191,7 @@ def test_the_breaker_leaves_a_line_whenever_it_moves() -> None:
         "level": "warning",
         "calls": 20,
         "failures": 12,
-        "pause_seconds": 5.0,
+        "open_seconds": 5.0,
     }
     assert (trying["event"], trying["level"]) == ("breaker_half_open", "info")
     assert (closed["event"], closed["level"]) == ("breaker_closed", "info")
@@ -226,14 +226,14 @@ def test_long_texts_are_cut() -> None:
 def test_a_flood_of_one_cause_is_rationed_and_what_was_held_back_is_told() -> None:
     written = Written()
     drop = MessageDropped(FLOW, DropCause.MALFORMED, "x")
-    assert len(written.take(*[drop] * 1000)) == LINES_A_SECOND
+    assert len(written.take(*[drop] * 1000)) == MAX_LINES_PER_SECOND
     written.now = 1.0
     first, second = written.take(drop, drop)
-    assert first["held_back"] == 1000 - LINES_A_SECOND
-    assert "held_back" not in second
+    assert first["suppressed_lines"] == 1000 - MAX_LINES_PER_SECOND
+    assert "suppressed_lines" not in second
     written.now = 2.0
     [line] = written.take(drop)
-    assert "held_back" not in line
+    assert "suppressed_lines" not in line
 
 
 def test_one_cause_does_not_hold_back_another() -> None:
@@ -247,7 +247,7 @@ def test_keepalives_are_not_worth_a_line() -> None:
     assert Written().take(MessageDropped(FLOW, DropCause.KEEPALIVE, "")) == []
 
 
-@pytest.mark.parametrize(("trunk", "lines"), [("", LINES_A_SECOND), ("carrier", 100)])
+@pytest.mark.parametrize(("trunk", "lines"), [("", MAX_LINES_PER_SECOND), ("carrier", 100)])
 def test_refusals_of_strangers_are_rationed_and_those_of_trunks_are_not(
     trunk: str, lines: int
 ) -> None:
@@ -256,7 +256,7 @@ def test_refusals_of_strangers_are_rationed_and_those_of_trunks_are_not(
 
 
 def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging_log, "MOST_STAGED", 3)
+    monkeypatch.setattr(staging_log, "MAX_REMEMBERED", 3)
     written = Written()
     calls = [Call(str(n), "carrier", CALLER, CALLED, "agent", 4.0) for n in range(5)]
     written.take(*[StagingEnded(call, StagingOutcome.STAGED, 0.1, {}) for call in calls])
@@ -299,7 +299,7 @@ def test_aftercare_that_fails_is_told_but_floods_nothing() -> None:
     )
     other = AftercareFailed(CALL, "c-1", AftercareKind.TERMINATE, "skipped")
     lines = Written().take(*[failed] * 100, other)
-    assert len(lines) == LINES_A_SECOND + 1
+    assert len(lines) == MAX_LINES_PER_SECOND + 1
     assert (lines[0]["kind"], lines[0]["http_status"]) == ("label", 404)
     assert lines[0]["text"] == "no call of +331******89"
     assert lines[-1]["kind"] == "terminate"

@@ -169,7 +169,7 @@ async def test_nothing_listens_after_the_stop() -> None:
 async def test_the_oldest_connection_gives_way_to_a_new_one(
     server: HttpServer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(http, "MAX_CONNECTIONS", 3)
     silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
     async with client.get("/healthz") as response:
         assert response.status == 200

@@ -151,20 +151,23 @@ def test_what_comes_again_is_marked() -> None:
             StagingRetried(CALL, StagingOutcome.API_UNREACHABLE, 0, 0.203834),
             " api_unreachable: again after 0.2 s",
         ),
-        (StagingEnded(CALL, StagingOutcome.BREAKER_OPEN, 0.0, {}), " the API is left alone"),
+        (
+            StagingEnded(CALL, StagingOutcome.BREAKER_OPEN, 0.0, {}),
+            " not staged: the breaker is open",
+        ),
         (
             StagingEnded(CALL, StagingOutcome.API_UNREACHABLE, 0.1, {}),
-            " no whole answer from the API",
+            " no complete response from the API",
         ),
         (StagingEnded(CALL, StagingOutcome.TIMEOUT, 4.0, {}), "──── closed: timeout ────▶│"),
-        (StagingClaimed(CALL, "c-1"), " claimed c-1: staged before"),
-        (StagingClaimed(CALL, "5c82a22c-1dfa"), " claimed 5c82a22c...: staged before"),
-        (StagingWasted(CALL, "c-1"), " wasted c-1: nobody claimed it"),
+        (StagingClaimed(CALL, "c-1"), " claimed c-1: staged earlier"),
+        (StagingClaimed(CALL, "5c82a22c-1dfa"), " claimed 5c82a22c...: staged earlier"),
+        (StagingWasted(CALL, "c-1"), " wasted c-1: not claimed in time"),
         (
             StagingWasted(CALL, "c-1", WasteReason.REJECTED),
-            " wasted c-1: it was rejected",
+            " wasted c-1: rejected upstream",
         ),
-        (CallRinging(CALL, 180, 2.0, local=True), " our own: the agent is not ready yet"),
+        (CallRinging(CALL, 180, 2.0, local=True), " own ringing: the agent is not ready"),
         (
             CallTreated(CALL, StagingOutcome.BUSY, TreatmentKind.AGENT, "so", 0.1),
             " busy: so; another agent is staged",
@@ -186,9 +189,12 @@ def test_how_staging_went_is_told(event: Event, line: str) -> None:
     ("event", "line"),
     [
         (BreakerMoved(BreakerState.OPEN, 20, 12, 5.0), "│ breaker open for 5 s: 12 of 20 failed"),
-        (BreakerMoved(BreakerState.OPEN, 0, 0, 10.0), "│ breaker open for 10 s: it failed again"),
-        (BreakerMoved(BreakerState.HALF_OPEN, 0, 0, 0.0), "│ breaker half open: one call tries"),
-        (BreakerMoved(BreakerState.CLOSED, 0, 0, 0.0), "│ breaker closed: the API is well"),
+        (BreakerMoved(BreakerState.OPEN, 0, 0, 10.0), "│ breaker open for 10 s: probe failed"),
+        (
+            BreakerMoved(BreakerState.HALF_OPEN, 0, 0, 0.0),
+            "│ breaker half-open: one call probes",
+        ),
+        (BreakerMoved(BreakerState.CLOSED, 0, 0, 0.0), "│ breaker closed: the API works again"),
         (StagingTerminated("c-1", "ended"), "│─ POST terminate: ended ─▶│           │"),
     ],
 )
@@ -262,17 +268,17 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
 
 
 def test_the_oldest_calls_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladder, "MOST_CALLS", 3)
+    monkeypatch.setattr(ladder, "MAX_CALLS", 3)
     page = Page()
     page.take(*[received(message("INVITE sip:x@y SIP/2.0", call_id=str(n))) for n in range(10)])
-    assert len(page.ladder._courses) == 3
+    assert len(page.ladder._calls) == 3
     again = page.take(received(message("INVITE sip:x@y SIP/2.0", call_id="9")))
     assert again[0].startswith("#10 ")
 
 
 def test_the_messages_remembered_of_a_call_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladder, "MOST_MESSAGES", 3)
+    monkeypatch.setattr(ladder, "MAX_MESSAGES", 3)
     page = Page()
     page.take(*[received(message(f"INFO sip:x{n}@y SIP/2.0", f"{n} INFO")) for n in range(10)])
-    [course] = page.ladder._courses.values()
+    [course] = page.ladder._calls.values()
     assert len(course.seen) == 3

@@ -53,7 +53,7 @@ def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
 
 async def test_a_pipe_that_nobody_reads_does_not_stop_the_loop() -> None:
     reader, writer = os.pipe()
-    sink = LogSink(writer, most_bytes=100_000)
+    sink = LogSink(writer, max_bytes=100_000)
     line = "x" * 999 + "\n"
     for _ in range(1000):
         sink.write(line)
@@ -64,7 +64,7 @@ async def test_a_pipe_that_nobody_reads_does_not_stop_the_loop() -> None:
     while read < taken:
         read += len(await asyncio.to_thread(os.read, reader, 65_536))
     assert read == taken
-    until(lambda: not sink._waiting)
+    until(lambda: not sink._buffered)
     sink.write(line)  # there is room again
     assert await asyncio.to_thread(os.read, reader, 65_536) == line.encode()
     sink.close()
@@ -89,7 +89,7 @@ async def test_a_pipe_that_does_not_block_is_waited_for() -> None:
 
 def test_a_full_disk_is_counted_and_costs_lines_only() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
-    sink = LogSink(descriptor, most_bytes=10)
+    sink = LogSink(descriptor, max_bytes=10)
     sink.write("12345678\n")
     until(lambda: sink.errors)
     sink.write("12345678\n")
@@ -125,7 +125,7 @@ def test_closing_does_not_wait_for_a_reader_that_never_comes() -> None:
     reader, writer = os.pipe()
     sink = LogSink(writer)
     sink.write("x" * 200_000)
-    sink.close(patience=0.2)
+    sink.close(timeout=0.2)
     assert sink._thread.is_alive()
     sink.write("late\n")
     assert sink.dropped == 1

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from sip_stager.observability.loop_lag import INTERVAL, KEPT, LoopLag
+from sip_stager.observability.loop_lag import INTERVAL, MAX_RECENT, LoopLag
 
 
 class HandClock:
@@ -56,11 +56,11 @@ def test_the_worst_is_forgotten_after_a_minute() -> None:
     assert lag.worst() == 0.0
     lag.start(lambda _: None)
     clock.fire(0.5)
-    for _ in range(KEPT):
+    for _ in range(MAX_RECENT):
         assert lag.worst() > 0.4
         clock.fire(0.001)
     assert lag.worst() < 0.002
-    assert round(KEPT * INTERVAL) == 60
+    assert round(MAX_RECENT * INTERVAL) == 60
 
 
 def test_nothing_is_measured_after_the_stop() -> None:

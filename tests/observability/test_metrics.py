@@ -26,7 +26,7 @@ from tests.observability.sample_events import (
     CALLER,
     EVERYTHING,
     FLOW,
-    READINGS,
+    GAUGE_SOURCES,
     SIP_CALL_ID,
     message,
 )
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
-    metrics = Metrics(READINGS, trunks)
+    metrics = Metrics(GAUGE_SOURCES, trunks)
     for event in events:
         metrics.handlers[type(event)](event)
     text = generate_latest(metrics.registry).decode()
@@ -136,7 +136,7 @@ def test_retries_and_the_breakers_moves_are_counted() -> None:
 
 
 def test_what_the_api_has_not_said_is_not_shown() -> None:
-    metrics = Metrics(replace(READINGS, rate_limit_remaining=lambda: None))
+    metrics = Metrics(replace(GAUGE_SOURCES, rate_limit_remaining=lambda: None))
     text = generate_latest(metrics.registry).decode()
     assert "\nsip_stager_api_rate_limit_remaining " not in text
 
@@ -204,7 +204,7 @@ def test_readings_are_taken_at_the_scrape() -> None:
 
 
 def test_the_loop_lag_is_a_histogram() -> None:
-    metrics = Metrics(READINGS)
+    metrics = Metrics(GAUGE_SOURCES)
     metrics.loop_lag.observe(0.03)
     text = generate_latest(metrics.registry).decode()
     assert 'sip_stager_event_loop_lag_seconds_bucket{le="0.05"} 1.0' in text

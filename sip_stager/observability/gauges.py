@@ -1,0 +1,127 @@
+"""The values that are read at each scrape, from the rooms that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from sip_stager.model.vocabulary import BreakerState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from prometheus_client.metrics_core import Metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaugeSources:
+    """The functions that a scrape calls; each must return at once, and not raise.
+
+    A mapping has a value for each value of the metric's label; ``limits`` has one for each store.
+    ``rate_limit_remaining`` and ``numbers_refreshed_at`` (seconds since 1970) return None until
+    they are known.  ``log_lines_dropped`` and ``log_write_errors`` count since the start, and
+    ``worst_lag`` is in seconds.
+    """
+
+    calls_staging: Callable[[], int]
+    stagings_reserved: Callable[[], int]
+    transactions: Callable[[], Mapping[str, int]]
+    message_bytes: Callable[[], int]
+    tcp_connections: Callable[[], Mapping[str, int]]
+    api_requests: Callable[[], Mapping[str, int]]
+    breaker_state: Callable[[], BreakerState]
+    rate_limit_remaining: Callable[[], int | None]
+    agents: Callable[[], Mapping[str, int]]
+    numbers: Callable[[], Mapping[str, int]]
+    platform_numbers: Callable[[], Mapping[str, int]]
+    numbers_refreshed_at: Callable[[], float | None]
+    limits: Mapping[str, int]
+    log_lines_dropped: Callable[[], int]
+    log_write_errors: Callable[[], int]
+    worst_lag: Callable[[], float]
+
+
+class GaugeCollector(Collector):
+    """Reads the sources at each scrape."""
+
+    def __init__(self, registry: CollectorRegistry, sources: GaugeSources) -> None:
+        self._sources = sources
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric that is read from a source."""
+        yield from self._without_label()
+        yield from self._counters()
+        yield from self._by_label()
+
+    def _without_label(self) -> Iterator[Metric]:
+        sources = self._sources
+        for name, documentation, value in (
+            ("calls_staging", "Calls that are being staged.", sources.calls_staging()),
+            (
+                "message_bytes",
+                "Memory of the SIP transactions in bytes, by their messages.",
+                sources.message_bytes(),
+            ),
+            (
+                "stagings_reserved",
+                "Staged calls that were not used and wait for a next call.",
+                sources.stagings_reserved(),
+            ),
+            (
+                "event_loop_lag_max_seconds",
+                "Worst lag of the event loop within the last minute, in seconds.",
+                sources.worst_lag(),
+            ),
+            (
+                "api_rate_limit_remaining",
+                "Requests left in the API's rate limit, as it last said.",
+                sources.rate_limit_remaining(),
+            ),
+            (
+                "numbers_refreshed_timestamp_seconds",
+                "Time of the last successful fetch of the platform's numbers.",
+                sources.numbers_refreshed_at(),
+            ),
+        ):  # a value of None, not known yet, makes no series
+            yield GaugeMetricFamily(f"sip_stager_{name}", documentation, value)
+
+    def _counters(self) -> Iterator[Metric]:
+        sources = self._sources
+        for name, documentation, count in (
+            ("log_lines_dropped", "Log lines that were dropped.", sources.log_lines_dropped()),
+            ("log_write_errors", "Failed writes of the log.", sources.log_write_errors()),
+        ):
+            yield CounterMetricFamily(f"sip_stager_{name}", documentation, count)
+
+    def _by_label(self) -> Iterator[Metric]:
+        sources = self._sources
+        breaker = sources.breaker_state()
+        states = {state: int(state == breaker) for state in BreakerState}
+        for name, documentation, label, values in (
+            ("transactions", "SIP transactions alive.", "kind", sources.transactions()),
+            ("tcp_connections", "Open TCP connections.", "kind", sources.tcp_connections()),
+            (
+                "api_requests",
+                "Requests to the API for calls, active and queued.",
+                "state",
+                sources.api_requests(),
+            ),
+            ("breaker_state", "1 for the state of the circuit breaker, else 0.", "state", states),
+            ("agents", "Mapped agents by their state at the platform.", "state", sources.agents()),
+            ("numbers", "Mapped numbers by source.", "source", sources.numbers()),
+            (
+                "platform_numbers",
+                "Numbers in the platform's list by what happens to their calls.",
+                "use",
+                sources.platform_numbers(),
+            ),
+            ("limit", "Maximum size of a store.", "store", sources.limits),
+        ):
+            family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])
+            for each, value in values.items():
+                family.add_metric([each], value)
+            yield family
