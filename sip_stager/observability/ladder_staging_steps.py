@@ -100,9 +100,7 @@ def _unused(event: Event) -> Step | None:
 def _breaker(event: BreakerMoved) -> str:
     match event.state:
         case BreakerState.OPEN:
-            failed = (
-                f"{event.failures} of {event.calls} failed" if event.calls else "probe failed"
-            )
+            failed = f"{event.failures} of {event.calls} failed" if event.calls else "probe failed"
             return f"breaker open for {round(event.pause, 2):g} s: {failed}"
         case BreakerState.HALF_OPEN:
             return "breaker half-open: one call probes"
