@@ -1,4 +1,4 @@
-"""Staging, from the settings: the clients of the API, and what stands before and behind them."""
+"""Construction of staging from the settings: the API's clients, and all that uses them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.admission import make_terms
 from sip_stager.config.agents import locate_agents
-from sip_stager.platform.agent_watch import AT_ONCE, BODY_MOST, AgentWatch
+from sip_stager.platform.agent_watch import MAX_AGENT_BYTES, MAX_PARALLEL, AgentWatch
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.number_list import BODY_MOST as PAGE_MOST
+from sip_stager.platform.number_list import MAX_PAGE_BYTES
 from sip_stager.platform.number_watch import NumberWatch
 from sip_stager.staging.aftercare import Aftercare
 from sip_stager.staging.breaker import BreakerRules
@@ -27,30 +27,32 @@ if TYPE_CHECKING:
 
 
 def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
-    """Make the client of the API for calls; ``declared`` are the variables of the agents."""
+    """Make the API client for calls; ``declared`` has the variables of the agents by their ids."""
     return _client(settings, settings.api.connections, settings.api.max_body_bytes, declared)
 
 
 def make_agent_watch(settings: Settings, notify: Notify) -> AgentWatch:
-    """Make the watch over the agents."""
-    client = _client(settings, AT_ONCE, BODY_MOST)
+    """Make the watch over the mapped agents, with a client of its own."""
+    client = _client(settings, MAX_PARALLEL, MAX_AGENT_BYTES)
     return AgentWatch(client, locate_agents(settings), notify, settings.api.agents_refresh_interval)
 
 
 def make_list_api(settings: Settings) -> RoundedApi:
-    """Make a client for the list of the platform's numbers."""
-    return _client(settings, 1, PAGE_MOST)
+    """Make the API client for the list of the platform's numbers."""
+    return _client(settings, 1, MAX_PAGE_BYTES)
 
 
 def make_number_watch(
-    settings: Settings, notify: Notify, take: Callable[[PlatformTable], None]
+    settings: Settings, notify: Notify, apply: Callable[[PlatformTable], None]
 ) -> NumberWatch:
-    """Make what keeps the list of the platform's numbers, off every call's path."""
-    return NumberWatch(make_list_api(settings), notify, take, settings.api.numbers_refresh_interval)
+    """Make the watch over the platform's numbers; ``apply`` is called with each new list."""
+    return NumberWatch(
+        make_list_api(settings), notify, apply, settings.api.numbers_refresh_interval
+    )
 
 
 def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStager:
-    """Make the stager."""
+    """Make the stager that sends each call to the API."""
     wanted = settings.api
     return ApiStager(
         api,
@@ -64,32 +66,32 @@ def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStage
 
 
 def make_breaker_rules(settings: Settings) -> BreakerRules:
-    """Say when the API is left alone.
-
-    A quarter of what calls have must do as a proof, and does where another agent has its half.
-    """
+    """Make the rules by which the circuit breaker opens."""
     wanted, terms = settings.api, make_terms(settings)
-    usual = min(
+    shortest = min(
         (terms(trunk.name, "").limit() for trunk in settings.trunks), default=wanted.deadline
     )
+    # A timeout counts only if the API had the call for long enough.  That is never more than a
+    # quarter of the shortest deadline: else no call of that trunk could prove anything, where a
+    # fallback agent has but half of the deadline, and our queue takes its share.
     return BreakerRules(
         wanted.breaker_failure_ratio,
         wanted.breaker_window,
         wanted.breaker_min_calls,
         wanted.breaker_open_time,
         wanted.breaker_open_time_max,
-        min(wanted.breaker_slow_call, usual / 4),
+        min(wanted.breaker_slow_call, shortest / 4),
     )
 
 
 def make_claims(settings: Settings, staging: ApiStager, clock: Clock, notify: Notify) -> Claims:
-    """Make what keeps staged calls that were not used."""
+    """Make the stager of the core, which reuses staged calls that were not used."""
     api = settings.api
     return Claims(staging, clock, notify, api.claim_ttl, finish=api.after_hangup == "keep")
 
 
 def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -> Aftercare:
-    """Make what is done about calls off their path."""
+    """Make the observer that labels, reconciles and terminates calls, with a client of its own."""
     wanted = settings.api
     return Aftercare(
         _client(settings, wanted.aftercare_connections, wanted.max_body_bytes),
@@ -108,7 +110,7 @@ def _client(
     max_body_bytes: int,
     declared: Mapping[str, Declared] | None = None,
 ) -> RoundedApi:
-    """Make a client with connections of its own: what is no call's takes none from calls."""
+    """Make a client with connections of its own, so that no other work takes any from calls."""
     api = settings.api
     return RoundedApi(
         api.base_url,

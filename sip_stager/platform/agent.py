@@ -1,4 +1,4 @@
-"""Agents, as far as a call needs to know them; the rest of their record may hold credentials."""
+"""An agent's record, as far as a call needs it; the rest may hold credentials and is dropped."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Value
 
 Declared = Mapping[str, str]
-"""The type of each variable that an agent declares, in the API's word, by its name."""
+"""The type of each variable that an agent declares, in the API's word, by the variable's name."""
 
 _TYPES = frozenset({"string", "number", "boolean", "date"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MOST_DECLARED = 1000
+_MAX_DECLARED = 1000
+_MAX_TEXT_LENGTH = 1000
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What is worth knowing of an agent; ``variables`` is None where its record has no list."""
+    """An agent's public facts; ``variables`` is None if its record has no list of them."""
 
     name: str
     version: str
@@ -34,24 +35,26 @@ class Agent:
     variables: Declared | None = field(default=None, hash=False)
 
 
-def read_agent(record: dict[str, Any], shown: Callable[[str], str]) -> Agent:
-    """Take from an agent's record what is worth knowing; ``shown`` makes its texts fit for it."""
+def read_agent(record: dict[str, Any], sanitize: Callable[[str], str]) -> Agent:
+    """Read an agent's record; ``sanitize`` makes its texts fit for a log."""
     name, version, language = (
-        shown(str(record.get(key, ""))[:1000]) for key in ("name", "version", "language")
+        sanitize(str(record.get(key, ""))[:_MAX_TEXT_LENGTH])
+        for key in ("name", "version", "language")
     )
     return Agent(name, version, language, _declared(record))
 
 
 def _declared(record: dict[str, Any]) -> Declared | None:
-    """Read the variables of the agent and of its states; what makes no sense is passed over."""
+    """Read the variables of the agent and of its states; malformed ones are skipped."""
     if not isinstance(record.get("variables"), list):
         return None
     states = record.get("states")
+    # The agent itself comes last: its types prevail over those of its states.
     owners = [*(states if isinstance(states, list) else ()), record]
     found: dict[str, str] = {}
     for owner in owners:
         for name, type_ in _rows(owner):
-            if len(found) < _MOST_DECLARED:
+            if len(found) < _MAX_DECLARED:
                 found[name] = type_
     return found
 
@@ -66,16 +69,14 @@ def _rows(owner: object) -> Iterator[tuple[str, str]]:
 
 
 def coerce_variables(variables: Mapping[str, Value], declared: Declared) -> dict[str, Value]:
-    """Bring each value to its declared type, and leave out what can not be.
-
-    What is not declared stays as it is: the list may be older than the agent.
-    """
+    """Convert each value to its declared type, and omit those that cannot be converted."""
+    # A variable that is not declared stays as it is: the list may be older than the agent.
     found = {name: coerce(value, declared.get(name, "")) for name, value in variables.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def coerce(value: Value, type_: str) -> Value | None:
-    """Give a value in a declared type, None where it can not be; any other type takes all."""
+    """Convert a value to a declared type; None if it cannot be.  An unknown type takes any."""
     match type_:
         case "string":
             return value if isinstance(value, str) else str(value).lower()
@@ -90,7 +91,7 @@ def coerce(value: Value, type_: str) -> Value | None:
 
 
 def _number(value: Value) -> Value | None:
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # which is an int to Python, but no number to anybody else
         return None
     if not isinstance(value, str):
         return value
@@ -101,11 +102,11 @@ def _number(value: Value) -> Value | None:
 
 
 def _boolean(value: Value) -> Value | None:
-    return value if isinstance(value, bool) else _WORDS.get(str(value).lower())
+    return value if isinstance(value, bool) else _BOOLEANS.get(str(value).lower())
 
 
 def _is_date(text: str) -> bool:
-    """Tell whether it is a date, or a date and a time, by ISO 8601."""
+    """Return True if a text is an ISO 8601 date, with or without a time."""
     try:
         datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The mapped agents, fetched at start and again all the while, off every call's path."""
+"""The mapped agents, fetched at start and then periodically, off every call's path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform.agent import Agent
-from sip_stager.platform.outcome import Failure, Refused
+from sip_stager.platform.outcome import Refused
 from sip_stager.platform.timeout import answer_within
 
 if TYPE_CHECKING:
@@ -22,105 +22,110 @@ if TYPE_CHECKING:
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
 
+    AgentKey = tuple[str, int | None]
+    """An agent's id, and the version that the mapping names, if any."""
+
 log = structlog.get_logger()
 
-AT_ONCE = 4
-"""Questions under way at start; afterwards one at a time."""
-BODY_MOST = 1 << 20
-"""Bytes of an agent's record, prompts and all; to read so many takes the loop a few ms."""
-MOST_FOUND = 10_000
-"""Agents that the platform's numbers bring; those past them are staged unwatched."""
+MAX_PARALLEL = 4
+"""Requests in parallel at start; later there is one at a time."""
+MAX_AGENT_BYTES = 1 << 20
+"""Bytes of an agent's record, prompts and all: to parse so many takes the loop a few ms."""
+MAX_FOUND = 10_000
+"""Agents of the platform's numbers that are watched; calls are staged with any others, too."""
 _FROM_GOOD_TO_BAD = (AgentState.KNOWN, AgentState.UNKNOWN, AgentState.MISSING)
 
-_LEAST_PAUSE = 0.1  # seconds between two questions, so that thousands of agents are no flood
+_MIN_INTERVAL = 0.1  # seconds between two requests, so that thousands of agents are no flood
 _REQUEST_TIMEOUT = 10.0  # seconds for one agent
-_AFTER_FAILURE = 1.0  # seconds, where the API asks for no longer ones
+_RETRY_DELAY = 1.0  # seconds after a failure, unless the API asks for more
 
 
 class AgentWatch:
-    """Keeps what is known of agents; ``declared`` has their variables by their ids.
+    """The state of the agents; ``declared`` has the variables of each by the agent's id.
 
-    Each of ``wanted``, an id and perhaps a version, is asked for once in ``every`` seconds, evenly
-    spread; 0 asks for none.  An error of the API changes nothing that is known; only a 404 says
-    that an agent is missing.  ``api`` is its own, and is closed by ``stop``.
+    Each of ``wanted`` is fetched once in ``interval`` seconds, evenly spread; 0 fetches none.  Only
+    a 404 makes an agent missing, any other error changes nothing.  The watch owns ``api``, and
+    closes it in ``stop``.
     """
 
     def __init__(
         self,
         api: RoundedApi,
-        wanted: Iterable[tuple[str, int | None]],
+        wanted: Iterable[AgentKey],
         notify: Notify,
-        every: float,
+        interval: float,
     ) -> None:
         self.declared: dict[str, Declared] = {}
         self._api = api
         self._states = dict.fromkeys(wanted, AgentState.UNKNOWN)
-        self._settled = frozenset(self._states)
+        self._from_settings = frozenset(self._states)
         self._notify = notify
-        self._every = every
+        self._interval = interval
         self._task: asyncio.Task[None] | None = None
-        self._found: asyncio.Task[None] | None = None
+        self._new_agents_task: asyncio.Task[None] | None = None
 
     @property
     def states(self) -> dict[str, int]:
         """How many agents are ``known``, ``missing``, or ``unknown`` as yet.
 
-        One that is asked for with a version, too, counts once, as the worse of the two.
+        An agent that is wanted in several versions counts once, in its worst state.
         """
         worst: dict[str, AgentState] = {}
         for (agent_id, _), state in self._states.items():
             worst[agent_id] = max(state, worst.get(agent_id, state), key=_FROM_GOOD_TO_BAD.index)
-        found = Counter(worst.values())
-        return {state: found[state] for state in AgentState}
+        counts = Counter(worst.values())
+        return {state: counts[state] for state in AgentState}
 
     def start(self) -> None:
-        """Begin to ask; returns at once."""
-        if self._every:
+        """Start fetching, in the background."""
+        if self._interval:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def watch(self, agent_ids: Iterable[str]) -> None:
-        """Watch these beside those that it was made with, and nobody else; new ones come first."""
-        keys: list[tuple[str, int | None]] = [(one, None) for one in islice(agent_ids, MOST_FOUND)]
-        for key in self._states.keys() - self._settled.union(keys):
+        """Watch these agents beside those of the settings, and no others; fetch new ones first."""
+        keys: list[AgentKey] = [(one, None) for one in islice(agent_ids, MAX_FOUND)]
+        for key in self._states.keys() - self._from_settings.union(keys):
             del self._states[key]
             self.declared.pop(key[0], None)
         new = [key for key in keys if key not in self._states]
         self._states.update(dict.fromkeys(new, AgentState.UNKNOWN))
-        if new and self._task and (self._found is None or self._found.done()):
-            questions = self._ask_each(iter(new), _LEAST_PAUSE)
-            self._found = asyncio.get_running_loop().create_task(questions)
+        # While a fetch of new agents is under way, further ones wait for the periodic fetch.
+        busy = self._new_agents_task is not None and not self._new_agents_task.done()
+        if new and self._task and not busy:
+            fetches = self._fetch_each(iter(new), _MIN_INTERVAL)
+            self._new_agents_task = asyncio.get_running_loop().create_task(fetches)
 
     async def stop(self) -> None:
-        """End it, with the questions that are under way."""
-        for task in filter(None, (self._task, self._found)):
+        """Stop, and drop the requests that are under way."""
+        for task in filter(None, (self._task, self._new_agents_task)):
             task.cancel()
             await asyncio.wait([task])
         await self._api.aclose()
 
     async def _run(self) -> None:
-        everybody = iter(list(self._states))
+        all_keys = iter(list(self._states))
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(self._ask_each(everybody))
+            for _ in range(MAX_PARALLEL):
+                group.create_task(self._fetch_each(all_keys))
         while True:
-            if wanted := list(self._states):
-                pause = max(self._every / len(wanted), _LEAST_PAUSE)
-                await self._ask_each(iter(wanted), pause)
+            if keys := list(self._states):
+                pause = max(self._interval / len(keys), _MIN_INTERVAL)
+                await self._fetch_each(iter(keys), pause)
             else:
-                await asyncio.sleep(self._every)
+                await asyncio.sleep(self._interval)
 
-    async def _ask_each(self, wanted: Iterator[tuple[str, int | None]], pause: float = 0) -> None:
-        for key in wanted:
+    async def _fetch_each(self, keys: Iterator[AgentKey], pause: float = 0) -> None:
+        for key in keys:
             await asyncio.sleep(pause)
             try:
-                await self._ask(key)
-            except Exception:  # a mistake of our own costs no more than this answer
+                await self._fetch(key)
+            except Exception:  # our own error costs this answer alone, not the watch
                 log.exception("agent_not_read", agent_id=key[0])
-                await asyncio.sleep(_AFTER_FAILURE)
+                await asyncio.sleep(_RETRY_DELAY)
 
-    async def _ask(self, key: tuple[str, int | None]) -> None:
-        answer = await self._answer(key)
-        if key not in self._states:  # no number has it any more
+    async def _fetch(self, key: AgentKey) -> None:
+        answer = await answer_within(_REQUEST_TIMEOUT, self._api.agent(*key))
+        if key not in self._states:  # a race: its number went away during the request
             return
         match answer:
             case Agent() as agent:
@@ -129,20 +134,19 @@ class AgentWatch:
             case Refused(http_status=404, text=text):
                 self._enter(key, AgentState.MISSING, text)
             case Refused(retry_after=int(seconds)):
-                await asyncio.sleep(min(max(seconds, _AFTER_FAILURE), self._every))
+                await asyncio.sleep(min(max(seconds, _RETRY_DELAY), self._interval))
             case _:
-                await asyncio.sleep(_AFTER_FAILURE)
+                await asyncio.sleep(_RETRY_DELAY)
 
-    async def _answer(self, key: tuple[str, int | None]) -> Agent | Failure:
-        return await answer_within(_REQUEST_TIMEOUT, self._api.agent(*key))
-
-    def _learn(self, key: tuple[str, int | None], agent: Agent) -> None:
-        """Keep what it declares; a call gets the version that was published last, so it counts."""
+    def _learn(self, key: AgentKey, agent: Agent) -> None:
+        """Store what an agent declares."""
         agent_id, version = key
+        # A call gets the version that was published last: if that is watched, too, it counts.
         if agent.variables is not None and not (version and (agent_id, None) in self._states):
             self.declared[agent_id] = agent.variables
 
-    def _enter(self, key: tuple[str, int | None], state: AgentState, text: str = "") -> None:
+    def _enter(self, key: AgentKey, state: AgentState, text: str = "") -> None:
         before, self._states[key] = self._states[key], state
+        # From unknown to known is what every start does: no news.
         if state != before and AgentState.MISSING in {state, before}:
             self._notify(AgentStateChanged(*key, state, text))

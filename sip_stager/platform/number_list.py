@@ -1,4 +1,4 @@
-"""The platform's list of numbers, read page by page and taken only where it is whole."""
+"""The platform's list of numbers, fetched page by page and used only if it is complete."""
 
 from __future__ import annotations
 
@@ -12,46 +12,45 @@ from sip_stager.trunks.platform_numbers import PlatformTable
 if TYPE_CHECKING:
     from sip_stager.platform.api import RoundedApi
 
-LIMITS = (1_000, 997, 991)
-"""Numbers of a page, by attempt: with another size pages begin and end elsewhere."""
-BODY_MOST = LIMITS[0] << 10
-"""Bytes of a page, a kilobyte for each number: to read so many takes the loop a few ms."""
-MOST = 250_000
-"""Numbers of a list; a longer one is not taken."""
-MOST_PAGES = 1_000
-"""Pages of a list, where those that come are shorter than they were asked to be."""
+PAGE_SIZES = (1_000, 997, 991)
+"""Numbers per page, by attempt: with another size the pages begin and end elsewhere."""
+MAX_PAGE_BYTES = PAGE_SIZES[0] << 10
+"""Bytes of a page, a kilobyte per number: to parse so many takes the loop a few ms."""
+MAX_NUMBERS = 250_000
+"""Numbers of a list; a longer one is not used."""
+MAX_PAGES = 1_000
+"""Pages of a list, in case the API sends shorter ones than it was asked for."""
 REQUEST_TIMEOUT = 10.0
 """Seconds for a page."""
 
-_SLICE = 200  # numbers that are read in one go: about half a ms of the loop
+_SLICE = 200  # numbers that are read in one turn of the loop: about half a ms
 
 
 async def fetch_number_list(
     api: RoundedApi, before: PlatformTable | None = None
 ) -> PlatformTable | Failure:
-    """Fetch the whole list; of a list that breaks off or has gaps nothing is taken.
-
-    Pages are asked for by number, as the API's cursor is a time: it leaves out what was created in
-    the same moment as the last of a page.  Such numbers may still change places from page to page,
-    so what comes twice is taken once, and what is missing is looked for in pages of another size.
-    """
+    """Fetch the whole list; a list that breaks off or has gaps is a failure."""
+    # Pages are asked for by number, not by cursor: the API's cursor is a time, and skips numbers
+    # that were created in the same moment as the last one of a page.  But numbers of one moment
+    # have no order, and may change places between two pages: a number that comes twice is taken
+    # once, and a missing one is looked for in pages of another size.
     reading = _Reading(api, PlatformTable(before))
-    for limit in LIMITS:
-        failure = await reading.read(limit)
+    for page_size in PAGE_SIZES:
+        failure = await reading.read(page_size)
         if failure is not None:
             return failure
         if len(reading.seen) >= reading.total:
             break
     if len(reading.seen) == reading.total:
-        return _sane(reading.table)
+        return _plausible(reading.table)
     return InvalidResponse(
-        f"the list is not whole: it is said to have {reading.total} numbers, and "
+        f"the list is not complete: it should have {reading.total} numbers, but "
         f"{len(reading.seen)} different ones came"
     )
 
 
 class _Reading:
-    """One list as it comes; ``total`` is how many numbers the API says there are."""
+    """One list as it comes; ``total`` is its length by the API's word, -1 before the first page."""
 
     def __init__(self, api: RoundedApi, table: PlatformTable) -> None:
         self.table = table
@@ -60,61 +59,56 @@ class _Reading:
         self._api = api
         self._nameless = 0
 
-    async def read(self, limit: int) -> Failure | None:
-        """Read all pages of that many numbers; give what went wrong."""
+    async def read(self, page_size: int) -> Failure | None:
+        """Read all pages of that size; return the failure, if any."""
         read = self._nameless = 0
-        for number in range(1, MOST_PAGES + 1):
-            page = await _page(self._api, limit, number)
+        for number in range(1, MAX_PAGES + 1):
+            page = await answer_within(REQUEST_TIMEOUT, self._api.numbers(page_size, number))
             if not isinstance(page, tuple):
                 return page
             items, total = page
-            if wrong := self._wrong(len(items), limit, total):
-                return InvalidResponse(wrong)
-            await self._take(items)
+            if error := self._error(len(items), page_size, total):
+                return InvalidResponse(error)
+            await self._add(items)
             read += len(items)
             if not items or read >= total:
                 return None
-        return InvalidResponse(f"there are more than {MOST_PAGES} pages")
+        return InvalidResponse(f"there are more than {MAX_PAGES} pages")
 
-    def _wrong(self, count: int, limit: int, total: int) -> str:
-        if count > limit:
-            return f"a page has more than the {limit} numbers that were asked for"
-        if total > MOST:
-            return f"there are more than {MOST} numbers"
+    def _error(self, count: int, page_size: int, total: int) -> str:
+        if count > page_size:
+            return f"a page has more than the {page_size} numbers that were asked for"
+        if total > MAX_NUMBERS:
+            return f"there are more than {MAX_NUMBERS} numbers"
         if self.total not in {-1, total}:
             return f"the list changed while it was read: it had {self.total} numbers, now {total}"
         self.total = total
         return ""
 
-    async def _take(self, items: list[object]) -> None:
+    async def _add(self, items: list[object]) -> None:
         for begin in range(0, len(items), _SLICE):
             self.table.add([each for each in items[begin : begin + _SLICE] if self._is_new(each)])
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # calls get their turn between two slices
 
     def _is_new(self, item: object) -> bool:
-        """Take note of an item; a hash says which it is, however long its texts are.
-
-        Those with neither id nor number are told apart by how many of them came before.
-        """
+        """Remember an item; return False if it was seen before."""
         named = (item.get("id") or item.get("number")) if isinstance(item, dict) else None
         if not named or not isinstance(named, str | int):
+            # With neither id nor number: told apart by how many such came before in this pass.
             self._nameless += 1
             named = (self._nameless,)
-        key = hash(repr(named))  # -1 and -2 have the same hash
+        # The hash alone is kept, which bounds the memory however long the texts are.  It is that
+        # of the repr, since -1 and -2 themselves have the same hash.
+        key = hash(repr(named))
         if key in self.seen:
             return False
         self.seen.add(key)
         return True
 
 
-def _sane(table: PlatformTable) -> PlatformTable | InvalidResponse:
-    """Refuse a list of nothing but invalid_response: something else than numbers was said."""
+def _plausible(table: PlatformTable) -> PlatformTable | InvalidResponse:
+    """Refuse a list without one usable number: the API sent something else than numbers."""
     if table.unusable and table.unusable == sum(table.counts.values()):
-        return InvalidResponse(
-            f"none of its {table.unusable} numbers makes sense: {table.wrong[0]}"
-        )
+        text = f"none of its {table.unusable} numbers is usable: {table.wrong[0]}"
+        return InvalidResponse(text)
     return table
-
-
-async def _page(api: RoundedApi, limit: int, number: int) -> tuple[list[object], int] | Failure:
-    return await answer_within(REQUEST_TIMEOUT, api.numbers(limit, number))

@@ -1,4 +1,4 @@
-"""The platform's numbers, fetched at start and again all the while, off every call's path."""
+"""The platform's numbers, fetched at start and then periodically, off every call's path."""
 
 from __future__ import annotations
 
@@ -27,54 +27,54 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_AFTER_FAILURE = 10.0  # seconds, where the API is unwell and asks for no longer ones
-_LONGEST = 3600.0  # seconds that a Retry-After may ask for
+_RETRY_DELAY = 10.0  # seconds after a failure, unless the API asks for more
+_MAX_RETRY_AFTER = 3600.0  # seconds; a longer Retry-After is cut to it
 
 
 class NumberWatch:
-    """Keeps the list of the platform's numbers; ``take`` gets each that could be had.
+    """The last good list of the platform's numbers; ``apply`` is called with each new one.
 
-    It is fetched once in ``every`` seconds, never where that is 0.  Whatever goes wrong, the last
-    good list stays.  ``api`` is its own, and is closed by ``stop``.
+    It is fetched every ``interval`` seconds, never if that is 0.  It owns ``api``, and closes it in
+    ``stop``.
     """
 
     def __init__(
         self,
         api: RoundedApi,
         notify: Notify,
-        take: Callable[[PlatformTable], None],
-        every: float,
+        apply: Callable[[PlatformTable], None],
+        interval: float,
     ) -> None:
         self.table: PlatformTable | None = None
         self.refreshed_at: float | None = None
         self._api = api
         self._notify = notify
-        self._take = take
-        self._every = every
+        self._apply = apply
+        self._interval = interval
         self._doubtful = False
         self._task: asyncio.Task[None] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many numbers of the last good list are of which use."""
+        """How many numbers of the last good list are of each use."""
         return (self.table or PlatformTable()).counts
 
-    async def start(self, patience: float) -> str:
-        """Begin, and wait for the first list, ``patience`` seconds at most.
+    async def start(self, wait: float) -> str:
+        """Start fetching, and wait for the first list for at most ``wait`` seconds.
 
-        Gives what went wrong with it, in words; empty where nothing did, or it takes longer.
+        Return what went wrong with it; empty if nothing did, or if it takes longer.
         """
-        if not self._every:
+        if not self._interval:
             return ""
         loop = asyncio.get_running_loop()
         first = loop.create_task(self._refresh())
         self._task = loop.create_task(self._run(first))
-        await asyncio.wait([first], timeout=patience)
+        await asyncio.wait([first], timeout=wait)
         failure = first.result() if first.done() else None
         return describe_failure(failure) if failure else ""
 
     async def stop(self) -> None:
-        """End it, with the question that is under way."""
+        """Stop, and drop the request that is under way."""
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -83,41 +83,44 @@ class NumberWatch:
     async def _run(self, first: asyncio.Task[Failure | InternalError | None]) -> None:
         failure = await first
         while True:
-            await asyncio.sleep(self._pause(failure))
+            await asyncio.sleep(self._delay(failure))
             failure = await self._refresh()
 
     async def _refresh(self) -> Failure | InternalError | None:
-        """Fetch the list and take it; give what went wrong."""
+        """Fetch the list and apply it; return what went wrong."""
         answer: PlatformTable | Failure | InternalError
         try:
-            answer = self._trusted(await fetch_number_list(self._api, self.table))
+            answer = self._confirmed(await fetch_number_list(self._api, self.table))
             if isinstance(answer, PlatformTable):
                 self._learn(answer)
                 return None
-        except Exception:  # a mistake of our own costs no more than this list
+        except Exception:  # our own error costs this list alone, not the watch
             log.exception("numbers_not_read")
-            answer = InternalError("internal error; the log says more")
+            answer = InternalError("internal error; the log has the traceback")
         self._notify(NumbersNotRefreshed(answer.kind, answer.http_status, answer.text))
         return answer
 
-    def _trusted(self, answer: PlatformTable | Failure) -> PlatformTable | Failure:
-        """Believe in a list that is all at once empty only when the next one is, too."""
-        had = self.table is not None and bool(self.table.rows)
-        emptied = had and isinstance(answer, PlatformTable) and not answer.rows
+    def _confirmed(self, answer: PlatformTable | Failure) -> PlatformTable | Failure:
+        """Doubt an empty list after one that was not, until a second one confirms it."""
+        # More likely an API that has lost its data for a moment than an operator who deleted
+        # every number; to believe it at once would refuse all calls.
+        had_numbers = self.table is not None and bool(self.table.rows)
+        emptied = had_numbers and isinstance(answer, PlatformTable) and not answer.rows
         self._doubtful = emptied and not self._doubtful
-        return InvalidResponse("the list is empty all at once") if self._doubtful else answer
+        return InvalidResponse("the list is suddenly empty") if self._doubtful else answer
 
     def _learn(self, table: PlatformTable) -> None:
         differs = table.settle()
         news = differs or self.table is None or table.counts != self.table.counts
         self.table, self.refreshed_at = table, time()
-        self._take(table)
+        self._apply(table)
         self._notify(NumbersRefreshed(table.counts, tuple(table.wrong), news))
 
-    def _pause(self, failure: Failure | InternalError | None) -> float:
-        """Give the seconds until the next question: soon where the API may be well again soon."""
-        soon = min(self._every, _AFTER_FAILURE)
+    def _delay(self, failure: Failure | InternalError | None) -> float:
+        """Return the seconds until the next request."""
+        soon = min(self._interval, _RETRY_DELAY)
         if not isinstance(failure, Refused):
-            return soon if failure else self._every
-        pause = self._every if failure.http_status < 500 else soon
-        return max(pause, min(failure.retry_after or 0, _LONGEST))
+            return soon if failure else self._interval
+        # A 4xx will not pass by itself: a wrong key is asked with no sooner than usual.
+        delay = self._interval if failure.http_status < 500 else soon
+        return max(delay, min(failure.retry_after or 0, _MAX_RETRY_AFTER))

@@ -1,6 +1,7 @@
-"""What can come of staging a call.
+"""The outcomes of staging a call, and of other requests to the API, as values.
 
-Everything that a ``text`` holds is escaped and capped; it came from a stranger all the same.
+The word for each is in ``StagingOutcome``.  A ``text`` is escaped and of bounded length, but it
+comes from a stranger's server all the same.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from typing import ClassVar, Self
 from sip_stager.model.vocabulary import StagingOutcome
 
 NOT_SENT = 0
+"""The ``http_status`` of a request that was not sent, since the API's rate limit is used up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The agent waits; ``staged_id`` is a plain token, fit for a header."""
+    """A staged call, whose agent waits; ``staged_id`` is a plain token, fit for a header field."""
 
     kind: ClassVar = StagingOutcome.STAGED
     staged_id: str
@@ -25,9 +27,9 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The API did not do it, by HTTP status or by the call's own; ``retry_after`` is in seconds.
+    """A refusal of the API, by an HTTP status or by the call's own status (``http_status`` 200).
 
-    ``http_status`` is ``NOT_SENT`` where its rate limit is used up.
+    ``retry_after`` is in seconds.
     """
 
     http_status: int
@@ -36,7 +38,7 @@ class Refused:
 
     @property
     def kind(self) -> StagingOutcome:
-        """Whether it said no, has too much to do, or failed: each is somebody else's to mend."""
+        """The word for it: each of the three is for somebody else to mend."""
         if self.http_status in {NOT_SENT, 429}:
             return StagingOutcome.BUSY
         return StagingOutcome.FAILED if self.http_status >= 500 else StagingOutcome.REFUSED
@@ -44,7 +46,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The deadline came first, or the API gave up by itself (``http_status`` 408)."""
+    """A request that met its deadline; with ``http_status`` 408 the API gave up by itself."""
 
     kind: ClassVar = StagingOutcome.TIMEOUT
     text: str
@@ -52,15 +54,15 @@ class TimedOut:
 
     @classmethod
     def after(cls, deadline: float) -> Self:
-        """Say that it came after so many seconds, which are what is left of a call's budget."""
+        """Return the outcome of a staging that took longer than ``deadline`` seconds."""
         return cls(f"the API did not stage the call within {round(deadline, 2):g} s")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiUnreachable:
-    """No whole answer came: name look-up, TCP, TLS, or a connection that broke.
+    """A request without a whole response: name look-up, TCP, TLS, or a broken connection.
 
-    ``sent`` tells that the API may have got the request.
+    ``sent``: the API may have received the request.
     """
 
     kind: ClassVar = StagingOutcome.API_UNREACHABLE
@@ -71,7 +73,7 @@ class ApiUnreachable:
 
 @dataclass(frozen=True, slots=True)
 class InvalidResponse:
-    """An answer of success that is of no use."""
+    """A response of success without the data that it should have."""
 
     kind: ClassVar = StagingOutcome.INVALID_RESPONSE
     text: str
@@ -80,7 +82,7 @@ class InvalidResponse:
 
 @dataclass(frozen=True, slots=True)
 class BreakerOpen:
-    """The API has failed for so many calls that it is left alone for a while."""
+    """A request that was not sent, since the circuit breaker is open."""
 
     kind: ClassVar = StagingOutcome.BREAKER_OPEN
     text: str
@@ -89,7 +91,7 @@ class BreakerOpen:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The caller hung up; nothing is decided any more."""
+    """A staging whose caller hung up: nothing is decided any more."""
 
     kind: ClassVar = StagingOutcome.CANCELLED
     text: str = ""
@@ -98,7 +100,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The program was told to stop before the call was staged."""
+    """A staging that was under way when the program stopped."""
 
     kind: ClassVar = StagingOutcome.STOPPED
     text: str = "the proxy is being stopped"
@@ -107,10 +109,10 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class InternalError:
-    """This program failed; the log has the traceback."""
+    """An error of this program; the log has the traceback."""
 
     kind: ClassVar = StagingOutcome.INTERNAL_ERROR
-    text: str = "internal error while staging; the log says more"
+    text: str = "internal error while staging; the log has the traceback"
     http_status: int = 0
 
 
@@ -119,6 +121,6 @@ Outcome = Staged | Failure | Cancelled | Stopped | InternalError
 
 
 def describe_failure(failure: Failure | InternalError) -> str:
-    """Say why the API gave nothing, for a person."""
+    """Return the reason for a failure as one line for an operator."""
     status = f"HTTP {failure.http_status}: " if failure.http_status else ""
     return f"{status}{failure.text}"

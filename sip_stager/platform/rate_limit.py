@@ -1,10 +1,27 @@
-"""What the API says of its rate limit; pure, times are arguments.
+"""The API's rate limit as its responses describe it; pure, times are arguments.
 
-No standard is settled.  The IETF's drafts (draft-ietf-httpapi-ratelimit-headers) had
-``RateLimit-Remaining`` and ``RateLimit-Reset``, whose ``X-`` forms are older; then
-``RateLimit: limit=9, remaining=0, reset=5``; and since the eighth ``RateLimit: "minute";r=0;t=5``,
-one for each of the API's limits.  A reset is in seconds from now, or the time of day in seconds or
-milliseconds since 1970, by its size.  ``RateLimit-Policy`` says nothing of what is left.
+Theory of operation.  No standard is settled, so every form in use is understood:
+
+    header fields                                     origin
+    ------------------------------------------------  -----------------------------------------
+    X-RateLimit-Remaining: 0, X-RateLimit-Reset: 5    custom
+    RateLimit-Remaining: 0, RateLimit-Reset: 5        draft-ietf-httpapi-ratelimit-headers, early
+    RateLimit: limit=9, remaining=0, reset=5          the same, later
+    RateLimit: "minute";r=0;t=5, "day";r=7;t=900      the same, since -08: one for each limit
+    429 with Retry-After: 5                           RFC 6585 4
+
+A reset is in seconds from now, or a time of day in seconds or milliseconds since 1970, told apart
+by its size.  ``RateLimit-Policy`` does not say what is left.  Of several limits the strictest
+holds.  What is kept is one moment, until which no request is to be sent:
+
+    response:     remaining=0, reset=9       remaining=3           remaining=0, reset=1
+                          |                      |                          |
+    time      ------------+----------------------+--------------------------+------------->
+                          |<------------------- 9 s ----------------------->|
+                          no requests: the second response does not end it  |<- 1 s ->|
+
+Responses overtake each other, so "some are left" does not end a delay, which may come from a later
+response.  The clock of the API may be wrong: its times of day are compared with its own Date.
 """
 
 from __future__ import annotations
@@ -17,9 +34,10 @@ from sip_stager.platform.replies import retry_after, server_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MAX_DELAY = 30.0  # seconds; whatever the API says, it is asked again then
+MAX_DELAY = 30.0
+"""Seconds; whatever the API says, it is asked again after them."""
 
-_NAMES = {
+_FIELDS = {
     b"ratelimit-remaining": "remaining",
     b"x-ratelimit-remaining": "remaining",
     b"ratelimit-reset": "reset",
@@ -31,61 +49,61 @@ _NAMES = {
 _NUMBER = re.compile(rb"\s*([0-9]{1,15})(?![0-9])")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _PART = re.compile(rb"(?:^|[;,])\s*(r|t|remaining|reset)=([0-9]{1,15})(?=\s*(?:[;,]|$))")
-_LIMITS_MOST = 1000  # bytes
+_MAX_FIELD_LENGTH = 1000  # bytes
 _SINCE_1970 = 1e9  # seconds: no window of a rate limit is 30 years long
 
 
 class RateLimit:
-    """``remaining`` is the last number of requests that the API said is left, None before."""
+    """The state of the rate limit; ``remaining`` is None until a response has said it."""
 
     def __init__(self) -> None:
         self.remaining: int | None = None
         self._until = 0.0
 
     def delay(self, now: float) -> float:
-        """Give the seconds until the API takes requests again, as far as it has said."""
+        """Return the seconds until the API takes requests again, 0 unless it has said otherwise."""
         return max(0.0, self._until - now)
 
     def update(
-        self, status: int, headers: Iterable[tuple[bytes, bytes]], now: float, wall: float
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], now: float, time_of_day: float
     ) -> None:
-        """Read an answer's headers; ``wall`` is the time of day, in seconds since 1970.
-
-        None left makes requests wait, and so does a 429 that has a Retry-After.  Answers overtake
-        each other, so one that says that some are left does not end the wait.
-        """
-        said = {meaning: value for name, value in headers if (meaning := _NAMES.get(name.lower()))}
-        if not said.keys() - {"date"}:
+        """Learn from a response; ``time_of_day`` is ours, in seconds since 1970."""
+        fields = {name: value for raw, value in headers if (name := _FIELDS.get(raw.lower()))}
+        if not fields.keys() - {"date"}:
             return
-        theirs = server_time(_text(said.get("date")), wall)
-        wait = 0.0
-        limits = [*_limits(said.get("limits", b"")), (said.get("remaining"), said.get("reset"))]
-        known = [(left, reset) for one, reset in limits if (left := _number(one)) is not None]
+        server_now = server_time(_text(fields.get("date")), time_of_day)
+        delay = 0.0
+        limits = [
+            *_limits(fields.get("limits", b"")),
+            (fields.get("remaining"), fields.get("reset")),
+        ]
+        known = [(left, reset) for text, reset in limits if (left := _number(text)) is not None]
         if known:
             self.remaining = min(left for left, _ in known)
-            wait = max(_seconds(reset, theirs) if left == 0 else 0.0 for left, reset in known)
-        if status == 429 and "retry_after" in said:
-            wait = max(wait, retry_after(_text(said["retry_after"]), theirs) or 0)
-        if wait > 0:
-            self._until = max(self._until, now + min(wait, MAX_DELAY))
+            delay = max(_seconds(reset, server_now) if left == 0 else 0.0 for left, reset in known)
+        if status == 429 and "retry_after" in fields:
+            delay = max(delay, retry_after(_text(fields["retry_after"]), server_now) or 0)
+        if delay > 0:
+            self._until = max(self._until, now + min(delay, MAX_DELAY))
 
 
 def _limits(value: bytes) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Give what is left of each limit, and its reset; names of limits may hold anything."""
-    bare = _STRING.sub(b"", value[:_LIMITS_MOST])
-    if b'"' in bare:
+    """Return what is left of each limit, and its reset."""
+    # The name of a limit is a string that may hold anything, even ";r=0": strings are taken out.
+    bare = _STRING.sub(b"", value[:_MAX_FIELD_LENGTH])
+    if b'"' in bare:  # an unterminated string: nothing behind it can be trusted
         return
     for limit in [bare] if b"remaining" in bare else bare.split(b","):
         parts = dict(_PART.findall(limit))
         yield parts.get(b"r", parts.get(b"remaining")), parts.get(b"t", parts.get(b"reset"))
 
 
-def _seconds(reset: bytes | None, theirs: float) -> float:
-    """Give the seconds until a reset, which may be a time of day by the API's clock."""
+def _seconds(reset: bytes | None, server_now: float) -> float:
+    """Return the seconds until a reset, which may be a time of day by the API's clock."""
     seconds = _number(reset) or 0
     if seconds < _SINCE_1970:
         return seconds
-    return (seconds / 1000 if seconds >= 1000 * _SINCE_1970 else seconds) - theirs
+    return (seconds / 1000 if seconds >= 1000 * _SINCE_1970 else seconds) - server_now
 
 
 def _number(value: bytes | None) -> int | None:

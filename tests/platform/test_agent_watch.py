@@ -13,7 +13,7 @@ from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform import agent_watch as agents_module
-from sip_stager.platform.agent_watch import AT_ONCE, AgentWatch
+from sip_stager.platform.agent_watch import MAX_PARALLEL, AgentWatch
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import Staged
 from tests.interop.ports import free_port
@@ -41,7 +41,7 @@ class Watch:
         self.agents: AgentWatch | None = None
 
     def start(self, *wanted: tuple[str, int | None], every: float = 0.01) -> AgentWatch:
-        api = RoundedApi(self.fake.url, SecretStr(KEY), connections=AT_ONCE)
+        api = RoundedApi(self.fake.url, SecretStr(KEY), connections=MAX_PARALLEL)
         self.agents = AgentWatch(api, wanted, self.events.append, every)
         self.agents.start()
         return self.agents
@@ -180,7 +180,7 @@ async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
 async def test_no_more_are_found_than_can_be_watched(
     fake: FakeApi, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agents_module, "MOST_FOUND", 3)
+    monkeypatch.setattr(agents_module, "MAX_FOUND", 3)
     agents = watch.start(every=300.0)
     agents.watch(f"{number:08x}-462a-4e1b-89bc-10ab3ce1ed29" for number in range(40))
     assert agents.states["unknown"] == 3
@@ -195,7 +195,7 @@ async def test_few_are_asked_for_at_a_time(fake: FakeApi, watch: Watch) -> None:
         while agents.states["known"] < 40:
             most = max(most, fake.stats.active)
             await asyncio.sleep(0)
-    assert 1 < most <= AT_ONCE
+    assert 1 < most <= MAX_PARALLEL
     assert fake.stats.requests == 40
 
 

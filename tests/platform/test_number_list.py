@@ -62,7 +62,7 @@ async def test_a_list_with_gaps_is_not_taken() -> None:
     items = [number_record(f"+336{number:08}", ONE) for number in range(1500)]
     async with _crossing(items, lambda items, _: [*items[:-1], items[0]]) as (fake, api):
         assert await fetch_number_list(api) == InvalidResponse(
-            "the list is not whole: it is said to have 1500 numbers, and 1499 different ones came"
+            "the list is not complete: it should have 1500 numbers, but 1499 different ones came"
         )
         assert fake.stats.requests == 6
 
@@ -80,7 +80,7 @@ async def _crossing(
 
     async with (
         FakeApi(key=KEY) as fake,
-        RoundedApi(fake.url, SecretStr(KEY), max_body_bytes=number_list.BODY_MOST) as api,
+        RoundedApi(fake.url, SecretStr(KEY), max_body_bytes=number_list.MAX_PAGE_BYTES) as api,
     ):
         fake.phone_numbers = Unordered()
         yield fake, api
@@ -103,7 +103,7 @@ async def test_numbers_are_told_apart_by_id_or_else_by_number(
         assert table.counts["without_agent"] == len(NUMBERS)
     else:
         assert isinstance(table, InvalidResponse)
-        assert "none of its 10 numbers makes sense" in table.text
+        assert "none of its 10 numbers is usable" in table.text
     assert isinstance(short, InvalidResponse)
     assert "9 different ones came" in short.text
 
@@ -121,7 +121,7 @@ async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) 
     assert (list(table.rows), table.unusable) == (NUMBERS, 3)
     assert "(no number) has a number that is not a text" in table.wrong
     assert isinstance(short, InvalidResponse)
-    assert "said to have 14 numbers, and 13 different" in short.text
+    assert "should have 14 numbers, but 13 different" in short.text
 
 
 async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
@@ -140,7 +140,7 @@ async def test_a_list_without_an_end_is_not_taken(
 ) -> None:
     fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
     fake.phone_numbers.page_limit = 1
-    monkeypatch.setattr(number_list, "MOST_PAGES", 7)
+    monkeypatch.setattr(number_list, "MAX_PAGES", 7)
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         assert await fetch_number_list(api) == InvalidResponse("there are more than 7 pages")
         assert fake.stats.requests == 7
@@ -158,7 +158,7 @@ async def test_a_list_of_another_length_than_is_said_is_not_taken(
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         answer = await fetch_number_list(api)
     assert isinstance(answer, InvalidResponse)
-    assert f"said to have {total} numbers, and 10 different" in answer.text
+    assert f"should have {total} numbers, but 10 different" in answer.text
 
 
 BAD_ANSWERS = [

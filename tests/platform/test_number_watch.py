@@ -16,7 +16,7 @@ from sip_stager.events import Event, NumbersNotRefreshed, NumbersRefreshed
 from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform import number_list
 from sip_stager.platform.api import RoundedApi
-from sip_stager.platform.number_list import BODY_MOST
+from sip_stager.platform.number_list import MAX_PAGE_BYTES
 from sip_stager.platform.number_watch import NumberWatch
 from sip_stager.platform.outcome import ApiUnreachable, InvalidResponse, Refused, TimedOut
 from sip_stager.trunks.platform_numbers import PlatformTable
@@ -43,7 +43,7 @@ class Desk:
         self.fake = fake
         self.events: list[Event] = []
         self.taken: list[PlatformTable] = []
-        api = RoundedApi(fake.url, SecretStr(KEY), connections=1, max_body_bytes=BODY_MOST)
+        api = RoundedApi(fake.url, SecretStr(KEY), connections=1, max_body_bytes=MAX_PAGE_BYTES)
         self.numbers = NumberWatch(api, self.events.append, self.taken.append, 0.01)
 
     def serve(self, *numbers: str, agent: str | None = ONE) -> None:
@@ -291,5 +291,5 @@ async def test_the_next_question_comes_when_it_may_be_of_use(
 ) -> None:
     api = RoundedApi(fake.url, SecretStr(KEY))
     numbers = NumberWatch(api, lambda _: None, lambda _: None, 300.0)
-    assert numbers._pause(failure) == pause
+    assert numbers._delay(failure) == pause
     await numbers.stop()
