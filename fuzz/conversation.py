@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.events import MessageDropped
-from sip_stager.proxy.second_copy import PATIENCE
+from sip_stager.proxy.second_copy import COPY_TIMEOUT
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
@@ -42,7 +42,7 @@ def conversation(pieces: Sequence[bytes], seen: Run) -> None:
     edge.proxy._admission = edge.proxy._new_calls._admission = ADMISSION
     for piece in pieces:
         _act(edge, piece, seen)
-    edge.clock.advance(PATIENCE)  # in which second copies are taken
+    edge.clock.advance(COPY_TIMEOUT)  # in which second copies are taken
     for staging in edge.stager.stagings:
         if not staging.over:
             staging.fail()

@@ -113,7 +113,7 @@ class Application:
         Those that ring upstream have a while to be answered, but no longer than to ``at_once``.
         """
         self._not_ready = ("stopping",)
-        self._proxy.ending.begin()
+        self._proxy.ending.refuse_new_calls()
         self._lag.stop()
         self._collector.stop()
         await self._numbers.stop()

@@ -1,4 +1,4 @@
-"""Who may call whom, from the settings: trunks, numbers, and what a call is granted."""
+"""Builds the admission from the settings: trunks, numbers, and the terms of calls."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def local_time(zone: str, clock: Callable[[], float] = time) -> Moment:
-    """Read the clock on a wall in a time zone; ``clock`` gives seconds since 1970 in UTC."""
+    """Return the local time in a zone; ``clock`` returns seconds since 1970 in UTC."""
     now = datetime.fromtimestamp(clock(), ZoneInfo(zone))
     return Moment(now.weekday(), now.hour * 60 + now.minute)
 
 
 def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> TrunkAdmission:
-    """Make the admission of the trunks and numbers, of the settings alone where none are given."""
+    """Build the admission; without a ``mapping``, with the numbers of the settings alone."""
     mapping = mapping or make_mapping(settings)
     api = settings.api
     variables = CallVariables(
@@ -41,15 +41,16 @@ def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> 
 
 
 def make_mapping(settings: Settings, moment: Callable[[str], Moment] = local_time) -> NumberMapping:
-    """Make the mapping of the numbers; ``moment`` gives the time in a zone."""
+    """Build the mapping of the numbers; ``moment`` returns the time in a zone."""
     return NumberMapping((number.row() for number in settings.numbers), moment)
 
 
 def make_terms(settings: Settings) -> Callable[[str, str], Terms]:
-    """Say what a call from a trunk to a mapped number is granted; both are given by name."""
+    """Return a function of a trunk's name and a mapped number that returns the terms of a call."""
     trunks = {trunk.name: trunk for trunk in settings.trunks}
     numbers = {row.number: row.policy for row in settings.numbers if row.policy.model_fields_set}
 
+    # Most numbers have no policy of their own: they share one entry per trunk.
     @lru_cache(maxsize=4096)
     def terms(name: str, number: str | None) -> Terms:
         trunk = trunks[name]

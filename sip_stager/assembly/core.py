@@ -1,4 +1,4 @@
-"""The core, from the settings: the proxy, its interfaces and its targets."""
+"""Builds the core from the settings: the proxy, its interfaces and its targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import Upstream, distinct
+from sip_stager.proxy.targets import UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Context
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Core(NamedTuple):
-    """What arrives goes to the layer, which tells the proxy."""
+    """The transaction layer, which receives messages, and the proxy on top of it."""
 
     layer: TransactionLayer
     proxy: Proxy
@@ -44,7 +44,7 @@ def make_core(
     notify: Notify,
     mapping: NumberMapping,
 ) -> Core:
-    """Make the proxy and the layer that it stands on."""
+    """Build the proxy and its transaction layer."""
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
@@ -68,7 +68,7 @@ def make_core(
 
 
 def _on_this_machine(settings: Settings) -> bool:
-    """Whether any peer is on this machine, by the addresses that the operator set."""
+    """Return True if a peer may be on this machine, by the addresses in the settings."""
     upstreams = (split_sip_uri(uri)[0] for uri in settings.upstream.uris)
     hosts = [*upstreams, *(listener.address for listener in settings.listeners)]
     return any(
@@ -77,7 +77,7 @@ def _on_this_machine(settings: Settings) -> bool:
 
 
 def make_interfaces(settings: Settings) -> Interfaces:
-    """Make the interfaces, in the listeners' order, whose indexes flows hold."""
+    """Build the interfaces in the order of the listeners: a flow has the index of one."""
     return Interfaces(
         tuple(
             Interface(
@@ -92,10 +92,10 @@ def make_interfaces(settings: Settings) -> Interfaces:
     )
 
 
-def make_upstream(settings: Settings) -> Upstream:
-    """Make the targets of new calls."""
+def make_upstream(settings: Settings) -> UpstreamTargets:
+    """Build the targets of new calls."""
     upstream = settings.upstream
-    return Upstream(
+    return UpstreamTargets(
         tuple(distinct(parse_uri(uri.encode("utf-8")) for uri in upstream.uris)),
         upstream.request_uri,
         upstream.failover_timeout,

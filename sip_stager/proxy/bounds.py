@@ -1,4 +1,4 @@
-"""How much may be alive before new calls are turned away."""
+"""Limits on transactions, calls and memory; above them new calls are refused."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from sip_stager.transaction.layer import TransactionLayer
 
 RETRY_AFTER = 5
-"""Seconds after which who was turned away may ask again."""
-PART = 1024
-"""A message may take one part in so many of the bytes that are left, so that large ones leave room
-for more than a thousand small ones."""
+"""Seconds in the Retry-After of a refusal."""
+SHARES = 1024
+"""A message may take one of so many equal shares of the bytes that are left: large messages leave
+room for more than a thousand small ones."""
 
 
 class Bounds(NamedTuple):
-    """How many transactions and calls that are being staged may be alive before new calls wait.
+    """The numbers of transactions and of calls being staged above which new calls are refused.
 
-    ``message_bytes`` bounds what the transactions weigh together.
+    ``message_bytes`` limits the memory of all transactions together.
     """
 
     transactions: int = 200_000
@@ -32,33 +32,34 @@ class Bounds(NamedTuple):
     def refusal(
         self, call: Call, staging: int, layer: TransactionLayer, size: int
     ) -> Refusal | None:
-        """Refuse a call that there is no room for, beside those that are there.
+        """Return the refusal of a call that would exceed a bound, or None.
 
-        ``size`` is that of its INVITE, in bytes.
+        ``staging`` calls are being staged; ``size`` is that of the call's INVITE in bytes.
         """
         full = staging >= self.calls_staging
-        what = "calls being staged" if full else self.reached(layer, size)
-        return _turned_away(call, RefusalCause.OVERLOAD, f"too many {what}") if what else None
+        excess = "calls being staged" if full else self.exceeded(layer, size)
+        return _refuse(call, RefusalCause.OVERLOAD, f"too many {excess}") if excess else None
 
-    def reached(self, layer: TransactionLayer, size: int, times: int = 1) -> str:
-        """Name what there is too much of for a new transaction; empty where it has room.
+    def exceeded(self, layer: TransactionLayer, size: int, factor: int = 1) -> str:
+        """Return the bound that a new transaction would exceed, in words; empty if there is none.
 
-        What belongs to a call that was taken may fill what new calls may, so many ``times``.
+        The bounds are multiplied by ``factor``: the requests of calls that were accepted have
+        room beyond that of new calls, so that a flood of calls does not keep one from ending.
         """
-        if len(layer) > times * self.transactions:
+        if len(layer) > factor * self.transactions:
             return "transactions"
-        left = times * self.message_bytes - layer.message_bytes
-        return "bytes of messages" if PART * size > left else ""
+        left = factor * self.message_bytes - layer.message_bytes
+        return "bytes of messages" if SHARES * size > left else ""
 
 
-def stopping(call: Call) -> Refusal:
-    """Refuse a call because the program ends."""
-    return _turned_away(call, RefusalCause.STOPPED, "the proxy is being stopped")
+def refuse_stopped(call: Call) -> Refusal:
+    """Return the refusal of a call because the program stops."""
+    return _refuse(call, RefusalCause.STOPPED, "the proxy is being stopped")
 
 
-def _turned_away(call: Call, cause: RefusalCause, text: str) -> Refusal:
-    """Refuse a call as its policy refuses calls, for now."""
+def _refuse(call: Call, cause: RefusalCause, text: str) -> Refusal:
+    """Return a refusal with the status of the call's policy."""
     status = call.policy.refusal
     reason = REASONS.get(status, b"").decode()
-    again = RETRY_AFTER if status in RETRY_AFTER_STATUSES else None
-    return Refusal(status, reason, cause, text, again, call.trunk)
+    retry_after = RETRY_AFTER if status in RETRY_AFTER_STATUSES else None
+    return Refusal(status, reason, cause, text, retry_after, call.trunk)

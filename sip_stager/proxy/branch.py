@@ -1,16 +1,18 @@
-"""One target of an INVITE, until it has answered (RFC 3261 16.6 to 16.10).
+"""A branch: one target of an INVITE, until its final response (RFC 3261 16.6 to 16.10).
 
 ::
 
-    Locating --> Calling ------ 1xx -----> Proceeding ------ final ------> Over
+    LOCATING --> CALLING ------ 1xx -----> PROCEEDING ------ final ------> OVER
                     |                          |                            ^
-                 cancel                     cancel: CANCEL goes on          |
+                 cancel                     cancel: CANCEL is sent          |
                     v                          v                            |
-                 Cancelled, unheard -- 1xx --> Cancelling --- final, 64*T1 -+
+           CANCELLED_UNHEARD --- 1xx --> CANCELLING ---- final, 64*T1 ------+
                     |                                                       |
                     +---------------------- final, timer B -----------------+
 
-A 2xx may come again and again after Over (RFC 6026), and is passed back each time.
+A CANCEL may be sent only after a provisional response (RFC 3261 9.1), so a branch that is cancelled
+before one waits for it.  A 2xx may come again and again after OVER (RFC 6026), and is passed back
+each time.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
-from sip_stager.proxy.mistakes import answered
+from sip_stager.proxy.mistakes import answer_on_error
 from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:
@@ -36,37 +38,37 @@ State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING 
 
 
 class ResponseContext(Protocol):
-    """The response context of an INVITE (RFC 3261 16.7), which a branch tells what it hears."""
+    """The response context of an INVITE (RFC 3261 16.7), which gets the events of its branches."""
 
-    def forwarded(self, branch: Branch, target: Flow) -> None:
-        """Hear that the INVITE left."""
+    def invite_sent(self, branch: Branch, target: Flow) -> None:
+        """Count an INVITE that was sent to a target."""
 
     def receive_provisional(self, response: Response) -> None:
-        """Take a provisional response above 100."""
+        """Receive a provisional response above 100."""
 
     def receive_final(self, branch: Branch, response: Response) -> None:
-        """Take a final response; a 2xx may come more than once."""
+        """Receive a final response; a 2xx may come more than once."""
 
     def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
-        """Take a final response of our own: nobody answered."""
+        """End a branch without a response, as if it had got one with that status."""
 
-    def give_up(self, branch: Branch) -> None:
-        """Hear that the target has said nothing for as long as another target may wait."""
+    def fail_over(self, branch: Branch) -> None:
+        """Try the next target: this one was silent for the failover timeout."""
 
-    def break_off(self) -> None:
-        """Hear that a mistake of ours has ended a branch."""
+    def respond_internal_error(self) -> None:
+        """Answer the caller 500, because our own code raised."""
 
 
 class Branch:
-    """Sends an INVITE to one target; ``patience`` is how long it may say nothing, in seconds.
+    """Sends an INVITE to one target; after ``failover_timeout`` seconds of silence it says so.
 
-    ``rang_out`` tells that timer C ended it, and ``in_doubt`` that the target may have got the
-    INVITE although nothing reaches it any more.
+    ``rang_out`` is True if timer C ended it.  ``in_doubt`` is True if the target cannot be reached
+    any more, but may have received the INVITE before.
     """
 
     __slots__ = (
-        "_client", "_context", "_facilities", "_patience", "_reasons", "_routed", "_source",
-        "_state", "_target", "_waiting", "in_doubt", "rang_out",
+        "_client", "_context", "_facilities", "_failover_timeout", "_reasons", "_routed",
+        "_source", "_state", "_target", "_timer", "in_doubt", "rang_out",
     )  # fmt: skip
 
     def __init__(
@@ -75,39 +77,40 @@ class Branch:
         routed: Routed,
         source: Flow,
         context: ResponseContext,
-        patience: float | None = None,
+        failover_timeout: float | None = None,
     ) -> None:
         self._facilities = facilities
         self._routed: Routed | None = routed
         self._source = source
         self._context = context
-        self._patience = patience
+        self._failover_timeout = failover_timeout
         self._state = State.LOCATING
         self._target: Flow | None = None
         self._client: InviteClientTransaction | None = None
-        self._waiting: Cancellable | None = None
+        self._timer: Cancellable | None = None
         self._reasons: list[bytes] = []
         self.in_doubt = self.rang_out = False
 
-    def start(self) -> None:
+    def locate_and_send(self) -> None:
         """Find the next hop and send the copy."""
         if self._routed is not None:
             look_up = self._facilities.locator.find(self._routed, self._located)
-            self._waiting = look_up or self._waiting
+            # An address needs no look-up: ``_located`` has been called, and has set its own timer.
+            self._timer = look_up or self._timer
 
     def cancel(self, reasons: list[bytes]) -> None:
-        """End it: by a CANCEL with these Reason fields, as soon as one may be sent (9.1)."""
+        """Cancel the INVITE with these Reason fields, as soon as a CANCEL may be sent (9.1)."""
         self._reasons = reasons
         if self._state is State.LOCATING:
             self._fail(487, CallOutcome.CANCELLED)
         elif self._state is State.CALLING:
-            self._stop_waiting()
+            self._stop_timer()
             self._state = State.CANCELLED_UNHEARD
         elif self._state is State.PROCEEDING:
             self._send_cancel()
 
     def receive_response(self, response: Response) -> None:
-        """Take a response of the target."""
+        """Receive a response of the target."""
         if response.status >= 200:
             self._receive_final(response)
             return
@@ -116,78 +119,82 @@ class Branch:
         elif self._state is State.CANCELLED_UNHEARD:
             self._send_cancel()
         if response.status > 100:
+            # Timer C starts anew with each of these, but not with a 100 (RFC 3261 16.7 step 2).
             if self._state is State.PROCEEDING:
-                self._wait(self._facilities.timers.c, self._ring_out)
+                self._start_timer(self._facilities.timers.c, self._ring_out)
             self._context.receive_provisional(response)
-        elif self._state is State.PROCEEDING and self._patience is not None:
-            self._patience = None
-            self._wait(self._facilities.timers.c, self._ring_out)
+        elif self._state is State.PROCEEDING and self._failover_timeout is not None:
+            # A first 100 shows that the target is alive: from now on only timer C limits it.
+            self._failover_timeout = None
+            self._start_timer(self._facilities.timers.c, self._ring_out)
 
-    @answered
+    @answer_on_error
     def timed_out(self) -> None:
-        """Hear that nobody answered at all, or nobody ended what was cancelled."""
+        """End it: no response came in time (timer B), or no end of a cancelled INVITE."""
         self._fail(408, CallOutcome.TIMEOUT)
 
-    @answered
+    @answer_on_error
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
-        """Hear that nothing reaches the target; one that takes no TCP is asked over UDP."""
+        """Send it over UDP if the target refused TCP, else end the branch (RFC 3261 16.9)."""
         client, target, calling = self._client, self._target, self._state is State.CALLING
         if calling and client and target and client.flow.transport != target.transport:
-            self._facilities.locator.avoid(client.flow)
+            # The request went over TCP only for its size (``Facilities._copy``): retry over UDP,
+            # as RFC 3261 18.1.1 asks, and do so for this target from now on.
+            self._facilities.locator.avoid_tcp(client.flow)
             self._send(target)
         else:
             self.in_doubt = client is not None and client.retransmitted
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
 
-    def break_off(self) -> None:
-        """Hear that a mistake of ours has ended it."""
-        self._context.break_off()
+    def respond_internal_error(self) -> None:
+        """End the whole response context with a 500."""
+        self._context.respond_internal_error()
 
-    @answered
+    @answer_on_error
     def _located(self, target: Flow | None) -> None:
-        self._waiting = None
+        self._timer = None
         if target is None:
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
             return
         self._state = State.CALLING
-        if self._patience is not None:
-            self._wait(self._patience, self._give_up)
+        if self._failover_timeout is not None:
+            self._start_timer(self._failover_timeout, self._fail_over)
         else:
-            self._wait(self._facilities.timers.c, self._ring_out)
+            self._start_timer(self._facilities.timers.c, self._ring_out)
         self._send(target)
 
-    @answered
+    @answer_on_error
     def _receive_final(self, response: Response) -> None:
         self._end()
         self._context.receive_final(self, response)
 
-    @answered
-    def _give_up(self) -> None:
-        self._context.give_up(self)
+    @answer_on_error
+    def _fail_over(self) -> None:
+        self._context.fail_over(self)
 
     def _send(self, target: Flow) -> None:
         if self._routed is not None:
             self._target = target
             facilities = self._facilities
             self._client = facilities.forward_invite(self._routed, self._source, target, self)
-            self._context.forwarded(self, self._client.flow)
+            self._context.invite_sent(self, self._client.flow)
 
     def _send_cancel(self) -> None:
         self._state = State.CANCELLING
-        self._stop_waiting()
+        self._stop_timer()
         client = self._client
         if client is not None and client.request is not None:
             client.start_cancel_timer()
             cancel = make_cancel(client.request, self._reasons)
             self._facilities.layer.start_request(cancel, cancel.branch, client.flow)
 
-    @answered
+    @answer_on_error
     def _ring_out(self) -> None:
-        """Timer C: cancel what rang for too long; a 2xx that crosses it still counts (16.8)."""
+        """Timer C: cancel an INVITE that rang too long; a 2xx that crosses still counts (16.8)."""
         self.rang_out = True
         if self._state is State.PROCEEDING:
             self._send_cancel()
-        elif self._client is not None:  # timer B is set to take even longer
+        elif self._client is not None:  # nothing was heard: timer B is set to take even longer
             self._client.terminate()
             self._fail(408, CallOutcome.TIMEOUT)
 
@@ -196,16 +203,16 @@ class Branch:
         self._context.fail(self, status, outcome)
 
     def _end(self) -> None:
-        """Let go what only the way there needed: a 2xx may come again for 32 s."""
-        self._stop_waiting()
+        """Release the request and the transaction: we stay for 32 s, for a 2xx that comes again."""
+        self._stop_timer()
         self._state = State.OVER
         self._client = self._routed = None
 
-    def _wait(self, delay: float, then: Callable[..., object], *arguments: object) -> None:
-        self._stop_waiting()
-        self._waiting = self._facilities.clock.call_later(delay, then, *arguments)
+    def _start_timer(self, delay: float, callback: Callable[..., object]) -> None:
+        self._stop_timer()
+        self._timer = self._facilities.clock.call_later(delay, callback)
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,4 +1,4 @@
-"""The end of the program, as far as calls go: none begin, some may still be answered, none hang."""
+"""The calls when the program stops: no new ones, time to answer those that ring, then an end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from sip_stager.proxy.new_calls import NewCalls
     from sip_stager.transaction.layer import TransactionLayer
 
-_UNDER_WAY = frozenset({State.CALLING, State.PROCEEDING})
+_RINGING = frozenset({State.CALLING, State.PROCEEDING})
 
 
 class Ending:
-    """Looks after the INVITEs that are there when the program is told to stop."""
+    """Ends the INVITEs that have no final response when the program stops."""
 
     def __init__(self, layer: TransactionLayer, new_calls: NewCalls) -> None:
         self._layer = layer
@@ -23,27 +23,28 @@ class Ending:
 
     @property
     def pending(self) -> int:
-        """How many INVITEs have no final response yet."""
+        """The number of INVITEs without a final response."""
         return sum(one.owner is not None for one in self._layer.invite_servers.values())
 
     @property
     def settling(self) -> bool:
-        """Whether an ACK may still have to go on, or a CANCEL is not answered.
+        """True while an ACK may have to be forwarded, or a CANCEL has no response.
 
-        An ACK that comes too late is lost with its call: nobody would repeat the 2xx to the caller.
+        An ACK that comes after our end is lost, and its call with it: the callee repeats its 2xx,
+        but we are not there to pass it to the caller, who would repeat the ACK.
         """
         servers, clients = self._layer.invite_servers, self._layer.invite_clients
         answered = any(one.state is State.ACCEPTED for one in servers.values())
-        ringing = any(one.state in _UNDER_WAY for one in clients.values())
+        ringing = any(one.state in _RINGING for one in clients.values())
         return answered or ringing or bool(self._layer.clients)
 
-    def begin(self) -> None:
-        """Take no new calls any more."""
-        self._new_calls.ended = True
+    def refuse_new_calls(self) -> None:
+        """Refuse new calls from now on."""
+        self._new_calls.closed = True
 
     def end_calls(self) -> None:
-        """End what has no final response, all of it whatever goes wrong with one."""
-        with ExitStack() as calls:
+        """Stop every INVITE without a final response."""
+        with ExitStack() as calls:  # all are stopped, even if one raises
             for transaction in self._layer.invite_servers.values():
                 if transaction.owner is not None:
                     calls.callback(transaction.owner.stop)

@@ -1,4 +1,4 @@
-"""What the parts of the proxy share."""
+"""The services that the parts of the proxy share: sending, answering, refusing, and events."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.proxy.forwarding import make_copy
-from sip_stager.proxy.routing import preprocessed
-from sip_stager.proxy.told import told
+from sip_stager.proxy.routing import preprocess
+from sip_stager.proxy.told import refusal_warning
 from sip_stager.sip.privacy import strip_identity
 from sip_stager.sip.responses import Extra, make_response, warning_field
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sip_stager.proxy.location import Locator
     from sip_stager.proxy.routing import Popped, Routed
     from sip_stager.proxy.seal import Seal
-    from sip_stager.proxy.targets import Upstream
+    from sip_stager.proxy.targets import UpstreamTargets
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.base import ClientUser
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from sip_stager.transaction.layer import TransactionLayer
     from sip_stager.transaction.timers import Timers
 
-MOST_DATAGRAM = 1300
-"""Bytes of a request that goes over UDP where TCP would do as well (RFC 3261 18.1.1)."""
+MAX_DATAGRAM = 1300
+"""Bytes; a larger request is sent over TCP instead of UDP, if possible (RFC 3261 18.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facilities:
-    """One of these serves all requests.
+    """The services; one instance serves all requests.
 
-    ``now`` gives seconds for what is measured; an event loop's own time may move in milliseconds.
+    ``now`` returns seconds for measurements: the time of an event loop may move in milliseconds.
     """
 
     clock: Clock
@@ -49,33 +49,36 @@ class Facilities:
     locator: Locator
     identifiers: Identifiers
     seal: Seal
-    upstream: Upstream
+    upstream: UpstreamTargets
     timers: Timers
     notify: Notify
     now: Callable[[], float]
 
-    def response(self, request: Request, status: int, extra: Extra = ()) -> Response:
-        """Make a response of our own; an INVITE and its CANCEL get one To tag (RFC 3261 9.2)."""
+    def make_response(self, request: Request, status: int, extra: Extra = ()) -> Response:
+        """Make a response of our own; an INVITE and its CANCEL get the same To tag (9.2)."""
         return make_response(request, status, self.tag(request), extra)
 
-    def tag(self, request: Request, *of_what: bytes) -> bytes:
-        """Make the To tag of all our answers to a request and to its CANCEL, or of another kind."""
-        parts = request.call_id, b"%d" % request.cseq[0], request.top_via.branch
-        return self.identifiers.answer_tag(*parts, *of_what)
+    def tag(self, request: Request, *kind: bytes) -> bytes:
+        """Return the To tag of our responses to a request and its CANCEL; another one per kind.
 
-    def preprocessed(self, request: Request, source: Flow) -> Popped:
-        """Undo what only brought a request here (RFC 3261 16.4); raises ``Malformed``."""
-        return preprocessed(request, self.interfaces, self.seal, source.interface)
+        It is a keyed digest: the ACK of a response that we have forgotten is known by it.
+        """
+        parts = request.call_id, b"%d" % request.cseq[0], request.top_via.branch
+        return self.identifiers.answer_tag(*parts, *kind)
+
+    def preprocess(self, request: Request, source: Flow) -> Popped:
+        """Remove the routing that led a request here (RFC 3261 16.4); raises ``Malformed``."""
+        return preprocess(request, self.interfaces, self.seal, source.interface)
 
     def forward_invite(
         self, routed: Routed, source: Flow, target: Flow, user: ClientUser
     ) -> InviteClientTransaction:
-        """Send a copy of an INVITE, with us in its route (RFC 3261 16.6 step 10)."""
+        """Send a copy of an INVITE, with our Record-Route (RFC 3261 16.6 step 10)."""
         branch = self.identifiers.branch(routed.routing)
         copy, flow = self._copy(routed, source, target, branch, routed.seal)
         return self.layer.start_invite(copy, branch, flow, user)
 
-    def forward(
+    def forward_request(
         self, routed: Routed, source: Flow, target: Flow, user: ClientUser
     ) -> ClientTransaction:
         """Send a copy of any other request."""
@@ -86,37 +89,40 @@ class Facilities:
     def forward_ack(self, routed: Routed, source: Flow, target: Flow) -> None:
         """Send a copy of the ACK of a 2xx without state (RFC 3261 16.11).
 
-        Equal ones get one branch.  What TCP refuses for its size leaves over UDP.
+        Retransmissions get the same branch.
         """
         ack = routed.request
         parts = ack.call_id, ack.to_tag, b"%d" % ack.cseq[0], ack.uri_text
         branch = self.identifiers.stateless_branch(ack.value(b"via") or b"", *parts)
         copy, flow = self._copy(routed, source, target, branch)
 
+        # It goes over TCP only for its size: if that is refused, it is sent over UDP (18.1.1).
         def refused(why: str) -> None:  # noqa: ARG001  the transport's failure is logged there
-            self.locator.avoid(flow)
+            self.locator.avoid_tcp(flow)
             self.forward_ack(routed, source, target)
 
         self.layer.send_ack(copy, flow, None if flow is target else refused)
 
-    def passed_back(
+    def pop_via(
         self, response: Response, branch: bytes, *, anonymous: bool = False
     ) -> Response | None:
-        """Take our Via off a response; None where the next one is not the requester's (16.7).
+        """Return a response without our Via; None if the next one is not the requester's (16.7).
 
         With ``anonymous`` the callee's identity fields are stripped as well (RFC 3325 7).
         """
-        passed = response.without_first(b"via")
-        passed = strip_identity(passed) if anonymous else passed
-        if branch in (passed.value(b"via") or b""):
-            return passed if b"via" in passed.names else None
+        response = response.without_first(b"via")
+        response = strip_identity(response) if anonymous else response
+        if branch in (response.value(b"via") or b""):
+            return response if b"via" in response.names else None
         return None
 
-    def without_503(self, response: Response, request: Request, *, pass_503: bool) -> Response:
-        """Give a 500 for a 503: a whole proxy is not out of service for it (16.7 step 6)."""
+    def replace_503(self, response: Response, request: Request, *, pass_503: bool) -> Response:
+        """Return a 500 for a 503, which would say that this proxy is out of service (16.7)."""
         if response.status != 503 or pass_503:
             return response
-        return self.response(request, 500, (warning_field("the next hop is out of service: 503"),))
+        return self.make_response(
+            request, 500, (warning_field("the next hop is out of service: 503"),)
+        )
 
     def refuse(
         self,
@@ -127,8 +133,8 @@ class Facilities:
         elapsed: float,
         tag: bytes = b"",
     ) -> None:
-        """Answer an INVITE with a refusal, and tell; its text is for the log alone."""
-        extra = [told(refusal.cause, elapsed)]
+        """Refuse an INVITE and report it; the refusal's text is for the log alone."""
+        extra = [refusal_warning(refusal.cause, elapsed)]
         if refusal.retry_after is not None:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
         reason = refusal.reason.encode("utf-8")
@@ -138,18 +144,19 @@ class Facilities:
         self.notify(CallRefused(invite.call_id_text, trunk, status, cause, text, elapsed))
 
     def drop(self, source: Flow, cause: DropCause, detail: str) -> None:
-        """Tell of a message that goes nowhere."""
+        """Report a message that is dropped."""
         self.notify(MessageDropped(source, cause, detail))
 
     def _copy(
         self, routed: Routed, source: Flow, target: Flow, branch: bytes, seal: bytes = b""
     ) -> tuple[Request, Flow]:
-        """Make the copy, for TCP where it is too large for a datagram and TCP may do."""
+        """Return the copy and its flow: TCP instead of UDP if it is too large for a datagram."""
         sides = source.interface, target.interface
         copy = make_copy(routed.request, self.interfaces, sides, branch, seal)
-        if target.transport != "UDP" or len(bytes(copy)) <= MOST_DATAGRAM:
+        if target.transport != "UDP" or len(bytes(copy)) <= MAX_DATAGRAM:
             return copy, target
-        flow = self.locator.over_tcp(routed.next_hop, target) or target
+        flow = self.locator.tcp_flow(routed.next_hop, target) or target
         self.notify(LargeRequestSent(flow))
+        # The copy is made again: its Via and Record-Route depend on the transport.
         sides = source.interface, flow.interface
         return make_copy(routed.request, self.interfaces, sides, branch, seal), flow

@@ -1,4 +1,4 @@
-"""The best of the final responses that a call's targets gave (RFC 3261 16.7 steps 6 and 7)."""
+"""The choice of the best response of a response context (RFC 3261 16.7 steps 6 and 7)."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ if TYPE_CHECKING:
     from sip_stager.model.vocabulary import CallOutcome
     from sip_stager.sip.message import Response
 
-_HELPFUL = frozenset({401, 407, 415, 420, 484})
-_OF_NO_HELP = frozenset({408, 487, 503})
-"""What silence and our own CANCEL bring, and what is not to be passed back."""
+_PREFERRED = frozenset({401, 407, 415, 420, 484})
+"""Responses that say how to repeat the request with success (16.7 step 6)."""
+_AVOIDED = frozenset({408, 487, 503})
+"""The statuses of silence and of our own CANCEL, and 503, which is not passed back."""
 _CHALLENGES = (b"www-authenticate", b"proxy-authenticate")
 
 
 class Final(NamedTuple):
-    """A final response with no Via of ours, and a word for what it means to the call."""
+    """A final response without our Via, and the outcome of the call that it stands for."""
 
     response: Response
     outcome: CallOutcome
 
 
-def best_of(finals: list[Final], *, cancelled: bool) -> Final:
-    """Choose the one to pass back: 6xx, else the lowest class, in it what helps the caller most.
+def best_response(finals: list[Final], *, cancelled: bool) -> Final:
+    """Return the response to pass back: a 6xx, else one of the lowest class.
 
-    That is the 487 for one that has ``cancelled``.  Challenges of all that ask for credentials are
-    gathered into it.
+    Within a class the preferred statuses go first, 487 for a call that was ``cancelled``.  A 401 or
+    407 gets the challenges of all others, so that the caller can answer them at once (step 7).
     """
-    wanted = {487} if cancelled else _HELPFUL
+    wanted = {487} if cancelled else _PREFERRED
 
     def rank(final: Final) -> tuple[bool, int, bool, bool]:
         status = final.response.status
-        return status < 600, status // 100, status not in wanted, status in _OF_NO_HELP
+        return status < 600, status // 100, status not in wanted, status in _AVOIDED
 
     best = min(finals, key=rank)
     if best.response.status not in {401, 407}:

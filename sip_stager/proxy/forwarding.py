@@ -1,4 +1,4 @@
-"""The copy of a request that goes on, made in the steps of RFC 3261 16.6."""
+"""The copy of a request that is forwarded, in the steps of RFC 3261 16.6."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.sip.message import Request
 
-MOST_HOPS = 255
+MAX_FORWARDS = 255
 """RFC 3261 20.22."""
-MOST_BREADTH = 60
-"""Branches of one request that may be under way at once, everywhere (RFC 5393 5.3.3)."""
-CALL_ID_FIELD = b"x-rounded-call-id"
-"""The field that routes a call to its staged agent; only ours counts."""
+MAX_BREADTH = 60
+"""Branches of one request that may be pending at once, in all proxies (RFC 5393 5.3.3)."""
+STAGED_ID_FIELD = b"x-rounded-call-id"
+"""The header field that routes a call to its staged agent; one of a peer's is removed."""
 
 
 def make_copy(
@@ -26,20 +26,20 @@ def make_copy(
     branch: bytes,
     seal: bytes = b"",
 ) -> Request:
-    """Copy a request whose Request-URI and Route are already as they are to be.
+    """Return the copy of a request whose Request-URI and Route are already set.
 
-    ``sides`` are the interfaces that it came to and leaves from; with a ``seal`` we are put on
-    the path of the dialog that it begins.
+    ``sides`` are the interfaces that it arrived on and leaves from.  With a ``seal`` it gets our
+    Record-Route.
     """
     if b"max-breadth" in request.names:
-        request = bounded(request)
+        request = with_max_breadth(request)
     names, fields = request.names.copy(), request.fields.copy()
-    _count_hop(request, names, fields)
+    _decrement_max_forwards(request, names, fields)
     if seal:
-        _record(names, fields, interfaces, sides, seal)
+        _add_record_route(names, fields, interfaces, sides, seal)
     if b"max-breadth" not in names:
         names.append(b"max-breadth")
-        fields.append(b"Max-Breadth: %d" % MOST_BREADTH)
+        fields.append(b"Max-Breadth: %d" % MAX_BREADTH)
     if b"content-length" not in names:
         names.append(b"content-length")
         fields.append(b"Content-Length: %d" % len(request.body))
@@ -49,40 +49,40 @@ def make_copy(
     return request.edited(names, fields, same_via=False)
 
 
-def staged(request: Request, staged_id: str) -> Request:
-    """Name the staged call, whatever the caller wrote there."""
+def with_staged_id(request: Request, staged_id: str) -> Request:
+    """Return the request with our X-Rounded-Call-Id instead of any of the caller's."""
     field = b"X-Rounded-Call-Id: " + staged_id.encode("ascii")
-    return request.without(CALL_ID_FIELD).with_last(CALL_ID_FIELD, field)
+    return request.without(STAGED_ID_FIELD).with_last(STAGED_ID_FIELD, field)
 
 
 def hops_left(request: Request) -> int | None:
-    """Give Max-Forwards, None where it is absent; raises ``Malformed``."""
+    """Return Max-Forwards, None if absent; raises ``Malformed``."""
     text = request.value(b"max-forwards")
     if text is None:
         return None
     if not text.isdigit() or len(text) > 10:
         raise Malformed("Max-Forwards is not a number")
-    return min(int(text), MOST_HOPS)
+    return min(int(text), MAX_FORWARDS)
 
 
-def breadth_of(request: Request) -> int:
-    """Give Max-Breadth, the most that we allow where it is absent, no number, or more."""
+def max_breadth(request: Request) -> int:
+    """Return Max-Breadth; our own limit if it is absent, not a number, or larger."""
     if b"max-breadth" not in request.names:
-        return MOST_BREADTH
+        return MAX_BREADTH
     text = request.value(b"max-breadth") or b""
     if not text.isdigit() or len(text) > 10:
-        return MOST_BREADTH
-    return min(int(text), MOST_BREADTH)
+        return MAX_BREADTH
+    return min(int(text), MAX_BREADTH)
 
 
-def bounded(request: Request, branches: int = 1) -> Request:
-    """Write one Max-Breadth, that of the request shared by the branches that it may have."""
-    field = b"Max-Breadth: %d" % (breadth_of(request) // branches)
+def with_max_breadth(request: Request, branches: int = 1) -> Request:
+    """Return the request with its Max-Breadth divided by the number of branches."""
+    field = b"Max-Breadth: %d" % (max_breadth(request) // branches)
     return request.without(b"max-breadth").with_last(b"max-breadth", field)
 
 
-def _count_hop(request: Request, names: list[bytes], fields: list[bytes]) -> None:
-    """Step 3: count Max-Forwards down, or begin at 70."""
+def _decrement_max_forwards(request: Request, names: list[bytes], fields: list[bytes]) -> None:
+    """Step 3: decrement Max-Forwards, or start with 70."""
     hops = hops_left(request)
     if hops is None:
         names.append(b"max-forwards")
@@ -92,14 +92,14 @@ def _count_hop(request: Request, names: list[bytes], fields: list[bytes]) -> Non
         fields[index] = b"%b: %d" % (fields[index].partition(b":")[0], hops - 1)
 
 
-def _record(
+def _add_record_route(
     names: list[bytes],
     fields: list[bytes],
     interfaces: Interfaces,
     sides: tuple[int, int],
     seal: bytes,
 ) -> None:
-    """Step 4: Record-Route ahead of what is recorded; two where the sides differ (RFC 5658)."""
+    """Step 4: add Record-Route above all others; two if the interfaces differ (RFC 5658)."""
     at = names.index(b"record-route") if b"record-route" in names else 0
     arrived, leaving = sides
     recorded = [leaving] if leaving == arrived else [leaving, arrived]

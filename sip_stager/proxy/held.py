@@ -4,10 +4,10 @@
 
       INVITE -> held ---- staged ----> forwarded (invite.py)
                  |  |
-                 |  +---- not staged --> the policy's treatments, one after another: another agent
-                 |                       is staged, or the call goes on without one, elsewhere,
-                 |                       or is refused
-                 +------- CANCEL ------> 487, and staging is stopped
+                 |  +---- failed ----> the policy's treatments, one after another: another agent is
+                 |                     staged, or the call is forwarded without one, redirected or
+                 |                     refused
+                 +------- CANCEL ----> 487, and staging is cancelled
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, assert_never
 from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
 from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
-from sip_stager.proxy.bounds import stopping
+from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_call import NewCall, with_id, without_id
-from sip_stager.proxy.treatments import Treatments, with_time_for_another
+from sip_stager.proxy.treatments import Treatments, reserve_time_for_fallback
 from sip_stager.sip.responses import (
     REASONS,
     RETRY_AFTER_STATUSES,
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
-RING_AGAIN = 60.0
+RINGING_INTERVAL = 60.0
 """Seconds between two provisional responses of ours (RFC 3261 13.3.1.1)."""
 
 
 class HeldInvite:
-    """Waits for staging's decision, and rings meanwhile where the policy says so."""
+    """Holds an INVITE until staging decides; rings meanwhile if the policy says so."""
 
     __slots__ = (
-        "_asked", "_began", "_call", "_facilities", "_request", "_ringing", "_rings", "_rung",
-        "_server", "_source", "_stager", "_staging", "_targets", "_treatments",
+        "_asked", "_call", "_facilities", "_request", "_ringing", "_rings", "_rung", "_server",
+        "_source", "_stager", "_staging", "_started_at", "_targets", "_treatments",
     )  # fmt: skip
 
     def __init__(
@@ -68,24 +68,24 @@ class HeldInvite:
         self._call = call
         self._targets = targets
         self._request = targets[0].request
-        # RFC 3262 3: what we could send of our own is not as reliable as such an INVITE wants it.
+        # RFC 3262 3: such an INVITE requires reliable provisional responses, and ours are not.
         self._rings = call.policy.ringing > 0 and not self._request.requires(b"100rel")
-        self._asked = with_time_for_another(call, rings=self._rings)
+        self._asked = reserve_time_for_fallback(call, rings=self._rings)
         self._source = source
         self._server = server
         self._stager = stager
-        self._began = facilities.now()
+        self._started_at = facilities.now()
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
         self._rung = False
         self._treatments = Treatments(call.policy)
 
-    def start(self) -> None:
-        """Say 100 and begin to stage; a call without an agent goes on as it is."""
+    def start_staging(self) -> None:
+        """Send a 100 and start staging; a call without an agent is forwarded at once."""
         self._server.owner = self
         self._server.respond(make_response(self._request, 100))
         if not self._call.agent_id:
-            self._forward([without_id(one) for one in self._targets])
+            self._forward_unstaged([without_id(one) for one in self._targets])
             return
         self._staging = self._stager.start(self._asked, self._decided)
         if self._rings:
@@ -93,35 +93,39 @@ class HeldInvite:
             self._ringing = clock.call_later(ringing_delay, self._ring)
 
     def cancel(self, _cancel: Request) -> None:
-        """Stop staging and end the call; nothing goes upstream."""
+        """Cancel staging and end the call with 487; nothing is sent upstream."""
         if self._staging is not None:
             self._staging.cancel()
-        self._stop()
+        self._release()
         self._respond(487)
         self._facilities.notify(
             CallEnded(self._call, "", CallOutcome.CANCELLED, 487, self._elapsed())
         )
 
     def stop(self) -> None:
-        """Refuse the call, because the program ends."""
+        """Refuse the call, because the program stops."""
         if self._staging is not None:
             self._staging.cancel()
-        self._refuse(REFUSE, stopping(self._call))
+        self._refuse(REFUSE, refuse_stopped(self._call))
 
-    def _stop(self) -> None:
-        """Let go what is under way; a task that was cancelled holds a frame that leads to us."""
+    def _release(self) -> None:
+        """Stop the ringing, and drop the reference to the staging.
+
+        Nothing on the call's path leaves a reference cycle, because the collector is off while
+        calls are up.  Here it would be: we, the staging's task, its frame, the callback, we.
+        """
         self._staging = None
         if self._ringing is not None:
             self._ringing.cancel()
             self._ringing = None
 
     def _ring(self) -> None:
-        """Let the caller hear ringing, in an early dialog of our own that the real one ends."""
+        """Send our own 180 or 183, in an early dialog that the callee's dialog supersedes."""
         facilities, status = self._facilities, self._call.policy.ringing
         request, tag = self._request, facilities.tag(self._request, b"ringing")
         contact = facilities.interfaces.contact(self._source.interface)
         self._server.respond(make_early_response(request, status, tag, contact))
-        self._ringing = facilities.clock.call_later(RING_AGAIN, self._ring)
+        self._ringing = facilities.clock.call_later(RINGING_INTERVAL, self._ring)
         if not self._rung:
             self._rung = True
             facilities.notify(CallRinging(self._call, status, self._elapsed(), local=True))
@@ -133,76 +137,77 @@ class HeldInvite:
                 self._forward_staged(decision)
             else:
                 self._treat(decision)
-        except Exception:  # a mistake of ours must not leave the caller in silence
-            self._stop()
+        except Exception:  # an error of our own must not leave the caller without a response
+            self._release()
             self._respond(500)
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
         targets = [with_id(one, forward.staged_id) for one in self._targets]
         return_unused = partial(self._stager.return_unused, self._asked, forward)
-        self._go_on(targets, self._asked, forward, return_unused)
+        self._forward(targets, self._asked, forward, return_unused)
 
-    def _forward(self, targets: list[Routed]) -> None:
-        """Go on without a staged agent."""
-        self._go_on(targets, self._call)
+    def _forward_unstaged(self, targets: list[Routed]) -> None:
+        self._forward(targets, self._call)
 
-    def _go_on(
+    def _forward(
         self,
         targets: list[Routed],
         call: Call,
         forward: Forward | None = None,
         return_unused: Callable[[], None] | None = None,
     ) -> None:
-        self._stop()
+        self._release()
         facilities = self._facilities
-        new = NewCall(facilities, call, self._began, self._rung, forward, return_unused)
-        ForwardedInvite(facilities, targets, self._source, self._server, new).start()
+        new = NewCall(facilities, call, self._started_at, self._rung, forward, return_unused)
+        ForwardedInvite(facilities, targets, self._source, self._server, new).try_first_target()
 
     def _treat(self, failure: Refusal) -> None:
-        """Do what the policy says next for a call that could not be staged."""
-        treatment = self._treatments.following(failure.cause, rung=self._rung)
+        """Apply the policy's next treatment to a call that could not be staged."""
+        treatment = self._treatments.next_for(failure.cause, rung=self._rung)
         match treatment.kind:
             case TreatmentKind.AGENT:
                 self._stage_instead(treatment.target, failure)
             case TreatmentKind.REFUSE:
                 self._refuse(treatment, failure)
             case TreatmentKind.FORWARD as kind:
-                self._tell(failure, kind)
-                self._forward([without_id(one) for one in self._targets])
+                self._report(failure, kind)
+                self._forward_unstaged([without_id(one) for one in self._targets])
             case TreatmentKind.REDIRECT as kind:
-                self._tell(failure, kind)
-                self._forward([self._towards(treatment.target)])
+                self._report(failure, kind)
+                self._forward_unstaged([self._redirected(treatment.target)])
             case TreatmentKind.MOVED as kind:
-                self._tell(failure, kind)
+                self._report(failure, kind)
                 self._end_moved(treatment.target)
             case _:
                 assert_never(treatment.kind)
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
         left = self._call.deadline - self._elapsed()
+        # With too little time it would fail as well, and the agent that has just failed would fail
+        # again: both go to the next treatment.
         if left < MIN_STAGING_TIME or agent_id == self._asked.agent_id:
             self._treat(failure)
             return
-        self._tell(failure, TreatmentKind.AGENT)
+        self._report(failure, TreatmentKind.AGENT)
         self._asked = replace(self._call, agent_id=agent_id, deadline=left)
         self._staging = self._stager.start(self._asked, self._decided)
 
-    def _towards(self, uri: str) -> Routed:
-        """Make another target of the same INVITE, with its own Request-URI."""
+    def _redirected(self, uri: str) -> Routed:
+        """Return a target at another URI, which becomes the Request-URI."""
         target = parse_uri(uri.encode())
         first = without_id(self._targets[0])
         request = first.request.with_uri(as_request_uri(target.text))
         return first._replace(request=request, leaving=None, next_hop=target)
 
     def _end_moved(self, uri: str) -> None:
-        self._stop()
+        self._release()
         extra = ((b"Contact", b"<%b>" % uri.encode()),)
         self._respond(302, extra)
         self._facilities.notify(CallEnded(self._call, "", CallOutcome.MOVED, 302, self._elapsed()))
 
     def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
-        self._stop()
+        self._release()
         status = treatment.status or self._call.policy.refusal
         reason = treatment.reason or REASONS.get(status, b"").decode()
         retry_after = failure.retry_after if status in RETRY_AFTER_STATUSES else None
@@ -213,13 +218,13 @@ class HeldInvite:
         )
 
     def _respond(self, status: int, extra: Extra = ()) -> None:
-        """Answer, in the early dialog that our ringing began where there is one."""
+        """Respond to the INVITE; after our own ringing, with the To tag of that early dialog."""
         tag = self._server.to_tag or self._facilities.tag(self._request)
         self._server.respond(make_response(self._request, status, tag, extra))
 
-    def _tell(self, failure: Refusal, kind: TreatmentKind) -> None:
+    def _report(self, failure: Refusal, kind: TreatmentKind) -> None:
         event = CallTreated(self._asked, failure.cause, kind, failure.text, self._elapsed())
         self._facilities.notify(event)
 
     def _elapsed(self) -> float:
-        return self._facilities.now() - self._began
+        return self._facilities.now() - self._started_at

@@ -1,4 +1,4 @@
-"""What we listen on and how others are told to reach it (RFC 3261 16.4, 16.6 steps 4 and 8)."""
+"""Our listeners, and the addresses that others know them by (RFC 3261 16.4, 16.6 steps 4, 8)."""
 
 from __future__ import annotations
 
@@ -11,83 +11,84 @@ from sip_stager.sip.uri import DEFAULT_PORT, Uri, bracketed
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One listener: its transport ("UDP", "TCP"), and the host and port that others are told.
+    """One listener: its transport ("UDP", "TCP"), and its advertised host and port.
 
-    ``address`` is the IP address that it is bound to, whose family it speaks, and ``bound`` its
-    port where that is not the one that others are told; ``advertised`` may be a name.
+    ``address`` is the IP address that it is bound to, and ``bound_port`` the port, if that is not
+    the advertised one.  ``advertised`` may be a host name.
     """
 
     transport: str
     address: str
     advertised: str
     port: int
-    bound: int = 0
+    bound_port: int = 0
 
     @property
     def family(self) -> int:
-        """4 or 6."""
+        """The IP version of the address, 4 or 6."""
         return ip_version(self.address)
 
     @property
-    def places(self) -> set[tuple[str, int]]:
-        """The hosts and ports that mean it: those that it listens on, and those it advertises."""
-        hosts = canonical(self.address), canonical(self.advertised)
-        return {(host, port) for host in hosts for port in (self.port, self.bound) if port}
+    def endpoints(self) -> set[tuple[str, int]]:
+        """The hosts and ports that mean this listener: bound and advertised."""
+        hosts = canonical_host(self.address), canonical_host(self.advertised)
+        return {(host, port) for host in hosts for port in (self.port, self.bound_port) if port}
 
     @property
-    def place(self) -> str:
-        """Host, port and transport as they stand in a URI that leads here."""
+    def uri_host(self) -> str:
+        """Host, port and transport in the form of a URI that leads here."""
         transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
         return f"{bracketed(self.advertised)}:{self.port}{transport}"
 
     def record_route(self, seal: str) -> bytes:
-        """Give the Record-Route field that brings later requests of a dialog back here."""
-        return f"Record-Route: <sip:{seal}@{self.place};lr>".encode()
+        """Return the Record-Route field that leads later requests of a dialog back here."""
+        return f"Record-Route: <sip:{seal}@{self.uri_host};lr>".encode()
 
 
 class Interfaces:
-    """All of them; a flow names one by its index."""
+    """All listeners; a flow has the index of one."""
 
     def __init__(self, interfaces: tuple[Interface, ...]) -> None:
         self._all = interfaces
-        self._own = {place for interface in interfaces for place in interface.places}
+        self._own = {endpoint for interface in interfaces for endpoint in interface.endpoints}
         self._recorded = [interface.record_route("*").partition(b"*") for interface in interfaces]
         self._speaks = [(interface.transport, interface.family) for interface in interfaces]
-        self._leading_to = {
-            (interface.transport, *place): index
+        # Reversed, so that of two listeners that advertise the same the first counts.
+        self._index_of = {
+            (interface.transport, *endpoint): index
             for index, interface in reversed([*enumerate(interfaces)])
-            for place in interface.places
+            for endpoint in interface.endpoints
         }
 
     def __getitem__(self, index: int) -> Interface:
         return self._all[index]
 
     def record_route(self, index: int, seal: bytes) -> bytes:
-        """Give the Record-Route field of an interface."""
+        """Return the Record-Route field of an interface."""
         before, _, after = self._recorded[index]
         return before + seal + after
 
     def contact(self, index: int) -> bytes:
-        """Give the Contact of a dialog that an interface begins itself (RFC 3261 12.1.1)."""
-        return f"<sip:{self._all[index].place}>".encode()
+        """Return the Contact of an early dialog of our own (RFC 3261 12.1.1)."""
+        return f"<sip:{self._all[index].uri_host}>".encode()
 
-    def own(self, uri: Uri) -> bool:
-        """Whether a URI means this program."""
-        return (canonical(uri.host), uri.port or DEFAULT_PORT) in self._own
+    def is_ours(self, uri: Uri) -> bool:
+        """Return True if a URI means this program."""
+        return (canonical_host(uri.host), uri.port or DEFAULT_PORT) in self._own
 
-    def brought(self, uri: Uri, arrived: int) -> bool:
-        """Whether sending to a URI, its maddr included, leads to that interface."""
-        interface = self._all[arrived]
-        place = canonical(uri.target), uri.port or DEFAULT_PORT
-        return interface.transport == uri.transport and place in interface.places
+    def leads_to(self, uri: Uri, index: int) -> bool:
+        """Return True if a request to a URI, with its maddr, would arrive on that interface."""
+        interface = self._all[index]
+        endpoint = canonical_host(uri.target), uri.port or DEFAULT_PORT
+        return interface.transport == uri.transport and endpoint in interface.endpoints
 
-    def named(self, uri: Uri) -> int | None:
-        """Give the index of the interface that wrote this Record-Route URI."""
-        place = uri.transport, canonical(uri.host), uri.port or DEFAULT_PORT
-        return self._leading_to.get(place)
+    def index_of(self, uri: Uri) -> int | None:
+        """Return the index of the interface that wrote this Record-Route URI, or None."""
+        key = uri.transport, canonical_host(uri.host), uri.port or DEFAULT_PORT
+        return self._index_of.get(key)
 
-    def leaving(self, transport: str, family: int, preferred: int | None) -> int | None:
-        """Choose the interface to send from, the preferred one when it can."""
+    def choose_outgoing(self, transport: str, family: int, preferred: int | None) -> int | None:
+        """Return the index of an interface to send from, the preferred one if possible, or None."""
         wanted = transport, family
         if preferred is not None and self._speaks[preferred] == wanted:
             return preferred
@@ -95,8 +96,8 @@ class Interfaces:
 
 
 @lru_cache(maxsize=4096)
-def canonical(host: str) -> str:
-    """Give the one spelling of an IP address; of a name, its lower case."""
+def canonical_host(host: str) -> str:
+    """Return the canonical form of an IP address, or a host name in lower case."""
     try:
         return str(ip_address(host))
     except ValueError:
@@ -105,9 +106,9 @@ def canonical(host: str) -> str:
 
 @lru_cache(maxsize=4096)
 def ip_version(host: str) -> int:
-    """Give 4 or 6 for an IP address in text, 0 for anything else, a name for instance.
+    """Return 4 or 6 for an IP address in text, and 0 for anything else, like a host name.
 
-    An address with a scope is none: a flow could not hold it.
+    An address with a scope (``fe80::1%eth0``) counts as none: a flow could not hold it.
     """
     try:
         return 0 if "%" in host else ip_address(host).version

@@ -1,18 +1,32 @@
-"""An INVITE that goes on: a new call that was staged, or one of a dialog (RFC 3261 16.7).
+"""The response context of an INVITE (RFC 3261 16.7): a new call, or an INVITE of a dialog.
 
-This is the RFC's response context.  Its targets are tried one after another, each in a branch; it
-passes back every provisional response, every 2xx, and the best of all other final ones.
+Its targets are tried one after another, each in a branch.  Every provisional response and every 2xx
+is passed back, and of all other final responses the best one.
+
+::
+
+              next target
+                +----+
+                |    v
+    INVITE ---> TRYING ----- 2xx, or the best response ----------> OVER <--+ 2xx again:
+                   |                                                ^  |   | passed back
+                 CANCEL: no other target is tried                   |  +---+
+                   v                                                |
+               CANCELLED --- the branch's final response, or 487 ---+
+
+After a failover two branches are pending; the one that was tried last is the current one.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.branch import Branch
-from sip_stager.proxy.finals import Final, best_of
-from sip_stager.proxy.targets import redirected
+from sip_stager.proxy.finals import Final, best_response
+from sip_stager.proxy.targets import follow_redirect
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
@@ -25,26 +39,28 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
-_CHALLENGES = frozenset({401, 407})
-"""With these, or out of reach, a target had no use of what was staged; silence says nothing.
+State = Enum("State", "TRYING CANCELLED OVER")
 
-A challenge comes ahead of all else (RFC 3261 8.2); who refuses for another reason, even for one
-that the caller can mend (420, 422, 488), may have taken the id.
+_CHALLENGES = frozenset({401, 407})
+"""The responses after which a target has certainly not used the staged id.
+
+A target challenges before it looks at anything else (RFC 3261 8.2).  With any other refusal, even
+one that the caller can repair (420, 422, 488), it may have used the id; silence says nothing.
 """
 
-_OURS = {
+_WARNINGS = {
     CallOutcome.UPSTREAM_UNREACHABLE: "upstream_unreachable: no upstream can be reached",
     CallOutcome.STOPPED: "stopped: the proxy is being stopped",
 }
-"""Ends that are of our making, and their words for the caller."""
+"""The Warnings for outcomes that no target decided."""
 
 
 class ForwardedInvite:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_branch", "_call", "_cancelled", "_facilities", "_finals", "_redirects",
-        "_request", "_server", "_source", "_tag", "_targets", "_to_anonymous", "_tried", "_via",
+        "_branch", "_call", "_facilities", "_finals", "_redirects", "_request", "_server",
+        "_source", "_state", "_tag", "_targets", "_to_anonymous", "_tried", "_via",
     )  # fmt: skip
 
     def __init__(
@@ -58,178 +74,195 @@ class ForwardedInvite:
         self._facilities = facilities
         self._targets = deque(targets)
         self._tried: list[Routed] = []
-        self._request: Request | None = self._targets[0].request
+        self._request: Request = self._targets[0].request
         self._via = self._request.top_via.branch
         self._to_anonymous = self._targets[0].to_anonymous
         self._source = source
         self._server = server
         self._call = call
         self._tag = b""
-        self._branch: Branch | None = None
+        self._branch: Branch | None = None  # the current one
         self._finals: list[Final] = []
-        self._redirects = facilities.upstream.redirects if call else 0
-        self._cancelled = False
+        self._redirects = facilities.upstream.max_redirects if call else 0
+        self._state = State.TRYING
 
-    def start(self) -> None:
-        """Try the first target."""
+    def try_first_target(self) -> None:
+        """Own the INVITE, and send it to the first target."""
         self._server.owner = self
         self._try(self._targets.popleft())
 
     def cancel(self, cancel: Request) -> None:
-        """Take the caller's CANCEL (RFC 3261 9.2, 16.10); no other target is tried."""
-        self._cancelled, self._tag = True, self._answer_tag(cancel)
-        self._search_no_more()
+        """Cancel the current branch after the caller's CANCEL (RFC 3261 9.2, 16.10)."""
+        self._enter(State.CANCELLED)
+        self._tag = self._to_tag(cancel)
+        self._drop_targets()
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
 
-    def forwarded(self, branch: Branch, target: Flow) -> None:
-        """Hear that the INVITE left for a target."""
+    def invite_sent(self, branch: Branch, target: Flow) -> None:
+        """Report that the INVITE was sent to a target."""
         if self._call is not None:
-            self._call.forwarded(branch, target)
+            self._call.report_forwarded(branch, target)
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
-        passed = self._facilities.passed_back(response, self._via, anonymous=self._to_anonymous)
-        if passed is None or self._request is None:
+        passed = self._facilities.pop_via(response, self._via, anonymous=self._to_anonymous)
+        if passed is None or self._state is State.OVER:
             return
         self._server.respond(passed)
         if self._call is not None:
-            self._call.heard(response.status)
+            self._call.report_ringing(response.status)
 
     def receive_final(self, branch: Branch, response: Response) -> None:
-        """Take a final response: a 2xx goes back at once, others when all targets had theirs."""
-        passed = self._facilities.passed_back(response, self._via, anonymous=self._to_anonymous)
+        """Pass a 2xx back at once; keep any other response until all targets had theirs."""
+        passed = self._facilities.pop_via(response, self._via, anonymous=self._to_anonymous)
         if response.status in _CHALLENGES:
-            self._not_used_by(branch)
+            self._mark_unused(branch)
         if passed is None:
             self.fail(branch, 500, CallOutcome.REJECTED)
         elif response.status < 300:
             self._finish(passed, CallOutcome.ANSWERED, branch)
-        elif response.status == 487 and self._ended_here(branch):
+        elif response.status == 487 and self._cancelled_by_us(branch):
+            # The caller did not cancel: a 487 would be wrong, and 408 is what ended the branch.
             self.fail(branch, 408, CallOutcome.TIMEOUT)
         else:
-            self._go_on(
-                branch,
-                Final(passed, CallOutcome.CANCELLED if self._cancelled else CallOutcome.REJECTED),
-            )
+            cancelled = self._state is State.CANCELLED
+            outcome = CallOutcome.CANCELLED if cancelled else CallOutcome.REJECTED
+            self._end_branch(branch, Final(passed, outcome))
 
     def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
-        """Take note that a target gave no answer; what was cancelled ends with 487 all the same."""
-        if self._request is None:
+        """End a branch without a response, as if it had got one with that status."""
+        if self._state is State.OVER:
             return
         if outcome == CallOutcome.UPSTREAM_UNREACHABLE and not branch.in_doubt:
-            self._not_used_by(branch)
-        if self._cancelled:
+            self._mark_unused(branch)
+        if self._state is State.CANCELLED:
             status, outcome = 487, CallOutcome.CANCELLED
         elif status == 503 and self._call is None:
-            status = 500  # one peer is out of reach: 503 would say that nothing at all can go on
-        response = make_response(self._request, status, self._answer_tag(self._request))
-        self._go_on(branch, Final(response, outcome))
+            status = 500  # one peer cannot be reached; a 503 would mean this proxy as a whole
+        response = make_response(self._request, status, self._to_tag(self._request))
+        self._end_branch(branch, Final(response, outcome))
 
-    def give_up(self, branch: Branch) -> None:
-        """Try the next target ahead of a silent one's end; a 2xx of that one still counts."""
+    def fail_over(self, branch: Branch) -> None:
+        """Try the next target before a silent one has ended; a 2xx of that one still counts."""
         if self._targets:
             self._try_next()
             branch.cancel([])
 
     def stop(self) -> None:
-        """End it, because the program ends; of a later INVITE that is no reason to end the call."""
-        self._break_off(CallOutcome.STOPPED)
+        """End it with 500, because the program stops.
 
-    def break_off(self) -> None:
-        """End what a mistake of ours has left without an end."""
-        self._break_off(CallOutcome.REJECTED)
+        A 500 to an INVITE of a dialog does not end the dialog (RFC 3261 14.1).
+        """
+        self._finish_with_500(CallOutcome.STOPPED)
 
-    def _break_off(self, outcome: CallOutcome) -> None:
-        if self._request is not None:
-            response = make_response(self._request, 500, self._answer_tag(self._request))
+    def respond_internal_error(self) -> None:
+        """End it with 500, because our own code raised."""
+        self._finish_with_500(CallOutcome.REJECTED)
+
+    def _finish_with_500(self, outcome: CallOutcome) -> None:
+        if self._state is not State.OVER:
+            response = make_response(self._request, 500, self._to_tag(self._request))
             self._finish(response, outcome)
 
-    def _not_used_by(self, branch: Branch) -> None:
+    def _mark_unused(self, branch: Branch) -> None:
         if self._call is not None:
             self._call.users.discard(branch)
 
-    def _answer_tag(self, request: Request) -> bytes:
-        """Give the To tag that the answer to a CANCEL has, or would have now (RFC 3261 9.2)."""
+    def _to_tag(self, request: Request) -> bytes:
+        """Return the To tag of our responses: that of a CANCEL's 200, or of the last 1xx (9.2)."""
         return self._tag or self._server.to_tag or self._facilities.tag(request)
 
-    def _ended_here(self, branch: Branch) -> bool:
-        """Tell whether a CANCEL that a branch got was ours and not the caller's."""
-        return not self._cancelled and (branch.rang_out or branch is not self._branch)
+    def _cancelled_by_us(self, branch: Branch) -> bool:
+        """Return True if we cancelled a branch for timer C or a failover, not for the caller."""
+        return self._state is not State.CANCELLED and (
+            branch.rang_out or branch is not self._branch
+        )
 
     def _try_next(self) -> None:
         routed = self._targets.popleft()
         if self._call is not None:
-            routed = self._call.fit(routed)
+            routed = self._call.without_expired_id(routed)
         self._try(routed)
 
     def _try(self, routed: Routed) -> None:
         self._tried.append(routed)
-        patience = self._facilities.upstream.failover_timeout if self._targets else None
-        branch = Branch(self._facilities, routed, self._source, self, patience)
+        timeout = self._facilities.upstream.failover_timeout if self._targets else None
+        branch = Branch(self._facilities, routed, self._source, self, timeout)
         self._branch = branch
-        branch.start()
+        branch.locate_and_send()
 
-    def _go_on(self, branch: Branch, final: Final) -> None:
-        """Try the next target, or end with the best response, once the branch under way is over.
-
-        A target that was given up is not waited for.
-        """
-        under_way, status = self._branch, final.response.status
-        if under_way is None:
+    def _end_branch(self, branch: Branch, final: Final) -> None:
+        """Keep the final response of a branch, and decide how to go on."""
+        current, status = self._branch, final.response.status
+        if current is None:
             return
         if branch.rang_out or status >= 600:
-            self._search_no_more()
-        if not (branch is under_way and 300 <= status < 400 and self._redirected(final)):
+            self._drop_targets()  # a 6xx speaks for all targets (16.7 step 5)
+        if not (branch is current and 300 <= status < 400 and self._add_redirect_targets(final)):
             self._finals.append(final)
-        if branch is not under_way:
+        # 1. Another branch is current, since a failover: that one goes on, and is not waited for
+        #    here.  A 6xx ends the search for both.
+        # 2. Targets are left, those of a 3xx included: try the next.
+        # 3. None is left: pass the best response back (step 6).
+        if branch is not current:
             if status >= 600:
-                under_way.cancel([])
+                current.cancel([])
         elif self._targets:
             self._try_next()
         else:
-            self._finish(*best_of(self._finals, cancelled=self._cancelled))
+            cancelled = self._state is State.CANCELLED
+            self._finish(*best_response(self._finals, cancelled=cancelled))
 
-    def _redirected(self, final: Final) -> bool:
-        """Take the Contacts of a 3xx as targets; what others hold is kept (16.7 step 4)."""
+    def _add_redirect_targets(self, final: Final) -> bool:
+        """Try the Contacts of a 3xx next; those that we cannot try are kept (16.7 step 4)."""
         known = [one.request.uri for one in (*self._tried, *self._targets)]
-        found, rest = redirected(final.response, self._tried[-1], known, self._redirects)
+        found, rest = follow_redirect(final.response, self._tried[-1], known, self._redirects)
         self._redirects -= len(found)
         self._targets.extendleft(reversed(found))
         if rest is not None and found:
             self._finals.append(final._replace(response=rest))
         return bool(found)
 
-    def _search_no_more(self) -> None:
+    def _drop_targets(self) -> None:
         self._targets.clear()
         self._redirects = 0
 
     def _finish(
         self, response: Response, outcome: CallOutcome, answered: Branch | None = None
     ) -> None:
-        """Answer the caller, cancel what is under way, and let go what only that needed (16.7).
-
-        More of 2xx may follow the first.
-        """
-        request, under_way, call = self._request, self._branch, self._call
-        if request is not None and call is not None and outcome in _OURS:
-            response = self._refusal(request, call, _OURS[outcome])
-        elif request is not None:
-            passing = call is not None and call.call.pass_503
-            response = self._facilities.without_503(response, request, pass_503=passing)
-        self._server.respond(response)
-        if request is None:
+        """Answer the caller, and cancel the current branch (16.7 steps 5, 6, 9 and 10)."""
+        if self._state is State.OVER:
+            self._server.respond(response)  # another 2xx: every one is passed back
             return
-        self._request = self._branch = self._call = None
-        self._search_no_more()
-        self._finals.clear()
-        self._tried.clear()
-        if under_way is not None:
-            under_way.cancel([])
+        current, call = self._branch, self._call
+        if call is not None and outcome in _WARNINGS:
+            response = self._refuse_by_policy(call, _WARNINGS[outcome])
+        else:
+            pass_503 = call is not None and call.call.pass_503
+            response = self._facilities.replace_503(response, self._request, pass_503=pass_503)
+        self._server.respond(response)
+        self._enter(State.OVER)
+        if current is not None:
+            current.cancel([])
         if call is not None:
-            call.ended(outcome, response.status, answered)
+            call.report_ended(outcome, response.status, answered)
 
-    def _refusal(self, request: Request, call: NewCall, words: str) -> Response:
-        """Refuse a call that no target had to say anything of as its policy refuses calls."""
-        status, tag = call.call.policy.refusal, self._answer_tag(request)
-        return make_response(request, status, tag, (warning_field(words),))
+    def _enter(self, state: State) -> None:
+        """Change the state; OVER releases all but what another 2xx needs, which may come for 32 s.
+
+        That nothing but these 2xx is kept also breaks the reference cycle between the branch and
+        us: nothing on the call's path leaves one, because the collector is off.
+        """
+        self._state = state
+        if state is State.OVER:
+            del self._request
+            self._branch = self._call = None
+            self._drop_targets()
+            self._finals.clear()
+            self._tried.clear()
+
+    def _refuse_by_policy(self, call: NewCall, words: str) -> Response:
+        """Return a refusal with the status of the call's policy: no target had an answer."""
+        status, tag = call.call.policy.refusal, self._to_tag(self._request)
+        return make_response(self._request, status, tag, (warning_field(words),))

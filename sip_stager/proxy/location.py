@@ -1,4 +1,4 @@
-"""Finds the flow to a URI: at once where it holds an address, by look-up where a name."""
+"""The flow to a next hop: at once for an IP address, by DNS look-up for a host name."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from sip_stager.proxy.routing import Routed
 
 
-NO_TCP_FOR = 600.0
-"""Seconds in which a target that took no TCP connection is not tried over TCP again."""
-MOST_AVOIDED = 1024
-"""Targets remembered to take no TCP; past them the oldest is tried again."""
+TCP_AVOIDANCE_TIME = 600.0
+"""Seconds; a target that refused a TCP connection is not tried over TCP again for so long."""
+MAX_AVOIDED = 1024
+"""Targets without TCP that are remembered; beyond it the oldest is forgotten."""
 
 
 class Locator:
     """Turns the URI of a next hop into a flow (RFC 3261 16.6 step 7, RFC 3263 4).
 
-    ``loopback`` tells whether a next hop may be on this machine.
+    ``loopback``: a next hop may be on this machine.
     """
 
     def __init__(
@@ -38,34 +38,38 @@ class Locator:
         self._loopback = loopback
         self._without_tcp: dict[tuple[str, int], float] = {}
 
-    def over_tcp(self, uri: Uri, target: Flow) -> Flow | None:
-        """Give the flow for a request that is large for UDP (RFC 3261 18.1.1).
+    def tcp_flow(self, uri: Uri, target: Flow) -> Flow | None:
+        """Return the TCP flow for a request that is too large for UDP (RFC 3261 18.1.1).
 
-        None where the URI asks for a transport, no listener speaks TCP, or the target has refused
-        it of late.
+        None if the URI sets the transport, no listener speaks TCP, or the target refused it lately.
         """
-        leaving = self._interfaces.leaving("TCP", ip_version(target.host), None)
+        leaving = self._interfaces.choose_outgoing("TCP", ip_version(target.host), None)
         until = self._without_tcp.get(target[1:3], 0.0)
-        asked = b"transport" in (uri.parameters or {})
-        if asked or leaving is None or until > self._clock.time():
+        explicit = b"transport" in (uri.parameters or {})
+        if explicit or leaving is None or until > self._clock.time():
             return None
         return target._replace(transport="TCP", interface=leaving)
 
-    def avoid(self, refused: Flow) -> None:
-        """Remember that a target takes no TCP."""
+    def avoid_tcp(self, refused: Flow) -> None:
+        """Remember that a target refused TCP.
+
+        RFC 3261 18.1.1 makes us try TCP for every large request; each would wait for the refusal
+        before it is sent over UDP.
+        """
         key = refused[1:3]
-        self._without_tcp.pop(key, None)
-        if len(self._without_tcp) >= MOST_AVOIDED:
+        self._without_tcp.pop(key, None)  # so that it becomes the newest
+        if len(self._without_tcp) >= MAX_AVOIDED:
             del self._without_tcp[next(iter(self._without_tcp))]
-        self._without_tcp[key] = self._clock.time() + NO_TCP_FOR
+        self._without_tcp[key] = self._clock.time() + TCP_AVOIDANCE_TIME
 
     def find(self, routed: Routed, done: Callable[[Flow | None], None]) -> Cancellable | None:
-        """Call ``done`` with the flow to the next hop, or None where there is none.
+        """Call ``done`` with the flow to the next hop, or with None.
 
-        At once where the next hop is an IP address, and nothing is under way then; else later.
+        For an IP address it is called before this returns None; for a host name later, and the
+        look-up is returned.
         """
         uri, preferred = routed.next_hop, routed.leaving
-        if uri.scheme != b"sip":  # sips forbids what is not TLS, and tel names no host
+        if uri.scheme != b"sip":  # sips requires TLS, and a tel URI has no host
             done(None)
             return None
         if ip_version(uri.target):
@@ -79,21 +83,21 @@ class Locator:
 
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
         version = ip_version(address)
-        leaving = self._interfaces.leaving(uri.transport, version, preferred)
-        if not version or leaving is None or not _is_of_one_host(address, self._loopback):
+        leaving = self._interfaces.choose_outgoing(uri.transport, version, preferred)
+        if not version or leaving is None or not _is_allowed(address, self._loopback):
             return None
         return Flow(uri.transport, address, uri.port or DEFAULT_PORT, leaving)
 
 
 @lru_cache(maxsize=4096)
-def _is_of_one_host(address: str, loopback: bool) -> bool:  # noqa: FBT001  a cached key
-    """Whether an address is of one host, and not this one unless ``loopback`` allows it.
+def _is_allowed(address: str, loopback: bool) -> bool:  # noqa: FBT001  a cached key
+    """Return True for a unicast address, which may be of this machine only with ``loopback``.
 
-    A peer's Contact may name any: multicast would multiply what is sent there, and behind the
-    loopback address is what this machine keeps to itself.
+    A peer's Contact can name any address: multicast would multiply our traffic, and the loopback
+    address would reach services that this machine keeps to itself.
     """
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
-    one = not (ip.is_multicast or ip.is_unspecified or str(ip) == "255.255.255.255")
-    return one and (loopback or not ip.is_loopback)
+    unicast = not (ip.is_multicast or ip.is_unspecified or str(ip) == "255.255.255.255")
+    return unicast and (loopback or not ip.is_loopback)

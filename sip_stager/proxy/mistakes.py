@@ -1,4 +1,4 @@
-"""What a mistake of ours must not do: leave a caller without an answer for ever."""
+"""The last resort for errors of our own: they must not leave a caller without a response."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
-class Breakable(Protocol):
-    """Something that a caller waits for."""
+class Answering(Protocol):
+    """An object that owes a caller a response."""
 
-    def break_off(self) -> None:
-        """Answer the caller that we failed."""
-
-
-B = TypeVar("B", bound=Breakable)
+    def respond_internal_error(self) -> None:
+        """Answer the caller 500, if there was no final response yet."""
 
 
-def answered(event: Callable[Concatenate[B, P], None]) -> Callable[Concatenate[B, P], None]:
-    """Have an event that nothing comes after answer the caller even where it raises."""
+A = TypeVar("A", bound=Answering)
 
-    @wraps(event)
-    def told(self: B, /, *arguments: P.args, **named: P.kwargs) -> None:
+
+def answer_on_error(method: Callable[Concatenate[A, P], None]) -> Callable[Concatenate[A, P], None]:
+    """Decorate a last-chance callback: if it raises, answer the caller 500, and raise again.
+
+    No other event of the transaction would follow, so the caller would wait for ever.
+    """
+
+    @wraps(method)
+    def wrapper(self: A, /, *arguments: P.args, **named: P.kwargs) -> None:
         try:
-            event(self, *arguments, **named)
+            method(self, *arguments, **named)
         except Exception:
-            self.break_off()
+            self.respond_internal_error()
             raise
 
-    return told
+    return wrapper

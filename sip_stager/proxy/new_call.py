@@ -1,4 +1,4 @@
-"""A new call on its way: what was staged for it, and which of its targets may have used that."""
+"""The record of a new call: its staged id, and the branches that may have used it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.model.vocabulary import CallOutcome, WasteReason
-from sip_stager.proxy.forwarding import CALL_ID_FIELD, staged
+from sip_stager.proxy.forwarding import STAGED_ID_FIELD, with_staged_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,87 +19,93 @@ if TYPE_CHECKING:
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.routing import Routed
 
-_IN_VAIN = {
+_WASTE_REASONS = {
     CallOutcome.REJECTED: WasteReason.REJECTED,
     CallOutcome.CANCELLED: WasteReason.CANCELLED,
     CallOutcome.STOPPED: WasteReason.STOPPED,
 }
-"""Why an id was sent in vain, by the outcome of its call; in all else nobody answered."""
+"""The reason why an id was sent in vain, by the outcome of the call; UNANSWERED for all others."""
 
 
 @dataclass(eq=False, slots=True)
 class NewCall:
-    """The call that an INVITE begins, when that came, and whether the caller has heard it ring.
+    """The call that an INVITE begins; ``started_at`` is when it came, ``rung`` if it has rung.
 
-    ``forward`` is what was staged, None where nothing was; ``return_unused`` takes it where nobody
-    has used it.  ``users`` are the branches that it went to, but for those that surely did not use
-    it; ``sent`` is the id, empty until any got it.
+    ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no
+    target has used it.  ``users`` are the branches that got its id, without those that certainly
+    did not use it; ``sent_id`` is the id, empty until a branch got it.  ``id_expired`` is True once
+    a target was tried without the id, because the platform may have forgotten it.
     """
 
     facilities: Facilities
     call: Call
-    began: float
+    started_at: float
     rung: bool = False
     forward: Forward | None = None
     return_unused: Callable[[], None] | None = None
     users: set[Branch] = field(default_factory=set)
-    sent: str = ""
-    late: bool = False
+    sent_id: str = ""
+    id_expired: bool = False
     attempts: int = 0
 
-    def fit(self, routed: Routed) -> Routed:
-        """Give a further target as it may be tried now: without an id that may be forgotten.
+    def without_expired_id(self, routed: Routed) -> Routed:
+        """Return a further target, without the id if that is too old to be sent.
 
-        The first one has it in any case: whoever handed it over has seen to its life.
+        The first target gets the id in any case: staging hands out none that is too old.
         """
         now = self.facilities.clock.time()
         if self.forward is not None and now > self.forward.staged_at + MAX_STAGED_ID_AGE:
-            self.late = True
+            self.id_expired = True
             return without_id(routed)
         return routed
 
-    def forwarded(self, branch: Branch, target: Flow) -> None:
-        """Tell that the INVITE left for a target, and with which id."""
+    def report_forwarded(self, branch: Branch, target: Flow) -> None:
+        """Report that the INVITE was sent to a target, and with which id."""
         self.attempts += 1
         staged_id = ""
-        if self.forward is not None and not self.late:
+        if self.forward is not None and not self.id_expired:
             self.users.add(branch)
-            staged_id = self.sent = self.forward.staged_id
+            staged_id = self.sent_id = self.forward.staged_id
         event = InviteForwarded(self.call, staged_id, target, self._elapsed(), self.attempts)
         self.facilities.notify(event)
 
-    def heard(self, status: int) -> None:
-        """Tell of the first ringing that the caller hears."""
+    def report_ringing(self, status: int) -> None:
+        """Report the first ringing of the call."""
         if not self.rung and status >= 180:
             self.rung = True
             self.facilities.notify(CallRinging(self.call, status, self._elapsed()))
 
-    def ended(self, outcome: CallOutcome, status: int, answered: Branch | None) -> None:
-        """Tell the end, with the id that was sent, and if it was answered, to who answered."""
-        staged_id = self.sent if outcome != CallOutcome.ANSWERED or answered in self.users else ""
+    def report_ended(self, outcome: CallOutcome, status: int, answered: Branch | None) -> None:
+        """Report the end of the INVITE, and return or report a staged call that went unused.
+
+        The event has the id that was sent; of an answered call only if the answering branch got it.
+        """
+        staged_id = (
+            self.sent_id if outcome != CallOutcome.ANSWERED or answered in self.users else ""
+        )
         self.facilities.notify(CallEnded(self.call, staged_id, outcome, status, self._elapsed()))
         if answered not in self.users:
-            self._not_answered(outcome)
+            self._settle_unused(outcome)
 
-    def _not_answered(self, outcome: CallOutcome) -> None:
-        """Give back what nobody has used; tell of what was sent to targets that did not answer."""
+    def _settle_unused(self, outcome: CallOutcome) -> None:
+        """Return a staged call that no target used; report one that was sent in vain."""
         if self.forward is None or self.return_unused is None:
             return
         if not self.users:
             self.return_unused()
             return
-        reason = _IN_VAIN.get(outcome, WasteReason.UNANSWERED)
+        reason = _WASTE_REASONS.get(outcome, WasteReason.UNANSWERED)
         self.facilities.notify(StagingWasted(self.call, self.forward.staged_id, reason))
 
     def _elapsed(self) -> float:
-        return self.facilities.now() - self.began
+        return self.facilities.now() - self.started_at
 
 
 def with_id(routed: Routed, staged_id: str) -> Routed:
-    """Give a target that is told of the staged call."""
-    return routed._replace(request=staged(routed.request, staged_id))
+    """Return the target with the id of the staged call."""
+    return routed._replace(request=with_staged_id(routed.request, staged_id))
 
 
 def without_id(routed: Routed) -> Routed:
-    """Give a target that is told of none, whatever the caller wrote."""
-    return routed._replace(request=routed.request.without(CALL_ID_FIELD))
+    """Return the target without any id, even one that the caller wrote."""
+    return routed._replace(request=routed.request.without(STAGED_ID_FIELD))

@@ -1,4 +1,4 @@
-"""Takes the INVITEs that begin calls: whose each is, and whether there is room for it."""
+"""The admission of INVITEs that begin calls: by trunk and number, and within the bounds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallAdmitted
 from sip_stager.model.call import Refusal
-from sip_stager.proxy.bounds import stopping
+from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.held import HeldInvite
 from sip_stager.proxy.second_copy import SecondCopy
-from sip_stager.proxy.validation import Answer
+from sip_stager.proxy.validation import OwnResponse
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import warning_field
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class NewCalls:
-    """Holds each for its staging, or answers it.
+    """Holds each new call for its staging, or refuses it.
 
-    ``ended`` turns true when no more are to be taken.  An INVITE's ``routing`` is a digest of what
-    tells it from others, and the same in its copies.
+    ``closed`` is True once the program stops.  ``routing`` is a digest of an INVITE's routing: its
+    copies by other paths have the same one, and so are found in ``_ongoing``.
     """
 
     def __init__(
@@ -39,28 +39,28 @@ class NewCalls:
         self._stager = stager
         self._bounds = bounds
         self._ongoing: dict[bytes, InviteServerTransaction] = {}
-        self.ended = False
+        self.closed = False
 
-    def begin(
+    def receive_invite(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        """Take one, or a copy of one that came by another way."""
+        """Receive an INVITE that begins a call, or a copy of one that came by another path."""
         if routing not in self._ongoing:
             self._admit(request, routing, source, transaction)
             return
         decide = partial(self._decide_on_copy, request, routing, source, transaction)
-        if self._bounds.reached(self._facilities.layer, transaction.size):
-            decide()
+        if self._bounds.exceeded(self._facilities.layer, transaction.size):
+            decide()  # waiting would cost memory that there is not
         else:
             SecondCopy(self._facilities, request, transaction, decide)
 
     def _decide_on_copy(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        """Take an INVITE whose first copy was given up meanwhile (RFC 3261 8.2.2.2)."""
+        """Reject a copy as merged (RFC 3261 8.2.2.2), or admit it if the first was cancelled."""
         if routing in self._ongoing:
-            merged = Answer(482, (warning_field("a merged request"),))
-            transaction.respond_statelessly(self._facilities.response(request, *merged))
+            merged = OwnResponse(482, (warning_field("a merged request"),))
+            transaction.respond_statelessly(self._facilities.make_response(request, *merged))
         else:
             self._admit(request, routing, source, transaction)
 
@@ -70,7 +70,9 @@ class NewCalls:
         try:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
-            transaction.respond_statelessly(self._facilities.response(request, *Answer.to(fault)))
+            transaction.respond_statelessly(
+                self._facilities.make_response(request, *OwnResponse.to_malformed(fault))
+            )
             return
         if not isinstance(admitted, Refusal):
             admitted = self._turned_away(admitted, transaction.size) or admitted
@@ -83,11 +85,12 @@ class NewCalls:
             self._hold(admitted, stripped, routing, source, transaction)
 
     def _turned_away(self, call: Call, size: int) -> Refusal | None:
-        """Refuse a call at the end, or one too many; who needs nothing of the API takes no room."""
-        if self.ended:
-            return stopping(call)
+        """Return the refusal of a call when the program stops or a bound is exceeded, or None."""
+        if self.closed:
+            return refuse_stopped(call)
         staging = self._stager.waiting
         full = staging >= self._bounds.calls_staging
+        # A call that needs no staging, or can reuse one, costs the API nothing: it may pass.
         if full and (not call.agent_id or self._stager.can_reuse(call)):
             staging = 0
         return self._bounds.refusal(call, staging, self._facilities.layer, size)
@@ -103,9 +106,11 @@ class NewCalls:
         self._ongoing[routing] = transaction
         transaction.register(self._ongoing, routing)
         self._facilities.notify(CallAdmitted(call, source))
-        seal = self._facilities.seal.made(request, anonymous=call.anonymous)
+        seal = self._facilities.seal.seal_for(request, anonymous=call.anonymous)
         targets = [
             one._replace(seal=seal)
             for one in self._facilities.upstream.targets(request, routing, call.to_number)
         ]
-        HeldInvite(self._facilities, call, targets, source, transaction, self._stager).start()
+        HeldInvite(
+            self._facilities, call, targets, source, transaction, self._stager
+        ).start_staging()

@@ -1,10 +1,10 @@
-"""A request of a dialog that is not an INVITE, until it is answered."""
+"""A request of a dialog other than INVITE, until it is answered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.mistakes import answered
+from sip_stager.proxy.mistakes import answer_on_error
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -31,50 +31,51 @@ class Relay:
         self._target: Flow | None = None
         self._client: ClientTransaction | None = None
 
-    def start(self) -> None:
+    def forward_request(self) -> None:
         """Find the next hop and send the copy."""
         self._facilities.locator.find(self._routed, self._located)
 
-    @answered
+    @answer_on_error
     def receive_response(self, response: Response) -> None:
-        """Pass the final response back; provisional ones go no further (RFC 4320 4.1)."""
+        """Pass the final response back; provisional ones are not passed (RFC 4320 4.1)."""
         request, anonymous = self._routed.request, self._routed.to_anonymous
         branch = request.top_via.branch
-        if passed := self._facilities.passed_back(response, branch, anonymous=anonymous):
-            passed = self._facilities.without_503(passed, request, pass_503=False)
+        if passed := self._facilities.pop_via(response, branch, anonymous=anonymous):
+            passed = self._facilities.replace_503(passed, request, pass_503=False)
             self._server.respond(passed)
         elif response.status >= 200:
-            self._server.respond(self._facilities.response(request, 500))
+            self._server.respond(self._facilities.make_response(request, 500))
 
-    @answered
+    @answer_on_error
     def timed_out(self) -> None:
-        """Stay silent: a 408 would come too late to be of use (RFC 4320 4.2)."""
+        """End without a response: a 408 would come too late to be of use (RFC 4320 4.2)."""
         self._server.terminate()
 
-    @answered
+    @answer_on_error
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
-        """Say that it did not leave (RFC 3261 16.9); where TCP was refused, it leaves over UDP."""
+        """Send it over UDP if the target refused TCP, else answer 500 (RFC 3261 16.9)."""
         client, target = self._client, self._target
         if client is None or target is None or client.flow.transport == target.transport:
             self._fail()
         else:
-            self._facilities.locator.avoid(client.flow)
+            # It went over TCP only for its size: retry over UDP (RFC 3261 18.1.1).
+            self._facilities.locator.avoid_tcp(client.flow)
             self._located(target)
 
-    def break_off(self) -> None:
-        """Answer 500 where a mistake of ours would leave it unanswered."""
-        self._server.respond(self._facilities.response(self._routed.request, 500))
+    def respond_internal_error(self) -> None:
+        """Answer 500, because our own code raised."""
+        self._server.respond(self._facilities.make_response(self._routed.request, 500))
 
-    @answered
+    @answer_on_error
     def _located(self, target: Flow | None) -> None:
         self._target = target
         if target is None:
             self._fail()
         else:
             facilities = self._facilities
-            self._client = facilities.forward(self._routed, self._source, target, self)
+            self._client = facilities.forward_request(self._routed, self._source, target, self)
 
     def _fail(self) -> None:
-        """Answer 500, for 503 would say that nothing at all can go on (RFC 3261 16.7 step 6)."""
-        extra = (warning_field("the next hop can not be reached"),)
-        self._server.respond(self._facilities.response(self._routed.request, 500, extra))
+        """Answer 500; a 503 would say that we are out of service as a whole (16.7 step 6)."""
+        extra = (warning_field("the next hop cannot be reached"),)
+        self._server.respond(self._facilities.make_response(self._routed.request, 500, extra))

@@ -1,4 +1,4 @@
-"""Where a request wants to go (RFC 3261 16.4, 16.6 steps 6 and 7)."""
+"""The preprocessing of a request's Route, and its next hop (RFC 3261 16.4, 16.6 steps 6 and 7)."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ if TYPE_CHECKING:
     from sip_stager.proxy.seal import Seal
     from sip_stager.sip.message import Request
 
-MOST_OWN = 8
-"""Entries of ours that one request may begin with: a dialog that spirals records two each time."""
+MAX_OWN_ROUTES = 8
+"""Route entries of ours at the top of a request: each pass of a spiral records up to two."""
 _MADDR = re.compile(rb";(?:maddr|transport)=[^;?]*|:[0-9]+(?=[;?]|\Z)", re.IGNORECASE)
 
 
 class Popped(NamedTuple):
     """A request without our own Route entries.
 
-    ``own`` is the last of them, None where there was none; ``leaving`` is the interface that it
-    names.  ``route`` is the topmost entry that is left, None where there is none.
+    ``own_route`` is the last of those, or None, and ``leaving`` the interface in it.  ``route`` is
+    the topmost entry that is left, or None.
     """
 
     request: Request
-    own: Uri | None
+    own_route: Uri | None
     leaving: int | None
     route: Uri | None
 
 
 class Routed(NamedTuple):
-    """A request as it is to go on, and the URI to send it to.
+    """A request ready to be forwarded, and the URI of its next hop.
 
-    ``routing`` is the digest of what it was routed by, for the second part of its branch.  ``seal``
-    is that of its dialog, for our Record-Route; with ``to_anonymous`` its callee requested privacy.
+    ``leaving`` is the preferred interface.  ``routing`` is the digest of its routing, for the
+    second part of its branch.  ``seal`` is that of its dialog, for our Record-Route.
+    ``to_anonymous``: it is addressed to a party that requested privacy.
     """
 
     request: Request
@@ -46,38 +47,38 @@ class Routed(NamedTuple):
     to_anonymous: bool = False
 
 
-def preprocessed(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:
-    """Undo what brought a request here: a strict router's work, a maddr, our own Route entries.
+def preprocess(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:
+    """Undo a strict router's rewriting, and remove our own maddr and Route entries (16.4).
 
-    RFC 3261 16.4.  All entries of ours that follow each other are popped, so that nobody makes
-    us send to ourselves; ``arrived`` is the interface that it came to.  Raises ``Malformed``.
+    All consecutive entries of ours are popped, so that no peer can make us send to ourselves.
+    ``arrived`` is the interface that it arrived on.  Raises ``Malformed``.
     """
     recovered = _from_strict_router(request, interfaces, seal)
     own = None if recovered is request else request.uri
     request = _without_own_maddr(recovered, interfaces, arrived)
-    for _ in range(MOST_OWN + 1):
-        route = first_route(request)
-        if route is None or not interfaces.own(route):
-            leaving = None if own is None else interfaces.named(own)
+    for _ in range(MAX_OWN_ROUTES + 1):
+        route = topmost_route(request)
+        if route is None or not interfaces.is_ours(route):
+            leaving = None if own is None else interfaces.index_of(own)
             return Popped(request, own, leaving, route)
         own, request = route, request.without_first(b"route")
     raise Malformed("the Route leads here again and again", 482)
 
 
-def first_route(request: Request) -> Uri | None:
-    """Give the URI of the topmost Route; raises ``Malformed``."""
+def topmost_route(request: Request) -> Uri | None:
+    """Return the URI of the topmost Route, or None; raises ``Malformed``."""
     value = request.first(b"route")
     return None if value is None else parse_address(value).uri
 
 
 def _from_strict_router(request: Request, interfaces: Interfaces, seal: Seal) -> Request:
-    """Undo a strict router's work: what we recorded is the Request-URI, the target the last Route.
+    """Undo a strict router's rewriting (16.4).
 
-    RFC 3261 16.4.
+    It has put our Record-Route URI into the Request-URI, and the target into the last Route.
     """
-    if b"route" not in request.names or not interfaces.own(request.uri):
+    if b"route" not in request.names or not interfaces.is_ours(request.uri):
         return request
-    if not seal.holds(request.uri, request):
+    if not seal.is_valid(request.uri, request):
         return request
     routes = request.values(b"route")
     rest = b"Route: " + b", ".join(routes[:-1])
@@ -86,42 +87,42 @@ def _from_strict_router(request: Request, interfaces: Interfaces, seal: Seal) ->
 
 
 def _without_own_maddr(request: Request, interfaces: Interfaces, arrived: int) -> Request:
-    """Take off a maddr that has brought the request here, and the port and transport beside it."""
+    """Remove a maddr that led the request here, with the port and transport beside it."""
     uri = request.uri
-    if b"maddr" not in (uri.parameters or {}) or not interfaces.brought(uri, arrived):
+    if b"maddr" not in (uri.parameters or {}) or not interfaces.leads_to(uri, arrived):
         return request
     userinfo, at, rest = uri.text.rpartition(b"@")
     return request.with_uri(userinfo + at + _MADDR.sub(b"", rest))
 
 
-def towards_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
-    """Find the next hop: the first Route left, else the Request-URI; raises ``Malformed``.
+def route_to_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
+    """Return the request with its next hop: the topmost Route, else the Request-URI.
 
-    Ahead of a strict router the Request-URI moves to the end of the Route (RFC 3261 16.6 steps 2,
-    6 and 7).
+    RFC 3261 16.6 steps 2, 6 and 7.  Raises ``Malformed``.
     """
     request, _, leaving, route = popped
     if request.uri.scheme == b"sip":
-        request = _with_allowed(request, request.uri_text)
+        request = _with_uri(request, request.uri_text)
     if route is None:
         return Routed(request, leaving, request.uri, routing)
     if b"lr" in (route.parameters or {}):
         return Routed(request, leaving, route, routing)
+    # A strict router expects itself in the Request-URI, and that at the end of the Route.
     moved = request.without_first(b"route").with_last(
         b"route", b"Route: <" + request.uri_text + b">"
     )
-    return Routed(_with_allowed(moved, route.text), leaving, route, routing)
+    return Routed(_with_uri(moved, route.text), leaving, route, routing)
 
 
-def _with_allowed(request: Request, uri: bytes) -> Request:
-    """Step 2: what may not stand in a Request-URI is removed from it."""
+def _with_uri(request: Request, uri: bytes) -> Request:
+    """Step 2: set the Request-URI without the parts that it may not have."""
     if b"?" in uri or b";" in uri:
         uri = as_request_uri(uri)
     return request if uri == request.uri_text else request.with_uri(uri)
 
 
-def with_host_of(user: bytes | None, upstream: Uri) -> bytes:
-    """Make the Request-URI that asks the upstream for a user, whose escapes are in place."""
+def upstream_request_uri(user: bytes | None, upstream: Uri) -> bytes:
+    """Return the upstream's URI with another user, which is already escaped."""
     scheme, _, rest = upstream.text.partition(b":")
     host_part = rest.rpartition(b"@")[2]
     return scheme + b":" + (user + b"@" if user else b"") + host_part

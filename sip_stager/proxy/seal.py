@@ -1,7 +1,10 @@
-"""Our signature in Record-Route: a later request with it belongs to a dialog that we recorded.
+"""The seal: our signature in Record-Route.  A request with it belongs to a dialog that we recorded.
 
-The proxy keeps no dialogs, so without it everybody who writes a Route of ours could have requests
-relayed to anywhere.  The key outlives the process, and so does every dialog.
+The proxy keeps no dialogs.  Without the seal, anyone who writes a Route of ours could have requests
+relayed to any address.  The key outlives the process, so that dialogs survive a restart.
+
+The seal is the user part of the URI: a keyed digest of Call-ID and the caller's tag, in hex, with a
+mark ahead of it if the caller is anonymous.
 """
 
 from __future__ import annotations
@@ -17,23 +20,23 @@ if TYPE_CHECKING:
 
 ANONYMOUS = b"w"
 """The mark ahead of a seal: the caller of that dialog requested privacy."""
-MOST_KEPT = 256
-"""Bytes of a Call-ID and a tag whose seal is worth keeping: strangers choose how long they are."""
+MAX_CACHED_BYTES = 256
+"""Bytes of a Call-ID and a tag whose seal is cached: strangers choose their length."""
 
 
 class Seal:
-    """Makes and knows the user part of our Record-Route URIs (RFC 3261 16.6 step 4)."""
+    """Makes and verifies the user part of our Record-Route URIs (RFC 3261 16.6 step 4)."""
 
     def __init__(self, key: bytes) -> None:
         self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
-        self._kept = lru_cache(maxsize=4096)(self._digest)
+        self._cached_digest = lru_cache(maxsize=4096)(self._digest)
 
-    def made(self, invite: Request, *, anonymous: bool = False) -> bytes:
-        """Give the seal of the dialog that an INVITE begins."""
+    def seal_for(self, invite: Request, *, anonymous: bool = False) -> bytes:
+        """Return the seal of the dialog that an INVITE begins."""
         return self._of(invite.call_id, invite.from_tag, ANONYMOUS if anonymous else b"")
 
-    def holds(self, route: Uri, request: Request) -> bool:
-        """Whether we made that URI for the request's dialog, whichever side the request is from.
+    def is_valid(self, route: Uri, request: Request) -> bool:
+        """Return True if we made that URI for the request's dialog; either side may have sent it.
 
         Raises ``Malformed``.
         """
@@ -59,10 +62,12 @@ class Seal:
         return compare_digest(sealed, self._of(request.call_id, tag, mark))
 
     def _of(self, call_id: bytes, tag: bytes, mark: bytes) -> bytes:
-        known = self._kept if len(call_id) + len(tag) <= MOST_KEPT else self._digest
-        return known(call_id, tag, mark)
+        digest = (
+            self._cached_digest if len(call_id) + len(tag) <= MAX_CACHED_BYTES else self._digest
+        )
+        return digest(call_id, tag, mark)
 
     def _digest(self, call_id: bytes, tag: bytes, mark: bytes = b"") -> bytes:
-        """Digest what the dialog is known by, and the mark: nobody on the way can take that off."""
+        """Digest Call-ID, tag and mark: no peer on the path can remove the mark."""
         data = b"%b%d %b%b" % (mark, len(call_id), call_id, tag)
         return mark + blake2b(data, digest_size=9, key=self._key).hexdigest().encode("ascii")

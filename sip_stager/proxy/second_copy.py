@@ -1,14 +1,17 @@
-"""An INVITE that came by a second way while its first copy is under way (RFC 3261 8.2.2.2).
+"""An INVITE that came by a second path while its first copy is in progress (RFC 3261 8.2.2.2).
 
-A proxy that forks asks twice at the same time.  One that gives up and tries again sends the second
-INVITE first, and the CANCEL of the first right behind it.  Which it is shows within a moment.
+There are two reasons for a second copy, and only the next moment tells them apart:
+
+- A proxy before us forks: both copies stay, and the second is rejected as merged (482).
+- A proxy before us gives up on the first and tries again: it sends the second INVITE, and the
+  CANCEL of the first right behind it.  Then the second is a new call.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.mistakes import answered
+from sip_stager.proxy.mistakes import answer_on_error
 from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
@@ -18,12 +21,12 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
-PATIENCE = 0.1
-"""Seconds; below the 0.2 after which a 100 would be due (RFC 3261 17.2.1)."""
+COPY_TIMEOUT = 0.1
+"""Seconds to wait for the CANCEL of the first copy; a 100 would be due after 0.2 (17.2.1)."""
 
 
 class SecondCopy:
-    """Waits for what becomes of the first, and then has it decided."""
+    """Waits a moment for a CANCEL of the first copy, and then calls ``decide``."""
 
     __slots__ = ("_decide", "_facilities", "_request", "_server", "_timer")
 
@@ -38,19 +41,19 @@ class SecondCopy:
         self._request = request
         self._server = server
         self._decide = decide
-        self._timer = facilities.clock.call_later(PATIENCE, self._waited)
+        self._timer = facilities.clock.call_later(COPY_TIMEOUT, self._decide_now)
         server.owner = self
 
     def cancel(self, _cancel: Request) -> None:
-        """End it: its caller gave it up, too."""
+        """End it with 487: the caller cancelled this copy, too."""
         self._end(487)
 
     def stop(self) -> None:
-        """End it, because the program ends."""
+        """End it with 503, because the program stops."""
         self._end(503)
 
-    def break_off(self) -> None:
-        """End what a mistake of ours has left without an end."""
+    def respond_internal_error(self) -> None:
+        """End it with 500, because our own code raised."""
         self._end(500)
 
     def _end(self, status: int) -> None:
@@ -58,8 +61,8 @@ class SecondCopy:
         tag = self._facilities.tag(self._request)
         self._server.respond(make_response(self._request, status, tag))
 
-    @answered
-    def _waited(self) -> None:
-        if self._server.owner is self:  # else its transaction has ended meanwhile
+    @answer_on_error
+    def _decide_now(self) -> None:
+        if self._server.owner is self:  # else the transaction has ended meanwhile
             self._server.owner = None
             self._decide()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sip_stager.proxy.equivalence import equivalent
-from sip_stager.proxy.forwarding import bounded, breadth_of
-from sip_stager.proxy.routing import Routed, with_host_of
+from sip_stager.proxy.forwarding import max_breadth, with_max_breadth
+from sip_stager.proxy.routing import Routed, upstream_request_uri
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
 
@@ -15,63 +15,63 @@ if TYPE_CHECKING:
 
     from sip_stager.sip.message import Request, Response
 
-MOST_CONTACTS = 32
-"""Contacts of a 3xx that are looked at."""
+MAX_CONTACTS = 32
+"""Contacts of a 3xx that are considered."""
 
 RequestUri = Literal["rewrite", "keep", "e164"]
-"""What a new call asks the upstream for: the user as dialled, the Request-URI, or the number."""
+"""The Request-URI of a new call: the user as dialled at the upstream's host, the Request-URI as it
+came, or the called number in E.164."""
 
 
-class Upstream(NamedTuple):
-    """Where new calls go on, and how its targets are tried.
+class UpstreamTargets(NamedTuple):
+    """The targets of new calls, and how they are tried.
 
-    ``uris`` are different ones, and tried one after another.  The Request-URI gets their host,
-    unless ``request_uri`` keeps it as it came.  A target that says nothing for ``failover_timeout``
-    seconds is given up where another is left.
-    ``max_redirects`` is how many Contacts of 3xx responses are tried for one call, 0 for none.
+    ``uris`` are tried one after another.  The Request-URI gets their host, unless ``request_uri``
+    keeps it as it came.  After ``failover_timeout`` seconds of silence the next target is tried, if
+    there is one.  At most ``max_redirects`` Contacts of 3xx responses are tried for one call.
     """
 
     uris: tuple[Uri, ...]
     request_uri: RequestUri = "rewrite"
     failover_timeout: float = 2.0
-    redirects: int = 0
+    max_redirects: int = 0
 
     def targets(self, request: Request, routing: bytes, number: str) -> list[Routed]:
-        """Give the requests for all targets; a Route of the caller's own choice is not followed.
-
-        ``number`` is the called one as it was mapped.  Each target gets its share of Max-Breadth,
-        for one that is given up may still be under way beside the next (RFC 5393 5.3.3).
-        """
-        uris = self.uris[: breadth_of(request)]
-        request = request.without(b"route")
+        """Return the request for each target; ``number`` is the called number as mapped."""
+        uris = self.uris[: max_breadth(request)]
+        request = request.without(b"route")  # a caller must not choose the path of a new call
         if len(uris) > 1:
-            request = bounded(request, len(uris))
+            # Each gets its part of Max-Breadth: after a failover two are pending (RFC 5393 5.3.3).
+            request = with_max_breadth(request, len(uris))
         if self.request_uri == "keep":
             kept = request.with_uri(as_request_uri(request.uri_text))
             return [Routed(kept, None, uri, routing) for uri in uris]
         user = escaped_user(number) if self.request_uri == "e164" else request.uri.user
         return [
-            Routed(request.with_uri(with_host_of(user, uri)), None, uri, routing) for uri in uris
+            Routed(request.with_uri(upstream_request_uri(user, uri)), None, uri, routing)
+            for uri in uris
         ]
 
 
 class Redirection(NamedTuple):
-    """The requests for the Contacts of a 3xx, and the 3xx with the others, if there are any."""
+    """The requests for the Contacts of a 3xx, and the 3xx with the remaining ones, if any."""
 
     targets: list[Routed]
     rest: Response | None
 
 
-def redirected(response: Response, tried: Routed, known: Iterable[Uri], most: int) -> Redirection:
-    """Follow the Contacts of a 3xx, the ones with the highest q first (RFC 3261 16.7 step 4).
+def follow_redirect(
+    response: Response, tried: Routed, known: Iterable[Uri], limit: int
+) -> Redirection:
+    """Return targets for the Contacts of a 3xx, by falling q (RFC 3261 16.7 step 4).
 
-    Those that are no SIP URIs are left in it, and those that are ``known`` are gone: no URI is
-    tried twice for one call.
+    Contacts that are not SIP URIs stay in the response.  Those that are ``known`` are removed: no
+    URI is tried twice for one call.
     """
     known, contacts = list(known), _contacts(response)
-    likeliest = sorted(contacts, key=_wanted, reverse=True)
-    wanted = [address.uri for _, address in likeliest if address.uri.scheme == b"sip"]
-    found = distinct(wanted, known)[:most]
+    by_q = sorted(contacts, key=_q_value, reverse=True)
+    wanted = [address.uri for _, address in by_q if address.uri.scheme == b"sip"]
+    found = distinct(wanted, known)[:limit]
     rest = response.without(b"contact")
     for value, address in contacts:
         if distinct([address.uri], known + found):
@@ -86,25 +86,25 @@ def redirected(response: Response, tried: Routed, known: Iterable[Uri], most: in
 
 
 def distinct(uris: Iterable[Uri], known: Iterable[Uri] = ()) -> list[Uri]:
-    """Leave out what is equivalent to one before, or to a known one (RFC 3261 16.5)."""
-    kept = list(known)
-    begin = len(kept)
+    """Return the URIs without those equivalent to an earlier or known one (RFC 3261 16.5)."""
+    found = list(known)
+    first = len(found)
     for uri in uris:
-        if not any(equivalent(uri, other) for other in kept):
-            kept.append(uri)
-    return kept[begin:]
+        if not any(equivalent(uri, other) for other in found):
+            found.append(uri)
+    return found[first:]
 
 
 def _contacts(response: Response) -> list[tuple[bytes, Address]]:
     try:
-        values = response.values(b"contact")[:MOST_CONTACTS]
+        values = response.values(b"contact")[:MAX_CONTACTS]
         return [(value, parse_address(value)) for value in values]
     except Malformed:
         return []
 
 
-def _wanted(contact: tuple[bytes, Address]) -> float:
-    """Read the q of a Contact, 1 where there is none (RFC 3261 20.10)."""
+def _q_value(contact: tuple[bytes, Address]) -> float:
+    """Return the q of a Contact, 1 by default (RFC 3261 20.10)."""
     try:
         return float(contact[1].parameters.get(b"q") or 1)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a peer is told of a refusal: its kind, and the time; the reasons are for the log."""
+"""The Warning in a refusal: its cause and the time only; details are for the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sip_stager.sip.responses import warning_field
 if TYPE_CHECKING:
     from sip_stager.model.call import Cause
 
-_OF_THE_CALL: dict[Cause, str] = {
+_WORDS: dict[Cause, str] = {
     RefusalCause.UNKNOWN_SOURCE: "this address belongs to no trunk",
     RefusalCause.UNMAPPED_NUMBER: "no agent is mapped to the called number",
     RefusalCause.OVERLOAD: "too many calls",
@@ -18,10 +18,11 @@ _OF_THE_CALL: dict[Cause, str] = {
 }
 
 
-def told(cause: Cause, seconds: float) -> tuple[bytes, bytes]:
-    """Make the Warning (RFC 3261 20.43) of a call that was refused after so many seconds.
+def refusal_warning(cause: Cause, seconds: float) -> tuple[bytes, bytes]:
+    """Return the Warning field (RFC 3261 20.43) of a call that was refused after so many seconds.
 
-    All other causes are those of staging, whose words may name the API, or settings.
+    All causes without words of their own are failures of staging: their texts could reveal the
+    API or the settings, so the peer gets the same words for each.
     """
-    words = _OF_THE_CALL.get(cause) or f"the agent could not be staged, {seconds:.1f} s"
+    words = _WORDS.get(cause) or f"the agent could not be staged, {seconds:.1f} s"
     return warning_field(f"{cause}: {words}")

@@ -1,4 +1,4 @@
-"""What is done with a call that could not be staged: its policy's list, and where that stands."""
+"""The treatments of a call that could not be staged, in the order of its policy."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ if TYPE_CHECKING:
 
 
 class Treatments:
-    """Gives one after another; what follows the first failure stands for later ones, too.
+    """Yields the treatments for the first failure of a call, one per failure.
 
-    But for ringing that began since: what stands for that counts then, without another agent.
+    The list is chosen by the cause of the first failure and kept for later ones (those of other
+    agents).  Once the caller has heard our ringing, ``after_ringing`` replaces the rest of it, but
+    for other agents: the caller has waited long enough.
     """
 
-    __slots__ = ("_late", "_left", "_policy")
+    __slots__ = ("_after_ringing", "_left", "_policy")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._left: deque[Treatment] | None = None
-        self._late = False
+        self._after_ringing = False
 
-    def following(self, cause: Cause, *, rung: bool) -> Treatment:
-        """Give the next for a failure; ``rung`` tells whether the caller has heard us ring.
-
-        A program that is being stopped would not live to see another way to its end.
-        """
+    def next_for(self, cause: Cause, *, rung: bool) -> Treatment:
+        """Return the next treatment; ``rung``: the caller has heard our ringing."""
         if cause == StagingOutcome.STOPPED:
-            return REFUSE
-        late = self._policy.after_ringing if rung else ()
+            return REFUSE  # the program stops: no other treatment would come to an end
+        after_ringing = self._policy.after_ringing if rung else ()
         if self._left is None:
-            self._left = deque(late or self._policy.treatments.get(cause, ()))
-        elif late and not self._late:
-            self._left = deque(one for one in late if one.kind != TreatmentKind.AGENT)
-        self._late = bool(late)
+            self._left = deque(after_ringing or self._policy.treatments.get(cause, ()))
+        elif after_ringing and not self._after_ringing:
+            self._left = deque(one for one in after_ringing if one.kind != TreatmentKind.AGENT)
+        self._after_ringing = bool(after_ringing)
         return self._left.popleft() if self._left else REFUSE
 
 
-def with_time_for_another(call: Call, *, rings: bool) -> Call:
-    """Give the first agent half of the time where another one is to be staged at its end.
+def reserve_time_for_fallback(call: Call, *, rings: bool) -> Call:
+    """Return the call with a shorter deadline if another agent is to be staged after a timeout.
 
-    ``rings`` tells whether the caller may hear us ring: what stands for that may count by then,
-    and where only that names another agent, half of the time is cut that is left when we ring.
+    ``rings``: the caller may hear our ringing before that, and then ``after_ringing`` counts.
     """
     policy, half = call.policy, call.deadline / 2
+    # The deadline of the first agent is tried at two moments.  At each, the treatments that would
+    # count then decide; if they begin with another agent, the first one's time ends there.
+    # 1. After half of the deadline, so that both agents have the same time.
+    # 2. If no agent follows then: in the middle between our ringing and the deadline, in case
+    #    ``after_ringing`` names an agent, which it can do only once we have rung.
     for end in (half, (max(half, policy.ringing_delay) + call.deadline) / 2):
         rung = rings and policy.ringing_delay <= end
         following = (rung and policy.after_ringing) or policy.treatments.get(

@@ -1,10 +1,10 @@
-"""Whether a request can be taken (RFC 3261 16.3, RFC 5393)."""
+"""The validation of requests (RFC 3261 16.3, RFC 5393), and our own responses as a user agent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.proxy.forwarding import breadth_of, hops_left
+from sip_stager.proxy.forwarding import hops_left, max_breadth
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -24,28 +24,29 @@ CAPABILITIES = (
     (b"Accept-Language", b"en"),
     (b"Supported", b""),
 )
-"""What an answer to OPTIONS says (RFC 3261 11.2)."""
+"""The header fields of our 200 to OPTIONS (RFC 3261 11.2)."""
 _ROUTED_BY = frozenset(
     {b"route", b"from", b"to", b"call-id", b"proxy-require", b"proxy-authorization"}
 )
 
 
-class Answer(NamedTuple):
-    """What a request gets that does not go on: the status, and fields that explain it."""
+class OwnResponse(NamedTuple):
+    """The response to a request that is not forwarded: its status, and fields that explain it."""
 
     status: int
     extra: Extra = ()
 
     @classmethod
-    def to(cls, fault: Malformed) -> Answer:
-        """Say what is wrong."""
+    def to_malformed(cls, fault: Malformed) -> OwnResponse:
+        """Return the response to a malformed request, with a Warning that says what is wrong."""
         return cls(fault.status, (warning_field(str(fault)),))
 
 
-def routing_of(request: Request, identifiers: Identifiers) -> bytes:
-    """Digest all that decides where a request goes, its own Route popped; not the method.
+def routing_digest(request: Request, identifiers: Identifiers) -> bytes:
+    """Return a digest of all that decides on a request's path, after our own Route was popped.
 
-    RFC 3261 16.6 step 8, RFC 5393 4.2.
+    RFC 3261 16.6 step 8, RFC 5393 4.2.  The method is not part of it: a CANCEL and the ACK of a
+    final response get the branch of their INVITE.
     """
     rows = [
         field
@@ -55,42 +56,43 @@ def routing_of(request: Request, identifiers: Identifiers) -> bytes:
     return identifiers.routing(request.uri_text, b"%d" % request.cseq[0], *rows)
 
 
-def rejection(request: Request, routing: bytes) -> Answer | None:
-    """Find what is wrong with a request, in the RFC's order; raises ``Malformed``."""
-    in_dialog, hops = bool(request.to_tag), hops_left(request)  # which raise, ahead of the scheme
+def validate(request: Request, routing: bytes) -> OwnResponse | None:
+    """Return the response to an invalid request, None for a valid one; raises ``Malformed``."""
+    # Both raise if malformed: syntax (16.3 step 1) is checked before the scheme (step 2).
+    in_dialog, hops = bool(request.to_tag), hops_left(request)
     if request.uri.scheme not in {b"sip", b"tel"}:
-        return Answer(416)
+        return OwnResponse(416)
     if hops == 0 and (in_dialog or request.method != b"OPTIONS"):
-        return Answer(483)
+        return OwnResponse(483)
     if _has_been_here(request, routing):
-        return Answer(482)
-    if unsupported := _unsupported(request, b"proxy-require"):
+        return OwnResponse(482)
+    if unsupported := _reject_extensions(request, b"proxy-require"):
         return unsupported
-    return Answer(440) if breadth_of(request) == 0 else None
+    return OwnResponse(440) if max_breadth(request) == 0 else None
 
 
-def own_answer(request: Request) -> Answer:
-    """Answer a request that is for us, as a user agent (RFC 3261 8.2, 11.2).
+def respond_as_user_agent(request: Request) -> OwnResponse:
+    """Return the response to a request that is addressed to us (RFC 3261 8.2, 11.2).
 
     Raises ``Malformed``.
     """
     if request.method != b"OPTIONS":
-        return Answer(405, (ALLOW,))
-    return _unsupported(request, b"require") or Answer(200, CAPABILITIES)
+        return OwnResponse(405, (ALLOW,))
+    return _reject_extensions(request, b"require") or OwnResponse(200, CAPABILITIES)
 
 
 def _has_been_here(request: Request, routing: bytes) -> bool:
-    """Find a Via of ours that was made when the request was routed as it would be now.
+    """Return True for a loop: one of our Vias holds the same routing digest (16.3 step 4).
 
-    The digest has a key of ours, so it is in no branch but ours; one that was routed otherwise is
-    a spiral, and may go on (RFC 3261 16.3 step 4).
+    The digest is keyed, so no other branch can hold it.  A request that was here before with
+    another routing is a spiral, which is allowed.
     """
     if request.names.count(b"via") == 1:
         return routing in request.fields[request.names.index(b"via")]
     return any(routing in field for field in request.rows(b"via"))
 
 
-def _unsupported(request: Request, name: bytes) -> Answer | None:
-    """Name the extensions that a request requires, none of which is known here."""
+def _reject_extensions(request: Request, name: bytes) -> OwnResponse | None:
+    """Return a 420 with the extensions that a request requires: we support none."""
     tags = [tag for tag in request.values(name) if tag] if name in request.names else []
-    return Answer(420, ((b"Unsupported", b", ".join(tags)),)) if tags else None
+    return OwnResponse(420, ((b"Unsupported", b", ".join(tags)),)) if tags else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.events import CallRefused
-from sip_stager.proxy.bounds import PART, Bounds
+from sip_stager.proxy.bounds import SHARES, Bounds
 from tests.support.conversation import ALICE_TCP, BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 LARGE = 60_000
-ROOM = (PART + 10) * LARGE
+ROOM = (SHARES + 10) * LARGE
 """Room for ten messages that are that large, and still for a thousand that are not."""
 REASON = "Reason: SIP;text=" + "x" * LARGE
 TCP = "SIP/2.0/TCP 192.0.2.1"
@@ -103,7 +103,7 @@ def test_large_requests_of_dialogs_wait_above_twice_the_bound(method: str) -> No
 
 def test_above_that_a_large_cancel_is_answered_and_forgotten() -> None:
     """RFC 3261 9.2: it makes room, so it is taken; its Reason is not worth what it would take."""
-    edge = Conversation(bounds=Bounds(message_bytes=PART * LARGE // 2))
+    edge = Conversation(bounds=Bounds(message_bytes=SHARES * LARGE // 2))
     invite = edge.forward(request())
     edge.take()
     for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 from sip_stager.events import CallEnded
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.invite import ForwardedInvite
-from sip_stager.proxy.second_copy import PATIENCE
+from sip_stager.proxy.second_copy import COPY_TIMEOUT
 from tests.support.calls import answer, called, ended
 from tests.support.conversation import ROUTE, Conversation
 from tests.support.messages import request
@@ -56,7 +56,7 @@ def test_an_invite_that_came_by_a_second_way_is_answered_500(
     edge.take()
     mistaken(edge.stager, "start")
     with pytest.raises(MistakeError):
-        edge.clock.advance(PATIENCE)
+        edge.clock.advance(COPY_TIMEOUT)
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     assert ended(edge)
 
@@ -73,7 +73,7 @@ def test_an_invite_is_answered_500_when_it_was_staged(
     edge: Conversation, mistaken: Mistaken
 ) -> None:
     edge.receive(request())
-    mistaken(ForwardedInvite, "start")
+    mistaken(ForwardedInvite, "try_first_target")
     with pytest.raises(MistakeError):
         edge.stager.stagings[0].succeed()
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
@@ -99,7 +99,7 @@ def test_an_invite_is_answered_500_where_we_fail_at_its_final_response(
     edge: Conversation, mistaken: Mistaken, status: int
 ) -> None:
     invite = called(edge)
-    mistaken(Facilities, "passed_back")
+    mistaken(Facilities, "pop_via")
     with pytest.raises(MistakeError):
         answer(edge, invite, status)
     assert edge.take()[-1] == "alice 500 INVITE"
@@ -111,7 +111,7 @@ def test_a_request_is_answered_500_where_we_fail_at_its_final_response(
     edge: Conversation, mistaken: Mistaken
 ) -> None:
     edge.receive(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
-    mistaken(Facilities, "passed_back")
+    mistaken(Facilities, "pop_via")
     with pytest.raises(MistakeError):
         answer(edge, edge.last_request("bob"), 200)
     assert edge.take() == ["bob BYE", "alice 500 BYE"]
@@ -124,7 +124,7 @@ def test_a_call_goes_on_after_a_mistake_about_a_provisional_response(
     """Its timers are set, so it has an end, and there is more to come."""
     invite = called(edge)
     with monkeypatch.context() as patched:
-        patched.setattr(Facilities, "passed_back", lambda *_, **__: 1 / 0)
+        patched.setattr(Facilities, "pop_via", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             answer(edge, invite, 180)
     assert answer(edge, invite, 200) == ["alice 200 INVITE"]

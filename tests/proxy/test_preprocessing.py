@@ -75,7 +75,7 @@ def test_we_know_ourselves_by_every_address_and_name(uri: str) -> None:
     """RFC 3261 16.4: "indicates this proxy": by what we listen on and what we advertise, by both
     ports, and by any spelling of an IPv6 address (RFC 5118 4.5).
     """
-    assert OURS.own(parse_uri(uri.encode()))
+    assert OURS.is_ours(parse_uri(uri.encode()))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_we_know_ourselves_by_every_address_and_name(uri: str) -> None:
 )  # fmt: skip
 def test_what_is_not_ours_is_not_taken_for_us(uri: str) -> None:
     """RFC 3261 19.1.4: host and port "must match"."""
-    assert not OURS.own(parse_uri(uri.encode()))
+    assert not OURS.is_ours(parse_uri(uri.encode()))
 
 
 def test_a_route_by_another_of_our_names_is_removed_as_well() -> None:

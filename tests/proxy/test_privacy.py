@@ -16,7 +16,7 @@ from tests.support.messages import request, response
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
 
-PRIVATE = SEAL.made(request(), anonymous=True).decode()
+PRIVATE = SEAL.seal_for(request(), anonymous=True).decode()
 RECORDED = f"<sip:{PRIVATE}@198.51.100.1:5060;lr>".encode()
 PAI = "P-Asserted-Identity: <sip:+33698765432@carrier.example>"
 ASSERTED = b"p-asserted-identity"
@@ -112,12 +112,12 @@ def test_no_peer_can_remove_or_forge_the_mark(edge: Conversation, user: str) -> 
 def test_the_mark_means_the_caller_and_not_the_callee() -> None:
     route = parse_uri(f"sip:{PRIVATE}@198.51.100.1;lr".encode())
     mine, theirs = request("BYE", to_tag="bob"), request("BYE", to_tag="alice")
-    assert SEAL.holds(route, mine)
+    assert SEAL.is_valid(route, mine)
     assert SEAL.from_anonymous(route, mine)
     assert not Seal(b"another key").from_anonymous(route, mine)
     assert not SEAL.from_anonymous(parse_uri(f"sip:{USER}@198.51.100.1;lr".encode()), mine)
     swapped = theirs.with_field(theirs.names.index(b"from"), b"From: <sip:bob@192.0.2.2>;tag=bob")
-    assert SEAL.holds(route, swapped)
+    assert SEAL.is_valid(route, swapped)
     assert not SEAL.from_anonymous(route, swapped)
 
 

@@ -94,7 +94,7 @@ def test_a_body_and_its_addresses_go_on_untouched(name: str) -> None:
 
 def in_dialog(edge: Conversation, data: bytes) -> bytes:
     """Give a request the Route of a dialog of its caller's."""
-    seal = SEAL.made(parsed(data)).decode()
+    seal = SEAL.seal_for(parsed(data)).decode()
     line, _, rest = data.partition(b"\r\n")
     if b";tag=" not in data.partition(b"\r\nTo:")[2].partition(b"\r\n")[0]:
         rest = rest.replace(b"To: sip:user@example.com", b"To: sip:user@example.com;tag=bob", 1)
@@ -188,7 +188,7 @@ def test_a_call_between_the_families_is_recorded_on_both_sides_and_relayed(name:
     data, flow = edge.transport.sent[-1]
     invite = parsed(data)
     assert flow == callee
-    seal = SEAL.made(invite).decode()
+    seal = SEAL.seal_for(invite).decode()
     recorded = [f"<sip:{seal}@{OURS[family(side)]};lr>".encode() for side in (callee, caller)]
     assert invite.values(b"record-route") == recorded
     assert invite.values(b"via")[0].startswith(f"SIP/2.0/UDP {OURS[family(callee)]};".encode())

@@ -37,7 +37,7 @@ def test_what_we_record_is_a_seal_of_the_dialog(edge: Conversation) -> None:
     """
     recorded = edge.forward(request()).values(b"record-route")
     assert recorded == [URI.encode()]
-    assert Seal(b"key").made(request()) == USER.encode()
+    assert Seal(b"key").seal_for(request()) == USER.encode()
 
 
 def test_a_seal_holds_for_both_sides(edge: Conversation) -> None:
@@ -51,16 +51,16 @@ def test_a_seal_holds_for_both_sides(edge: Conversation) -> None:
     edge.receive(swapped.replace(b"Contact:", ROUTE.encode() + b"\r\nContact:"), BOB)
     assert edge.take()[-1].endswith(" BYE")
     assert edge.dropped == []
-    assert seal.holds(route(USER.encode()), request("BYE", to_tag="bob"))
+    assert seal.is_valid(route(USER.encode()), request("BYE", to_tag="bob"))
 
 
 def test_the_seal_outlives_the_program() -> None:
     """RFC 3261 16.6 step 4: the URI "is only valid for the lifetime of any dialog", which is longer
     than ours may be.
     """
-    made = Seal(b"key").made(request())
-    assert Seal(b"key").holds(route(made), request("BYE", to_tag="bob"))
-    assert not Seal(b"another key").holds(route(made), request("BYE", to_tag="bob"))
+    made = Seal(b"key").seal_for(request())
+    assert Seal(b"key").is_valid(route(made), request("BYE", to_tag="bob"))
+    assert not Seal(b"another key").is_valid(route(made), request("BYE", to_tag="bob"))
 
 
 @pytest.mark.parametrize("source", [ALICE, BOB, STRANGER])
@@ -160,13 +160,13 @@ def test_long_call_ids_of_strangers_are_not_kept() -> None:
     def ask(call_id: bytes) -> None:
         asked = request("BYE", to_tag="x")
         long = asked.with_field(asked.names.index(b"call-id"), b"Call-ID: " + call_id)
-        seal.holds(route(USER.encode()), long)
+        seal.is_valid(route(USER.encode()), long)
 
     for number in range(40):
         ask(b"%0300d" % number)
-    assert seal._kept.cache_info().currsize == 0
+    assert seal._cached_digest.cache_info().currsize == 0
     ask(b"short")
-    assert seal._kept.cache_info().currsize == 2
+    assert seal._cached_digest.cache_info().currsize == 2
 
 
 def test_a_seal_is_no_permission_to_call(edge: Conversation) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.proxy.bounds import Bounds
-from sip_stager.proxy.second_copy import PATIENCE
+from sip_stager.proxy.second_copy import COPY_TIMEOUT
 from tests.support.conversation import ALICE, BOB, Conversation
 from tests.support.messages import request, response
 
@@ -34,7 +34,7 @@ def test_a_call_that_comes_by_a_second_way_is_answered_482(edge: Conversation, b
     edge.forward(request())
     edge.take()
     edge.receive(copy(branch=branch), ALICE)
-    edge.clock.advance(PATIENCE)
+    edge.clock.advance(COPY_TIMEOUT)
     assert edge.take() == ["alice 482 INVITE"]
     assert len(edge.stager.stagings) == 1
 
@@ -59,7 +59,7 @@ def test_a_call_whose_first_copy_is_cancelled_right_behind_the_second_is_taken(
     edge.receive(copy())
     edge.receive(request("CANCEL"))
     assert edge.take() == ["alice 100 INVITE", "alice 200 CANCEL", "alice 487 INVITE"]
-    edge.clock.advance(PATIENCE)
+    edge.clock.advance(COPY_TIMEOUT)
     edge.stager.stagings[1].succeed()
     assert "bob INVITE" in edge.take()
 
@@ -75,7 +75,7 @@ def test_so_is_one_whose_first_copy_rings_upstream_and_is_not_ended_there_yet(
     edge.receive(copy())
     edge.receive(request("CANCEL"))
     assert edge.take() == ["alice 200 CANCEL", "bob CANCEL"]
-    edge.clock.advance(PATIENCE)
+    edge.clock.advance(COPY_TIMEOUT)
     edge.stager.stagings[1].succeed()
     assert edge.take() == ["alice 100 INVITE", "bob INVITE"]
 
@@ -89,7 +89,7 @@ def test_and_one_that_comes_right_behind_the_cancel(edge: Conversation) -> None:
     assert edge.take() == ["alice 100 INVITE"]
     edge.receive(response(first, 487), BOB)
     edge.receive(copy(branch="z9hG4bK-third-way"))
-    edge.clock.advance(PATIENCE)
+    edge.clock.advance(COPY_TIMEOUT)
     assert "alice 482 INVITE" in edge.take()  # of the second, which goes on
 
 
@@ -101,7 +101,7 @@ def test_a_copy_that_is_cancelled_itself_is_over(edge: Conversation) -> None:
     edge.receive(copy("CANCEL"))
     assert edge.take() == ["alice 200 CANCEL", "alice 487 INVITE"]
     edge.receive(request("CANCEL"))
-    edge.clock.advance(PATIENCE)
+    edge.clock.advance(COPY_TIMEOUT)
     assert len(edge.stager.stagings) == 1
 
 
@@ -118,5 +118,5 @@ def test_a_copy_whose_transaction_is_over_begins_no_call(edge: Conversation) -> 
     edge.receive(request("CANCEL"))
     (*_, waiting) = edge.layer.invite_servers.values()
     waiting.terminate()
-    edge.clock.advance(PATIENCE)
+    edge.clock.advance(COPY_TIMEOUT)
     assert len(edge.stager.stagings) == 1

@@ -20,7 +20,7 @@ def ringing() -> Conversation:
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 180), BOB)
     edge.take()
-    edge.proxy.ending.begin()
+    edge.proxy.ending.refuse_new_calls()
     return edge
 
 
@@ -30,7 +30,7 @@ def another() -> bytes:
 
 def test_a_new_call_is_refused_as_its_policy_says_and_when_to_come_again() -> None:
     edge = Conversation()
-    edge.proxy.ending.begin()
+    edge.proxy.ending.refuse_new_calls()
     edge.receive(another())
     refusal = edge.last_response("alice")
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
@@ -46,7 +46,7 @@ def test_options_say_that_no_calls_are_taken() -> None:
     """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
     request been an INVITE"."""
     edge = Conversation()
-    edge.proxy.ending.begin()
+    edge.proxy.ending.refuse_new_calls()
     edge.receive(request("OPTIONS"))
     answer = edge.last_response("alice")
     assert (answer.status, answer.value(b"retry-after")) == (503, b"5")

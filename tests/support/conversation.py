@@ -12,7 +12,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import RequestUri, Upstream, distinct
+from sip_stager.proxy.targets import RequestUri, UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
@@ -45,7 +45,7 @@ INTERFACES = (
 """What the proxy listens on."""
 
 SEAL = Seal(b"key")
-USER = SEAL.made(request()).decode()
+USER = SEAL.seal_for(request()).decode()
 """The user part of the Record-Route that alice's INVITE gets."""
 URI = f"<sip:{USER}@198.51.100.1:5060;lr>"
 ROUTE = f"Route: {URI}"
@@ -85,7 +85,9 @@ class Conversation:
             locator=Locator(listeners, self.resolver, self.clock),
             identifiers=Identifiers(b"seed"),
             seal=SEAL,
-            upstream=Upstream(uris, request_uri, failover_timeout=2.0, redirects=redirects),
+            upstream=UpstreamTargets(
+                uris, request_uri, failover_timeout=2.0, max_redirects=redirects
+            ),
             timers=timers,
             notify=self.events.append,
             now=self.clock.time,

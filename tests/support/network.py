@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from sip_stager.proxy.second_copy import PATIENCE
+from sip_stager.proxy.second_copy import COPY_TIMEOUT
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Network:
 
     def advance(self, seconds: float) -> None:
         """Let time pass, in which an INVITE that waited for its first copy may begin a call."""
-        at_first = min(seconds, PATIENCE)
+        at_first = min(seconds, COPY_TIMEOUT)
         self.edge.clock.advance(at_first)
         self._watch_staging()
         self.edge.clock.advance(seconds - at_first)
