@@ -91,6 +91,8 @@ def test_the_runbook_has_a_section_for_each_alert() -> None:
     alerts = re.findall(r"- alert: (\w+)", ALERTS.read_text(encoding="utf-8"))
     sections = re.findall(r"^## (SipStager\w+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
     assert sections == alerts
+    links = re.findall(r"runbook_url: (\S+)$", ALERTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert links == [f"docs/runbook.md#{name.lower()}" for name in sections]
 
 
 def test_the_page_of_variables_lists_every_source_and_shows_settings_that_load(

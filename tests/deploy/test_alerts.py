@@ -1,4 +1,4 @@
-"""The alerts speak when they should, and only then; alerts.test.yml says when that is."""
+"""The alerts fire when alerts.test.yml expects them, and only then."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CASES = Path(__file__).with_name("alerts.test.yml")
 PROMTOOL = shutil.which("promtool")
 
 
-def test_a_few_calls_that_fail_are_enough_for_an_alert() -> None:
+def test_each_alert_fires_when_it_is_expected_and_only_then() -> None:
     need(PROMTOOL, "promtool is not here (Debian: prometheus)")
     assert PROMTOOL
-    tried = subprocess.run(
+    result = subprocess.run(
         [PROMTOOL, "test", "rules", str(CASES)], capture_output=True, text=True, check=False
     )
-    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
