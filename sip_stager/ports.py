@@ -1,7 +1,16 @@
-"""What the core asks of the world: read this first.
+"""READ FIRST: what the core needs from the outside world, as protocols.
 
-Rules that hold for every port: it never calls back before it has returned; ``send`` never
-raises, its failure is a later fact; nothing is called back after ``cancel()``.
+The core is pure and synchronous: it gets time, the network, DNS, admission and staging through
+these ports alone.  All of it can therefore run in a test with a clock moved by hand.
+
+**A port returns at once; whatever happens later arrives as a callback, until it is cancelled.**
+
+1. A port never calls back before it has returned.  The core may change its state after the call
+   without a callback in between.
+2. ``send`` never raises.  A failure is a later fact, reported through ``failed``.
+3. Nothing is called back after ``cancel()``.  The core may forget what it cancelled.
+
+Fakes that keep these rules are in ``tests/support/fakes.py``, named in each protocol.
 """
 
 from __future__ import annotations
@@ -16,51 +25,55 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
 
 Notify = Callable[["Event"], None]
+"""Reports an event to all observers, before it returns."""
 Handlers = Mapping[type["Event"], Callable[[Any], None]]
-"""What takes the events of each kind, for who is not told of any other."""
+"""Maps an event type to its handler; an observer without an entry never sees that type."""
 
 
 class Cancellable(Protocol):
-    """Something under way: an ``asyncio.TimerHandle`` and an ``asyncio.Task`` are both one."""
+    """An operation under way; ``asyncio.TimerHandle`` and ``asyncio.Task`` are instances."""
 
     def cancel(self) -> object:
-        """Stop it; harmless when it is over."""
+        """Stop it; no effect once it is over."""
 
 
 class Clock(Protocol):
-    """Time, as an asyncio loop gives it."""
+    """The time of an asyncio event loop (``FakeClock``)."""
 
     def time(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the seconds of a clock that never goes back."""
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Cancellable:
         """Call ``callback(*args)`` after ``delay`` seconds."""
 
 
 class Transport(Protocol):
-    """Sends bytes; what arrives is handed to the transaction layer."""
+    """The sender of messages; received ones go to the transaction layer (``FakeTransport``)."""
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
         """Send one message.
 
-        A connection named by the flow is used when it is still open, else an open one to the
-        same address, else a new one is made (RFC 3261 18.1.1, 18.2.2).  ``failed`` is called
-        later, with the reason in words, when it is known that the message did not leave.
+        Over TCP, the connection that the flow names is used if it is open, else an open one to
+        the same address, else a new one (RFC 3261 18.1.1, 18.2.2).  ``failed`` is called with the
+        reason, for the log, once it is known that the message was not sent.
         """
 
 
 class Resolver(Protocol):
-    """Turns a host name into an address (RFC 3263, A and AAAA records)."""
+    """The lookup of host names (RFC 3263, A and AAAA records) (``FakeResolver``)."""
 
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
-        """Call ``done`` later with an IP address in text, or None when there is none in time."""
+        """Call ``done`` later with an IP address, or None if there is none in time."""
 
 
 class Admission(Protocol):
-    """Who may call, and what number they mean."""
+    """The decision on which trunk a caller belongs to and which number it means.
+
+    Both methods decide at once, from what is in memory (``FakeAdmission``).
+    """
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
-        """Decide at once, from what is in memory; raises ``Malformed``."""
+        """Return the call of a new INVITE, or its refusal; raises ``Malformed``."""
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         """Strip the identity fields of a caller who requests privacy (RFC 3323, RFC 3325).
@@ -70,17 +83,17 @@ class Admission(Protocol):
 
 
 class Stager(Protocol):
-    """Stages a call with the platform."""
+    """The staging of calls with the platform (``FakeStager``)."""
 
     @property
     def waiting(self) -> int:
-        """How many calls are being staged."""
+        """The number of calls that are being staged."""
 
     def can_reuse(self, call: Call) -> bool:
-        """Tell whether a call needs nothing of the platform: its staging is there or under way."""
+        """Return True if a call needs no new staging: an equal call's is there or under way."""
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
-        """Call ``done`` later, once, within the call's deadline."""
+        """Stage a call; ``done`` is called later, once, within the call's deadline."""
 
     def return_unused(self, call: Call, forward: Forward) -> None:
-        """Take a staged call back that the upstream did not use."""
+        """Take back a staged call that no upstream used, for an equal call."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from sip_stager.config import load
 from sip_stager.config.tables.settings import TABLES
-from sip_stager.model.vocabulary import BreakerState
+from sip_stager.model import vocabulary
+from sip_stager.model.vocabulary import BreakerState, TreatmentKind
 from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.metrics import Metrics
 from sip_stager.trunks.placeholders import SOURCES
@@ -63,6 +65,47 @@ def test_every_metric_is_in_the_list_and_every_listed_one_is_served() -> None:
 def test_every_metric_of_a_page_is_served(page: Path) -> None:
     old = page.name == "CHANGELOG.md"  # its table has the names of before
     assert old or named(page.read_text(encoding="utf-8")) <= served()
+
+
+LABELLED = {
+    "StagingOutcome": "stagings_ended_total",
+    "CallOutcome": "calls_ended_total",
+    "WasteReason": "stagings_wasted_total",
+    "DropCause": "messages_dropped_total",
+    "TreatmentKind": "calls_treated_total",
+    "BreakerState": "breaker_state",
+    "AgentState": "agents",
+    "AftercareKind": "aftercare_failed_total",
+    "AftercareOutcome": "aftercare_failed_total",
+    "RetryCause": "staging_retries_total",
+    "RefreshOutcome": "numbers_refreshes_total",
+    "TerminationOutcome": "stagings_terminated_total",
+}
+"""The metric whose label each vocabulary is; ``RefusalCause`` has a table of its own."""
+VOCABULARIES = {
+    name: found
+    for name, found in vars(vocabulary).items()
+    if isinstance(found, type) and issubclass(found, StrEnum) and found is not StrEnum
+}
+
+
+def test_every_vocabulary_is_compared_with_a_table() -> None:
+    assert VOCABULARIES.keys() == LABELLED.keys() | {"RefusalCause"}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_the_row_of_a_metric_lists_every_word_of_its_label(name: str) -> None:
+    page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `sip_stager_{LABELLED[name]}` \|.*$", page, re.MULTILINE)
+    words = set(VOCABULARIES[name]) - {TreatmentKind.REFUSE}  # a refusal is counted elsewhere
+    assert words <= set(re.findall(r"`(\w+)`", row))
+
+
+def test_the_runbook_lists_every_cause_of_a_refusal() -> None:
+    page = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \| \d{3}", page, re.MULTILINE))
+    never = {vocabulary.StagingOutcome.STAGED, vocabulary.StagingOutcome.CANCELLED}
+    assert listed == {*vocabulary.RefusalCause, *vocabulary.StagingOutcome} - never
 
 
 def test_a_metric_that_is_not_served_is_seen() -> None:

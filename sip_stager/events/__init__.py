@@ -1,8 +1,8 @@
-"""What is worth knowing, as frozen values.
+"""Events: the facts that metrics, logs and the ladder are made of, as frozen values.
 
-The core and the rooms of the shell report these to ``notify``; metrics, logs and the ladder take
-them in.  Times are durations in seconds; who observes an event knows when it came.  The two
-that come by the dozen in each call are named tuples, which are made in half the time.
+The core and the shell report them through ``ports.Notify``.  Times are durations in seconds; an
+observer knows itself when an event arrived.  The two events that occur a dozen times per call are
+named tuples, which are created in half the time of a frozen dataclass.
 """
 
 from sip_stager.events.call import (

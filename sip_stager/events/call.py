@@ -1,4 +1,4 @@
-"""What becomes of calls."""
+"""Events of calls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallAdmitted:
-    """A new INVITE belongs to a trunk and a mapped number.
+    """A new INVITE came from a trunk for a mapped number.
 
-    It will be staged, unless the platform redirects the number by itself (``call.agent_id``).
+    It will be staged, unless the platform redirects the number itself (``call.agent_id``).
     """
 
     call: Call
@@ -24,9 +24,9 @@ class CallAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class CallRefused:
-    """A new INVITE got a final response of our own making.
+    """A new INVITE was refused here.
 
-    ``trunk`` is empty where the source belongs to none.  ``elapsed`` counts from the INVITE.
+    ``trunk`` is empty if the source belongs to none.  ``elapsed`` counts from the INVITE.
     """
 
     call_id: str
@@ -39,9 +39,9 @@ class CallRefused:
 
 @dataclass(frozen=True, slots=True)
 class CallTreated:
-    """A call that could not be staged goes another way than to be refused.
+    """A call that could not be staged was not refused, but treated as its policy says.
 
-    ``treatment`` is ``forward``, ``redirect``, ``moved`` or ``agent`` (``ports.Treatment``).
+    ``treatment`` is any ``TreatmentKind`` but ``REFUSE``.
     """
 
     call: Call
@@ -53,12 +53,11 @@ class CallTreated:
 
 @dataclass(frozen=True, slots=True)
 class InviteForwarded:
-    """The INVITE of a call left for the upstream; ``elapsed`` counts from its arrival.
+    """The INVITE of a call was sent upstream; ``elapsed`` counts from its arrival.
 
-    ``staged_id`` is the id that it brings, empty where there is none: the call was not staged,
-    or too
-    long ago.  ``attempt`` is 1 for the first time, and goes up with each other target and with the
-    same one over another transport.
+    ``staged_id`` is the id that it carries; empty if the call was not staged, or too long ago.
+    ``attempt`` is 1 at first, and grows with each further target, and with the same one over
+    another transport.
     """
 
     call: Call
@@ -70,9 +69,9 @@ class InviteForwarded:
 
 @dataclass(frozen=True, slots=True)
 class CallRinging:
-    """The first 18x of a call went to the caller; ``elapsed`` counts from the INVITE.
+    """The caller was sent the first 18x of a call; ``elapsed`` counts from the INVITE.
 
-    ``local`` tells that it was of our own making, while the call was staged.
+    ``local``: it is our own, sent while the call was staged.
     """
 
     call: Call
@@ -83,12 +82,10 @@ class CallRinging:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """A forwarded or staging INVITE has its final response.
+    """An admitted call's INVITE got its final response, and was not refused.
 
-    ``outcome``: ``answered``, ``rejected`` (the upstream said no), ``cancelled``, ``timeout``,
-    ``upstream_unreachable`` (the upstream), ``moved`` (302 by the policy), ``stopped`` (with the
-    program).
-    ``staged_id`` is the id that was sent, where it was answered to who answered; else it is empty.
+    ``staged_id`` is the id that was sent upstream.  If the call was answered, it is set only if
+    the target that answered received it.
     """
 
     call: Call
@@ -100,7 +97,7 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class HeaderLost:
-    """A call was answered, and yet its staged call was claimed by nobody: the header got lost."""
+    """A call was answered, but no one claimed its staged call: the header was lost on the way."""
 
     call: Call
     staged_id: str

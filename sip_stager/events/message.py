@@ -1,4 +1,4 @@
-"""SIP messages that come and go."""
+"""Events of SIP messages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class MessageReceived(NamedTuple):
-    """A message was parsed; retransmissions are among them."""
+    """A message was received and parsed, maybe as a retransmission."""
 
     message: Request | Response
     flow: Flow
 
 
 class MessageSent(NamedTuple):
-    """A message was handed to the transport; retransmissions are among them."""
+    """A message was handed to the transport, maybe as a retransmission."""
 
     message: Request | Response
     flow: Flow
@@ -28,11 +28,9 @@ class MessageSent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MessageDropped:
-    """A message got no answer and went nowhere.
+    """A message was dropped, received or to be sent.
 
-    ``cause`` is a word for a label: ``malformed``, ``keepalive``, ``stray_response``,
-    ``stray_ack``, ``unroutable``, ``internal_error``, ``send_failed``, ``too_many_connections``,
-    ``too_slow``; ``detail`` says more, and may hold what a stranger sent: escape it.
+    ``detail`` may hold text from a stranger: escape it.
     """
 
     flow: Flow
@@ -42,6 +40,6 @@ class MessageDropped:
 
 @dataclass(frozen=True, slots=True)
 class LargeRequestSent:
-    """A request too large for a safe datagram left, over TCP where the target may take it."""
+    """A request too large for a safe datagram was sent, over TCP if the target may accept it."""
 
     target: Flow

@@ -1,4 +1,4 @@
-"""What the platform is found to be like, beside any one call."""
+"""Events of the platform that belong to no single call."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class BreakerMoved:
     """The circuit breaker before the API changed its ``state``.
 
-    ``failures`` of ``calls`` in its window made it open, for ``pause`` seconds; 0 of 0 where it
-    was one call that tried the API again.
+    ``failures`` of ``calls`` in its window opened it, for ``pause`` seconds; both are 0 if it was
+    opened again by the failure of a single probing call.
     """
 
     state: BreakerState
@@ -27,9 +27,9 @@ class BreakerMoved:
 
 @dataclass(frozen=True, slots=True)
 class AgentStateChanged:
-    """A mapped agent is ``missing`` in the API, or ``known`` again; ``text`` is the API's word.
+    """The API no longer knows a mapped agent, or knows it again; ``text`` is from the API.
 
-    ``version`` is the one that the mapping names, None for the one that was published last.
+    ``version`` is the mapped one, or None for the latest published one.
     """
 
     agent_id: str
@@ -42,9 +42,9 @@ class AgentStateChanged:
 class NumbersRefreshed:
     """The platform's list of numbers was fetched.
 
-    ``counts`` has how many are ``staged``, ``redirected``, ``without_agent`` and ``unusable``;
-    ``wrong`` says of some unusable ones why they are, masked.  ``news`` tells whether the list says
-    anything that the one before did not.
+    ``counts`` is how many numbers have each use (``trunks.platform_numbers``).  ``wrong`` holds
+    the reasons for some unusable ones, with masked digits.  ``news``: the list differs from the
+    one before.
     """
 
     counts: Mapping[str, int]
@@ -54,11 +54,8 @@ class NumbersRefreshed:
 
 @dataclass(frozen=True, slots=True)
 class NumbersNotRefreshed:
-    """The platform's list of numbers could not be had; the last good one stays.
+    """The platform's list of numbers could not be fetched; the last good one stays in use.
 
-    ``outcome`` is ``refused``, ``busy``, ``failed``, ``timeout``, ``api_unreachable``,
-    ``invalid_response``
-    or ``internal_error``;
     ``text`` is untrusted.
     """
 

@@ -1,20 +1,26 @@
-"""What becomes of stagings."""
+"""Events of stagings and of staged calls."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sip_stager.model.vocabulary import WasteReason
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Call
-    from sip_stager.model.vocabulary import AftercareKind, StagingOutcome, TerminationOutcome
+    from sip_stager.model.vocabulary import (
+        AftercareKind,
+        AftercareOutcome,
+        RetryCause,
+        StagingOutcome,
+        TerminationOutcome,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class StagingStarted:
-    """A staging has begun; it may still wait for the API's rate limit and for a connection."""
+    """A staging began; it may still wait for the API's rate limit and for a connection."""
 
     call: Call
     mode: str
@@ -22,7 +28,7 @@ class StagingStarted:
 
 @dataclass(frozen=True, slots=True)
 class StagingPolled:
-    """The API was asked for the call's status; ``status`` is its word, untrusted."""
+    """The API reported a call's ``status``, in its own word, untrusted."""
 
     call: Call
     staged_id: str
@@ -31,31 +37,32 @@ class StagingPolled:
 
 @dataclass(frozen=True, slots=True)
 class StagingRetried:
-    """A staging failed, and after ``wait`` seconds is tried again now.
+    """A staging is tried again now, after a wait of ``wait`` seconds.
 
-    ``outcome`` is what the attempt before met: a failure's word, as in ``StagingEnded``, or
-    ``closed``: a kept connection that the API had closed as the request left.
+    ``outcome`` is that of the failed attempt.
     """
 
     call: Call
-    outcome: StagingOutcome | Literal["closed"]
+    outcome: StagingOutcome | RetryCause
     http_status: int
     wait: float
 
 
 @dataclass(frozen=True, slots=True)
 class StagingEnded:
-    """Staging is over.
+    """A staging is over.
 
-    ``outcome``: ``staged``, ``refused``, ``busy`` (HTTP 429), ``failed`` (HTTP 5xx), ``timeout``,
-    ``api_unreachable``, ``invalid_response``, ``breaker_open``, ``stopping``, ``internal_error``
-    or ``cancelled``.
-    ``elapsed`` is the whole step.  ``phases`` holds where the time went: ``queue`` (for a free
-    connection), ``name_lookup``, ``connect``, ``tls``, ``request`` (from the request's first byte
-    to the response's last), ``closed`` (a request on a connection that the API had closed before,
-    which is then sent once more), ``poll`` (waiting between polls), ``rate_limit`` (until the API
-    takes requests again), ``retry_wait`` (between attempts); a phase that did not occur is absent.
-    ``text`` says what the API or the network said, untrusted.
+    ``elapsed`` is the time of all of it.  ``phases`` has the seconds of each phase that occurred:
+
+    - ``queue``: waiting for a free connection
+    - ``name_lookup``, ``connect``, ``tls``: opening one
+    - ``request``: from the request's first byte to the response's last
+    - ``closed``: a request on a connection that the API had closed; it is sent once more
+    - ``poll``: waiting between polls
+    - ``rate_limit``: waiting until the API takes requests again
+    - ``retry_wait``: waiting between attempts
+
+    ``text`` is from the API or the network, untrusted.
     """
 
     call: Call
@@ -69,7 +76,7 @@ class StagingEnded:
 
 @dataclass(frozen=True, slots=True)
 class StagingClaimed:
-    """A call uses what was staged for one before it, whose SIP Call-ID is ``staged_for``."""
+    """A call uses a call that was staged for an earlier one, whose Call-ID is ``staged_for``."""
 
     call: Call
     staged_id: str
@@ -78,13 +85,7 @@ class StagingClaimed:
 
 @dataclass(frozen=True, slots=True)
 class StagingWasted:
-    """A staged call came to nothing.
-
-    ``reason``: ``unclaimed`` (nobody claimed it in time), ``store_full`` (too many are kept) or
-    ``stopping``; where it was sent ``refused`` (the upstream rejected the call), ``cancelled`` (the
-    caller did) or ``unanswered`` (no target that got it answered); ``abandoned`` in ``async`` mode,
-    where its id was known and it was not staged yet.
-    """
+    """A staged call was not used."""
 
     call: Call
     staged_id: str
@@ -93,10 +94,7 @@ class StagingWasted:
 
 @dataclass(frozen=True, slots=True)
 class StagingTerminated:
-    """The API was told to end a wasted call.
-
-    ``outcome`` is ``ended``, ``over`` (it was at the API already), or a failure's word.
-    """
+    """The API was asked to end a wasted call."""
 
     staged_id: str
     outcome: StagingOutcome | TerminationOutcome
@@ -104,15 +102,14 @@ class StagingTerminated:
 
 @dataclass(frozen=True, slots=True)
 class AftercareFailed:
-    """A request that no call waits for went wrong, or was left out.
+    """An aftercare request, which no call waits for, failed or was not sent.
 
-    ``kind``: ``label``, ``reconcile`` or ``terminate``; ``outcome`` is a failure's word, or
-    ``skipped`` where too many waited already.  ``text`` is untrusted.
+    ``text`` is untrusted.
     """
 
     call: Call
     staged_id: str
     kind: AftercareKind
-    outcome: StagingOutcome | Literal["skipped"]
+    outcome: StagingOutcome | AftercareOutcome
     http_status: int = 0
     text: str = ""

@@ -1,1 +1,1 @@
-"""The values and vocabularies that every room shares; this room imports nothing of ours."""
+"""The values and vocabularies that all rooms share; this room imports no other."""

@@ -1,4 +1,4 @@
-"""A call as admission, staging and the proxy see it, and the decisions about it."""
+"""A new call, its policy, and the decisions about it: the values of admission and staging."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Cause = RefusalCause | StagingOutcome
-"""The reason why a call is refused or treated: a word for a label, the same in the log."""
+"""The reason why a call is refused or treated; a label in the metrics, the same in the log."""
 Value = str | int | float | bool
-"""What a variable of an agent may hold."""
+"""The value of an agent's variable."""
 MIN_STAGING_TIME = 0.3
-"""Seconds that a staging takes: with less left none is begun, for the agent would wait in vain."""
+"""Seconds; with less time left no staging begins, since its agent would wait in vain."""
 MAX_STAGED_ID_AGE = 55.0
-"""Seconds from its staging in which an id may be sent: at the platform it lives for a minute."""
+"""Seconds in which a staged id may be sent; the platform forgets it after 60."""
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """One thing to do with a call that could not be staged.
+    """One step of a policy: what to do with a call that could not be staged.
 
-    ``kind``: ``forward`` (go on upstream without a staged agent), ``refuse`` (``status`` and
-    ``reason``, each with a default where it is 0 or empty), ``redirect`` (``target`` is the SIP
-    URI to try instead of the upstream), ``moved`` (the same URI in a 302), ``agent`` (``target``
-    is the agent to stage instead).
+    ``status`` and ``reason`` are those of a refusal, 0 and empty for the defaults.  ``target`` is
+    the SIP URI or the agent that the ``kind`` needs.
     """
 
     kind: TreatmentKind
@@ -45,12 +43,14 @@ REFUSE = Treatment(TreatmentKind.REFUSE)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What becomes of a call while it is staged, and when it can not be.
+    """How a number's calls ring while they are staged, and are treated if staging fails.
 
-    ``treatments`` are tried one after another, by the cause of the failure; a cause without any is
-    refused.  ``after_ringing`` stands for all of them once we have rung.  ``refusal`` is the status
-    of a refusal that names none.  ``ringing`` is the status of our own provisional response (180 or
-    183, 0 for none), ``ringing_delay`` the seconds until it is sent.
+    - ``treatments`` lists, by the cause of the failure, the steps to try in order.  A cause without
+      an entry is refused.
+    - ``after_ringing`` replaces them for all causes once the caller has heard us ring.
+    - ``refusal`` is the default status of a refusal.
+    - ``ringing`` is the status of our own provisional response: 180, 183, or 0 for none.  It is
+      sent after ``ringing_delay`` seconds.
     """
 
     treatments: Mapping[Cause, tuple[Treatment, ...]] = field(default_factory=dict)
@@ -62,16 +62,17 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A new call that admission has let in: what staging needs to know.
+    """A new call that was admitted, with all that staging needs.
 
-    Numbers are E.164 with the plus sign where the caller's or the dialled string is a number;
-    what is not a number is left as it was.  ``deadline`` is the time that staging may take in
-    all, in seconds; ``pass_503`` tells whether the trunk wants an upstream's 503 as it is.
-    ``variables`` are what the agent is told of the call; they may hold what a stranger wrote.
-    Without an ``agent_id`` it is not staged: the platform redirects the number by itself.
-    ``generation`` is that of the row which maps the number.  ``another_follows`` tells that the
-    deadline leaves time for another agent.  ``anonymous`` tells that the caller
-    requested privacy, and that the trunk does not pass the number all the same.
+    - ``call_id`` is SIP's Call-ID.
+    - Numbers are in E.164 with a plus sign; a user part that is not a number is kept as received.
+    - ``agent_id`` is empty if the platform redirects the number itself: the call is not staged.
+    - ``deadline`` is the time for all of staging, in seconds.
+    - ``pass_503``: the trunk wants an upstream's 503 unchanged.
+    - ``variables`` are for the agent; they may hold text from strangers.
+    - ``generation`` is that of the table row which maps the number.
+    - ``another_follows``: the deadline leaves time for another agent.
+    - ``anonymous``: the caller requested privacy, and the trunk does not override that.
     """
 
     call_id: str
@@ -90,12 +91,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A call that is not to go on: what its caller gets, and why.
+    """A decision against a call: the response to its caller, and the reason.
 
-    ``cause`` is one of a small set of words, fit for a metric's label and the same in the log
-    (``unknown_source``, ``unmapped_number``, ``timeout``, ...); ``text`` says it to who reads
-    the log, and goes out to no peer.  ``retry_after`` is in seconds; ``trunk`` is empty where the
-    source belongs to none.
+    ``text`` is for the log only; it is never sent to a peer.  ``retry_after`` is in seconds.
+    ``trunk`` is empty if the source belongs to none.
     """
 
     status: int
@@ -108,9 +107,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Staging's word to go on upstream; ``staged_id`` goes into ``X-Rounded-Call-Id``.
+    """A decision to forward a call; ``staged_id`` goes into ``X-Rounded-Call-Id``.
 
-    ``staged_at`` is when it was staged, by the clock.
+    ``staged_at`` is the clock's time of its staging.
     """
 
     staged_id: str
@@ -118,3 +117,4 @@ class Forward:
 
 
 Decision = Forward | Refusal
+"""The result of a staging."""

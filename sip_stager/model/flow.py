@@ -1,4 +1,4 @@
-"""The address that a message came from or goes to."""
+"""The source or destination of a message."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class Flow(NamedTuple):
-    """Where a message came from, or where it is to go.
+    """The source or destination of a message.
 
-    ``transport`` is the RFC's word in capitals ("UDP", "TCP").  ``interface`` is the index of the
-    listener of ours that it came to or leaves from.  ``connection`` numbers the TCP connection
-    that it came over, 0 when there is none or any will do.
+    ``transport`` is "UDP" or "TCP".  ``interface`` is the index of the listener that the message
+    arrives at or is sent from.  ``connection`` is the number of a TCP connection; 0 for UDP, or
+    if any connection will do.
     """
 
     transport: str

@@ -1,13 +1,12 @@
-"""The words for what becomes of calls, stagings and messages, each spelled once.
+"""The vocabularies: outcomes, causes, reasons and states, each word spelled once.
 
-They are the labels of the metrics, the values in the log and the keys of the settings; the tables
-of ``docs/metrics.md`` list them.
+The words are labels of the metrics, values in the log and keys of the settings.  A test compares
+the tables of ``docs/metrics.md`` with them.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
 
 
 class StagingOutcome(StrEnum):
@@ -27,7 +26,7 @@ class StagingOutcome(StrEnum):
 
 
 class RefusalCause(StrEnum):
-    """The reason for a refusal that is not a staging's; the others are ``StagingOutcome``."""
+    """The reason for a refusal without a staging; the others are ``StagingOutcome``."""
 
     UNKNOWN_SOURCE = "unknown_source"
     UNMAPPED_NUMBER = "unmapped_number"
@@ -50,20 +49,21 @@ class CallOutcome(StrEnum):
 class WasteReason(StrEnum):
     """The reason why a staged call came to nothing; label ``reason`` of ``stagings_wasted_total``.
 
-    The first two befall a call in the store, the rest but the last one that was sent upstream.
+    The first two are of calls that waited in the store, ``abandoned`` of async mode; the others
+    are of calls that were sent upstream.
     """
 
-    UNCLAIMED = "unclaimed"  # its time to live ended
+    UNCLAIMED = "unclaimed"  # no call claimed it in time
     STORE_FULL = "store_full"
     STOPPED = "stopped"
-    REJECTED = "rejected"
-    CANCELLED = "cancelled"
-    UNANSWERED = "unanswered"
-    ABANDONED = "abandoned"  # in async mode: its id was known, and it was not staged yet
+    REJECTED = "rejected"  # by the upstream
+    CANCELLED = "cancelled"  # by the caller
+    UNANSWERED = "unanswered"  # no target that got the id answered
+    ABANDONED = "abandoned"  # its id was known, and its staging not over
 
 
 class DropCause(StrEnum):
-    """The reason why a message went nowhere; label ``cause`` of ``messages_dropped_total``."""
+    """The reason why a message was dropped; label ``cause`` of ``messages_dropped_total``."""
 
     MALFORMED = "malformed"
     KEEPALIVE = "keepalive"
@@ -71,9 +71,9 @@ class DropCause(StrEnum):
     STRAY_ACK = "stray_ack"
     UNROUTABLE = "unroutable"
     INTERNAL_ERROR = "internal_error"
-    SEND_FAILED = "send_failed"
+    SEND_FAILED = "send_failed"  # a socket error or an ICMP error
     TOO_MANY_CONNECTIONS = "too_many_connections"
-    TOO_SLOW = "too_slow"
+    TOO_SLOW = "too_slow"  # a TCP peer: no complete message in time, or it does not read
 
 
 class TreatmentKind(StrEnum):
@@ -110,12 +110,26 @@ class AftercareKind(StrEnum):
     TERMINATE = "terminate"
 
 
-SKIPPED: Final = "skipped"
-"""The outcome of an aftercare request that was not sent, since too many waited."""
-CLOSED: Final = "closed"
-"""The outcome of a request on a kept connection that the API had closed as it left."""
-REFRESHED: Final = "refreshed"
-"""The outcome of a fetch of the platform's numbers that succeeded."""
+class AftercareOutcome(StrEnum):
+    """The end of an aftercare request that was not sent; the others are ``StagingOutcome``."""
 
-TerminationOutcome = Literal["ended", "over"]
-"""The outcome of a termination that succeeded: ``over`` where the call had ended already."""
+    SKIPPED = "skipped"  # too many waited
+
+
+class RetryCause(StrEnum):
+    """The reason for a retry that is no failure; the others are ``StagingOutcome``."""
+
+    CLOSED = "closed"  # the API had closed a kept connection just as the request was sent
+
+
+class RefreshOutcome(StrEnum):
+    """The end of a successful fetch of the platform's numbers; others are ``StagingOutcome``."""
+
+    REFRESHED = "refreshed"
+
+
+class TerminationOutcome(StrEnum):
+    """The end of a successful termination of a wasted call; others are ``StagingOutcome``."""
+
+    ENDED = "ended"
+    OVER = "over"  # it had ended before

@@ -20,9 +20,9 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.vocabulary import (
-    REFRESHED,
     AgentState,
     BreakerState,
+    RefreshOutcome,
     StagingOutcome,
     WasteReason,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Handlers
 
 REFRESH_OUTCOMES = (
-    REFRESHED,
+    RefreshOutcome.REFRESHED,
     StagingOutcome.REFUSED,
     StagingOutcome.BUSY,
     StagingOutcome.FAILED,
@@ -87,7 +87,7 @@ class StagingMetrics:
             StagingEnded: self._count_ended,
             BreakerMoved: lambda event: self._breaker_transitions.increment(event.state),
             AgentStateChanged: lambda event: self._agent_transitions.increment(event.state),
-            NumbersRefreshed: lambda _: self._refreshes.increment(REFRESHED),
+            NumbersRefreshed: lambda _: self._refreshes.increment(RefreshOutcome.REFRESHED),
             NumbersNotRefreshed: lambda event: self._refreshes.increment(event.outcome),
             StagingClaimed: lambda event: self._claimed.increment(event.call.trunk),
             StagingWasted: lambda event: self._wasted.increment(event.call.trunk, event.reason),

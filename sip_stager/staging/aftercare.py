@@ -39,7 +39,13 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.model.vocabulary import SKIPPED, AftercareKind, CallOutcome, StagingOutcome
+from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AftercareOutcome,
+    CallOutcome,
+    StagingOutcome,
+    TerminationOutcome,
+)
 from sip_stager.platform.timeout import answer_within
 from sip_stager.staging.background import BackgroundQueue
 
@@ -151,7 +157,7 @@ class Aftercare:
         self, queue: BackgroundQueue, work: Work, call: Call, staged_id: str, kind: AftercareKind
     ) -> None:
         if not queue.enqueue(work):
-            self._notify(AftercareFailed(call, staged_id, kind, SKIPPED))
+            self._notify(AftercareFailed(call, staged_id, kind, AftercareOutcome.SKIPPED))
 
     def _remember(self, event: StagingEnded) -> None:
         while len(self._phases) >= MAX_REMEMBERED:
@@ -190,9 +196,9 @@ class Aftercare:
     async def _terminate_call(self, call: Call, staged_id: str) -> None:
         failure = await self._send(lambda: self._api.terminate(staged_id))
         if failure is None:
-            self._notify(StagingTerminated(staged_id, "ended"))
+            self._notify(StagingTerminated(staged_id, TerminationOutcome.ENDED))
         elif failure.http_status in ENDED_STATUSES:
-            self._notify(StagingTerminated(staged_id, "over"))
+            self._notify(StagingTerminated(staged_id, TerminationOutcome.OVER))
         else:
             self._notify(StagingTerminated(staged_id, failure.kind))
             self._report_failure(call, staged_id, AftercareKind.TERMINATE, failure)

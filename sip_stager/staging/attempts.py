@@ -42,7 +42,7 @@ from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
 from sip_stager.http_client.phases import Timed
 from sip_stager.http_client.slots import Rank
 from sip_stager.http_client.waiters import Line
-from sip_stager.model.vocabulary import CLOSED, WasteReason
+from sip_stager.model.vocabulary import RetryCause, WasteReason
 from sip_stager.platform.outcome import NOT_SENT, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.retry import Retries, fits, spread
 
@@ -167,7 +167,7 @@ class Attempts:
             return await self._api.stage(call, phases, sync=self._mode == "sync")
         finally:
             if phases.get("closed") != closed and phases.get("request") != sent:
-                self._report(StagingRetried(call, CLOSED, 0, 0.0))
+                self._report(StagingRetried(call, RetryCause.CLOSED, 0, 0.0))
 
     async def _poll(
         self, call: Call, staged: Staged, phases: Phases, deadline: float

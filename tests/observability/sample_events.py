@@ -38,6 +38,7 @@ from sip_stager.model.vocabulary import (
     CallOutcome,
     DropCause,
     StagingOutcome,
+    TerminationOutcome,
     TreatmentKind,
 )
 from sip_stager.observability.gauges import GaugeSources
@@ -119,7 +120,7 @@ EVERYTHING: list[Event] = [
     CallRinging(CALL, 180, 0.3),
     StagingClaimed(CALL, "c-1"),
     StagingWasted(CALL, "c-1"),
-    StagingTerminated("c-1", "ended"),
+    StagingTerminated("c-1", TerminationOutcome.ENDED),
     HeaderLost(CALL, "c-1"),
     AftercareFailed(
         CALL, "c-1", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, f"no call of {CALLED}"

@@ -24,6 +24,7 @@ from sip_stager.events import (
 from sip_stager.model.call import Call
 from sip_stager.model.vocabulary import (
     AftercareKind,
+    AftercareOutcome,
     AgentState,
     BreakerState,
     CallOutcome,
@@ -297,7 +298,7 @@ def test_aftercare_that_fails_is_told_but_floods_nothing() -> None:
     failed = AftercareFailed(
         CALL, "c-1", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, f"no call of {CALLED}"
     )
-    other = AftercareFailed(CALL, "c-1", AftercareKind.TERMINATE, "skipped")
+    other = AftercareFailed(CALL, "c-1", AftercareKind.TERMINATE, AftercareOutcome.SKIPPED)
     lines = Written().take(*[failed] * 100, other)
     assert len(lines) == MAX_LINES_PER_SECOND + 1
     assert (lines[0]["kind"], lines[0]["http_status"]) == ("label", 404)

@@ -22,7 +22,13 @@ from sip_stager.events import (
     StagingTerminated,
     StagingWasted,
 )
-from sip_stager.model.vocabulary import BreakerState, StagingOutcome, TreatmentKind, WasteReason
+from sip_stager.model.vocabulary import (
+    BreakerState,
+    StagingOutcome,
+    TerminationOutcome,
+    TreatmentKind,
+    WasteReason,
+)
 from sip_stager.observability import ladder
 from sip_stager.observability.ladder import Ladder
 from sip_stager.sip.parser import parse
@@ -195,7 +201,10 @@ def test_how_staging_went_is_told(event: Event, line: str) -> None:
             "│ breaker half-open: one call probes",
         ),
         (BreakerMoved(BreakerState.CLOSED, 0, 0, 0.0), "│ breaker closed: the API works again"),
-        (StagingTerminated("c-1", "ended"), "│─ POST terminate: ended ─▶│           │"),
+        (
+            StagingTerminated("c-1", TerminationOutcome.ENDED),
+            "│─ POST terminate: ended ─▶│           │",
+        ),
     ],
 )
 def test_what_belongs_to_no_call_has_no_number(event: Event, line: str) -> None:

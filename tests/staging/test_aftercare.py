@@ -22,7 +22,13 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.flow import Flow
-from sip_stager.model.vocabulary import AftercareKind, CallOutcome, StagingOutcome
+from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AftercareOutcome,
+    CallOutcome,
+    StagingOutcome,
+    TerminationOutcome,
+)
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import Staged
 from sip_stager.platform.rate_limit import RateLimit
@@ -171,7 +177,9 @@ async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_tim
         care = Care(server.url.partition("/a?")[0])
         for _ in range(105):
             care.care(CallEnded(call, "call-1", CallOutcome.ANSWERED, 200, 1.0))
-        left_out = AftercareFailed(call, "call-1", AftercareKind.RECONCILE, "skipped")
+        left_out = AftercareFailed(
+            call, "call-1", AftercareKind.RECONCILE, AftercareOutcome.SKIPPED
+        )
         assert [await care.event() for _ in range(5)][4:] == [left_out]
         while server.connections < RECORDS:  # noqa: ASYNC110  # a counter can wake nobody
             await asyncio.sleep(0.005)
@@ -203,7 +211,7 @@ async def test_a_wasted_call_is_ended(
 ) -> None:
     staged_id = await staged(client, call)
     care.care(StagingWasted(call, staged_id))
-    assert await care.event() == StagingTerminated(staged_id, "ended")
+    assert await care.event() == StagingTerminated(staged_id, TerminationOutcome.ENDED)
     assert fake._calls[staged_id].terminated
 
 
@@ -212,7 +220,7 @@ async def test_the_end_of_a_call_that_is_over_at_the_api_is_no_failure(
 ) -> None:
     """The API may say 404 to it; a call that the upstream refused is mostly over there."""
     care.care(StagingWasted(call, "nobody"))
-    assert await care.event() == StagingTerminated("nobody", "over")
+    assert await care.event() == StagingTerminated("nobody", TerminationOutcome.OVER)
     assert care.told.empty()
 
 
@@ -241,10 +249,12 @@ async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_
             await asyncio.sleep(0.005)
         for number in range(RECORDS + 1):
             care.care(InviteForwarded(call, f"late-{number}", AGENT, 0.2))
-        assert await care.event() == AftercareFailed(call, "late-6", AftercareKind.LABEL, "skipped")
+        assert await care.event() == AftercareFailed(
+            call, "late-6", AftercareKind.LABEL, AftercareOutcome.SKIPPED
+        )
         server.answers = (ended,)
         care.care(StagingWasted(call, "wasted"))
-        assert await care.event() == StagingTerminated("wasted", "ended")
+        assert await care.event() == StagingTerminated("wasted", TerminationOutcome.ENDED)
         await care.care.stop()
 
 
@@ -267,7 +277,7 @@ async def test_nothing_is_asked_while_calls_wait_for_the_rate_limit(
     now = perf_counter()
     care.calls_limit.update(201, used_up, now, 0.0)
     care.care(StagingWasted(call, staged_id))
-    assert await care.event() == StagingTerminated(staged_id, "ended")
+    assert await care.event() == StagingTerminated(staged_id, TerminationOutcome.ENDED)
     assert perf_counter() >= now + 1
 
 

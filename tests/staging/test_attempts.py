@@ -21,7 +21,10 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.call import Decision, Forward, Refusal
-from sip_stager.model.vocabulary import StagingOutcome
+from sip_stager.model.vocabulary import (
+    RetryCause,
+    StagingOutcome,
+)
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import NOT_SENT
 from sip_stager.staging.breaker import BreakerRules
@@ -246,7 +249,7 @@ async def test_a_request_that_crosses_a_close_is_sent_again_and_told(
         assert staged.retried == []
         staged.begins = lambda: server.close(0)
         assert await staged.decision(call) == Forward("abc")
-    assert staged.retried == [StagingRetried(call, "closed", 0, 0.0)]
+    assert staged.retried == [StagingRetried(call, RetryCause.CLOSED, 0, 0.0)]
     assert "closed" in staged.ended.phases
     assert sum(staged.ended.phases.values()) <= staged.ended.elapsed
     assert sum(request.startswith(b"POST") for request in server.requests) == 2
