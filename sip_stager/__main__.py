@@ -1,10 +1,10 @@
-"""``sip-stager``, and ``python -m sip_stager``."""
+"""The entry point of ``sip-stager`` and ``python -m sip_stager``."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line; an interrupt while it is being loaded ends it without a traceback."""
+    """Run the command line; an interrupt while it loads ends it without a traceback."""
     try:
         from sip_stager.cli import app  # noqa: PLC0415 (loading takes a quarter of a second)
 

@@ -1,4 +1,12 @@
-"""The whole program, from start to stop; with ``assembly`` the composition root."""
+"""The whole program, from start to stop; with ``assembly`` the composition root.
+
+    what arrives -> sockets -> layer -> proxy -> claims -> stager -> API
+    what happens -> dispatcher -> observers (the log), aftercare, metrics -> HTTP server
+
+``start`` opens what is slow and harmless first, then the SIP listeners: a call finds everything
+warm.  ``stop`` goes the other way: no new calls, no staging, then the calls that still ring, and
+the sockets last, since every response needs them.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +45,15 @@ if TYPE_CHECKING:
     from sip_stager.ports import Handlers, Notify
     from sip_stager.trunks.platform_numbers import PlatformTable
 
-_TICK = 0.05  # seconds between two looks at what is left to be done before the end
-_SETTLING = 2.0  # seconds in which the ACK of an answer comes, and the answer to a CANCEL
+_DRAIN_INTERVAL = 0.05  # seconds between looks at the calls that are left
+_SETTLE_TIMEOUT = 2.0  # seconds for the ACK of a 2xx and the response to a CANCEL
 
 
 class Application:
-    """The whole program on the running loop, from ``start`` to ``stop``.
+    """The whole program on the running loop.
 
-    ``observers`` handle events beside the metrics; ``log_lines_dropped`` and
-    ``log_write_errors`` are read at each scrape.
+    ``observers`` handle events ahead of the aftercare and the metrics.  ``log_lines_dropped`` and
+    ``log_write_errors`` are called at each scrape.
     """
 
     def __init__(
@@ -90,27 +98,28 @@ class Application:
         self._not_ready: Sequence[str] = ("starting",)
 
     async def start(self) -> Sequence[str]:
-        """Open everything; raises ``OSError`` that names each address that can not be had.
+        """Open everything; raises ``OSError`` with a line for each address that cannot be bound.
 
-        Gives what an operator should know although calls can be taken, in words: an API or an
-        upstream that does not answer yet may do so later.
+        Return warnings for the operator.  An API or an upstream that does not answer is one of
+        them, not an error: it may answer later, and calls can be taken meanwhile.
         """
         bind_errors = BindErrors()
         with bind_errors.gather("[http]", self._settings.http):
             await self._http.start()
-        concerns = [] if bind_errors else await self._warm()
+        warnings = [] if bind_errors else await self._warm()  # no need to wait before an error
         await self._listen(bind_errors)
         bind_errors.raise_all()
         self._lag.start(self._metrics.loop_lag.observe)
         self._collector.start()
         self._agents.start()
         self._not_ready = ()
-        return concerns
+        return warnings
 
     async def stop(self, at_once: asyncio.Event | None = None) -> None:
-        """Close everything; calls that are being staged are refused first.
+        """Close everything, in the order that costs the fewest calls.
 
-        Those that ring upstream have a while to be answered, but no longer than to ``at_once``.
+        Calls that are being staged are refused.  Calls that ring upstream have ``drain_timeout`` to
+        be answered, or until ``at_once`` is set.
         """
         self._not_ready = ("stopping",)
         self._proxy.ending.refuse_new_calls()
@@ -119,7 +128,7 @@ class Application:
         await self._numbers.stop()
         await self._agents.stop()
         self._claims.stop()
-        await self._staging.stop()
+        await self._staging.stop()  # refuses the calls that are being staged
         await self._drain(at_once or asyncio.Event())
         await self._aftercare.stop()
         await self._api.aclose()
@@ -127,17 +136,17 @@ class Application:
         await self._sockets.close()
 
     def ready(self) -> tuple[bool, Sequence[str]]:
-        """Tell whether calls are bind_errors, and if not, why."""
+        """Return whether calls are taken, and if not, the reasons in words."""
         return not self._not_ready, self._not_ready
 
     @property
     def pending(self) -> int:
-        """How many INVITEs have no final response yet."""
+        """The number of INVITEs without a final response."""
         return self._proxy.ending.pending
 
     @property
     def transactions(self) -> Mapping[str, int]:
-        """How many transactions are alive, by kind."""
+        """The number of transactions that are alive, by kind."""
         layer = self._layer
         return {
             "invite_server": len(layer.invite_servers),
@@ -147,18 +156,19 @@ class Application:
         }
 
     async def _drain(self, at_once: asyncio.Event) -> None:
+        """Wait for the calls that ring; cancel the rest, and wait for their last messages."""
         ending, drain = self._proxy.ending, self._settings.limits.drain_timeout
-        await self._while(lambda: ending.pending > 0, drain, at_once)
+        await self._wait_while(lambda: ending.pending > 0, drain, at_once)
         ending.end_calls()
-        await self._while(lambda: ending.settling, min(drain, _SETTLING), at_once)
+        await self._wait_while(lambda: ending.settling, min(drain, _SETTLE_TIMEOUT), at_once)
 
-    async def _while(
-        self, waits: Callable[[], bool], seconds: float, at_once: asyncio.Event
+    async def _wait_while(
+        self, condition: Callable[[], bool], seconds: float, at_once: asyncio.Event
     ) -> None:
         until = self._loop.time() + seconds
-        while waits() and self._loop.time() < until and not at_once.is_set():
+        while condition() and self._loop.time() < until and not at_once.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(at_once.wait(), _TICK)
+                await asyncio.wait_for(at_once.wait(), _DRAIN_INTERVAL)
 
     def _map(self, table: PlatformTable) -> None:
         self._mapping.platform = table.rows
@@ -198,10 +208,11 @@ class Application:
                 await self._sockets.listen(listener.transport.upper(), address, index)
 
     async def _warm(self) -> list[str]:
-        concerns = [*await self._warm_api(), *await self._fetch_numbers()]
+        """Connect to the API, fetch the numbers, look up the upstream; return warnings."""
+        warnings = [*await self._warm_api(), *await self._fetch_numbers()]
         for uri in self._settings.upstream.uris:
-            concerns += await self._warm_upstream(split_sip_uri(uri)[0])
-        return concerns
+            warnings += await self._warm_upstream(split_sip_uri(uri)[0])
+        return warnings
 
     async def _warm_api(self) -> list[str]:
         api = self._settings.api
@@ -211,8 +222,10 @@ class Application:
 
     async def _fetch_numbers(self) -> list[str]:
         failure = await self._numbers.start(self._settings.api.deadline)
-        kept = "what the settings map is taken meanwhile"
-        return [f"the platform's numbers could not be had: {failure}; {kept}"] if failure else []
+        if not failure:
+            return []
+        until_then = "until then only the numbers of the settings are mapped"
+        return [f"the platform's numbers could not be fetched: {failure}; {until_then}"]
 
     async def _warm_upstream(self, host: str) -> list[str]:
         if ip_version(host) or await self._resolver.warm(host):

@@ -376,7 +376,7 @@ async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_ta
     api.behaviours["phone_numbers"] = Behaviour(status=403, message="not with this key")
     application = Application(world.settings())
     (concern,) = await application.start()
-    assert concern.startswith("the platform's numbers could not be had: HTTP 403: not with")
+    assert concern.startswith("the platform's numbers could not be fetched: HTTP 403: not with")
     assert application.ready()[0]
     world.call("+33612345678", "one")
     assert len(await world.passes()) == 1

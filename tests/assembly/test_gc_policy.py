@@ -1,4 +1,4 @@
-"""Cycles are collected while the program is idle, and once an hour where it never is."""
+"""Cycles are collected while the program is idle, and at least hourly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.assembly.gc_policy import AT_LEAST, INTERVAL, IdleCollector
+from sip_stager.assembly.gc_policy import CHECK_INTERVAL, MAX_INTERVAL, IdleCollector
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Cycle:
 
 
 class Program:
-    """A collector by a clock moved by hand, and whether calls are up."""
+    """A collector with a clock moved by hand; ``busy`` while calls are up."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -37,29 +37,29 @@ def program() -> Iterator[Program]:
     program.collector.stop()
 
 
-def lost() -> weakref.ref[Cycle]:
-    """Make a cycle that nobody has any more."""
+def unreachable_cycle() -> weakref.ref[Cycle]:
+    """Make a cycle that nothing refers to."""
     return weakref.ref(Cycle())
 
 
 def test_a_cycle_is_collected_when_no_call_is_up(program: Program) -> None:
-    cycle = lost()
-    program.clock.advance(2 * INTERVAL)
+    cycle = unreachable_cycle()
+    program.clock.advance(2 * CHECK_INTERVAL)
     assert cycle() is not None
     program.busy = False
-    program.clock.advance(INTERVAL)
+    program.clock.advance(CHECK_INTERVAL)
     assert cycle() is None
 
 
 def test_a_program_that_is_never_idle_collects_once_an_hour(program: Program) -> None:
-    program.clock.advance(AT_LEAST - INTERVAL)
-    cycle = lost()
+    program.clock.advance(MAX_INTERVAL - CHECK_INTERVAL)
+    cycle = unreachable_cycle()
     assert cycle() is not None
-    program.clock.advance(INTERVAL)
+    program.clock.advance(CHECK_INTERVAL)
     assert cycle() is None
 
 
-def test_it_is_left_as_python_has_it(program: Program) -> None:
+def test_stop_restores_pythons_defaults(program: Program) -> None:
     assert not gc.isenabled()
     program.collector.stop()
     assert gc.isenabled()
