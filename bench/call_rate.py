@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from sip_stager.demo.caller import Heard
+    from sip_stager.demo.caller import CallReport
 
 
 async def place(
-    port: int, rate: int, calls: int, call: Callable[[Caller, int], Coroutine[Any, Any, Heard]]
-) -> list[Heard]:
+    port: int, rate: int, calls: int, call: Callable[[Caller, int], Coroutine[Any, Any, CallReport]]
+) -> list[CallReport]:
     """Begin so many calls, ``rate`` of them a second, and see each to its end.
 
     ``call`` makes the one of an ordinal, from 0 on.

@@ -34,7 +34,7 @@ from tests.interop.program import NUMBER, Edge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.demo.caller import Caller, Heard
+    from sip_stager.demo.caller import Caller, CallReport
 
 LAG_MOST = 0.05  # seconds
 _ENDED = re.compile(r'sip_stager_stagings_ended_total{.*outcome="(\w+)".*}')
@@ -105,7 +105,7 @@ def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
         memory, cpu = [peak_memory(program.pid)], cpu_seconds(program.pid)
         calls = round(rate * seconds)
 
-        async def call(caller: Caller, ordinal: int) -> Heard:
+        async def call(caller: Caller, ordinal: int) -> CallReport:
             if ordinal == calls // 2:
                 memory.append(peak_memory(program.pid))
             return await caller.call(NUMBER)
@@ -114,7 +114,7 @@ def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
         memory.append(peak_memory(program.pid))
         cpu = cpu_seconds(program.pid) - cpu
         metrics = program.figures()
-    waits = statistics.quantiles([one.over_after for one in heard], n=100)
+    waits = statistics.quantiles([one.ended_after for one in heard], n=100)
     return Figures(
         api=api,
         breaker=breaker,

@@ -30,7 +30,7 @@ from tests.interop.program import NUMBER, Edge, Program
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.demo.caller import Caller, Heard
+    from sip_stager.demo.caller import Caller, CallReport
 
 _HANGS_UP = 0.02  # seconds; the API must take longer
 
@@ -113,7 +113,7 @@ def measure(load: Load, delay: float, direct: float, python: str) -> Measured:
 def measure_claims(load: Load, delay: float, direct: float, python: str) -> Measured:
     """Run one load whose callers all have called before, and hung up while they were staged."""
 
-    async def hang_up(caller: Caller, ordinal: int) -> Heard:
+    async def hang_up(caller: Caller, ordinal: int) -> CallReport:
         return await caller.call(NUMBER, cancel_after=_HANGS_UP, caller=CALLER % ordinal)
 
     def leave(port: int) -> None:

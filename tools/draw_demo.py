@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from sip_stager.demo.chapters import chosen
-from sip_stager.demo.output import WIDTH, Page
-from sip_stager.demo.scene_runner import Witness, perform
-from sip_stager.demo.testbed import Site
+from sip_stager.demo.chapters import select_chapters
+from sip_stager.demo.output import WIDTH, DemoOutput
+from sip_stager.demo.participants import Participants
+from sip_stager.demo.scene_runner import ProxyObserver, run_scene
 from sip_stager.observability.ladder import Ladder
 
 PICTURE = Path(__file__).parent.parent / "docs/images/demo.svg"
@@ -43,17 +43,17 @@ THEME = TerminalTheme((13, 17, 23), (230, 237, 243), _NORMAL, _NORMAL)
 
 async def play(console: Console) -> None:
     """Play the scenes, and print them to a console."""
-    page, witness = Page(console), Witness()
+    output, observer = DemoOutput(console), ProxyObserver()
     ladder = Ladder(console, shown=str)
     calls = 0
     console.print(Text.assemble(("$ ", "dim"), (COMMAND, "bold")))
-    for chapter in chosen(SCENES):
-        async with Site(chapter, [witness.handlers, ladder.handlers]) as site:
+    for chapter in select_chapters(SCENES):
+        async with Participants(chapter, [observer.handlers, ladder.handlers]) as participants:
             for scene in chapter.scenes:
-                page.begin(calls + 1, scene, site.settings_of(scene))
+                output.announce_calls(calls + 1, scene, participants.number_settings(scene))
                 ladder.heading()
-                page.end(await perform(scene, site, witness))
-                calls += len(scene.acts)
+                output.show_result(await run_scene(scene, participants, observer))
+                calls += len(scene.calls)
 
 
 def picture() -> str:

@@ -55,4 +55,4 @@ def demo(
             f'there is no chapter or scene "{unknown[0]}": {near}`sip-stager demo --list` has all'
         )
     wanted = chapters.NAMES if everything else names or ["tour"]
-    raise typer.Exit(runner.run_demo(chapters.chosen(wanted), keep=keep))
+    raise typer.Exit(runner.run_demo(chapters.select_chapters(wanted), keep=keep))

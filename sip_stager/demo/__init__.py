@@ -1,1 +1,1 @@
-"""The whole thing on one machine: a built-in caller, agent and staging API over real sockets."""
+"""The demo: the real proxy with a built-in caller, agent and API on one machine."""

@@ -1,7 +1,7 @@
-"""The built-in agent: it stands where the voice platform's SIP side does.
+"""The built-in agent: the SIP side of the voice platform.
 
-Each call rings for a moment, is answered, and is hung up by the agent when it has said what it had
-to say, unless the caller was quicker.  One that was not staged finds the agent cold.
+Each call rings for a moment, is answered, and is hung up by the agent after a while, unless the
+caller hangs up first.  A call that was not staged finds the agent cold and waits longer.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.demo.credentials import challenge, proven
-from sip_stager.demo.endpoint import Endpoint, dialog_of
+from sip_stager.demo.credentials import are_valid, make_challenge
+from sip_stager.demo.endpoint import Endpoint, make_dialog
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from sip_stager.transaction.server import ServerTransaction
 
 STAGED_ID = b"x-rounded-call-id"
-_MOST_SEEN = 1000
-_LONGEST_SILENCE = 32.0  # seconds without an ACK; the call is over then (RFC 3261 13.3.1.4)
+_MAX_REMEMBERED = 1000  # calls
+_ACK_TIMEOUT = 32.0  # seconds, 64*T1; without an ACK the call ends then (RFC 3261 13.3.1.4)
+_FIRST_RETRANSMISSION, _MAX_INTERVAL = 0.5, 4.0  # seconds, T1 and T2
 
 
 @dataclass(slots=True)
 class _Conversation:
-    """A call that the agent takes part in."""
+    """A call that the agent has accepted."""
 
     invite: Request
     transaction: InviteServerTransaction
@@ -37,22 +38,28 @@ class _Conversation:
 
 
 class Agent(Endpoint):
-    """Rings for ``rings`` seconds and talks for ``talks``; a cold one warms for ``warms`` before.
+    """Rings for ``ring_time`` seconds and talks for ``talk_time``.
 
-    ``seen`` holds the ``X-Rounded-Call-Id`` of each INVITE that came, empty where there was none,
-    by its SIP Call-ID; the oldest are forgotten.  INVITEs to a number of ``guarded`` are asked for
-    credentials, those to one of ``refused`` get 503, and those to one of ``ignored`` nothing.
+    If the call was not staged, the agent first warms up for ``warm_up_time`` seconds.
+    ``staged_ids`` has the ``X-Rounded-Call-Id`` of each INVITE by SIP Call-ID, empty if there was
+    none; the oldest calls are forgotten.  An INVITE to a number in ``challenged`` must bring
+    credentials, one to a number in ``refused`` gets 503, and one to a number in ``ignored`` gets
+    no response.
     """
 
     def __init__(
-        self, user: str = "agent", rings: float = 0.3, talks: float = 0.6, warms: float = 0.4
+        self,
+        user: str = "agent",
+        ring_time: float = 0.3,
+        talk_time: float = 0.6,
+        warm_up_time: float = 0.4,
     ) -> None:
         super().__init__(user)
-        self.rings = rings
-        self.talks = talks
-        self.warms = warms
-        self.seen: dict[str, list[str]] = {}
-        self.guarded: set[str] = set()
+        self.ring_time = ring_time
+        self.talk_time = talk_time
+        self.warm_up_time = warm_up_time
+        self.staged_ids: dict[str, list[str]] = {}
+        self.challenged: set[str] = set()
         self.refused: set[str] = set()
         self.ignored: set[str] = set()
         self._nonce = self.identifiers.tag().decode()
@@ -68,15 +75,15 @@ class Agent(Endpoint):
     def receive_invite(
         self, invite: Request, _source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        """Take a call, or a softphone's wish to put one on hold, say."""
+        """Accept a new call, or a re-INVITE, by which a softphone puts a call on hold."""
         if invite.to_tag:
             known = invite.call_id in self.conversations
-            transaction.respond(self.answer(invite, 200 if known else 481))
+            transaction.respond(self.build_response(invite, 200 if known else 481))
         else:
-            self._invited(invite, transaction)
+            self._receive_new_call(invite, transaction)
 
     def receive_ack(self, ack: Request, _source: Flow) -> None:
-        """Know that the caller has heard the answer."""
+        """Stop retransmitting the 200."""
         if conversation := self.conversations.get(ack.call_id):
             conversation.acknowledged.set()
 
@@ -86,55 +93,56 @@ class Agent(Endpoint):
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
-        """Stop ringing."""
+        """End a ringing call with 487."""
         conversation = self.conversations.get(cancel.call_id)
         if conversation is None or conversation.transaction is not invite:
             super().receive_cancel(cancel, transaction, invite)
             return
-        transaction.respond(self.answer(cancel, 200))
+        transaction.respond(self.build_response(cancel, 200))
         if conversation.task:
             conversation.task.cancel()
-        invite.respond(self.answer(conversation.invite, 487, conversation.tag))
+        invite.respond(self.build_response(conversation.invite, 487, conversation.tag))
 
-    def _invited(self, invite: Request, transaction: InviteServerTransaction) -> None:
+    def _receive_new_call(self, invite: Request, transaction: InviteServerTransaction) -> None:
         self._remember(invite)
         number = (invite.uri.user or b"").decode("ascii", "replace")
         if number in self.ignored:
-            return
+            return  # the proxy's failover timeout must expire
         if number in self.refused:
-            transaction.respond(self.answer(invite, 503))
-        elif number in self.guarded and not self._proven(invite):
-            asked = (b"Proxy-Authenticate", challenge(self._nonce))
-            transaction.respond(self.answer(invite, 407, extra=(asked,)))
+            transaction.respond(self.build_response(invite, 503))
+        elif number in self.challenged and not self._has_credentials(invite):
+            challenge = (b"Proxy-Authenticate", make_challenge(self._nonce))
+            transaction.respond(self.build_response(invite, 407, extra=(challenge,)))
         else:
-            self._take(invite, transaction)
+            self._accept(invite, transaction)
 
-    def _take(self, invite: Request, transaction: InviteServerTransaction) -> None:
+    def _accept(self, invite: Request, transaction: InviteServerTransaction) -> None:
         conversation = _Conversation(invite, transaction, self.identifiers.tag())
         self.conversations[invite.call_id] = conversation
         conversation.task = self.loop.create_task(self._converse(conversation))
 
     def _remember(self, invite: Request) -> None:
-        if len(self.seen) >= _MOST_SEEN:
-            del self.seen[next(iter(self.seen))]
+        if len(self.staged_ids) >= _MAX_REMEMBERED:
+            del self.staged_ids[next(iter(self.staged_ids))]
         call_id = invite.call_id.decode("ascii", "backslashreplace")
         staged = (invite.value(STAGED_ID) or b"").decode("ascii", "backslashreplace")
-        self.seen.setdefault(call_id, []).append(staged)
+        self.staged_ids.setdefault(call_id, []).append(staged)
 
-    def _proven(self, invite: Request) -> bool:
-        given = (invite.value(b"proxy-authorization") or b"").decode("ascii", "replace")
-        return proven(given, self._nonce, "INVITE")
+    def _has_credentials(self, invite: Request) -> bool:
+        credentials = (invite.value(b"proxy-authorization") or b"").decode("ascii", "replace")
+        return are_valid(credentials, self._nonce, "INVITE")
 
     async def _converse(self, conversation: _Conversation) -> None:
         invite, transaction, tag = conversation.invite, conversation.transaction, conversation.tag
         try:
             if not invite.value(STAGED_ID):
-                await asyncio.sleep(self.warms)
-            if not invite.requires(b"100rel"):  # a 180 would have to be a reliable one (RFC 3262 3)
-                transaction.respond(self.answer(invite, 180, tag))
-            await asyncio.sleep(self.rings)
+                await asyncio.sleep(self.warm_up_time)
+            # If the caller requires 100rel, a 180 would have to be sent reliably (RFC 3262 3).
+            if not invite.requires(b"100rel"):
+                transaction.respond(self.build_response(invite, 180, tag))
+            await asyncio.sleep(self.ring_time)
             await self._answer(conversation)
-            async with asyncio.timeout(self.talks):
+            async with asyncio.timeout(self.talk_time):
                 await conversation.hung_up.wait()
         except TimeoutError:
             self._hang_up(conversation)
@@ -142,25 +150,25 @@ class Agent(Endpoint):
             del self.conversations[invite.call_id]
 
     async def _answer(self, conversation: _Conversation) -> None:
-        """Send the 200 until its ACK comes, at growing intervals (RFC 3261 13.3.1.4)."""
-        answer = self.answer(conversation.invite, 200, conversation.tag)
-        interval = 0.5
-        async with asyncio.timeout(_LONGEST_SILENCE):
+        """Send the 200 at growing intervals until its ACK arrives (RFC 3261 13.3.1.4)."""
+        response = self.build_response(conversation.invite, 200, conversation.tag)
+        interval = _FIRST_RETRANSMISSION
+        async with asyncio.timeout(_ACK_TIMEOUT):
             while not conversation.acknowledged.is_set():
-                conversation.transaction.respond(answer)
-                await _within(interval, conversation.acknowledged)
-                interval = min(2 * interval, 4.0)
+                conversation.transaction.respond(response)
+                await _wait_at_most(interval, conversation.acknowledged)
+                interval = min(2 * interval, _MAX_INTERVAL)
 
     def _hang_up(self, conversation: _Conversation) -> None:
         invite = conversation.invite
-        to = (self.answer(invite, 200, conversation.tag).value(b"to")) or b""
+        to = (self.build_response(invite, 200, conversation.tag).value(b"to")) or b""
         routes = invite.values(b"record-route")
-        dialog = dialog_of(invite, to, invite.value(b"from") or b"", routes)
-        self.ask(self.in_dialog(dialog, "BYE", 1), dialog.next_hop)
+        dialog = make_dialog(invite, to, invite.value(b"from") or b"", routes)
+        self.send_request(self.build_in_dialog(dialog, "BYE", 1), dialog.next_hop)
 
 
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for an event for so long, and no longer."""
+async def _wait_at_most(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event or for a timeout, whichever comes first."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

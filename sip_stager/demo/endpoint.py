@@ -1,6 +1,6 @@
-"""What the built-in caller and agent share: a UDP port on loopback, and how to speak from it.
+"""The user agent behind the built-in caller and agent.
 
-They stand on the transaction layer of the proxy, which retransmits for them (RFC 3261 17).
+It uses the proxy's own transaction layer, which retransmits for it (RFC 3261 17).
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ SDP = (
     f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=demo\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n"
     "m=audio 9 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=inactive\r\n"
 )
-"""The demo is about signalling: its ends agree on audio, and send none (RFC 3264 5.1)."""
+"""An inactive audio stream: the demo shows signalling, and sends no media (RFC 3264 5.1)."""
 
 _ALLOW = (b"Allow", b"INVITE, ACK, CANCEL, BYE, OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """What one end remembers of a call, to say more in it (RFC 3261 12).
+    """The state of a dialog at one end (RFC 3261 12).
 
-    ``local`` and ``remote`` are the From and To of what is said next, with their tags; ``invite``
-    is the number in the CSeq of its INVITE.
+    ``local`` and ``remote`` are the From and To of the next request, with their tags;
+    ``invite_cseq`` is the number in the CSeq of the INVITE.
     """
 
     call_id: bytes
-    invite: int
+    invite_cseq: int
     local: bytes
     remote: bytes
     target: bytes
@@ -57,19 +57,19 @@ class Dialog:
 
     @property
     def next_hop(self) -> Flow:
-        """Where it goes: to the proxy, which put itself into the Record-Route."""
+        """Where the next request is sent: the first proxy of the route set."""
         uri = parse_address(self.routes[0] if self.routes else self.target).uri
         return Flow("UDP", uri.host, uri.port or 5060)
 
 
-def dialog_of(message: Message, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
-    """Make the dialog that an INVITE or its 2xx begins; its Contact is the target."""
+def make_dialog(message: Message, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
+    """Return the dialog that an INVITE or its 2xx creates; its Contact is the target."""
     target = parse_address(message.value(b"contact") or b"").uri.text
     return Dialog(message.call_id, message.cseq[0], local, remote, target, tuple(routes))
 
 
 class Conversation(Protocol):
-    """A call that an endpoint takes part in, until the other side hangs up."""
+    """A call that an endpoint takes part in; ``hung_up`` is set by the other side's BYE."""
 
     hung_up: asyncio.Event
 
@@ -77,7 +77,7 @@ class Conversation(Protocol):
 class Endpoint:
     """A SIP user agent on a free UDP port of a host (``async with`` opens and closes it).
 
-    ``conversations`` are its calls by their Call-ID.
+    ``conversations`` are its calls by Call-ID.
     """
 
     conversations: Mapping[bytes, Conversation]
@@ -108,11 +108,11 @@ class Endpoint:
 
     @property
     def uri(self) -> str:
-        """The SIP URI that leads here."""
+        """The SIP URI of this endpoint."""
         return f"sip:{self._user}@{self.host}:{self.port}"
 
-    def compose(self, method: str, uri: str, fields: list[str], body: str = "") -> Request:
-        """Make a request with a Via of ours."""
+    def build_request(self, method: str, uri: str, fields: list[str], body: str = "") -> Request:
+        """Return a request with this endpoint's Via."""
         branch = self.identifiers.branch().decode()
         lines = [
             f"{method} {uri} SIP/2.0",
@@ -124,8 +124,8 @@ class Endpoint:
         ]
         return cast("Request", parse(("\r\n".join(lines) + "\r\n\r\n" + body).encode()))
 
-    def in_dialog(self, dialog: Dialog, method: str, number: int) -> Request:
-        """Make a request of a dialog; ``number`` goes into its CSeq (RFC 3261 12.2.1.1)."""
+    def build_in_dialog(self, dialog: Dialog, method: str, number: int) -> Request:
+        """Return a request within a dialog, with ``number`` in its CSeq (RFC 3261 12.2.1.1)."""
         fields = [
             *(f"Route: {route.decode()}" for route in dialog.routes),
             f"From: {dialog.local.decode()}",
@@ -133,29 +133,31 @@ class Endpoint:
             f"Call-ID: {dialog.call_id.decode()}",
             f"CSeq: {number} {method}",
         ]
-        return self.compose(method, dialog.target.decode(), fields)
+        return self.build_request(method, dialog.target.decode(), fields)
 
-    def ask(self, request: Request, flow: Flow) -> None:
-        """Send a request that is no INVITE again and again until it is answered."""
+    def send_request(self, request: Request, flow: Flow) -> None:
+        """Send a request other than INVITE, and retransmit it until it is answered."""
         self._layer.start_request(request, request.branch, flow)
 
-    def invite(self, invite: Request, flow: Flow, user: ClientUser) -> None:
-        """Send an INVITE again and again until it is heard; ``user`` hears the answers."""
+    def send_invite(self, invite: Request, flow: Flow, user: ClientUser) -> None:
+        """Send an INVITE, and retransmit it until a response; ``user`` receives the responses."""
         self._layer.start_invite(invite, invite.branch, flow, user)
 
-    def acknowledge(self, dialog: Dialog) -> None:
+    def send_ack(self, dialog: Dialog) -> None:
         """Send the ACK of a 2xx."""
-        self._layer.send_ack(self.in_dialog(dialog, "ACK", dialog.invite), dialog.next_hop)
+        self._layer.send_ack(
+            self.build_in_dialog(dialog, "ACK", dialog.invite_cseq), dialog.next_hop
+        )
 
-    def answer(
+    def build_response(
         self, request: Request, status: int, tag: bytes = b"", extra: Extra = ()
     ) -> Response:
-        """Make an answer; one that begins a dialog, or is to, holds Contact and Record-Route."""
+        """Return a response; one that creates a dialog has Contact and Record-Route."""
         response = make_response(request, status, tag or self.identifiers.tag(), (_ALLOW, *extra))
         if request.method != b"INVITE" or status >= 300:
             return response
         for name, field in reversed(list(zip(request.names, request.fields, strict=True))):
-            if name == b"record-route":  # in their order: RFC 3261 12.1.1
+            if name == b"record-route":  # all of them, in the same order (RFC 3261 12.1.1)
                 response = response.with_first(name, field)
         response = response.with_first(b"contact", self.contact.encode())
         return _with_sdp(response) if status == 200 else response
@@ -163,24 +165,24 @@ class Endpoint:
     def receive_invite(
         self, invite: Request, _source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        """Take no calls."""
-        transaction.respond(self.answer(invite, 405))
+        """Refuse the call; the agent overrides this."""
+        transaction.respond(self.build_response(invite, 405))
 
     def receive_request(
         self, request: Request, _source: Flow, transaction: ServerTransaction
     ) -> None:
-        """Take a BYE, and answer what neither end of the demo has a use for."""
+        """Answer BYE and OPTIONS; refuse all other methods."""
         if request.method == b"BYE":
-            over = self.conversations.get(request.call_id)
-            transaction.respond(self.answer(request, 200 if over else 481))
-            if over:
-                over.hung_up.set()
+            conversation = self.conversations.get(request.call_id)
+            transaction.respond(self.build_response(request, 200 if conversation else 481))
+            if conversation:
+                conversation.hung_up.set()
             return
         status = 200 if request.method == b"OPTIONS" else 405
-        transaction.respond(self.answer(request, status))
+        transaction.respond(self.build_response(request, status))
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
-        """Take the ACK of a 2xx."""
+        """Ignore the ACK of a 2xx; the agent overrides this."""
 
     def receive_cancel(
         self,
@@ -188,8 +190,8 @@ class Endpoint:
         transaction: ServerTransaction,
         _invite: InviteServerTransaction | None,
     ) -> None:
-        """Answer a CANCEL of nothing (RFC 3261 9.2)."""
-        transaction.respond(self.answer(cancel, 481))
+        """Answer a CANCEL without an INVITE (RFC 3261 9.2)."""
+        transaction.respond(self.build_response(cancel, 481))
 
 
 def _with_sdp(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""``sip-stager demo``: places the calls, and shows them as they happen."""
+"""``sip-stager demo``: plays chapters and shows their calls as they happen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from sip_stager.demo.chapters import CHAPTERS
-from sip_stager.demo.output import Page
-from sip_stager.demo.scene_runner import Witness, perform
-from sip_stager.demo.testbed import Site
+from sip_stager.demo.output import DemoOutput
+from sip_stager.demo.participants import Participants
+from sip_stager.demo.scene_runner import ProxyObserver, run_scene
 from sip_stager.observability.ladder import Ladder
 from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sip_stager.demo.scene import Chapter
-    from sip_stager.demo.scene_result import Result
+    from sip_stager.demo.scene_result import SceneResult
 
-_PAUSE = 0.6  # seconds, to read
-_LONG_TALK = 20.0  # seconds until the agent hangs up on a caller of flesh and blood
+_READING_PAUSE = 0.6  # seconds after each scene, on a terminal
+_SOFTPHONE_TALK_TIME = 20.0  # seconds until the agent hangs up on the user's own calls
 
 
 def run_demo(chapters: Sequence[Chapter], *, keep: bool) -> int:
-    """Run the demo, and give the exit code: 0 when every call went as expected."""
+    """Play chapters; return the exit code, 0 if every call went as expected."""
     sink = LogSink(sys.stderr.fileno())
-    set_up(sink, "error")  # the ladder tells it all but what must not happen
+    set_up(sink, "error")  # the ladder shows the calls; the log is for faults of the program
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_Demo(chapters).run(keep=keep))
@@ -42,61 +42,64 @@ def run_demo(chapters: Sequence[Chapter], *, keep: bool) -> int:
 
 
 def print_contents() -> None:
-    """List what can be played."""
-    Page().contents(CHAPTERS)
+    """Print the names of all chapters and scenes."""
+    DemoOutput().list_chapters(CHAPTERS)
 
 
 class _Demo:
-    """Plays one chapter after another, each with a site of its own."""
+    """Plays one chapter after another, each on a participants of its own."""
 
     def __init__(self, chapters: Sequence[Chapter]) -> None:
         self._chapters = chapters
-        self._page = Page()
-        self._witness = Witness()
-        self._ladder = Ladder(self._page.console, shown=str)  # the numbers are nobody's
-        self._results: list[Result] = []
-        self._calls = 0
+        self._output = DemoOutput()
+        self._observer = ProxyObserver()
+        self._ladder = Ladder(self._output.console, shown=str)  # no number here is a real one
+        self._results: list[SceneResult] = []
+        self._calls_placed = 0
 
     async def run(self, *, keep: bool) -> int:
         *others, last = self._chapters
         for chapter in others:
-            async with self._site(chapter) as site:
-                await self._perform(chapter, site)
-        async with self._site(last) as site:
-            await self._perform(last, site)
-            self._page.summarise(self._results)
+            async with self._participants_of(chapter) as participants:
+                await self._play(chapter, participants)
+        async with self._participants_of(last) as participants:
+            await self._play(last, participants)
+            self._output.summarise(self._results)
             if keep:
-                await self._serve(last, site)
+                await self._serve(last, participants)
             else:
-                self._page.point_onward()
+                self._output.show_next_steps()
         return int(any(result.differences for result in self._results))
 
-    def _site(self, chapter: Chapter) -> Site:
-        return Site(chapter, [self._witness.handlers, self._ladder.handlers])
+    def _participants_of(self, chapter: Chapter) -> Participants:
+        return Participants(chapter, [self._observer.handlers, self._ladder.handlers])
 
-    async def _perform(self, chapter: Chapter, site: Site) -> None:
-        page = self._page
+    async def _play(self, chapter: Chapter, participants: Participants) -> None:
+        output = self._output
         if not self._results:
-            page.introduce(site)
+            output.introduce(participants)
         if chapter.about:
-            page.open(chapter, site.upstream_of(chapter))
+            output.announce_chapter(chapter, participants.upstream_settings(chapter))
         for scene in chapter.scenes:
-            page.begin(self._calls + 1, scene, site.settings_of(scene))
+            output.announce_calls(
+                self._calls_placed + 1, scene, participants.number_settings(scene)
+            )
             self._ladder.heading()
-            self._results.append(await perform(scene, site, self._witness))
-            self._calls += len(scene.acts)
-            page.end(self._results[-1])
-            if page.console.is_terminal:
-                await asyncio.sleep(_PAUSE)
+            self._results.append(await run_scene(scene, participants, self._observer))
+            self._calls_placed += len(scene.calls)
+            output.show_result(self._results[-1])
+            if output.console.is_terminal:
+                await asyncio.sleep(_READING_PAUSE)
 
-    async def _serve(self, chapter: Chapter, site: Site) -> None:
-        told_to_stop = asyncio.Event()
+    async def _serve(self, chapter: Chapter, participants: Participants) -> None:
+        """Serve the user's own calls until a signal to stop."""
+        stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, told_to_stop.set)
-        site.agent.talks = _LONG_TALK
-        self._page.invite(site, chapter.scenes)
-        self._page.console.print()
+            loop.add_signal_handler(number, stopped.set)
+        participants.agent.talk_time = _SOFTPHONE_TALK_TIME
+        self._output.show_how_to_dial(participants, chapter.scenes)
+        self._output.console.print()
         self._ladder.heading()
-        await told_to_stop.wait()
-        self._page.part()
+        await stopped.wait()
+        self._output.show_stopped()

@@ -1,4 +1,4 @@
-"""What a scene of the demo is: its calls, and what must come of them on each side."""
+"""The script of the demo: chapters, scenes, calls, and the outcome that each must have."""
 
 from __future__ import annotations
 
@@ -16,105 +16,123 @@ if TYPE_CHECKING:
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 SECOND_AGENT = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 SECOND_ADDRESS = "127.0.0.2"
-"""The other address of the carrier."""
+"""The carrier's other address."""
 
 QUEUE_URI, NOW, LATER = "<queue>", "<now>", "<later>"
-"""Stand in settings for the address of the queue, two hours that it is, and two that it is not."""
+"""Placeholders in settings: the URI of the queue, two hours around now, and two later hours."""
 ZONE = "Europe/Paris"
 
 STAGED, COLD, QUEUE = "the staged agent", "a cold agent", "the queue"
-STANDBY = "the staged agent by way of the other address"
-"""Whom an INVITE may reach: an agent by the id that the API gave, or without any, or people."""
+STANDBY = "the staged agent, at the second address"
+"""The places that an INVITE can reach: an agent with a staged id, one without, or the queue."""
 
-First = Literal["", "guarded", "refused", "ignored"]
-"""What the platform's first address does with a call, unless it takes it."""
+FirstAddress = Literal["", "challenged", "refused", "ignored"]
+"""How the platform's first address treats a call; empty if it accepts the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One call, and what must come of it at both ends.
+class ScriptedCall:
+    """One call, and the outcome that it must have on each side.
 
-    The caller waits ``pause`` seconds before it, and places it after the one before is over,
-    unless it is ``beside`` that one.  ``api`` is how the API takes it, where that changes, and
-    ``api_down`` stops the API meanwhile.  ``cancel_after`` is the caller's patience until an answer
-    and ``talks`` his eloquence after it, in seconds.
+    What the caller does:
 
-    ``final`` is what he must get, ``hears`` the statuses of what he must hear before, each in an
-    early dialog of its own, and ``silent_for`` the seconds before the first of them.  ``reaches``
-    says whom its INVITEs reach, ``cause`` why the call was not staged, and ``treated`` what was
-    done about it, unless it was refused.
+    - ``pause``: seconds before the call.  It waits for the calls before it, unless it is
+      ``concurrent``.
+    - ``api``: a new behaviour of the API from this call on; ``api_down`` stops the API for its
+      duration.
+    - ``cancel_after``: seconds until the caller cancels an unanswered call.
+    - ``talk_time``: seconds until the caller hangs up an answered call.
+
+    What must come of it:
+
+    - ``final``, ``contact``, ``retry_after``: the final response; the latter two if they matter.
+    - ``provisional``: the statuses before it, each in an early dialog of its own.
+    - ``silent_for``: at least so many seconds before the first of them.
+    - ``reaches``: the destination of each INVITE.
+    - ``cause``: why the call was not staged; ``treatments``: what the policy did then, unless the
+      call was refused.
     """
 
     caller: str = NUMBER
     address: str = HOST
     fields: tuple[str, ...] = ()
     pause: float = 0.0
-    beside: bool = False
+    concurrent: bool = False
     api: Behaviour | None = None
     api_down: bool = False
     cancel_after: float | None = None
-    talks: float = 5.0
+    talk_time: float = 5.0
 
     final: str = "200 OK"
     contact: str | None = None
     retry_after: str | None = None
-    hears: tuple[int, ...] = (180,)
+    provisional: tuple[int, ...] = (180,)
     silent_for: float = 0.0
     reaches: tuple[str, ...] = (STAGED,)
     cause: str = ""
-    treated: tuple[str, ...] = ()
+    treatments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A few calls to one number, and what must come of them.
+    """A few calls to one number, and the outcome that they must have.
 
-    ``number`` is mapped, and ``dialled`` where it is a prefix; ``promised`` says what a call of the
-    user's own gets.
-    ``about`` says before what is to be seen, ``shown`` afterwards what was; it may name what was
-    measured.  ``settings`` are more of the number's in [[numbers]]; ``behaviour`` is how the API
-    takes its calls, and ``agents`` how it takes those for an agent.  It ``recovers`` as soon as it
-    is asked again.  ``first`` is for the platform's own first address.
+    How it is set up:
 
-    The API must be ``asked`` for these agents, one after another; what it was ``told`` of the last
-    call holds this.  So many of its requests are ``closed`` unanswered, and so many staged calls
-    ``ended`` by ``rests`` seconds after the last call.  ``breaker`` holds each state that the
-    circuit breaker came to.
+    - ``number``: the number in [[numbers]]; ``dialled``: the number that is called, if ``number``
+      is a prefix.
+    - ``settings``: more keys of that table.
+    - ``behaviour``: how the API answers for this number, ``agents``: for these agents.  With
+      ``recovers`` the API works again as soon as it is asked a second time.
+    - ``first_address``: how the platform's first address treats the calls.
+
+    What is printed: ``about`` before the calls; ``outcome`` after them, with measured values in
+    braces; ``softphone_hint`` for users who dial the number themselves.
+
+    What must come of it:
+
+    - ``staged_agents``: the agents that the API was asked for, in order.
+    - ``request_fields``: fields of the last staging request.
+    - ``closed_requests``: requests that were closed before their answer.
+    - ``ended_calls``: staged calls that were ended at the API, ``settle_time`` seconds after the
+      last call.
+    - ``breaker``: the states that the circuit breaker entered.
     """
 
     name: str
     title: str
     about: str
-    shown: str
+    outcome: str
     number: str
     dialled: str = ""
-    promised: str = ""
+    softphone_hint: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     behaviour: Behaviour | None = None
     agents: Mapping[str, Behaviour] = field(default_factory=dict)
     recovers: bool = False
-    first: First = ""
+    first_address: FirstAddress = ""
 
-    acts: tuple[Act, ...] = (Act(),)
-    asked: tuple[str, ...] = (AGENT,)
-    told: Mapping[str, Any] = field(default_factory=dict)
-    closed: int = 0
-    ended: int = 0
-    rests: float = 0.1
+    calls: tuple[ScriptedCall, ...] = (ScriptedCall(),)
+    staged_agents: tuple[str, ...] = (AGENT,)
+    request_fields: Mapping[str, Any] = field(default_factory=dict)
+    closed_requests: int = 0
+    ended_calls: int = 0
+    settle_time: float = 0.1
     breaker: tuple[str, ...] = ()
 
     @property
-    def called(self) -> str:
-        """The number that its callers dial."""
+    def called_number(self) -> str:
+        """The number that the callers dial."""
         return self.dialled or self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """Scenes that share a running proxy; ``api`` and ``upstream`` are its settings of that name.
+    """Scenes that share one running proxy.
 
-    Where there are such of the latter, the platform has two addresses.  Agents ring for ``rings``
-    seconds and talk for ``talks``.
+    ``api`` and ``upstream`` are the settings of those tables; with ``upstream`` settings the
+    platform has a second address.  Agents ring for ``ring_time`` seconds and talk for
+    ``talk_time``.
     """
 
     name: str
@@ -123,5 +141,5 @@ class Chapter:
     api: Mapping[str, Any] = field(default_factory=dict)
     upstream: Mapping[str, Any] = field(default_factory=dict)
     scenes: tuple[Scene, ...]
-    rings: float = 0.1
-    talks: float = 0.1
+    ring_time: float = 0.1
+    talk_time: float = 0.1

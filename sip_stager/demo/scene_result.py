@@ -1,4 +1,4 @@
-"""What was seen of a scene on each side, and what of it is not as it should be."""
+"""What was observed of a scene on each side, compared with what its script expects."""
 
 from __future__ import annotations
 
@@ -8,93 +8,94 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sip_stager.demo.caller import Heard
-    from sip_stager.demo.scene import Act, Scene
+    from sip_stager.demo.caller import CallReport
+    from sip_stager.demo.scene import Scene, ScriptedCall
 
-_STEP = 0.002  # seconds; timers have steps of a millisecond
+_CLOCK_RESOLUTION = 0.002  # seconds; timers have steps of a millisecond
 
-Fact = tuple[str, Any, Any]
-"""What a fact is about, how it was seen, and how it should be."""
+Check = tuple[str, Any, Any]
+"""The subject of a check, the observed value, and the expected value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What was seen of one call.
+class ObservedCall:
+    """One call as both ends and the proxy saw it.
 
-    ``reached`` says whom each of its INVITEs reached, and ``ids`` with which
-    ``X-Rounded-Call-Id``; ``cause`` and ``treated`` are what the proxy reported.
+    ``reached`` is the destination of each INVITE and ``staged_ids`` its ``X-Rounded-Call-Id``;
+    ``cause`` and ``treatments`` are what the proxy reported.
     """
 
-    heard: Heard
+    report: CallReport
     reached: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
+    staged_ids: tuple[str, ...] = ()
     cause: str = ""
-    treated: tuple[str, ...] = ()
+    treatments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What was seen of a scene; the fields are named as in ``Scene``.
+class SceneResult:
+    """A scene as all sides saw it; fields have the names of those of ``Scene``.
 
-    ``warming`` is how long the API held its requests, in seconds.
+    ``warm_up_time`` is how long the API held its requests, in seconds.
     """
 
     scene: Scene
-    calls: tuple[Call, ...]
-    asked: tuple[str, ...]
-    told: Mapping[str, Any]
-    closed: int
-    ended: int
+    calls: tuple[ObservedCall, ...]
+    staged_agents: tuple[str, ...]
+    request_fields: Mapping[str, Any]
+    closed_requests: int
+    ended_calls: int
     breaker: tuple[str, ...]
-    warming: float = 0.0
+    warm_up_time: float = 0.0
 
     @property
     def differences(self) -> list[str]:
-        """What did not go as expected, in words; empty where all is well."""
+        """What did not go as expected, one sentence each; empty if all is well."""
         return [
-            f"{what} {_worded(seen)} instead of {_worded(wanted)}"
-            for what, seen, wanted in self._facts()
-            if seen != wanted
+            f"{subject} {_in_words(observed)} instead of {_in_words(expected)}"
+            for subject, observed, expected in self._checks()
+            if observed != expected
         ]
 
-    def _facts(self) -> Iterator[Fact]:
+    def _checks(self) -> Iterator[Check]:
         scene = self.scene
-        several = len(scene.acts) > 1
-        for ordinal, (act, call) in enumerate(zip(scene.acts, self.calls, strict=True), 1):
-            for what, seen, wanted in _facts(act, call):
-                yield f"in call {ordinal} {what}" if several else what, seen, wanted
-        yield "the API was asked for the agents", self.asked, scene.asked
-        yield "the API was told", self.told, dict(scene.told)
-        yield "of the requests to the API there were closed", self.closed, scene.closed
-        yield "of the staged calls there were ended", self.ended, scene.ended
+        several = len(scene.calls) > 1
+        for ordinal, (script, call) in enumerate(zip(scene.calls, self.calls, strict=True), 1):
+            for subject, observed, expected in _call_checks(script, call):
+                yield f"in call {ordinal} {subject}" if several else subject, observed, expected
+        yield "the API was asked to stage agents", self.staged_agents, scene.staged_agents
+        yield "the API received", self.request_fields, dict(scene.request_fields)
+        yield "API requests that were closed:", self.closed_requests, scene.closed_requests
+        yield "staged calls that were ended:", self.ended_calls, scene.ended_calls
         yield "the circuit breaker became", self.breaker, scene.breaker
-        yield "there was an id used by two calls:", self._shared_id(), ""
+        yield "two calls were answered with the staged id", self._shared_id(), ""
 
     def _shared_id(self) -> str:
-        """Find an id with which two calls were answered."""
-        used = [call.ids[-1] for call in self.calls if call.ids and call.ids[-1]]
-        return next((one for one in used if used.count(one) > 1), "")
+        """Return a staged id with which two calls were answered."""
+        used = [call.staged_ids[-1] for call in self.calls if call.staged_ids]
+        return next((one for one in used if one and used.count(one) > 1), "")
 
 
-def _facts(act: Act, call: Call) -> Iterator[Fact]:
-    heard = call.heard
-    statuses = tuple(one.status for one in heard.provisional)
-    dialogs = {one.tag for one in heard.provisional}
-    yield "the caller got", heard.final, act.final
-    yield "the caller heard", statuses, act.hears
-    yield "there were early dialogs:", len(dialogs), len(statuses)
-    if heard.rings_after is not None and heard.rings_after < act.silent_for - _STEP:
-        yield "it rang after", f"{heard.rings_after:.2f} s", f"{act.silent_for:g} s or more"
-    if act.contact is not None:
-        yield "the response's Contact was", heard.contact, act.contact
-    if act.retry_after is not None:
-        yield "the response's Retry-After was", heard.retry_after, act.retry_after
-    yield "the INVITE reached", call.reached, act.reaches
-    yield "the cause was", call.cause, act.cause
-    yield "the call was treated with", call.treated, act.treated
+def _call_checks(script: ScriptedCall, call: ObservedCall) -> Iterator[Check]:
+    report = call.report
+    statuses = tuple(one.status for one in report.provisional)
+    dialogs = {one.tag for one in report.provisional}
+    yield "the caller got", report.final, script.final
+    yield "the caller heard", statuses, script.provisional
+    yield "early dialogs:", len(dialogs), len(statuses)
+    rang = report.rang_after
+    if rang is not None and rang < script.silent_for - _CLOCK_RESOLUTION:
+        yield "it rang after", f"{rang:.2f} s", f"{script.silent_for:g} s or more"
+    if script.contact is not None:
+        yield "the response's Contact was", report.contact, script.contact
+    if script.retry_after is not None:
+        yield "the response's Retry-After was", report.retry_after, script.retry_after
+    yield "the INVITE reached", call.reached, script.reaches
+    yield "the cause was", call.cause, script.cause
+    yield "the treatments were", call.treatments, script.treatments
 
 
-def _worded(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "nothing"
     return str(value) or "nothing"

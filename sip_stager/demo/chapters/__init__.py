@@ -1,4 +1,4 @@
-"""The chapters of the demo, and how the user chooses among them and their scenes."""
+"""The chapters of the demo, and the selection of chapters and scenes by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sip_stager.demo.scene import Chapter
 
-__all__ = ["CHAPTERS", "NAMES", "TOUR", "chosen"]
+__all__ = ["CHAPTERS", "NAMES", "TOUR", "select_chapters"]
 
 CHAPTERS = (TOUR, POLICIES, RINGING, CLAIMS, STRESS, UPSTREAM, AGENTS)
 NAMES = {
@@ -26,14 +26,14 @@ NAMES = {
     for chapter in CHAPTERS
     for name in (chapter.name, *(scene.name for scene in chapter.scenes))
 }
-"""All that can be chosen: chapters and scenes."""
+"""The names of all chapters and scenes."""
 
 
-def chosen(wanted: Collection[str]) -> list[Chapter]:
-    """Give what has one of these names, in its order: whole chapters, and scenes of others."""
-    found = []
+def select_chapters(wanted: Collection[str]) -> list[Chapter]:
+    """Return the chapters with one of these names, and of other chapters the scenes with one."""
+    selected = []
     for chapter in CHAPTERS:
         scenes = tuple(scene for scene in chapter.scenes if {chapter.name, scene.name} & {*wanted})
         if scenes:
-            found.append(replace(chapter, scenes=scenes))
-    return found
+            selected.append(replace(chapter, scenes=scenes))
+    return selected

@@ -1,9 +1,18 @@
-"""Who answers, and what he knows."""
+"""Which agent answers a call, and the variables that it gets."""
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
-from sip_stager.demo.scene import AGENT, LATER, NOW, SECOND_AGENT, ZONE, Act, Chapter, Scene
+from sip_stager.demo.scene import (
+    AGENT,
+    LATER,
+    NOW,
+    SECOND_AGENT,
+    ZONE,
+    Chapter,
+    Scene,
+    ScriptedCall,
+)
 
-_FIRST = "+33912345672"  # whose place is among the first three of four
+_FIRST = "+33912345672"  # a number whose hash selects the agent with weight 3
 _SHARES = {
     "agents": [
         {"agent": AGENT, "weight": 3},
@@ -21,61 +30,61 @@ _HOURS = {
 
 AGENTS = Chapter(
     name="agents",
-    title="who answers, and what he knows",
-    about="The agent of a call is found by number, prefix, time and weight, and is told what the "
-    "call brings along.",
+    title="which agent answers",
+    about="The agent of a call depends on number, prefix, time and weight. It gets variables from "
+    "the call's header fields.",
     scenes=(
         Scene(
             name="prefix",
             title="by prefix",
-            about="The number has no row of its own; the row of its beginning takes it.",
-            shown="The agent of +3361234574* took the call for +33612345749.",
+            about="The number has no entry of its own; the entry of its prefix applies.",
+            outcome="The agent of +3361234574* answered the call to +33612345749.",
             number="+3361234574*",
             dialled="+33612345749",
-            told={"to_number": "+33612345749"},
+            request_fields={"to_number": "+33612345749"},
         ),
         Scene(
             name="weight",
             title="by weight",
-            about="Two agents share a number, 3 to 1. Callers are divided, not calls: the first "
-            "caller calls again, and gets the same agent.",
-            shown="The API was asked for {asked}.",
+            about="Two agents share a number, 3 to 1. A caller always gets the same agent: the "
+            "first caller calls again, and reaches the first agent again.",
+            outcome="Agents that were staged: {agents}.",
             number="+33612345752",
             settings=_SHARES,
-            acts=(Act(caller=_FIRST), Act(), Act(caller=_FIRST)),
-            asked=(AGENT, SECOND_AGENT, AGENT),
+            calls=(ScriptedCall(caller=_FIRST), ScriptedCall(), ScriptedCall(caller=_FIRST)),
+            staged_agents=(AGENT, SECOND_AGENT, AGENT),
         ),
         Scene(
             name="hours",
             title="by the time of day",
-            about="One agent has the hours that it is just now, another one later ones.",
-            shown="The agent on duty was staged: {asked}.",
+            about="One agent works at this hour, another one later.",
+            outcome="The agent of this hour was staged: {agents}.",
             number="+33612345753",
             settings=_HOURS,
         ),
         Scene(
             name="variables",
-            title="told from headers",
+            title="header variables",
             about="The carrier sends X-Customer and X-Vip. The agent declares customer as a "
-            "string and vip as a boolean, and is told both before it says hello.",
-            shown="The API was told {told}.",
+            "string and vip as a boolean, and gets both before it answers.",
+            outcome="The API received {fields}.",
             number="+33612345754",
             settings={
                 "variables": {"customer": "${header:X-Customer|unknown}", "vip": "${header:X-Vip}"}
             },
             agents={AGENT: Behaviour(variables={"customer": "string", "vip": "boolean"})},
-            acts=(Act(fields=("X-Customer: 42", "X-Vip: yes")),),
-            told={"dynamic_variables_values": {"customer": "42", "vip": True}},
+            calls=(ScriptedCall(fields=("X-Customer: 42", "X-Vip: yes")),),
+            request_fields={"dynamic_variables_values": {"customer": "42", "vip": True}},
         ),
         Scene(
             name="private",
             title="an anonymous caller",
-            about="The caller is anonymous (Privacy: id). The API gets a stand-in number, and no "
-            "log holds the true one.",
-            shown="The API was told {told}.",
+            about="The caller requests privacy (Privacy: id). The API gets a placeholder number, "
+            "and no log shows the real one.",
+            outcome="The API received {fields}.",
             number="+33612345755",
-            acts=(Act(fields=("Privacy: id",)),),
-            told={"from_number": "+10000000000"},
+            calls=(ScriptedCall(fields=("Privacy: id",)),),
+            request_fields={"from_number": "+10000000000"},
         ),
     ),
 )

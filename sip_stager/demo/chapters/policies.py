@@ -1,4 +1,4 @@
-"""What a caller gets whose call cannot be staged: each treatment, each for another cause."""
+"""What happens to calls that cannot be staged: each treatment, each for a different cause."""
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.scene import (
@@ -7,55 +7,63 @@ from sip_stager.demo.scene import (
     QUEUE,
     QUEUE_URI,
     SECOND_AGENT,
-    Act,
     Chapter,
     Scene,
+    ScriptedCall,
 )
 
 POLICIES = Chapter(
     name="policies",
-    title="a policy for every outcome",
-    about="A call that can not be staged is treated as its number says, by the cause.",
+    title="a policy for every failure",
+    about="If a call cannot be staged, the policy of its number decides what happens, by cause.",
     api={"retries": 0},
     scenes=(
         Scene(
             name="forward",
-            title="on without an agent",
-            about="The API's answer breaks off. A cold agent is better than none: the call "
-            "goes on without X-Rounded-Call-Id, and the agent warms up while the caller waits.",
-            shown="A cold agent took the call; it rang after {rang}.",
+            title="without an agent",
+            about="The API closes the connection in the middle of its answer. The call is "
+            "forwarded without X-Rounded-Call-Id, and the agent warms up while the caller waits.",
+            outcome="A cold agent answered; it rang after {rang}.",
             number="+33612345701",
             settings={"policy": {"api_unreachable": "forward"}},
             behaviour=Behaviour(fault="truncated_body"),
-            acts=(Act(reaches=(COLD,), cause="api_unreachable", treated=("forward",)),),
+            calls=(
+                ScriptedCall(reaches=(COLD,), cause="api_unreachable", treatments=("forward",)),
+            ),
         ),
         Scene(
             name="refuse",
-            title="refused by code",
-            about="The API does not know the agent. The caller gets the code and the words that "
-            "the number names.",
-            shown="603 Not now, and the trunk's log says why: {cause}.",
+            title="refused with a code",
+            about="The API does not know the agent. The caller gets the status code and reason "
+            "phrase of the number's policy.",
+            outcome="603 Not now; the log says why: {cause}.",
             number="+33612345702",
             settings={"policy": {"refused": "refuse 603 Not now"}},
             behaviour=Behaviour(status=404, message="Agent not found"),
-            acts=(
-                Act(final="603 Not now", retry_after="5", hears=(), reaches=(), cause="refused"),
+            calls=(
+                ScriptedCall(
+                    final="603 Not now",
+                    retry_after="5",
+                    provisional=(),
+                    reaches=(),
+                    cause="refused",
+                ),
             ),
         ),
         Scene(
             name="busy",
             title="the API is busy",
-            about="The API has too much to do (429). The caller gets a code on which this carrier "
-            "tries its next route, and when to come again.",
-            shown="480, which this carrier takes elsewhere, with Retry-After.",
+            about="The API is overloaded (429). The carrier gets a code on which it tries its "
+            "next route, and the time to wait before a new attempt.",
+            outcome="480 with Retry-After, which this carrier reroutes.",
             number="+33612345703",
             settings={"policy": {"busy": "refuse", "refusal": 480}},
             behaviour=Behaviour(status=429, message="Too many requests"),
-            acts=(
-                Act(
+            calls=(
+                ScriptedCall(
                     final="480 Temporarily Unavailable",
                     retry_after="5",
-                    hears=(),
+                    provisional=(),
                     reaches=(),
                     cause="busy",
                 ),
@@ -64,46 +72,50 @@ POLICIES = Chapter(
         Scene(
             name="redirect",
             title="to a human queue",
-            about="The agent is not ready in time. The same INVITE goes to people instead, and the "
-            "request to the API is closed.",
-            shown="People took the call; it rang after {rang}.",
+            about="The agent is not ready in time. The INVITE goes to a queue of people instead, "
+            "and the request to the API is closed.",
+            outcome="The queue answered; it rang after {rang}.",
             number="+33612345704",
             settings={"policy": {"timeout": f"redirect {QUEUE_URI}", "deadline": 0.3}},
             behaviour=Behaviour(delay=3.0),
-            acts=(Act(silent_for=0.3, reaches=(QUEUE,), cause="timeout", treated=("redirect",)),),
-            closed=1,
+            calls=(
+                ScriptedCall(
+                    silent_for=0.3, reaches=(QUEUE,), cause="timeout", treatments=("redirect",)
+                ),
+            ),
+            closed_requests=1,
         ),
         Scene(
             name="moved",
             title="a 302 to the trunk",
-            about="The API says yes, and gives no call id. The trunk gets a 302, and follows it by "
-            "itself.",
-            shown="302, with the address of the queue in its Contact.",
+            about="The API answers with success but without a call id. The trunk gets a 302 and "
+            "follows it.",
+            outcome="302 with the URI of the queue in its Contact.",
             number="+33612345705",
             settings={"policy": {"invalid_response": f"moved {QUEUE_URI}"}},
             behaviour=Behaviour(fault="no_call_id"),
-            acts=(
-                Act(
+            calls=(
+                ScriptedCall(
                     final="302 Moved Temporarily",
                     contact=f"<{QUEUE_URI}>",
-                    hears=(),
+                    provisional=(),
                     reaches=(),
                     cause="invalid_response",
-                    treated=("moved",),
+                    treatments=("moved",),
                 ),
             ),
         ),
         Scene(
             name="instead",
             title="another agent",
-            about="The API says no to the number's agent (403). Another one is staged, once, "
-            "within what is left of the time.",
-            shown="The second agent was staged, and took the call after {rang}.",
+            about="The API refuses the number's agent (403). Another agent is staged within the "
+            "same deadline.",
+            outcome="The second agent was staged; it rang after {rang}.",
             number="+33612345706",
             settings={"agent": SECOND_AGENT, "policy": {"refused": [f"agent {AGENT}", "refuse"]}},
             agents={SECOND_AGENT: Behaviour(status=403, message="This agent is not yours")},
-            acts=(Act(cause="refused", treated=("agent",)),),
-            asked=(SECOND_AGENT, AGENT),
+            calls=(ScriptedCall(cause="refused", treatments=("agent",)),),
+            staged_agents=(SECOND_AGENT, AGENT),
         ),
     ),
 )

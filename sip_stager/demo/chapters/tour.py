@@ -1,69 +1,73 @@
-"""Four calls that show what it is all about."""
+"""Four calls that show what sip-stager does."""
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
-from sip_stager.demo.scene import Act, Chapter, Scene
+from sip_stager.demo.scene import Chapter, Scene, ScriptedCall
 
-_MEASURED = "It rang after {rang}: {warming} to warm the agent up, {rest} for all else."
+_MEASURED = "It rang after {rang}: {warm_up} to warm up the agent, {overhead} for everything else."
 
 TOUR = Chapter(
     name="tour",
     title="the quick tour",
-    rings=0.3,
-    talks=0.6,
+    ring_time=0.3,
+    talk_time=0.6,
     scenes=(
         Scene(
             name="good",
             title="a good call",
-            about="The agent is warm in 150 ms; only then does the INVITE go on, with the id that "
-            "leads to it. The agent hangs up.",
-            shown=_MEASURED,
-            promised="rings after 0.15 s, is answered",
+            about="The agent is warm after 150 ms; only then is the INVITE forwarded, with the id "
+            "of this agent. The agent hangs up.",
+            outcome=_MEASURED,
+            softphone_hint="rings after 0.15 s, is answered",
             number="+33612345678",
             behaviour=Behaviour(delay=0.15),
-            acts=(Act(silent_for=0.15),),
+            calls=(ScriptedCall(silent_for=0.15),),
         ),
         Scene(
             name="slow",
             title="a slow agent",
-            about="The agent needs 1.5 s. Nothing rings into the void: the call is held for as "
-            "long, and then the agent is there at once. The caller hangs up.",
-            shown=_MEASURED,
-            promised="rings after 1.5 s, is answered",
+            about="The agent needs 1.5 s. The call is held for that long, and then the agent "
+            "is ready at once. The caller hangs up.",
+            outcome=_MEASURED,
+            softphone_hint="rings after 1.5 s, is answered",
             number="+33612345679",
             behaviour=Behaviour(delay=1.5),
-            acts=(Act(silent_for=1.5, talks=0.3),),
+            calls=(ScriptedCall(silent_for=1.5, talk_time=0.3),),
         ),
         Scene(
             name="hangup",
             title="the caller gives up",
             about="The caller hangs up while the agent warms up. The caller is answered at once, "
-            "the API is told by a closed connection, and the agent never hears of the call.",
-            shown="The caller was let go at once; the agent was not disturbed.",
-            promised="needs 3 s to warm up: hang up before",
+            "the request to the API is closed, and the INVITE never reaches the agent.",
+            outcome="The caller got 487 at once; no INVITE reached the agent.",
+            softphone_hint="needs 3 s to warm up: hang up before",
             number="+33612345680",
             behaviour=Behaviour(delay=3.0),
-            acts=(Act(cancel_after=0.5, final="487 Request Terminated", hears=(), reaches=()),),
-            closed=1,
+            calls=(
+                ScriptedCall(
+                    cancel_after=0.5, final="487 Request Terminated", provisional=(), reaches=()
+                ),
+            ),
+            closed_requests=1,
         ),
         Scene(
             name="down",
             title="the API is down",
-            about="No agent can be staged. The caller is refused at once, with the reason, so that "
-            "the trunk can try elsewhere.",
-            shown="The caller was refused after {over}, and knows why: {cause}.",
-            promised="the API drops the connection: 503",
+            about="No agent can be staged. The call is refused at once, with the reason, so that "
+            "the trunk can use another route.",
+            outcome="The call was refused after {ended}; the response says why: {cause}.",
+            softphone_hint="the API drops the connection: 503",
             number="+33612345681",
             behaviour=Behaviour(fault="hang_up"),
-            acts=(
-                Act(
+            calls=(
+                ScriptedCall(
                     api_down=True,
                     final="503 Service Unavailable",
-                    hears=(),
+                    provisional=(),
                     reaches=(),
                     cause="api_unreachable",
                 ),
             ),
-            asked=(),
+            staged_agents=(),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The real proxy between built-in callers, agents and API, on loopback sockets."""
+"""The real proxy between built-in callers, agents and the fake API, on loopback sockets."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from sip_stager.demo.scene import Chapter, Scene
     from sip_stager.ports import Handlers
 
-# Whatever its address: a softphone binds to any of the machine's, and nobody else reaches loopback.
+# A softphone may send from any address of this machine; other machines cannot reach loopback.
 _THIS_MACHINE = IPv4Network("0.0.0.0/0")
-_BELOW_EPHEMERAL = range(12000, 32000)
-_steps = count(os.getpid() * 16)
+_PORT_RANGE = range(12000, 32000)  # below the ephemeral ports of Linux
+_port_indices = count(os.getpid() * 16)  # demos that run side by side start at different ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,23 @@ class Ports:
     http: int
 
 
-class Site:
-    """Everybody who takes part in the calls of a chapter (``async with`` starts and stops them).
+class Participants:
+    """All programs that take part in the calls of a chapter (``async with`` starts and stops them).
 
-    ``observers`` handle the events of the proxy.  ``callers`` are the carrier's addresses.
+    ``observers`` handle the events of the proxy; ``callers`` are by the carrier's address.
     """
 
     def __init__(self, chapter: Chapter, observers: Sequence[Handlers]) -> None:
         self.ports = Ports(_free_port(), _free_port())
         self.api = FakeApi()
-        self.agent = Agent("agent", chapter.rings, chapter.talks)
-        self.standby = Agent("agent", chapter.rings, chapter.talks)
-        self.queue = Agent("queue", chapter.rings, chapter.talks, warms=0.0)
+        self.agent = Agent("agent", chapter.ring_time, chapter.talk_time)
+        self.standby = Agent("agent", chapter.ring_time, chapter.talk_time)
+        self.queue = Agent("queue", chapter.ring_time, chapter.talk_time, warm_up_time=0.0)
         self.callers = {host: Caller(self.ports.sip, host) for host in (HOST, SECOND_ADDRESS)}
         self._chapter = chapter
-        recovery: Handlers = {StagingRetried: self._recover}
+        recovery: Handlers = {StagingRetried: self._repair_api}
         self._observers = (*observers, recovery)
-        self._recovering = {scene.called for scene in chapter.scenes if scene.recovers}
+        self._recovering = {scene.called_number for scene in chapter.scenes if scene.recovers}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -70,7 +70,7 @@ class Site:
             for endpoint in (self.agent, self.standby, self.queue, *self.callers.values()):
                 await stack.enter_async_context(endpoint)
             for scene in self._chapter.scenes:
-                self.set_stage(scene)
+                self.prepare(scene)
             application = Application(self._settings(), self._observers)
             stack.push_async_callback(application.stop)
             await application.start()
@@ -80,44 +80,44 @@ class Site:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def set_stage(self, scene: Scene) -> None:
-        """Have the API and the agent take a scene's calls as it says."""
+    def prepare(self, scene: Scene) -> None:
+        """Make the API and the first agent behave as a scene asks."""
         if scene.behaviour is not None:
-            self.api.behaviours[scene.called] = scene.behaviour
+            self.api.behaviours[scene.called_number] = scene.behaviour
         self.api.behaviours.update(scene.agents)
-        if scene.first:
-            getattr(self.agent, scene.first).add(scene.called)
+        if scene.first_address:
+            getattr(self.agent, scene.first_address).add(scene.called_number)
 
     async def restart_api(self) -> None:
-        """Serve again, where it was."""
+        """Open the API again on its old port."""
         await self.api.serve(HOST, int(self.api.url.rpartition(":")[2]))
 
-    def settings_of(self, scene: Scene) -> dict[str, Any]:
-        """Give what [[numbers]] has for a scene beside a number and its only agent."""
+    def number_settings(self, scene: Scene) -> dict[str, Any]:
+        """Return the keys of a scene's [[numbers]] entry, without the defaults of the demo."""
         prefix = {"number": scene.number} if scene.dialled else {}
         text = json.dumps({**prefix, **scene.settings})
         hour = datetime.now(ZoneInfo(ZONE)).hour
-        for name, meant in (
+        for placeholder, value in (
             (QUEUE_URI, self.queue.uri),
             (NOW, _two_hours(hour)),
             (LATER, _two_hours(hour + 4)),
         ):
-            text = text.replace(name, meant)
+            text = text.replace(placeholder, value)
         settings: dict[str, Any] = json.loads(text)
         return settings
 
-    def upstream_of(self, chapter: Chapter) -> dict[str, Any]:
-        """Give what [upstream] has for a chapter beside the platform's first address."""
+    def upstream_settings(self, chapter: Chapter) -> dict[str, Any]:
+        """Return the keys of a chapter's [upstream] table, without the first address."""
         backups = {"backups": [_address(self.standby)]} if chapter.upstream else {}
         return {**backups, **chapter.upstream}
 
-    def _recover(self, event: StagingRetried) -> None:
-        """Make the API work again for the call that tries again."""
+    def _repair_api(self, event: StagingRetried) -> None:
+        """Make the API work for the call that retries, if its scene recovers."""
         if event.call.to_number in self._recovering:
             self.api.behaviours[event.call.to_number] = Behaviour()
 
     def _settings(self) -> Settings:
-        """Make what a file would hold; `sip-stager example` explains it."""
+        """Return the settings that a file would hold (see `sip-stager example`)."""
         sip = self.ports.sip
         return Settings(
             listeners=(
@@ -126,7 +126,7 @@ class Site:
             ),
             api=Api(base_url=self.api.url, key=SecretStr(self.api.key), **dict(self._chapter.api)),
             upstream=Upstream.model_validate(
-                {"uri": _address(self.agent), **self.upstream_of(self._chapter)}
+                {"uri": _address(self.agent), **self.upstream_settings(self._chapter)}
             ),
             trunks=(Trunk(name="demo", networks=(_THIS_MACHINE,), country="FR"),),
             numbers=tuple(map(self._number, self._chapter.scenes)),
@@ -135,9 +135,9 @@ class Site:
         )
 
     def _number(self, scene: Scene) -> Number:
-        settings = self.settings_of(scene)
-        answered = {} if "agents" in settings else {"agent": AGENT}
-        return Number.model_validate({"number": scene.number, **answered, **settings})
+        settings = self.number_settings(scene)
+        default = {} if "agents" in settings else {"agent": AGENT}
+        return Number.model_validate({"number": scene.number, **default, **settings})
 
 
 def _address(agent: Agent) -> str:
@@ -149,17 +149,17 @@ def _two_hours(hour: int) -> str:
 
 
 def _free_port() -> int:
-    """Find a port that is free for UDP and TCP, and that nobody takes meanwhile.
+    """Return a port that is free for both UDP and TCP.
 
-    It is none that outgoing connections get, and each process looks elsewhere: demos are played
-    side by side.
+    It is bound again later, so it must not be taken in between: it is no ephemeral port, which an
+    outgoing connection could get, and each process searches from a different start.
     """
     while True:
-        port = _BELOW_EPHEMERAL[next(_steps) % len(_BELOW_EPHEMERAL)]
+        port = _PORT_RANGE[next(_port_indices) % len(_PORT_RANGE)]
         with (
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
-            suppress(OSError),
+            suppress(OSError),  # taken: try the next one
         ):
             stream.bind((HOST, port))
             datagrams.bind((HOST, port))
