@@ -41,7 +41,7 @@ LIVES = st.sampled_from([30.0, 45.0, MAX_STAGED_ID_AGE])
 
 
 class World:
-    """One caller who calls again and again, two upstreams, and who has which id."""
+    """One caller who calls again and again, two upstreams, and the holder of each id."""
 
     def __init__(self, life: float) -> None:
         self.edge = Conversation(backups=(f"sip:{CAROL.host}",))
@@ -62,7 +62,7 @@ class World:
         self.edge.receive(self.invites[-1])
 
     def places(self, _: int) -> None:
-        """Send an INVITE, and let what is staged for it be ready at once."""
+        """Send an INVITE, and stage its call at once."""
         self.calls(0)
         self.staged(0)
         self.waits(0)
@@ -87,11 +87,11 @@ class World:
             staging.fail()
 
     def unreachable(self, which: int) -> None:
-        """Let none, one or both of the upstreams be out of reach from now on."""
+        """Make none, one or both of the upstreams unreachable from now on."""
         self.edge.transport.failing = set(list(PEERS)[:which])
 
     def answers(self, status: int) -> None:
-        """Have an upstream answer the INVITE that it got last."""
+        """Answer the last INVITE of an upstream."""
         for data, flow in reversed(self.edge.transport.sent):
             message = parse(data)
             if isinstance(message, Request) and message.method == b"INVITE":
@@ -108,13 +108,13 @@ class World:
         assert self.claims.reserved == 1
 
     def waits(self, seconds: int) -> None:
-        """Let time pass, a bit at a time, so that what was sent is looked at when it was."""
+        """Move the clock in small steps, so that each message is checked at its time."""
         for _ in range(seconds * 4 + 1):
             self.edge.clock.advance(0.25)
             self.look()
 
     def look(self) -> None:
-        """Hold that each id goes to one call at a time, and within its life."""
+        """Assert that each id goes to one call at a time, and within its life."""
         for data, _ in self.edge.transport.sent[self.seen :]:
             message = parse(data)
             if isinstance(message, Response) or message.method != b"INVITE":
@@ -132,7 +132,7 @@ class World:
         self.sum_up()
 
     def sum_up(self) -> None:
-        """Hold that each id is answered, wasted, kept, or in a call that is not over."""
+        """Assert that each id is answered, wasted, reserved, or in a call that is not over."""
         ended = self.edge.of(CallEnded)
         answered = [one.staged_id for one in ended if one.outcome == "answered" and one.staged_id]
         over = answered + [one.staged_id for one in self.edge.of(StagingWasted)]
@@ -142,7 +142,7 @@ class World:
         assert 0 <= len(self.staged_at) - len(over) - self.claims.reserved <= calls, "an id is lost"
 
     def ends(self) -> None:
-        """Let everything come to its end."""
+        """Move the clock until everything has ended."""
         for _ in self.invites:
             self.fails(0)
         self.edge.clock.advance(600)  # timer C, for each upstream, and what it cancels
@@ -168,7 +168,7 @@ def test_an_id_is_used_by_one_call_within_its_life_and_told_of_once_it_is_over(
 
 @pytest.mark.parametrize("life", [45.0, MAX_STAGED_ID_AGE])
 def test_what_is_claimed_at_the_last_moment_of_its_life_is_sent(life: float) -> None:
-    """Timers may be late, and so may be the hand-over to the call that claims it."""
+    """Timers may be late, and so may the hand-over to the claiming call be."""
     world = World(life)
     world.is_asked_for_credentials()
     clock = world.edge.clock

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NameServer:
-    """Stands where the system's resolver stands; a name without an address is never answered."""
+    """A stand-in for the system's resolver; a name without an address is never answered."""
 
     def __init__(self) -> None:
         self.names: dict[str, str | Exception] = {}
@@ -31,7 +31,7 @@ class NameServer:
             self.busy -= 1
 
     async def idle(self) -> None:
-        """Wait until every look-up is over, and who waited for it has heard."""
+        """Wait until every look-up is over and its callback has run."""
         for _ in range(10):
             await asyncio.sleep(0)
         assert not self.busy

@@ -157,7 +157,7 @@ def text() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the picture, or print what was asked for."""
+    """Write the picture, or print it as text (--text), or the import circles (--circles)."""
     if arguments == ["--circles"]:
         found = circles(modules(top=True))
         sys.stdout.write("".join(f"{' '.join(group)}\n" for group in found) or "no circles\n")

@@ -1,4 +1,4 @@
-"""Reads the example settings as the document that they are: sections, keys, and a text for each.
+"""A reader of the example settings as a document: sections, keys, and a text for each.
 
 A line like ``# ---- Title ----`` begins a section.  The comment below a blank line belongs to the
 keys below it; where a table's header comes first, to the section.  ``# key = value`` is a key with
@@ -46,7 +46,7 @@ class Section:
 
 
 class _Reader:
-    """Takes the lines of the example one by one."""
+    """A reader of the example, line by line."""
 
     def __init__(self) -> None:
         self.sections = [Section()]
@@ -71,7 +71,7 @@ class _Reader:
             self._comment.append(line.removeprefix("#").removeprefix(" "))
 
     def _end_paragraph(self) -> None:
-        """Give a comment that no key follows to the section."""
+        """Add a comment that no key follows to the section."""
         if self._comment and not self._skip:
             self.sections[-1].text += [*self._comment, ""]
         self._comment = []

@@ -1,6 +1,6 @@
-"""The programs that the tests run against: which are missing, and where they come from.
+"""The programs that the tests run against, and the packages that bring them.
 
-``python3 tools/peers.py`` installs what is missing: as root, or with sudo where ``CI=true``, on a
+``python3 tools/peers.py`` installs the missing ones: as root, or with sudo where ``CI=true``, on a
 system with apt-get.  promtool is unpacked into ``.cache/programs`` instead, which needs no rights:
 its package would start a whole Prometheus.  Elsewhere it prints what to install; the tests that
 need a missing program are skipped, and pytest lists them.  Where ``CI=true`` a missing program is
@@ -76,7 +76,7 @@ def install(packages: list[str]) -> None:
 
 
 def keep_from_starting(as_root: list[str]) -> None:
-    """Mask Kamailio's service: Debian starts what it installs, on the port of SIP."""
+    """Mask Kamailio's service: Debian starts a service that it installs, on the port of SIP."""
     installed = shutil.which("kamailio", path=PATH)  # and running, perhaps: leave it alone
     if not installed and Path("/run/systemd/system").is_dir():
         subprocess.run([*as_root, "systemctl", "--quiet", "mask", "kamailio"], check=False)
@@ -95,7 +95,7 @@ def unpack(peer: Peer) -> None:
 
 
 def main() -> None:
-    """Install what is missing; print what is missing still."""
+    """Install the missing programs; print those that are still missing."""
     missing = [peer for peer in PEERS if is_missing(peer)]
     install([name for peer in missing if peer is not PROMTOOL for name in peer.packages])
     if PROMTOOL in missing:

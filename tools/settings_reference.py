@@ -106,7 +106,7 @@ def table(section: Section) -> Iterator[str]:
 
 
 def prose(lines: list[str]) -> Iterator[str]:
-    """Yield a text's lines; what is indented is a block as it stands."""
+    """Yield a text's lines, with indented ones as a block."""
     block = False
     for line in lines:
         if line.startswith("  ") != block:
@@ -118,7 +118,7 @@ def prose(lines: list[str]) -> Iterator[str]:
 
 
 def chapter(section: Section) -> Iterator[str]:
-    """Yield what the page says of one table."""
+    """Yield the section of one table."""
     if section.header:
         title = f": {section.title}" if section.title else ""
         yield from [f"## `{section.header}`{title}", ""]

@@ -113,7 +113,7 @@ def free_port() -> int:
 
 
 async def record(counted: str) -> list[Entry]:
-    """Return what the program called for the "first" or the "second" INVITE."""
+    """Return the functions called for the "first" or the "second" INVITE."""
     port = free_port()
     recorder = Recorder()
     with udp_socket() as alice, udp_socket() as bob, tempfile.TemporaryDirectory() as folder:
@@ -179,7 +179,7 @@ def summary(entries: list[Entry]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Record one INVITE, and print what was seen."""
+    """Record one INVITE, and print its way."""
     entries = asyncio.run(record("first" if "--first" in arguments else "second"))
     if "--calls" in arguments:
         for entry in entries:

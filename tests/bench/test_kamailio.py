@@ -57,7 +57,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Give a stage, where Kamailio and SIPp are installed."""
+    """Return a stage, if Kamailio and SIPp are installed."""
     need(kamailio := find(), MISSING)
     need(SIPP, sipp.MISSING)
     assert kamailio

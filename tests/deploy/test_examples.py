@@ -1,4 +1,4 @@
-"""The examples of deployment name what is there: commands, files, ports and settings."""
+"""The deployment examples fit the program: commands, files, ports and settings."""
 
 from __future__ import annotations
 

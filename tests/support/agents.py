@@ -1,4 +1,4 @@
-"""User agents that write what real ones write: dialogs from what they have seen (RFC 3261 12)."""
+"""User agents that write as real ones do: dialogs from what they have seen (RFC 3261 12)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Dialog:
 
 @dataclass
 class UserAgent:
-    """Writes messages and keeps what it was sent; what is done with them is the test's choice."""
+    """A user agent that writes messages and keeps those it was sent; the test carries them."""
 
     name: str
     flow: Flow
@@ -83,7 +83,7 @@ class UserAgent:
         return self._ask(method, dialog.target, head, cseq, [*routes, *extra])
 
     def answer(self, request: Request, status: int, tag: str = "") -> Response:
-        """Answer a request; a dialog begins where the answer has a tag."""
+        """Answer a request; a response with a tag begins a dialog."""
         to = text(request, b"to")
         lines = [f"SIP/2.0 {status} Whatever", *copied(request)]
         lines.append(f"To: {to}" if ";tag=" in to or status == 100 else f"To: {to};tag={tag}")
@@ -96,7 +96,7 @@ class UserAgent:
         return response
 
     def receive(self, message: Request | Response) -> None:
-        """Keep what came; a response to an INVITE of ours may begin a dialog."""
+        """Keep a message; a response to an INVITE of ours may begin a dialog."""
         if isinstance(message, Request):
             self.received.append(message)
             return
@@ -155,32 +155,32 @@ class UserAgent:
 
 
 def copied(request: Request) -> list[str]:
-    """Give the fields that a response copies (RFC 3261 8.2.6.2, 12.1.1)."""
+    """Return the fields that a response copies (RFC 3261 8.2.6.2, 12.1.1)."""
     names = (b"via", b"from", b"call-id", b"cseq", b"record-route")
     pairs = zip(request.names, request.fields, strict=True)
     return [field.decode() for name, field in pairs if name in names]
 
 
 def written(lines: Iterable[str]) -> bytes:
-    """Give a message without a body."""
+    """Return a message without a body."""
     return "\r\n".join([*lines, "Content-Length: 0", "", ""]).encode()
 
 
 def text(message: Message, name: bytes) -> str:
-    """Give a field's value."""
+    """Return a field's value."""
     return (message.value(name) or b"").decode()
 
 
 def tag_of(value: str) -> str:
-    """Give the tag of a From or To value."""
+    """Return the tag of a From or To value."""
     return value.rpartition(";tag=")[2]
 
 
 def tags(request: Request) -> tuple[str, str]:
-    """Give the two tags of a request, its sender's ahead."""
+    """Return the two tags of a request, its sender's first."""
     return tag_of(text(request, b"from")), request.to_tag.decode()
 
 
 def contact(message: Message) -> str:
-    """Give the URI of a message's Contact."""
+    """Return the URI of a message's Contact."""
     return text(message, b"contact").strip("<>")

@@ -31,9 +31,9 @@ def call() -> Call:
 
 
 class Deadlines:
-    """Those of calls that are staged, which pass when they are told to.
+    """The deadlines of calls that are staged; they pass when the test says so.
 
-    How far a call comes until then is no question of how fast the machine is.
+    How far a call comes until then does not depend on the speed of the machine.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
 
 @pytest.fixture
 def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a connection's end be noticed in time, however long the machine stands still."""
+    """Notice a connection's end in time, however long the machine stands still."""
     monkeypatch.setattr(connector, "_CROSSING_LEAST", 60.0)
     monkeypatch.setattr(connector, "_CROSSING_MOST", 60.0)
 

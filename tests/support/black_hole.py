@@ -1,4 +1,4 @@
-"""Ports where connections hang: each SYN is dropped, or nothing is ever said."""
+"""Ports where connections hang: each SYN is dropped, or the server stays silent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SYN_SENT = "02"  # the state of a connection in /proc/net/tcp
 
 @contextlib.contextmanager
 def black_hole() -> Iterator[socket.socket]:
-    """Give a listener whose backlog is full, so that the kernel drops each further SYN."""
+    """Yield a listener whose backlog is full, so that the kernel drops each further SYN."""
     with contextlib.ExitStack() as sockets:
         listener = sockets.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -30,7 +30,7 @@ def black_hole() -> Iterator[socket.socket]:
 
 
 def port_of(listener: socket.socket) -> int:
-    """Give the port that it listens on."""
+    """Return the port that it listens on."""
     port: int = listener.getsockname()[1]
     return port
 
@@ -43,13 +43,13 @@ async def tried(listener: socket.socket) -> None:
 
 
 def _hanging(port: int) -> int:
-    """Count the connections whose SYN nobody at that port has answered."""
+    """Return the number of connections to a port whose SYN was not answered."""
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return sum(row[2].endswith(f":{port:04X}") and row[3] == _SYN_SENT for row in rows)
 
 
 async def a_moment() -> float:
-    """Wait a little; give the seconds that it took at least."""
+    """Wait a little; return a lower bound of the seconds that passed."""
     since = perf_counter()
     await asyncio.sleep(0.05)
     return perf_counter() - since
@@ -57,9 +57,9 @@ async def a_moment() -> float:
 
 @contextlib.asynccontextmanager
 async def mute() -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Event]]:
-    """Give the host and port of a server that never says a word, and two events.
+    """Yield the host and port of a server that never sends a byte, and two events.
 
-    The first comes with what it hears, the second with the connection's end.
+    The first is set by the first byte that it receives, the second by the connection's end.
     """
     heard, ended = asyncio.Event(), asyncio.Event()
 

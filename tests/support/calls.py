@@ -1,4 +1,4 @@
-"""Calls brought to where a test begins."""
+"""Calls brought to the point at which a test begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def called(edge: Conversation) -> Request:
-    """Bring alice's call to where it is staged and on its way to bob; give what he has."""
+    """Stage alice's call and forward it to bob; return the INVITE that bob got."""
     edge.receive(request())
     edge.stager.stagings[-1].succeed()
     assert edge.take() == ["alice 100 INVITE", "bob INVITE"]
@@ -23,18 +23,18 @@ def called(edge: Conversation) -> Request:
 def answer(
     edge: Conversation, invite: Request, status: int, source: Flow = BOB, **parts: Any
 ) -> list[str]:
-    """Have a target answer; give what was sent then."""
+    """Answer as a target; return the messages that follow."""
     edge.receive(response(invite, status, **parts), source)
     return edge.take()
 
 
 def cancelled(edge: Conversation) -> list[str]:
-    """Have alice cancel her call; give what was sent then."""
+    """Cancel alice's call; return the messages that follow."""
     edge.receive(request("CANCEL"))
     return edge.take()
 
 
 def ended(edge: Conversation) -> bool:
-    """Tell whether nothing is left a while later."""
+    """True if no transaction is left a while later."""
     edge.clock.advance(300)
     return edge.alive == 0 and edge.clock.waiting == 0

@@ -1,4 +1,4 @@
-"""The core between alice, who is a trunk, and bob, who is the upstream; carol and dave stand by."""
+"""The core between alice (a trunk) and bob (the upstream); carol and dave stand by."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Conversation:
-    """Gives datagrams to the core, and tells what it sent: ``["alice 100 INVITE", ...]``."""
+    """The core with its fakes; it reports sent messages as ``["alice 100 INVITE", ...]``."""
 
     def __init__(
         self,
@@ -97,18 +97,18 @@ class Conversation:
         self._taken = 0
 
     def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:
-        """Hand a message from a peer to the core."""
+        """Pass a message from a peer to the core."""
         self.layer.receive_message(bytes(data), source)
 
     def forward(self, invite: bytes | Request, source: Flow = ALICE) -> Request:
-        """Hand a new call to the core and stage it; give the request that went on."""
+        """Pass a new call to the core and stage it; return the request that was forwarded."""
         self.receive(invite, source)
         self.stager.stagings[-1].succeed()
         self.clock.advance(0.1)
         return self.relayed
 
     def relay(self, later: bytes | Request, source: Flow = ALICE) -> Request:
-        """Hand a request of a dialog to the core; give the request that went on."""
+        """Pass a request of a dialog to the core; return the request that was forwarded."""
         self.receive(later, source)
         self.clock.advance(0.1)
         return self.relayed
@@ -123,21 +123,21 @@ class Conversation:
 
     @property
     def flow(self) -> Flow:
-        """Where the last message went."""
+        """The destination of the last message."""
         return self.transport.sent[-1][1]
 
     def messages(self) -> list[tuple[str, Request | Response]]:
-        """Give what was sent since the last look, and to whom."""
+        """Return the messages sent since the last look, with their destinations."""
         new = self.transport.sent[self._taken :]
         self._taken = len(self.transport.sent)
         return [(name_of(flow), parse(data)) for data, flow in new]
 
     def take(self) -> list[str]:
-        """Give what was sent since the last look, in short."""
+        """Return the messages sent since the last look, in short."""
         return [f"{name} {short(message)}" for name, message in self.messages()]
 
     def last(self, peer: str) -> Request | Response:
-        """Give the last message that a peer got."""
+        """Return the last message that a peer got."""
         for data, flow in reversed(self.transport.sent):
             if name_of(flow) == peer:
                 return parse(data)
@@ -155,21 +155,21 @@ class Conversation:
 
     @property
     def dropped(self) -> list[str]:
-        """The causes of what was dropped."""
+        """The causes of the messages that were dropped."""
         return [event.cause for event in self.events if isinstance(event, MessageDropped)]
 
     @property
     def alive(self) -> int:
-        """How many transactions are alive."""
+        """The number of live transactions."""
         return alive(self.layer)
 
     def of(self, kind: type[E]) -> list[E]:
-        """Give the events of one kind."""
+        """Return the events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
 
 def alive(layer: TransactionLayer) -> int:
-    """Give how many transactions are alive; they weigh what is said of them together."""
+    """Return the number of live transactions; check that the count of their bytes is theirs."""
     servers = [*layer.invite_servers.values(), *layer.servers.values()]
     transactions = [*servers, *layer.invite_clients.values(), *layer.clients.values()]
     assert layer.message_bytes == sum(each.size for each in transactions)
@@ -178,12 +178,12 @@ def alive(layer: TransactionLayer) -> int:
 
 
 def name_of(flow: Flow) -> str:
-    """Give a peer's name, or its address."""
+    """Return a peer's name, or its address."""
     return NAMES.get(flow.host, flow.host)
 
 
 def short(message: Request | Response) -> str:
-    """Give ``180 INVITE`` or ``INVITE``."""
+    """Return a message as ``180 INVITE`` or ``INVITE``."""
     if isinstance(message, Response):
         return f"{message.status} {message.cseq_method.decode()}"
     return message.method.decode()

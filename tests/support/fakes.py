@@ -1,4 +1,4 @@
-"""A clock moved by hand, a wire that can be read, a stager and a resolver that do as told."""
+"""One fake of each port: a clock moved by hand, a wire that can be read, a stager, a resolver."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class FakeClock:
 
 
 class FakeTransport:
-    """Keeps what was sent.
+    """A transport that keeps the messages that were sent.
 
-    ``failing`` holds the hosts that can not be reached, ``without_tcp`` those that refuse TCP.
+    ``failing`` holds the hosts that are unreachable, ``without_tcp`` those that refuse TCP.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -78,7 +78,7 @@ class FakeTransport:
 
 
 class FakeStaging:
-    """One call being staged: it is ended by the test."""
+    """One call being staged; the test ends it."""
 
     def __init__(self, call: Call, done: Callable[[Decision], None], clock: FakeClock) -> None:
         self.call = call
@@ -101,7 +101,7 @@ class FakeStaging:
 
 
 class FakeStager:
-    """Keeps what is being staged; with ``delay`` it succeeds by itself after so many seconds."""
+    """A stager that keeps its stagings; with ``delay`` each succeeds after so many seconds."""
 
     def __init__(self, clock: FakeClock, delay: float | None = None) -> None:
         self.stagings: list[FakeStaging] = []
@@ -142,14 +142,14 @@ class FakeResolver:
 
 
 def on_terms(trunk: str, number: str) -> Terms:
-    """Grant every call the same."""
+    """Return terms that are the same for every call."""
     return Terms(Policy(), 4.0)
 
 
 class FakeAdmission:
-    """Lets everybody but ``strangers`` in, to every number but 404; ``anonymous`` are hosts.
+    """Admits everybody but ``strangers``, to every number but 404; ``anonymous`` are hosts.
 
-    ``number`` is what each dialled user is mapped to, itself where it is empty.
+    Each dialled user is mapped to ``number``, or to itself if that is empty.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Skip a test where a program, a right or IPv6 is missing; in CI a skip fails (``skips.py``)."""
+"""Skips for tests whose program, right or IPv6 is missing; in CI a skip fails (``skips.py``)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 
 def need(program: str | None, missing: str) -> None:
-    """Skip the test where ``program`` is None; ``missing`` says what to install."""
+    """Skip the test if ``program`` is None; ``missing`` says what to install."""
     if program is None:
         pytest.skip(missing)
 
 
 def need_capture() -> None:
-    """Skip the test where this user cannot record packets of the loopback interface."""
+    """Skip the test if this user cannot record packets of the loopback interface."""
     dumpcap = shutil.which("dumpcap")
     need(dumpcap, "dumpcap is not installed: install the Debian package wireshark-common")
     shown = subprocess.run([str(dumpcap), "-D"], capture_output=True, text=True, check=False)
@@ -36,5 +36,5 @@ def has_ipv6() -> bool:
 
 
 def need_ipv6() -> None:
-    """Skip the test where ::1 is missing."""
+    """Skip the test if ::1 is missing."""
     need("::1" if has_ipv6() else None, "this machine has no IPv6: there is no ::1")

@@ -40,7 +40,7 @@ class Network:
         self.edge.transport.send = self._from_proxy  # type: ignore[method-assign]
 
     def to_proxy(self, message: Request | Response, source: Flow, fate: Fate = "arrives") -> None:
-        """Let an agent's message meet its fate."""
+        """Carry an agent's message to the proxy, or lose, repeat or delay it."""
         if fate == "late":
             self.late.append((message, source))
         for _ in range({"arrives": 1, "twice": 2}.get(fate, 0)):
@@ -48,27 +48,27 @@ class Network:
             self._watch_staging()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, in which an INVITE that waited for its first copy may begin a call."""
+        """Move the clock; an INVITE that waited for its first copy may begin a call meanwhile."""
         at_first = min(seconds, COPY_TIMEOUT)
         self.edge.clock.advance(at_first)
         self._watch_staging()
         self.edge.clock.advance(seconds - at_first)
 
     def succeed(self, staging: FakeStaging) -> None:
-        """Let a call be staged."""
+        """Stage a call."""
         self.staging.remove(staging)
         staged_id = f"call-{self.edge.stager.stagings.index(staging)}"
         self.watch.staged(staged_id)
         staging.succeed(staged_id)
 
     def fail(self, staging: FakeStaging) -> None:
-        """Let staging fail: its time is over, for instance."""
+        """Fail a staging, with a timeout for instance."""
         if not staging.over:
             self.staging.remove(staging)
             staging.fail()
 
     def _watch_staging(self) -> None:
-        """Staging that was started ends by its deadline; what was cancelled has ended."""
+        """Assert that each staging ends by its deadline, and that a cancelled one has ended."""
         stagings = self.edge.stager.stagings
         for staging in stagings[self._seen :]:
             self.staging.append(staging)

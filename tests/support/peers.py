@@ -50,7 +50,7 @@ class LossyNetwork:
 
 
 class Peer:
-    """Repeats a message until it is told to stop."""
+    """A peer that repeats a message until it is stopped."""
 
     flow: Flow
 
@@ -79,7 +79,7 @@ class Peer:
 
 
 class Caller(Peer):
-    """Calls, and hangs up eight seconds after the answer."""
+    """A caller who hangs up eight seconds after the answer."""
 
     flow = ALICE
 
@@ -125,7 +125,7 @@ class Caller(Peer):
 
 
 class Callee(Peer):
-    """Rings, and answers after half a second."""
+    """A callee that rings, and answers after half a second."""
 
     flow = BOB
 

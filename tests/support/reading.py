@@ -33,26 +33,26 @@ OF_REQUESTS = {"uri", "check_request", "with_source"}
 
 
 def parsed(data: bytes) -> Request:
-    """Parse what must be a request."""
+    """Parse a request."""
     message = parse(data)
     assert isinstance(message, Request)
     return message
 
 
 def answered(data: bytes) -> Response:
-    """Parse what must be a response."""
+    """Parse a response."""
     message = parse(data)
     assert isinstance(message, Response)
     return message
 
 
 def with_fields(*fields: bytes) -> Request:
-    """Make an INVITE of nothing but these header fields."""
+    """Return an INVITE with only these header fields."""
     return parsed(b"\r\n".join([b"INVITE sip:a@b SIP/2.0", *fields, b"", b""]))
 
 
 def outcome(name: str, message: Message) -> str:
-    """Read one thing, and tell what came of it."""
+    """Read one value; return it, or the error."""
     try:
         ACCESSORS[name](message)  # type: ignore[arg-type]
     except Malformed:
@@ -61,13 +61,13 @@ def outcome(name: str, message: Message) -> str:
 
 
 def outcomes(message: Message) -> set[str]:
-    """Read everything that there is to read, and tell what came of it."""
+    """Read every value of a message; return them, or their errors."""
     names = ACCESSORS if isinstance(message, Request) else ACCESSORS.keys() - OF_REQUESTS
     return {outcome(name, message) for name in names}
 
 
 def status_of(data: bytes) -> int:
-    """Tell the status that a request deserves, 0 where it is sound."""
+    """Return the status that refuses a request, or 0 for a valid one."""
     try:
         request = parsed(data)
         check_request(request)

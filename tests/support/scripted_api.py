@@ -1,4 +1,4 @@
-"""A server on a real socket that says the bytes it was given, whatever it is asked."""
+"""A server on a real socket that sends the bytes it was given, whatever the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 
 def answer(body: bytes, status: str = "201 Created", *lines: str) -> bytes:
-    """Give the bytes of an answer with that body."""
+    """Return the bytes of a response with that body."""
     head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines))
     return head.encode() + b"\r\n\r\n" + body
 
@@ -19,7 +19,7 @@ def answer(body: bytes, status: str = "201 Created", *lines: str) -> bytes:
 class Scripted:
     """Answers the n-th request of every connection with the n-th of ``answers``.
 
-    After the last it closes where ``closes``, or else waits until the client does.  ``taken`` is
+    After the last it closes if ``closes``; otherwise it waits until the client does.  ``taken`` is
     a socket that listens already.
     """
 

@@ -1,4 +1,4 @@
-"""Watches what the proxy sends, and says what no peer may ever get (RFC 3261 9, 16, 17)."""
+"""A watch over each message, which asserts what no peer may ever get (RFC 3261 9, 16, 17)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Sent = list[tuple[Request | Response, "Flow"]]
 
 
 class Watch:
-    """Knows what each peer was told; every method asserts.
+    """The view of every peer; each method asserts.
 
     ``failover_timeout`` is the time in seconds after which another target is tried, where there
     is one.
@@ -70,18 +70,18 @@ class Watch:
         self._now: Sent = []
 
     def staged(self, staged_id: str) -> None:
-        """Hear that staging gave this id."""
+        """Record the id of a staged call."""
         self._ours.add(staged_id.encode())
 
     def unanswered(self) -> list[Asked]:
-        """Give the INVITEs that nobody got a final response to."""
+        """Return the INVITEs without a final response."""
         invites = [one for one in self._asked.values() if one.request.method == b"INVITE"]
         return [one for one in invites if one.final is None]
 
     # What leaves the proxy.
 
     def leaves(self, message: Request | Response, flow: Flow) -> None:
-        """Look at one message that the proxy sends."""
+        """Check one message that the proxy sends."""
         self._now.append((message, flow))
         if isinstance(message, Response):
             self._response(message)
@@ -160,7 +160,7 @@ class Watch:
     # What reaches the proxy.
 
     def reaches(self, message: Request | Response, source: Flow) -> None:
-        """Hand one message to the proxy, and look at what it does at once."""
+        """Pass one message to the proxy, and check its immediate reaction."""
         self._now = []
         if isinstance(message, Response):
             self._response_reaches(message, source)
@@ -193,7 +193,7 @@ class Watch:
             assert begins or not request.to_tag or _forwards(sent, request), "no way in a dialog"
 
     def _waits(self, key: Hashable) -> bool:
-        """Tell whether an INVITE waits for what becomes of its first copy."""
+        """True if an INVITE waits for the end of its first copy."""
         server = self._edge.layer.invite_servers.get(key)
         return server is not None and isinstance(server.owner, SecondCopy)
 
@@ -245,7 +245,7 @@ class Watch:
     # What is in the stores.
 
     def stores(self) -> None:
-        """No store holds what has ended, nor what nobody will end."""
+        """Assert that no store holds an entry that has ended, or that will never end."""
         layer = self._edge.layer
         for store in (layer.invite_servers, layer.servers, layer.invite_clients, layer.clients):
             for one in store.values():
@@ -257,7 +257,7 @@ class Watch:
 
 
 def _forwards(sent: Sent, request: Request) -> bool:
-    """Tell whether a copy of a request went on."""
+    """True if a copy of a request was forwarded."""
     return any(
         isinstance(one, Request) and (one.method, one.cseq) == (request.method, request.cseq)
         and one.values(b"via")[1:] and _STAMPS.sub(b"", one.values(b"via")[1])
@@ -267,7 +267,7 @@ def _forwards(sent: Sent, request: Request) -> bool:
 
 
 def _passes(status: int, state: State, final: Response | None) -> bool:
-    """Tell whether a response goes back at once, by what both transactions have seen."""
+    """True if a response goes back at once, by the messages that both transactions have seen."""
     if state in {State.COMPLETED, State.TERMINATED} or status == 100:
         return False
     if 200 <= status < 300:
