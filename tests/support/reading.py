@@ -52,7 +52,7 @@ def with_fields(*fields: bytes) -> Request:
 
 
 def outcome(name: str, message: Message) -> str:
-    """Read one value; return it, or the error."""
+    """Read one value; return "value", or "malformed"."""
     try:
         ACCESSORS[name](message)  # type: ignore[arg-type]
     except Malformed:
@@ -61,7 +61,7 @@ def outcome(name: str, message: Message) -> str:
 
 
 def outcomes(message: Message) -> set[str]:
-    """Read every value of a message; return them, or their errors."""
+    """Read every value of a message; return the different outcomes."""
     names = ACCESSORS if isinstance(message, Request) else ACCESSORS.keys() - OF_REQUESTS
     return {outcome(name, message) for name in names}
 
