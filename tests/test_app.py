@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 
 
 @pytest.fixture(autouse=True)
 def garbage_collector() -> Iterator[None]:
-    """Undo what the program does to it for the sake of its own pauses."""
+    """Restore the garbage collector that the program has turned off."""
     thresholds = gc.get_threshold()
     yield
     gc.unfreeze()
@@ -40,7 +40,7 @@ def garbage_collector() -> Iterator[None]:
 
 
 class Socket:
-    """A datagram socket on loopback: the caller's, or the upstream's."""
+    """A datagram socket on loopback, of the caller or the upstream."""
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -53,11 +53,11 @@ class Socket:
 
     async def next(self) -> bytes:
         loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.sock_recv(self.socket, 65535), PATIENCE)
+        return await asyncio.wait_for(loop.sock_recv(self.socket, 65535), TIMEOUT)
 
 
 class World:
-    """The settings, and what they lead to."""
+    """The settings of a program, its caller and its upstream."""
 
     def __init__(self, folder: Path, api: str) -> None:
         self.folder = folder
@@ -70,23 +70,23 @@ class World:
         self.host = f"127.0.0.1:{self.upstream.port}"
         self.numbers_refresh_interval = 0.0
         self.more = ""
-        self.drain = PATIENCE
+        self.drain = TIMEOUT
         self.call_id = b""
 
     @property
     def api_settings(self) -> str:
         refresh = f"numbers_refresh_interval = {self.numbers_refresh_interval}"
-        return f'base_url = "{self.api}", deadline = {PATIENCE}, {refresh}{self.more}'
+        return f'base_url = "{self.api}", deadline = {TIMEOUT}, {refresh}{self.more}'
 
     def call(self, number: str, call_id: str) -> None:
-        """Call a number; each call is one of its own, and what is heard then is about the last."""
+        """Send an INVITE; ``answer`` and ``passes`` are about the last one."""
         self.call_id = f"{call_id}@192.0.2.1".encode()
         via = f"SIP/2.0/UDP 127.0.0.1:{self.caller.port}"
         invite = bytes(request(uri=f"sip:{number}@edge", via=via, branch=f"z9hG4bK-{call_id}"))
         self.caller.send(invite.replace(b"call-1@192.0.2.1", self.call_id), self.port)
 
     async def answer(self) -> int:
-        """Hear the status of the next response but 100."""
+        """Return the status of the next response other than 100."""
         while True:
             heard = parse(await self.caller.next())
             assert isinstance(heard, Response)
@@ -94,11 +94,11 @@ class World:
                 return heard.status
 
     async def passes(self, status: int = 486) -> list[bytes]:
-        """Hear the next INVITE upstream, refuse it, and give its ids."""
+        """Reject the next INVITE upstream, and return its staged ids."""
         while True:
             invite = parse(await self.upstream.next())
             if isinstance(invite, Response) or invite.call_id != self.call_id:
-                continue  # what a slow machine lets be said again
+                continue  # a retransmission, on a slow machine
             if invite.method == b"INVITE":
                 self.upstream.send(bytes(response(invite, status)), self.port)
                 assert await self.answer() == status
@@ -159,7 +159,7 @@ def alive(application: Application) -> Mapping[str, int]:
     return {kind: number for kind, number in application.transactions.items() if number}
 
 
-async def test_a_call_is_staged_and_goes_upstream_with_its_id(world: World, api: FakeApi) -> None:
+async def test_a_call_is_staged_and_forwarded_with_its_id(world: World, api: FakeApi) -> None:
     events: list[Event] = []
     async with running(world, events) as application:
         via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
@@ -172,8 +172,8 @@ async def test_a_call_is_staged_and_goes_upstream_with_its_id(world: World, api:
         (staged,) = [event for event in events if isinstance(event, StagingEnded)]
         assert invite.values(b"x-rounded-call-id") == [staged.staged_id.encode()]
         assert api.last_request["agent_id"] == AGENT
-        told = api.last_request["dynamic_variables_values"]
-        assert told == {"line": "+33612345678 by carrier"}
+        variables = api.last_request["dynamic_variables_values"]
+        assert variables == {"line": "+33612345678 by carrier"}
         assert alive(application) == {"invite_server": 1, "invite_client": 1}
         world.upstream.send(bytes(response(invite, 200)), world.port)
         ok = parse(await world.caller.next())
@@ -188,7 +188,7 @@ async def test_a_call_is_staged_and_goes_upstream_with_its_id(world: World, api:
     assert ended.outcome == "answered"
 
 
-async def test_it_is_ready_from_the_end_of_its_start_to_its_stop(world: World) -> None:
+async def test_the_program_is_ready_from_the_end_of_start_until_stop(world: World) -> None:
     application = Application(world.settings())
     assert application.ready() == (False, ("starting",))
     assert await application.start() == []
@@ -200,7 +200,7 @@ async def test_it_is_ready_from_the_end_of_its_start_to_its_stop(world: World) -
 
 
 async def ringing(world: World) -> Request:
-    """Bring a call to where it rings upstream, and give the INVITE there."""
+    """Place a call that rings upstream, and return its INVITE there."""
     world.call("+33612345678", "ringing")
     invite = parse(await world.upstream.next())
     assert isinstance(invite, Request)
@@ -209,7 +209,7 @@ async def ringing(world: World) -> Request:
     return invite
 
 
-async def test_a_call_that_rings_as_the_program_is_stopped_is_still_answered(world: World) -> None:
+async def test_a_call_that_rings_during_the_stop_is_still_answered(world: World) -> None:
     async with running(world) as application:
         invite = await ringing(world)
         stopping = asyncio.create_task(application.stop())
@@ -220,7 +220,7 @@ async def test_a_call_that_rings_as_the_program_is_stopped_is_still_answered(wor
         await stopping
 
 
-async def test_one_that_rings_on_is_ended_when_it_is_told_again(world: World) -> None:
+async def test_a_second_stop_ends_a_call_that_still_rings(world: World) -> None:
     world.drain = 600.0
     async with running(world) as application:
         await ringing(world)
@@ -235,7 +235,7 @@ async def test_one_that_rings_on_is_ended_when_it_is_told_again(world: World) ->
 
 
 @pytest.mark.parametrize(("index", "transport"), [(0, "udp"), (1, "tcp")])
-async def test_a_port_that_is_taken_is_named_and_what_was_opened_is_closed(
+async def test_a_sip_port_in_use_is_an_error_and_the_other_ports_are_freed(
     world: World, index: int, transport: str
 ) -> None:
     port = (world.port, world.tcp_port)[index]
@@ -245,8 +245,10 @@ async def test_a_port_that_is_taken_is_named_and_what_was_opened_is_closed(
         if transport == "tcp":
             taken.listen()
         application = Application(world.settings())
-        told = rf"listeners\[{index}\] \({transport}\): .*{port}: Address already in use; stop the"
-        with pytest.raises(OSError, match=told):
+        expected = (
+            rf"listeners\[{index}\] \({transport}\): .*{port}: Address already in use; stop the"
+        )
+        with pytest.raises(OSError, match=expected):
             await application.start()
         assert not application.ready()[0]
         await application.stop()
@@ -254,19 +256,21 @@ async def test_a_port_that_is_taken_is_named_and_what_was_opened_is_closed(
         pass
 
 
-async def test_a_taken_port_of_the_http_side_is_an_error_too(world: World) -> None:
+async def test_an_http_port_in_use_is_an_error(world: World) -> None:
     settings = world.settings()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", settings.http.port))
         taken.listen()
         application = Application(settings)
-        told = rf"\[http\]: .*127.0.0.1 port {settings.http.port}: Address already in use; stop the"
-        with pytest.raises(OSError, match=told):
+        expected = (
+            rf"\[http\]: .*127.0.0.1 port {settings.http.port}: Address already in use; stop the"
+        )
+        with pytest.raises(OSError, match=expected):
             await application.start()
         await application.stop()
 
 
-async def test_all_ports_that_are_taken_are_named_at_once(world: World) -> None:
+async def test_all_ports_in_use_are_in_one_error(world: World) -> None:
     settings = world.settings()
     with socket.socket() as http, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
         http.bind(("127.0.0.1", settings.http.port))
@@ -278,11 +282,11 @@ async def test_all_ports_that_are_taken_are_named_at_once(world: World) -> None:
         await application.stop()
 
 
-async def test_an_api_that_is_down_is_a_concern_and_calls_are_taken(world: World) -> None:
+async def test_an_api_that_is_down_is_a_warning_and_calls_are_taken(world: World) -> None:
     world.api = f"http://127.0.0.1:{free_port()}"
     application = Application(world.settings())
-    (concern,) = await application.start()
-    assert concern.startswith(f"the API at {world.api}")
+    (warning,) = await application.start()
+    assert warning.startswith(f"the API at {world.api}")
     assert application.ready()[0]
     via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
     world.caller.send(bytes(request(via=via)), world.port)
@@ -291,24 +295,24 @@ async def test_an_api_that_is_down_is_a_concern_and_calls_are_taken(world: World
     await application.stop()
 
 
-async def test_an_api_that_does_not_take_the_key_is_a_concern(world: World, api: FakeApi) -> None:
+async def test_an_api_that_rejects_the_key_is_a_warning(world: World, api: FakeApi) -> None:
     api.key = "another"
     application = Application(world.settings())
-    (concern,) = await application.start()
-    assert "401" in concern
-    assert "demo-key" not in concern
+    (warning,) = await application.start()
+    assert "401" in warning
+    assert "demo-key" not in warning
     await application.stop()
 
 
-async def test_an_upstream_without_an_address_is_a_concern(world: World) -> None:
+async def test_an_upstream_without_an_address_is_a_warning(world: World) -> None:
     world.host = "no-such-host.invalid"
     application = Application(world.settings())
-    (concern,) = await application.start()
-    assert "no-such-host.invalid has no address" in concern
+    (warning,) = await application.start()
+    assert "no-such-host.invalid has no address" in warning
     await application.stop()
 
 
-async def test_stopping_frees_every_port(world: World) -> None:
+async def test_stop_frees_every_port(world: World) -> None:
     for _ in range(2):
         async with running(world):
             pass
@@ -321,18 +325,18 @@ async def test_calls_that_are_being_staged_end_with_the_program(world: World, ap
         via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
         world.caller.send(bytes(request(via=via)), world.port)
         await world.caller.next()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while not api.stats.stage_requests:  # noqa: ASYNC110  the fake has no event for it
                 await asyncio.sleep(0.001)
         assert alive(application) == {"invite_server": 1}
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while not api.stats.aborted:  # noqa: ASYNC110  the fake has no event for it
             await asyncio.sleep(0.001)
     assert [event for event in events if isinstance(event, StagingEnded)]
     assert (await world.caller.next()).startswith(b"SIP/2.0 503 Service Unavailable\r\n")
 
 
-async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
+async def test_a_number_of_the_platform_is_staged_until_it_leaves_the_list(
     world: World, api: FakeApi
 ) -> None:
     kept, gone, moved = "+33612345670", "+33612345671", "+33612345672"
@@ -347,7 +351,7 @@ async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
         world.call(gone, "one")
         assert len(await world.passes()) == 1
         assert (api.last_request["agent_id"], api.last_request["to_number"]) == (OTHER, gone)
-        world.call("+33612345678", "two")  # the settings have it as well, and win
+        world.call("+33612345678", "two")  # the settings have it, too, and win
         assert len(await world.passes()) == 1
         assert api.last_request["agent_id"] == AGENT
         staged = api.stats.stage_requests
@@ -369,14 +373,14 @@ async def test_a_number_of_the_platform_is_staged_until_it_goes_from_the_list(
     assert "612345" not in text
 
 
-async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_taken(
+async def test_a_key_that_may_not_read_the_numbers_is_a_warning_and_calls_are_taken(
     world: World, api: FakeApi
 ) -> None:
     world.numbers_refresh_interval = 300.0
     api.behaviours["phone_numbers"] = Behaviour(status=403, message="not with this key")
     application = Application(world.settings())
-    (concern,) = await application.start()
-    assert concern.startswith("the platform's numbers could not be fetched: HTTP 403: not with")
+    (warning,) = await application.start()
+    assert warning.startswith("the platform's numbers could not be fetched: HTTP 403: not with")
     assert application.ready()[0]
     world.call("+33612345678", "one")
     assert len(await world.passes()) == 1
@@ -387,7 +391,7 @@ async def test_a_key_that_may_not_read_the_numbers_is_a_concern_and_calls_are_ta
     assert 'sip_stager_numbers_refreshes_total{outcome="refused"} 1.0' in text
 
 
-async def test_agents_of_the_platforms_numbers_tell_the_types_of_variables(
+async def test_agents_of_the_platforms_numbers_declare_the_types_of_variables(
     world: World, api: FakeApi
 ) -> None:
     world.numbers_refresh_interval = 300.0
@@ -397,10 +401,10 @@ async def test_agents_of_the_platforms_numbers_tell_the_types_of_variables(
         await until(lambda: application._agents.states["known"] == 2)
         world.call("+33612345670", "one")
         assert len(await world.passes()) == 1
-        assert "dynamic_variables_values" not in api.last_request  # the line is no number
+        assert "dynamic_variables_values" not in api.last_request  # the line is not a number
 
 
-async def test_labels_that_hang_hold_no_connection_of_the_calls(
+async def test_labels_that_hang_hold_no_connection_of_calls(
     world: World, api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels: list[str] = []
@@ -419,7 +423,7 @@ async def test_labels_that_hang_hold_no_connection_of_the_calls(
         await until(lambda: len(labels) == 2)
 
 
-async def test_what_is_kept_at_the_stop_is_ended(world: World, api: FakeApi) -> None:
+async def test_reserved_calls_are_terminated_at_the_stop(world: World, api: FakeApi) -> None:
     world.more = ", terminate_wasted = true"
     events: list[Event] = []
     async with running(world, events):
@@ -431,6 +435,6 @@ async def test_what_is_kept_at_the_stop_is_ended(world: World, api: FakeApi) -> 
 
 
 async def until(fact: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not fact():  # noqa: ASYNC110  nothing tells of it
+    async with asyncio.timeout(TIMEOUT):
+        while not fact():  # noqa: ASYNC110  nothing signals it
             await asyncio.sleep(0.005)

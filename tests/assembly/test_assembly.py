@@ -1,4 +1,4 @@
-"""What the settings make of the rooms, where that is more than handing values on."""
+"""Values that the composition root derives from the settings."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
             "",
             ", policy = { deadline = 0.4 }",
             1.0,
-        ),  # its own alone proves nothing
+        ),  # the policy of one number does not count
     ],
 )
-def test_a_call_with_the_time_that_calls_have_can_prove_that_the_api_is_slow(
+def test_a_slow_call_is_at_most_a_quarter_of_the_usual_time(
     tmp_path: Path, api: str, trunk: str, number: str, slow: float
 ) -> None:
     file = tmp_path / "s.toml"

@@ -35,7 +35,7 @@ VERIFY = shutil.which("systemd-analyze")
 
 
 def commands() -> list[list[str]]:
-    """Return what the unit starts, before all else and then, in words."""
+    """Return the words of the unit's ExecStartPre and ExecStart."""
     starts = re.findall(r"^ExecStart(?:Pre)?=(.*)$", UNIT, re.MULTILINE)
     return [shlex.split(start) for start in starts]
 
@@ -47,18 +47,18 @@ def instruction(name: str) -> list[str]:
 
 
 def manifests_settings(folder: Path) -> Settings:
-    """Load the settings of the manifest's ConfigMap, with its places filled."""
+    """Load the settings of the manifest's ConfigMap, with its placeholders filled."""
     text = MANIFEST.partition("sip_stager.toml: |\n")[2].partition("\n---\n")[0]
-    places = {
+    placeholders = {
         "PUBLIC-ADDRESS-OF-THE-NODE": "192.0.2.1",
         "UPSTREAM-HOST": "192.0.2.2",
         "CARRIER-NETWORK": "192.0.2.0/24",
         "AGENT-UUID": "411b82c8-462a-4e1b-89bc-10ab3ce1ed29",
         "/run/secrets/sip-stager/api-key": str(folder / "api-key"),
     }
-    for place, value in places.items():
-        assert place in text
-        text = text.replace(place, value)
+    for name, value in placeholders.items():
+        assert name in text
+        text = text.replace(name, value)
     (folder / "api-key").write_text("demo-key\n")
     (folder / "api-key").chmod(0o600)
     (folder / "sip_stager.toml").write_text(textwrap.dedent(text))
@@ -68,7 +68,7 @@ def manifests_settings(folder: Path) -> Settings:
 async def test_the_example_can_be_tried_without_the_platform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As docs/operations.md says: with the fake API, and with the agents as they stand there."""
+    """With the fake API and the placeholder agents, as docs/operations.md describes it."""
     monkeypatch.setenv("ROUNDED_API_KEY", "demo-key")
     text = EXAMPLE.read_text()
     async with FakeApi(key="demo-key") as api:
@@ -98,7 +98,7 @@ def test_the_units_commands_are_those_of_the_program() -> None:
     assert json.loads(instruction("CMD")[0]) == arguments[1]
 
 
-def test_the_unit_hands_the_key_over_where_its_comment_says() -> None:
+def test_the_unit_passes_the_key_at_the_documented_path() -> None:
     (name,) = re.findall(r"^LoadCredential=(\S+):", UNIT, re.MULTILINE)
     assert f'key_file = "/run/credentials/sip-stager.service/{name}"' in UNIT
     assert (
@@ -106,23 +106,23 @@ def test_the_unit_hands_the_key_over_where_its_comment_says() -> None:
     )
 
 
-def test_the_unit_has_no_key_twice_but_those_that_add_up() -> None:
-    """Of others systemd takes the last, without a word."""
+def test_only_keys_that_add_up_are_repeated_in_the_unit() -> None:
+    """Of any other key systemd silently takes the last."""
     keys = re.findall(r"^([A-Za-z]+)=", UNIT, re.MULTILINE)
     twice = {key for key in keys if keys.count(key) > 1}
     assert twice == {"SystemCallFilter"}
 
 
 def unit_for_low_ports() -> str:
-    """The unit as its comment says to change it: three lines instead of those with their keys."""
+    """Return the unit with the three lines of its comment in the place of those with their keys."""
     lines = re.findall(r"^#   (\w+=.*)$", UNIT, re.MULTILINE)
     keys = tuple(line.partition("=")[0] + "=" for line in lines)
     kept = [line for line in UNIT.splitlines() if not line.startswith(keys)]
     return "\n".join([*kept, ""]).replace("[Service]", "\n".join(["[Service]", *lines]))
 
 
-def test_the_unit_for_low_ports_has_the_capability_where_it_counts() -> None:
-    """In a user namespace of its own, CAP_NET_BIND_SERVICE opens no port of the machine."""
+def test_the_unit_for_low_ports_has_the_capability_in_the_hosts_namespace() -> None:
+    """In a user namespace of its own, CAP_NET_BIND_SERVICE opens no low port of the host."""
     changed = set(unit_for_low_ports().splitlines()) - set(UNIT.splitlines())
     assert changed == {
         "AmbientCapabilities=CAP_NET_BIND_SERVICE",
@@ -133,7 +133,7 @@ def test_the_unit_for_low_ports_has_the_capability_where_it_counts() -> None:
 
 
 @pytest.mark.parametrize("text", [UNIT, unit_for_low_ports()])
-def test_systemd_understands_the_unit(tmp_path: Path, text: str) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path, text: str) -> None:
     need(VERIFY, "systemd-analyze is not here (Debian: systemd)")
     program = tmp_path / "sip-stager"
     program.write_text("#!/bin/sh\n")
@@ -142,13 +142,13 @@ def test_systemd_understands_the_unit(tmp_path: Path, text: str) -> None:
     unit.write_text(
         text.replace(commands()[0][0], str(program)).replace("/opt/sip-stager/", f"{ROOT}/")
     )
-    tried = subprocess.run(
+    result = subprocess.run(
         [str(VERIFY), "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
-    assert (tried.returncode, tried.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_the_image_is_made_of_files_that_are_there_and_that_its_context_has() -> None:
+def test_the_image_copies_files_that_exist_and_are_in_its_context() -> None:
     copied = [words.split() for words in instruction("COPY") if "--from" not in words]
     sources = {source for words in copied for source in words[:-1]}
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
@@ -156,7 +156,7 @@ def test_the_image_is_made_of_files_that_are_there_and_that_its_context_has() ->
     assert all((ROOT / source).exists() for source in sources)
 
 
-def test_the_image_exposes_and_asks_the_ports_of_the_defaults() -> None:
+def test_the_image_exposes_and_checks_the_default_ports() -> None:
     settings = load(EXAMPLE, KEY)
     (exposed,) = instruction("EXPOSE")
     sip = {f"{one.port}/{one.transport}" for one in settings.listeners}
@@ -164,7 +164,7 @@ def test_the_image_exposes_and_asks_the_ports_of_the_defaults() -> None:
     assert f"http://127.0.0.1:{settings.http.port}/healthz" in CONTAINERFILE
 
 
-def test_the_manifests_settings_load_and_its_ports_are_theirs(tmp_path: Path) -> None:
+def test_the_manifests_settings_load_and_have_its_ports(tmp_path: Path) -> None:
     settings = manifests_settings(tmp_path)
     ports = re.findall(r"containerPort: (\d+), protocol: (\w+)", MANIFEST)
     assert [(str(one.port), one.transport.upper()) for one in settings.listeners] == ports[:-1]

@@ -1,4 +1,4 @@
-"""An event of each kind, of a call between two numbers."""
+"""One event of each type, about a call between two numbers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ GAUGE_SOURCES = GaugeSources(
 def message(
     start_line: str, cseq: str = "1 INVITE", tag: str = "caller", call_id: str = SIP_CALL_ID
 ) -> Request | Response:
-    """A message with no more than it needs."""
+    """Return a message with only the mandatory header fields."""
     return parse(
         f"{start_line}\r\n"
         "Via: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKone\r\n"

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from sip_stager.events import Event
 
 
-class Written:
-    """An event log, what it wrote, and its clock, moved by hand."""
+class LogScene:
+    """An event log, the lines that it wrote, and its clock, moved by hand."""
 
     def __init__(self, numbers: Literal["masked", "plain"] = "masked") -> None:
         self.now = 0.0
@@ -65,15 +65,15 @@ class Written:
         self.log = EventLog(logger.bind(), numbers, lambda: self.now)
         self._dispatcher = Dispatcher([self.log.handlers])
 
-    def take(self, *events: Event) -> list[dict[str, Any]]:
+    def log_events(self, *events: Event) -> list[dict[str, Any]]:
         self._capture.calls.clear()
         for event in events:
             self._dispatcher.dispatch(event)
         return [call.kwargs for call in self._capture.calls]
 
 
-def test_a_call_that_goes_well_leaves_two_lines() -> None:
-    forwarded, answered = Written().take(
+def test_a_good_call_leaves_two_lines() -> None:
+    forwarded, answered = LogScene().log_events(
         STAGED,
         InviteForwarded(CALL, "c-1", AGENT, 0.21),
         CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.3),
@@ -104,14 +104,14 @@ def test_a_call_that_goes_well_leaves_two_lines() -> None:
     }
 
 
-def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
+def test_a_failed_staging_and_its_refusal_have_the_reason() -> None:
     refusal = CallRefused(
         SIP_CALL_ID, "carrier", 503, StagingOutcome.REFUSED, f"no agent at {CALLED}", 0.1
     )
-    failed, refused = Written().take(FAILED, refusal)
+    failed, refused = LogScene().log_events(FAILED, refusal)
     assert (failed["event"], failed["level"]) == ("staging_failed", "warning")
     assert (failed["outcome"], failed["http_status"]) == ("refused", 404)
-    (silent,) = Written().take(replace(FAILED, http_status=0))
+    (silent,) = LogScene().log_events(replace(FAILED, http_status=0))
     assert "http_status" not in silent
     assert failed["text"] == "no agent at +331******89"
     assert failed["staging_phases"] == {"request": 0.1}
@@ -120,30 +120,32 @@ def test_a_failed_staging_and_its_refusal_tell_the_reason() -> None:
     assert refused["text"] == "no agent at +331******89"
 
 
-def test_a_caller_who_hangs_up_is_no_failed_staging() -> None:
+def test_a_cancelled_call_is_not_a_failed_staging() -> None:
     ended = CallEnded(CALL, "", CallOutcome.CANCELLED, 487, 1.0)
     staging = StagingEnded(CALL, StagingOutcome.CANCELLED, 1.0, {"queue": 0.9})
-    line, where = Written().take(ended, staging)
+    line, where = LogScene().log_events(ended, staging)
     assert (where["event"], where["level"]) == ("staging_cancelled", "info")
     assert where["staging_phases"] == {"queue": 0.9}
     assert (line["event"], line["level"], line["status"]) == ("call_cancelled", "info", 487)
 
 
-def test_an_upstream_out_of_reach_is_a_warning() -> None:
-    [line] = Written().take(CallEnded(CALL, "c-1", CallOutcome.UPSTREAM_UNREACHABLE, 503, 1.0))
+def test_an_unreachable_upstream_is_a_warning() -> None:
+    [line] = LogScene().log_events(
+        CallEnded(CALL, "c-1", CallOutcome.UPSTREAM_UNREACHABLE, 503, 1.0)
+    )
     assert (line["event"], line["level"]) == ("call_upstream_unreachable", "warning")
 
 
 def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
-    for line in Written().take(*EVERYTHING):
+    for line in LogScene().log_events(*EVERYTHING):
         if line["event"].startswith(("breaker_", "agent_", "numbers_")):
-            continue  # it is of no one call
+            continue  # about no call
         assert line.get("call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
 
 
-def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> None:
+def test_the_platforms_numbers_leave_a_line_if_they_changed() -> None:
     counts = {"staged": 2, "redirected": 1, "without_agent": 0, "unusable": 0}
-    good, bad = Written().take(
+    good, bad = LogScene().log_events(
         NumbersRefreshed(counts, (), news=True),
         NumbersRefreshed(counts, (), news=False),
         NumbersRefreshed({**counts, "unusable": 1}, ("+331******89 is there twice",), news=True),
@@ -153,8 +155,8 @@ def test_the_platforms_numbers_leave_a_line_where_they_say_anything_new() -> Non
     assert bad["problems"] == ["+331******89 is there twice"]
 
 
-def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> None:
-    (line,) = Written().take(
+def test_a_failed_fetch_of_numbers_leaves_a_line_with_a_masked_reason() -> None:
+    (line,) = LogScene().log_events(
         NumbersNotRefreshed(StagingOutcome.REFUSED, 403, "not for +33123456789")
     )
     assert line == {
@@ -166,8 +168,8 @@ def test_numbers_that_could_not_be_had_leave_a_line_with_the_reason_masked() -> 
     }
 
 
-def test_an_agent_that_vanished_leaves_a_line_and_another_when_it_is_back() -> None:
-    missing, known = Written().take(
+def test_an_agent_leaves_a_line_when_it_is_missing_and_when_it_is_known_again() -> None:
+    missing, known = LogScene().log_events(
         AgentStateChanged("a-1", 3, AgentState.MISSING, "Agent not found"),
         AgentStateChanged("a-1", 3, AgentState.KNOWN),
     )
@@ -181,8 +183,8 @@ def test_an_agent_that_vanished_leaves_a_line_and_another_when_it_is_back() -> N
     assert (known["event"], known["level"]) == ("agent_known", "info")
 
 
-def test_the_breaker_leaves_a_line_whenever_it_moves() -> None:
-    opened, trying, closed = Written().take(
+def test_each_change_of_the_breaker_leaves_a_line() -> None:
+    opened, trying, closed = LogScene().log_events(
         BreakerMoved(BreakerState.OPEN, 20, 12, 5.0),
         BreakerMoved(BreakerState.HALF_OPEN, 0, 0, 0.0),
         BreakerMoved(BreakerState.CLOSED, 0, 0, 0.0),
@@ -199,18 +201,18 @@ def test_the_breaker_leaves_a_line_whenever_it_moves() -> None:
 
 
 def test_numbers_are_masked_everywhere() -> None:
-    lines = str(Written("masked").take(*EVERYTHING))
+    lines = str(LogScene("masked").log_events(*EVERYTHING))
     assert CALLER[1:] not in lines
     assert CALLED[1:] not in lines
 
 
-def test_numbers_are_plain_where_the_operator_says_so() -> None:
-    lines = str(Written("plain").take(*EVERYTHING))
+def test_numbers_are_plain_if_the_operator_sets_it() -> None:
+    lines = str(LogScene("plain").log_events(*EVERYTHING))
     assert CALLER in lines
     assert CALLED in lines
 
 
-def test_long_texts_are_cut() -> None:
+def test_long_texts_are_truncated() -> None:
     long = "x" * 70_000
     call = Call(long, "carrier", long, long, "agent", 4.0)
     events: list[Event] = [
@@ -220,48 +222,46 @@ def test_long_texts_are_cut() -> None:
         CallEnded(call, "", CallOutcome.REJECTED, 486, 0.0),
         MessageDropped(FLOW, DropCause.MALFORMED, long),
     ]
-    for line in Written().take(*events):
+    for line in LogScene().log_events(*events):
         assert len(str(line)) < 5000
 
 
-def test_a_flood_of_one_cause_is_rationed_and_what_was_held_back_is_told() -> None:
-    written = Written()
+def test_lines_of_one_cause_have_a_quota_and_suppressed_ones_are_counted() -> None:
+    written = LogScene()
     drop = MessageDropped(FLOW, DropCause.MALFORMED, "x")
-    assert len(written.take(*[drop] * 1000)) == MAX_LINES_PER_SECOND
+    assert len(written.log_events(*[drop] * 1000)) == MAX_LINES_PER_SECOND
     written.now = 1.0
-    first, second = written.take(drop, drop)
+    first, second = written.log_events(drop, drop)
     assert first["suppressed_lines"] == 1000 - MAX_LINES_PER_SECOND
     assert "suppressed_lines" not in second
     written.now = 2.0
-    [line] = written.take(drop)
+    [line] = written.log_events(drop)
     assert "suppressed_lines" not in line
 
 
-def test_one_cause_does_not_hold_back_another() -> None:
-    written = Written()
-    written.take(*[MessageDropped(FLOW, DropCause.MALFORMED, "x")] * 1000)
-    [line] = written.take(MessageDropped(FLOW, DropCause.INTERNAL_ERROR, "y"))
+def test_each_cause_has_a_quota_of_its_own() -> None:
+    written = LogScene()
+    written.log_events(*[MessageDropped(FLOW, DropCause.MALFORMED, "x")] * 1000)
+    [line] = written.log_events(MessageDropped(FLOW, DropCause.INTERNAL_ERROR, "y"))
     assert (line["cause"], line["level"]) == ("internal_error", "error")
 
 
-def test_keepalives_are_not_worth_a_line() -> None:
-    assert Written().take(MessageDropped(FLOW, DropCause.KEEPALIVE, "")) == []
+def test_keepalives_leave_no_line() -> None:
+    assert LogScene().log_events(MessageDropped(FLOW, DropCause.KEEPALIVE, "")) == []
 
 
 @pytest.mark.parametrize(("trunk", "lines"), [("", MAX_LINES_PER_SECOND), ("carrier", 100)])
-def test_refusals_of_strangers_are_rationed_and_those_of_trunks_are_not(
-    trunk: str, lines: int
-) -> None:
-    refusal = CallRefused("x", trunk, 403, RefusalCause.UNKNOWN_SOURCE, "who?", 0.0)
-    assert len(Written().take(*[refusal] * 100)) == lines
+def test_only_refusals_of_strangers_have_a_quota(trunk: str, lines: int) -> None:
+    refusal = CallRefused("x", trunk, 403, RefusalCause.UNKNOWN_SOURCE, "no trunk", 0.0)
+    assert len(LogScene().log_events(*[refusal] * 100)) == lines
 
 
 def test_stagings_that_are_never_forwarded_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging_log, "MAX_REMEMBERED", 3)
-    written = Written()
+    written = LogScene()
     calls = [Call(str(n), "carrier", CALLER, CALLED, "agent", 4.0) for n in range(5)]
-    written.take(*[StagingEnded(call, StagingOutcome.STAGED, 0.1, {}) for call in calls])
-    lines = written.take(*[InviteForwarded(call, "c", AGENT, 0.1) for call in calls])
+    written.log_events(*[StagingEnded(call, StagingOutcome.STAGED, 0.1, {}) for call in calls])
+    lines = written.log_events(*[InviteForwarded(call, "c", AGENT, 0.1) for call in calls])
     assert ["staging_seconds" in line for line in lines] == [False, False, True, True, True]
     assert written.log._stagings._staged == {}
 
@@ -270,15 +270,15 @@ def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:
     event = CallRefused(
         "x-+33612345678-1234567890@h", "carrier", 503, StagingOutcome.REFUSED, "", 0.1
     )
-    (masked,) = Written("masked").take(event)
+    (masked,) = LogScene("masked").log_events(event)
     assert masked["call_id"] == "x-+336******78-1234567890@h"
-    (plain,) = Written("plain").take(event)
+    (plain,) = LogScene("plain").log_events(event)
     assert plain["call_id"] == event.call_id
 
 
-def test_a_claimed_staging_says_whose_it_was_and_where_its_time_went() -> None:
+def test_a_claimed_staging_has_its_first_call_and_its_times() -> None:
     redial = replace(CALL, call_id="redial")
-    first, again = Written().take(
+    first, again = LogScene().log_events(
         STAGED, StagingClaimed(redial, "c-1", SIP_CALL_ID), StagingClaimed(redial, "c-1", "redial")
     )
     assert (first["event"], first["call_id"]) == ("staging_claimed", "redial")
@@ -286,20 +286,20 @@ def test_a_claimed_staging_says_whose_it_was_and_where_its_time_went() -> None:
     assert "staging_seconds" not in again
 
 
-def test_a_wasted_staging_says_why_and_warns_where_no_line_of_a_call_does() -> None:
-    unclaimed, refused = Written().take(
+def test_a_wasted_staging_has_a_reason_and_warns_if_its_call_has_no_line() -> None:
+    unclaimed, refused = LogScene().log_events(
         StagingWasted(CALL, "c-1"), StagingWasted(CALL, "c-1", WasteReason.REJECTED)
     )
     assert (unclaimed["reason"], unclaimed["level"]) == (WasteReason.UNCLAIMED, "warning")
     assert (refused["reason"], refused["level"]) == ("rejected", "info")
 
 
-def test_aftercare_that_fails_is_told_but_floods_nothing() -> None:
+def test_failed_aftercare_leaves_lines_within_a_quota() -> None:
     failed = AftercareFailed(
         CALL, "c-1", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, f"no call of {CALLED}"
     )
     other = AftercareFailed(CALL, "c-1", AftercareKind.TERMINATE, AftercareOutcome.SKIPPED)
-    lines = Written().take(*[failed] * 100, other)
+    lines = LogScene().log_events(*[failed] * 100, other)
     assert len(lines) == MAX_LINES_PER_SECOND + 1
     assert (lines[0]["kind"], lines[0]["http_status"]) == ("label", 404)
     assert lines[0]["text"] == "no call of +331******89"

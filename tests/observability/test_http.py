@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Readiness:
-    """Says why no calls are taken."""
+    """The readiness that the test sets."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
@@ -53,7 +53,7 @@ async def client(server: HttpServer) -> AsyncIterator[aiohttp.ClientSession]:
         yield client
 
 
-async def test_a_scrape_is_what_the_library_would_write(
+async def test_a_scrape_has_the_librarys_output(
     client: aiohttp.ClientSession, registry: CollectorRegistry
 ) -> None:
     async with client.get("/metrics") as response:
@@ -65,7 +65,7 @@ async def test_a_scrape_is_what_the_library_would_write(
     assert families["calls"].samples[0].value == 3
 
 
-async def test_the_loop_goes_on_between_the_metrics_of_a_scrape(
+async def test_the_loop_runs_between_the_metrics_of_a_scrape(
     client: aiohttp.ClientSession, registry: CollectorRegistry
 ) -> None:
     turns = 0
@@ -91,18 +91,20 @@ async def test_the_loop_goes_on_between_the_metrics_of_a_scrape(
     assert seen[0] < seen[1]
 
 
-async def test_it_is_alive(client: aiohttp.ClientSession, readiness: Readiness) -> None:
+async def test_healthz_is_ok_even_if_the_program_is_not_ready(
+    client: aiohttp.ClientSession, readiness: Readiness
+) -> None:
     readiness.reasons = ["draining"]
     async with client.get("/healthz") as response:
         assert (response.status, await response.text()) == (200, "alive\n")
 
 
-async def test_it_is_ready(client: aiohttp.ClientSession) -> None:
+async def test_readyz_is_ok_if_the_program_is_ready(client: aiohttp.ClientSession) -> None:
     async with client.get("/readyz") as response:
         assert (response.status, await response.text()) == (200, "ready\n")
 
 
-async def test_it_tells_why_it_is_not_ready(
+async def test_readyz_has_the_reasons_if_the_program_is_not_ready(
     client: aiohttp.ClientSession, readiness: Readiness
 ) -> None:
     readiness.reasons = ["the API was not reached yet", "draining"]
@@ -111,7 +113,7 @@ async def test_it_tells_why_it_is_not_ready(
         assert await response.text() == "the API was not reached yet\ndraining\n"
 
 
-async def test_the_index_names_the_rest(client: aiohttp.ClientSession) -> None:
+async def test_the_index_links_to_every_page(client: aiohttp.ClientSession) -> None:
     async with client.get("/") as response:
         assert response.content_type == "text/html"
         text = await response.text()
@@ -122,7 +124,9 @@ async def test_the_index_names_the_rest(client: aiohttp.ClientSession) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/readyz", "/nowhere"])
-async def test_every_answer_is_hardened(client: aiohttp.ClientSession, path: str) -> None:
+async def test_every_response_has_security_headers(
+    client: aiohttp.ClientSession, path: str
+) -> None:
     async with client.get(path) as response:
         assert response.headers["Server"] == "sip-stager"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -130,7 +134,7 @@ async def test_every_answer_is_hardened(client: aiohttp.ClientSession, path: str
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-async def test_nothing_else_is_answered(client: aiohttp.ClientSession) -> None:
+async def test_other_paths_and_methods_are_refused(client: aiohttp.ClientSession) -> None:
     async with client.get("/%0d%0aX-Nasty:1?<script>") as response:
         assert response.status == 404
         assert "script" not in await response.text()
@@ -148,7 +152,7 @@ async def test_no_request_is_logged(
     assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
 
 
-async def test_a_taken_port_is_an_error(server: HttpServer) -> None:
+async def test_a_port_in_use_is_an_error(server: HttpServer) -> None:
     second = HttpServer("127.0.0.1", server.port, CollectorRegistry(), Readiness())
     with pytest.raises(OSError, match=str(server.port)):
         await second.start()
@@ -179,7 +183,7 @@ async def test_the_oldest_connection_gives_way_to_a_new_one(
         await writer.wait_closed()
 
 
-async def test_it_serves_ipv6(registry: CollectorRegistry) -> None:
+async def test_the_server_listens_on_ipv6(registry: CollectorRegistry) -> None:
     need_ipv6()
     server = HttpServer("::1", 0, registry, Readiness())
     await server.start()
@@ -191,7 +195,7 @@ async def test_it_serves_ipv6(registry: CollectorRegistry) -> None:
     await server.stop()
 
 
-async def test_nonsense_instead_of_http_is_answered_and_not_logged(
+async def test_a_malformed_http_request_is_answered_and_not_logged(
     server: HttpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

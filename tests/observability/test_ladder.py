@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class Page:
-    """What a ladder prints, and its clock, moved by hand."""
+    """A ladder, the text that it prints, and its clock, moved by hand."""
 
     def __init__(self, shown: Callable[[str], str] = str, encoding: str = "utf-8") -> None:
         self.now = 100.0
@@ -62,14 +62,14 @@ class Page:
         self._file = io.TextIOWrapper(self._bytes, encoding)
         self.ladder = Ladder(Console(file=self._file, width=80), shown, lambda: self.now)
 
-    def take(self, *events: Event) -> list[str]:
+    def draw(self, *events: Event) -> list[str]:
         self.text()
         for event in events:
             self.ladder.handlers[type(event)](event)
         return self.text()
 
     def text(self) -> list[str]:
-        """Take what was printed since the last time."""
+        """Return the lines printed since the last call."""
         self._file.flush()
         raw = self._bytes.getvalue()
         self._bytes.seek(0)
@@ -85,7 +85,7 @@ def sent(message: Request | Response) -> MessageSent:
     return MessageSent(message, AGENT)
 
 
-def test_a_call_reads_as_a_ladder() -> None:
+def test_a_call_is_drawn_as_a_ladder() -> None:
     outgoing = message(f"INVITE sip:{CALLED}@agent.example;user=phone SIP/2.0")
     ok = message("SIP/2.0 200 OK")
     ack = message("ACK sip:agent.example SIP/2.0", "1 ACK")
@@ -93,9 +93,9 @@ def test_a_call_reads_as_a_ladder() -> None:
     bye_ok = message("SIP/2.0 200 OK", "1 BYE", "agent")
     page = Page()
     lines = [
-        *page.take(received(INVITE), sent(TRYING), StagingStarted(CALL, "sync"), STAGED),
-        *page.take(sent(outgoing), received(ok), sent(ok), received(ack), sent(ack)),
-        *page.take(received(bye), sent(bye), received(bye_ok), sent(bye_ok)),
+        *page.draw(received(INVITE), sent(TRYING), StagingStarted(CALL, "sync"), STAGED),
+        *page.draw(sent(outgoing), received(ok), sent(ok), received(ack), sent(ack)),
+        *page.draw(received(bye), sent(bye), received(bye_ok), sent(bye_ok)),
     ]
     assert [line.removeprefix("#1      0.0 ") for line in lines] == [
         "│── INVITE +33123456789 ───▶│                          │           │",
@@ -118,7 +118,7 @@ def test_the_columns_stand_below_their_names() -> None:
     page = Page()
     page.ladder.heading()
     [heading] = page.text()
-    [line] = page.take(received(message("OPTIONS sip:edge.example SIP/2.0", "1 OPTIONS")))
+    [line] = page.draw(received(message("OPTIONS sip:edge.example SIP/2.0", "1 OPTIONS")))
     columns = [at for at, character in enumerate(line) if character in "│▶"]
     starts = [heading.index(name) for name in ("caller", "sip-stager", "API")]
     assert [*starts, len(heading) - 1] == [columns[0], *columns[2:]]
@@ -127,19 +127,19 @@ def test_the_columns_stand_below_their_names() -> None:
 
 def test_times_count_from_the_first_message_of_each_call() -> None:
     page = Page()
-    page.take(received(INVITE))
+    page.draw(received(INVITE))
     page.now += 1.2345
-    [late, other] = page.take(
+    [late, other] = page.draw(
         sent(TRYING), received(message("INVITE sip:x@y SIP/2.0", call_id="2"))
     )
     assert late.startswith("#1   1234.5 ")
     assert other.startswith("#2      0.0 ")
 
 
-def test_what_comes_again_is_marked() -> None:
+def test_retransmissions_are_marked() -> None:
     page = Page()
-    page.take(received(INVITE), sent(TRYING), sent(INVITE))
-    [came, went] = page.take(received(INVITE), MessageSent(TRYING, FLOW, retransmission=True))
+    page.draw(received(INVITE), sent(TRYING), sent(INVITE))
+    [came, went] = page.draw(received(INVITE), MessageSent(TRYING, FLOW, retransmission=True))
     assert "again: INVITE" in came
     assert "again: 100 Trying" in went
 
@@ -184,10 +184,10 @@ def test_what_comes_again_is_marked() -> None:
         ),
     ],
 )
-def test_how_staging_went_is_told(event: Event, line: str) -> None:
+def test_staging_has_its_lines(event: Event, line: str) -> None:
     page = Page()
-    page.take(received(INVITE))
-    [seen] = page.take(event)
+    page.draw(received(INVITE))
+    [seen] = page.draw(event)
     assert line in seen
 
 
@@ -207,19 +207,19 @@ def test_how_staging_went_is_told(event: Event, line: str) -> None:
         ),
     ],
 )
-def test_what_belongs_to_no_call_has_no_number(event: Event, line: str) -> None:
-    [seen] = Page().take(event)
+def test_an_event_of_no_call_has_no_number(event: Event, line: str) -> None:
+    [seen] = Page().draw(event)
     assert seen == f"{' ' * 12}│{' ' * 27}{line}"
 
 
-def test_events_without_a_place_leave_no_line() -> None:
-    assert Page().take(CallAdmitted(CALL, FLOW), CallRinging(CALL, 180, 1.0)) == []
+def test_some_events_have_no_line() -> None:
+    assert Page().draw(CallAdmitted(CALL, FLOW), CallRinging(CALL, 180, 1.0)) == []
 
 
-def test_what_strangers_write_is_escaped() -> None:
+def test_text_of_strangers_is_escaped() -> None:
     page = Page()
     nasty = "[red]\x1b[2J\x9b\u202e\r"
-    lines = page.take(
+    lines = page.draw(
         received(message(f"INVITE sip:{nasty[:-1]}@edge.example SIP/2.0")),
         StagingPolled(CALL, "c-1", nasty),
         StagingEnded(CALL, StagingOutcome.STAGED, 0.1, {}, nasty, 201),
@@ -230,10 +230,10 @@ def test_what_strangers_write_is_escaped() -> None:
     assert "[red]\\x1b[2J\\x9b\\u202e\\r" in lines[3]
 
 
-def test_a_long_remark_goes_on_below_beside_its_column() -> None:
+def test_a_long_remark_is_wrapped_beside_its_column() -> None:
     page = Page()
-    page.take(received(INVITE))
-    rows = page.take(
+    page.draw(received(INVITE))
+    rows = page.draw(
         CallRefused(SIP_CALL_ID, "c", 503, StagingOutcome.API_UNREACHABLE, "no way " * 9, 4.0)
     )
     assert len(rows) > 1
@@ -242,36 +242,36 @@ def test_a_long_remark_goes_on_below_beside_its_column() -> None:
     assert all(row.startswith((f"{column}no way", f"{column}way")) for row in rows[1:])
 
 
-def test_the_header_that_staging_is_for_is_shown() -> None:
+def test_the_staged_id_of_an_invite_is_shown() -> None:
     staged = message("INVITE sip:agent.example SIP/2.0").with_first(
         b"x-rounded-call-id", b"X-Rounded-Call-Id: c-1"
     )
     page = Page()
-    page.take(received(INVITE))
-    assert " INVITE X-Rounded-Call-Id: c-1 " in page.take(sent(staged))[0]
+    page.draw(received(INVITE))
+    assert " INVITE X-Rounded-Call-Id: c-1 " in page.draw(sent(staged))[0]
 
 
 def test_long_texts_are_cut_to_the_space_between_two_columns() -> None:
-    [line] = Page().take(received(message(f"INVITE sip:{'9' * 500}@edge.example SIP/2.0")))
+    [line] = Page().draw(received(message(f"INVITE sip:{'9' * 500}@edge.example SIP/2.0")))
     assert len(line) <= 80
     assert "99... ─▶│" in line
 
 
 def test_a_message_without_a_readable_from_or_cseq_has_a_line() -> None:
     broken = parse(b"SIP/2.0 200 OK\r\nCall-ID: x\r\nFrom: <<\r\n\r\n")
-    assert "200 OK (?)" in Page().take(received(broken))[0]
+    assert "200 OK (?)" in Page().draw(received(broken))[0]
 
 
-def test_numbers_are_masked_unless_told_otherwise() -> None:
+def test_numbers_are_masked_by_default() -> None:
     page = Page(mask)
-    assert CALLED[1:] not in str(page.take(*EVERYTHING))
-    assert CALLED in str(Page(str).take(*EVERYTHING))
+    assert CALLED[1:] not in str(page.draw(*EVERYTHING))
+    assert CALLED in str(Page(str).draw(*EVERYTHING))
 
 
-def test_a_terminal_without_unicode_gets_plain_signs() -> None:
+def test_a_terminal_without_unicode_gets_ascii() -> None:
     assert (
         Page(encoding="ascii")
-        .take(received(INVITE))[0]
+        .draw(received(INVITE))[0]
         .endswith("|-- INVITE +33123456789 --->|                          |           |")
     )
 
@@ -279,15 +279,15 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
 def test_the_oldest_calls_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "MAX_CALLS", 3)
     page = Page()
-    page.take(*[received(message("INVITE sip:x@y SIP/2.0", call_id=str(n))) for n in range(10)])
+    page.draw(*[received(message("INVITE sip:x@y SIP/2.0", call_id=str(n))) for n in range(10)])
     assert len(page.ladder._calls) == 3
-    again = page.take(received(message("INVITE sip:x@y SIP/2.0", call_id="9")))
+    again = page.draw(received(message("INVITE sip:x@y SIP/2.0", call_id="9")))
     assert again[0].startswith("#10 ")
 
 
 def test_the_messages_remembered_of_a_call_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "MAX_MESSAGES", 3)
     page = Page()
-    page.take(*[received(message(f"INFO sip:x{n}@y SIP/2.0", f"{n} INFO")) for n in range(10)])
+    page.draw(*[received(message(f"INFO sip:x{n}@y SIP/2.0", f"{n} INFO")) for n in range(10)])
     [course] = page.ladder._calls.values()
     assert len(course.seen) == 3

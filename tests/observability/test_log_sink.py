@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def until(condition: object) -> None:
-    """Wait until it is true; the run's own time limit ends a wait that is in vain."""
+    """Wait until a condition holds; the time limit of the test run ends a wait in vain."""
     assert callable(condition)
     while not condition():
         time.sleep(0.01)
 
 
-def test_lines_come_out_whole_and_in_their_order(tmp_path: Path) -> None:
+def test_lines_are_written_whole_and_in_order(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with path.open("wb") as file:
         sink = LogSink(file.fileno())
@@ -31,7 +31,7 @@ def test_lines_come_out_whole_and_in_their_order(tmp_path: Path) -> None:
     assert (sink.dropped, sink.errors) == (0, 0)
 
 
-def test_lines_come_out_without_a_close(tmp_path: Path) -> None:
+def test_lines_are_written_before_the_sink_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with path.open("wb") as file:
         sink = LogSink(file.fileno())
@@ -42,7 +42,7 @@ def test_lines_come_out_without_a_close(tmp_path: Path) -> None:
         sink.close()
 
 
-def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
+def test_text_that_is_not_valid_unicode_is_written(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with path.open("wb") as file:
         sink = LogSink(file.fileno())
@@ -51,15 +51,15 @@ def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
     assert path.read_bytes() == b"\\udcff\n"
 
 
-async def test_a_pipe_that_nobody_reads_does_not_stop_the_loop() -> None:
+async def test_a_full_pipe_does_not_stop_the_loop() -> None:
     reader, writer = os.pipe()
     sink = LogSink(writer, max_bytes=100_000)
     line = "x" * 999 + "\n"
     for _ in range(1000):
         sink.write(line)
-        await asyncio.sleep(0)  # the loop goes on, else this test would not end
+        await asyncio.sleep(0)  # the loop runs, else this test would not end
     taken = 1_000_000 - sink.dropped * 1000
-    assert 100_000 <= taken <= 100_000 + 65_536 + 1000  # the buffer, and what the pipe holds
+    assert 100_000 <= taken <= 100_000 + 65_536 + 1000  # the buffer and the pipe
     read = 0
     while read < taken:
         read += len(await asyncio.to_thread(os.read, reader, 65_536))
@@ -72,7 +72,7 @@ async def test_a_pipe_that_nobody_reads_does_not_stop_the_loop() -> None:
     os.close(writer)
 
 
-async def test_a_pipe_that_does_not_block_is_waited_for() -> None:
+async def test_a_full_nonblocking_pipe_is_waited_for() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     sink = LogSink(writer)
@@ -87,7 +87,7 @@ async def test_a_pipe_that_does_not_block_is_waited_for() -> None:
     os.close(writer)
 
 
-def test_a_full_disk_is_counted_and_costs_lines_only() -> None:
+def test_a_full_disk_is_counted_and_costs_only_lines() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     sink = LogSink(descriptor, max_bytes=10)
     sink.write("12345678\n")
@@ -99,19 +99,19 @@ def test_a_full_disk_is_counted_and_costs_lines_only() -> None:
     os.close(descriptor)
 
 
-def test_what_could_not_be_written_is_tried_again(tmp_path: Path) -> None:
+def test_a_failed_write_is_retried(tmp_path: Path) -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     sink = LogSink(descriptor)
-    sink.write("kept\n")
+    sink.write("retried\n")
     until(lambda: sink.errors)
     with (tmp_path / "log").open("wb") as file:
         os.dup2(file.fileno(), descriptor)  # the disk has room again
-    until(lambda: (tmp_path / "log").read_text() == "kept\n")
+    until(lambda: (tmp_path / "log").read_text() == "retried\n")
     sink.close()
     os.close(descriptor)
 
 
-def test_a_reader_that_went_away_is_counted() -> None:
+def test_a_closed_reader_is_counted() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     sink = LogSink(writer)
@@ -121,7 +121,7 @@ def test_a_reader_that_went_away_is_counted() -> None:
     os.close(writer)
 
 
-def test_closing_does_not_wait_for_a_reader_that_never_comes() -> None:
+def test_closing_does_not_wait_for_a_reader_beyond_its_timeout() -> None:
     reader, writer = os.pipe()
     sink = LogSink(writer)
     sink.write("x" * 200_000)
@@ -129,6 +129,6 @@ def test_closing_does_not_wait_for_a_reader_that_never_comes() -> None:
     assert sink._thread.is_alive()
     sink.write("late\n")
     assert sink.dropped == 1
-    os.close(reader)  # which ends its write
+    os.close(reader)  # ends the write
     sink._thread.join()
     os.close(writer)

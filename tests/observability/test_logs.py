@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[LogSink]:
-    """A sink to a file; the settings of both logging libraries are put back behind the test."""
+    """Yield a sink to a file; restore the settings of both logging libraries afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    root.handlers = []  # pytest's own stay open
+    root.handlers = []  # those of pytest stay open
     with (tmp_path / "log").open("wb") as file:
         sink = LogSink(file.fileno())
         yield sink
@@ -45,14 +45,14 @@ def lines(raw: Callable[[], bytes]) -> Lines:
     return lambda: [json.loads(line) for line in raw().splitlines()]
 
 
-def test_a_line_is_one_object(sink: LogSink, lines: Lines) -> None:
+def test_a_line_is_one_json_object(sink: LogSink, lines: Lines) -> None:
     set_up(sink).info("started", listeners=["udp:192.0.2.1:5060"])
     [line] = lines()
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "started", "level": "info", "listeners": ["udp:192.0.2.1:5060"]}
 
 
-def test_the_level_is_the_settings(sink: LogSink, lines: Lines) -> None:
+def test_lines_below_the_level_are_left_out(sink: LogSink, lines: Lines) -> None:
     logger = set_up(sink, "warning")
     logger.info("no")
     logger.warning("yes")
@@ -61,8 +61,8 @@ def test_the_level_is_the_settings(sink: LogSink, lines: Lines) -> None:
     assert [line["event"] for line in lines()] == ["yes", "yes"]
 
 
-def test_whoever_asks_structlog_writes_to_the_sink(sink: LogSink, lines: Lines) -> None:
-    logger = structlog.get_logger()  # asked for before the set up, as modules do
+def test_every_structlog_logger_writes_to_the_sink(sink: LogSink, lines: Lines) -> None:
+    logger = structlog.get_logger()  # before set_up, as modules get theirs
     set_up(sink)
     logger.warning("from elsewhere", call_id="x")
     assert [line["call_id"] for line in lines()] == ["x"]
@@ -82,13 +82,13 @@ def test_a_traceback_is_a_field(ask: Callable[[], Any], sink: LogSink, lines: Li
     try:
         _ = 1 / 0
     except ZeroDivisionError:
-        ask().exception("own mistake")
+        ask().exception("a bug")
     [line] = lines()
-    assert (line["event"], line["level"]) == ("own mistake", "error")
+    assert (line["event"], line["level"]) == ("a bug", "error")
     assert line["exception"].endswith("ZeroDivisionError: division by zero")
 
 
-def test_nothing_but_visible_ascii_gets_out(sink: LogSink, raw: Callable[[], bytes]) -> None:
+def test_only_visible_ascii_is_written(sink: LogSink, raw: Callable[[], bytes]) -> None:
     nasty = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2028, 0xDCFF, 0x1F600]))
     set_up(sink).info("x", detail=nasty)
     logging.getLogger().warning("%s", nasty)
@@ -98,7 +98,7 @@ def test_nothing_but_visible_ascii_gets_out(sink: LogSink, raw: Callable[[], byt
     assert [json.loads(line).get("detail", nasty) for line in text.splitlines()] == [nasty, nasty]
 
 
-def test_what_json_can_not_hold_is_written_as_its_repr(sink: LogSink, lines: Lines) -> None:
+def test_a_value_that_json_lacks_is_written_as_its_repr(sink: LogSink, lines: Lines) -> None:
     set_up(sink).info("x", flow={1}, raw=b"\xff")
     [line] = lines()
     assert (line["flow"], line["raw"]) == ("{1}", "b'\\xff'")

@@ -31,7 +31,7 @@ class HandClock:
         callback(*args)
 
 
-def test_the_lag_is_what_a_timer_was_late() -> None:
+def test_the_lag_is_the_delay_of_a_timer() -> None:
     clock = HandClock()
     seen: list[float] = []
     lag = LoopLag(clock)
@@ -42,7 +42,7 @@ def test_the_lag_is_what_a_timer_was_late() -> None:
     assert round(lag.worst(), 6) == 0.25
 
 
-def test_a_timer_that_came_early_is_no_lag() -> None:
+def test_an_early_timer_is_no_lag() -> None:
     clock = HandClock()
     lag = LoopLag(clock)
     lag.start(lambda _: None)
@@ -50,7 +50,7 @@ def test_a_timer_that_came_early_is_no_lag() -> None:
     assert lag.worst() == 0.0
 
 
-def test_the_worst_is_forgotten_after_a_minute() -> None:
+def test_the_worst_lag_is_forgotten_after_a_minute() -> None:
     clock = HandClock()
     lag = LoopLag(clock)
     assert lag.worst() == 0.0
@@ -63,7 +63,7 @@ def test_the_worst_is_forgotten_after_a_minute() -> None:
     assert round(MAX_RECENT * INTERVAL) == 60
 
 
-def test_nothing_is_measured_after_the_stop() -> None:
+def test_stop_ends_the_measurement() -> None:
     clock = HandClock()
     lag = LoopLag(clock)
     lag.start(lambda _: None)
@@ -72,7 +72,7 @@ def test_nothing_is_measured_after_the_stop() -> None:
     assert clock.timer is None
 
 
-async def test_a_blocked_loop_is_seen() -> None:
+async def test_a_blocked_loop_is_measured() -> None:
     seen: asyncio.Queue[float] = asyncio.Queue()
     lag = LoopLag(asyncio.get_running_loop())
     lag.start(seen.put_nowait)

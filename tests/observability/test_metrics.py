@@ -54,7 +54,7 @@ def labels(samples: list[Sample], name: str) -> list[dict[str, str]]:
     return [dict(s.labels) for s in samples if s.name == f"sip_stager_{name}"]
 
 
-def test_the_sample_holds_every_kind_of_event() -> None:
+def test_the_sample_has_every_event_type() -> None:
     assert {type(event) for event in EVERYTHING} == set(get_args(Event))
 
 
@@ -70,9 +70,9 @@ def test_every_event_changes_a_metric(event: Event) -> None:
 
 def test_no_label_holds_a_number_or_a_call_id() -> None:
     samples = counted(*EVERYTHING)
-    said = {text for sample in samples for text in sample.labels.values()}
+    values = {text for sample in samples for text in sample.labels.values()}
     for secret in (CALLER, CALLED, SIP_CALL_ID, "c-1", FLOW.host, CALL.agent_id):
-        assert not [text for text in said if secret.lstrip("+") in text]
+        assert not [text for text in values if secret.lstrip("+") in text]
 
 
 def test_messages_are_counted_by_method_and_code() -> None:
@@ -96,7 +96,7 @@ def test_strangers_create_no_labels() -> None:
     assert labels(samples, "responses_received_total") == [{"method": "other", "code": "6xx"}]
 
 
-def test_a_response_whose_cseq_is_broken_is_counted() -> None:
+def test_a_response_with_a_malformed_cseq_is_counted() -> None:
     samples = counted(MessageSent(message("SIP/2.0 200 OK", "what"), FLOW))
     assert value(samples, "responses_sent_total", method="other", code="200") == 1
 
@@ -128,14 +128,14 @@ def test_wasted_stagings_are_counted_by_the_reason() -> None:
         assert found == (reason == "cancelled")
 
 
-def test_retries_and_the_breakers_moves_are_counted() -> None:
+def test_retries_and_breaker_transitions_are_counted() -> None:
     samples = counted(*EVERYTHING)
     assert value(samples, "staging_retries_total", outcome="refused") == 1
     assert value(samples, "breaker_transitions_total", state="open") == 1
     assert value(samples, "breaker_transitions_total", state="closed") == 0
 
 
-def test_what_the_api_has_not_said_is_not_shown() -> None:
+def test_an_unknown_rate_limit_has_no_series() -> None:
     metrics = Metrics(replace(GAUGE_SOURCES, rate_limit_remaining=lambda: None))
     text = generate_latest(metrics.registry).decode()
     assert "\nsip_stager_api_rate_limit_remaining " not in text
@@ -151,19 +151,19 @@ def test_calls_are_counted_and_timed() -> None:
     assert value(samples, "invite_ringing_seconds_sum") == 0.3
 
 
-def test_the_wait_for_targets_that_failed_is_not_counted_as_ours() -> None:
+def test_the_time_of_failed_targets_is_not_counted_as_ours() -> None:
     forwarded = InviteForwarded(CALL, "c-1", FLOW, 0.2)
     samples = counted(forwarded, replace(forwarded, elapsed=2.2, attempt=2))
     assert value(samples, "invite_forward_seconds_sum") == 0.2
 
 
-def test_a_refusal_by_a_stranger_has_an_empty_trunk() -> None:
-    samples = counted(CallRefused("x", "", 403, RefusalCause.UNKNOWN_SOURCE, "who?", 0.0))
+def test_the_refusal_of_a_stranger_has_an_empty_trunk() -> None:
+    samples = counted(CallRefused("x", "", 403, RefusalCause.UNKNOWN_SOURCE, "no trunk", 0.0))
     refusal = {"trunk": "", "cause": "unknown_source", "status": "403"}
     assert value(samples, "calls_refused_total", **refusal) == 1
 
 
-def test_the_series_of_each_trunk_are_there_before_its_first_call() -> None:
+def test_the_series_of_each_trunk_exist_before_its_first_call() -> None:
     samples = counted(trunks=["carrier"])
     for outcome in StagingOutcome:
         assert value(samples, "stagings_ended_total", trunk="carrier", outcome=outcome) == 0
@@ -185,7 +185,7 @@ def test_each_outcome_of_a_call_is_counted(outcome: CallOutcome) -> None:
     assert value(samples, "calls_ended_total", trunk="carrier", outcome=outcome) == 1
 
 
-def test_readings_are_taken_at_the_scrape() -> None:
+def test_gauges_are_read_at_each_scrape() -> None:
     samples = counted()
     assert value(samples, "calls_staging") == 3
     assert value(samples, "transactions", kind="invite_server") == 2
@@ -211,14 +211,14 @@ def test_the_loop_lag_is_a_histogram() -> None:
     assert 'sip_stager_event_loop_lag_seconds_bucket{le="0.025"} 0.0' in text
 
 
-def test_the_build_and_the_process_are_told() -> None:
+def test_the_build_and_the_process_have_metrics() -> None:
     samples = counted()
     [build] = labels(samples, "build_info")
     assert build["version"] == __version__
     assert any(sample.name == "process_resident_memory_bytes" for sample in samples)
 
 
-def test_two_of_them_share_nothing() -> None:
+def test_two_instances_share_nothing() -> None:
     counted(*EVERYTHING)
     assert labels(counted(), "requests_received_total") == []
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run each test under both loops: uvloop's transports and errors are not asyncio's."""
+    """Run each test on both loops: the transports and errors of uvloop differ from asyncio's."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
 async def clock(monkeypatch: pytest.MonkeyPatch) -> HandLoop:
-    """Move the time of connections by hand: a machine that stands still makes none idle or late."""
+    """Move the clock of connections by hand, so that a slow machine makes none idle or late."""
     clock = HandLoop()
     stands_in = SimpleNamespace(get_running_loop=lambda: clock)
     monkeypatch.setattr("sip_stager.transport.stream.asyncio", stands_in)

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from sip_stager.config import Limits
     from sip_stager.model.flow import Flow
 
-PATIENCE = 20.0
-"""Seconds after which a test gives up; nothing here takes one."""
+TIMEOUT = 20.0
+"""Seconds until a test gives up; nothing here takes one second."""
 
 
 class HandLoop(FakeClock):
-    """Stands in for the loop; what is due at once is done by the real one."""
+    """A loop whose clock is moved by hand; callbacks that are due at once go to the real loop."""
 
     def call_soon(self, callback: Callable[..., object], *arguments: Any) -> asyncio.Handle:
         return asyncio.get_running_loop().call_soon(callback, *arguments)
 
 
 class Endpoint:
-    """Keeps what arrived in ``arrived``, and answers with ``reply`` when that is set."""
+    """Keeps each message in ``arrived``, and answers it with ``reply`` if that is set."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.loop = asyncio.get_running_loop()
@@ -52,7 +52,7 @@ class Endpoint:
 
     def receive(self, data: bytes, flow: Flow) -> None:
         if data.startswith(b"CRASH"):
-            raise LookupError("a mistake of ours")
+            raise LookupError("a bug")
         self.arrived.put_nowait((data, flow))
         if self.reply:
             self.sockets.send(self.reply, flow, self.failures.put_nowait)
@@ -61,13 +61,13 @@ class Endpoint:
         self.sockets.send(data, flow, self.failures.put_nowait)
 
     async def next(self) -> tuple[bytes, Flow]:
-        return await asyncio.wait_for(self.arrived.get(), PATIENCE)
+        return await asyncio.wait_for(self.arrived.get(), TIMEOUT)
 
     async def failure(self) -> str:
-        return await asyncio.wait_for(self.failures.get(), PATIENCE)
+        return await asyncio.wait_for(self.failures.get(), TIMEOUT)
 
     async def lost_flow(self) -> Flow:
-        flow, why = await asyncio.wait_for(self.lost.get(), PATIENCE)
+        flow, why = await asyncio.wait_for(self.lost.get(), TIMEOUT)
         assert why
         return flow
 
@@ -76,7 +76,7 @@ class Endpoint:
         return [event.cause for event in self.events if isinstance(event, MessageDropped)]
 
     async def until_connections_are(self, number: int) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while sum(self.sockets.connections.values()) != number:  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
 
@@ -111,7 +111,7 @@ class UdpPeer:
 
     async def next(self) -> bytes:
         loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.sock_recv(self.socket, 65535), PATIENCE)
+        return await asyncio.wait_for(loop.sock_recv(self.socket, 65535), TIMEOUT)
 
 
 class TcpPeer:
@@ -134,12 +134,12 @@ class TcpPeer:
         self.writer.write(data)
 
     async def read(self, size: int) -> bytes:
-        return await asyncio.wait_for(self.reader.readexactly(size), PATIENCE)
+        return await asyncio.wait_for(self.reader.readexactly(size), TIMEOUT)
 
     async def closed(self) -> bool:
         """Wait until the other end closes."""
         try:
-            while await asyncio.wait_for(self.reader.read(65536), PATIENCE):
+            while await asyncio.wait_for(self.reader.read(65536), TIMEOUT):
                 pass
         except ConnectionError:
             pass
@@ -147,7 +147,7 @@ class TcpPeer:
 
 
 class TcpServer:
-    """Listens on loopback as an upstream does."""
+    """A server on loopback, as an upstream is one."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.host = host
@@ -172,4 +172,4 @@ class TcpServer:
         self.peers.put_nowait(self._all[-1])
 
     async def next(self) -> TcpPeer:
-        return await asyncio.wait_for(self.peers.get(), PATIENCE)
+        return await asyncio.wait_for(self.peers.get(), TIMEOUT)

@@ -35,7 +35,7 @@ def test_each_error_has_the_advice_that_helps(number: int, advice: str) -> None:
     )
 
 
-def test_all_that_can_not_be_had_is_told_at_once() -> None:
+def test_all_errors_are_raised_at_once() -> None:
     errors = BindErrors()
     for name in ("one", "two"):
         refuse(errors, name, errno.EADDRINUSE)
@@ -43,7 +43,7 @@ def test_all_that_can_not_be_had_is_told_at_once() -> None:
         errors.raise_all()
 
 
-def test_what_can_be_had_is_no_error() -> None:
+def test_an_address_that_can_be_bound_is_no_error() -> None:
     errors = BindErrors()
     with errors.gather("[http]", LISTENER):
         pass

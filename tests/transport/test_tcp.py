@@ -10,7 +10,7 @@ from sip_stager.model.flow import Flow
 from sip_stager.transport import tcp
 from tests.support.needed import need_ipv6
 from tests.support.torture import ANSWER, USUAL
-from tests.transport.endpoints import PATIENCE, TcpServer
+from tests.transport.endpoints import TIMEOUT, TcpServer
 
 if TYPE_CHECKING:
     from tests.transport.endpoints import Endpoint
@@ -30,11 +30,13 @@ async def test_a_message_arrives_with_its_flow_and_is_answered_on_its_connection
         assert flow[:4] == ("TCP", *peer.address, 2)
         assert flow.connection
         assert await peer.read(len(ANSWER)) == ANSWER
-        endpoint.send(ANSWER, flow._replace(port=9))  # the port of sent-by does not matter yet
+        endpoint.send(
+            ANSWER, flow._replace(port=9)
+        )  # the port of sent-by counts only without a connection
         assert await peer.read(len(ANSWER)) == ANSWER
 
 
-async def test_messages_split_at_any_byte_and_glued_arrive_whole(endpoint: Endpoint) -> None:
+async def test_messages_arrive_whole_however_segments_cut_them(endpoint: Endpoint) -> None:
     """RFC 3261 18.3: "In the case of stream-oriented transports such as TCP, the Content-Length
     header field indicates the size of the body."
     """
@@ -62,7 +64,7 @@ async def test_a_keepalive_is_answered(endpoint: Endpoint) -> None:
         assert (await endpoint.next())[0] == USUAL
 
 
-async def test_a_stream_that_loses_its_meaning_is_closed_and_what_came_before_counts(
+async def test_a_malformed_message_closes_the_stream_and_those_before_it_count(
     endpoint: Endpoint,
 ) -> None:
     async with await endpoint.connect() as peer:
@@ -74,14 +76,14 @@ async def test_a_stream_that_loses_its_meaning_is_closed_and_what_came_before_co
     await endpoint.until_connections_are(0)
 
 
-async def test_a_mistake_of_ours_costs_one_message_of_a_stream(endpoint: Endpoint) -> None:
+async def test_a_bug_costs_one_message_of_a_stream(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
         peer.send(USUAL.replace(b"INVITE", b"CRASH") + USUAL)
         assert (await endpoint.next())[0] == USUAL
     assert endpoint.dropped == ["internal_error"]
 
 
-async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
+async def test_a_connection_to_a_target_is_opened_once_and_used_again(
     endpoint: Endpoint,
 ) -> None:
     """RFC 3261 18: "It is RECOMMENDED that connections be kept open for some
@@ -90,7 +92,7 @@ async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
     """
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
-        for number in range(5):  # while it opens
+        for number in range(5):  # while it is being opened
             endpoint.send(b"%d" % number, target)
         peer = await upstream.next()
         assert await peer.read(5) == b"01234"
@@ -104,7 +106,7 @@ async def test_a_connection_towards_a_target_is_opened_once_and_used_again(
         assert flow[:4] == target[:4]
 
 
-async def test_a_connection_leaves_from_the_address_that_its_listener_has(
+async def test_a_connection_is_opened_from_its_listeners_address(
     endpoint: Endpoint,
 ) -> None:
     await endpoint.sockets.listen("TCP", ("127.0.0.2", 0), 3)
@@ -142,10 +144,8 @@ async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(endpoint
         assert await (await sent_by.next()).read(len(ANSWER)) == ANSWER
 
 
-async def test_requests_do_not_take_a_connection_that_a_peer_opened(endpoint: Endpoint) -> None:
-    """RFC 5923: a connection of the peer's is used again by its TLS certificate; TCP alone has
-    none.
-    """
+async def test_requests_do_not_use_a_connection_that_a_peer_opened(endpoint: Endpoint) -> None:
+    """RFC 5923: a peer's connection is reused by its TLS certificate; TCP has none."""
     async with await endpoint.connect() as peer:
         peer.send(USUAL)
         _, flow = await endpoint.next()
@@ -153,9 +153,9 @@ async def test_requests_do_not_take_a_connection_that_a_peer_opened(endpoint: En
         assert await endpoint.failure()
 
 
-async def test_a_refused_connection_is_told_to_all_that_waited(endpoint: Endpoint) -> None:
+async def test_a_refused_connection_fails_all_messages_that_waited(endpoint: Endpoint) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
         target = Flow("TCP", "127.0.0.1", taken.getsockname()[1], 2)
         endpoint.send(b"1", target)
         endpoint.send(b"2", target)
@@ -163,14 +163,14 @@ async def test_a_refused_connection_is_told_to_all_that_waited(endpoint: Endpoin
         for _ in range(2):
             assert await endpoint.failure()
         assert endpoint.dropped == ["send_failed"] * 2
-        endpoint.send(b"3", target)  # each gets its own try
+        endpoint.send(b"3", target)  # a new message, a new try
         assert await endpoint.failure()
 
 
-async def test_a_connection_that_does_not_open_is_given_up(
+async def test_opening_a_connection_has_a_timeout(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond the RFCs: a connection that does not open is given up after 2 s."""
+    """Beyond the RFCs: opening a connection takes at most 2 s."""
     monkeypatch.setattr(tcp, "CONNECT_TIMEOUT", 0.05)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -186,7 +186,7 @@ async def test_a_connection_that_does_not_open_is_given_up(
             filler.close()
 
 
-async def test_only_so_many_messages_wait_for_a_connection(
+async def test_the_messages_that_wait_for_a_connection_are_limited(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tcp, "MAX_UNSENT", 2)
@@ -201,13 +201,15 @@ async def test_only_so_many_messages_wait_for_a_connection(
 @pytest.mark.parametrize(
     ("host", "port"), [("name.example", 5060), ("127.0.0.1", 70000), ("\0", 5060), ("::1", 5060)]
 )
-async def test_an_address_that_is_none_is_told(endpoint: Endpoint, host: str, port: int) -> None:
+async def test_an_impossible_address_fails_the_message(
+    endpoint: Endpoint, host: str, port: int
+) -> None:
     endpoint.send(b"1", Flow("TCP", host, port, 2))
     assert await endpoint.failure()
     assert endpoint.sockets.connections["opened"] == 0
 
 
-async def test_a_peer_that_says_no_more_is_answered_no_more(endpoint: Endpoint) -> None:
+async def test_a_half_closed_connection_is_closed(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
         peer.send(USUAL)
         await endpoint.next()
@@ -223,17 +225,17 @@ async def test_a_peer_that_is_gone_is_forgotten(endpoint: Endpoint) -> None:
         await endpoint.until_connections_are(0)
 
 
-async def test_closing_ends_every_connection_and_frees_the_port(endpoint: Endpoint) -> None:
+async def test_close_ends_every_connection_and_frees_the_port(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
         await endpoint.until_connections_are(1)
-        endpoint.send(b"never", Flow("TCP", "192.0.2.1", 9, 2))  # is being opened
+        endpoint.send(b"never", Flow("TCP", "192.0.2.1", 9, 2))  # still being opened
         await endpoint.sockets.close()
         assert await peer.closed()
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await endpoint.connect()
 
 
-async def test_what_was_written_leaves_before_a_connection_closes(endpoint: Endpoint) -> None:
+async def test_written_bytes_are_sent_before_a_connection_closes(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
         peer.send(USUAL)
         _, flow = await endpoint.next()
@@ -242,7 +244,7 @@ async def test_what_was_written_leaves_before_a_connection_closes(endpoint: Endp
         assert await peer.read(len(ANSWER)) == ANSWER
 
 
-async def test_ipv6_is_spoken_too(endpoint: Endpoint) -> None:
+async def test_tcp_works_over_ipv6(endpoint: Endpoint) -> None:
     need_ipv6()
     endpoint.reply = ANSWER
     port = await endpoint.sockets.listen("TCP", ("::1", 0), 3)
@@ -250,6 +252,6 @@ async def test_ipv6_is_spoken_too(endpoint: Endpoint) -> None:
     writer.write(USUAL)
     _, flow = await endpoint.next()
     assert (flow.host, flow.interface) == ("::1", 3)
-    assert await asyncio.wait_for(reader.readexactly(len(ANSWER)), PATIENCE) == ANSWER
+    assert await asyncio.wait_for(reader.readexactly(len(ANSWER)), TIMEOUT) == ANSWER
     writer.close()
     await writer.wait_closed()

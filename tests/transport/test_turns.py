@@ -1,4 +1,4 @@
-"""Many busy connections share each turn of the loop, and hold nothing else up."""
+"""Busy connections share each turn of the loop, and do not hold up anything else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from sip_stager.transport.turns import MAX_TURN_BYTES, Turns
 from tests.support.torture import ANSWER
-from tests.transport.endpoints import PATIENCE
+from tests.transport.endpoints import TIMEOUT
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -26,7 +26,7 @@ async def turns() -> Turns:
     return Turns(asyncio.get_running_loop())
 
 
-async def test_what_was_spent_in_a_turn_is_there_again_in_the_next(turns: Turns) -> None:
+async def test_each_turn_has_its_bytes_anew(turns: Turns) -> None:
     free = []
     for spent in (MAX_TURN_BYTES - 1, 1):
         turns.spend(spent)
@@ -35,7 +35,9 @@ async def test_what_was_spent_in_a_turn_is_there_again_in_the_next(turns: Turns)
     assert [*free, turns.free] == [True, False, True]
 
 
-async def test_who_waits_is_served_in_order_as_long_as_the_turn_lasts(turns: Turns) -> None:
+async def test_waiting_connections_are_served_in_order_until_the_turn_is_used_up(
+    turns: Turns,
+) -> None:
     served: list[str] = []
 
     def take(name: str) -> None:
@@ -45,13 +47,13 @@ async def test_who_waits_is_served_in_order_as_long_as_the_turn_lasts(turns: Tur
 
     for name in "abc":
         turns.wait("host", partial(take, name))
-    assert not turns.free  # who comes now is behind them
+    assert not turns.free  # a new connection is behind them
     for so_far in ("", "ab", "abca", "abcabc"):
         assert "".join(served) == so_far
         await asyncio.sleep(0)
 
 
-async def test_a_host_with_many_connections_is_served_as_often_as_one_with_a_single_one(
+async def test_a_host_with_many_connections_is_served_as_often_as_a_host_with_one(
     turns: Turns,
 ) -> None:
     served: list[str] = []
@@ -68,16 +70,16 @@ async def test_a_host_with_many_connections_is_served_as_often_as_one_with_a_sin
     assert "".join(served) == "abcabcabcabc"
 
 
-async def test_one_that_raises_holds_up_nobody_who_waits(
+async def test_a_callback_that_raises_does_not_hold_up_the_others(
     turns: Turns, caplog: pytest.LogCaptureFixture
 ) -> None:
     served: list[str] = []
 
-    def mistaken() -> None:
-        raise LookupError("a mistake of ours")
+    def buggy() -> None:
+        raise LookupError("a bug")
 
     for host in "ab":
-        turns.wait(host, mistaken)
+        turns.wait(host, buggy)
         turns.wait(host, partial(served.append, host))
     assert not turns.free
     for _ in range(3):
@@ -86,7 +88,7 @@ async def test_one_that_raises_holds_up_nobody_who_waits(
     assert len(caplog.records) == 2
 
 
-async def test_nothing_is_kept_of_hosts_that_have_taken_all(turns: Turns) -> None:
+async def test_a_host_with_nothing_waiting_is_forgotten(turns: Turns) -> None:
     served: list[int] = []
     for number in range(1000):
         turns.wait(f"host {number % 500}", partial(served.append, number))
@@ -95,10 +97,8 @@ async def test_nothing_is_kept_of_hosts_that_have_taken_all(turns: Turns) -> Non
     assert (len(turns._waiting), turns.free, turns._scheduled) == (0, True, False)
 
 
-async def test_connections_take_together_in_a_turn_what_one_may(endpoint: Endpoint) -> None:
-    """Beyond the RFCs: all connections share a turn of the loop, so that many busy ones delay
-    nothing else.
-    """
+async def test_all_connections_share_the_bytes_of_a_turn(endpoint: Endpoint) -> None:
+    """Beyond the RFCs: all connections share a turn of the loop: busy ones delay nothing else."""
     taken: list[int] = []
     begun = False
 
@@ -117,15 +117,15 @@ async def test_connections_take_together_in_a_turn_what_one_may(endpoint: Endpoi
 
     endpoint.sockets.attach(receive)
     with ExitStack() as peers:
-        for _ in range(20):  # all have sent before the loop looks at any
+        for _ in range(20):  # all have sent before the loop reads any
             address = ("127.0.0.1", endpoint.ports[2])
             peers.enter_context(socket.create_connection(address)).sendall(LARGE)
         for _ in range(20):
             await endpoint.next()
-    assert max(taken) <= 4  # what waited, and what came meanwhile; each may go over by one
+    assert max(taken) <= 4  # waiting and new messages; each may exceed it by one
 
 
-async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_connections(
+async def test_a_connection_waits_for_other_hosts_and_not_for_their_connections(
     endpoint: Endpoint,
 ) -> None:
     """Beyond the RFCs: hosts take turns, so that a host with many connections does not delay one
@@ -152,11 +152,11 @@ async def test_a_peer_with_one_connection_waits_for_hosts_and_not_for_their_conn
         for _ in range(10):
             taken.clear()
             other.send(ANSWER)
-            await asyncio.wait_for(taken.wait(), PATIENCE)
-        assert ahead < 200  # of eight hundred
+            await asyncio.wait_for(taken.wait(), TIMEOUT)
+        assert ahead < 200  # of 800
 
 
-async def test_who_sends_little_does_not_wait_until_others_have_sent_much(
+async def test_a_small_message_does_not_wait_for_all_of_a_large_stream(
     endpoint: Endpoint,
 ) -> None:
     async with AsyncExitStack() as peers:
@@ -169,4 +169,4 @@ async def test_who_sends_little_does_not_wait_until_others_have_sent_much(
         ahead = 0
         while (await endpoint.next())[0] != ANSWER:
             ahead += 1
-    assert ahead < 500  # of a thousand
+    assert ahead < 500  # of 1,000

@@ -11,7 +11,7 @@ import pytest
 from sip_stager.model.flow import Flow
 from sip_stager.transport.udp import MAX_BATCH, MAX_BATCH_BYTES
 from tests.support.needed import need_ipv6
-from tests.transport.endpoints import PATIENCE, UdpPeer
+from tests.transport.endpoints import TIMEOUT, UdpPeer
 
 if TYPE_CHECKING:
     from tests.transport.endpoints import Endpoint
@@ -38,7 +38,7 @@ async def test_many_datagrams_arrive_in_their_order(endpoint: Endpoint) -> None:
         ]
 
 
-async def test_the_loop_gets_its_turn_after_each_batch(endpoint: Endpoint) -> None:
+async def test_the_loop_runs_after_each_batch(endpoint: Endpoint) -> None:
     seen: asyncio.Queue[int] = asyncio.Queue()
 
     def receive(data: bytes, flow: Flow) -> None:
@@ -51,11 +51,11 @@ async def test_the_loop_gets_its_turn_after_each_batch(endpoint: Endpoint) -> No
         for _ in range(2 * MAX_BATCH):
             peer.send(b"x", endpoint.ports[0])
         for expected in (MAX_BATCH, 2 * MAX_BATCH):
-            assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
+            assert await asyncio.wait_for(seen.get(), TIMEOUT) == expected
 
 
-async def test_large_datagrams_make_a_batch_by_their_bytes(endpoint: Endpoint) -> None:
-    """Each byte is looked at, so 64 of the largest would hold up everybody for 0.3 s."""
+async def test_large_datagrams_fill_a_batch_by_their_bytes(endpoint: Endpoint) -> None:
+    """Each byte is parsed, so 64 of the largest datagrams would hold the loop for 0.3 s."""
     size, whole = MAX_BATCH_BYTES // 2, 2
     seen: asyncio.Queue[int] = asyncio.Queue()
 
@@ -69,10 +69,10 @@ async def test_large_datagrams_make_a_batch_by_their_bytes(endpoint: Endpoint) -
         for _ in range(2 * whole):
             peer.send(b"x" * size, endpoint.ports[0])
         for expected in (whole, 2 * whole):
-            assert await asyncio.wait_for(seen.get(), PATIENCE) == expected
+            assert await asyncio.wait_for(seen.get(), TIMEOUT) == expected
 
 
-async def test_an_empty_datagram_is_one(endpoint: Endpoint) -> None:
+async def test_an_empty_datagram_is_received(endpoint: Endpoint) -> None:
     with UdpPeer() as peer:
         peer.send(b"", endpoint.ports[0])
         peer.send(b"next", endpoint.ports[0])
@@ -89,19 +89,19 @@ async def test_an_empty_datagram_is_one(endpoint: Endpoint) -> None:
         (b"x", Flow("UDP", "\0", 9, 0)),
     ],
 )
-async def test_what_can_not_be_sent_is_told_later_and_never_raised(
+async def test_a_failed_send_is_reported_later_and_never_raised(
     endpoint: Endpoint, data: bytes, flow: Flow
 ) -> None:
     endpoint.send(data, flow)
     assert endpoint.failures.empty()
     assert await endpoint.failure()
     assert endpoint.dropped == ["send_failed"]
-    endpoint.sockets.send(data, flow)  # nobody asks: it is counted all the same
+    endpoint.sockets.send(data, flow)  # without a callback it is counted all the same
     await asyncio.sleep(0)
     assert endpoint.dropped == ["send_failed"] * 2
 
 
-async def test_a_closed_port_of_a_peer_harms_nobody(endpoint: Endpoint) -> None:
+async def test_a_closed_port_of_a_peer_does_not_disturb_others(endpoint: Endpoint) -> None:
     with UdpPeer() as gone:
         port = gone.port
     endpoint.send(b"x", Flow("UDP", "127.0.0.1", port, 0))
@@ -110,7 +110,7 @@ async def test_a_closed_port_of_a_peer_harms_nobody(endpoint: Endpoint) -> None:
         assert (await endpoint.next())[0] == b"x"
 
 
-async def test_a_mistake_of_ours_costs_one_message_and_is_logged(
+async def test_a_bug_costs_one_message_and_is_logged(
     endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     with UdpPeer() as peer:
@@ -123,13 +123,13 @@ async def test_a_mistake_of_ours_costs_one_message_and_is_logged(
     assert record.exc_info
 
 
-async def test_a_port_that_is_taken_is_an_error(endpoint: Endpoint) -> None:
+async def test_a_port_in_use_is_an_error(endpoint: Endpoint) -> None:
     for index, transport in ((0, "UDP"), (2, "TCP")):
         with pytest.raises(OSError, match="in use"):
             await endpoint.sockets.listen(transport, ("127.0.0.1", endpoint.ports[index]), 9)
 
 
-async def test_what_arrives_before_anybody_is_attached_is_lost(endpoint: Endpoint) -> None:
+async def test_a_datagram_before_attach_is_lost(endpoint: Endpoint) -> None:
     endpoint.sockets.attach(None)  # type: ignore[arg-type]
     with UdpPeer() as peer:
         peer.send(b"1", endpoint.ports[0])

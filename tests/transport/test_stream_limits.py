@@ -1,4 +1,4 @@
-"""What a peer may take of a stream: time, memory, connections, and turns of the loop."""
+"""The limits of TCP connections: time, memory, number, and turns of the loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sip_stager.model.flow import Flow
 from sip_stager.transport.stream import MAX_BATCH, MAX_BATCH_BYTES, MAX_UNSENT, State
 from tests.support.torture import ANSWER, USUAL
-from tests.transport.endpoints import PATIENCE, TcpPeer, TcpServer
+from tests.transport.endpoints import TIMEOUT, TcpPeer, TcpServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ MANY = b"A sip:a@b SIP/2.0\r\nl:0\r\n\r\n"
 
 
 async def cut_while_dripping(peer: TcpPeer, clock: HandLoop) -> None:
-    """Send a byte each second until the other end has had enough of it."""
+    """Send a byte each second until the other end cuts the connection."""
     closed = asyncio.create_task(peer.closed())
     for byte in USUAL[:100]:
         if not (closed.done() or peer.writer.is_closing()):
@@ -34,7 +34,7 @@ async def cut_while_dripping(peer: TcpPeer, clock: HandLoop) -> None:
     assert await closed
 
 
-async def test_a_peer_that_connects_and_says_nothing_is_cut(
+async def test_a_peer_that_connects_and_sends_nothing_is_cut(
     clock: HandLoop, listen: Listen
 ) -> None:
     """Beyond the RFCs."""
@@ -42,7 +42,7 @@ async def test_a_peer_that_connects_and_says_nothing_is_cut(
     async with await endpoint.connect() as silent, await endpoint.connect() as speaking:
         speaking.send(USUAL)
         assert (await endpoint.next())[0] == USUAL
-        silent.send(b"\r\n\r\n")  # a keepalive is no message
+        silent.send(b"\r\n\r\n")  # a keepalive is not a message
         assert await silent.read(2) == b"\r\n"
         clock.advance(9)
         assert endpoint.dropped == []
@@ -54,7 +54,7 @@ async def test_a_peer_that_connects_and_says_nothing_is_cut(
 
 
 @pytest.mark.parametrize("before", [b"", USUAL])
-async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
+async def test_a_connection_is_cut_if_a_message_is_not_whole_in_time(
     clock: HandLoop, listen: Listen, before: bytes
 ) -> None:
     """Beyond the RFCs: a message that is not whole in time ends its connection."""
@@ -71,7 +71,7 @@ async def test_a_message_that_is_not_whole_in_time_cuts_its_connection(
 async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
     clock: HandLoop, listen: Listen
 ) -> None:
-    """Beyond the RFCs: a message that drips in ends a connection that we opened, too."""
+    """Beyond the RFCs: the same holds for a connection that we opened."""
     endpoint = await listen(message_timeout=10)
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
@@ -80,27 +80,25 @@ async def test_a_slow_writer_is_cut_on_a_connection_that_we_opened(
         assert await endpoint.lost_flow() == target
 
 
-async def test_time_counts_from_the_beginning_of_each_message(
+async def test_the_message_timeout_counts_from_the_start_of_each_message(
     clock: HandLoop, listen: Listen
 ) -> None:
     endpoint = await listen(message_timeout=10)
     async with await endpoint.connect() as peer:
         peer.send(USUAL[:100])
-        for _ in range(8):  # each begins in the segment that ends the one before
+        for _ in range(8):  # each starts in the segment that ends the one before
             peer.send(USUAL[100:] + USUAL[:100])
             assert (await endpoint.next())[0] == USUAL
             clock.advance(6)
         peer.send(USUAL[100:] + b"\r\n")
         assert (await endpoint.next())[0] == USUAL
-        clock.advance(60)  # between messages there is no hurry, nor in half a keepalive
+        clock.advance(60)  # no timeout between messages, nor within a keepalive
         peer.send(b"\r\n" + ANSWER)
         assert await peer.read(2) == b"\r\n"
     assert endpoint.dropped == []
 
 
-async def test_a_connection_without_traffic_is_closed_in_the_end(
-    clock: HandLoop, listen: Listen
-) -> None:
+async def test_an_idle_connection_is_closed(clock: HandLoop, listen: Listen) -> None:
     """RFC 3261 18."""
     endpoint = await listen(idle_timeout=10)
     async with (
@@ -112,7 +110,7 @@ async def test_a_connection_without_traffic_is_closed_in_the_end(
         endpoint.send(b"1", target)
         server = await upstream.next()
         await endpoint.until_connections_are(3)
-        for _ in range(10):  # what arrives and what we send are traffic, each for itself
+        for _ in range(10):  # both directions are traffic
             peer.send(USUAL)
             assert (await endpoint.next())[0] == USUAL
             endpoint.send(b"1", target)
@@ -123,13 +121,13 @@ async def test_a_connection_without_traffic_is_closed_in_the_end(
         clock.advance(4)
         assert await peer.closed()
         assert await server.closed()
-        assert upstream.peers.empty()  # it was the same connection all the time
-    assert endpoint.lost.empty()  # nothing was under way
+        assert upstream.peers.empty()  # one connection carried it all
+    assert endpoint.lost.empty()  # no message was lost
     assert endpoint.dropped == []
 
 
 @pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
-async def test_only_so_many_connections_of_peers_are_kept(listen: Listen, bound: str) -> None:
+async def test_the_connections_of_peers_are_limited(listen: Listen, bound: str) -> None:
     """Beyond the RFCs: the connections of peers are limited, in all and per source."""
     endpoint = await listen(**{bound: 1})
     async with await endpoint.connect() as first:
@@ -147,7 +145,7 @@ async def test_only_so_many_connections_of_peers_are_kept(listen: Listen, bound:
 
 
 @pytest.mark.parametrize("bound", ["connections", "connections_per_source"])
-async def test_only_so_many_connections_are_opened(listen: Listen, bound: str) -> None:
+async def test_the_connections_that_we_open_are_limited(listen: Listen, bound: str) -> None:
     """Beyond the RFCs: the connections that we open are limited."""
     endpoint = await listen(**{bound: 1})
     async with TcpServer() as one, TcpServer() as other:
@@ -162,10 +160,10 @@ async def test_only_so_many_connections_are_opened(listen: Listen, bound: str) -
         assert await (await other.next()).read(1) == b"3"
 
 
-async def test_the_address_that_has_most_connections_gives_way_to_another(
+async def test_the_host_with_the_most_connections_gives_one_up(
     listen: Listen,
 ) -> None:
-    """Strangers who hold all of them do not keep a trunk out; the one used longest ago goes."""
+    """Strangers who hold all connections do not keep a trunk out; the longest unused one goes."""
     endpoint = await listen(connections=3)
     async with (
         await endpoint.connect() as old,
@@ -175,7 +173,7 @@ async def test_the_address_that_has_most_connections_gives_way_to_another(
         for peer in (other, old, used):
             peer.send(USUAL)
             await endpoint.next()
-            await asyncio.sleep(0.005)  # a loop's clock may have steps of a millisecond
+            await asyncio.sleep(0.005)  # the clock of a loop may have steps of a millisecond
         async with await endpoint.connect("127.0.0.2") as trunk:
             assert await old.closed()
             for peer in (other, used, trunk):
@@ -184,10 +182,10 @@ async def test_the_address_that_has_most_connections_gives_way_to_another(
         assert endpoint.dropped == ["too_many_connections"]
 
 
-async def test_a_connection_that_we_opened_gives_way_to_another_address_and_is_lost(
+async def test_a_connection_that_we_opened_gives_way_too_and_is_reported(
     listen: Listen,
 ) -> None:
-    """Answers to strangers who had hung up took the places of requests."""
+    """Else answers to strangers who are gone would keep requests from leaving."""
     endpoint = await listen(connections=2)
     async with TcpServer() as one, TcpServer() as two, TcpServer("127.0.0.3") as upstream:
         flows = [Flow("TCP", "127.0.0.1", server.port, 2) for server in (one, two)]
@@ -203,7 +201,7 @@ async def test_a_connection_that_we_opened_gives_way_to_another_address_and_is_l
     assert endpoint.dropped == ["too_many_connections"]
 
 
-async def test_what_peers_open_leaves_room_for_what_we_open(listen: Listen) -> None:
+async def test_connections_of_peers_leave_room_for_ours(listen: Listen) -> None:
     endpoint = await listen(connections=1)
     async with TcpServer() as upstream, await endpoint.connect():
         await endpoint.until_connections_are(1)
@@ -216,7 +214,7 @@ async def test_a_peer_that_does_not_read_is_cut(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
         peer.send(USUAL)
         _, flow = await endpoint.next()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while not endpoint.dropped:
                 endpoint.send(b"x" * (MAX_UNSENT // 4), flow)
                 await asyncio.sleep(0)
@@ -224,20 +222,19 @@ async def test_a_peer_that_does_not_read_is_cut(endpoint: Endpoint) -> None:
     assert endpoint.dropped == ["too_slow"]
 
 
-async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(
+async def test_reading_pauses_until_the_peer_reads_its_answers(
     endpoint: Endpoint,
 ) -> None:
-    """Beyond the RFCs: nothing more is read from a peer that connected to us and does not read, so
-    that its answers fill no memory.
+    """Beyond the RFCs: a peer that connected to us and does not read its answers is not read.
 
-    A thousand such peers took a mebibyte each.
+    Else a thousand such peers would take a mebibyte each.
     """
     endpoint.reply = USUAL * (MAX_BATCH_BYTES // len(USUAL))
     many = 400
     async with await endpoint.connect() as peer:
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         peer.send(USUAL * many)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while not endpoint.arrived.qsize():  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
             (connection,) = endpoint.sockets._tcp.accepted
@@ -252,13 +249,12 @@ async def test_of_a_peer_that_does_not_read_no_more_is_read_until_it_does(
     assert endpoint.dropped == []
 
 
-async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(
+async def test_reading_does_not_pause_on_a_connection_that_we_opened(
     endpoint: Endpoint,
 ) -> None:
-    """Beyond the RFCs: a peer that we connected to is read on: two that wait for each other would
-    wait for ever.
+    """Beyond the RFCs: a peer that we connected to is always read.
 
-    Two that both waited for the other to read would wait for ever.
+    If both ends waited for the other to read, they would wait for ever.
     """
     async with TcpServer() as upstream:
         target = Flow("TCP", "127.0.0.1", upstream.port, 2)
@@ -276,7 +272,7 @@ async def test_what_a_peer_sends_that_we_connected_to_is_read_all_the_same(
         assert (await endpoint.next())[0] == USUAL
 
 
-async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not_read(
+async def test_closing_does_not_wait_for_a_peer_that_does_not_read(
     listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
@@ -293,7 +289,7 @@ async def test_a_connection_that_we_close_does_not_wait_for_a_peer_that_does_not
         await endpoint.until_connections_are(0)
 
 
-async def test_a_body_that_is_too_long_is_answered_and_closes_the_connection(
+async def test_a_body_over_the_limit_is_answered_and_closes_the_connection(
     endpoint: Endpoint,
 ) -> None:
     """RFC 3261 21.5.7."""
@@ -301,26 +297,28 @@ async def test_a_body_that_is_too_long_is_answered_and_closes_the_connection(
     async with await endpoint.connect() as peer:
         peer.send(b"BYE sip:a@b SIP/2.0\r\nl: 2147483648\r\n\r\n" + b"x" * 100_000)
         assert await peer.read(len(ANSWER)) == ANSWER
-        peer.send(b"x" * 100_000)  # it is not read as a message, nor does it reset the answer
+        peer.send(b"x" * 100_000)  # not read as a message, and it must not reset the answer
         assert await peer.closed()
     assert endpoint.arrived.qsize() == 1
     assert endpoint.dropped == ["malformed"]
     await endpoint.until_connections_are(0)
 
 
-async def test_who_goes_on_after_a_fault_is_cut(
+async def test_a_peer_that_goes_on_after_a_malformed_message_is_cut(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sip_stager.transport.stream.LINGER", 0.05)
     async with await endpoint.connect() as peer:
         peer.send(b"GET / HTTP/1.1\r\n\r\n")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while sum(endpoint.sockets.connections.values()):
                 peer.send(b"x")
                 await asyncio.sleep(0.01)
 
 
-async def test_after_a_fault_answers_take_another_connection(endpoint: Endpoint) -> None:
+async def test_after_a_malformed_message_answers_take_another_connection(
+    endpoint: Endpoint,
+) -> None:
     async with TcpServer() as sent_by, await endpoint.connect() as peer:
         peer.send(USUAL + b"GET / HTTP/1.1\r\n\r\n")
         _, flow = await endpoint.next()
@@ -329,7 +327,7 @@ async def test_after_a_fault_answers_take_another_connection(endpoint: Endpoint)
         assert await (await sent_by.next()).read(len(ANSWER)) == ANSWER
 
 
-async def test_the_loop_gets_its_turn_after_each_batch_of_a_segment(endpoint: Endpoint) -> None:
+async def test_the_loop_runs_after_each_batch_of_a_segment(endpoint: Endpoint) -> None:
     """Beyond the RFCs."""
     turns: list[int] = []
 
@@ -361,7 +359,7 @@ async def test_messages_larger_than_a_segment_arrive_in_their_order(endpoint: En
         assert (await endpoint.next())[0] == USUAL
 
 
-async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(endpoint: Endpoint) -> None:
+async def test_a_malformed_message_behind_many_good_ones_is_found(endpoint: Endpoint) -> None:
     async with await endpoint.connect() as peer:
         peer.send(MANY * (MAX_BATCH * 3) + b"GET / HTTP/1.1\r\n\r\n" + MANY)
         assert await peer.closed()
@@ -369,10 +367,10 @@ async def test_a_fault_behind_very_many_messages_is_found_in_its_turn(endpoint: 
     assert endpoint.dropped == ["malformed"]
 
 
-async def test_a_peer_that_is_gone_without_a_word_is_found_out_by_the_kernel(
+async def test_the_kernel_finds_out_that_a_peer_is_gone(
     endpoint: Endpoint,
 ) -> None:
-    """Beyond the RFCs: a peer that is gone without a word is found out."""
+    """Beyond the RFCs: a peer that is gone without closing its connection is found out."""
     async with TcpServer() as upstream, await endpoint.connect():
         endpoint.send(b"1", Flow("TCP", "127.0.0.1", upstream.port, 2))
         await upstream.next()
