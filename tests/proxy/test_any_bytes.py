@@ -1,4 +1,4 @@
-"""Nothing that a peer sends makes the core raise, or send to what is no address."""
+"""No bytes of a peer make the core raise, or send to an invalid address."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ ADMISSION = admission_of(dict.fromkeys(("+33612345678", "user", "vivekg", "calle
 
 
 def conversation() -> Conversation:
-    """Put the real admission into a conversation."""
+    """Return a conversation with the real admission."""
     edge = Conversation(delay=0.1)
     edge.proxy._admission = edge.proxy._new_calls._admission = ADMISSION
     return edge
 
 
 def check(edge: Conversation) -> None:
-    """Let time pass, and look at where things went."""
+    """Advance the clock, and assert that everything was sent to a valid address."""
     edge.clock.advance(300)
     for data, flow in edge.transport.sent:
         parse(data)
@@ -56,7 +56,7 @@ def check(edge: Conversation) -> None:
         st.tuples(damage(REAL), st.sampled_from([ALICE, ALICE_TCP, BOB, STRANGER])), max_size=4
     )
 )
-def test_any_requests_end_in_silence_or_in_an_answer(messages: list[tuple[bytes, Flow]]) -> None:
+def test_no_bytes_of_a_request_make_the_core_raise(messages: list[tuple[bytes, Flow]]) -> None:
     edge = conversation()
     for data, source in messages:
         edge.layer.receive_message(data, source)
@@ -64,7 +64,7 @@ def test_any_requests_end_in_silence_or_in_an_answer(messages: list[tuple[bytes,
 
 
 @given(st.data())
-def test_any_answers_leave_the_call_in_order(data: st.DataObject) -> None:
+def test_no_bytes_of_a_response_make_the_core_raise(data: st.DataObject) -> None:
     edge = conversation()
     edge.receive(request())
     edge.clock.advance(1)
@@ -76,7 +76,7 @@ def test_any_answers_leave_the_call_in_order(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", TORTURE)
-def test_a_torture_message_from_a_trunk_harms_nobody(name: str) -> None:
+def test_a_torture_message_does_no_harm_to_other_calls(name: str) -> None:
     edge = conversation()
     edge.layer.receive_message(TORTURE[name], ALICE)
     edge.receive(request())

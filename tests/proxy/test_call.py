@@ -26,14 +26,14 @@ def edge() -> Conversation:
 
 
 def staged(edge: Conversation, **parts: object) -> None:
-    """Bring a call to where bob has the INVITE."""
+    """Stage a call and forward its INVITE to bob."""
     edge.receive(request(body=BODY, **parts))  # type: ignore[arg-type]
     edge.stager.stagings[-1].succeed()
     assert edge.take() == ["alice 100 INVITE", "bob INVITE"]
 
 
 def answered(edge: Conversation) -> str:
-    """Bring a call to where it is answered and acknowledged; give the route of alice's side."""
+    """Place a call that bob answers and alice acknowledges; return the route of alice's side."""
     staged(edge)
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     route = edge.last_response("alice").values(b"record-route")
@@ -50,7 +50,7 @@ def answered(edge: Conversation) -> str:
     return route[0].decode()
 
 
-def test_an_invite_is_answered_100_at_once_and_nothing_goes_on_before_it_is_staged(
+def test_an_invite_gets_a_100_at_once_and_is_held_until_staged(
     edge: Conversation,
 ) -> None:
     """RFC 3261 17.2.1: "The server transaction MUST generate a 100 (Trying) response unless it
@@ -62,7 +62,7 @@ def test_an_invite_is_answered_100_at_once_and_nothing_goes_on_before_it_is_stag
     assert edge.stager.stagings[0].call.to_number == "+33612345678"
 
 
-def test_a_staged_invite_goes_on_with_its_call_id(edge: Conversation) -> None:
+def test_a_staged_invite_is_forwarded_with_its_staged_id(edge: Conversation) -> None:
     staged(edge)
     invite = edge.last_request("bob")
     assert invite.values(b"x-rounded-call-id") == [b"call-1"]
@@ -116,7 +116,7 @@ def test_bye_goes_through_record_route_in_both_directions(edge: Conversation) ->
 
 
 @pytest.mark.parametrize("method", ["BYE", "UPDATE", "PRACK", "INFO", "REFER", "INVITE", "NOTIFY"])
-def test_a_process_that_never_saw_the_dialog_serves_it(method: str) -> None:
+def test_a_dialog_survives_a_restart(method: str) -> None:
     fresh = Conversation()
     fresh.receive(
         request(
@@ -133,7 +133,7 @@ def test_a_process_that_never_saw_the_dialog_serves_it(method: str) -> None:
     assert not fresh.stager.stagings
 
 
-def test_a_call_id_in_a_request_of_a_dialog_is_removed_too(edge: Conversation) -> None:
+def test_an_inbound_staged_id_is_removed_within_a_dialog_too(edge: Conversation) -> None:
     extra = (ROUTE, "X-Rounded-Call-Id: forged")
     edge.receive(request("INVITE", "sip:bob@192.0.2.2", to_tag="bob", extra=extra))
     assert b"forged" not in edge.transport.sent[-1][0]
@@ -144,7 +144,7 @@ def test_a_call_id_in_a_request_of_a_dialog_is_removed_too(edge: Conversation) -
     ["X-Rounded-Call-Id: forged", "x-rounded-call-id : forged", "X-ROUNDED-CALL-ID:\r\n forged",
      "X-Rounded-Call-Id:forged\r\nX-Rounded-Call-Id:\tagain"],
 )  # fmt: skip
-def test_an_inbound_call_id_is_removed_however_it_is_spelled(
+def test_an_inbound_staged_id_is_removed_in_every_spelling(
     edge: Conversation, spelled: str
 ) -> None:
     staged(edge, extra=(spelled,))
@@ -181,7 +181,7 @@ def test_a_call_that_could_not_be_staged_is_refused_with_its_reason(edge: Conver
     assert [event.cause for event in edge.of(CallRefused)] == ["timeout"]
 
 
-def test_an_upstream_that_never_answers_is_answered_408_and_nothing_stays(
+def test_a_silent_upstream_is_a_408_and_leaves_no_state(
     edge: Conversation,
 ) -> None:
     staged(edge)
@@ -213,19 +213,19 @@ def test_malformed_input_is_dropped_or_answered_400(
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\0\0\0\0", b"\r\n"])
-def test_a_keepalive_over_udp_is_no_malformed_message(edge: Conversation, data: bytes) -> None:
+def test_a_keepalive_over_udp_is_not_counted_as_malformed(edge: Conversation, data: bytes) -> None:
     edge.receive(data)
     assert edge.take() == []
     assert edge.dropped == ["keepalive"]
 
 
-def test_a_header_that_can_not_be_read_leaves_nothing_behind(edge: Conversation) -> None:
+def test_an_unreadable_header_field_leaves_no_state(edge: Conversation) -> None:
     edge.receive(request("OPTIONS", extra=('Proxy-Require: "a,b',)), STRANGER)
     assert edge.take() == ["stranger 400 OPTIONS"]
     edge.clock.advance(40)
     assert edge.alive == 0
 
 
-def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
+def test_an_unreadable_to_is_answered_400(edge: Conversation) -> None:
     edge.receive(bytes(request()).replace(b"To: <sip", b'To: "open <sip'))
     assert edge.take() == ["alice 400 INVITE"]

@@ -19,7 +19,7 @@ def outcomes(edge: Conversation) -> list[str]:
     return [event.outcome for event in edge.of(CallEnded)]
 
 
-# 9.1: the CANCEL that goes on; what it is made of stands in tests/transaction/test_hop_by_hop.py.
+# 9.1: the CANCEL that is forwarded; tests/transaction/test_hop_by_hop.py has its contents.
 
 
 def test_a_ringing_call_is_cancelled_and_ends_with_the_487_of_the_upstream(
@@ -59,7 +59,7 @@ def test_a_cancel_waits_for_the_first_provisional_response(edge: Conversation, s
 
 
 @pytest.mark.parametrize("status", [200, 404, 487, 603])
-def test_what_has_a_final_response_is_not_cancelled(edge: Conversation, status: int) -> None:
+def test_an_invite_with_a_final_response_is_not_cancelled(edge: Conversation, status: int) -> None:
     """RFC 3261 9.1: "If the original request has generated a final response, the CANCEL SHOULD NOT
     be sent, as it is an effective no-op"
     """
@@ -83,8 +83,8 @@ def test_a_cancel_goes_where_the_invite_went() -> None:
     assert (where.transport, where.port) == ("TCP", 5070)
 
 
-def test_the_reason_of_a_cancel_goes_on_and_only_once(edge: Conversation) -> None:
-    """RFC 3326 2: a Reason in a CANCEL tells the callee why, another one's answer for instance."""
+def test_the_reason_of_a_cancel_is_forwarded_once(edge: Conversation) -> None:
+    """RFC 3326 2: a Reason in a CANCEL gives the callee the cause, such as an answer elsewhere."""
     answer(edge, called(edge), 180)
     reasons = ('Reason: SIP;cause=200;text="elsewhere"', "Reason: Q.850 ;cause=16")
     edge.receive(request("CANCEL", extra=reasons))
@@ -94,7 +94,7 @@ def test_the_reason_of_a_cancel_goes_on_and_only_once(edge: Conversation) -> Non
     assert edge.take() == ["alice 200 CANCEL"]
 
 
-def test_what_never_ends_after_its_cancel_is_given_up_after_64_t1(edge: Conversation) -> None:
+def test_a_cancelled_invite_without_an_end_is_abandoned_after_64_t1(edge: Conversation) -> None:
     """RFC 3261 9.1: "If there is no final response for the original request in 64*T1 seconds
     [...], the client SHOULD then consider the original transaction cancelled and SHOULD destroy
     the client transaction handling the original request."
@@ -112,8 +112,8 @@ def test_what_never_ends_after_its_cancel_is_given_up_after_64_t1(edge: Conversa
     assert ended(edge)
 
 
-def test_what_was_cancelled_and_never_answered_at_all_ends_with_487(edge: Conversation) -> None:
-    """RFC 3261 9.1: timer B ends what not even a CANCEL could be sent for."""
+def test_a_cancelled_invite_without_any_response_ends_with_487(edge: Conversation) -> None:
+    """RFC 3261 9.1: timer B ends an INVITE for which no CANCEL could be sent."""
     called(edge)
     cancelled(edge)
     edge.clock.advance(33)
@@ -122,10 +122,10 @@ def test_what_was_cancelled_and_never_answered_at_all_ends_with_487(edge: Conver
     assert ended(edge)
 
 
-# 9.2: the answers to a CANCEL.
+# 9.2: the responses to a CANCEL.
 
 
-def test_a_cancel_of_nothing_is_answered_481(edge: Conversation) -> None:
+def test_a_cancel_without_a_match_is_answered_481(edge: Conversation) -> None:
     """RFC 3261 9.2: "If the UAS did not find a matching transaction for the CANCEL according to the
     procedure above, it SHOULD respond to the CANCEL with a 481 (Call Leg/Transaction Does Not
     Exist)."
@@ -159,7 +159,7 @@ def test_a_call_that_is_being_staged_ends_at_once_with_487(edge: Conversation) -
     """RFC 3261 9.2: "If the original request was an INVITE, the UAS SHOULD immediately respond to
     the INVITE with a 487 (Request Terminated)."
 
-    No request went on yet, so the proxy is the UAS; and none goes on later.
+    No request was forwarded yet, so the proxy is the UAS, and forwards none later.
     """
     edge.receive(request())
     assert cancelled(edge) == ["alice 100 INVITE", "alice 200 CANCEL", "alice 487 INVITE"]
@@ -170,7 +170,7 @@ def test_a_call_that_is_being_staged_ends_at_once_with_487(edge: Conversation) -
     assert edge.take() == []
 
 
-def test_a_cancel_in_the_moment_in_which_staging_ends_reaches_the_upstream(
+def test_a_cancel_right_after_staging_reaches_the_upstream(
     edge: Conversation,
 ) -> None:
     """RFC 3261 9.1, 9.2: whichever came first, the INVITE is followed by its CANCEL."""
@@ -241,7 +241,7 @@ def test_require_and_proxy_require_in_a_cancel_are_ignored(edge: Conversation) -
     assert edge.take() == ["alice 200 CANCEL"]
 
 
-# 16.10, and what crosses on the way.
+# 16.10, and messages that cross on the way.
 
 
 def test_a_2xx_that_crosses_the_cancel_wins(edge: Conversation) -> None:
@@ -258,7 +258,7 @@ def test_a_2xx_that_crosses_the_cancel_wins(edge: Conversation) -> None:
 
 
 @pytest.mark.parametrize(("status", "told"), [(486, 486), (408, 408), (503, 500), (603, 603)])
-def test_a_refusal_that_crosses_the_cancel_is_passed(
+def test_a_refusal_that_crosses_the_cancel_is_passed_back(
     edge: Conversation, status: int, told: int
 ) -> None:
     """RFC 3261 16.7 step 6: "Otherwise, the proxy MUST forward a response from the responses stored
@@ -271,7 +271,7 @@ def test_a_refusal_that_crosses_the_cancel_is_passed(
     assert outcomes(edge) == ["cancelled"]
 
 
-def test_provisional_responses_pass_after_the_cancel(edge: Conversation) -> None:
+def test_provisional_responses_are_passed_back_after_the_cancel(edge: Conversation) -> None:
     """RFC 3261 16.7 step 5: "Until a final response has been sent [...]: Any provisional response
     other than 100 (Trying)"
     """
@@ -283,7 +283,7 @@ def test_provisional_responses_pass_after_the_cancel(edge: Conversation) -> None
 
 
 def test_no_redirection_is_followed_after_the_cancel() -> None:
-    """RFC 3261 16.10: what was cancelled is not begun again elsewhere."""
+    """RFC 3261 16.10: a cancelled call is not tried elsewhere."""
     edge = Conversation(redirects=3)
     invite = called(edge)
     answer(edge, invite, 180)
@@ -293,7 +293,7 @@ def test_no_redirection_is_followed_after_the_cancel() -> None:
 
 @pytest.mark.parametrize("order", ["cancel first", "timer first"])
 def test_no_other_target_is_tried_after_the_cancel(order: str) -> None:
-    """RFC 3261 16.10: what was cancelled is not begun again elsewhere."""
+    """RFC 3261 16.10: a cancelled call is not tried elsewhere."""
     edge = Conversation(backups=("sip:192.0.2.3", "sip:192.0.2.4"))
     called(edge)
     if order == "cancel first":
@@ -311,7 +311,7 @@ def test_no_other_target_is_tried_after_the_cancel(order: str) -> None:
     assert outcomes(edge) == ["cancelled"]
 
 
-def test_a_cancel_while_the_second_target_is_tried_cancels_that_one() -> None:
+def test_a_cancel_while_the_second_target_is_tried_cancels_that() -> None:
     """RFC 3261 16.10: "A proxy MUST cancel any pending client transactions" """
     edge = Conversation(backups=("sip:192.0.2.3", "sip:192.0.2.4"))
     assert answer(edge, called(edge), 404) == ["bob ACK", "carol INVITE"]
@@ -323,8 +323,8 @@ def test_a_cancel_while_the_second_target_is_tried_cancels_that_one() -> None:
     assert ended(edge)
 
 
-def test_a_cancel_while_the_look_up_is_under_way_ends_the_call() -> None:
-    """RFC 3261 9.2: no request went on, so the answer is the 487 of a UAS."""
+def test_a_cancel_during_the_look_up_ends_the_call() -> None:
+    """RFC 3261 9.2: no request was forwarded, so the proxy answers 487 as a UAS."""
     edge = Conversation("sip:upstream.example")
     edge.receive(request())
     edge.stager.stagings[0].succeed()

@@ -1,4 +1,4 @@
-"""RFC 3261 16.9, 18.4 and 18.1.1: what does not leave."""
+"""Requests that cannot be sent (RFC 3261 16.9, 18.4 and 18.1.1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def edge() -> Conversation:
 
 
 def placed(edge: Conversation, body: str = BODY) -> list[str]:
-    """Have alice call, and staging succeed; give what was sent in the same moment."""
+    """Place a call and stage it; return the messages sent in the same moment."""
     edge.receive(request(body=body))
     edge.stager.stagings[-1].succeed()
     edge.clock.advance(0.02)
@@ -31,12 +31,12 @@ def outcomes(edge: Conversation) -> list[tuple[str, int]]:
     return [(event.outcome, event.status) for event in edge.of(CallEnded)]
 
 
-def test_an_invite_that_does_not_leave_is_a_503(edge: Conversation) -> None:
+def test_an_invite_that_cannot_be_sent_is_a_503(edge: Conversation) -> None:
     """RFC 3261 16.9: "If the transport layer notifies a proxy of an error when it tries to forward
     a request (see Section 18.4), the proxy MUST behave as if the forwarded request received a 503
     (Service Unavailable) response."
 
-    It is one of our own, which says that no call can go on now: the carrier may try elsewhere.
+    Our own 503 says that we can serve no call now: the carrier may try elsewhere.
     """
     edge.transport.failing.add("192.0.2.2")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
@@ -44,8 +44,10 @@ def test_an_invite_that_does_not_leave_is_a_503(edge: Conversation) -> None:
     assert ended(edge)
 
 
-def test_it_is_refused_as_the_policy_of_the_call_refuses() -> None:
-    """Some carriers try no other route on a 503; the Warning says what it was (RFC 3261 20.43)."""
+def test_an_unreachable_upstream_is_refused_with_the_status_of_the_policy() -> None:
+    """Some carriers try no other route after a 503; the Warning holds the cause (RFC 3261
+    20.43).
+    """
     edge = Conversation()
     edge.admission.policy = Policy(refusal=480)
     edge.transport.failing.add("192.0.2.2")
@@ -56,20 +58,20 @@ def test_it_is_refused_as_the_policy_of_the_call_refuses() -> None:
 
 
 def test_a_name_without_an_address_is_a_503() -> None:
-    """RFC 3261 16.9: there is nowhere to send it to."""
+    """RFC 3261 16.9: there is no address to send it to."""
     edge = Conversation("sip:nowhere.example")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
     assert outcomes(edge) == [("upstream_unreachable", 503)]
     assert ended(edge)
 
 
-def test_an_address_of_a_family_that_we_do_not_speak_over_its_transport_is_a_503() -> None:
+def test_a_next_hop_without_a_matching_interface_is_a_503() -> None:
     """RFC 3261 16.9."""
     edge = Conversation("sip:[2001:db8::2];transport=tcp")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
 
 
-def test_the_next_target_is_tried_at_once_where_one_can_not_be_reached() -> None:
+def test_the_next_target_is_tried_at_once_if_one_cannot_be_reached() -> None:
     """RFC 3261 16.6 step 7: "If the client transaction reports failure to send the request or a
     timeout from its state machine, the proxy continues to the next address in that ordered set."
     """
@@ -78,7 +80,7 @@ def test_the_next_target_is_tried_at_once_where_one_can_not_be_reached() -> None
     assert placed(edge) == ["alice 100 INVITE", "dave INVITE"]
 
 
-def test_503_is_sent_where_all_targets_are_out_of_reach() -> None:
+def test_503_is_sent_if_no_target_can_be_reached() -> None:
     """RFC 3261 16.7 step 6: "forwarding a 503 means that the proxy knows it cannot service any
     requests".
     """
@@ -89,7 +91,7 @@ def test_503_is_sent_where_all_targets_are_out_of_reach() -> None:
     assert ended(edge)
 
 
-def test_what_a_target_said_is_passed_where_the_next_ones_can_not_be_reached() -> None:
+def test_a_response_is_preferred_to_unreachable_targets() -> None:
     """RFC 3261 16.7 step 6: "the proxy SHOULD choose from the lowest response class" """
     edge = Conversation(backups=THREE)
     edge.transport.failing |= {"192.0.2.3", "192.0.2.4"}
@@ -99,7 +101,7 @@ def test_what_a_target_said_is_passed_where_the_next_ones_can_not_be_reached() -
     assert edge.take() == ["alice 404 INVITE"]
 
 
-def test_a_re_invite_that_does_not_leave_is_a_500(edge: Conversation) -> None:
+def test_a_re_invite_that_cannot_be_sent_is_a_500(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: a 503 "means that the proxy knows it cannot service any requests, not
     just the one for the Request-URI in the request": here it is one peer that is out of reach.
     """
@@ -110,7 +112,7 @@ def test_a_re_invite_that_does_not_leave_is_a_500(edge: Conversation) -> None:
 
 
 @pytest.mark.parametrize("gone", ["lost at once", "lost when repeated", "refused later"])
-def test_an_error_that_comes_later_ends_what_was_not_heard(edge: Conversation, gone: str) -> None:
+def test_a_later_transport_error_ends_an_unanswered_request(edge: Conversation, gone: str) -> None:
     """RFC 3261 18.4: "If the transport user asks for a message to be sent over an unreliable
     transport, and the result is an ICMP error, the behavior depends on the type of ICMP error.
     Host, network, port or protocol unreachable errors, or parameter problem errors SHOULD cause the
@@ -128,15 +130,15 @@ def test_an_error_that_comes_later_ends_what_was_not_heard(edge: Conversation, g
     assert ended(edge)
 
 
-def test_an_error_of_another_place_ends_nothing(edge: Conversation) -> None:
-    """RFC 3261 18.4: only what was sent there has failed."""
+def test_a_transport_error_of_another_address_ends_nothing(edge: Conversation) -> None:
+    """RFC 3261 18.4: only requests to that address have failed."""
     called(edge)
     edge.layer.flow_lost(CAROL, "port unreachable")
     edge.layer.flow_lost(BOB._replace(port=5061), "port unreachable")
     assert edge.take() == []
 
 
-def test_an_error_ends_nothing_that_was_heard(edge: Conversation) -> None:
+def test_a_transport_error_ends_no_request_with_a_response(edge: Conversation) -> None:
     """RFC 3261 17.1.1.2, figure 5: a transport error is an input of "Calling" alone."""
     invite = called(edge)
     answer(edge, invite, 180)
@@ -145,8 +147,8 @@ def test_an_error_ends_nothing_that_was_heard(edge: Conversation) -> None:
     assert answer(edge, invite, 200) == ["alice 200 INVITE"]
 
 
-def test_an_error_sends_every_call_on_to_the_next_target() -> None:
-    """RFC 3261 16.6 step 7: for all that wait for the one that is out of reach."""
+def test_a_transport_error_makes_every_call_try_the_next_target() -> None:
+    """RFC 3261 16.6 step 7: for all requests that wait for the unreachable target."""
     edge = Conversation(backups=("sip:192.0.2.3",))
     for number in range(3):
         data = bytes(request(branch=f"z9hG4bK-{number}"))
@@ -162,7 +164,7 @@ def test_an_error_sends_every_call_on_to_the_next_target() -> None:
 
 
 @pytest.mark.parametrize("status", [180, 200, 486])
-def test_a_response_that_does_not_leave_is_dropped_and_cancels_nothing(
+def test_a_response_that_cannot_be_sent_is_dropped_and_cancels_nothing(
     edge: Conversation, status: int
 ) -> None:
     """RFC 3261 16.9: "If the proxy is notified of an error when forwarding a response, it drops the
@@ -180,10 +182,10 @@ def test_a_response_that_does_not_leave_is_dropped_and_cancels_nothing(
         assert answer(edge, invite, 200) == ["alice 200 INVITE"]
 
 
-# 18.1.1: large requests go over TCP where the target takes it.
+# 18.1.1: large requests are sent over TCP if the target accepts it.
 
 
-def test_a_target_that_takes_no_tcp_is_asked_over_udp_at_once(edge: Conversation) -> None:
+def test_a_target_that_refuses_tcp_is_tried_over_udp_at_once(edge: Conversation) -> None:
     """RFC 3261 18.1.1: "If an element sends a request over TCP because of these message size
     constraints, and that request would have otherwise been sent over UDP, if the attempt to
     establish the connection generates either an ICMP Protocol Not Supported, or results in a TCP
@@ -196,7 +198,7 @@ def test_a_target_that_takes_no_tcp_is_asked_over_udp_at_once(edge: Conversation
     assert answer(edge, edge.last_request("bob"), 200) == ["alice 200 INVITE"]
 
 
-def test_that_a_target_takes_no_tcp_is_remembered(edge: Conversation) -> None:
+def test_a_target_that_refused_tcp_is_remembered(edge: Conversation) -> None:
     """RFC 3261 18.1.1: "This is only to provide backwards compatibility with RFC 2543-compliant
     implementations that do not support TCP." They are not asked again for each call.
     """
@@ -215,7 +217,7 @@ def test_that_a_target_takes_no_tcp_is_remembered(edge: Conversation) -> None:
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
 def test_udp_is_tried_once(edge: Conversation, method: str) -> None:
-    """RFC 3261 18.1.1: where that does not leave either, 16.9 is all that is left."""
+    """RFC 3261 18.1.1: if UDP fails as well, 16.9 applies."""
     edge.transport.failing.add("192.0.2.2")
     if method == "INVITE":
         assert placed(edge, LARGE) == ["alice 100 INVITE", "alice 503 INVITE"]
@@ -226,15 +228,15 @@ def test_udp_is_tried_once(edge: Conversation, method: str) -> None:
     assert ended(edge)
 
 
-def test_a_target_that_was_asked_for_over_tcp_is_not_asked_over_udp() -> None:
+def test_a_target_whose_uri_requires_tcp_is_not_tried_over_udp() -> None:
     """RFC 3261 18.1.1: only what "would have otherwise been sent over UDP" """
     edge = Conversation("sip:192.0.2.2;transport=tcp")
     edge.transport.without_tcp.add("192.0.2.2")
     assert placed(edge) == ["alice 100 INVITE", "alice 503 INVITE"]
 
 
-def test_what_was_cancelled_is_not_asked_over_udp(edge: Conversation) -> None:
-    """RFC 3261 16.10: what was cancelled is not begun again elsewhere."""
+def test_a_cancelled_invite_is_not_tried_over_udp(edge: Conversation) -> None:
+    """RFC 3261 16.10: a cancelled call is not tried elsewhere."""
     edge.transport.without_tcp.add("192.0.2.2")
     edge.receive(request(body=LARGE))
     edge.stager.stagings[-1].succeed()
@@ -245,8 +247,8 @@ def test_what_was_cancelled_is_not_asked_over_udp(edge: Conversation) -> None:
     assert ended(edge)
 
 
-def test_a_request_of_a_dialog_that_does_not_leave_is_a_500(edge: Conversation) -> None:
-    """RFC 3261 16.9 with 16.7 step 6: the 503 that it is taken for is not passed as one."""
+def test_a_request_of_a_dialog_that_cannot_be_sent_is_a_500(edge: Conversation) -> None:
+    """RFC 3261 16.9 with 16.7 step 6: it counts as a 503, which is passed back as a 500."""
     edge.transport.failing.add("192.0.2.2")
     edge.receive(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
     edge.clock.advance(0.1)

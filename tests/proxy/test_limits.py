@@ -1,4 +1,4 @@
-"""What is kept has a bound, and strangers do not fill it (RFC 3261 21.5.4, 8.2.7)."""
+"""The stores are bounded, and strangers cannot fill them (RFC 3261 21.5.4, 8.2.7)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def call(number: int) -> bytes:
-    """Write the INVITE of one of many calls."""
+    """Return the INVITE of one of many calls."""
     invite = request(branch=f"z9hG4bK-call-{number}")
     return bytes(invite).replace(b"call-1@", b"call-of-many-%d@" % number)
 
@@ -39,7 +39,7 @@ def statuses(edge: Conversation) -> list[str]:
 # The bounds
 
 
-def test_above_the_calls_being_staged_new_ones_get_503_with_retry_after() -> None:
+def test_above_the_limit_of_calls_being_staged_a_new_call_gets_503() -> None:
     """RFC 3261 21.5.4: the server "MAY indicate when the client should retry the request in a
     Retry-After header field".
     """
@@ -53,7 +53,7 @@ def test_above_the_calls_being_staged_new_ones_get_503_with_retry_after() -> Non
     assert (told.cause, told.text) == ("overload", "too many calls being staged")
 
 
-def test_where_one_has_ended_the_next_is_taken() -> None:
+def test_a_call_is_admitted_again_once_another_has_ended() -> None:
     """RFC 3261 21.5.4: "temporarily"."""
     edge = full(calls_staging=1)
     edge.receive(call(1))
@@ -64,7 +64,7 @@ def test_where_one_has_ended_the_next_is_taken() -> None:
     assert statuses(edge) == ["100", "503", "100", "INVITE", "100"]
 
 
-def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
+def test_above_the_limit_of_transactions_a_new_call_gets_503() -> None:
     """RFC 3261 21.5.4: the server is "temporarily unable to process the request due to a temporary
     overloading".
     """
@@ -77,8 +77,8 @@ def test_above_the_transactions_new_calls_get_503_with_retry_after() -> None:
     assert {event.text for event in edge.of(CallRefused)} == {"too many transactions"}
 
 
-def test_what_is_refused_for_its_number_is_forgotten_at_once() -> None:
-    """RFC 3261 8.2.7: a UAS that keeps nothing answers the repetition as it did the request."""
+def test_a_refused_call_leaves_no_state() -> None:
+    """RFC 3261 8.2.7: a stateless UAS answers a retransmission as it did the request."""
     edge = full(transactions=1)
     edge.receive(call(0))
     before = edge.alive
@@ -88,8 +88,8 @@ def test_what_is_refused_for_its_number_is_forgotten_at_once() -> None:
     assert edge.alive == before
 
 
-def test_at_the_bound_what_is_alive_goes_on() -> None:
-    """A call that was taken is answered, acknowledged, asked in and ended whatever else comes."""
+def test_at_the_limit_calls_in_progress_go_on() -> None:
+    """An accepted call can be answered, changed and ended, whatever else arrives."""
     edge = full(transactions=6)
     invite = edge.forward(request())
     for number in range(20):
@@ -108,8 +108,8 @@ def test_at_the_bound_what_is_alive_goes_on() -> None:
     ]  # fmt: skip
 
 
-def test_at_the_bound_a_call_can_be_cancelled() -> None:
-    """RFC 3261 9.2: a CANCEL makes room, so it is always taken."""
+def test_at_the_limit_a_call_can_be_cancelled() -> None:
+    """RFC 3261 9.2: a CANCEL makes room, so it is always accepted."""
     edge = full(transactions=1)
     edge.receive(request())
     edge.receive(call(2))
@@ -119,8 +119,8 @@ def test_at_the_bound_a_call_can_be_cancelled() -> None:
 
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE"])
-def test_one_dialog_can_not_take_all_the_memory(method: str) -> None:
-    """RFC 3261 21.5.4: above twice the bound requests of dialogs are asked to wait, too."""
+def test_one_dialog_cannot_take_all_the_memory(method: str) -> None:
+    """RFC 3261 21.5.4: above twice the bound requests of dialogs are refused, too."""
     edge = full(transactions=10)
     for number in range(100):
         edge.receive(later(method, number))
@@ -129,7 +129,7 @@ def test_one_dialog_can_not_take_all_the_memory(method: str) -> None:
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
 
 
-def test_when_it_is_over_there_is_room_again() -> None:
+def test_there_is_room_again_when_the_overload_ends() -> None:
     """RFC 3261 21.5.4: "temporarily", with nothing left of what was refused."""
     edge = full(transactions=2)
     for number in range(4):
@@ -143,7 +143,7 @@ def test_when_it_is_over_there_is_room_again() -> None:
     assert statuses(edge) == ["100"]
 
 
-# Nothing is kept for what a stranger sends
+# No state is kept for strangers
 
 ANSWERED: dict[str, tuple[bytes | Request, str]] = {
     "a call from nobody": (request(), "403"),
@@ -170,7 +170,7 @@ ANSWERED: dict[str, tuple[bytes | Request, str]] = {
 @pytest.mark.parametrize("source", [STRANGER, STRANGER._replace(transport="TCP", connection=1)],
                          ids=["UDP", "TCP"])  # fmt: skip
 @pytest.mark.parametrize("name", ANSWERED)
-def test_nothing_is_kept_for_what_a_stranger_sends(name: str, source: Flow) -> None:
+def test_no_state_is_kept_for_strangers(name: str, source: Flow) -> None:
     """RFC 3261 8.2.7: "A stateless UAS is a UAS that does not maintain transaction state. It
     replies to requests normally, but discards any state".
     """
@@ -185,7 +185,7 @@ def test_nothing_is_kept_for_what_a_stranger_sends(name: str, source: Flow) -> N
 
 
 @pytest.mark.parametrize("name", ANSWERED)
-def test_the_ack_of_such_an_answer_is_ignored(name: str) -> None:
+def test_the_ack_of_a_stateless_response_is_ignored(name: str) -> None:
     """RFC 3261 8.2.7: "A stateless UAS MUST ignore ACK requests." """
     asked, _ = ANSWERED[name]
     edge = Conversation()
@@ -196,7 +196,7 @@ def test_the_ack_of_such_an_answer_is_ignored(name: str) -> None:
     assert edge.alive == 0
 
 
-def test_such_an_answer_is_sent_once() -> None:
+def test_a_stateless_response_is_not_retransmitted() -> None:
     """RFC 3261 8.2.7: "A stateless UAS MUST NOT retransmit responses." """
     edge = Conversation()
     edge.receive(request(via="SIP/2.0/UDP 203.0.113.66"), STRANGER)
@@ -205,10 +205,8 @@ def test_such_an_answer_is_sent_once() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERED.keys() - {"a call from nobody"}))
-def test_such_an_answer_is_one_packet_and_not_much_longer_than_the_question(name: str) -> None:
-    """RFC 3261 26.1.5: a stranger who forges his address must not make us amplify what he
-    sends.
-    """
+def test_a_stateless_response_does_not_amplify_the_request(name: str) -> None:
+    """RFC 3261 26.1.5: a sender with a forged address must not make us amplify its traffic."""
     asked, _ = ANSWERED[name]
     edge = Conversation()
     edge.receive(asked)
@@ -217,7 +215,7 @@ def test_such_an_answer_is_one_packet_and_not_much_longer_than_the_question(name
     assert flow == ALICE
 
 
-def test_the_calls_under_way_are_forgotten_with_their_end() -> None:
+def test_an_ongoing_call_is_forgotten_when_it_ends() -> None:
     """RFC 3261 8.2.2.2: merged requests are looked for among "ongoing" ones only, whatever
     their end.
     """
@@ -237,7 +235,7 @@ def test_the_calls_under_way_are_forgotten_with_their_end() -> None:
     assert edge.clock.waiting == 0
 
 
-def test_a_call_whose_staging_is_at_hand_needs_no_room_beside_those_being_staged() -> None:
+def test_a_call_that_can_reuse_a_staging_passes_the_limit() -> None:
     edge = full(calls_staging=1)
     edge.receive(call(1))
     edge.receive(call(2))
@@ -246,7 +244,7 @@ def test_a_call_whose_staging_is_at_hand_needs_no_room_beside_those_being_staged
     assert statuses(edge) == ["100", "503", "100"]
 
 
-def test_so_does_one_that_is_not_to_be_staged() -> None:
+def test_a_call_that_is_not_staged_passes_the_limit() -> None:
     edge = full(calls_staging=1)
     edge.receive(call(1))
     edge.admission.agent_id = ""
@@ -254,7 +252,7 @@ def test_so_does_one_that_is_not_to_be_staged() -> None:
     assert statuses(edge) == ["100", "100", "INVITE"]
 
 
-def test_a_call_that_there_is_no_room_for_is_refused_as_its_policy_says() -> None:
+def test_a_call_above_the_limit_is_refused_with_the_status_of_its_policy() -> None:
     edge = Conversation(bounds=Bounds(calls_staging=0))
     edge.admission.policy = Policy(refusal=480)
     edge.receive(request())
@@ -263,8 +261,8 @@ def test_a_call_that_there_is_no_room_for_is_refused_as_its_policy_says() -> Non
 
 
 @pytest.mark.parametrize("called", ["sip:404@198.51.100.1", "urn:service:sos"])
-def test_the_ack_of_what_is_forgotten_is_no_stray(called: str) -> None:
-    """RFC 3261 8.2.7: nothing is kept of a refusal of ours, and its ACK tells of no mistake."""
+def test_the_ack_of_a_stateless_refusal_is_not_counted_as_stray(called: str) -> None:
+    """RFC 3261 8.2.7: our refusal leaves no state, so its ACK is expected without a transaction."""
     edge = Conversation()
     edge.receive(request(uri=called))
     tag = edge.last_response("alice").to_tag.decode()

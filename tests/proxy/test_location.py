@@ -1,4 +1,4 @@
-"""A next hop is one host, and not what this machine keeps to itself."""
+"""A next hop is a unicast address, and not a service that this machine keeps to itself."""
 
 from __future__ import annotations
 
@@ -36,16 +36,18 @@ def found(uri: str, *, loopback: bool) -> Flow | None:
     "host",
     ["224.0.0.1", "[ff02::1]", "0.0.0.0", "[::]", "255.255.255.255", "[::ffff:224.0.0.1]"],
 )
-def test_many_hosts_or_none_are_no_next_hop(host: str) -> None:
+def test_a_next_hop_is_a_unicast_address(host: str) -> None:
     assert found(f"sip:x@{host}", loopback=True) is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "[::1]", "inside.example"])
 @pytest.mark.parametrize("loopback", [True, False])
-def test_this_machine_is_one_only_where_a_peer_is_on_it(host: str, *, loopback: bool) -> None:
+def test_loopback_is_a_next_hop_only_if_a_peer_is_on_this_machine(
+    host: str, *, loopback: bool
+) -> None:
     assert (found(f"sip:x@{host}", loopback=loopback) is not None) is loopback
 
 
 @pytest.mark.parametrize("host", ["192.0.2.2", "10.0.0.1", "[2001:db8::2]", "outside.example"])
-def test_any_other_host_is_one(host: str) -> None:
+def test_any_other_host_is_a_next_hop(host: str) -> None:
     assert found(f"sip:x@{host}", loopback=False) is not None

@@ -1,4 +1,4 @@
-"""A lost datagram costs nothing but its repetition: RFC 3261 17 over UDP, whatever is lost."""
+"""A lost datagram costs one retransmission: RFC 3261 17 over UDP, whatever is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.peers import Callee, Caller, LossyNetwork
 
 FIRST = 20
-"""Datagrams of which up to three are lost; a call without loss has thirteen."""
+"""Datagrams; up to three of them are lost. A call without loss has thirteen."""
 
 
 def call(lost: tuple[int, ...]) -> tuple[LossyNetwork, Caller, Callee]:
@@ -28,8 +28,8 @@ def test_a_call_without_loss_has_thirteen_datagrams() -> None:
 
 
 @pytest.mark.parametrize("many", [1, 2, 3])
-def test_every_call_is_staged_once_answered_and_ended_whatever_is_lost(many: int) -> None:
-    """RFC 3261 17: a whole call comes to its end whichever three of its datagrams are lost."""
+def test_every_call_completes_whatever_datagrams_are_lost(many: int) -> None:
+    """RFC 3261 17: a whole call completes whichever three of its datagrams are lost."""
     for lost in combinations(range(FIRST), many):
         network, caller, callee = call(lost)
         edge = network.edge

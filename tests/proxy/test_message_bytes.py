@@ -1,4 +1,4 @@
-"""What transactions keep is bounded in bytes, too: large messages leave room for small ones."""
+"""The memory of transactions is bounded, too: large messages leave room for small ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 LARGE = 60_000
 ROOM = (SHARES + 10) * LARGE
-"""Room for ten messages that are that large, and still for a thousand that are not."""
+"""Room for ten large messages, and still for a thousand small ones."""
 REASON = "Reason: SIP;text=" + "x" * LARGE
 TCP = "SIP/2.0/TCP 192.0.2.1"
 
 
 def call(number: int, size: int = LARGE) -> bytes:
-    """Write the INVITE of one of many calls, of so many bytes."""
+    """Return the INVITE of one of many calls, with so many bytes."""
     spare = size - len(bytes(invite_of(number, 10_000))) + 10_000
     return bytes(invite_of(number, spare))
 
@@ -43,20 +43,20 @@ def statuses(edge: Conversation) -> list[str]:
 
 @pytest.fixture
 def flooded() -> Conversation:
-    """Let large INVITEs come that there is no room for."""
+    """Send more large INVITEs than there is room for."""
     edge = Conversation(bounds=Bounds(message_bytes=ROOM))
     for number in range(20):
         edge.receive(call(number))
     return edge
 
 
-def test_an_invite_is_taken_that_is_small_beside_what_is_left(flooded: Conversation) -> None:
+def test_an_invite_is_admitted_if_it_is_small_beside_the_free_memory(flooded: Conversation) -> None:
     assert statuses(flooded) == ["100"] * 10 + ["503"] * 10
     assert flooded.layer.message_bytes == 10 * LARGE
     assert {event.cause for event in flooded.of(CallRefused)} == {"overload"}
 
 
-def test_where_large_calls_are_refused_small_ones_are_taken(flooded: Conversation) -> None:
+def test_small_calls_are_admitted_when_large_ones_are_refused(flooded: Conversation) -> None:
     """RFC 3261 21.5.4: large INVITEs are refused while small ones find room."""
     flooded.take()
     for number in range(20, 1020):
@@ -64,14 +64,14 @@ def test_where_large_calls_are_refused_small_ones_are_taken(flooded: Conversatio
     assert statuses(flooded) == ["100"] * 1000
 
 
-def test_the_log_says_what_there_is_too_much_of(flooded: Conversation) -> None:
+def test_the_log_names_the_bound_that_was_exceeded(flooded: Conversation) -> None:
     """RFC 3261 21.5.4: "in a Retry-After header field"."""
     refusal = flooded.last_response("alice")
     assert refusal.value(b"retry-after") == b"5"
     assert {one.text for one in flooded.of(CallRefused)} == {"too many bytes of messages"}
 
 
-def test_when_large_calls_are_over_there_is_room_for_others(flooded: Conversation) -> None:
+def test_there_is_room_again_when_large_calls_end(flooded: Conversation) -> None:
     """RFC 3261 21.5.4: "temporarily"."""
     for staging in flooded.stager.stagings:
         staging.fail()
@@ -83,10 +83,10 @@ def test_when_large_calls_are_over_there_is_room_for_others(flooded: Conversatio
 
 
 @pytest.mark.parametrize("method", ["INFO", "INVITE"])
-def test_large_requests_of_dialogs_wait_above_twice_the_bound(method: str) -> None:
-    """RFC 3261 21.5.4: large requests of dialogs are asked to wait above twice the bound in bytes.
+def test_large_requests_of_dialogs_are_refused_above_twice_the_bound(method: str) -> None:
+    """RFC 3261 21.5.4: large requests of dialogs are refused above twice the bound in bytes.
 
-    What belongs to a call that was taken may take what new calls may not.
+    Requests of accepted calls may use memory that new calls may not.
     """
     edge = Conversation(bounds=Bounds(message_bytes=ROOM // 2))
     edge.receive(call(0))
@@ -101,8 +101,8 @@ def test_large_requests_of_dialogs_wait_above_twice_the_bound(method: str) -> No
     assert edge.take() == ["bob BYE"]
 
 
-def test_above_that_a_large_cancel_is_answered_and_forgotten() -> None:
-    """RFC 3261 9.2: it makes room, so it is taken; its Reason is not worth what it would take."""
+def test_above_twice_the_bound_a_large_cancel_is_answered_statelessly() -> None:
+    """RFC 3261 9.2: it makes room, so it is accepted; its Reason is not kept."""
     edge = Conversation(bounds=Bounds(message_bytes=SHARES * LARGE // 2))
     invite = edge.forward(request())
     edge.take()
@@ -114,8 +114,10 @@ def test_above_that_a_large_cancel_is_answered_and_forgotten() -> None:
     assert b"reason" not in edge.last_request("bob").names
 
 
-def test_what_a_cancel_leaves_behind_weighs_on_its_call() -> None:
-    """Its Reason waits for the callee's first response, its own transaction ends at once (TCP)."""
+def test_the_reason_of_a_cancel_is_charged_to_its_call() -> None:
+    """The Reason is kept until the callee's first response; over TCP the CANCEL's own transaction
+    ends at once.
+    """
     edge = Conversation()
     edge.forward(request(via=TCP), ALICE_TCP)
     edge.receive(request("CANCEL", via=TCP, extra=(REASON,)), ALICE_TCP)
@@ -124,7 +126,7 @@ def test_what_a_cancel_leaves_behind_weighs_on_its_call() -> None:
     assert edge.layer.message_bytes > LARGE
 
 
-def test_an_answer_that_is_kept_to_be_repeated_weighs_as_well() -> None:
+def test_a_response_kept_for_retransmission_is_charged_too() -> None:
     edge = Conversation()
     bye = edge.relay(later("BYE", 1, body=0))
     edge.receive(response(bye, 200, body="x" * LARGE), BOB)

@@ -1,4 +1,4 @@
-"""What is undone ahead of routing: our Route, a strict router's work, a maddr (RFC 3261 16.4)."""
+"""Preprocessing: our Route, the rewriting of a strict router, and our maddr (RFC 3261 16.4)."""
 
 from __future__ import annotations
 
@@ -53,10 +53,8 @@ def test_our_own_route_is_removed(edge: Conversation) -> None:
         f"Route:{URI} ,\r\n <sip:192.0.2.2;lr>,   <sip:p3.example;lr>",
     ],
 )
-def test_the_rest_of_the_route_stays(edge: Conversation, routes: str) -> None:
-    """RFC 3261 16.4: "remove that value", no other, from whichever row of the header it stands
-    in.
-    """
+def test_the_rest_of_the_route_is_kept(edge: Conversation, routes: str) -> None:
+    """RFC 3261 16.4: "remove that value", no other, in whichever row of the header it is."""
     sent = edge.relay(bye(routes))
     assert sent.values(b"route") == [b"<sip:192.0.2.2;lr>", b"<sip:p3.example;lr>"]
     assert b"<sip:192.0.2.2;lr>,   <sip:p3.example;lr>" in bytes(sent)
@@ -71,8 +69,8 @@ def test_the_rest_of_the_route_stays(edge: Conversation, routes: str) -> None:
         "sip:[2001:0db8::0001]:5080;transport=tcp", "sips:sip.example.org",
     ],
 )  # fmt: skip
-def test_we_know_ourselves_by_every_address_and_name(uri: str) -> None:
-    """RFC 3261 16.4: "indicates this proxy": by what we listen on and what we advertise, by both
+def test_every_address_and_name_of_ours_is_recognized(uri: str) -> None:
+    """RFC 3261 16.4: "indicates this proxy": by the bound and the advertised address, by both
     ports, and by any spelling of an IPv6 address (RFC 5118 4.5).
     """
     assert OURS.is_ours(parse_uri(uri.encode()))
@@ -86,13 +84,13 @@ def test_we_know_ourselves_by_every_address_and_name(uri: str) -> None:
         "sip:10.0.0.1@elsewhere.example", "tel:10.0.0.1", "sip:elsewhere.example;maddr=10.0.0.1",
     ],
 )  # fmt: skip
-def test_what_is_not_ours_is_not_taken_for_us(uri: str) -> None:
+def test_no_other_address_is_taken_for_ours(uri: str) -> None:
     """RFC 3261 19.1.4: host and port "must match"."""
     assert not OURS.is_ours(parse_uri(uri.encode()))
 
 
 def test_a_route_by_another_of_our_names_is_removed_as_well() -> None:
-    """RFC 3261 16.4: where we are behind a forwarded port and have a name."""
+    """RFC 3261 16.4: behind a forwarded port, and with a host name."""
     edge = Conversation(
         interfaces=(Interface("UDP", "198.51.100.1", "sip.example.org", 5060, 5070),)
     )
@@ -104,7 +102,7 @@ def test_a_route_by_another_of_our_names_is_removed_as_well() -> None:
     assert edge.take() == ["bob BYE"] * 3
 
 
-def test_two_entries_of_one_dialog_are_removed_together(edge: Conversation) -> None:
+def test_the_two_entries_of_one_dialog_are_removed_together(edge: Conversation) -> None:
     """RFC 5658 5: a proxy that has recorded itself twice removes both, and does not send to
     itself."""
     tcp = f"<sip:{USER}@198.51.100.1:5060;transport=tcp;lr>"
@@ -115,25 +113,23 @@ def test_two_entries_of_one_dialog_are_removed_together(edge: Conversation) -> N
 
 
 @pytest.mark.parametrize("many", [1, 2, 3, 4, 8])
-def test_a_dialog_that_spiralled_through_us_pops_all_that_follow_each_other(
-    edge: Conversation, many: int
-) -> None:
-    """RFC 3261 16.4: each time that we would send to ourselves: a call may come through us more
-    than once without another proxy that records itself in between.
+def test_all_consecutive_entries_of_ours_are_popped(edge: Conversation, many: int) -> None:
+    """RFC 3261 16.4: a call may pass us more than once without another recording proxy in between;
+    each entry left would make us send to ourselves.
     """
     sent = edge.relay(bye("Route: " + ", ".join([URI] * many + ["<sip:192.0.2.2;lr>"])))
     assert sent.values(b"route") == [b"<sip:192.0.2.2;lr>"]
 
 
-def test_an_entry_of_ours_behind_another_proxys_stays(edge: Conversation) -> None:
-    """RFC 3261 16.4: the first value is meant; a spiral that comes back to us needs the others."""
+def test_an_entry_of_ours_behind_another_proxys_is_kept(edge: Conversation) -> None:
+    """RFC 3261 16.4: only the first value; a spiral that comes back to us needs the others."""
     sent = edge.relay(bye(f"Route: {URI}, <sip:192.0.2.2;lr>, {URI}"))
     assert sent.values(b"route") == [b"<sip:192.0.2.2;lr>", URI.encode()]
 
 
 @pytest.mark.parametrize("many", [9, 64, 256])
-def test_a_route_that_leads_here_again_and_again_is_a_loop(edge: Conversation, many: int) -> None:
-    """RFC 3261 16.3 step 4: one packet must not become a hundred that we send to ourselves."""
+def test_a_route_of_very_many_entries_of_ours_is_a_loop(edge: Conversation, many: int) -> None:
+    """RFC 3261 16.3 step 4: one packet must not become a hundred packets to ourselves."""
     edge.receive(bye("Route: " + ", ".join([URI] * many)))
     assert edge.take() == ["alice 482 BYE"]
     assert edge.alive == 0
@@ -145,8 +141,8 @@ def test_a_route_that_leads_here_again_and_again_is_a_loop(edge: Conversation, m
      "<sip:404@other.example>", f"{URI}, <sip:203.0.113.9>"],
 )  # fmt: skip
 def test_a_preloaded_route_of_a_new_call_is_not_followed(edge: Conversation, route: str) -> None:
-    """RFC 3261 16.4 and 26.2: our Route is popped, but where the caller would have the call go
-    after us is not the caller's choice.
+    """RFC 3261 16.4 and 26.2: our Route is popped, but the caller does not choose the hop
+    after us.
     """
     sent = edge.forward(bytes(request(extra=(f"Route: {route}",))).replace(b"call-1@", b"call-3@"))
     assert sent.uri_text == b"sip:+33612345678@192.0.2.2:5060"
@@ -158,7 +154,7 @@ def test_a_preloaded_route_of_a_new_call_is_not_followed(edge: Conversation, rou
 
 
 @pytest.mark.parametrize("routes", [["<sip:bob@192.0.2.2>"], [URI, "<sip:bob@192.0.2.2>"]])
-def test_a_strict_routers_work_is_undone(edge: Conversation, routes: list[str]) -> None:
+def test_the_rewriting_of_a_strict_router_is_undone(edge: Conversation, routes: list[str]) -> None:
     """RFC 3261 16.4: "the proxy MUST replace the Request-URI in the request with the last value
     from the Route header field, and remove that value from the Route header field."
     """
@@ -168,7 +164,7 @@ def test_a_strict_routers_work_is_undone(edge: Conversation, routes: list[str]) 
     assert edge.flow == BOB
 
 
-def test_what_a_strict_router_leaves_of_the_route_is_followed(edge: Conversation) -> None:
+def test_the_rest_of_a_strict_routers_route_is_followed(edge: Conversation) -> None:
     """RFC 3261 16.4: "The proxy MUST then proceed as if it received this modified request." """
     routes = "Route: <sip:192.0.2.2;lr>\r\nRoute: <sip:p3.example;lr>, <sip:carol@203.0.113.9>"
     sent = edge.relay(bye(routes, URI.strip("<>")))
@@ -178,16 +174,18 @@ def test_what_a_strict_router_leaves_of_the_route_is_followed(edge: Conversation
 
 
 @pytest.mark.parametrize("uri", ["sip:+33612345678@198.51.100.1;lr", "sip:198.51.100.1:5060"])
-def test_only_what_we_recorded_is_a_strict_routers_work(edge: Conversation, uri: str) -> None:
+def test_a_strict_router_is_recognized_only_by_a_uri_that_we_recorded(
+    edge: Conversation, uri: str
+) -> None:
     """RFC 3261 16.4: "a value this proxy previously placed into a Record-Route header field": a
-    Request-URI that merely means us, with lr or without, is what was dialled.
+    Request-URI with our address alone, with lr or without, is the dialled one.
     """
     edge.receive(request(uri=uri, extra=("Route: <sip:198.51.100.1;lr>, <sip:404@other>",)))
     assert edge.stager.stagings[-1].call.to_number in {"+33612345678", ""}
 
 
-def test_our_uri_with_nothing_behind_it_goes_nowhere(edge: Conversation) -> None:
-    """RFC 3261 16.4: the last Route is asked for; without any there is no target."""
+def test_our_uri_without_a_route_is_not_forwarded(edge: Conversation) -> None:
+    """RFC 3261 16.4: the last Route would be the target, and there is none."""
     edge.receive(bye("", URI.strip("<>")))
     assert edge.take() == ["alice 481 BYE"]
 
@@ -214,16 +212,14 @@ def test_a_maddr_that_is_ours_is_stripped(edge: Conversation, uri: str, stripped
 
 
 @pytest.mark.parametrize("maddr", ["203.0.113.9", "198.51.100.1;transport=tcp"])
-def test_another_maddr_stays(edge: Conversation, maddr: str) -> None:
-    """RFC 3261 16.4: only where "the request was received using the port and transport
-    indicated".
-    """
+def test_a_maddr_of_another_is_kept(edge: Conversation, maddr: str) -> None:
+    """RFC 3261 16.4: only if "the request was received using the port and transport indicated"."""
     sent = edge.relay(bye(uri=f"sip:bob@192.0.2.2;maddr={maddr}"))
     assert sent.uri_text == f"sip:bob@192.0.2.2;maddr={maddr}".encode()
     assert edge.flow.host == maddr.partition(";")[0]
 
 
-def test_a_maddr_that_came_by_its_port_and_transport_is_stripped() -> None:
+def test_a_maddr_is_stripped_if_port_and_transport_match() -> None:
     """RFC 3261 16.4: "received using the port and transport indicated (explicitly or by
     default)".
     """
@@ -246,10 +242,12 @@ def test_a_maddr_that_came_by_its_port_and_transport_is_stripped() -> None:
     "uri", ["sip:198.51.100.1", "sip:198.51.100.1;lr", URI.strip("<>"), "sip:x@198.51.100.1:5060"]
 )
 @pytest.mark.parametrize("more", ["", f", {URI}, {URI}", f", <sip:198.51.100.1;lr>, {URI}"])
-def test_a_contact_that_is_ourselves_is_sent_to_once_at_most(
+def test_a_contact_with_our_own_address_is_tried_once_at_most(
     edge: Conversation, method: str, uri: str, more: str
 ) -> None:
-    """RFC 3261 16.6 step 8: what comes back finds no Route of ours any more, and ends there."""
+    """RFC 3261 16.6 step 8: the request that comes back has no Route of ours any more, and ends
+    there.
+    """
     edge.receive(request(method, uri, to_tag="bob", cseq=2, extra=(ROUTE + more,)))
     copies = 0
     for data, flow in edge.transport.sent:

@@ -24,7 +24,7 @@ ASSERTED = b"p-asserted-identity"
 
 @pytest.fixture
 def edge() -> Conversation:
-    """Forward a call of alice, who requests privacy; her later requests do not say so again."""
+    """Forward a call of alice, with a request for privacy that her later requests do not repeat."""
     edge = Conversation()
     edge.admission.anonymous.add(ALICE.host)
     forwarded = edge.forward(request())

@@ -1,4 +1,4 @@
-"""RFC 3261 16.5 and 16.7 step 4: a 3xx of the upstream, where the settings let it be followed."""
+"""RFC 3261 16.5 and 16.7 step 4: a 3xx of the upstream, followed if the settings allow it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def moved(edge: Conversation, invite: Request, *contacts: str) -> list[str]:
-    """Have bob redirect a call; give what was sent then."""
+    """Place a call that bob redirects; return the messages sent then."""
     came = response(invite, 302).without(b"contact")
     for contact in contacts:
         came = came.with_last(b"contact", f"Contact: {contact}".encode())
@@ -23,14 +23,14 @@ def moved(edge: Conversation, invite: Request, *contacts: str) -> list[str]:
     return edge.take()
 
 
-def test_a_3xx_is_passed_back_where_the_settings_do_not_follow_it() -> None:
+def test_a_3xx_is_passed_back_if_the_settings_do_not_follow_it() -> None:
     """RFC 3261 16.7 step 4: "If the proxy chooses to recurse on any contacts in a 3xx response" """
     edge = Conversation()
     assert moved(edge, called(edge), "<sip:a@192.0.2.3>") == ["bob ACK", "alice 302 INVITE"]
     assert edge.last_response("alice").values(b"contact") == [b"<sip:a@192.0.2.3>"]
 
 
-def test_what_was_followed_is_no_answer_any_more() -> None:
+def test_a_3xx_that_was_followed_is_not_a_response_to_pass_back() -> None:
     """RFC 3261 16.7 step 4: "If the proxy recurses on all of the contacts in a 3xx response, the
     proxy SHOULD NOT add the resulting contactless response to the response context."
     """
@@ -41,7 +41,7 @@ def test_what_was_followed_is_no_answer_any_more() -> None:
     assert ended(edge)
 
 
-def test_the_contacts_that_were_not_followed_are_passed_back_alone() -> None:
+def test_only_contacts_that_were_not_followed_are_passed_back() -> None:
     """RFC 3261 16.7 step 4: "it MUST remove them from the response before adding the response
     to the response context."
 
@@ -68,7 +68,7 @@ def test_contacts_are_followed_from_the_highest_q_to_the_lowest() -> None:
     assert answer(edge, edge.last_request("carol"), 404, CAROL)[-1] == "alice 404 INVITE"
 
 
-def test_no_more_contacts_are_followed_than_the_settings_allow() -> None:
+def test_the_settings_limit_the_contacts_that_are_followed() -> None:
     """RFC 3261 16.5: "prevents infinite recursion"; the bound holds for the whole call."""
     edge = Conversation(redirects=2)
     invite = called(edge)
@@ -90,8 +90,8 @@ def test_no_uri_is_tried_twice(again: str) -> None:
     assert moved(edge, edge.last_request("bob"), again) == ["bob ACK", "alice 302 INVITE"]
 
 
-def test_a_contact_that_waits_to_be_tried_is_not_added_again() -> None:
-    """RFC 3261 16.5: the set holds those that are still to be tried, too."""
+def test_a_contact_in_the_target_set_is_not_added_again() -> None:
+    """RFC 3261 16.5: the set holds the URIs that are still to be tried, too."""
     edge = Conversation(redirects=9)
     moved(edge, called(edge), "<sip:one@192.0.2.2>;q=0.9, <sip:two@192.0.2.3>;q=0.1")
     sent = moved(edge, edge.last_request("bob"), "<sip:two@192.0.2.3>, <sip:three@192.0.2.4>")
@@ -115,7 +115,7 @@ def test_headers_and_method_of_a_contact_are_not_followed() -> None:
     "contact",
     ["*", "<tel:+33>", "<sips:a@192.0.2.3>", "no address at all", '"<open', "<sip:a@b:99999>"],
 )  # fmt: skip
-def test_what_can_not_be_followed_is_passed_back(contact: str) -> None:
+def test_contacts_that_cannot_be_followed_are_passed_back(contact: str) -> None:
     """RFC 3261 16.7 step 4: "3xx responses may contain a mixture of SIP, SIPS, and non-SIP
     URIs."
     """
@@ -135,7 +135,7 @@ def test_a_3xx_of_a_dialog_is_passed_back() -> None:
     assert sent == ["bob ACK", "alice 302 INVITE"]
 
 
-def test_a_redirection_ahead_of_the_other_targets_is_followed_first() -> None:
+def test_contacts_are_tried_before_the_remaining_targets() -> None:
     """RFC 3261 16.5: "the proxy MAY continue to add targets to the set after beginning Request
     Forwarding."
     """

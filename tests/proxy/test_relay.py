@@ -24,14 +24,14 @@ def bye(uri: str = "sip:bob@192.0.2.2", route: str = ROUTE) -> Request:
 
 
 def relayed(edge: Conversation) -> Request:
-    """Have alice hang up; give what bob has."""
+    """Relay alice's BYE; return the request that bob gets."""
     edge.receive(bye())
     assert edge.take() == ["bob BYE"]
     return edge.last_request("bob")
 
 
 @pytest.mark.parametrize("status", [100, 180, 183])
-def test_a_provisional_response_goes_no_further(edge: Conversation, status: int) -> None:
+def test_a_provisional_response_is_not_passed_back(edge: Conversation, status: int) -> None:
     """RFC 4320 4.1: "An SIP element MUST NOT send any provisional response with a Status-Code other
     than 100 to a non-INVITE request." Our own 100 comes in its time, and no other.
     """
@@ -43,7 +43,7 @@ def test_a_provisional_response_goes_no_further(edge: Conversation, status: int)
     assert "alice 100 BYE" in edge.take()
 
 
-def test_nobody_is_told_408_when_nobody_answers(edge: Conversation) -> None:
+def test_a_timeout_gets_no_408(edge: Conversation) -> None:
     """RFC 4320 4.2: "A transaction-stateful SIP element MUST NOT send a response with Status-Code
     of 408 to a non-INVITE request. As a consequence, an element that cannot respond before the
     transaction expires will not send a final response at all."
@@ -55,7 +55,7 @@ def test_nobody_is_told_408_when_nobody_answers(edge: Conversation) -> None:
 
 
 def test_a_408_of_the_peer_is_not_forwarded(edge: Conversation) -> None:
-    """RFC 4320 4.2: what was repeated is not asked anew."""
+    """RFC 4320 4.2: a retransmission is not forwarded anew."""
     asked = relayed(edge)
     assert answer(edge, asked, 408) == []
     edge.receive(bye())
@@ -90,7 +90,7 @@ def test_a_late_final_response_is_not_forwarded(edge: Conversation) -> None:
 
 
 @pytest.mark.parametrize("status", [180, 200])
-def test_a_response_that_is_for_nobody_behind_us_is_not_forwarded(
+def test_a_response_without_a_via_behind_ours_is_not_forwarded(
     edge: Conversation, status: int
 ) -> None:
     """RFC 3261 16.7 step 3: "If no Via header field values remain in the response, the response was
@@ -102,8 +102,8 @@ def test_a_response_that_is_for_nobody_behind_us_is_not_forwarded(
     assert edge.take() == ([] if status == 180 else ["alice 500 BYE"])
 
 
-def test_byes_that_cross_each_other_are_answered_each(edge: Conversation) -> None:
-    """RFC 5407: both sides hang up at once; each of the two gets its answer."""
+def test_two_crossing_byes_are_both_answered(edge: Conversation) -> None:
+    """RFC 5407: both sides hang up at once, and each BYE gets its response."""
     asked = relayed(edge)
     edge.receive(
         request("BYE", "sip:alice@192.0.2.1", via="SIP/2.0/UDP 192.0.2.2:5060",
@@ -115,7 +115,7 @@ def test_byes_that_cross_each_other_are_answered_each(edge: Conversation) -> Non
     assert ended(edge)
 
 
-def test_a_bye_passes_while_the_invite_is_not_answered(edge: Conversation) -> None:
+def test_a_bye_in_an_early_dialog_is_forwarded(edge: Conversation) -> None:
     """RFC 5407: a caller may hang up in an early dialog; its INVITE ends with 487 after."""
     edge.receive(request())
     edge.stager.stagings[0].succeed()
@@ -135,18 +135,18 @@ def test_an_ack_to_a_contact_without_an_address_is_dropped(edge: Conversation) -
     assert edge.dropped == ["unroutable"]
 
 
-def test_a_from_that_can_not_be_read_is_answered_400_on_a_new_call(edge: Conversation) -> None:
+def test_an_unreadable_from_of_a_new_call_is_answered_400(edge: Conversation) -> None:
     edge.receive(bytes(request()).replace(b'From: "Alice"', b'From: "Alice'))
     assert edge.take() == ["alice 400 INVITE"]
 
 
-def test_a_from_that_can_not_be_read_makes_no_dialog_of_our_route(edge: Conversation) -> None:
+def test_an_unreadable_from_belongs_to_no_dialog_of_ours(edge: Conversation) -> None:
     asked = bytes(request("UPDATE", "sip:bob@192.0.2.2", extra=(ROUTE,)))
     edge.receive(asked.replace(b">;tag=alice", b";tag=alice"))
     assert edge.take() == ["alice 405 UPDATE"]
 
 
-def test_a_to_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
+def test_an_unreadable_to_is_answered_400(edge: Conversation) -> None:
     asked = bytes(request("OPTIONS")).replace(b"To: <", b'To: "<')
     edge.receive(asked)
     assert edge.take() == ["alice 400 OPTIONS"]

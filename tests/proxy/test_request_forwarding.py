@@ -1,4 +1,4 @@
-"""The copy that goes on, step by step (RFC 3261 16.6; RFC 3581, RFC 5658, 18.1.1)."""
+"""The copy that is forwarded, step by step (RFC 3261 16.6; RFC 3581, RFC 5658, 18.1.1)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def later(
     hops: str | None = "70",
     body: str = "",
 ) -> Request:
-    """Write a request of alice's dialog, with our Route unless ``extra`` has one."""
+    """Return a request of alice's dialog, with our Route unless ``extra`` has one."""
     routes = () if any(field.startswith("Route") for field in extra) else (ROUTE,)
     return request(method, uri, branch=branch, to_tag="bob", cseq=2, extra=(*routes, *extra),
                    max_forwards=hops, body=body)  # fmt: skip
@@ -57,7 +57,7 @@ def names(fields: Iterable[bytes]) -> list[bytes]:
 # Step 1: the copy
 
 
-def test_what_is_not_ours_goes_through_byte_for_byte(edge: Conversation) -> None:
+def test_other_header_fields_are_forwarded_byte_for_byte(edge: Conversation) -> None:
     """RFC 3261 16.6 step 1: "Fields not detailed in the processing described below MUST NOT be
     removed."
     """
@@ -87,7 +87,7 @@ def test_the_order_of_the_fields_is_kept(edge: Conversation, first: Request) -> 
 
 
 @pytest.mark.parametrize("body", [BODY, "\0\r\n\r\n\xff", ""])
-def test_the_body_is_not_touched(edge: Conversation, body: str) -> None:
+def test_the_body_is_unchanged(edge: Conversation, body: str) -> None:
     """RFC 3261 16.6 step 1: "The proxy MUST NOT add to, modify, or remove the message body." """
     data = bytes(request()).replace(b"Content-Length: 0", b"Content-Length: %d" % len(body))
     assert edge.forward(data + body.encode("latin-1")).body == body.encode("latin-1")
@@ -109,7 +109,7 @@ def test_each_target_gets_its_copy_of_the_same_request() -> None:
 # Step 2: Request-URI
 
 
-def test_the_request_uri_is_the_targets(edge: Conversation) -> None:
+def test_the_request_uri_is_that_of_the_target(edge: Conversation) -> None:
     """RFC 3261 16.6 step 2: "The Request-URI in the copy's start line MUST be replaced with the URI
     for this target."
     """
@@ -117,8 +117,8 @@ def test_the_request_uri_is_the_targets(edge: Conversation) -> None:
 
 
 def test_the_request_uri_of_a_dialog_is_its_target(edge: Conversation) -> None:
-    """RFC 3261 16.5: for what we are not responsible for "the Request-URI MUST be placed into the
-    target set as the only target".
+    """RFC 3261 16.5: for a domain that is not ours "the Request-URI MUST be placed into the target
+    set as the only target".
     """
     uri = "sip:bob@192.0.2.2:5060;x=y;user=phone"
     assert edge.relay(later("INFO", uri)).uri_text == uri.encode()
@@ -131,7 +131,7 @@ def test_the_request_uri_of_a_dialog_is_its_target(edge: Conversation) -> None:
     ("came", "goes"), [("70", b"69"), ("1", b"0"), ("255", b"254"), ("0010", b"9")]
 )
 @pytest.mark.parametrize("method", ["INVITE", "ACK", "BYE"])
-def test_max_forwards_is_counted_down(
+def test_max_forwards_is_decremented(
     edge: Conversation, method: str, came: str, goes: bytes
 ) -> None:
     """RFC 3261 16.6 step 3: "If the copy contains a Max-Forwards header field, the proxy MUST
@@ -141,12 +141,12 @@ def test_max_forwards_is_counted_down(
 
 
 @pytest.mark.parametrize("method", ["INVITE", "ACK", "BYE"])
-def test_max_forwards_is_begun_where_it_is_missing(edge: Conversation, method: str) -> None:
+def test_a_missing_max_forwards_is_added(edge: Conversation, method: str) -> None:
     """RFC 3261 16.6 step 3: "the proxy MUST add one with a field value, which SHOULD be 70." """
     assert edge.relay(later(method, hops=None)).values(b"max-forwards") == [b"70"]
 
 
-def test_more_hops_than_there_may_be_are_cut(edge: Conversation) -> None:
+def test_max_forwards_is_limited_to_255(edge: Conversation) -> None:
     """RFC 3261 20.22: "The Max-Forwards value is an integer in the range 0-255"."""
     assert edge.forward(request(max_forwards="4294967296")).value(b"max-forwards") == b"254"
 
@@ -154,7 +154,7 @@ def test_more_hops_than_there_may_be_are_cut(edge: Conversation) -> None:
 # Step 4: Record-Route
 
 
-def test_we_are_recorded_ahead_of_others(edge: Conversation) -> None:
+def test_our_record_route_comes_first(edge: Conversation) -> None:
     """RFC 3261 16.6 step 4: "it MUST insert a Record-Route header field value into the copy before
     any existing Record-Route header field values".
     """
@@ -164,7 +164,7 @@ def test_we_are_recorded_ahead_of_others(edge: Conversation) -> None:
     ]  # fmt: skip
 
 
-def test_we_record_a_sip_uri_with_lr_and_no_transport_for_udp(edge: Conversation) -> None:
+def test_our_record_route_is_a_sip_uri_with_lr(edge: Conversation) -> None:
     """RFC 3261 16.6 step 4: "This URI MUST contain an lr parameter [...] The URI SHOULD NOT contain
     the transport parameter unless the proxy has knowledge".
     """
@@ -172,7 +172,7 @@ def test_we_record_a_sip_uri_with_lr_and_no_transport_for_udp(edge: Conversation
     assert re.fullmatch(rb"<sip:[0-9a-f]+@198\.51\.100\.1:5060;lr>", recorded)
 
 
-def test_a_reinvite_is_recorded_too(edge: Conversation) -> None:
+def test_a_re_invite_gets_record_route_too(edge: Conversation) -> None:
     """RFC 3261 16.6 step 4: "If this request is already part of a dialog, the proxy SHOULD insert a
     Record-Route header field value if it wishes to remain on the path".
     """
@@ -180,16 +180,16 @@ def test_a_reinvite_is_recorded_too(edge: Conversation) -> None:
 
 
 @pytest.mark.parametrize("method", ["BYE", "ACK", "UPDATE", "PRACK", "INFO", "FOO"])
-def test_nothing_but_an_invite_is_recorded(edge: Conversation, method: str) -> None:
+def test_only_an_invite_gets_record_route(edge: Conversation, method: str) -> None:
     """RFC 3261 16.6 step 4: proxies "should only record-route if required": these begin no
     dialog.
     """
     assert b"record-route" not in edge.relay(later(method)).names
 
 
-def test_what_we_are_advertised_as_is_recorded() -> None:
-    """RFC 3261 16.6 step 4: the URI "MUST resolve to the element inserting it", from where
-    others are.
+def test_record_route_holds_the_advertised_address() -> None:
+    """RFC 3261 16.6 step 4: the URI "MUST resolve to the element inserting it", for all other
+    elements.
     """
     edge = Conversation(interfaces=(Interface("UDP", "10.0.0.1", "sip.example.org", 5060, 5070),))
     sent = edge.forward(request(), ALICE)
@@ -198,8 +198,9 @@ def test_what_we_are_advertised_as_is_recorded() -> None:
 
 
 def test_tcp_in_and_udp_out_are_both_recorded_and_popped_together(edge: Conversation) -> None:
-    """RFC 5658 5: where the sides differ in transport, the proxy records itself twice, the side
-    that the request leaves by on top."""
+    """RFC 5658 5: if the interfaces differ in transport, the proxy records itself twice, with the
+    outgoing interface on top.
+    """
     routes = edge.forward(request(via="SIP/2.0/TCP 192.0.2.1:5060"), ALICE_TCP).values(
         b"record-route"
     )
@@ -218,7 +219,7 @@ def test_tcp_in_and_udp_out_are_both_recorded_and_popped_together(edge: Conversa
 
 
 def test_ipv6_in_and_ipv4_out_are_both_recorded(edge: Conversation) -> None:
-    """RFC 5658 5: the same where they differ in address family; 25.1: IPv6 is in brackets."""
+    """RFC 5658 5: the same if they differ in address family; RFC 3261 25.1: IPv6 is in brackets."""
     sent = edge.forward(request(via="SIP/2.0/UDP [2001:db8::a]:5060"), ALICE_6)
     assert sent.values(b"record-route") == [
         f"<sip:{USER}@198.51.100.1:5060;lr>".encode(),
@@ -228,7 +229,7 @@ def test_ipv6_in_and_ipv4_out_are_both_recorded(edge: Conversation) -> None:
 
 
 def test_ipv4_in_and_ipv6_out(edge: Conversation) -> None:
-    """RFC 3261 16.6 step 8: our Via names the side that the copy leaves by."""
+    """RFC 3261 16.6 step 8: our Via holds the interface that the copy leaves from."""
     edge.relay(later("BYE", "sip:bob@[2001:db8::b]:5070"))
     assert edge.flow == Flow("UDP", "2001:db8::b", 5070, 2)
     assert edge.relayed.values(b"via")[0].startswith(b"SIP/2.0/UDP [2001:db8::1]:5060;branch=")
@@ -249,7 +250,7 @@ def test_a_strict_router_behind_us_gets_its_own_uri(edge: Conversation) -> None:
 
 
 @pytest.mark.parametrize("lr", ["lr", "LR", "lr=on", "%6C%72"])
-def test_a_loose_router_behind_us_is_left_the_request_uri(edge: Conversation, lr: str) -> None:
+def test_a_loose_router_behind_us_keeps_the_request_uri(edge: Conversation, lr: str) -> None:
     """RFC 3261 16.6 step 6: only "if that URI does not contain an lr parameter" is the copy
     modified.
     """
@@ -276,7 +277,7 @@ def test_a_loose_router_behind_us_is_left_the_request_uri(edge: Conversation, lr
     ],
 )
 @pytest.mark.parametrize("method", ["BYE", "INVITE", "ACK"])
-def test_a_request_goes_where_its_uri_says(
+def test_the_next_hop_is_that_of_the_uri(
     edge: Conversation, method: str, uri: str, flow: Flow
 ) -> None:
     """RFC 3261 16.6 step 7: "the proxy MUST apply the procedures to the first value in the Route
@@ -286,7 +287,7 @@ def test_a_request_goes_where_its_uri_says(
     assert edge.flow == flow
 
 
-def test_the_route_goes_ahead_of_the_request_uri(edge: Conversation) -> None:
+def test_the_topmost_route_is_the_next_hop(edge: Conversation) -> None:
     """RFC 3261 16.6 step 7: "the first value in the Route header field, if present"."""
     edge.relay(later("BYE", "sip:carol@203.0.113.9", f"Route: {URI}, <sip:192.0.2.2:5070;lr>"))
     assert edge.flow == BOB._replace(port=5070)
@@ -302,11 +303,11 @@ def test_the_route_goes_ahead_of_the_request_uri(edge: Conversation) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["BYE", "INVITE"])
-def test_what_has_no_way_from_here_is_answered_500(
+def test_a_next_hop_that_we_cannot_send_to_is_a_500(
     edge: Conversation, method: str, uri: str, route: str
 ) -> None:
-    """RFC 3261 16.6 step 7 and 26.2.2: a SIPS URI asks for TLS, and nothing of it is sent in clear;
-    for what can not be sent see 16.9.
+    """RFC 3261 16.6 step 7 and 26.2.2: a SIPS URI requires TLS, so nothing is sent in clear; 16.9
+    applies.
     """
     edge.receive(later(method, uri, route))
     edge.clock.advance(0.1)
@@ -314,8 +315,8 @@ def test_what_has_no_way_from_here_is_answered_500(
     assert all(flow.host == "192.0.2.1" for _, flow in edge.transport.sent)
 
 
-def test_a_dialog_leaves_by_the_side_that_our_route_names() -> None:
-    """RFC 5658 5: of two listeners that could send, the one that the last entry of ours names."""
+def test_a_request_of_a_dialog_leaves_by_the_interface_in_our_route() -> None:
+    """RFC 5658 5: of two possible listeners, the one in the last Route entry of ours."""
     second = Interface("UDP", "198.51.100.2", "198.51.100.2", 5060)
     edge = Conversation(interfaces=(*INTERFACES, second))
     both = f"Route: {URI}, <sip:{USER}@198.51.100.2:5060;lr>"
@@ -327,7 +328,7 @@ def test_a_dialog_leaves_by_the_side_that_our_route_names() -> None:
 # Step 8: Via
 
 
-def test_our_via_is_the_first(edge: Conversation) -> None:
+def test_our_via_comes_first(edge: Conversation) -> None:
     """RFC 3261 16.6 step 8: "The proxy MUST insert a Via header field value into the copy before
     the existing Via header field values."
     """
@@ -337,7 +338,7 @@ def test_our_via_is_the_first(edge: Conversation) -> None:
     assert theirs == came.values(b"via")
 
 
-def test_our_via_names_the_transport_that_it_leaves_by(edge: Conversation) -> None:
+def test_our_via_holds_the_transport_of_the_copy(edge: Conversation) -> None:
     """RFC 3261 18.1.1: "Before a request is sent, the client transport MUST insert a value of the
     "sent-by" field into the Via header field."
     """
@@ -345,7 +346,7 @@ def test_our_via_names_the_transport_that_it_leaves_by(edge: Conversation) -> No
     assert edge.relayed.values(b"via")[0].startswith(b"SIP/2.0/TCP 198.51.100.1:5060;branch=")
 
 
-def test_each_copy_has_a_branch_of_its_own() -> None:
+def test_each_copy_has_its_own_branch() -> None:
     """RFC 3261 16.6 step 7: "the branch parameter provided with the Via header field inserted in
     step 8 MUST be different for each attempt."
     """
@@ -360,7 +361,7 @@ def test_each_copy_has_a_branch_of_its_own() -> None:
     assert all(branch.startswith(b"z9hG4bK") for branch in branches)
 
 
-def test_the_part_of_a_branch_that_finds_loops_depends_on_the_request_alone() -> None:
+def test_the_loop_detection_part_of_a_branch_depends_on_the_request_alone() -> None:
     """RFC 3261 16.6 step 8: "a branch parameter separable into two parts [...] The second is used
     to perform loop detection".
     """
@@ -405,11 +406,11 @@ def test_equal_acks_get_one_branch(edge: Conversation) -> None:
     [(b";tag=bob", b";tag=carol"), (b"CSeq: 2 ", b"CSeq: 3 "),
      (b"sip:bob@192.0.2.2", b"sip:bob@192.0.2.2:5070")],
 )  # fmt: skip
-def test_without_a_branch_the_rest_of_an_ack_tells_them_apart(
+def test_acks_without_a_branch_are_told_apart_by_their_other_fields(
     edge: Conversation, change: tuple[bytes, bytes]
 ) -> None:
-    """RFC 3261 16.11: where the topmost Via has no branch of RFC 3261, the tags, Call-ID, CSeq
-    number and Request-URI are hashed with it.
+    """RFC 3261 16.11: if the topmost Via has no branch of RFC 3261, the tags, Call-ID, CSeq number
+    and Request-URI are hashed with it.
     """
     plain = bytes(later("ACK")).replace(b";branch=z9hG4bK-later", b"")
     one, again, other = (
@@ -422,7 +423,7 @@ def test_without_a_branch_the_rest_of_an_ack_tells_them_apart(
 
 
 @pytest.mark.parametrize("uri", ["sip:bob@192.0.2.2", "sip:bob@192.0.2.2;transport=tcp"])
-def test_content_length_is_added_where_it_is_missing(edge: Conversation, uri: str) -> None:
+def test_a_missing_content_length_is_added(edge: Conversation, uri: str) -> None:
     """RFC 3261 16.6 step 9: "If the request will be sent to the next hop using a stream-based
     transport and the copy contains no Content-Length header field, the proxy MUST insert one".
     """
@@ -431,8 +432,8 @@ def test_content_length_is_added_where_it_is_missing(edge: Conversation, uri: st
     assert (sent.values(b"content-length"), sent.body) == ([b"5"], b"hello")
 
 
-def test_a_content_length_that_is_there_is_not_repeated(edge: Conversation) -> None:
-    """RFC 3261 7.3.1: a field that is no list must be there once; in its compact form, too."""
+def test_a_content_length_is_not_repeated(edge: Conversation) -> None:
+    """RFC 3261 7.3.1: a field that is not a list may occur only once, its compact form included."""
     data = bytes(later("INFO", body="hello")).replace(b"Content-Length: 5", b"l: 5")
     sent = edge.relay(data)
     assert sent.rows(b"content-length") == [b"l: 5"]
@@ -442,18 +443,18 @@ def test_a_content_length_that_is_there_is_not_repeated(edge: Conversation) -> N
 
 
 def sized(method: str, size: int, uri: str = "sip:bob@192.0.2.2") -> Request:
-    """Write a request of a dialog whose copy has that many bytes."""
+    """Return a request of a dialog whose copy has that many bytes."""
     copy = Conversation().relay(later(method, uri, "X-Padding: "))
     return later(method, uri, "X-Padding: " + "x" * (size - len(bytes(copy))))
 
 
 def by_tcp(edge: Conversation) -> int:
-    """Give how often TCP was tried for a request's size."""
+    """Return how often TCP was tried for a request's size."""
     return sum(event.target.transport == "TCP" for event in edge.of(LargeRequestSent))
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "ACK"])
-def test_above_1300_bytes_tcp_goes_ahead_of_udp(edge: Conversation, method: str) -> None:
+def test_above_1300_bytes_tcp_is_tried_before_udp(edge: Conversation, method: str) -> None:
     """RFC 3261 18.1.1: "if it is larger than 1300 bytes and the path MTU is unknown, the request
     MUST be sent using an RFC 2914 congestion controlled transport protocol, such as TCP. If this
     causes a change in the transport protocol from the one indicated in the top Via, the value in
@@ -467,14 +468,16 @@ def test_above_1300_bytes_tcp_goes_ahead_of_udp(edge: Conversation, method: str)
     assert edge.of(LargeRequestSent)[-1].target == BOB_TCP
 
 
-def test_both_sides_are_recorded_where_the_size_changes_the_transport(edge: Conversation) -> None:
-    """RFC 5658 5 and 18.1.1: the other side answers over TCP, and later requests come over it."""
+def test_both_interfaces_are_recorded_if_the_size_changes_the_transport(edge: Conversation) -> None:
+    """RFC 5658 5 and RFC 3261 18.1.1: the peer responds over TCP, and sends later requests
+    over it.
+    """
     sent = edge.forward(request(extra=("X-Padding: " + "x" * 1300,)))
     assert [b"transport=tcp" in value for value in sent.values(b"record-route")] == [True, False]
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "ACK"])
-def test_udp_is_tried_where_tcp_is_refused(edge: Conversation, method: str) -> None:
+def test_udp_is_tried_if_tcp_is_refused(edge: Conversation, method: str) -> None:
     """RFC 3261 18.1.1: "if the attempt to establish the connection [...] results in a TCP reset,
     the element SHOULD retry the request, using UDP."
     """
@@ -488,7 +491,7 @@ def test_udp_is_tried_where_tcp_is_refused(edge: Conversation, method: str) -> N
     assert by_tcp(edge) == 1
 
 
-def test_a_target_that_took_no_tcp_is_asked_again_after_a_while(edge: Conversation) -> None:
+def test_a_target_that_refused_tcp_is_tried_over_tcp_again_later(edge: Conversation) -> None:
     """RFC 3261 18.1.1: the exception "is only to provide backwards compatibility": it does not
     last.
     """
@@ -499,7 +502,7 @@ def test_a_target_that_took_no_tcp_is_asked_again_after_a_while(edge: Conversati
     assert by_tcp(edge) == 2
 
 
-def test_a_transport_that_the_uri_asks_for_is_kept(edge: Conversation) -> None:
+def test_a_transport_in_the_uri_is_kept(edge: Conversation) -> None:
     """RFC 3263 4.1: "If the URI specifies a transport protocol in the transport parameter, that
     transport protocol SHOULD be used", whatever the size."""
     edge.relay(sized("BYE", 2000, "sip:bob@192.0.2.2;transport=udp"))
@@ -507,16 +510,16 @@ def test_a_transport_that_the_uri_asks_for_is_kept(edge: Conversation) -> None:
 
 
 def test_without_a_tcp_listener_large_requests_go_over_udp() -> None:
-    """RFC 3261 18.1.1: where the operator has no TCP, better fragments than no call."""
+    """RFC 3261 18.1.1: without a TCP listener, fragments are better than no call."""
     edge = Conversation(interfaces=INTERFACES[:1])
     edge.relay(sized("BYE", 2000))
     assert edge.flow == BOB
 
 
-# RFC 3581 and 18.2: where the answer goes
+# RFC 3581 and 18.2: the address of the response
 
 
-def test_received_and_rport_say_where_a_request_came_from(edge: Conversation) -> None:
+def test_received_and_rport_hold_the_source_of_a_request(edge: Conversation) -> None:
     """RFC 3581 4: "it MUST set the value of the parameter to the source port of the request", and
     adds "received" with the source address, whatever the sent-by."""
     edge.receive(request(via="SIP/2.0/UDP pbx.example:5062;rport"), ALICE._replace(port=6666))
@@ -528,9 +531,10 @@ def test_received_and_rport_say_where_a_request_came_from(edge: Conversation) ->
     )
 
 
-def test_the_copy_carries_received_and_rport_on(edge: Conversation) -> None:
-    """RFC 3581 4: the parameters are set in the topmost Via of the request, which goes on below
-    ours."""
+def test_the_copy_keeps_received_and_rport(edge: Conversation) -> None:
+    """RFC 3581 4: the parameters are set in the topmost Via of the request, which is below ours in
+    the copy.
+    """
     came = request(via="SIP/2.0/UDP 10.0.0.9:5062;rport")
     sent = edge.forward(came, ALICE._replace(port=6666))
     assert sent.values(b"via")[1] == (
@@ -549,9 +553,10 @@ def test_without_rport_a_response_goes_to_the_port_of_sent_by(edge: Conversation
 
 
 @pytest.mark.parametrize("arrived", [0, 3])
-def test_the_answer_leaves_from_where_the_request_came_to(arrived: int) -> None:
-    """RFC 3581 4: the response leaves from the address and port that the request came to, for a NAT
-    lets no other through."""
+def test_a_response_leaves_from_the_interface_of_the_request(arrived: int) -> None:
+    """RFC 3581 4: the response leaves from the address and port of the request's arrival: a NAT
+    lets no other through.
+    """
     second = Interface("UDP", "198.51.100.2", "198.51.100.2", 5060)
     edge = Conversation(interfaces=(*INTERFACES, second))
     edge.receive(request(via="SIP/2.0/UDP 192.0.2.1;rport"), ALICE._replace(interface=arrived))

@@ -1,5 +1,5 @@
-"""RFC 3261 16.7: what becomes of a response, step by step; what is about several targets stands in
-test_serial_targets.py.
+"""Response processing, step by step (RFC 3261 16.7); test_serial_targets.py has the steps with
+several targets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def edge() -> Conversation:
 
 
 def passed(edge: Conversation, status: int, **parts: Any) -> Response:
-    """Have bob answer alice's call; give the response that she gets."""
+    """Answer alice's call by bob; return the response that she gets."""
     answer(edge, called(edge), status, **parts)
     return edge.last_response("alice")
 
@@ -32,7 +32,7 @@ def passed(edge: Conversation, status: int, **parts: Any) -> Response:
 
 
 @pytest.mark.parametrize("status", [180, 200, 486])
-def test_our_via_is_taken_off(edge: Conversation, status: int) -> None:
+def test_our_via_is_removed(edge: Conversation, status: int) -> None:
     """RFC 3261 16.7 step 3: "The proxy removes the topmost Via header field value from the
     response."
 
@@ -48,8 +48,8 @@ def test_our_via_is_taken_off(edge: Conversation, status: int) -> None:
     ]
 
 
-def test_our_via_is_taken_off_where_all_stand_in_one_line(edge: Conversation) -> None:
-    """RFC 3261 7.3.1: several values of one field may stand in one line."""
+def test_our_via_is_removed_if_all_are_in_one_line(edge: Conversation) -> None:
+    """RFC 3261 7.3.1: several values of one field may be in one line."""
     came = response(called(edge), 180)
     line = b"Via: " + b", ".join(came.values(b"via"))
     edge.receive(came.without(b"via").with_first(b"via", line), BOB)
@@ -60,13 +60,13 @@ def test_our_via_is_taken_off_where_all_stand_in_one_line(edge: Conversation) ->
 
 @pytest.mark.parametrize("other", [b"", b"Via: SIP/2.0/UDP 203.0.113.9;branch=z9hG4bK-another"])
 @pytest.mark.parametrize("status", [180, 200, 486])
-def test_a_response_that_is_for_nobody_behind_us_is_not_forwarded(
+def test_a_response_without_a_via_behind_ours_is_not_forwarded(
     edge: Conversation, status: int, other: bytes
 ) -> None:
     """RFC 3261 16.7 step 3: "If no Via header field values remain in the response, the response was
     meant for this element and MUST NOT be forwarded."
 
-    The call does not hang for it: where that was the final response, it gets one of our own.
+    The call does not hang: instead of a final response it gets one of our own.
     """
     came = response(called(edge), status)
     own = came.fields[came.names.index(b"via")]
@@ -113,7 +113,7 @@ def test_every_other_provisional_response_is_forwarded_at_once(edge: Conversatio
     assert [event.status for event in edge.of(CallRinging)] == [180]
 
 
-def test_a_reliable_provisional_response_and_its_prack_pass(edge: Conversation) -> None:
+def test_a_reliable_provisional_response_and_its_prack_are_forwarded(edge: Conversation) -> None:
     """RFC 3262 1: "PRACK is a normal SIP message, like BYE." Proxies pass it as they pass all, and
     the fields of the reliable response with it.
     """
@@ -138,7 +138,7 @@ def test_a_2xx_is_forwarded_at_once(edge: Conversation) -> None:
         assert ended(edge)
 
 
-def test_every_2xx_is_forwarded_those_of_several_forks_too(edge: Conversation) -> None:
+def test_every_2xx_is_forwarded_of_several_forks_too(edge: Conversation) -> None:
     """RFC 3261 16.7 step 5: "After a final response has been sent on the server transaction, the
     following responses MUST be forwarded immediately: Any 2xx response to an INVITE request"
 
@@ -185,7 +185,7 @@ def test_the_only_final_response_is_forwarded(edge: Conversation, status: int) -
     assert ended(edge)
 
 
-def test_408_is_sent_where_nobody_answered(edge: Conversation) -> None:
+def test_408_is_sent_if_no_target_answers(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: "If there are no final responses in the context, the proxy MUST send a
     408 (Request Timeout) response to the server transaction."
     """
@@ -206,7 +206,7 @@ def test_a_503_of_the_upstream_is_a_500_to_the_caller(edge: Conversation) -> Non
     assert [event.status for event in edge.of(CallEnded)] == [500]
 
 
-def test_a_503_of_the_upstream_is_passed_where_the_trunk_wants_it(edge: Conversation) -> None:
+def test_a_503_of_the_upstream_is_passed_if_the_trunk_wants_it(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: "A proxy which receives a 503 (Service Unavailable) response SHOULD NOT
     forward it upstream unless it can determine that any subsequent requests it might proxy will
     also generate a 503." The operator may know.
@@ -219,7 +219,7 @@ def test_a_503_of_the_upstream_is_passed_where_the_trunk_wants_it(edge: Conversa
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
 def test_a_503_in_a_dialog_is_always_a_500(edge: Conversation, method: str) -> None:
-    """RFC 3261 16.7 step 6: a request of a dialog is of no trunk's settings."""
+    """RFC 3261 16.7 step 6: the settings of trunks do not apply to requests of a dialog."""
     edge.admission.pass_503 = True
     edge.receive(request(method, "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
     assert f"alice 500 {method}" in answer(edge, edge.last_request("bob"), 503)
@@ -227,9 +227,7 @@ def test_a_503_in_a_dialog_is_always_a_500(edge: Conversation, method: str) -> N
 
 @pytest.mark.parametrize("status", [180, 183, 200])
 @pytest.mark.parametrize("tag", ["", "bob"])
-def test_no_tag_is_put_into_a_to_and_none_is_changed(
-    edge: Conversation, status: int, tag: str
-) -> None:
+def test_to_tags_are_neither_added_nor_changed(edge: Conversation, status: int, tag: str) -> None:
     """RFC 3261 16.7 step 6: "A proxy MUST NOT insert a tag into the To header field of a 1xx or 2xx
     response if the request did not contain one. A proxy MUST NOT modify the tag in the To header
     field of a 1xx or 2xx response."
@@ -246,7 +244,7 @@ def test_the_tag_of_a_refusal_is_kept(edge: Conversation, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [180, 200, 486, 503])
-def test_a_tag_that_the_request_had_is_in_every_response(edge: Conversation, status: int) -> None:
+def test_a_to_tag_of_the_request_is_in_every_response(edge: Conversation, status: int) -> None:
     """RFC 3261 16.7 step 6: "A proxy MUST NOT modify the To tag in any forwarded response to a
     request that contains a To tag."
     """
@@ -255,9 +253,9 @@ def test_a_tag_that_the_request_had_is_in_every_response(edge: Conversation, sta
     assert edge.last_response("alice").to_tag == b"bob"
 
 
-def test_record_route_is_passed_as_it_comes() -> None:
+def test_record_route_is_passed_back_unchanged() -> None:
     """RFC 3261 16.7 step 8: "the proxy MAY choose to rewrite the value before forwarding the
-    response." It does not: what was recorded is right for both sides (RFC 5658).
+    response." It does not: both recorded values are right (RFC 5658).
     """
     edge = Conversation()
     edge.receive(request(via="SIP/2.0/TCP 192.0.2.1:5060"), ALICE_TCP)
@@ -269,7 +267,7 @@ def test_record_route_is_passed_as_it_comes() -> None:
 
 
 @pytest.mark.parametrize("status", [183, 200, 488, 606])
-def test_nothing_but_our_via_is_taken_from_a_response(edge: Conversation, status: int) -> None:
+def test_only_our_via_is_removed_from_a_response(edge: Conversation, status: int) -> None:
     """RFC 3261 16.7 step 9: "The proxy MUST NOT add to, modify, or remove the message body. Unless
     otherwise specified, the proxy MUST NOT remove any header field values other than the Via header
     field value discussed in Section 16.7 Item 3."
@@ -283,7 +281,7 @@ def test_nothing_but_our_via_is_taken_from_a_response(edge: Conversation, status
     assert answer_bytes == bytes(came.without_first(b"via"))
 
 
-def test_a_response_goes_where_the_request_came_from(edge: Conversation) -> None:
+def test_a_response_goes_to_the_source_of_the_request(edge: Conversation) -> None:
     """RFC 3261 16.7 step 9: "The proxy MUST pass the response to the server transaction associated
     with the response context."
     """
@@ -293,8 +291,8 @@ def test_a_response_goes_where_the_request_came_from(edge: Conversation) -> None
     assert edge.transport.sent[-1][1] == ALICE_TCP._replace(port=5060)
 
 
-def test_an_answered_call_keeps_no_request_that_went_out(edge: Conversation) -> None:
-    """RFC 3261 16.7 step 9: only what a repeated 2xx needs is kept for its 32 s."""
+def test_an_answered_call_releases_its_requests(edge: Conversation) -> None:
+    """RFC 3261 16.7 step 9: for 32 s only the state for a repeated 2xx is kept."""
     invite = called(edge)
     (client,) = edge.layer.invite_clients.values()
     branch: Any = client._user

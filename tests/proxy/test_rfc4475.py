@@ -1,8 +1,8 @@
-"""The 49 messages of RFC 4475, each with what its text asks of a proxy.
+"""The 49 messages of RFC 4475, each with the behaviour that its text expects of a proxy.
 
-A request that begins no call and belongs to none goes no further than an edge proxy: it answers
-itself, as RFC 3261 8.2.1 asks of who does not support a method.  Such a message is therefore sent
-a second time, inside a dialog, where it goes on.
+An edge proxy forwards no request that neither begins a call nor belongs to one: it responds itself,
+as RFC 3261 8.2.1 asks for an unsupported method. Such a message is therefore sent a second time,
+inside a dialog, in which it is forwarded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DROPPED = "malformed"
 
 
 class Row(NamedTuple):
-    """What becomes of a message from a trunk: forwarded, dropped for a cause, or a status."""
+    """The result of a message from a trunk: forwarded, dropped for a cause, or a status."""
 
     section: str
     name: str
@@ -99,7 +99,9 @@ IDS = [f"{row.section} {row.name}" for row in TABLE]
 
 
 def passed_on(data: bytes, received: bytes = b";received=192.0.2.1") -> bytes:
-    """Change of a message what a proxy changes: Max-Forwards, and the top Via's ``received``."""
+    """Return a message with the changes of a proxy: Max-Forwards, and the top Via's
+    ``received``.
+    """
     data = re.sub(
         rb"(?im)^(Max-Forwards *):\s*([0-9]+)",
         lambda match: match[1] + b": %d" % (int(match[2]) - 1),
@@ -112,7 +114,7 @@ def passed_on(data: bytes, received: bytes = b";received=192.0.2.1") -> bytes:
 
 
 def without_ours(copy: bytes) -> bytes:
-    """Take off what we add to a message: Via, and the fields of a call that begins."""
+    """Return a message without our additions: Via, and the fields of a new call."""
     line, _, rest = copy.partition(b"\r\n")
     assert re.match(rb"Via: SIP/2.0/(UDP|TCP) 198\.51\.100\.1:5060;branch=z9hG4bK", rest)
     rest = rest.partition(b"\r\n")[2]
@@ -122,7 +124,7 @@ def without_ours(copy: bytes) -> bytes:
 
 
 def staged_copy(data: bytes) -> tuple[Conversation, bytes]:
-    """Let an INVITE be staged and forwarded."""
+    """Stage an INVITE; return the copy that is forwarded."""
     edge = Conversation(delay=0.1, request_uri="keep")
     edge.receive(data)
     assert [(peer, message.start_line) for peer, message in edge.messages()] == [
@@ -134,7 +136,7 @@ def staged_copy(data: bytes) -> tuple[Conversation, bytes]:
 
 
 def in_dialog(edge: Conversation, data: bytes) -> bytes:
-    """Make a request part of a dialog that we recorded, whose caller has its From tag."""
+    """Return a request with the Route of a dialog of its From tag."""
     message = parsed(data)
     tag = re.findall(rb"(?im)^(?:From|f) *:.*tag *= *([^;\r]+)", re.sub(rb"\r\n[ \t]+", b" ", data))
     invite = bytes(request(branch="z9hG4bK-began")).replace(b"tag=alice", b"tag=" + tag[0])
@@ -151,7 +153,7 @@ def in_dialog(edge: Conversation, data: bytes) -> bytes:
 
 
 def relayed(data: bytes) -> bytes:
-    """Send a request inside a dialog, and give what bob gets."""
+    """Send a request inside a dialog; return the copy that bob gets."""
     edge = Conversation(delay=0.1)
     edge.receive(in_dialog(edge, data))
     edge.clock.advance(0.05)
@@ -168,9 +170,9 @@ def test_the_table_holds_each_message_and_each_section_once() -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
-def test_a_message_from_a_trunk_becomes_what_the_table_says(row: Row) -> None:
-    """RFC 4475 3.1.1.1 to 3.4.1: each of the 49 messages becomes what the section says of a proxy;
-    the table has the section, the behaviour and the reason.
+def test_a_message_from_a_trunk_is_treated_as_in_the_table(row: Row) -> None:
+    """RFC 4475 3.1.1.1 to 3.4.1: each of the 49 messages is treated as its section expects of a
+    proxy; the table has the section, the behaviour and the reason.
     """
     edge = Conversation(delay=0.1)
     edge.receive(TORTURE[row.name])
@@ -203,11 +205,11 @@ def test_a_message_over_a_stream_harms_nobody(row: Row) -> None:
     assert (edge.alive, edge.clock.waiting) == (0, 0)
 
 
-# What goes on, byte by byte
+# Forwarded messages, byte by byte
 
 
 def wsinv() -> bytes:
-    """3.1.1.1 without the tag, so that it begins a call, and without the Route to elsewhere."""
+    """Return 3.1.1.1 without the To tag, so that it begins a call, and without its Route."""
     route = b"Route:\r\n <sip:services.example.com;lr;unknownwith=value;unknown-no-value>\r\n"
     data = TORTURE["wsinv"]
     assert route in data
@@ -219,7 +221,7 @@ def escruri() -> bytes:
 
 
 def inv2543() -> bytes:
-    """3.4.1 with what a copy must have."""
+    """Return 3.4.1 with the fields that a copy must have."""
     head, _, body = TORTURE["inv2543"].partition(b"\r\n\r\n")
     fields = b"\r\nMax-Forwards: 71\r\nContent-Length: %d\r\n\r\n"
     return head + fields % len(body) + body
@@ -235,16 +237,14 @@ EXPECTED: dict[str, Callable[[], bytes]] = {
 }
 
 
-def test_each_invite_of_the_table_is_looked_at() -> None:
+def test_each_invite_of_the_table_is_checked() -> None:
     assert EXPECTED.keys() == {row.name for row in TABLE if row.becomes == FORWARDED}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_invite_is_staged_and_goes_on_as_it_came(name: str) -> None:
+def test_an_invite_is_staged_and_forwarded_unchanged(name: str) -> None:
     """RFC 4475 3.1.1.1 to 3.4.1, RFC 3261 16.6: order, folds, blanks, escapes and bodies of an
-    INVITE are untouched.
-
-    Order, folds, blanks, escapes and bodies are untouched.
+    INVITE are unchanged.
     """
     edge, copy = staged_copy(TORTURE[name])
     assert len(edge.stager.stagings) == 1
@@ -252,16 +252,14 @@ def test_an_invite_is_staged_and_goes_on_as_it_came(name: str) -> None:
     assert without_ours(copy) == passed_on(EXPECTED[name]())
 
 
-def test_wsinv_is_staged_and_goes_on_as_it_came() -> None:
+def test_wsinv_is_staged_and_forwarded_unchanged() -> None:
     """RFC 4475 3.1.1.1: folds in Via and elsewhere, blanks ahead of colons, leading zeros."""
     _, copy = staged_copy(wsinv())
     assert without_ours(copy) == passed_on(wsinv())
 
 
 def test_wsinv_is_relayed_inside_its_dialog() -> None:
-    """RFC 4475 3.1.1.1: as it came; our Route is popped, and the one behind it says where to
-    go.
-    """
+    """RFC 4475 3.1.1.1: unchanged; our Route is popped, and the next one is the next hop."""
     edge = Conversation(delay=0.1)
     edge.resolver.names["services.example.com"] = "192.0.2.2"
     edge.receive(in_dialog(edge, TORTURE["wsinv"]))
@@ -278,7 +276,7 @@ RELAYED = [
 
 
 @pytest.mark.parametrize("name", RELAYED)
-def test_a_request_of_a_dialog_goes_on_as_it_came(name: str) -> None:
+def test_a_request_of_a_dialog_is_forwarded_unchanged(name: str) -> None:
     """RFC 3261 16.3 step 1: "An element MUST NOT refuse to proxy a request because it contains a
     method or header field it does not know about." """
     data = TORTURE[name]
@@ -287,7 +285,7 @@ def test_a_request_of_a_dialog_goes_on_as_it_came(name: str) -> None:
     assert copy == passed_on(data, b"" if from_sent_by else b";received=192.0.2.1")
 
 
-def test_mpart01_goes_on_as_it_came_to_the_strict_router_that_it_names() -> None:
+def test_mpart01_is_forwarded_to_its_strict_router() -> None:
     """RFC 4475 3.1.1.11, RFC 3261 16.6 step 6: the Request-URI goes to the end of the Route."""
     data = TORTURE["mpart01"]
     edge = Conversation(delay=0.1)
@@ -304,13 +302,13 @@ def test_mpart01_goes_on_as_it_came_to_the_strict_router_that_it_names() -> None
     assert without_ours(copy).replace(b";tag=bob\r\n", b"\r\n") == expected
 
 
-def test_dblreq_goes_on_without_what_follows_it_on_udp() -> None:
-    """RFC 4475 3.1.1.8: what follows the body of a datagram is discarded."""
+def test_dblreq_is_forwarded_without_the_bytes_behind_it_on_udp() -> None:
+    """RFC 4475 3.1.1.8: bytes behind the body of a datagram are discarded."""
     first = TORTURE["dblreq"].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     assert without_ours(relayed(TORTURE["dblreq"])).replace(b";tag=bob", b"") == passed_on(first)
 
 
-# What is answered
+# Messages that are answered
 
 
 def answer(name: str) -> Response:
@@ -319,13 +317,13 @@ def answer(name: str) -> Response:
     return edge.last_response("alice")
 
 
-def test_bext01_is_told_what_proxies_do_not_support() -> None:
+def test_bext01_gets_the_unsupported_extensions() -> None:
     unsupported = answer("bext01").values(b"unsupported")
     assert unsupported == [b"noProxiesSupportThis", b"norDoAnyProxiesSupportThis"]
 
 
 @pytest.mark.parametrize("name", [row.name for row in TABLE if isinstance(row.becomes, int)])
-def test_an_answer_brings_back_the_vias_and_says_why(name: str) -> None:
+def test_a_response_holds_the_vias_and_a_warning(name: str) -> None:
     """RFC 3261 8.2.6.2: the Via header fields are the request's, in their order."""
     found, message = answer(name), parsed(TORTURE[name])
     vias = [field for known, field in zip(message.names, message.fields) if known == b"via"]  # noqa: B905  of one length
@@ -337,15 +335,15 @@ def test_an_answer_brings_back_the_vias_and_says_why(name: str) -> None:
 
 
 def test_the_answer_to_multi01_has_one_of_each_field() -> None:
-    """RFC 4475 3.3.8: an answer with two of each would break the rule that the request broke."""
+    """RFC 4475 3.3.8: a response with two of each would break the same rule as the request."""
     found = answer("multi01")
     assert len(set(found.names)) == len(found.names)
     assert (found.cseq, found.call_id) == ((5, b"INVITE"), b"multi01.98asdh@192.0.2.1")
 
 
-def test_two_requests_of_a_bare_cookie_are_two() -> None:
-    """RFC 4475 3.2.1: they differ in what RFC 2543 compares, so one is no repetition of the
-    other.
+def test_two_requests_with_a_bare_cookie_do_not_match() -> None:
+    """RFC 4475 3.2.1: they differ in the fields that RFC 2543 compares, so neither is a
+    retransmission.
     """
     edge = Conversation()
     first = TORTURE["badbranch"]
@@ -358,7 +356,7 @@ def test_two_requests_of_a_bare_cookie_are_two() -> None:
 
 
 def as_answer(name: str, invite: Request) -> bytes:
-    """Make a response of the RFC's one to an INVITE that bob got."""
+    """Return the response of the RFC as one to an INVITE that bob got."""
     data = TORTURE[name]
     data = re.sub(rb"(?m)^Via:[^\r]*\r\n", b"", data)
     line, _, rest = data.partition(b"\r\n")
@@ -376,7 +374,7 @@ def calling() -> Conversation:
     return edge
 
 
-def test_unreason_is_passed_back_as_it_came(calling: Conversation) -> None:
+def test_unreason_is_passed_back_unchanged(calling: Conversation) -> None:
     """RFC 4475 3.1.1.12: a reason phrase in UTF-8."""
     data = as_answer("unreason", calling.last_request("bob"))
     calling.receive(data, BOB)
@@ -386,7 +384,7 @@ def test_unreason_is_passed_back_as_it_came(calling: Conversation) -> None:
     assert sent == data[: ours[0]] + data[ours[1] :]
 
 
-def test_noreason_stops_the_retransmissions_and_goes_no_further(calling: Conversation) -> None:
+def test_noreason_stops_the_retransmissions_and_is_not_passed_back(calling: Conversation) -> None:
     """RFC 4475 3.1.1.13: a 100 with an empty reason phrase."""
     calling.receive(as_answer("noreason", calling.last_request("bob")), BOB)
     calling.clock.advance(10)
@@ -406,7 +404,7 @@ def test_a_response_with_an_impossible_number_changes_nothing(
 
 
 def test_bcast_goes_to_the_caller_and_to_no_broadcast_address(calling: Conversation) -> None:
-    """RFC 4475 3.3.10: an answer to our request goes back on the way that the request came."""
+    """RFC 4475 3.3.10: a response to our request is sent back to the source of the request."""
     data = as_answer("bcast", calling.last_request("bob"))
     via = b"Via: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23\r\n"
     at = data.index(b"Via:", data.index(b"Via:") + 1)
@@ -415,10 +413,10 @@ def test_bcast_goes_to_the_caller_and_to_no_broadcast_address(calling: Conversat
     assert all(flow.host != "255.255.255.255" for _, flow in calling.transport.sent)
 
 
-# What the parser reads of them
+# The values that the parser finds in them
 
 
-def test_wsinv_is_read_through_all_its_white_space() -> None:
+def test_wsinv_is_parsed_despite_its_white_space() -> None:
     message = parsed(TORTURE["wsinv"])
     assert message.cseq == (9, b"INVITE")
     assert (message.to_tag, message.from_.tag) == (b"1918181833n", b"98asjd8")
@@ -426,7 +424,7 @@ def test_wsinv_is_read_through_all_its_white_space() -> None:
     assert len(message.values(b"via")) == 3
 
 
-def test_intmeth_is_read_as_it_is_meant() -> None:
+def test_intmeth_is_parsed() -> None:
     message = parsed(TORTURE["intmeth"])
     assert message.method == b"!interesting-Method0123456789_*+`.%indeed'~"
     assert message.uri.host == "example.com"
@@ -436,7 +434,7 @@ def test_intmeth_is_read_as_it_is_meant() -> None:
     assert b"extensionheader-!.%*+_`'~" in message.names
 
 
-def test_escapes_are_undone_once_and_only_where_they_are_escapes() -> None:
+def test_escapes_are_decoded_once() -> None:
     """RFC 4475 3.1.1.3 to 3.1.1.5."""
     message = parsed(TORTURE["esc01"])
     assert (message.uri.user, message.uri.host) == (b"sips%3Auser%40example.com", "example.net")
@@ -468,7 +466,7 @@ def test_parameters_belong_to_the_field_or_to_the_uri() -> None:
         contact("regbadct")
 
 
-def test_display_names_and_schemes_are_read() -> None:
+def test_display_names_and_schemes_are_parsed() -> None:
     """RFC 4475 3.1.1.6, 3.1.2.14, 3.3.4."""
     assert parsed(TORTURE["lwsdisp"]).from_.uri.text == b"sip:caller@example.com"
     assert parsed(TORTURE["badaspec"]).to.uri.text == b"sip:t.watson@example.org"
@@ -476,7 +474,7 @@ def test_display_names_and_schemes_are_read() -> None:
     assert (message.to.uri.scheme, message.from_.uri.scheme) == (b"isbn", b"http")
 
 
-def test_all_vias_of_longreq_and_transports_are_read() -> None:
+def test_all_vias_of_longreq_and_transports_are_parsed() -> None:
     """RFC 4475 3.1.1.7, 3.1.1.10."""
     assert len(parsed(TORTURE["longreq"]).values(b"via")) == 34
     values = parsed(TORTURE["transports"]).values(b"via")
@@ -495,7 +493,7 @@ def test_the_body_of_mpart01_is_whole() -> None:
 
 
 def on_a_stream(name: str) -> list[bytes]:
-    """Cut a message from a stream, as far as that goes."""
+    """Frame a message of a stream, as far as possible."""
     messages: list[bytes] = []
     with suppress(Malformed):
         messages.extend(Framer().feed(TORTURE[name]))
@@ -503,14 +501,14 @@ def on_a_stream(name: str) -> list[bytes]:
 
 
 def test_dblreq_is_two_requests_on_a_stream_and_one_on_udp() -> None:
-    """RFC 4475 3.1.1.8: its second Content-Length is too short by what stands behind it."""
+    """RFC 4475 3.1.1.8: its second Content-Length is too short for the bytes behind it."""
     first, second = (parsed(data) for data in on_a_stream("dblreq"))
     assert (first.method, second.method) == (b"REGISTER", b"INVITE")
     assert len(second.body) == 150
     assert parsed(TORTURE["dblreq"]).body == b""
 
 
-def test_clerr_is_waited_for_on_a_stream() -> None:
+def test_clerr_waits_for_more_bytes_on_a_stream() -> None:
     """RFC 4475 3.1.2.2: the rest may still come."""
     framer = Framer()
     assert list(framer.feed(TORTURE["clerr"])) == []
@@ -520,7 +518,7 @@ def test_clerr_is_waited_for_on_a_stream() -> None:
 
 
 @pytest.mark.parametrize("name", ["ncl", "mcl01"])
-def test_a_stream_ends_behind_the_answer_where_nobody_knows_the_length(name: str) -> None:
+def test_a_stream_is_closed_after_a_message_of_unknown_length(name: str) -> None:
     """RFC 4475 3.1.2.3, 3.3.9: "the framing error is not recoverable, and the connection should be
     closed"; the request is answered before.
     """
@@ -539,7 +537,7 @@ def test_inv2543_ends_a_stream() -> None:
         next(Framer().feed(TORTURE["inv2543"]))
 
 
-def test_baddn_as_the_rfc_prints_it_is_dropped_on_udp_and_waited_for_on_a_stream() -> None:
+def test_baddn_as_printed_is_dropped_on_udp_and_incomplete_on_a_stream() -> None:
     """RFC 4475 3.1.2.15: the message lost its empty line, so its header has no end."""
     edge = Conversation()
     edge.receive(AS_PRINTED["baddn"])
@@ -549,7 +547,7 @@ def test_baddn_as_the_rfc_prints_it_is_dropped_on_udp_and_waited_for_on_a_stream
     assert list(framer.feed(b"\r\n")) == [TORTURE["baddn"]]
 
 
-def test_every_message_is_read_alike_from_udp_and_a_stream() -> None:
+def test_every_message_is_parsed_alike_from_udp_and_a_stream() -> None:
     for name in TORTURE.keys() - {"ncl", "mcl01"}:
         data = TORTURE[name]
         for message in on_a_stream(name)[:1]:

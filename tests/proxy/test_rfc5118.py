@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "data" / "rfc5118"
 MESSAGES = {path.stem: path.read_bytes() for path in sorted(FOLDER.glob("*.dat"))}
 
 TRUNK = Flow("UDP", "2001:db8::9:1", 5060, 2)
-"""A trunk that speaks IPv6, from the address that most of the messages name."""
+"""A trunk over IPv6, with the address in most of the messages."""
 UPSTREAM = Flow("UDP", "2001:db8::20", 5060, 2)
 FORWARDED = 100
 
@@ -50,8 +50,8 @@ def test_the_table_holds_each_message_once() -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.section} {row.name}")
-def test_a_message_becomes_what_the_table_says(row: Row) -> None:
-    """RFC 5118 4.1 to 4.10: each of the messages becomes what the section says of a proxy."""
+def test_a_message_is_treated_as_in_the_table(row: Row) -> None:
+    """RFC 5118 4.1 to 4.10: each of the messages is treated as its section expects of a proxy."""
     edge = Conversation(delay=0.1, request_uri="keep")
     edge.receive(MESSAGES[row.name], TRUNK)
     edge.clock.advance(0.2)
@@ -64,12 +64,12 @@ def test_a_message_becomes_what_the_table_says(row: Row) -> None:
 
 
 def port_of(name: str) -> int:
-    """Give the port of the top Via's sent-by, where answers go."""
+    """Return the port of the top Via's sent-by, to which responses are sent."""
     return {"ipv4-mapped-ipv6": 19823, "mult-ip-in-header": 6050}.get(name, 5060)
 
 
 def of_the_copy(data: bytes) -> bytes:
-    """Give what a copy holds besides what a proxy may add or change."""
+    """Return the header fields of a copy that a proxy may neither add nor change."""
     ours = (
         *(b"Via: SIP/2.0/UDP 198.51.100.1:", b"Via: SIP/2.0/UDP [2001:db8::1]:", b"Record-Route:"),
         *(b"X-Rounded-Call-Id:", b"Max-Breadth:", b"Max-Forwards:"),
@@ -80,7 +80,7 @@ def of_the_copy(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["ipv6-in-sdp", "mult-ip-in-sdp", "ipv4-mapped-ipv6"])
-def test_a_body_and_its_addresses_go_on_untouched(name: str) -> None:
+def test_a_body_and_its_addresses_are_unchanged(name: str) -> None:
     """RFC 5118 4.6, 4.8, 4.9: addresses of both families in the body, and mapped ones in Via."""
     edge = Conversation(delay=0.1, request_uri="keep")
     data = MESSAGES[name]
@@ -93,7 +93,7 @@ def test_a_body_and_its_addresses_go_on_untouched(name: str) -> None:
 
 
 def in_dialog(edge: Conversation, data: bytes) -> bytes:
-    """Give a request the Route of a dialog of its caller's."""
+    """Return a request with the Route of a dialog of its caller."""
     seal = SEAL.seal_for(parsed(data)).decode()
     line, _, rest = data.partition(b"\r\n")
     if b";tag=" not in data.partition(b"\r\nTo:")[2].partition(b"\r\n")[0]:
@@ -114,9 +114,7 @@ def in_dialog(edge: Conversation, data: bytes) -> bytes:
 def test_a_request_of_a_dialog_goes_to_the_address_in_brackets(
     name: str, host: str, port: int
 ) -> None:
-    """RFC 5118 4.1, 4.3 to 4.5, 4.7: the Vias of others stay as they came, whatever their
-    family.
-    """
+    """RFC 5118 4.1, 4.3 to 4.5, 4.7: the Vias of others are unchanged, whatever their family."""
     edge = Conversation()
     edge.resolver.names["host.example.net"] = "2001:db8::20"
     data = in_dialog(edge, MESSAGES[name])
@@ -131,8 +129,8 @@ def test_a_request_of_a_dialog_goes_to_the_address_in_brackets(
 
 
 @pytest.mark.parametrize("name", ["via-received-param-with-delim", "via-received-param-no-delim"])
-def test_a_received_of_the_callers_own_is_replaced_by_the_truth(name: str) -> None:
-    """RFC 5118 4.5, RFC 3261 18.2.1: what the peer wrote there is not believed."""
+def test_a_received_of_the_caller_is_replaced(name: str) -> None:
+    """RFC 5118 4.5, RFC 3261 18.2.1: the value of the peer is not trusted."""
     for source, received in ((TRUNK, b""), (UPSTREAM, b";received=2001:db8::20")):
         edge = Conversation()
         edge.receive(MESSAGES[name], source)
@@ -152,7 +150,7 @@ def test_a_received_of_the_callers_own_is_replaced_by_the_truth(name: str) -> No
         "sip:user@[1:2:3:4:5:6:7:8:5070]",
     ],
 )
-def test_what_is_no_ipv6_address_is_answered_400(uri: str) -> None:
+def test_an_invalid_ipv6_address_is_answered_400(uri: str) -> None:
     """RFC 5118 4.2: "a 400 Bad Request"; three colons are tolerated ahead of an IPv4 part alone
     (4.10).
     """
@@ -179,7 +177,7 @@ def bracketed(flow: Flow) -> str:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_call_between_the_families_is_recorded_on_both_sides_and_relayed(name: str) -> None:
+def test_a_call_between_address_families_is_recorded_twice_and_relayed(name: str) -> None:
     """RFC 5658 5: a call between the address families is recorded on both sides."""
     caller, callee, upstream = FAMILIES[name]
     edge = Conversation(upstream, delay=0.1)
@@ -208,7 +206,7 @@ def test_a_call_between_the_families_is_recorded_on_both_sides_and_relayed(name:
     assert not parsed(data).values(b"route")
 
 
-def test_a_call_from_the_other_side_of_a_nat_is_answered_where_it_came_from() -> None:
+def test_a_call_through_a_nat_is_answered_to_its_source() -> None:
     """RFC 3581 4: with IPv6 ``received`` has no brackets (RFC 3261 25.1, via-received)."""
     edge = Conversation(delay=0.1)
     source = Flow("UDP", "2001:db8::9:ff", 40000, 2)

@@ -1,4 +1,4 @@
-"""While a call is staged its caller may hear ringing of our own, in an early dialog of our own."""
+"""Our own ringing while a call is staged, in an early dialog of our own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def held(
 
 
 @pytest.mark.parametrize("status", [180, 183])
-def test_it_is_sent_after_its_time_and_once_a_minute(status: int) -> None:
-    """RFC 3261 13.3.1.1: a provisional response is repeated at every minute."""
+def test_ringing_is_sent_after_its_delay_and_once_a_minute(status: int) -> None:
+    """RFC 3261 13.3.1.1: a provisional response is repeated every minute."""
     edge = held(status)
     edge.clock.advance(1.9)
     assert edge.take() == ["alice 100 INVITE"]
@@ -36,7 +36,7 @@ def test_it_is_sent_after_its_time_and_once_a_minute(status: int) -> None:
     assert (event.status, event.local) == (status, True)
 
 
-def test_it_has_no_body_and_a_to_tag_of_its_own() -> None:
+def test_ringing_has_no_body_and_its_own_to_tag() -> None:
     """RFC 3261 12.1: it begins an early dialog beside the one of the callee."""
     edge = held()
     edge.clock.advance(2)
@@ -48,7 +48,7 @@ def test_it_has_no_body_and_a_to_tag_of_its_own() -> None:
     assert edge.last_response("alice").to_tag == b"bob"
 
 
-def test_its_early_dialog_has_a_contact_and_the_route_set() -> None:
+def test_the_early_dialog_has_a_contact_and_the_route_set() -> None:
     """RFC 3261 12.1.1: "the UAS MUST copy all Record-Route header field values from the request
     into the response [...] The UAS MUST add a Contact header field to the response."
     """
@@ -60,7 +60,7 @@ def test_its_early_dialog_has_a_contact_and_the_route_set() -> None:
     assert ours.rows(b"contact") == [b"Contact: <sip:198.51.100.1:5060>"]
 
 
-def test_a_request_in_that_early_dialog_is_refused() -> None:
+def test_a_request_in_the_early_dialog_is_refused() -> None:
     """RFC 3261 12.2.2: it gets 481: the early dialog has no usage that a request could change."""
     edge = held()
     edge.clock.advance(2)
@@ -79,14 +79,14 @@ def test_a_policy_without_ringing_sends_100_alone() -> None:
 @pytest.mark.parametrize(
     "required", ["Require: 100rel", "Require: timer, 100REL", "Require : 100rel"]
 )
-def test_an_invite_that_wants_reliable_ones_gets_none(required: str) -> None:
-    """RFC 3262 3: they would have to be sent reliably."""
+def test_an_invite_that_requires_100rel_gets_no_ringing(required: str) -> None:
+    """RFC 3262 3: it would have to be sent reliably."""
     edge = held(extra=(required,))
     edge.clock.advance(100)
     assert edge.take() == ["alice 100 INVITE"]
 
 
-def test_it_stops_when_the_call_goes_on() -> None:
+def test_ringing_stops_when_the_call_is_forwarded() -> None:
     edge = held()
     edge.clock.advance(2)
     edge.stager.stagings[0].succeed()
@@ -96,7 +96,7 @@ def test_it_stops_when_the_call_goes_on() -> None:
     assert edge.take() == []
 
 
-def test_the_upstreams_ringing_behind_ours_is_not_the_first() -> None:
+def test_ringing_of_the_upstream_after_ours_is_not_reported_again() -> None:
     edge = held()
     edge.clock.advance(2)
     edge.stager.stagings[0].succeed()
@@ -104,8 +104,8 @@ def test_the_upstreams_ringing_behind_ours_is_not_the_first() -> None:
     assert [event.local for event in edge.of(CallRinging)] == [True]
 
 
-def test_a_cancel_ends_it_and_the_487_has_its_tag() -> None:
-    """RFC 3261 9.2: the answers to the CANCEL and to the INVITE have one To tag."""
+def test_a_cancel_ends_ringing_and_the_487_has_its_tag() -> None:
+    """RFC 3261 9.2: the responses to the CANCEL and to the INVITE have the same To tag."""
     edge = held()
     edge.clock.advance(2)
     ringing = edge.last_response("alice").to_tag
@@ -117,7 +117,7 @@ def test_a_cancel_ends_it_and_the_487_has_its_tag() -> None:
     assert edge.clock.waiting == 0
 
 
-def test_once_it_rang_the_policy_for_that_counts() -> None:
+def test_after_ringing_the_policy_for_that_applies() -> None:
     policy = Policy(
         {StagingOutcome.TIMEOUT: (Treatment(TreatmentKind.REFUSE, 503),)},
         after_ringing=(Treatment(TreatmentKind.FORWARD),),
@@ -133,7 +133,7 @@ def test_once_it_rang_the_policy_for_that_counts() -> None:
     assert early.take()[-1] == "alice 503 INVITE"
 
 
-def test_a_refusal_behind_it_has_its_tag() -> None:
+def test_a_refusal_after_ringing_has_its_tag() -> None:
     edge = held()
     edge.clock.advance(2)
     ringing = edge.last_response("alice").to_tag

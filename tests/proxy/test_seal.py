@@ -1,4 +1,4 @@
-"""Only what we recorded for a dialog opens the way through us (RFC 3261 16.6 step 4)."""
+"""Only a Record-Route of ours opens the way through us, for its dialog (RFC 3261 16.6 step 4)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def route(user: bytes) -> Uri:
 
 
 def later(method: str, *, call_id: str = "call-1@192.0.2.1", line: str = ROUTE) -> bytes:
-    """Write a request to where an attacker wants it."""
+    """Return a request to an address that an attacker chose."""
     asked = request(method, "sip:0900@203.0.113.9", to_tag="x", extra=(line,) if line else ())
     return bytes(asked).replace(b"call-1@192.0.2.1", call_id.encode())
 
 
-def test_what_we_record_is_a_seal_of_the_dialog(edge: Conversation) -> None:
+def test_record_route_holds_a_seal_of_the_dialog(edge: Conversation) -> None:
     """RFC 3261 16.6 step 4: "they MAY encode enough information in the value to compare it against
     the dialog identifier of future requests".
     """
@@ -40,7 +40,7 @@ def test_what_we_record_is_a_seal_of_the_dialog(edge: Conversation) -> None:
     assert Seal(b"key").seal_for(request()) == USER.encode()
 
 
-def test_a_seal_holds_for_both_sides(edge: Conversation) -> None:
+def test_a_seal_is_valid_for_both_sides(edge: Conversation) -> None:
     """RFC 3261 12.2.1.1: the caller's tag is in the From of its own requests, in the To of the
     callee's.
     """
@@ -71,7 +71,7 @@ def test_the_seal_outlives_the_program() -> None:
      f"Route: <sip:{USER}@203.0.113.9;lr>", f"Route: <sip:{USER.upper()}@198.51.100.1;lr>",
      f"Route: <sip:x@203.0.113.9;lr>, {URI}"],
 )  # fmt: skip
-def test_nobody_relays_through_us_with_a_route_that_is_not_sealed(
+def test_a_route_without_a_valid_seal_is_refused(
     edge: Conversation, source: Flow, line: str
 ) -> None:
     """RFC 3261 26.3: no open relay: "MAY reject requests not matching that information" (16.6
@@ -85,14 +85,14 @@ def test_nobody_relays_through_us_with_a_route_that_is_not_sealed(
 
 
 def test_a_dialog_that_never_came_through_us_is_answered_481(edge: Conversation) -> None:
-    """RFC 3261 12.2.2: who does not know a dialog answers 481."""
+    """RFC 3261 12.2.2: a request of an unknown dialog gets 481."""
     edge.receive(request("BYE", "sip:carol@203.0.113.9", to_tag="bob"))
     assert edge.take() == ["alice 481 BYE"]
     assert b"Record-Route" in (edge.last_response("alice").value(b"warning") or b"")
 
 
 @pytest.mark.parametrize("call_id", ["call-2@192.0.2.1", "call-1@192.0.2.1x", "CALL-1@192.0.2.1"])
-def test_a_seal_is_of_one_call_id_only(edge: Conversation, call_id: str) -> None:
+def test_a_seal_is_valid_for_one_call_id_only(edge: Conversation, call_id: str) -> None:
     """RFC 3261 20.8: "Call-IDs are case-sensitive and are simply compared byte-by-byte." """
     for method in ("INVITE", "BYE", "ACK"):
         edge.receive(later(method, call_id=call_id))
@@ -100,7 +100,7 @@ def test_a_seal_is_of_one_call_id_only(edge: Conversation, call_id: str) -> None
     assert edge.dropped == ["stray_ack"]
 
 
-def test_a_seal_is_of_one_caller_only(edge: Conversation) -> None:
+def test_a_seal_is_valid_for_one_caller_tag_only(edge: Conversation) -> None:
     """RFC 3261 12.1: a dialog is known by "a Call-ID value, a local tag and a remote tag"."""
     edge.receive(later("BYE").replace(b";tag=alice", b";tag=mallory"))
     assert edge.take() == ["alice 481 BYE"]
@@ -111,7 +111,7 @@ def test_a_seal_is_of_one_caller_only(edge: Conversation) -> None:
 def test_call_id_and_tag_do_not_run_into_each_other(
     one: tuple[bytes, bytes], other: tuple[bytes, bytes]
 ) -> None:
-    """A Call-ID may hold any byte that a stranger likes, NUL too."""
+    """A Call-ID may hold any byte, NUL too."""
     assert invite_of(one) != invite_of(other)
 
 
@@ -119,9 +119,9 @@ def invite_of(dialog: tuple[bytes, bytes]) -> bytes:
     return Seal(b"key")._digest(*dialog)
 
 
-def test_nothing_of_a_strangers_is_in_our_uri(edge: Conversation) -> None:
-    """RFC 3261 25.1: a user part is made of unreserved characters, whatever Call-ID and tag are
-    made of.
+def test_our_uri_holds_no_bytes_of_a_stranger(edge: Conversation) -> None:
+    """RFC 3261 25.1: the user part has unreserved characters only, whatever Call-ID and tag
+    hold.
     """
     odd = bytes(request()).replace(b"call-1@192.0.2.1", b'\0;>\xff"<sip:a@b>')
     (recorded,) = edge.forward(odd.replace(b";tag=alice", b";tag=\xfe\0")).values(b"record-route")
@@ -147,14 +147,14 @@ def test_a_dialog_whose_caller_has_no_tag_is_served_from_both_sides(edge: Conver
     assert edge.take() == ["alice BYE"]
 
 
-def test_without_a_tag_and_without_a_seal_nothing_is_of_a_dialog(edge: Conversation) -> None:
-    """RFC 3261 16.4: a Route of ours alone says nothing."""
+def test_a_request_without_tag_and_seal_belongs_to_no_dialog(edge: Conversation) -> None:
+    """RFC 3261 16.4: a Route of ours alone is not enough."""
     edge.receive(request("BYE", extra=("Route: <sip:198.51.100.1;lr>",)))
     assert edge.take() == ["alice 405 BYE"]
 
 
-def test_long_call_ids_of_strangers_are_not_kept() -> None:
-    """Robustness: what a stranger sends fills no memory, however long it is."""
+def test_seals_of_long_call_ids_are_not_cached() -> None:
+    """Robustness: long values of strangers fill no memory."""
     seal = Seal(b"key")
 
     def ask(call_id: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The same INVITE by a second way: a fork that came together, or a call that is tried once more."""
+"""The same INVITE by a second path: a fork that merged, or a call that is tried again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def edge() -> Conversation:
 
 
 def copy(method: str = "INVITE", branch: str = "z9hG4bK-other-way") -> Request:
-    """Write alice's request as it comes by a second way."""
+    """Return alice's request as it comes by a second path."""
     return request(method, branch=branch, via="SIP/2.0/UDP 192.0.2.9")
 
 
 @pytest.mark.parametrize("branch", ["z9hG4bK-other-way", "old-style"])
-def test_a_call_that_comes_by_a_second_way_is_answered_482(edge: Conversation, branch: str) -> None:
+def test_a_second_copy_is_answered_482(edge: Conversation, branch: str) -> None:
     """RFC 3261 8.2.2.2: "If the From tag, Call-ID, and CSeq exactly match those associated with an
     ongoing transaction, but the request does not match that transaction [...] the UAS core SHOULD
     generate a 482 (Loop Detected) response."
@@ -39,17 +39,15 @@ def test_a_call_that_comes_by_a_second_way_is_answered_482(edge: Conversation, b
     assert len(edge.stager.stagings) == 1
 
 
-def test_a_call_whose_first_copy_is_answered_is_no_merged_one(edge: Conversation) -> None:
-    """RFC 3261 8.2.2.2: the rule is for "an ongoing transaction"; what is answered merges with
-    nothing.
-    """
+def test_a_copy_of_an_answered_call_is_not_merged(edge: Conversation) -> None:
+    """RFC 3261 8.2.2.2: the rule is for "an ongoing transaction", and an answered one is over."""
     edge.receive(response(edge.forward(request()), 486), BOB)
     edge.take()
     edge.receive(request(branch="z9hG4bK-again"))
     assert edge.take() == ["alice 100 INVITE"]
 
 
-def test_a_call_whose_first_copy_is_cancelled_right_behind_the_second_is_taken(
+def test_a_second_copy_is_admitted_if_the_first_is_cancelled_right_behind(
     edge: Conversation,
 ) -> None:
     """RFC 3261 16.3: a proxy "MUST NOT treat merged requests as an error": one that tries a call
@@ -64,12 +62,10 @@ def test_a_call_whose_first_copy_is_cancelled_right_behind_the_second_is_taken(
     assert "bob INVITE" in edge.take()
 
 
-def test_so_is_one_whose_first_copy_rings_upstream_and_is_not_ended_there_yet(
+def test_a_second_copy_is_admitted_although_the_first_still_rings_upstream(
     edge: Conversation,
 ) -> None:
-    """RFC 3261 9.2: who cancels wants no answer any more, however long the callee takes to say
-    so.
-    """
+    """RFC 3261 9.2: after a CANCEL the first copy is not awaited, however long the callee takes."""
     edge.receive(response(edge.forward(request()), 180), BOB)
     edge.take()
     edge.receive(copy())
@@ -80,7 +76,7 @@ def test_so_is_one_whose_first_copy_rings_upstream_and_is_not_ended_there_yet(
     assert edge.take() == ["alice 100 INVITE", "bob INVITE"]
 
 
-def test_and_one_that_comes_right_behind_the_cancel(edge: Conversation) -> None:
+def test_a_copy_right_behind_the_cancel_is_admitted(edge: Conversation) -> None:
     first = edge.forward(request())
     edge.receive(response(first, 180), BOB)
     edge.receive(request("CANCEL"))
@@ -90,10 +86,10 @@ def test_and_one_that_comes_right_behind_the_cancel(edge: Conversation) -> None:
     edge.receive(response(first, 487), BOB)
     edge.receive(copy(branch="z9hG4bK-third-way"))
     edge.clock.advance(COPY_TIMEOUT)
-    assert "alice 482 INVITE" in edge.take()  # of the second, which goes on
+    assert "alice 482 INVITE" in edge.take()  # of the second, which is forwarded
 
 
-def test_a_copy_that_is_cancelled_itself_is_over(edge: Conversation) -> None:
+def test_a_copy_that_is_cancelled_itself_ends_with_487(edge: Conversation) -> None:
     """RFC 3261 9.2: "respond to the original request with a 487"."""
     edge.receive(request())
     edge.receive(copy())
@@ -105,14 +101,14 @@ def test_a_copy_that_is_cancelled_itself_is_over(edge: Conversation) -> None:
     assert len(edge.stager.stagings) == 1
 
 
-def test_a_copy_that_there_is_no_room_for_is_answered_at_once() -> None:
+def test_a_copy_above_the_limit_is_answered_at_once() -> None:
     edge = Conversation(bounds=Bounds(transactions=1))
     edge.receive(request())
     edge.receive(copy())
     assert edge.take() == ["alice 100 INVITE", "alice 482 INVITE"]
 
 
-def test_a_copy_whose_transaction_is_over_begins_no_call(edge: Conversation) -> None:
+def test_a_copy_whose_transaction_has_ended_begins_no_call(edge: Conversation) -> None:
     edge.receive(request())
     edge.receive(copy())
     edge.receive(request("CANCEL"))

@@ -1,4 +1,4 @@
-"""RFC 3261 16.5, 16.6 and 16.7 where a call has several targets, which are tried in turn."""
+"""Calls with several targets, which are tried one after another (RFC 3261 16.5, 16.6 and 16.7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def edge() -> Conversation:
 
 
 def refused(edge: Conversation, *answers: tuple[int, tuple[str, ...]]) -> list[str]:
-    """Have the targets refuse a call in turn; give what was sent after the last one did."""
+    """Refuse a call at each target in turn; return the messages sent after the last one."""
     called(edge)
     sent = []
     for peer, (status, extra) in zip(PEERS, answers, strict=False):
@@ -32,7 +32,7 @@ def refused(edge: Conversation, *answers: tuple[int, tuple[str, ...]]) -> list[s
 
 
 def given_up(edge: Conversation) -> tuple[Request, Request]:
-    """Have bob say nothing for so long that carol is tried; give what both of them have."""
+    """Place a call at which bob is silent until carol is tried; return both their INVITEs."""
     invite = called(edge)
     edge.clock.advance(2)
     assert edge.take() == ["bob INVITE", "bob INVITE", "carol INVITE"]
@@ -75,7 +75,7 @@ def test_each_target_gets_a_copy_of_the_same_request(edge: Conversation) -> None
     assert len(second.values(b"via")) == 2
 
 
-def test_a_target_that_is_named_twice_is_tried_once() -> None:
+def test_a_target_listed_twice_is_tried_once() -> None:
     """RFC 3261 16.5: "If a target URI is already present in the set (based on the definition of
     equality for the URI type), it MUST NOT be added again."
     """
@@ -129,7 +129,9 @@ def test_the_best_is_a_6xx_or_of_the_lowest_class(
 
 
 @pytest.mark.parametrize("helpful", [401, 407, 415, 420, 484])
-def test_the_best_4xx_is_one_that_says_how_to_ask_again(edge: Conversation, helpful: int) -> None:
+def test_the_best_4xx_is_one_that_says_how_to_repeat_the_request(
+    edge: Conversation, helpful: int
+) -> None:
     """RFC 3261 16.7 step 6: "The proxy SHOULD give preference to responses that provide information
     affecting resubmission of this request, such as 401, 407, 415, 420, and 484 if the 4xx class is
     chosen."
@@ -138,7 +140,7 @@ def test_the_best_4xx_is_one_that_says_how_to_ask_again(edge: Conversation, help
     assert edge.last_response("alice").to_tag == b"carol"
 
 
-def test_the_best_is_what_a_target_said_rather_than_silence(edge: Conversation) -> None:
+def test_a_response_is_preferred_to_silence(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: "The proxy MAY select any response within that chosen class." """
     called(edge)
     answer(edge, edge.last_request("bob"), 408)
@@ -146,7 +148,7 @@ def test_the_best_is_what_a_target_said_rather_than_silence(edge: Conversation) 
     assert answer(edge, edge.last_request("dave"), 487, DAVE)[-1] == "alice 486 INVITE"
 
 
-def test_a_5xx_that_is_no_503_is_passed_rather_than_a_500_of_our_own(edge: Conversation) -> None:
+def test_a_5xx_other_than_503_is_preferred_to_our_own_500(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: "If the only response that was received is a 503, the proxy SHOULD
     generate a 500 response": here it is not the only one.
     """
@@ -186,7 +188,7 @@ def test_the_challenges_of_all_targets_are_gathered(edge: Conversation, best: in
 # 16.7 step 5: 6xx, and targets that were given up.
 
 
-def test_a_silent_target_is_given_up_for_the_next(edge: Conversation) -> None:
+def test_failover_from_a_silent_target_to_the_next(edge: Conversation) -> None:
     """RFC 3261 16.6: "A stateful proxy MAY process the set in any order." The next target is tried
     ahead of a silent one's end, which may take 32 s.
     """
@@ -199,15 +201,15 @@ def test_a_silent_target_is_given_up_for_the_next(edge: Conversation) -> None:
 
 
 @pytest.mark.parametrize("status", [100, 180])
-def test_a_target_that_says_something_is_not_given_up(edge: Conversation, status: int) -> None:
-    """RFC 3261 16.6: timer C is what bounds it from then on."""
+def test_no_failover_from_a_target_that_responds(edge: Conversation, status: int) -> None:
+    """RFC 3261 16.6: timer C limits it from then on."""
     answer(edge, called(edge), status, tag="")
     edge.clock.advance(60)
     assert not [line for line in edge.take() if "carol" in line]
 
 
-def test_a_target_that_has_refused_is_not_given_up_later(edge: Conversation) -> None:
-    """RFC 3261 16.6: each target has its own time; that of one which is over ends nothing."""
+def test_no_failover_from_a_target_that_has_refused(edge: Conversation) -> None:
+    """RFC 3261 16.6: each target has its own timer, which ends with it."""
     invite = called(edge)
     edge.clock.advance(1.9)
     answer(edge, invite, 404)
@@ -217,8 +219,8 @@ def test_a_target_that_has_refused_is_not_given_up_later(edge: Conversation) -> 
     assert edge.take()[-1] == "dave INVITE"
 
 
-def test_the_last_target_is_not_given_up(edge: Conversation) -> None:
-    """RFC 3261 16.7 step 6: its final response is waited for, by timer B."""
+def test_no_failover_from_the_last_target(edge: Conversation) -> None:
+    """RFC 3261 16.7 step 6: its final response is awaited until timer B."""
     called(edge)
     edge.clock.advance(4)
     assert edge.take()[-1] == "dave INVITE"
@@ -228,7 +230,7 @@ def test_the_last_target_is_not_given_up(edge: Conversation) -> None:
     assert ended(edge)
 
 
-def test_a_2xx_of_a_target_that_was_given_up_is_forwarded_and_the_next_is_cancelled(
+def test_a_2xx_after_a_failover_is_forwarded_and_the_next_target_cancelled(
     edge: Conversation,
 ) -> None:
     """RFC 3261 16.7 step 10: "If the forwarded response was a final response, the proxy MUST
@@ -244,8 +246,8 @@ def test_a_2xx_of_a_target_that_was_given_up_is_forwarded_and_the_next_is_cancel
 
 
 def test_after_a_2xx_no_target_is_tried_any_more(edge: Conversation) -> None:
-    """RFC 3261 16.7 steps 6 and 10: a 2xx ends the search; carol is not heard yet, so her CANCEL
-    waits (9.1).
+    """RFC 3261 16.7 steps 6 and 10: a 2xx ends the search; carol has not responded yet, so her
+    CANCEL waits (9.1).
     """
     bob, carol = given_up(edge)
     assert answer(edge, bob, 200) == ["alice 200 INVITE"]
@@ -255,7 +257,7 @@ def test_after_a_2xx_no_target_is_tried_any_more(edge: Conversation) -> None:
     assert not [line for line in edge.take() if "dave" in line]
 
 
-def test_both_2xx_pass_where_two_targets_answer(edge: Conversation) -> None:
+def test_both_2xx_are_passed_back_if_two_targets_answer(edge: Conversation) -> None:
     """RFC 3261 16.7 step 10: "The requirement to CANCEL pending client transactions upon forwarding
     a final response does not guarantee that an endpoint will not receive multiple 200 (OK)
     responses to an INVITE."
@@ -280,7 +282,7 @@ def test_a_2xx_while_the_next_target_is_looked_up_is_the_only_final_response() -
     assert ended(edge)
 
 
-def test_a_6xx_of_a_target_that_was_given_up_cancels_the_next_and_ends_the_search(
+def test_a_6xx_after_a_failover_cancels_the_next_target_and_ends_the_search(
     edge: Conversation,
 ) -> None:
     """RFC 3261 16.7 step 5: "If a 6xx response is received, it is not immediately forwarded, but
@@ -310,7 +312,7 @@ def test_a_2xx_that_crosses_the_cancel_for_a_6xx_wins(edge: Conversation) -> Non
 
 
 def test_a_6xx_while_the_next_target_is_looked_up_ends_the_call() -> None:
-    """RFC 3261 16.7 step 5: nothing is pending there, so the 6xx is forwarded."""
+    """RFC 3261 16.7 step 5: no client transaction is pending, so the 6xx is forwarded."""
     edge = Conversation(backups=("sip:upstream.example", "sip:192.0.2.4"))
     invite = called(edge)
     edge.clock.advance(2)
@@ -320,7 +322,7 @@ def test_a_6xx_while_the_next_target_is_looked_up_ends_the_call() -> None:
     assert not [line for line in edge.take() if line.endswith("INVITE") and "alice" not in line]
 
 
-def test_a_refusal_of_a_target_that_was_given_up_waits_for_the_next_ones(
+def test_a_refusal_after_a_failover_waits_for_the_next_targets(
     edge: Conversation,
 ) -> None:
     """RFC 3261 16.7 step 5: "A stateful proxy MUST NOT immediately forward any other
@@ -332,9 +334,9 @@ def test_a_refusal_of_a_target_that_was_given_up_waits_for_the_next_ones(
     assert answer(edge, edge.last_request("dave"), 500, DAVE)[-1] == "alice 404 INVITE"
 
 
-def test_the_487_to_our_own_cancel_is_no_487_to_the_caller(edge: Conversation) -> None:
+def test_a_487_to_our_own_cancel_is_not_passed_back(edge: Conversation) -> None:
     """RFC 3261 16.6 step 7: it "acts as if this element of the target set returned a 408"; the
-    caller has cancelled nothing.
+    caller has not cancelled.
     """
     bob, carol = given_up(edge)
     answer(edge, bob, 180)
@@ -343,7 +345,7 @@ def test_the_487_to_our_own_cancel_is_no_487_to_the_caller(edge: Conversation) -
     assert answer(edge, edge.last_request("dave"), 500, DAVE)[-1] == "alice 408 INVITE"
 
 
-def test_a_target_that_was_given_up_is_not_waited_for(edge: Conversation) -> None:
+def test_after_a_failover_the_silent_target_is_not_waited_for(edge: Conversation) -> None:
     """RFC 3261 16.6 step 7: its 2xx would come too late, and is not sent after a refusal (16.7
     step 5).
     """

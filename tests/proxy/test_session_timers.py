@@ -1,4 +1,4 @@
-"""Session timers are between the two ends: what they say of them passes as it came (RFC 4028 8)."""
+"""Session timers are agreed between the two ends: their fields pass unchanged (RFC 4028 8)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def timed(message: Message) -> list[str]:
 
 
 def up(edge: Conversation) -> None:
-    """Bring a call to where both sides talk."""
+    """Place a call that is answered and acknowledged."""
     forwarded = edge.forward(request(extra=("Supported: timer",)))
     edge.receive(response(forwarded, 200), BOB)
     edge.take()
 
 
 def later(method: str, of: Flow, *fields: str) -> bytes:
-    """Write a request of the call, by either side."""
+    """Return a request of the call, from either side."""
     uri = "sip:bob@192.0.2.2" if of == ALICE else "sip:alice@192.0.2.1"
     via = f"SIP/2.0/UDP {of.host}:5060"
     extra = ROUTE, *fields
@@ -55,23 +55,21 @@ def later(method: str, of: Flow, *fields: str) -> bytes:
 
 
 @pytest.mark.parametrize("fields", ASKED)
-def test_what_an_invite_asks_for_goes_upstream_as_it_came(
+def test_session_timer_fields_of_an_invite_are_forwarded_unchanged(
     edge: Conversation, fields: tuple[str, ...]
 ) -> None:
-    """RFC 4028 8.1: a proxy may insert or reduce an interval; we keep no dialogs, and have no use
-    of one.
-    """
+    """RFC 4028 8.1: a proxy may insert or reduce an interval; we keep no dialogs, and need none."""
     assert timed(edge.forward(request(extra=fields))) == list(fields)
 
 
-def test_what_was_agreed_comes_back_as_it_was(edge: Conversation) -> None:
+def test_session_timer_fields_of_a_response_are_passed_back_unchanged(edge: Conversation) -> None:
     """RFC 4028 8.2."""
     forwarded = edge.forward(request(extra=ASKED[0]))
     edge.receive(response(forwarded, 200, extra=AGREED), BOB)
     assert timed(edge.last_response("alice")) == list(AGREED)
 
 
-def test_an_interval_that_is_too_small_is_told_to_the_caller_who_comes_again(
+def test_a_422_is_passed_back_and_the_call_may_be_repeated(
     edge: Conversation,
 ) -> None:
     """RFC 4028 7.3: a 422 goes back to the caller, and "the UAC MAY retry the request": it is
@@ -97,7 +95,7 @@ def test_an_interval_that_is_too_small_is_told_to_the_caller_who_comes_again(
 @pytest.mark.parametrize(("status", "said"), [(422, TOO_SMALL), (200, AGREED)])
 @pytest.mark.parametrize(("asking", "asked"), [(ALICE, BOB), (BOB, ALICE)])
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
-def test_either_side_refreshes_the_session_and_hears_what_the_other_says_to_it(
+def test_either_side_can_refresh_the_session(
     edge: Conversation, method: str, asking: Flow, asked: Flow, status: int, said: tuple[str, ...]
 ) -> None:
     """RFC 4028 7.4: refreshes are INVITE or UPDATE, and the refresher is either side."""

@@ -1,6 +1,6 @@
-"""No spelling carries an X-Rounded-Call-Id of a caller's own to the upstream.
+"""No spelling carries an X-Rounded-Call-Id of the caller to the upstream.
 
-Whoever chose it would be put through to an agent that was staged for somebody else.
+A caller with one could reach an agent that was staged for another call.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ REFUSED = {
     "no colon": b"X-Rounded-Call-Id = evil-agent",
     "quotes": b'"X-Rounded-Call-Id": evil-agent',
 }
-# What a careless reader might take for the field: half a line break, any blanks, any case.
+# Spellings that a careless parser might accept: half a line break, any blanks, any case.
 LENIENT = re.compile(rb"(?i)(?:^|[\r\n])[^\w:]*x-rounded-call-id[^\w:]*:\s*([^\r\n]*)")
 
 
 def seen(data: bytes) -> list[bytes]:
-    """Give the values that such a reader finds in the header."""
+    """Return the values that such a parser finds in the header."""
     return LENIENT.findall(data.partition(b"\r\n\r\n")[0])
 
 
 def placed(message: Request, field: bytes, place: int) -> bytes:
-    """Put a field among those of a request."""
+    """Return a request with one more header field."""
     lines = bytes(message).partition(b"\r\n\r\n")[0].split(b"\r\n")
     lines.insert(1 + place % len(lines), field)
     return b"\r\n".join(lines) + b"\r\n\r\n"
@@ -79,7 +79,7 @@ def test_no_spelling_reaches_the_upstream(name: str, place: int) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_might_be_read_in_two_ways_goes_nowhere(name: str) -> None:
+def test_an_ambiguous_header_is_not_forwarded(name: str) -> None:
     """RFC 3261 7."""
     edge = Conversation(delay=0.1)
     edge.receive(placed(request(), REFUSED[name], 3))
@@ -98,7 +98,7 @@ def test_what_might_be_read_in_two_ways_goes_nowhere(name: str) -> None:
     ),
     st.integers(0, 9),
 )
-def test_nothing_made_of_its_parts_reaches_the_upstream(parts: list[bytes], place: int) -> None:
+def test_no_combination_of_its_parts_reaches_the_upstream(parts: list[bytes], place: int) -> None:
     edge = Conversation(delay=0.1)
     edge.receive(placed(request(), b"".join([*parts, b": ", EVIL]), place))
     edge.clock.advance(0.2)
@@ -109,7 +109,7 @@ def test_nothing_made_of_its_parts_reaches_the_upstream(parts: list[bytes], plac
 
 
 @pytest.mark.parametrize("mode", ["rewrite", "keep", "e164"])
-def test_a_header_of_the_request_uri_is_cut_off(mode: RequestUri) -> None:
+def test_a_header_in_the_request_uri_is_removed(mode: RequestUri) -> None:
     """RFC 4475 3.1.2.11: "the escaped headers must not appear in the Request-URI of the forwarded
     request (and most certainly must not be translated into the actual header ...)"."""
     edge = Conversation(delay=0.1, request_uri=mode)
@@ -121,7 +121,7 @@ def test_a_header_of_the_request_uri_is_cut_off(mode: RequestUri) -> None:
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "ACK"])
 @pytest.mark.parametrize("behind", ["", ", <sip:192.0.2.2?X-Rounded-Call-Id=evil-agent>"])
-def test_a_header_of_the_request_uri_is_cut_off_inside_a_dialog(method: str, behind: str) -> None:
+def test_a_header_in_the_request_uri_is_removed_inside_a_dialog(method: str, behind: str) -> None:
     """RFC 3261 16.6 steps 2 and 6: the Request-URI may also come from the Route of a strict
     router.
     """
@@ -132,7 +132,7 @@ def test_a_header_of_the_request_uri_is_cut_off_inside_a_dialog(method: str, beh
     assert [EVIL in data for data in sent_to_bob(edge)] == [False]
 
 
-def test_what_follows_the_body_begins_no_message() -> None:
+def test_bytes_behind_the_body_are_not_a_message() -> None:
     """RFC 3261 18.3: an inbound X-Rounded-Call-Id does not pass behind a body either."""
     edge = Conversation(delay=0.1)
     edge.receive(bytes(request()) + placed(request(branch="z9hG4bK-2"), SPELLINGS["plain"], 3))
@@ -177,7 +177,7 @@ BOUND = 1300
 
 
 @pytest.mark.parametrize("size", range(1290, 1311))
-def test_a_copy_above_the_bound_leaves_by_tcp_and_says_so(size: int) -> None:
+def test_a_copy_above_1300_bytes_is_sent_over_tcp_and_reported(size: int) -> None:
     """RFC 3261 18.1.1: "If a request is within 200 bytes of the path MTU, or if it is larger than
     1300 bytes and the path MTU is unknown, the request MUST be sent using an RFC 2914 congestion
     controlled transport protocol, such as TCP."

@@ -1,4 +1,4 @@
-"""RFC 3261 16.11 and RFC 6026: the little that is done without state."""
+"""Stateless forwarding of ACKs, and stray responses (RFC 3261 16.11 and RFC 6026)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ def edge() -> Conversation:
 
 
 def ack(branch: str = "z9hG4bK-ack", **parts: Any) -> bytes:
-    """Write the ACK of a 2xx."""
+    """Return the ACK of a 2xx."""
     parts = {"branch": branch, "to_tag": "bob", "extra": (ROUTE,), **parts}
     return bytes(request("ACK", "sip:bob@192.0.2.2", **parts))
 
 
 @pytest.mark.parametrize("status", [100, 180, 200, 299, 302, 486, 603])
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "CANCEL"])
-def test_a_response_that_belongs_to_nothing_is_not_forwarded(
-    edge: Conversation, status: int, method: str
-) -> None:
+def test_a_stray_response_is_not_forwarded(edge: Conversation, status: int, method: str) -> None:
     """RFC 6026 7.3: "When receiving any SIP response, a transaction-stateful proxy MUST compare the
     transaction identifier in that response against its existing transaction state machines. The
     proxy MUST NOT forward the response if there is no matching transaction state machine."
@@ -40,8 +38,8 @@ def test_a_response_that_belongs_to_nothing_is_not_forwarded(
     assert edge.dropped == ["stray_response"] * 2
 
 
-def test_a_2xx_that_comes_when_all_is_over_is_not_forwarded(edge: Conversation) -> None:
-    """RFC 6026 7.3: its caller has stopped to wait for it."""
+def test_a_2xx_after_the_end_of_its_transaction_is_not_forwarded(edge: Conversation) -> None:
+    """RFC 6026 7.3: the caller does not wait for it any more."""
     invite = called(edge)
     answer(edge, invite, 200)
     edge.clock.advance(33)
@@ -86,7 +84,7 @@ def test_the_branches_of_two_acks_differ(edge: Conversation) -> None:
     assert all(branch.startswith(b"z9hG4bK") for branch in branches)
 
 
-def test_an_ack_goes_through_the_steps_of_forwarding(edge: Conversation) -> None:
+def test_an_ack_is_forwarded_in_the_steps_of_16_6(edge: Conversation) -> None:
     """RFC 3261 16.11: "A stateless proxy MUST follow the request processing steps described in
     Section 16.6" with some exceptions: hops counted, our Via ahead, our Route popped, the body
     kept.
@@ -109,7 +107,7 @@ def test_an_ack_goes_through_the_steps_of_forwarding(edge: Conversation) -> None
         ((ROUTE.encode(), b'Route: "<sip:a'), "malformed"),
     ],
 )
-def test_an_ack_that_can_not_go_on_is_dropped_and_never_answered(
+def test_an_invalid_ack_is_dropped_and_never_answered(
     edge: Conversation, fault: tuple[bytes, bytes], cause: str
 ) -> None:
     """RFC 3261 16.11: "A stateless proxy MUST validate a request as described in Section 16.3"; an
@@ -121,8 +119,8 @@ def test_an_ack_that_can_not_go_on_is_dropped_and_never_answered(
     assert edge.dropped == [cause]
 
 
-def test_the_ack_of_a_refusal_goes_no_further(edge: Conversation) -> None:
-    """RFC 3261 17: the ACK of a refusal is one of its hop; RFC 6026 has that of a 2xx go on."""
+def test_the_ack_of_a_refusal_is_not_forwarded(edge: Conversation) -> None:
+    """RFC 3261 17: the ACK of a refusal is hop by hop; RFC 6026: that of a 2xx is forwarded."""
     answer(edge, called(edge), 486)
     edge.receive(request("ACK", to_tag="bob"))
     edge.receive(request("ACK", to_tag="bob"))

@@ -1,4 +1,4 @@
-"""A program that is told to stop: no new calls, and an end to those that ring."""
+"""Stopping: no new calls, and an end to those that ring."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ringing() -> Conversation:
-    """Bring a call to where it rings upstream, and stop."""
+    """Place a call that rings upstream, and refuse new calls."""
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 180), BOB)
     edge.take()
@@ -28,7 +28,7 @@ def another() -> bytes:
     return bytes(request(branch="z9hG4bK-another")).replace(b"call-1@", b"call-2@")
 
 
-def test_a_new_call_is_refused_as_its_policy_says_and_when_to_come_again() -> None:
+def test_a_new_call_is_refused_with_the_status_of_its_policy_and_retry_after() -> None:
     edge = Conversation()
     edge.proxy.ending.refuse_new_calls()
     edge.receive(another())
@@ -42,7 +42,7 @@ def test_a_new_call_is_refused_as_its_policy_says_and_when_to_come_again() -> No
     assert edge.stager.stagings == []
 
 
-def test_options_say_that_no_calls_are_taken() -> None:
+def test_options_gets_503() -> None:
     """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
     request been an INVITE"."""
     edge = Conversation()
@@ -52,7 +52,7 @@ def test_options_say_that_no_calls_are_taken() -> None:
     assert (answer.status, answer.value(b"retry-after")) == (503, b"5")
 
 
-def test_a_call_that_rings_may_still_be_answered_and_lives_on() -> None:
+def test_a_ringing_call_may_still_be_answered() -> None:
     edge = ringing()
     assert edge.proxy.ending.pending == 1
     edge.receive(response(edge.last_request("bob"), 200), BOB)
@@ -64,7 +64,7 @@ def test_a_call_that_rings_may_still_be_answered_and_lives_on() -> None:
     assert edge.take() == ["bob BYE"]
 
 
-def test_a_call_that_rings_to_the_end_is_cancelled_upstream_and_refused_here() -> None:
+def test_a_ringing_call_is_cancelled_upstream_and_refused_at_the_end() -> None:
     edge = ringing()
     edge.proxy.ending.end_calls()
     assert sorted(edge.take()) == ["alice 503 INVITE", "bob CANCEL"]
@@ -74,7 +74,7 @@ def test_a_call_that_rings_to_the_end_is_cancelled_upstream_and_refused_here() -
     assert (ended.outcome, ended.status) == ("stopped", 503)
 
 
-def test_it_is_refused_as_its_policy_says() -> None:
+def test_a_ringing_call_is_refused_with_the_status_of_its_policy() -> None:
     edge = Conversation()
     edge.admission.policy = Policy(refusal=480)
     edge.receive(response(edge.forward(request()), 180), BOB)
@@ -82,8 +82,10 @@ def test_it_is_refused_as_its_policy_says() -> None:
     assert edge.last_response("alice").status == 480
 
 
-def test_a_later_invite_of_a_call_that_is_up_ends_alone() -> None:
-    """RFC 3261 12.2.1.2: 481 and 408 would end the dialog, and 503 say that no call can be made."""
+def test_a_re_invite_ends_with_500_and_its_call_goes_on() -> None:
+    """RFC 3261 12.2.1.2: 481 and 408 would end the dialog, and 503 would mean that no call is
+    possible.
+    """
     edge = Conversation()
     edge.relay(request(uri="sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,)))
     edge.receive(response(edge.last_request("bob"), 180), BOB)
@@ -92,7 +94,7 @@ def test_a_later_invite_of_a_call_that_is_up_ends_alone() -> None:
     assert edge.of(CallEnded) == []
 
 
-def test_what_was_answered_is_not_touched() -> None:
+def test_an_answered_call_is_not_stopped() -> None:
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 200), BOB)
     edge.take()
@@ -100,7 +102,7 @@ def test_what_was_answered_is_not_touched() -> None:
     assert edge.take() == []
 
 
-def test_a_call_that_is_still_being_staged_is_refused_and_its_staging_cancelled() -> None:
+def test_a_call_being_staged_is_refused_and_its_staging_cancelled() -> None:
     edge = Conversation()
     edge.receive(another())
     edge.proxy.ending.end_calls()
@@ -110,7 +112,7 @@ def test_a_call_that_is_still_being_staged_is_refused_and_its_staging_cancelled(
     assert told.cause == "stopped"
 
 
-def test_so_is_one_of_which_two_copies_are_there() -> None:
+def test_both_copies_of_a_call_are_refused() -> None:
     edge = Conversation()
     edge.receive(another())
     edge.receive(another().replace(b"-another", b"-by-another-way"))
@@ -131,7 +133,7 @@ class Mistaken:
         raise ZeroDivisionError
 
 
-def test_a_mistake_with_one_leaves_none_without_an_end() -> None:
+def test_every_call_is_stopped_even_if_one_raises() -> None:
     edge = Conversation()
     edge.receive(request())
     (first,) = edge.layer.invite_servers.values()
@@ -142,8 +144,10 @@ def test_a_mistake_with_one_leaves_none_without_an_end() -> None:
     assert edge.last_response("alice").status == 503
 
 
-def test_what_was_answered_settles_when_its_ack_may_have_come() -> None:
-    """RFC 3261 13.3.1.4: the callee repeats its 2xx until the ACK comes, and then hangs up."""
+def test_an_answered_call_is_settled_once_its_ack_may_have_come() -> None:
+    """RFC 3261 13.3.1.4: the callee repeats its 2xx until the ACK comes, and hangs up without
+    one.
+    """
     edge = ringing()
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     assert edge.proxy.ending.settling
@@ -151,7 +155,7 @@ def test_what_was_answered_settles_when_its_ack_may_have_come() -> None:
     assert not edge.proxy.ending.settling
 
 
-def test_a_cancel_settles_with_its_answer_and_the_end_of_what_it_meant() -> None:
+def test_a_cancel_is_settled_with_its_response_and_that_of_its_invite() -> None:
     edge = ringing()
     invite = edge.last_request("bob")
     edge.proxy.ending.end_calls()

@@ -1,4 +1,4 @@
-"""Where a new call may go (RFC 3261 16.5), and when two targets are one (19.1.4)."""
+"""The target set of a new call (RFC 3261 16.5), and URI comparison (19.1.4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST = "sip:192.0.2.2:5060"
 def refused(
     edge: Conversation, targets: int, uri: str = "sip:+33612345678@198.51.100.1"
 ) -> list[str]:
-    """Have bob refuse each copy of a call; give the Request-URIs that he saw."""
+    """Refuse each copy of a call at bob; return the Request-URIs of the copies."""
     seen = []
     edge.forward(request(uri=uri))
     for _ in range(targets):
@@ -35,7 +35,7 @@ def refused(
 # The target set
 
 
-def test_the_targets_are_the_operators() -> None:
+def test_the_target_set_is_that_of_the_settings() -> None:
     """RFC 3261 16.5: "performing an algorithmic substitution on the Request-URI": the host of each
     upstream.
     """
@@ -65,16 +65,15 @@ def test_a_target_is_in_the_set_once(again: str) -> None:
     ],
 )
 def test_the_caller_does_not_choose_the_target(uri: str) -> None:
-    """RFC 3261 16.5, 26.3: the rule would send a domain or a maddr that is not ours where it says;
-    26.3 and an edge's purpose forbid to relay for strangers: what is admitted goes upstream,
-    nowhere else.
+    """RFC 3261 16.5, 26.3: the rule would follow a domain or maddr that is not ours; 26.3 and the
+    purpose of an edge forbid an open relay: an admitted call goes upstream only.
     """
     edge = Conversation()
     assert edge.forward(request(uri=uri)).uri_text == b"sip:+33612345678@192.0.2.2:5060"
     assert edge.flow == BOB
 
 
-def test_the_request_uri_stays_where_the_operator_wants_it() -> None:
+def test_the_request_uri_is_kept_if_the_settings_say_so() -> None:
     """RFC 3261 16.5: "a trivial location service is a "no-op", where the target URI is equal to the
     incoming request URI. The request is sent to a specific next hop proxy for further processing."
     """
@@ -96,11 +95,9 @@ def test_the_request_uri_stays_where_the_operator_wants_it() -> None:
         ("sip:1@h", 'a@b:c;d#e f"<>\r\n%é', "sip:a%40b%3Ac%3Bd%23e%20f%22%3C%3E%0D%0A%25%C3%A9@"),
     ],
 )
-def test_the_upstream_is_asked_for_the_number_as_it_was_mapped(
-    uri: str, number: str, goes: str
-) -> None:
-    """RFC 3261 16.5: "performing an algorithmic substitution on the Request-URI"; 25.1 says what
-    its user may hold, and 19.1.2 that the rest is escaped.
+def test_the_request_uri_can_hold_the_number_as_mapped(uri: str, number: str, goes: str) -> None:
+    """RFC 3261 16.5: "performing an algorithmic substitution on the Request-URI"; 25.1 has the
+    characters of a user part, and 19.1.2 the escaping of all others.
     """
     backup = "sip:upstream.example;transport=udp"
     edge = Conversation(FIRST, backups=(backup,), request_uri="e164")
@@ -108,7 +105,7 @@ def test_the_upstream_is_asked_for_the_number_as_it_was_mapped(
     assert refused(edge, 2, uri) == [f"{goes}192.0.2.2:5060", goes + backup.removeprefix("sip:")]
 
 
-def test_a_request_of_a_dialog_is_for_whom_it_names() -> None:
+def test_the_request_uri_of_a_dialog_is_kept() -> None:
     """RFC 3261 12.2.1.1: in a dialog the Request-URI is the remote target, not a number."""
     edge = Conversation(request_uri="e164")
     later = request("BYE", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))
@@ -116,8 +113,8 @@ def test_a_request_of_a_dialog_is_for_whom_it_names() -> None:
 
 
 @pytest.mark.parametrize("mode", ["rewrite", "keep", "e164"])
-def test_a_maddr_of_ours_goes_no_further(mode: RequestUri) -> None:
-    """RFC 3261 16.4: "the proxy MUST strip the maddr", also where the Request-URI is kept."""
+def test_our_maddr_is_not_forwarded(mode: RequestUri) -> None:
+    """RFC 3261 16.4: "the proxy MUST strip the maddr", also if the Request-URI is kept."""
     edge = Conversation(request_uri=mode)
     sent = edge.forward(request(uri="sip:+33612345678@198.51.100.1;maddr=198.51.100.1"))
     assert b"maddr" not in sent.uri_text
@@ -131,7 +128,7 @@ def test_a_maddr_of_ours_goes_no_further(mode: RequestUri) -> None:
         ("sip:+33612345678@198.51.100.1;user=phone", "sip:+33612345678@198.51.100.1;user=phone"),
     ],
 )
-def test_what_is_not_allowed_in_a_request_uri_is_removed(uri: str, kept: str) -> None:
+def test_parts_not_allowed_in_a_request_uri_are_removed(uri: str, kept: str) -> None:
     """RFC 3261 16.6 step 2: "If the URI contains any parameters not allowed in a Request-URI, they
     MUST be removed."
     """

@@ -1,4 +1,4 @@
-"""RFC 3261 16.6 step 11, 16.7 step 2 and 16.8: timer C ends what rings for ever."""
+"""Timer C ends calls that ring for ever (RFC 3261 16.6 step 11, 16.7 step 2 and 16.8)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def edge() -> Conversation:
 
 
 def rung_out(edge: Conversation) -> Request:
-    """Bring a call to where timer C has ended it; give the INVITE that bob has."""
+    """Place a call that timer C ends; return the INVITE of bob."""
     invite = called(edge)
     answer(edge, invite, 180)
     edge.clock.advance(C)
@@ -82,7 +82,7 @@ def test_timer_c_is_not_reset_by_100(edge: Conversation) -> None:
     assert edge.take() == ["bob CANCEL"]
 
 
-def test_timer_c_cancels_what_has_a_provisional_response(edge: Conversation) -> None:
+def test_timer_c_cancels_an_invite_with_a_provisional_response(edge: Conversation) -> None:
     """RFC 3261 16.8: "If timer C should fire, the proxy MUST either reset the timer with any value
     it chooses, or terminate the client transaction. If the client transaction has received a
     provisional response, the proxy MUST generate a CANCEL request matching that transaction."
@@ -97,7 +97,7 @@ def test_timer_c_cancels_what_has_a_provisional_response(edge: Conversation) -> 
     assert ended(edge)
 
 
-def test_timer_c_is_a_408_where_no_provisional_response_came(
+def test_timer_c_without_a_provisional_response_is_a_408(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """RFC 3261 16.8: "If the client transaction has not received a provisional response, the proxy
@@ -114,7 +114,7 @@ def test_timer_c_is_a_408_where_no_provisional_response_came(
     assert edge.dropped == ["stray_response"]
 
 
-def test_what_never_ends_after_timer_c_is_given_up_after_64_t1(edge: Conversation) -> None:
+def test_an_invite_that_timer_c_cancelled_is_abandoned_after_64_t1(edge: Conversation) -> None:
     """RFC 3261 9.1."""
     rung_out(edge)
     edge.clock.advance(33)
@@ -128,14 +128,14 @@ def test_a_2xx_that_crosses_the_cancel_of_timer_c_wins(edge: Conversation) -> No
     assert [event.outcome for event in edge.of(CallEnded)] == ["answered"]
 
 
-def test_a_refusal_that_crosses_the_cancel_of_timer_c_is_passed(edge: Conversation) -> None:
+def test_a_refusal_that_crosses_the_cancel_of_timer_c_is_passed_back(edge: Conversation) -> None:
     """RFC 3261 16.7 step 6: "the proxy MUST forward a response from the responses stored in the
-    response context." Only a 487 says no more than our own CANCEL.
+    response context." Only a 487 is merely the effect of our own CANCEL.
     """
     assert answer(edge, rung_out(edge), 486) == ["bob ACK", "alice 486 INVITE"]
 
 
-def test_a_provisional_response_after_timer_c_does_not_begin_it_again(edge: Conversation) -> None:
+def test_a_provisional_response_after_timer_c_does_not_restart_it(edge: Conversation) -> None:
     """RFC 3261 16.8: the transaction is being terminated."""
     invite = rung_out(edge)
     assert answer(edge, invite, 180) == ["alice 180 INVITE"]
@@ -143,7 +143,7 @@ def test_a_provisional_response_after_timer_c_does_not_begin_it_again(edge: Conv
     assert "alice 408 INVITE" in edge.take()
 
 
-def test_the_callers_cancel_after_timer_cs_is_answered_and_sends_no_second_one(
+def test_a_cancel_after_timer_c_sends_no_second_cancel(
     edge: Conversation,
 ) -> None:
     """RFC 3261 16.7 step 10: a pending client transaction "has not had an associated CANCEL
@@ -154,8 +154,8 @@ def test_the_callers_cancel_after_timer_cs_is_answered_and_sends_no_second_one(
     assert answer(edge, invite, 487) == ["bob ACK", "alice 487 INVITE"]
 
 
-def test_timer_c_does_not_cut_short_what_the_caller_cancelled(edge: Conversation) -> None:
-    """RFC 3261 9.1: the end of what was cancelled is waited for 64*T1 and no less."""
+def test_timer_c_does_not_shorten_the_end_of_a_cancelled_call(edge: Conversation) -> None:
+    """RFC 3261 9.1: the end of a cancelled INVITE is awaited for 64*T1, and not less."""
     invite = called(edge)
     answer(edge, invite, 180)
     edge.clock.advance(C - 1)
@@ -166,12 +166,14 @@ def test_timer_c_does_not_cut_short_what_the_caller_cancelled(edge: Conversation
 
 
 def test_no_other_target_is_tried_after_timer_c() -> None:
-    """RFC 3261 16.8 with 16.6: after three minutes the caller is told, and the search ends."""
+    """RFC 3261 16.8 with 16.6: after three minutes the caller gets a response, and the search
+    ends.
+    """
     edge = Conversation(backups=("sip:192.0.2.3",))
     assert answer(edge, rung_out(edge), 487) == ["bob ACK", "alice 408 INVITE"]
 
 
-def test_each_target_has_a_timer_c_of_its_own() -> None:
+def test_each_target_has_its_own_timer_c() -> None:
     """RFC 3261 16.6 step 11: "for each client transaction" """
     edge = Conversation(backups=("sip:192.0.2.3",))
     invite = called(edge)
@@ -186,7 +188,7 @@ def test_each_target_has_a_timer_c_of_its_own() -> None:
 
 
 def test_a_call_that_is_answered_has_no_timer_c(edge: Conversation) -> None:
-    """RFC 3261 16.8: it ends client transactions, and not dialogs."""
+    """RFC 3261 16.8: timer C ends client transactions, not dialogs."""
     invite = called(edge)
     answer(edge, invite, 180)
     edge.receive(response(invite, 200), BOB)

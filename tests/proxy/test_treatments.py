@@ -1,4 +1,4 @@
-"""A call that can not be staged is treated as its policy says, within its budget."""
+"""A call that cannot be staged is treated by its policy, within its budget."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_without_a_policy_a_call_is_refused_with_503_and_retry_after() -> None:
     assert (refusal.value(b"warning") or b"").startswith(b'399 sip-stager "api_unreachable: ')
 
 
-def test_forward_goes_on_upstream_without_the_header() -> None:
+def test_forward_is_upstream_without_a_staged_id() -> None:
     edge = timeout(FORWARD)
     edge.stager.stagings[0].fail()
     invite = edge.last_request("bob")
@@ -53,7 +53,7 @@ def test_forward_goes_on_upstream_without_the_header() -> None:
     assert [(one.staged_id, one.outcome) for one in edge.of(CallEnded)] == [("", "answered")]
 
 
-def test_a_call_without_an_agent_goes_on_at_once_and_without_the_header() -> None:
+def test_a_call_without_an_agent_is_forwarded_at_once_without_a_staged_id() -> None:
     edge = Conversation()
     edge.admission.agent_id = ""
     edge.receive(request(extra=("X-Rounded-Call-Id: forged",)))
@@ -67,7 +67,7 @@ def test_a_call_without_an_agent_goes_on_at_once_and_without_the_header() -> Non
     assert edge.alive == 0
 
 
-def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
+def test_refuse_has_the_status_and_reason_of_the_policy() -> None:
     edge = timeout(BUSY_HERE)
     edge.stager.stagings[0].fail()
     refusal = edge.last_response("alice")
@@ -78,14 +78,14 @@ def test_refuse_has_the_code_and_the_words_of_the_policy() -> None:
 
 
 @pytest.mark.parametrize(("status", "fits"), [(480, True), (503, True), (488, False), (504, False)])
-def test_retry_after_stands_where_it_belongs(status: int, *, fits: bool) -> None:
-    """RFC 3261 20.33: the responses that Retry-After is for are listed there."""
+def test_retry_after_is_in_the_responses_that_may_have_it(status: int, *, fits: bool) -> None:
+    """RFC 3261 20.33: the section lists the responses that may have it."""
     edge = timeout(Treatment(TreatmentKind.REFUSE, status))
     edge.stager.stagings[0].fail()
     assert (b"retry-after" in edge.last_response("alice").names) is fits
 
 
-def test_a_refusal_without_a_code_has_the_trunks() -> None:
+def test_a_refusal_without_a_status_has_the_trunks() -> None:
     edge = timeout(Treatment(TreatmentKind.REFUSE), refusal=480)
     edge.stager.stagings[0].fail()
     assert edge.last_response("alice").start_line == b"SIP/2.0 480 Temporarily Unavailable"
@@ -108,7 +108,7 @@ def test_moved_is_a_302_with_the_uri_as_contact() -> None:
     assert [one.outcome for one in edge.of(CallEnded)] == ["moved"]
 
 
-def test_another_agent_is_staged_once_within_what_is_left() -> None:
+def test_another_agent_is_staged_within_the_remaining_time() -> None:
     edge = timeout(OTHER, FORWARD)
     edge.clock.advance(1.5)
     edge.stager.stagings[0].fail()
@@ -127,13 +127,13 @@ def test_another_agent_is_staged_once_within_what_is_left() -> None:
         (Policy(after_ringing=(OTHER,), ringing=180, ringing_delay=1.0), (), 2.0),
         (Policy(after_ringing=(OTHER,), ringing=180, ringing_delay=3.0), (), 3.5),
         (Policy(after_ringing=(OTHER,), ringing=180, ringing_delay=5.0), (), 4.0),
-        (RINGS_FIRST, (), 4.0),  # what stands for over time never counts
+        (RINGS_FIRST, (), 4.0),  # the treatments for a timeout never apply
         (replace(RINGS_FIRST, ringing_delay=2.0), (), 4.0),
         (replace(RINGS_FIRST, ringing_delay=3.0), (), 2.0),
         (RINGS_FIRST, ("Require: 100rel",), 2.0),
     ],
 )
-def test_the_first_agent_gets_half_of_the_time_where_another_follows_at_its_end(
+def test_the_first_agent_gets_half_of_the_time_if_another_follows(
     policy: Policy, extra: tuple[str, ...], seconds: float
 ) -> None:
     edge = Conversation()
@@ -166,8 +166,8 @@ def test_events_name_the_agent_that_was_staged() -> None:
     assert agents == ["other-agent", "other-agent"]
 
 
-def test_ringing_that_began_between_two_failures_counts_for_the_second() -> None:
-    """Once we have rung, a failure is handled by the policy for that, and no third agent staged."""
+def test_ringing_between_two_failures_counts_for_the_second() -> None:
+    """After our ringing ``after_ringing`` applies, and no third agent is staged."""
     edge = timeout(OTHER, BUSY_HERE, after_ringing=(OTHER, MOVED), ringing=180, ringing_delay=2.0)
     edge.clock.advance(1)
     edge.stager.stagings[0].fail()
@@ -177,8 +177,8 @@ def test_ringing_that_began_between_two_failures_counts_for_the_second() -> None
     assert len(edge.stager.stagings) == 2
 
 
-def test_a_redirection_loses_what_no_request_uri_may_have() -> None:
-    """RFC 3261 19.1.1: a method and headers are for URIs that are no Request-URI."""
+def test_a_redirection_loses_the_parts_not_allowed_in_a_request_uri() -> None:
+    """RFC 3261 19.1.1: a Request-URI may have neither a method nor headers."""
     edge = timeout(
         Treatment(TreatmentKind.REDIRECT, target="sip:queue@192.0.2.2:5080;method=INVITE")
     )
@@ -186,14 +186,14 @@ def test_a_redirection_loses_what_no_request_uri_may_have() -> None:
     assert edge.last_request("bob").uri_text == b"sip:queue@192.0.2.2:5080"
 
 
-def test_a_program_that_is_being_stopped_refuses_whatever_rang() -> None:
+def test_a_stop_refuses_the_call_even_after_ringing() -> None:
     edge = edge_with(Policy(after_ringing=(FORWARD,), ringing=180, ringing_delay=1.0, refusal=480))
     edge.clock.advance(2)
     edge.stager.stagings[0].fail("stopped")
     assert edge.last_response("alice").status == 480
 
 
-def test_what_follows_the_other_agent_stands_for_its_failure_whatever_the_cause() -> None:
+def test_the_rest_of_the_list_applies_to_the_second_failure_of_any_cause() -> None:
     edge = timeout(OTHER, BUSY_HERE)
     edge.stager.stagings[0].fail("timeout")
     edge.stager.stagings[1].fail("invalid_response")
@@ -201,7 +201,7 @@ def test_what_follows_the_other_agent_stands_for_its_failure_whatever_the_cause(
     assert len(edge.stager.stagings) == 2
 
 
-def test_no_other_agent_is_staged_where_the_budget_is_spent() -> None:
+def test_no_other_agent_is_staged_without_time() -> None:
     edge = timeout(OTHER, BUSY_HERE)
     edge.clock.advance(3.8)
     edge.stager.stagings[0].fail()
@@ -209,14 +209,14 @@ def test_no_other_agent_is_staged_where_the_budget_is_spent() -> None:
     assert len(edge.stager.stagings) == 1
 
 
-def test_a_cause_that_the_policy_does_not_name_is_refused() -> None:
+def test_a_cause_without_a_treatment_is_refused() -> None:
     edge = timeout(FORWARD)
     edge.stager.stagings[0].fail("stopped")
     assert edge.last_response("alice").status == 503
 
 
 @pytest.mark.parametrize("treatment", [FORWARD, QUEUE, MOVED, BUSY_HERE])
-def test_nothing_is_left_behind(treatment: Treatment) -> None:
+def test_no_state_is_left(treatment: Treatment) -> None:
     edge = timeout(treatment)
     edge.stager.stagings[0].fail()
     edge.clock.advance(300)
@@ -224,7 +224,7 @@ def test_nothing_is_left_behind(treatment: Treatment) -> None:
     assert edge.clock.waiting == 0
 
 
-def test_a_cancel_while_another_agent_is_staged_ends_that_staging() -> None:
+def test_a_cancel_ends_the_staging_of_the_second_agent() -> None:
     edge = timeout(OTHER, FORWARD)
     edge.stager.stagings[0].fail()
     edge.receive(request("CANCEL"))

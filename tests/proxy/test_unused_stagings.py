@@ -1,4 +1,4 @@
-"""What was staged goes back where the upstream had no use of it."""
+"""A staged call is returned if the upstream did not use it."""
 
 from __future__ import annotations
 
@@ -19,41 +19,43 @@ def edge() -> Conversation:
 
 
 MAY_COME_AGAIN = (413, 415, 416, 420, 421, 422, 484, 488, 494)
-"""What else a caller may mend and send again: RFC 3261 8.1.3.5 and 21.4, RFC 4028, RFC 3329."""
+"""Other refusals that a caller may repair and repeat: RFC 3261 8.1.3.5 and 21.4, RFC 4028, RFC
+3329.
+"""
 
 
 @pytest.mark.parametrize(
     ("status", "unused"),
     [(401, 1), (407, 1), *((status, 0) for status in (*MAY_COME_AGAIN, 486, 503, 200))],
 )
-def test_a_challenge_leaves_it_unused_and_an_answer_does_not(
+def test_a_challenge_leaves_the_staging_unused_and_an_answer_does_not(
     edge: Conversation, status: int, unused: int
 ) -> None:
     """RFC 3261 22.3: the call comes again, with credentials.
 
-    RFC 3261 8.2: requests are looked at "starting with authentication, then inspecting the method,
-    the header fields": who refuses for more than a challenge may have taken the id out of ours.
+    RFC 3261 8.2: requests are processed "starting with authentication, then inspecting the method,
+    the header fields": any refusal other than a challenge may have used the id.
     """
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)
     assert [forward.staged_id for _, forward in edge.stager.returned_unused] == ["call-7"] * unused
 
 
-def test_an_upstream_that_nothing_reaches_leaves_it_unused(edge: Conversation) -> None:
+def test_an_unreachable_upstream_leaves_the_staging_unused(edge: Conversation) -> None:
     edge.transport.failing.add("192.0.2.2")
     edge.stager.stagings[0].succeed("call-7")
     edge.clock.advance(0.1)
     assert [forward.staged_id for _, forward in edge.stager.returned_unused] == ["call-7"]
 
 
-def test_an_upstream_that_says_nothing_may_have_used_it(edge: Conversation) -> None:
+def test_a_silent_upstream_may_have_used_the_staging(edge: Conversation) -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.clock.advance(33)
     assert edge.take()[-1] == "alice 408 INVITE"
     assert edge.stager.returned_unused == []
 
 
-def test_the_call_that_goes_back_is_the_one_that_was_staged() -> None:
+def test_the_returned_call_is_the_one_that_was_staged() -> None:
     edge = Conversation()
     edge.admission.policy = Policy(
         {
@@ -70,7 +72,7 @@ def test_the_call_that_goes_back_is_the_one_that_was_staged() -> None:
     assert [call.agent_id for call, _ in edge.stager.returned_unused] == ["other"]
 
 
-def test_a_call_that_went_on_without_one_gives_nothing_back() -> None:
+def test_an_unstaged_call_returns_nothing() -> None:
     edge = Conversation()
     edge.admission.policy = Policy({StagingOutcome.TIMEOUT: (Treatment(TreatmentKind.FORWARD),)})
     edge.receive(request())
@@ -80,7 +82,7 @@ def test_a_call_that_went_on_without_one_gives_nothing_back() -> None:
 
 
 def failing_over(*backups: str) -> Conversation:
-    """Bring a call to where bob has its INVITE, and others stand by."""
+    """Forward a call to bob, with further targets."""
     edge = Conversation(backups=backups)
     edge.receive(request())
     edge.stager.stagings[0].succeed("call-7")
@@ -91,7 +93,7 @@ def returned_unused(edge: Conversation) -> list[str]:
     return [forward.staged_id for _, forward in edge.stager.returned_unused]
 
 
-def test_a_silent_target_may_have_used_it_although_the_next_is_out_of_reach() -> None:
+def test_a_silent_target_may_have_used_it_although_the_next_is_unreachable() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.transport.failing.add("192.0.2.3")
     edge.clock.advance(40)
@@ -99,7 +101,7 @@ def test_a_silent_target_may_have_used_it_although_the_next_is_out_of_reach() ->
     assert returned_unused(edge) == []
 
 
-def test_a_target_that_rang_has_used_it_although_another_one_asked_for_credentials() -> None:
+def test_a_target_that_rang_has_used_it_although_another_challenged() -> None:
     """RFC 3261 16.7 step 6: the challenge is the best response, and not the only one."""
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 407), BOB)
@@ -109,7 +111,7 @@ def test_a_target_that_rang_has_used_it_although_another_one_asked_for_credentia
     assert returned_unused(edge) == []
 
 
-def test_it_is_unused_where_all_targets_asked_for_credentials_or_were_out_of_reach() -> None:
+def test_it_is_unused_if_all_targets_challenged_or_were_unreachable() -> None:
     edge = failing_over("sip:192.0.2.3", "sip:192.0.2.4")
     edge.transport.failing.add("192.0.2.4")
     edge.receive(response(edge.last_request("bob"), 407), BOB)
@@ -119,8 +121,8 @@ def test_it_is_unused_where_all_targets_asked_for_credentials_or_were_out_of_rea
     assert returned_unused(edge) == ["call-7"]
 
 
-def test_who_hangs_up_before_the_invite_has_left_leaves_it_unused() -> None:
-    """RFC 3261 9.2: the upstream's name is looked up, and nobody has heard of the call."""
+def test_a_cancel_before_the_invite_is_sent_leaves_it_unused() -> None:
+    """RFC 3261 9.2: the upstream's name is being looked up, so nothing was sent."""
     edge = Conversation("sip:upstream.example:5060")
     edge.receive(request())
     edge.stager.stagings[0].succeed("call-7")
@@ -129,7 +131,7 @@ def test_who_hangs_up_before_the_invite_has_left_leaves_it_unused() -> None:
     assert returned_unused(edge) == ["call-7"]
 
 
-def test_a_connection_that_ended_with_the_invite_on_it_may_have_brought_it() -> None:
+def test_a_connection_lost_with_the_invite_may_have_delivered_it() -> None:
     edge = Conversation("sip:192.0.2.2;transport=tcp")
     edge.receive(request())
     edge.stager.stagings[0].succeed("call-7")
@@ -158,7 +160,7 @@ def test_no_target_gets_an_id_that_the_api_may_have_forgotten() -> None:
     assert b"x-rounded-call-id" not in edge.last_request("carol").names
 
 
-def test_a_target_that_is_gone_when_it_is_asked_again_may_have_heard_the_first_time() -> None:
+def test_a_target_lost_after_a_retransmission_may_have_used_it() -> None:
     edge = Conversation()
     edge.receive(request())
     edge.stager.stagings[0].succeed("call-7")
@@ -173,15 +175,15 @@ def wasted(edge: Conversation) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("status", [302, 408, 422, 480, 486, 487, 488, 500, 503, 600])
-def test_what_the_upstream_refused_is_wasted(edge: Conversation, status: int) -> None:
+def test_a_staging_that_the_upstream_rejected_is_wasted(edge: Conversation, status: int) -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(response(edge.last_request("bob"), status), BOB)
     assert wasted(edge) == [("call-7", "rejected")]
-    assert isinstance(edge.events[-1], StagingWasted)  # once the end of its call has been told
+    assert isinstance(edge.events[-1], StagingWasted)  # after the end of its call was reported
 
 
 @pytest.mark.parametrize("status", [200, 401, 407])
-def test_what_was_answered_is_not_wasted_nor_what_is_given_back(
+def test_neither_an_answered_nor_a_returned_staging_is_wasted(
     edge: Conversation, status: int
 ) -> None:
     edge.stager.stagings[0].succeed("call-7")
@@ -190,16 +192,14 @@ def test_what_was_answered_is_not_wasted_nor_what_is_given_back(
     assert wasted(edge) == []
 
 
-def test_what_nobody_answered_is_wasted(edge: Conversation) -> None:
+def test_an_unanswered_staging_is_wasted(edge: Conversation) -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.clock.advance(33)
     assert wasted(edge) == [("call-7", "unanswered")]
 
 
 @pytest.mark.parametrize("heard", [180, None])
-def test_what_was_sent_before_the_caller_hung_up_is_wasted(
-    edge: Conversation, heard: int | None
-) -> None:
+def test_a_staging_sent_before_the_cancel_is_wasted(edge: Conversation, heard: int | None) -> None:
     edge.stager.stagings[0].succeed("call-7")
     if heard:
         edge.receive(response(edge.last_request("bob"), heard), BOB)
@@ -209,14 +209,14 @@ def test_what_was_sent_before_the_caller_hung_up_is_wasted(
     assert wasted(edge) == [("call-7", "cancelled")]
 
 
-def test_an_answer_that_crosses_the_hang_up_has_used_it(edge: Conversation) -> None:
+def test_an_answer_that_crosses_the_cancel_has_used_it(edge: Conversation) -> None:
     edge.stager.stagings[0].succeed("call-7")
     edge.receive(request("CANCEL"))
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     assert wasted(edge) == []
 
 
-def test_what_was_sent_is_wasted_where_a_target_answered_that_did_not_get_it() -> None:
+def test_an_id_is_wasted_if_the_answering_target_did_not_get_it() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
     edge.clock.advance(MAX_STAGED_ID_AGE + 1)
@@ -235,13 +235,13 @@ def test_a_call_that_was_not_staged_wastes_nothing() -> None:
 
 
 def named(edge: Conversation) -> list[str]:
-    """Give the ids that were told of: for each time that the INVITE left, and at the end."""
+    """Return the ids in the events: of each INVITE sent, and of the end."""
     return [
         event.staged_id for event in edge.events if isinstance(event, InviteForwarded | CallEnded)
     ]
 
 
-def test_an_id_is_told_of_only_where_it_was_sent() -> None:
+def test_events_hold_an_id_only_if_it_was_sent() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
     edge.clock.advance(MAX_STAGED_ID_AGE + 1)
@@ -250,7 +250,7 @@ def test_an_id_is_told_of_only_where_it_was_sent() -> None:
     assert named(edge) == ["call-7", "", ""]
 
 
-def test_where_nobody_answered_the_id_is_told_that_some_target_got() -> None:
+def test_an_unanswered_call_reports_the_id_that_a_target_got() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.receive(response(edge.last_request("bob"), 180), BOB)
     edge.clock.advance(MAX_STAGED_ID_AGE + 1)
@@ -259,7 +259,7 @@ def test_where_nobody_answered_the_id_is_told_that_some_target_got() -> None:
     assert named(edge) == ["call-7", "", "call-7"]
 
 
-def test_the_id_of_a_call_that_ended_before_its_invite_left_is_not_told() -> None:
+def test_a_call_that_ended_before_its_invite_was_sent_reports_no_id() -> None:
     edge = Conversation("sip:upstream.example:5060")
     edge.receive(request())
     edge.stager.stagings[0].succeed("call-7")
@@ -267,7 +267,7 @@ def test_the_id_of_a_call_that_ended_before_its_invite_left_is_not_told() -> Non
     assert named(edge) == [""]
 
 
-def test_who_was_given_up_and_answers_all_the_same_is_told_with_his_id() -> None:
+def test_an_answer_after_a_failover_is_reported_with_its_id() -> None:
     edge = failing_over("sip:192.0.2.3")
     edge.clock.advance(2.5)
     edge.receive(response(edge.last_request("bob"), 200), BOB)

@@ -1,4 +1,4 @@
-"""Which requests are taken, and what the others are answered (RFC 3261 16.3, 8.2; RFC 5393)."""
+"""The validation of requests, and the responses to invalid ones (RFC 3261 16.3, 8.2; RFC 5393)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def edge() -> Conversation:
 def later(
     method: str = "BYE", *extra: str, branch: str = "z9hG4bK-later", hops: str | None = "70"
 ) -> Request:
-    """Write a request of alice's dialog."""
+    """Return a request of alice's dialog."""
     return request(
         method, "sip:bob@192.0.2.2", branch=branch, to_tag="bob", cseq=2,
         extra=(ROUTE, *extra), max_forwards=hops,
@@ -31,7 +31,7 @@ def later(
 
 
 def sent_back(forwarded: Request, uri: str, *, number: int = 1) -> Request:
-    """Send a request that bob got back to us, as a proxy does that routes it here."""
+    """Send a request of bob back to us, as another proxy would."""
     via = b"Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK-bob-%d" % number
     return forwarded.with_uri(uri.encode()).with_first(b"via", via)
 
@@ -55,7 +55,7 @@ def sent_back(forwarded: Request, uri: str, *, number: int = 1) -> Request:
         ("CSeq: 1 ", "CSeq: 2147483648 "),
     ],
 )
-def test_what_the_proxy_works_on_must_be_well_formed(
+def test_fields_that_the_proxy_uses_must_be_well_formed(
     edge: Conversation, method: str, old: str, new: str
 ) -> None:
     """RFC 3261 16.3 step 1: "Any components involved in the remainder of these Request Validation
@@ -73,7 +73,7 @@ def test_what_the_proxy_works_on_must_be_well_formed(
     ["Date: yesterday", "Contact: <<>>", 'Subject: "', "Expires: soon", "Supported: ,,", "Allow: @",
      "Record-Route: ;;", "Content-Type: =", "Session-Expires: \u00e9", "P-Asserted-Identity: <"],
 )  # fmt: skip
-def test_what_the_proxy_has_no_use_for_is_forwarded_as_it_is(
+def test_malformed_fields_that_the_proxy_does_not_use_are_forwarded(
     edge: Conversation, field: str
 ) -> None:
     """RFC 3261 16.3 step 1: "Any other components, well-formed or not, SHOULD be ignored and remain
@@ -83,9 +83,7 @@ def test_what_the_proxy_has_no_use_for_is_forwarded_as_it_is(
 
 
 @pytest.mark.parametrize("method", ["FOO", "!%*_+`'~", "PUBLISH", "invite"])
-def test_an_unknown_method_or_header_field_is_no_reason_to_refuse(
-    edge: Conversation, method: str
-) -> None:
+def test_an_unknown_method_or_header_field_is_forwarded(edge: Conversation, method: str) -> None:
     """RFC 3261 16.3 step 1: "An element MUST NOT refuse to proxy a request because it contains a
     method or header field it does not know about."
     """
@@ -100,9 +98,7 @@ def test_an_unknown_method_or_header_field_is_no_reason_to_refuse(
 @pytest.mark.parametrize(
     "uri", ["http://198.51.100.1", "sips:+33612345678@198.51.100.1", "urn:service:sos", "a.b+c-d:e"]
 )
-def test_a_scheme_that_is_not_understood_is_answered_416(
-    edge: Conversation, method: str, uri: str
-) -> None:
+def test_an_unknown_scheme_is_answered_416(edge: Conversation, method: str, uri: str) -> None:
     """RFC 3261 16.3 step 2: "If the Request-URI has a URI whose scheme is not understood by the
     proxy, the proxy SHOULD reject the request with a 416."
     """
@@ -123,7 +119,7 @@ def test_sip_and_tel_are_understood(edge: Conversation, uri: str) -> None:
 
 
 @pytest.mark.parametrize("hops", [None, "1", "70", "00001", "255"])
-def test_a_request_with_hops_left_or_none_counted_passes(
+def test_a_request_with_hops_left_or_without_max_forwards_is_valid(
     edge: Conversation, hops: str | None
 ) -> None:
     """RFC 3261 16.3 step 3: "If the request does not contain a Max-Forwards header field, this
@@ -138,7 +134,7 @@ def test_a_request_with_hops_left_or_none_counted_passes(
     [request(), request("REGISTER"), later(), later("INVITE"), later("OPTIONS"), later("FOO")],
     ids=lambda first: first.method.decode() + first.to_tag.decode(),
 )
-def test_a_request_without_hops_is_answered_483(
+def test_a_request_without_hops_left_is_answered_483(
     edge: Conversation, first: Request, hops: str
 ) -> None:
     """RFC 3261 16.3 step 3: "If the request contains a Max-Forwards header field with a field value
@@ -150,7 +146,7 @@ def test_a_request_without_hops_is_answered_483(
     assert edge.alive == 0
 
 
-def test_options_without_hops_are_answered_here(edge: Conversation) -> None:
+def test_options_without_hops_left_is_answered_by_the_proxy(edge: Conversation) -> None:
     """RFC 3261 16.3 step 3: "If the request was for OPTIONS, the element MAY act as the final
     recipient and respond per Section 11."
     """
@@ -158,9 +154,9 @@ def test_options_without_hops_are_answered_here(edge: Conversation) -> None:
     assert edge.take() == ["alice 200 OPTIONS"]
 
 
-def test_an_ack_without_hops_goes_no_further(edge: Conversation) -> None:
-    """RFC 3261 16.11: what is forwarded without state is validated like the rest (16.3); and no ACK
-    is answered (17).
+def test_an_ack_without_hops_left_is_dropped(edge: Conversation) -> None:
+    """RFC 3261 16.11: stateless forwarding validates as well (16.3), and an ACK has no response
+    (17).
     """
     edge.receive(later("ACK", hops="0"))
     assert edge.take() == []
@@ -170,7 +166,7 @@ def test_an_ack_without_hops_goes_no_further(edge: Conversation) -> None:
 # Step 4: loops
 
 
-def test_a_request_that_comes_back_as_it_came_has_looped(edge: Conversation) -> None:
+def test_a_request_that_comes_back_unchanged_has_looped(edge: Conversation) -> None:
     """RFC 3261 16.3 step 4: "If the parameters match, the request has looped." """
     forwarded = edge.forward(request())
     edge.take()
@@ -179,7 +175,7 @@ def test_a_request_that_comes_back_as_it_came_has_looped(edge: Conversation) -> 
     assert len(edge.stager.stagings) == 1
 
 
-def test_a_request_that_comes_back_for_another_target_spirals_and_ends_at_the_second_turn(
+def test_a_request_that_comes_back_for_another_target_is_a_spiral_once(
     edge: Conversation,
 ) -> None:
     """RFC 3261 16.3 step 4: "If they differ, the request is spiraling, and processing
@@ -193,7 +189,7 @@ def test_a_request_that_comes_back_for_another_target_spirals_and_ends_at_the_se
     assert edge.take() == ["bob 482 INVITE"]
 
 
-def test_a_call_for_the_mapped_number_spirals_once_and_then_has_looped() -> None:
+def test_a_call_for_the_mapped_number_is_a_spiral_once() -> None:
     """RFC 3261 16.3 step 4: "If they differ, the request is spiraling, and processing
     continues."
     """
@@ -219,7 +215,7 @@ def test_a_call_for_the_mapped_number_spirals_once_and_then_has_looped() -> None
     ],
     ids=["Request-URI", "From", "CSeq", "Call-ID", "Proxy-Authorization", "Route"],
 )
-def test_whatever_decides_the_routing_makes_a_spiral_of_a_loop(
+def test_a_change_of_a_routing_field_makes_a_spiral(
     edge: Conversation, changed: tuple[bytes, bytes]
 ) -> None:
     """RFC 3261 16.6 step 8: the branch "SHOULD reflect all of those fields (including any Route,
@@ -232,7 +228,7 @@ def test_whatever_decides_the_routing_makes_a_spiral_of_a_loop(
     assert edge.take() == ["bob 100 INVITE"]
 
 
-def test_each_row_of_a_route_counts(edge: Conversation) -> None:
+def test_each_row_of_a_route_is_in_the_digest(edge: Conversation) -> None:
     """RFC 3261 16.6 step 8: "any Route": two that differ only in their second row are no loop."""
     rows = ("Route: <sip:192.0.2.2;lr>", "Route: <sip:p1.example;lr>")
     forwarded = edge.relay(later("BYE", *rows))
@@ -254,10 +250,10 @@ def test_each_row_of_a_route_counts(edge: Conversation) -> None:
     ],
     ids=["Max-Forwards", "Record-Route", "unknown", "Contact"],
 )
-def test_what_decides_no_routing_hides_no_loop(
+def test_a_change_of_any_other_field_is_still_a_loop(
     edge: Conversation, changed: tuple[bytes, bytes]
 ) -> None:
-    """RFC 5393 4.2: the request is a loop when what it is routed by has not changed."""
+    """RFC 5393 4.2: a request is a loop if the fields that decide its routing have not changed."""
     back = bytes(sent_back(edge.forward(request()), OURS))
     assert changed[0] in back
     edge.take()
@@ -265,8 +261,8 @@ def test_what_decides_no_routing_hides_no_loop(
     assert edge.take() == ["bob 482 INVITE"]
 
 
-def test_a_loop_inside_a_dialog_is_found_too(edge: Conversation) -> None:
-    """RFC 3261 16.3 step 4: whatever the method."""
+def test_a_loop_inside_a_dialog_is_detected(edge: Conversation) -> None:
+    """RFC 3261 16.3 step 4: for every method."""
     forwarded = edge.relay(later("UPDATE"))
     edge.take()
     back = sent_back(forwarded, "sip:bob@192.0.2.2").with_first(b"route", ROUTE.encode())
@@ -282,9 +278,9 @@ def test_a_loop_inside_a_dialog_is_found_too(edge: Conversation) -> None:
         "SIP/2.0/UDP 198.51.100.1;branch=z9hG4bK-forged;received=198.51.100.1",
     ],
 )
-def test_a_strangers_via_with_our_name_makes_no_loop(edge: Conversation, via: str) -> None:
+def test_a_foreign_via_with_our_address_is_no_loop(edge: Conversation, via: str) -> None:
     """RFC 3261 16.3 step 4: a sent-by that equals ours is not enough; "the branch parameter
-    calculation" decides, which nobody else can do.
+    calculation" decides, and ours is keyed.
     """
     assert edge.forward(request(extra=(f"Via: {via}",))).method == b"INVITE"
 
@@ -293,9 +289,7 @@ def test_a_strangers_via_with_our_name_makes_no_loop(edge: Conversation, via: st
 
 
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "REGISTER"])
-def test_all_extensions_that_are_required_are_named_as_unsupported(
-    edge: Conversation, method: str
-) -> None:
+def test_all_required_extensions_are_listed_as_unsupported(edge: Conversation, method: str) -> None:
     """RFC 3261 16.3 step 5: "The response MUST include an Unsupported (Section 20.40) header field
     listing those option-tags the element did not understand."
     """
@@ -311,19 +305,19 @@ def test_extensions_are_refused_inside_a_dialog_as_well(edge: Conversation) -> N
     assert edge.take() == ["alice 420 UPDATE"]
 
 
-def test_a_proxy_require_that_names_nothing_requires_nothing(edge: Conversation) -> None:
+def test_an_empty_proxy_require_is_ignored(edge: Conversation) -> None:
     """RFC 3261 16.3 step 5: the rule is for "one or more option-tags"."""
     assert edge.forward(request(extra=("Proxy-Require:",))).method == b"INVITE"
 
 
-def test_require_is_the_callees_business(edge: Conversation) -> None:
-    """RFC 3261 20.32: Require is for the UAS; what a proxy must know is in Proxy-Require
+def test_require_is_left_to_the_callee(edge: Conversation) -> None:
+    """RFC 3261 20.32: Require is for the UAS; extensions for proxies are in Proxy-Require
     (20.29).
     """
     assert edge.forward(request(extra=("Require: 100rel",))).value(b"require") == b"100rel"
 
 
-def test_an_ack_is_not_refused_for_what_it_requires(edge: Conversation) -> None:
+def test_proxy_require_in_an_ack_is_ignored(edge: Conversation) -> None:
     """RFC 3261 8.2.2.3: "Note that Require and Proxy-Require MUST NOT be used in a SIP CANCEL
     request, or in an ACK request sent for a non-2xx response. These header fields MUST be ignored
     if they are present in these requests."
@@ -347,7 +341,7 @@ def test_an_ack_is_not_refused_for_what_it_requires(edge: Conversation) -> None:
         (((b"Breadth: 60", b"Breadth: 0"), (b"Contact:", b"Proxy-Require: a\r\nContact:")), 420),
     ],
 )
-def test_the_checks_are_made_in_the_rfcs_order(
+def test_the_checks_are_in_the_order_of_the_rfc(
     edge: Conversation, changes: tuple[tuple[bytes, bytes], ...], status: int
 ) -> None:
     """RFC 3261 16.3: "A valid message must pass the following checks: 1. Reasonable Syntax 2. URI
@@ -367,11 +361,12 @@ def test_the_checks_are_made_in_the_rfcs_order(
 
 @pytest.mark.parametrize("breadth", ["0", "00"])
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
-def test_a_request_that_may_have_no_branch_is_answered_440(
+def test_a_request_without_breadth_is_answered_440(
     edge: Conversation, method: str, breadth: str
 ) -> None:
-    """RFC 5393 5.3.3: where Max-Breadth does not suffice, "that proxy MUST return a 440
-    (Max-Breadth Exceeded) response." """
+    """RFC 5393 5.3.3: if Max-Breadth does not suffice, "that proxy MUST return a 440 (Max-Breadth
+    Exceeded) response."
+    """
     field = f"Max-Breadth: {breadth}"
     edge.receive(request(extra=(field,)) if method == "INVITE" else later(method, field))
     assert edge.take() == [f"alice 440 {method}"]
@@ -379,7 +374,7 @@ def test_a_request_that_may_have_no_branch_is_answered_440(
     assert edge.alive == 0
 
 
-# 8.2: what the proxy answers itself
+# 8.2: the responses of the proxy itself
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "BYE", "FOO"])
@@ -395,7 +390,7 @@ def test_other_methods_outside_a_dialog_are_answered_405_with_allow(
     assert b"INVITE" in edge.last_response("alice").values(b"allow")
 
 
-def test_a_repetition_is_no_merged_request(edge: Conversation) -> None:
+def test_a_retransmission_is_not_a_merged_request(edge: Conversation) -> None:
     """RFC 3261 8.2.2.2: "but the request does not match that transaction": the same branch
     does.
     """
@@ -405,7 +400,7 @@ def test_a_repetition_is_no_merged_request(edge: Conversation) -> None:
     assert edge.take() == ["alice 100 INVITE"]
 
 
-def test_options_that_require_something_are_answered_420(edge: Conversation) -> None:
+def test_options_with_require_is_answered_420(edge: Conversation) -> None:
     """RFC 3261 8.2.2.3: "If a UAS does not understand an option-tag listed in a Require header
     field, it MUST respond by generating a response with status code 420."
     """
@@ -414,22 +409,22 @@ def test_options_that_require_something_are_answered_420(edge: Conversation) -> 
     assert edge.last_response("alice").values(b"unsupported") == [b"foo", b"bar"]
 
 
-def test_a_require_that_can_not_be_read_is_answered_400(edge: Conversation) -> None:
+def test_an_unreadable_require_is_answered_400(edge: Conversation) -> None:
     """RFC 3261 21.4.1: "The request could not be understood due to malformed syntax." """
     edge.receive(request("OPTIONS", extra=('Require: "a,b',)))
     assert edge.take() == ["alice 400 OPTIONS"]
 
 
 @pytest.mark.parametrize("field", ["Proxy-Require", "Require"])
-def test_extensions_beyond_all_measure_are_answered_400(edge: Conversation, field: str) -> None:
-    """RFC 3261 16.3 step 5: the rule would have them all listed; 60 kB of them would cost us more
-    than the sender.
+def test_very_many_extensions_are_answered_400(edge: Conversation, field: str) -> None:
+    """RFC 3261 16.3 step 5: the rule would list them all; 60 kB of them would cost us more than the
+    sender.
     """
     edge.receive(request("OPTIONS", extra=(f"{field}: " + ",".join(["a"] * 250),) * 2))
     assert edge.take() == ["alice 400 OPTIONS"]
 
 
-def test_options_are_answered_with_what_we_can(edge: Conversation) -> None:
+def test_options_is_answered_with_our_capabilities(edge: Conversation) -> None:
     """RFC 3261 11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields
     SHOULD be present in a 200 (OK) response to an OPTIONS request."
     """
@@ -441,7 +436,7 @@ def test_options_are_answered_with_what_we_can(edge: Conversation) -> None:
     )
 
 
-def test_an_answer_of_ours_copies_what_it_must_and_adds_a_to_tag(edge: Conversation) -> None:
+def test_our_responses_copy_the_required_fields_and_add_a_to_tag(edge: Conversation) -> None:
     """RFC 3261 8.2.6.2: "the UAS MUST add a tag to the To header field in the response"; the From,
     Call-ID, CSeq and Via "MUST equal" the request's, Via in the same order.
     """
@@ -454,7 +449,7 @@ def test_an_answer_of_ours_copies_what_it_must_and_adds_a_to_tag(edge: Conversat
     assert len(answer.to_tag) >= 8
 
 
-def test_a_to_tag_that_is_there_is_kept(edge: Conversation) -> None:
+def test_a_to_tag_of_the_request_is_kept(edge: Conversation) -> None:
     """RFC 3261 8.2.6.2: "If a request contained a To tag in the request, the To header field in the
     response MUST equal that of the request."
     """
@@ -484,7 +479,7 @@ def test_equal_requests_get_equal_to_tags(edge: Conversation) -> None:
     assert tags[0] == tags[1] != tags[2]
 
 
-def test_a_call_to_nobody_here_is_answered_404(edge: Conversation) -> None:
+def test_a_call_to_an_unmapped_number_is_answered_404(edge: Conversation) -> None:
     """RFC 3261 16.5: "If the Request-URI indicates a resource at this proxy that does not exist,
     the proxy MUST return a 404 (Not Found) response."
     """
@@ -492,7 +487,7 @@ def test_a_call_to_nobody_here_is_answered_404(edge: Conversation) -> None:
     assert edge.take() == ["alice 404 INVITE"]
 
 
-def test_a_call_from_nobody_we_know_is_answered_403(edge: Conversation) -> None:
+def test_a_call_from_an_unknown_source_is_answered_403(edge: Conversation) -> None:
     """RFC 3261 21.4.4: "The server understood the request, but is refusing to fulfill it." """
     edge.receive(request(via="SIP/2.0/UDP 203.0.113.66"), STRANGER)
     assert edge.take() == ["stranger 403 INVITE"]

@@ -1,6 +1,6 @@
-"""A whole call, in which both sides, the network and staging do what they like.
+"""A whole call in which both sides, the network and staging act at random.
 
-``tests/support/watch.py`` holds what must be true at any time.
+``tests/support/watch.py`` has the rules that must hold at any time.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ class WholeCall(RuleBasedStateMachine):
         room: int,
         statuses: tuple[int, ...] | None,
     ) -> None:
-        """Begin with nothing, or where bob has answered so far; carol is the next target."""
+        """Start without a call, or with one that bob has answered so far; carol is the next
+        target.
+        """
         flows = {"alice": alice, "bob": bob, "carol": CAROL}
         self.agents = {name: UserAgent(name, flow) for name, flow in flows.items()}
         upstream = f"sip:192.0.2.2:5060;transport={bob.transport.lower()}"
@@ -103,7 +105,7 @@ class WholeCall(RuleBasedStateMachine):
                 invite = self.agents["bob"].received[0]
                 self._send("bob", self.agents["bob"].answer(invite, status, "one"))
 
-    # What the agents do.
+    # The actions of the agents.
 
     @rule(smuggled=EXTRAS, via=st.sampled_from(["", ";rport"]), fate=FATES)
     def call(self, smuggled: tuple[str, ...], via: str, fate: Fate) -> None:
@@ -112,7 +114,7 @@ class WholeCall(RuleBasedStateMachine):
     @precondition(lambda self: self._any(invites))
     @rule(pick=PICK, fate=FATES)
     def fork(self, pick: int, fate: Fate) -> None:
-        """Send an INVITE by a second way."""
+        """Send an INVITE by a second path."""
         alice = self.agents["alice"]
         if alice.sent:
             self._send("alice", alice.fork(newest(invites(alice), pick)), fate)
@@ -120,7 +122,7 @@ class WholeCall(RuleBasedStateMachine):
     @precondition(lambda self: self._any(invites))
     @rule(who=WHO, pick=PICK, fate=FATES)
     def cancel(self, who: str, pick: int, fate: Fate) -> None:
-        """Cancel, in its time or not."""
+        """Cancel, in time or not."""
         agent, invite = self._one(invites, who, pick)
         self._send(agent.name, agent.cancel(invite), fate)
 
@@ -160,7 +162,7 @@ class WholeCall(RuleBasedStateMachine):
         fate=FATES,
     )
     def answer(self, who: str, pick: int, status: int, tag: str, fate: Fate) -> None:
-        """Answer a request, more than once and in contradiction perhaps."""
+        """Answer a request, perhaps more than once and with contradicting responses."""
         agent, request = self._one(open_requests, who, pick)
         self._send(agent.name, agent.answer(request, status, tag), fate)
 
@@ -181,7 +183,7 @@ class WholeCall(RuleBasedStateMachine):
 
     @rule(who=WHO, many=st.integers(1, 3), told=st.booleans())
     def lose(self, who: str, many: int, told: bool) -> None:  # noqa: FBT001  hypothesis gives it
-        """Lose the next datagrams to a host; the transport may hear of it (ICMP)."""
+        """Lose the next datagrams to a host; ICMP may report it to the transport."""
         counts = self.network.refusing if told else self.network.losing
         counts[self.agents[who].flow.host] = many
 
@@ -194,7 +196,7 @@ class WholeCall(RuleBasedStateMachine):
         self.network.watch.stores()
 
     def teardown(self) -> None:
-        """Ten minutes later nothing is left, whether the network has healed or died."""
+        """Assert that ten minutes later nothing is left, whether the network has healed or died."""
         network = self.network
         if len(network.late) % 2:
             self._heal()
@@ -208,7 +210,7 @@ class WholeCall(RuleBasedStateMachine):
         assert "internal_error" not in edge.dropped
 
     def _heal(self) -> None:
-        """Let everything arrive, and each agent answer and acknowledge what is open."""
+        """Deliver everything; each agent answers and acknowledges all open requests."""
         network = self.network
         network.refusing.clear()
         network.losing.clear()
@@ -230,7 +232,7 @@ class WholeCall(RuleBasedStateMachine):
     def _one(
         self, things: Callable[[UserAgent], Sequence[T]], who: str, pick: int
     ) -> tuple[UserAgent, T]:
-        """Give one of what an agent has, or the other where it has none."""
+        """Return one of an agent's items, or the default if it has none."""
         agent = self.agents[who]
         if not things(agent):
             agent = next(other for other in self.agents.values() if things(other))
@@ -238,7 +240,7 @@ class WholeCall(RuleBasedStateMachine):
 
 
 def newest(things: Sequence[T], pick: int) -> T:
-    """Give one of the newest."""
+    """Return one of the newest."""
     return things[-1 - pick % len(things)]
 
 
@@ -259,7 +261,7 @@ def open_requests(agent: UserAgent) -> list[Request]:
 
 
 def finals(agent: UserAgent) -> list[tuple[Request, Response]]:
-    """Give the final responses to an agent's INVITEs."""
+    """Return the final responses to an agent's INVITEs."""
     return [
         (request, response)
         for request, response in agent.answered

@@ -1,4 +1,4 @@
-"""What peers are told of a refusal: its kind and the time, and nothing of what is inside."""
+"""The Warning of a refusal holds its cause and the time, and nothing internal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 
 
 def failed(outcome: Outcome, after: float = 0.0, *, ringing: int = 0) -> Conversation:
-    """An edge with a call whose staging ended so, after so many seconds."""
+    """Return a conversation with a call whose staging ended so, after so many seconds."""
     edge = Conversation()
     edge.admission.policy = Policy(ringing=ringing, ringing_delay=0.1)
     edge.receive(request())
@@ -54,7 +54,7 @@ def failed(outcome: Outcome, after: float = 0.0, *, ringing: int = 0) -> Convers
 
 @pytest.mark.parametrize("ringing", [0, 180])
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.kind)
-def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
+def test_the_api_and_the_settings_are_in_the_log_and_in_no_response(
     outcome: Outcome, ringing: int
 ) -> None:
     edge = failed(outcome, 2.26, ringing=ringing)
@@ -69,6 +69,6 @@ def test_no_response_tells_of_the_api_or_of_settings_and_the_log_tells_all(
 
 
 @given(st.text())
-def test_what_a_caller_gets_does_not_depend_on_the_words_of_the_api(text: str) -> None:
+def test_a_refusal_does_not_depend_on_the_texts_of_the_api(text: str) -> None:
     one, other = (failed(Refused(422, words)) for words in (text, ""))
     assert one.transport.sent == other.transport.sent

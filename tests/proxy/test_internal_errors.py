@@ -1,4 +1,4 @@
-"""A mistake of ours ends a call or a request, and leaves nobody without an answer."""
+"""An error of our own ends the call or request, and every caller gets a response."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Mistaken = Callable[[object, str], None]
 
 
-class MistakeError(Exception):
-    """One of ours."""
+class InternalError(Exception):
+    """An error of our own."""
 
 
 @pytest.fixture
@@ -31,31 +31,29 @@ def edge() -> Conversation:
 
 @pytest.fixture
 def mistaken(monkeypatch: pytest.MonkeyPatch) -> Mistaken:
-    """Give what makes a method raise."""
+    """Return a function that makes a method raise."""
 
     def wrong(*_: Any, **__: Any) -> None:
-        raise MistakeError
+        raise InternalError
 
     return lambda where, name: monkeypatch.setattr(where, name, wrong)
 
 
 def test_an_invite_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
     mistaken(edge.stager, "start")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.receive(request())
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     assert ended(edge)
 
 
-def test_an_invite_that_came_by_a_second_way_is_answered_500(
-    edge: Conversation, mistaken: Mistaken
-) -> None:
+def test_a_second_copy_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
     edge.receive(request())
     edge.receive(request(branch="z9hG4bK-other-way"))
     edge.receive(request("CANCEL"))
     edge.take()
     mistaken(edge.stager, "start")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.clock.advance(COPY_TIMEOUT)
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     assert ended(edge)
@@ -63,65 +61,63 @@ def test_an_invite_that_came_by_a_second_way_is_answered_500(
 
 def test_a_cancel_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
     mistaken(edge.proxy, "_answer")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.receive(request("CANCEL"))
     assert edge.take() == ["alice 500 CANCEL"]
     assert ended(edge)
 
 
-def test_an_invite_is_answered_500_when_it_was_staged(
-    edge: Conversation, mistaken: Mistaken
-) -> None:
+def test_a_staged_invite_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
     edge.receive(request())
     mistaken(ForwardedInvite, "try_first_target")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.stager.stagings[0].succeed()
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     assert ended(edge)
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
-def test_a_request_is_answered_500_where_we_fail_after_a_look_up(
+def test_a_request_is_answered_500_after_an_error_behind_a_look_up(
     edge: Conversation, mistaken: Mistaken, method: str
 ) -> None:
-    """Nobody else would end it: no transaction of ours has begun."""
+    """No client transaction exists yet that would end it."""
     uri = "sip:bob@upstream.example"
     edge.receive(request(method, uri, to_tag="bob", cseq=2, extra=(ROUTE,)))
     mistaken(Facilities, "_copy")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.clock.advance(0.1)
     assert edge.take()[-1] == f"alice 500 {method}"
     assert ended(edge)
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_an_invite_is_answered_500_where_we_fail_at_its_final_response(
+def test_an_invite_is_answered_500_after_an_error_at_its_final_response(
     edge: Conversation, mistaken: Mistaken, status: int
 ) -> None:
     invite = called(edge)
     mistaken(Facilities, "pop_via")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         answer(edge, invite, status)
     assert edge.take()[-1] == "alice 500 INVITE"
     assert len(edge.of(CallEnded)) == 1
     assert ended(edge)
 
 
-def test_a_request_is_answered_500_where_we_fail_at_its_final_response(
+def test_a_request_is_answered_500_after_an_error_at_its_final_response(
     edge: Conversation, mistaken: Mistaken
 ) -> None:
     edge.receive(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
     mistaken(Facilities, "pop_via")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         answer(edge, edge.last_request("bob"), 200)
     assert edge.take() == ["bob BYE", "alice 500 BYE"]
     assert ended(edge)
 
 
-def test_a_call_goes_on_after_a_mistake_about_a_provisional_response(
+def test_a_call_survives_an_error_at_a_provisional_response(
     edge: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its timers are set, so it has an end, and there is more to come."""
+    """Its timers are running, so the call will end, and more responses may come."""
     invite = called(edge)
     with monkeypatch.context() as patched:
         patched.setattr(Facilities, "pop_via", lambda *_, **__: 1 / 0)
@@ -131,7 +127,7 @@ def test_a_call_goes_on_after_a_mistake_about_a_provisional_response(
 
 
 @pytest.mark.parametrize("seconds", [33, 182])
-def test_a_call_is_answered_500_where_we_fail_at_a_timer(
+def test_a_call_is_answered_500_after_an_error_at_a_timer(
     edge: Conversation, mistaken: Mistaken, seconds: float
 ) -> None:
     """Timer B, and timer C."""
@@ -140,30 +136,30 @@ def test_a_call_is_answered_500_where_we_fail_at_a_timer(
         answer(edge, invite, 180)
     mistaken(ForwardedInvite, "fail")
     mistaken(edge.layer, "start_request")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.clock.advance(seconds)
     assert "alice 500 INVITE" in edge.take()
 
 
-def test_a_call_is_answered_500_where_we_fail_at_the_next_target(mistaken: Mistaken) -> None:
+def test_a_call_is_answered_500_after_an_error_at_the_next_target(mistaken: Mistaken) -> None:
     edge = Conversation(backups=("sip:192.0.2.3",))
     invite = called(edge)
     mistaken(Facilities, "_copy")
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.clock.advance(2)
     assert edge.take()[-1] == "alice 500 INVITE"
     answer(edge, invite, 404)
     assert ended(edge)
 
 
-def test_a_call_is_answered_500_where_we_fail_at_an_error_of_the_transport(
+def test_a_call_is_answered_500_after_an_error_at_a_transport_error(
     edge: Conversation, mistaken: Mistaken
 ) -> None:
     edge.transport.failing.add("192.0.2.2")
     edge.receive(request())
     mistaken(ForwardedInvite, "fail")
     edge.stager.stagings[0].succeed()
-    with pytest.raises(MistakeError):
+    with pytest.raises(InternalError):
         edge.clock.advance(0.1)
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
     assert ended(edge)

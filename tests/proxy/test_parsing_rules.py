@@ -1,4 +1,6 @@
-"""What the rules of reading (RFC 3261 7, 16.3, 18.3) mean for the peers: what each is answered."""
+"""The responses of the core to messages that the parsing rules reject or accept (RFC 3261 7, 16.3,
+18.3).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ FORWARDED = ["alice 100 INVITE", "bob INVITE"]
 
 
 def outcome(*edits: tuple[bytes, bytes]) -> list[str]:
-    """Send alice's INVITE with edits, each of which must find its place; tell what is sent."""
+    """Send alice's INVITE with edits, each of which must apply; return the messages sent."""
     edge = Conversation(delay=0.1, request_uri="keep")
     data = bytes(request(body=BODY))
     for found, written in edits:
@@ -67,9 +69,9 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_what_a_stranger_may_write_is_bounded_and_the_bound_has_an_answer(name: str) -> None:
-    """Beyond the RFCs: what is longer than the bounds gets an answer, or none where finding out
-    whom to answer would be the harm.
+def test_a_message_beyond_the_limits_is_answered_or_dropped(name: str) -> None:
+    """Beyond the RFCs: a message above the limits is answered, or dropped if finding the address of
+    the response would be too costly.
     """
     found, longest, more, answer = LIMITS[name]
     blank = b" " if found is URI else b""
@@ -78,7 +80,7 @@ def test_what_a_stranger_may_write_is_bounded_and_the_bound_has_an_answer(name: 
     assert outcome((found, longest + more + blank)) == answer
 
 
-def test_any_case_and_any_form_of_a_name_means_the_same() -> None:
+def test_field_names_match_in_any_case_and_in_compact_form() -> None:
     """RFC 3261 7.3.1: "When comparing header fields, field names are always case-insensitive";
     7.3.3.
     """
@@ -87,7 +89,7 @@ def test_any_case_and_any_form_of_a_name_means_the_same() -> None:
     assert outcome(*short, *rest, (b"Max-Forwards:", b"mAX-forwardS:")) == FORWARDED
 
 
-def test_the_order_of_names_does_not_matter() -> None:
+def test_the_order_of_header_fields_does_not_matter() -> None:
     """RFC 3261 7.3.1: "The relative order of header fields with different field names is not
     significant."
     """
@@ -113,7 +115,7 @@ def test_max_forwards_is_at_most_255(written: str, left: int) -> None:
 
 
 @pytest.mark.parametrize("written", [b"-1", b"many", b"", b"7 0", b"70, 70", b"9" * 11])
-def test_max_forwards_that_is_no_number_is_answered_400(written: bytes) -> None:
+def test_an_invalid_max_forwards_is_answered_400(written: bytes) -> None:
     """RFC 3261 16.3 step 1: "Any components involved in the remainder of these Request Validation
     steps or the Request Forwarding section MUST be well-formed."
     """
@@ -134,7 +136,7 @@ def test_fields_of_another_kind_of_message_are_ignored() -> None:
     assert all(field.encode() in bytes(edge.last_response("alice")) for field in strange)
 
 
-def test_a_response_that_is_too_short_is_dropped() -> None:
+def test_a_truncated_response_is_dropped() -> None:
     """RFC 3261 18.3: "If the message is a response, it MUST be discarded." """
     edge = Conversation(delay=0.1)
     edge.receive(request())
@@ -145,16 +147,16 @@ def test_a_response_that_is_too_short_is_dropped() -> None:
     assert (edge.take(), edge.dropped) == ([], ["malformed"])
 
 
-def test_an_ack_that_can_not_be_read_is_dropped() -> None:
-    """RFC 3261 17.1.1.3: nobody answers an ACK."""
+def test_an_unreadable_ack_is_dropped() -> None:
+    """RFC 3261 17.1.1.3: an ACK has no response."""
     edge = Conversation()
     ack = request("ACK", "sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,))
     edge.receive(bytes(ack).replace(b"CSeq: 1 ACK", b"CSeq: 1 BYE"))
     assert (edge.take(), edge.dropped) == ([], ["malformed"])
 
 
-def test_what_is_refused_unread_is_kept_nowhere() -> None:
-    """RFC 3261 8.2.7: answered without state, so that a flood of it leaves nothing behind."""
+def test_an_unreadable_request_leaves_no_state() -> None:
+    """RFC 3261 8.2.7: the response is stateless, so that a flood leaves no state."""
     edge = Conversation()
     for number in range(50):
         data = bytes(request(branch=f"z9hG4bK-{number}"))
@@ -163,10 +165,8 @@ def test_what_is_refused_unread_is_kept_nowhere() -> None:
     assert (edge.alive, edge.clock.waiting) == (0, 0)
 
 
-def test_the_same_call_over_a_stream_byte_by_byte() -> None:
-    """RFC 3261 18.3: on a stream Content-Length says where a message ends, and nothing else
-    does.
-    """
+def test_a_call_over_a_stream_byte_by_byte_is_the_same() -> None:
+    """RFC 3261 18.3: on a stream only Content-Length marks the end of a message."""
     edge, framer = Conversation(delay=0.1), Framer()
     data = b"\r\n\r\n" + bytes(request(body=BODY + "\r\nINVITE sip:a@b SIP/2.0\r\n\r\n"))
     for byte in data:
