@@ -69,7 +69,7 @@ class Resolver(Protocol):
 class Admission(Protocol):
     """The decision on which trunk a caller belongs to and which number it means.
 
-    Both methods decide at once, from what is in memory (``FakeAdmission``).
+    Both methods decide at once, from memory (``FakeAdmission``).
     """
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:

@@ -21,7 +21,7 @@ METHODS = frozenset(
 
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
 _ADDRESSES = (b"from", b"to")
-_AT_MOST_ONCE = (b"max-forwards", b"content-length")
+_OPTIONAL_SINGLE = (b"max-forwards", b"content-length")
 
 
 def parse(data: bytes) -> Request | Response:
@@ -123,6 +123,6 @@ def _check_counts(request: Request) -> None:
     for name in _SINGLE:
         if request.names.count(name) != 1:
             raise Malformed(f"{name.decode()} must occur exactly once")
-    for name in _AT_MOST_ONCE:
+    for name in _OPTIONAL_SINGLE:
         if request.names.count(name) > 1:
             raise Malformed(f"{name.decode()} occurs more than once")

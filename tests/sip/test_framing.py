@@ -16,13 +16,13 @@ SPACED = b"A: b\r\nCONTENT-length \t: \t 3\t\r\n\r\n\r\n\n"
 STREAM = b"\r\n\r\n" + USUAL + ANSWER + b"\r\n" + SPACED + b"\r\n\r\n\r\n\r\n" + USUAL
 
 
-def cut(*segments: bytes) -> tuple[list[bytes], int]:
+def split(*segments: bytes) -> tuple[list[bytes], int]:
     framer = Framer()
     return [message for segment in segments for message in framer.feed(segment)], framer.pings
 
 
-def cut_to_the_end(segments: list[bytes]) -> tuple[list[bytes], str]:
-    """Give the messages, and why the stream ended, if it did."""
+def split_to_the_end(segments: list[bytes]) -> tuple[list[bytes], str]:
+    """Return the messages, and the reason why the stream ended, or an empty text."""
     framer, messages = Framer(), []
     try:
         for segment in segments:
@@ -39,36 +39,36 @@ def split_at(data: bytes, places: list[int]) -> list[bytes]:
 
 
 def head(length: int) -> bytes:
-    """Write the start of a message, up to the blank line, of that many bytes."""
+    """Return the start of a message, up to the blank line, with a length in bytes."""
     fixed = b"OPTIONS sip:a@b SIP/2.0\r\nl: 0\r\nX: "
     return fixed + b"x" * (length - len(fixed))
 
 
-def test_messages_that_came_glued_are_cut() -> None:
-    assert cut(STREAM) == ([USUAL, ANSWER, SPACED, USUAL], 3)
+def test_several_messages_in_one_segment_are_split() -> None:
+    assert split(STREAM) == ([USUAL, ANSWER, SPACED, USUAL], 3)
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
-def test_any_split_of_a_stream_gives_the_same_messages(places: list[int]) -> None:
+def test_segmentation_does_not_change_the_messages(places: list[int]) -> None:
     """RFC 3261 18.3."""
-    assert cut(*split_at(STREAM, places))[0] == [USUAL, ANSWER, SPACED, USUAL]
+    assert split(*split_at(STREAM, places))[0] == [USUAL, ANSWER, SPACED, USUAL]
 
 
-def test_byte_by_byte_gives_the_same_messages_and_keepalives() -> None:
-    assert cut(*(bytes([byte]) for byte in STREAM)) == cut(STREAM)
+def test_a_stream_read_byte_by_byte_has_the_same_messages_and_keepalives() -> None:
+    assert split(*(bytes([byte]) for byte in STREAM)) == split(STREAM)
 
 
 @given(st.lists(ANY_BYTES, max_size=4), st.lists(st.integers(0, 5000), max_size=6))
 @example([USUAL, b"BYE sip:a@b SIP/2.0\r\n\r\n"], [])
-def test_the_split_does_not_change_what_any_stream_means(
+def test_segmentation_does_not_change_the_result_for_any_bytes(
     parts: list[bytes], places: list[int]
 ) -> None:
     stream = b"".join(parts)
-    assert cut_to_the_end(split_at(stream, places)) == cut_to_the_end([stream])
+    assert split_to_the_end(split_at(stream, places)) == split_to_the_end([stream])
 
 
-def test_half_of_the_next_keepalive_is_kept_whatever_came_ahead_of_it() -> None:
-    assert cut(b"\r\n\r\n\r\n", b"\r\n") == cut(b"\r\n" * 4) == ([], 2)
+def test_half_a_keepalive_waits_for_its_other_half() -> None:
+    assert split(b"\r\n\r\n\r\n", b"\r\n") == split(b"\r\n" * 4) == ([], 2)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_half_of_the_next_keepalive_is_kept_whatever_came_ahead_of_it() -> None:
 def test_a_double_line_break_between_messages_is_a_keepalive(
     segments: list[bytes], pings: int
 ) -> None:
-    assert cut(*segments)[1] == pings
+    assert split(*segments)[1] == pings
 
 
-def test_line_breaks_without_end_are_not_kept() -> None:
+def test_endless_line_breaks_are_not_buffered() -> None:
     """RFC 3261 7.5: "Implementations processing SIP messages over stream-oriented transports MUST
     ignore any CRLF appearing before the start-line".
     """
@@ -104,11 +104,11 @@ def test_line_breaks_without_end_are_not_kept() -> None:
     "field",
     [b"X: 1", b"X-Content-Length: 1", b"Subject: a\r\n l: 1", b"Content-Length 1"],
 )
-def test_a_message_without_a_length_ends_the_stream(field: bytes) -> None:
+def test_a_message_without_content_length_ends_the_stream(field: bytes) -> None:
     """RFC 3261 18.3: "The Content-Length header field MUST be used with stream oriented
     transports."
     """
-    messages, why = cut_to_the_end(
+    messages, why = split_to_the_end(
         [USUAL + b"BYE sip:a@b SIP/2.0\r\n" + field + b"\r\n\r\n" + USUAL]
     )
     assert messages == [USUAL]
@@ -129,46 +129,44 @@ def test_a_message_without_a_length_ends_the_stream(field: bytes) -> None:
         b"l:\r\n 5\r\nl:\r\n 0",
     ],
 )
-def test_of_a_message_whose_length_says_nothing_the_header_is_given_and_the_stream_ends(
+def test_an_invalid_content_length_yields_the_header_and_ends_the_stream(
     field: bytes,
 ) -> None:
-    """RFC 4475 3.1.2.3, 3.3.9: it is answered with an error, and as "the framing error is not
+    """RFC 4475 3.1.2.3, 3.3.9: the request is rejected, and as "the framing error is not
     recoverable" the connection is closed, so that no part of a body is read as a message.
     """
     message = USUAL.replace(b"l: 5", field).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-    messages, why = cut_to_the_end([USUAL + message + USUAL])
+    messages, why = split_to_the_end([USUAL + message + USUAL])
     assert messages == [USUAL, message]
     assert why == "Content-Length is not one valid number"
     assert status_of(message) == 400
 
 
 @pytest.mark.parametrize("length", [MAX_BODY_BYTES + 1, 2**31])
-def test_of_a_message_whose_body_is_too_long_the_header_is_given_and_the_stream_ends(
+def test_a_body_above_the_limit_yields_the_header_and_ends_the_stream(
     length: int,
 ) -> None:
     """RFC 3261 21.5.7: "The server was unable to process the request since the message length
     exceeded its capabilities."
     """
     message = b"BYE sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % length
-    messages, why = cut_to_the_end([USUAL + message + USUAL])
+    messages, why = split_to_the_end([USUAL + message + USUAL])
     assert messages == [USUAL, message]
     assert why == "the body is too long"
     with pytest.raises(Malformed):
-        check_body(
-            parse(message)
-        )  # so that it is answered with 400, and nothing else becomes of it
+        check_body(parse(message))  # so it is rejected with 400, and goes no further
 
 
-def test_a_header_of_very_many_lines_is_cut_whole_and_refused() -> None:
+def test_a_header_of_very_many_lines_is_framed_and_rejected_by_the_parser() -> None:
     message = b"A sip:a@b SIP/2.0\r\n" + b"a:\r\n" * 15000 + b"l:0\r\n\r\n"
     assert len(message) < MAX_HEADER_BYTES
-    assert cut(message + USUAL)[0] == [message, USUAL]
+    assert split(message + USUAL)[0] == [message, USUAL]
     with pytest.raises(Malformed, match="too many header lines"):
         parse(message)
 
 
 @pytest.mark.parametrize(
-    ("data", "begun"),
+    ("data", "mid_message"),
     [
         (b"", False),
         (b"\r\n", False),
@@ -180,39 +178,37 @@ def test_a_header_of_very_many_lines_is_cut_whole_and_refused() -> None:
         (USUAL + b"\r\nI", True),
     ],
 )
-def test_a_message_begins_with_its_first_byte_and_not_with_a_line_break(
-    data: bytes, *, begun: bool
-) -> None:
+def test_line_breaks_do_not_begin_a_message(data: bytes, *, mid_message: bool) -> None:
     framer = Framer()
     list(framer.feed(data))
-    assert framer.mid_message is begun
+    assert framer.mid_message is mid_message
 
 
-def test_the_longest_body_is_taken() -> None:
+def test_a_body_at_the_limit_is_accepted() -> None:
     message = b"A sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % MAX_BODY_BYTES + b"x" * MAX_BODY_BYTES
-    assert cut(message, USUAL)[0] == [message, USUAL]
+    assert split(message, USUAL)[0] == [message, USUAL]
 
 
-def test_the_longest_header_is_taken_and_one_byte_more_is_not_however_it_is_split() -> None:
+def test_the_header_limit_is_exact_in_any_segmentation() -> None:
     longest = head(MAX_HEADER_BYTES) + b"\r\n\r\n"
     for end in range(len(longest) - 5, len(longest)):
-        assert cut(longest[:end], longest[end:])[0] == [longest]
+        assert split(longest[:end], longest[end:])[0] == [longest]
     too_long = head(MAX_HEADER_BYTES + 1) + b"\r\n\r\n"
     for segments in ([too_long], [too_long[:-4], too_long[-4:]], [too_long[:-1]]):
         with pytest.raises(Malformed):
-            cut(*segments)
+            split(*segments)
 
 
-def test_a_header_without_end_is_not_awaited_for_ever() -> None:
+def test_a_header_without_end_is_rejected_at_the_limit() -> None:
     with pytest.raises(Malformed):
-        cut(*[b"x" * 1000] * 70)
+        split(*[b"x" * 1000] * 70)
 
 
-def test_a_folded_length_is_read() -> None:
+def test_a_folded_content_length_is_read() -> None:
     message = b"A sip:a@b SIP/2.0\r\nContent-Length:\r\n 2\r\n\r\nab"
-    assert cut(message + USUAL)[0] == [message, USUAL]
+    assert split(message + USUAL)[0] == [message, USUAL]
 
 
-def test_a_segment_of_very_many_messages_is_cut_one_by_one() -> None:
+def test_a_segment_of_very_many_messages_is_split() -> None:
     message = b"A\r\nl:0\r\n\r\n"
-    assert cut(message * 20000) == ([message] * 20000, 0)
+    assert split(message * 20000) == ([message] * 20000, 0)

@@ -14,7 +14,7 @@ from tests.support.torture import ANSWER, ANY_BYTES, USUAL
 @given(ANY_BYTES)
 @example(USUAL)
 @example(ANSWER)
-def test_every_part_of_a_message_is_a_value_or_malformed(data: bytes) -> None:
+def test_every_accessor_returns_a_value_or_raises_malformed(data: bytes) -> None:
     try:
         message = parse(data)
     except Malformed:
@@ -22,7 +22,7 @@ def test_every_part_of_a_message_is_a_value_or_malformed(data: bytes) -> None:
     assert outcomes(message) <= {"value", "malformed"}
 
 
-def test_commas_in_quotes_and_angle_brackets_do_not_divide_values() -> None:
+def test_commas_in_quotes_and_angle_brackets_do_not_split_values() -> None:
     field = b'Contact: "a,\\"b" <sip:a,b@c>;x="1,2" ,<sip:d@e>\r\n ,sip:f@g'
     assert with_fields(field, b"m: *").values(b"contact") == [
         b'"a,\\"b" <sip:a,b@c>;x="1,2"',
@@ -33,7 +33,7 @@ def test_commas_in_quotes_and_angle_brackets_do_not_divide_values() -> None:
 
 
 @pytest.mark.parametrize("to", [b'"a <sip:a@b>', b"<sip:a@b", b'"a\\" <sip:a@b>,'])
-def test_quotes_and_brackets_that_do_not_close_are_malformed(to: bytes) -> None:
+def test_unclosed_quotes_and_angle_brackets_are_malformed(to: bytes) -> None:
     message = with_fields(b"To: " + to, b"Route: <sip:a@b>, " + to)
     with pytest.raises(Malformed):
         _ = message.to
@@ -53,7 +53,7 @@ def test_quotes_and_brackets_that_do_not_close_are_malformed(to: bytes) -> None:
         (b"<sip:a@b>;xtag=1", b""),
     ],
 )
-def test_the_tag_is_the_parameter_and_nothing_that_looks_like_it(value: bytes, tag: bytes) -> None:
+def test_the_tag_is_the_parameter_and_not_text_that_looks_like_it(value: bytes, tag: bytes) -> None:
     assert with_fields(b"To: " + value).to_tag == tag
 
 
@@ -77,7 +77,7 @@ def test_without_removes_a_field_in_every_spelling() -> None:
     assert message.without(b"x-y").fields == [b"v: a", b"VIA : b"]
 
 
-def test_the_first_value_is_removed_and_its_neighbours_stay_as_they_came() -> None:
+def test_removing_the_first_value_leaves_its_neighbours_unchanged() -> None:
     message = with_fields(b"Route:<sip:a,b;lr> ,\r\n <sip:c> , <sip:d>", b"rOUTE : <sip:e>")
     message = message.without_first(b"route")
     assert message.fields == [b"Route: <sip:c> , <sip:d>", b"rOUTE : <sip:e>"]
@@ -89,7 +89,7 @@ def test_the_first_value_is_removed_and_its_neighbours_stay_as_they_came() -> No
         message.without_first(b"route")
 
 
-def test_a_request_is_stamped_in_its_top_via_alone() -> None:
+def test_the_source_is_added_to_the_top_via_only() -> None:
     with_source = parsed(USUAL).with_source("203.0.113.9", 1024)
     expected = USUAL.replace(b";rport;", b";rport=1024;").replace(
         b'"a,b" ,', b'"a,b";received=203.0.113.9,'
@@ -97,12 +97,12 @@ def test_a_request_is_stamped_in_its_top_via_alone() -> None:
     assert bytes(with_source) == expected
 
 
-def test_a_request_without_a_via_can_not_be_stamped() -> None:
+def test_adding_the_source_to_a_request_without_a_via_is_malformed() -> None:
     with pytest.raises(Malformed):
         with_fields(b"To: <sip:a@b>").with_source("192.0.2.1", 5060)
 
 
-def test_the_response_keeps_its_own_bytes_when_edited() -> None:
+def test_an_edited_response_keeps_its_own_bytes() -> None:
     message = parse(ANSWER).without_first(b"via")
     assert isinstance(message, Response)
     assert (message.status, message.reason) == (200, b"OK")
@@ -110,7 +110,7 @@ def test_the_response_keeps_its_own_bytes_when_edited() -> None:
     assert bytes(message) == ANSWER.replace(first, b"")
 
 
-def test_the_method_and_the_uri_are_as_they_came() -> None:
+def test_the_method_and_the_request_uri_are_kept_as_received() -> None:
     message = request("INVITE", "SIP:A@B.example")
     assert message.uri_text == b"SIP:A@B.example"
     assert message.uri.host == "b.example"

@@ -1,6 +1,6 @@
-"""An independent parser as the judge, on messages where both should agree.
+"""An independent parser as an oracle, on messages where both should agree.
 
-It refuses folded fields, ``sip:a@b?x=y``, ``urn:`` and ``SIP:`` in capitals, and IPv6 in
+It rejects folded fields, ``sip:a@b?x=y``, ``urn:`` and ``SIP:`` in upper case, and IPv6 in
 ``received``; none of them occurs here.
 """
 
@@ -23,7 +23,7 @@ PORT = st.none() | st.integers(1, 65535)
 DISPLAY = st.sampled_from(["", '"A, \\"B\\"" ', '";tag=1" ', "Alice "])
 METHOD = st.sampled_from(["INVITE", "BYE", "OPTIONS", "REFER"])
 
-# What the oracle can read of the RFC's own messages, both ways.
+# The messages of RFC 4475 that the oracle can parse, valid and invalid ones.
 AGREED = ["esc01", "esc02", "escnull", "mpart01", "transports", "unreason"]
 
 
@@ -74,7 +74,7 @@ def compare(ours: Request | Response, theirs: sipmessage.Message) -> None:
 
 
 @given(requests())
-def test_a_request_means_the_same_to_both(data: bytes) -> None:
+def test_both_parsers_read_a_request_alike(data: bytes) -> None:
     ours, theirs = parse(data), sipmessage.Message.parse(data)
     assert isinstance(ours, Request)
     assert isinstance(theirs, sipmessage.Request)
@@ -86,11 +86,11 @@ def test_a_request_means_the_same_to_both(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", AGREED)
-def test_a_torture_message_means_the_same_to_both(name: str) -> None:
+def test_both_parsers_read_a_torture_message_alike(name: str) -> None:
     compare(parse(TORTURE[name]), sipmessage.Message.parse(VALID[name]))
 
 
-def test_a_response_means_the_same_to_both() -> None:
+def test_both_parsers_read_a_response_alike() -> None:
     ours, theirs = parse(ANSWER), sipmessage.Message.parse(ANSWER)
     assert isinstance(ours, Response)
     assert isinstance(theirs, sipmessage.Response)

@@ -1,4 +1,4 @@
-"""The rules of RFC 3261 about reading a message: 7, 8.1.1, 16.3 step 1, 18.3."""
+"""The rules of RFC 3261 for the syntax of messages: 7, 8.1.1, 16.3 step 1, 18.3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.torture import ANSWER, ANY_BYTES, INVALID, TORTURE, USUAL
 
 
 def changed(*edits: tuple[bytes, bytes]) -> bytes:
-    """Give the usual INVITE with edits, each of which must find its place."""
+    """Return the usual INVITE with replacements, each of which must occur."""
     data = USUAL
     for found, written in edits:
         assert data.count(found) == 1, found
@@ -25,10 +25,8 @@ def changed(*edits: tuple[bytes, bytes]) -> bytes:
 @given(ANY_BYTES)
 @example(USUAL)
 @example(ANSWER)
-def test_any_bytes_parse_or_are_malformed_and_what_parses_is_written_back(data: bytes) -> None:
-    """RFC 3261 7: any bytes are a message or malformed, and a message is written back as it
-    came.
-    """
+def test_any_bytes_are_malformed_or_parse_and_serialize_unchanged(data: bytes) -> None:
+    """RFC 3261 7: any bytes are malformed, or a message that serializes as it was received."""
     try:
         message = parse(data)
     except Malformed:
@@ -36,14 +34,14 @@ def test_any_bytes_parse_or_are_malformed_and_what_parses_is_written_back(data: 
     wire = data.lstrip(b"\r\n")
     written = bytes(message)
     line = len(message.start_line)
-    assert written[:line].upper() == wire[:line].upper()  # the version is put in capitals
+    assert written[:line].upper() == wire[:line].upper()  # the version is written in upper case
     assert wire[line:].startswith(written[line:])
-    if len(written) != len(wire):  # only bytes past Content-Length may be left out
+    if len(written) != len(wire):  # only bytes after Content-Length may be dropped
         assert int(message.value(b"content-length") or b"") == len(message.body)
 
 
 @pytest.mark.parametrize("name", TORTURE)
-def test_a_torture_message_that_parses_is_written_back(name: str) -> None:
+def test_a_torture_message_that_parses_serializes_unchanged(name: str) -> None:
     try:
         message = parse(TORTURE[name])
     except Malformed:
@@ -70,8 +68,8 @@ def test_each_line_ends_with_cr_lf_and_an_empty_one_ends_the_header(data: bytes)
     """7: "... each message-header line, and the empty line MUST be terminated by a
     carriage-return line-feed sequence (CRLF)."
 
-    What has other line breaks is dropped: nobody can tell where its fields end, nor so whom to
-    answer.
+    A message with other line breaks is dropped: the end of its fields is ambiguous, and so is the
+    address to respond to.
     """
     with pytest.raises(Malformed):
         parse(data)
@@ -109,7 +107,7 @@ def test_a_start_line_is_a_request_line_or_a_status_line(line: bytes) -> None:
         (b"user=phone", b"user =phone"),
     ],
 )
-def test_a_request_line_has_two_blanks_and_no_others(found: bytes, written: bytes) -> None:
+def test_a_request_line_has_exactly_two_spaces(found: bytes, written: bytes) -> None:
     """RFC 3261 7.1: "No linear whitespace (LWS) is allowed in any of the elements." """
     assert status_of(changed((found, written))) == 400
 
@@ -123,7 +121,7 @@ def test_a_request_uri_has_no_brackets_and_no_control_characters(uri: bytes) -> 
     assert status_of(USUAL.replace(line, b"INVITE " + uri + b" SIP/2.0")) == 400
 
 
-def test_the_version_is_read_in_any_case_and_written_in_capitals() -> None:
+def test_the_version_is_read_in_any_case_and_written_in_upper_case() -> None:
     """RFC 3261 7.1: "The SIP-Version string is case-insensitive, but implementations MUST send
     upper-case."
     """
@@ -133,15 +131,15 @@ def test_the_version_is_read_in_any_case_and_written_in_capitals() -> None:
     assert bytes(answered(b"sip" + ANSWER[3:])) == ANSWER
 
 
-def test_another_version_is_answered_505_whatever_its_via_says() -> None:
-    """RFC 3261 21.5.7: "The server does not support, or refuses to support, the SIP protocol
+def test_another_version_gets_505_whatever_its_via() -> None:
+    """RFC 3261 21.5.6: "The server does not support, or refuses to support, the SIP protocol
     version that was used in the request."
     """
     assert status_of(changed((b" SIP/2.0\r\nVia", b" SIP/7.0\r\nVia"))) == 505
     assert status_of(INVALID["badvers"]) == 505
 
 
-def test_a_method_is_told_by_its_case() -> None:
+def test_methods_are_case_sensitive() -> None:
     """RFC 3261 7.1 and 25.1: method names are tokens that are compared by case."""
     request = parsed(changed((b"INVITE sip:", b"iNVITE sip:"), (b" INVITE\r\n", b" iNVITE\r\n")))
     check_request(request)
@@ -170,7 +168,7 @@ def test_a_reason_phrase_is_any_text(phrase: bytes) -> None:
         *((compact, long) for compact, long in [(b"t", b"to"), (b"m", b"contact")]),
     ],
 )
-def test_a_name_is_read_in_every_spelling(spelled: bytes, name: bytes) -> None:
+def test_a_field_name_is_read_in_every_spelling(spelled: bytes, name: bytes) -> None:
     """RFC 3261 7.3.1: "When comparing header fields, field names are always case-insensitive."
     7.3.3: "Implementations MUST accept both the long and short forms of each header name."
     """
@@ -187,12 +185,12 @@ def test_a_name_is_read_in_every_spelling(spelled: bytes, name: bytes) -> None:
     ],
 )
 def test_a_field_without_a_name_is_malformed(field: bytes) -> None:
-    """RFC 3261 7.3.1: "field-name: field-value". What could be read in two ways is dropped."""
+    """RFC 3261 7.3.1: "field-name: field-value". An ambiguous line is dropped."""
     with pytest.raises(Malformed):
         with_fields(field, b"To: <sip:a@b>")
 
 
-def test_a_folded_value_is_read_on_one_line_and_written_as_it_came() -> None:
+def test_a_folded_value_is_read_on_one_line_and_written_as_received() -> None:
     """RFC 3261 7.3.1: "The line break and the whitespace at the beginning of the next line are
     treated as a single SP character."
     """
@@ -204,7 +202,7 @@ def test_a_folded_value_is_read_on_one_line_and_written_as_it_came() -> None:
 @pytest.mark.parametrize(
     "field", [b"Subject:lunch", b"Subject : lunch", b"Subject:\t lunch  ", b"Subject:\r\n lunch"]
 )
-def test_white_space_around_a_value_is_no_part_of_it(field: bytes) -> None:
+def test_white_space_around_a_value_is_not_part_of_it(field: bytes) -> None:
     """RFC 3261 7.3.1: "The formal grammar for a message-header specified in Section 25 allows for
     an arbitrary amount of whitespace on either side of the colon".
     """
@@ -230,23 +228,21 @@ def test_rows_of_one_name_are_one_list(fields: tuple[bytes, ...]) -> None:
     assert message.without_first(b"route").values(b"route") == [b"<sip:b>", b"<sip:c>"]
 
 
-def test_what_is_unknown_is_kept() -> None:
+def test_unknown_fields_are_kept() -> None:
     """RFC 3261 16.3 step 1: "Any other components, well-formed or not, SHOULD be ignored and remain
     unchanged when the message is forwarded."
     """
     strange = b"X-\xe2\x82: 1\r\n"
     assert not status_of(changed((b"Subject:\r\n", b"Date: never\r\nNew!: ;;,,\xff\r\n")))
-    with pytest.raises(Malformed):  # a name is a token, or it is no field
+    with pytest.raises(Malformed):  # a name that is not a token
         parse(changed((b"Subject:\r\n", strange)))
 
 
-# 7.4, 18.3: bodies and where a message ends
+# 7.4, 18.3: bodies, and the end of a message
 
 
-def test_a_body_is_bytes() -> None:
-    """RFC 3261 7.4: "All responses MAY include a body", and a request; what it holds is not
-    looked at.
-    """
+def test_a_body_is_opaque_bytes() -> None:
+    """RFC 3261 7.4: "All responses MAY include a body", and a request; it is not parsed."""
     body = bytes(range(256)) + b"\r\n\r\nINVITE sip:a@b SIP/2.0\r\n"
     data = USUAL.replace(b"l: 5", b"l: %d" % len(body)).replace(
         b"\r\n\r\nv=0\r\n", b"\r\n\r\n" + body
@@ -257,12 +253,12 @@ def test_a_body_is_bytes() -> None:
 
 def test_line_breaks_ahead_of_the_start_line_are_ignored() -> None:
     """RFC 3261 7.5: "Implementations processing SIP messages over stream-oriented transports MUST
-    ignore any CRLF appearing before the start-line"; on UDP they do no harm either.
+    ignore any CRLF appearing before the start-line"; so also over UDP.
     """
     assert bytes(parse(b"\r\n\r\n" + USUAL)) == USUAL
 
 
-def test_what_follows_the_body_is_discarded() -> None:
+def test_bytes_after_the_body_are_discarded() -> None:
     """RFC 3261 18.3: "If there are additional bytes in the transport packet beyond the end of the
     body, they MUST be discarded."
     """
@@ -270,7 +266,7 @@ def test_what_follows_the_body_is_discarded() -> None:
     assert parse(changed((b"l: 5", b"l: 0"))).body == b""
 
 
-def test_a_body_shorter_than_content_length_is_answered_400_and_dropped_from_a_response() -> None:
+def test_a_request_with_a_short_body_gets_400_and_a_response_is_dropped() -> None:
     """RFC 3261 18.3: "If the transport packet ends before the end of the message body, this is
     considered an error. If the message is a response, it MUST be discarded. If the message is a
     request, the element SHOULD generate a 400 (Bad Request) response."
@@ -298,7 +294,7 @@ def test_a_content_length_is_digits(length: bytes) -> None:
     assert not status_of(changed((b"l: 5", b"l: 0005")))
 
 
-# 8.1.1: what every request has
+# 8.1.1: the fields of every request
 
 
 @pytest.mark.parametrize("name", [b"f", b"To ", b"i", b"CSeq"])
@@ -313,7 +309,7 @@ def test_a_request_has_to_from_cseq_and_call_id_once_each(name: bytes) -> None:
 
 
 @pytest.mark.parametrize("field", [b"MAX-forwards: 70", b"Content-Length: 5"])
-def test_a_single_value_does_not_come_twice(field: bytes) -> None:
+def test_a_single_value_field_occurs_once(field: bytes) -> None:
     """RFC 3261 7.3.1: "Multiple header field rows with the same field-name MAY be present in a
     message if and only if the entire field-value for that header field is defined as a
     comma-separated list."
@@ -322,8 +318,8 @@ def test_a_single_value_does_not_come_twice(field: bytes) -> None:
 
 
 def test_from_and_to_are_one_address_each() -> None:
-    """RFC 3261 20.10: a comma outside of quotes and brackets would make it a list, and where an
-    open quote ends is anybody's guess (RFC 4475 3.1.2.6).
+    """RFC 3261 20.10: a comma outside of quotes and brackets would make it a list, and the end of
+    an open quote is ambiguous (RFC 4475 3.1.2.6).
     """
     assert status_of(changed((b"<tel:+33612345678;phone-context=x>", b'"a <sip:x@y>'))) == 400
     assert status_of(changed((b'Lice\\""', b'Lice\\"'))) == 400
@@ -333,9 +329,9 @@ def test_from_and_to_are_one_address_each() -> None:
     assert not status_of(changed((b"To : <tel:+33612345678;phone-context=x>", b"To: <sip:a,b@c>")))
 
 
-def test_a_request_of_rfc_2543_has_no_max_forwards() -> None:
+def test_a_request_without_max_forwards_is_valid() -> None:
     """RFC 3261 16.6 step 3: "If the copy does not contain a Max-Forwards header field, the proxy
-    MUST add one", so its absence is no fault.
+    MUST add one", so its absence is valid.
     """
     assert not status_of(changed((b"Max-Forwards: 70\r\n", b"")))
 
@@ -357,9 +353,9 @@ def test_a_cseq_is_a_number_below_two_to_the_31_and_a_method(cseq: bytes) -> Non
     assert status_of(changed((b"CSeq: 1\r\n\t INVITE", b"CSeq: " + cseq))) == 400
 
 
-def test_the_cseq_names_the_method_of_the_request() -> None:
-    """RFC 3261 8.1.1.5: "The method MUST match that of the request." A method that nobody has
-    registered is better answered 501 (RFC 4475 3.1.2.18).
+def test_the_cseq_method_is_that_of_the_request() -> None:
+    """RFC 3261 8.1.1.5: "The method MUST match that of the request." An unregistered method
+    gets 501 instead (RFC 4475 3.1.2.18).
     """
     assert status_of(changed((b"\t INVITE", b"\t invite"))) == 400
     assert status_of(changed((b"INVITE sip:", b"invite sip:"))) == 501
@@ -371,7 +367,7 @@ def test_a_call_id_is_any_word_and_compared_byte_by_byte() -> None:
     assert status_of(changed((b"i: call-1@192.0.2.1", b"i: "))) == 400
 
 
-def test_a_via_whose_parameters_can_not_be_read_still_says_whom_to_answer() -> None:
+def test_a_via_with_invalid_parameters_still_has_an_address_to_respond_to() -> None:
     """RFC 3261 16.3 step 1: "The message MUST be well-formed enough to be handled with a server
     transaction."
     """
@@ -382,13 +378,13 @@ def test_a_via_whose_parameters_can_not_be_read_still_says_whom_to_answer() -> N
         assert (via.host, via.port, via.branch) == ("192.0.2.1", 5060, b"")
 
 
-# What a stranger may cost
+# Limits on what a stranger can cost
 
 
 def test_a_message_with_too_many_lines_is_dropped() -> None:
     """Beyond the RFCs: a message has at most 256 lines of header.
 
-    Beyond the RFCs: reading them all would be the harm, so nobody is answered.
+    Beyond the RFCs: a longer one gets no response, since parsing it would be the harm.
     """
     assert with_fields(*[b"A: 1"] * MAX_HEADER_LINES).names
     with pytest.raises(Malformed):
@@ -397,10 +393,11 @@ def test_a_message_with_too_many_lines_is_dropped() -> None:
         with_fields(b"A: 1" + b"\r\n " * MAX_HEADER_LINES)
 
 
-def test_a_list_has_a_bounded_number_of_values() -> None:
+def test_the_number_of_values_in_a_list_is_limited() -> None:
     """Beyond the RFCs: a list has at most 256 values.
 
-    Beyond the RFCs: in Route it is answered 400, in Via dropped, for nobody is named then.
+    Beyond the RFCs: a longer Route gets 400; a longer Via is dropped, without an address to
+    respond to.
     """
     longest = b"Route: " + b",".join([b"<sip:a>"] * (MAX_VALUES + 1))
     assert len(with_fields(longest).values(b"route")) == MAX_VALUES + 1
@@ -409,15 +406,15 @@ def test_a_list_has_a_bounded_number_of_values() -> None:
     assert fault.value.status == 400
 
 
-def test_a_list_of_parameters_is_bounded() -> None:
-    """Beyond the RFCs: a value has at most 256 parameters; more are answered 400."""
+def test_the_number_of_parameters_is_limited() -> None:
+    """Beyond the RFCs: a value has at most 256 parameters; more get 400."""
     assert not status_of(changed((b";rport;", b";a" * (MAX_VALUES - 4) + b";rport;")))
     assert status_of(changed((b";rport;", b";a" * MAX_VALUES + b";rport;"))) == 400
 
 
-def test_a_request_uri_is_bounded_and_answered_414() -> None:
+def test_a_request_uri_above_the_limit_gets_414() -> None:
     """RFC 3261 21.4.12: "The server is refusing to service the request because the Request-URI is
-    longer than the server is willing to interpret." Any other URI is answered 400.
+    longer than the server is willing to interpret." Any other URI gets 400.
     """
     line = USUAL.partition(b"\r\n")[0]
     longest = b"sip:" + b"a" * (MAX_URI_BYTES - 4)
@@ -429,8 +426,8 @@ def test_a_request_uri_is_bounded_and_answered_414() -> None:
     assert fault.value.status == 400
 
 
-def test_every_torture_request_has_the_status_that_the_check_gives() -> None:
-    """The whole program's answers are in tests/proxy/test_rfc4475.py."""
+def test_every_torture_request_gets_its_status() -> None:
+    """The responses of the whole core are in tests/proxy/test_rfc4475.py."""
     found = {}
     for name, data in TORTURE.items():
         try:

@@ -24,7 +24,7 @@ def flow_to(via: bytes, source: Flow = UDP) -> Flow:
     return response_flow(parse_via(via), source)
 
 
-def test_a_response_copies_what_it_must_as_it_came() -> None:
+def test_a_response_copies_its_fields_as_received() -> None:
     answer = make_response(read(USUAL), 486, b"t", ((b"Retry-After", b"5"),), b"Busy")
     assert bytes(answer) == (
         b"SIP/2.0 486 Busy\r\n"
@@ -53,7 +53,7 @@ def test_a_response_copies_what_it_must_as_it_came() -> None:
         (b'To: "x" <sip:a@b>;tag=theirs', False),
     ],
 )
-def test_a_tag_is_added_to_a_to_that_has_none(to: bytes, tagged: bool) -> None:  # noqa: FBT001
+def test_a_tag_is_added_to_a_to_without_one(to: bytes, tagged: bool) -> None:  # noqa: FBT001
     line = b"To: <sip:+33612345678@198.51.100.1>"
     invite = read(bytes(request()).replace(line, to))
     answer = make_response(invite, 404, b"ours")
@@ -62,19 +62,19 @@ def test_a_tag_is_added_to_a_to_that_has_none(to: bytes, tagged: bool) -> None: 
     assert make_response(invite, 100).fields[answer.names.index(b"to")] == to
 
 
-def test_a_request_that_is_hardly_one_gets_an_answer_that_can_be_read() -> None:
+def test_an_almost_empty_request_gets_a_valid_response() -> None:
     poor = read(b'INVITE sip:a@b SIP/2.0\r\nTo: "\r\nVia: SIP/2.0/UDP h\r\n\r\n')
     answer = parse(bytes(make_response(poor, 400, b"t")))
     assert isinstance(answer, Response)
     assert answer.names == [b"to", b"via", b"content-length"]
 
 
-def test_every_via_of_a_torture_message_comes_back() -> None:
+def test_a_response_copies_every_via_of_a_torture_message() -> None:
     message = read(VALID["wsinv"])
     assert make_response(message, 200).values(b"via") == message.values(b"via")
 
 
-def test_quoted_text_can_not_end_early_or_break_the_line() -> None:
+def test_quoted_text_cannot_end_early_or_break_the_line() -> None:
     assert quoted_string('a"b\\c\r\nd\u00e9\x00') == b'"a\\"b\\\\c??d??"'
 
 
@@ -84,7 +84,7 @@ def test_quoted_text_can_not_end_early_or_break_the_line() -> None:
         (b"SIP/2.0/UDP h:5070;received=203.0.113.9", "203.0.113.9", 5070),
         (b"SIP/2.0/UDP h", "203.0.113.9", 5060),
         (b"SIP/2.0/UDP 203.0.113.9:5070", "203.0.113.9", 5070),
-        # decided against: a maddr would send our responses to whomever a stranger names
+        # decided against: with maddr, a stranger could direct our responses to any host
         (b"SIP/2.0/UDP h:5070;maddr=192.0.2.7", "203.0.113.9", 5070),
         (b"SIP/2.0/UDP h:5070;rport=1024;received=203.0.113.9", "203.0.113.9", 1024),
         (b"SIP/2.0/UDP h:5070;rport=1024;maddr=192.0.2.7", "203.0.113.9", 1024),
@@ -95,6 +95,6 @@ def test_a_response_over_udp_goes_where_the_via_says(via: bytes, host: str, port
     assert flow_to(via) == Flow("UDP", host, port, 2)
 
 
-def test_a_response_over_a_stream_takes_its_connection_or_one_to_the_port_of_sent_by() -> None:
+def test_a_response_over_a_stream_uses_its_connection_or_one_to_the_port_of_sent_by() -> None:
     assert flow_to(b"SIP/2.0/TCP h:5070;rport", TCP) == TCP._replace(port=5070)
     assert flow_to(b"SIP/2.0/TCP h;maddr=192.0.2.7", TCP) == TCP._replace(port=5060)

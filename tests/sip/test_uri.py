@@ -28,7 +28,7 @@ from sip_stager.sip.uri import MAX_URI_BYTES, as_request_uri, bracketed, parse_a
         (b"sip:a@b:65535", b"a", "b", 65535),
     ],
 )
-def test_a_sip_uri_is_taken_apart(
+def test_a_sip_uri_is_parsed_into_its_parts(
     text: bytes, user: bytes | None, host: str, port: int | None
 ) -> None:
     uri = parse_uri(text)
@@ -36,7 +36,7 @@ def test_a_sip_uri_is_taken_apart(
     assert (uri.text, uri.user, uri.host, uri.port) == (text, user, host, port)
 
 
-def test_parameters_and_headers_are_told_apart() -> None:
+def test_parameters_and_headers_are_distinguished() -> None:
     uri = parse_uri(b"sip:a@b;Transport=tcp;lr?subject=x;y&to=z%40w")
     assert uri.parameters == {b"transport": b"tcp", b"lr": None}
     assert uri.headers == b"subject=x;y&to=z%40w"
@@ -44,8 +44,8 @@ def test_parameters_and_headers_are_told_apart() -> None:
     assert parse_uri(b"sip:a@b").transport == parse_uri(b"sip:a@b;transport").transport == "UDP"
 
 
-def test_maddr_goes_ahead_of_the_host() -> None:
-    """RFC 3261 19.1.1: a maddr goes ahead of the host."""
+def test_maddr_takes_precedence_over_the_host() -> None:
+    """RFC 3261 19.1.1: a maddr takes precedence over the host."""
     assert parse_uri(b"sip:a@b;maddr=192.0.2.1").target == "192.0.2.1"
     assert parse_uri(b"sip:a@b;maddr=[2001:db8::1]").target == "2001:db8::1"
     assert parse_uri(b"sip:a@b;maddr").target == parse_uri(b"sip:a@B").target == "b"
@@ -57,7 +57,7 @@ def test_a_tel_uri_holds_a_number_and_parameters() -> None:
     assert uri.parameters == {b"phone-context": b"example.com", b"ext": b"1"}
 
 
-def test_another_scheme_is_kept_whole() -> None:
+def test_a_uri_of_another_scheme_is_kept_unparsed() -> None:
     uri = parse_uri(b"urn:service:sos")
     assert (uri.scheme, uri.text, uri.user, uri.host) == (b"urn", b"urn:service:sos", None, "")
 
@@ -97,7 +97,7 @@ def test_another_scheme_is_kept_whole() -> None:
         b"sip:a@b\0",
     ],
 )
-def test_what_is_no_uri_is_malformed(text: bytes) -> None:
+def test_an_invalid_uri_is_malformed(text: bytes) -> None:
     with pytest.raises(Malformed):
         parse_uri(text)
 
@@ -109,9 +109,9 @@ def test_a_uri_that_is_too_long_is_malformed() -> None:
         parse_uri(longest + b"a")
 
 
-def test_escaped_parameters_are_the_plain_ones() -> None:
+def test_escaped_parameters_equal_plain_ones() -> None:
     """RFC 3261 19.1.4: "Characters other than those in the "reserved" set ... are equivalent to
-    their ""%" HEX HEX" encoding", and RFC 4475 3.1.1.3: never undone twice."""
+    their ""%" HEX HEX" encoding", and RFC 4475 3.1.1.3: never unescaped twice."""
     uri = parse_uri(b"sip:cal%6Cer@h;%6C%72;n%61me=v%61lue%25%34%31;tr%61nsport=t%63p")
     assert uri.parameters == {b"lr": None, b"name": b"value%41", b"transport": b"tcp"}
     assert (uri.user, uri.transport) == (b"cal%6Cer", "TCP")
@@ -148,8 +148,8 @@ def test_a_request_uri_has_no_headers_and_no_method(text: bytes, allowed: bytes)
     ],
 )
 def test_brackets_hold_an_ipv6_address(reference: bytes, host: str) -> None:
-    """RFC 5118 4.3, 4.9, 4.10: what stands in brackets is the address, never a port; the third
-    colon that RFC 3261's grammar allows ahead of an IPv4 part is one too many, and tolerated."""
+    """RFC 5118 4.3, 4.9, 4.10: brackets hold the address, never a port; the third colon that
+    RFC 3261's grammar allows before an IPv4 part is wrong, and tolerated."""
     assert parse_uri(b"sip:a@" + reference).target == host
     assert parse_uri(b"sip:a@b;maddr=" + reference).target == host
     assert parse_uri(b"sip:a@" + reference + b":5071;lr").port == 5071
@@ -203,10 +203,10 @@ def test_an_address_is_a_uri_with_parameters_of_its_field(
         b"<>",
     ],
 )
-def test_what_is_no_address_is_malformed(value: bytes) -> None:
+def test_an_invalid_address_is_malformed(value: bytes) -> None:
     with pytest.raises(Malformed):
         parse_address(value)
 
 
-def test_an_ipv6_address_stands_in_brackets() -> None:
+def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert (bracketed("::1"), bracketed("b.example")) == ("[::1]", "b.example")

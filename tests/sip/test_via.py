@@ -25,7 +25,9 @@ def stamp(value: bytes, host: str = "192.0.2.1", port: int = 1024) -> bytes:
         (b"SIP/7.0/UDP h", "UDP", ("h", 5060)),
     ],
 )
-def test_a_via_is_taken_apart(value: bytes, transport: str, sent_by: tuple[str, int]) -> None:
+def test_a_via_is_parsed_into_its_parts(
+    value: bytes, transport: str, sent_by: tuple[str, int]
+) -> None:
     via = parse_via(value)
     assert (via.transport, via.sent_by) == (transport, sent_by)
 
@@ -46,20 +48,20 @@ def test_a_via_is_taken_apart(value: bytes, transport: str, sent_by: tuple[str, 
         b"SIP/2.0/UDP h, SIP/2.0/UDP i",
     ],
 )
-def test_what_is_no_via_is_malformed(value: bytes) -> None:
+def test_an_invalid_via_is_malformed(value: bytes) -> None:
     with pytest.raises(Malformed):
         parse_via(value)
 
 
 @pytest.mark.parametrize("parameters", [b";", b";;branch=z9hG4bK1", b";=", b';x="', b";x y"])
-def test_parameters_that_can_not_be_read_leave_the_sent_by(parameters: bytes) -> None:
+def test_invalid_parameters_leave_the_sent_by(parameters: bytes) -> None:
     via = parse_via(b"SIP/2.0/UDP h:5070" + parameters)
     assert (via.sent_by, via.branch, via.readable) == (("h", 5070), b"", False)
     assert parse_via(b"SIP/2.0/UDP h;branch=z9hG4bK1").readable
 
 
-def test_the_cookie_alone_is_no_branch() -> None:
-    """RFC 4475 3.2.1: it promises an identifier and gives none."""
+def test_the_cookie_alone_is_not_a_branch() -> None:
+    """RFC 4475 3.2.1: the cookie announces an identifier, and none follows."""
     assert parse_via(b"SIP/2.0/UDP h;branch=z9hG4bK").branch == b""
     assert parse_via(b"SIP/2.0/UDP h;branch=z9hG4bK1").branch == b"z9hG4bK1"
 
@@ -74,7 +76,7 @@ def test_received_is_read_with_brackets_and_without(received: bytes) -> None:
     assert noted == b"SIP/2.0/UDP [2001:db8::9:1];x;received=2001:db8::2"
 
 
-def test_the_branch_is_found_without_reading_the_rest() -> None:
+def test_the_branch_is_found_without_parsing_the_rest() -> None:
     assert branch_of(b"SIP/2.0/UDP h ; Branch = z9hG4bK1;x") == b"z9hG4bK1"
     for value in (b"SIP/2.0/UDP h", b"SIP/2.0/UDP h;branch", b"SIP/2.0/UDP h;xbranch=1"):
         with pytest.raises(Malformed):
@@ -87,10 +89,10 @@ def test_the_branch_is_found_without_reading_the_rest() -> None:
         (b"SIP/2.0/UDP 192.0.2.1;branch=1", b"SIP/2.0/UDP 192.0.2.1;branch=1"),
         (b"SIP/2.0/UDP 192.0.2.1:9;branch=1", b"SIP/2.0/UDP 192.0.2.1:9;branch=1"),
         (b"SIP/2.0/UDP h;branch=1 ", b"SIP/2.0/UDP h;branch=1;received=192.0.2.1"),
-        # RFC 3581 4: rport gets the source port, and received stands beside it in any case
+        # RFC 3581 4: rport gets the source port, and received is always beside it
         (b"SIP/2.0/UDP 192.0.2.1;rport", b"SIP/2.0/UDP 192.0.2.1;rport=1024;received=192.0.2.1"),
         (b"SIP/2.0/UDP h; RPORT ;x", b"SIP/2.0/UDP h;rport=1024;x;received=192.0.2.1"),
-        # what the peer wrote itself is not believed
+        # values that the peer wrote are replaced
         (b"SIP/2.0/UDP 192.0.2.1;received=6.6.6.6;x", b"SIP/2.0/UDP 192.0.2.1;x"),
         (b"SIP/2.0/UDP 192.0.2.1;received", b"SIP/2.0/UDP 192.0.2.1"),
         (b"SIP/2.0/UDP h;Received = 6.6.6.6;received=7", b"SIP/2.0/UDP h;received=192.0.2.1"),
@@ -101,15 +103,15 @@ def test_the_branch_is_found_without_reading_the_rest() -> None:
         (b"SIP/2.0/UDP h;receivedx=1", b"SIP/2.0/UDP h;receivedx=1;received=192.0.2.1"),
     ],
 )
-def test_a_via_says_where_the_request_came_from(value: bytes, noted: bytes) -> None:
-    """RFC 3261 18.2.1, RFC 3581 4: ``received`` and ``rport`` are set by us, and what the peer
-    wrote there is not believed.
+def test_the_real_source_is_added_to_a_via(value: bytes, noted: bytes) -> None:
+    """RFC 3261 18.2.1, RFC 3581 4: ``received`` and ``rport`` are set by us, and values
+    that the peer wrote are replaced.
     """
     assert stamp(value) == noted
     assert parse_via(noted).parameters.get(b"rport") in {None, b"1024"}
 
 
-def test_a_true_via_comes_back_itself() -> None:
+def test_a_via_with_the_real_source_is_unchanged() -> None:
     value = b"SIP/2.0/UDP 192.0.2.1;branch=1"
     assert stamp(value) is value
 
@@ -120,7 +122,7 @@ def test_ipv6_is_compared_without_brackets_and_written_without_them() -> None:
     assert noted == b"SIP/2.0/UDP [2001:db8::1];rport=1024;received=2001:db8::2"
 
 
-def test_our_own_via_is_read_back() -> None:
+def test_our_own_via_is_parsed_back() -> None:
     for host in ("192.0.2.1", "2001:db8::1"):
         via = parse_via(make_via("UDP", host, 5070, b"z9hG4bK1").removeprefix(b"Via: "))
         assert (via.transport, via.sent_by, via.branch) == ("UDP", (host, 5070), b"z9hG4bK1")

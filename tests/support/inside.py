@@ -1,4 +1,4 @@
-"""The words that no peer may read: the names of settings, and the way to the API."""
+"""The words that no peer may see: names of settings, and the address of the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAMES = frozenset(
     name
     for table in (*TABLES.values(), *INNER_TABLES.values())
     for name in table.model_fields
-    if "_" in name and name not in CAUSES  # others are plain words, and a cause is told
+    if "_" in name and name not in CAUSES  # others are plain words, and a cause is in the Warning
 )
 _WAY = "api.", "/v1", "stage?", "http://", "https://"
 

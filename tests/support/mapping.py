@@ -1,4 +1,4 @@
-"""A mapping as the settings would give it, and a time of the week."""
+"""A mapping like that of the settings, and a fixed time of the week."""
 
 from __future__ import annotations
 

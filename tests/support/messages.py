@@ -1,4 +1,4 @@
-"""Messages as peers write them."""
+"""Messages of the peers alice and bob."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def request(
     body: str = "",
     max_forwards: str | None = "70",
 ) -> Request:
-    """Write a request of alice's."""
+    """Return a request of alice."""
     lines = [
         f"{method} {uri} SIP/2.0",
         f"Via: {via};branch={branch}",
@@ -41,7 +41,7 @@ def request(
 def response(
     to: Request, status: int, *, tag: str = "bob", extra: tuple[str, ...] = (), body: str = ""
 ) -> Response:
-    """Answer a request as bob does."""
+    """Return a response of bob."""
     lines = [f"SIP/2.0 {status} Whatever"]
     for name, field in zip(to.names, to.fields, strict=True):
         text = field.decode()

@@ -22,7 +22,7 @@ Fate = Literal["arrives", "lost", "twice", "late"]
 
 
 class Network:
-    """Carries messages between agents and proxy; the watch sees each of them.
+    """A network between agents and proxy, all of whose messages the watch sees.
 
     ``losing`` counts the next datagrams that each host does not get, ``refusing`` those of which
     the transport reports that they could not be sent.
@@ -48,7 +48,7 @@ class Network:
             self._watch_staging()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock; an INVITE that waited for its first copy may begin a call meanwhile."""
+        """Advance the clock; an INVITE that waited for its first copy may begin a call."""
         at_first = min(seconds, COPY_TIMEOUT)
         self.edge.clock.advance(at_first)
         self._watch_staging()

@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave a file out that is not of the core's tests, where ``--quick`` is given."""
+    """Skip files that do not test the core if ``--quick`` is given."""
     if config.option.quick and collection_path.is_file() and not _is_quick(collection_path, config):
         return True
     return None  # the other plugins decide

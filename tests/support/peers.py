@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 T1, T2 = 0.5, 4.0
 DELAY = 0.01
-"""Seconds that a datagram is on its way."""
+"""Seconds from sender to receiver."""
 
 
 class LossyNetwork:
-    """Carries datagrams between the peers and the proxy; ``lost`` holds the numbers it loses."""
+    """A network between peers and proxy that loses the datagrams whose numbers are in ``lost``."""
 
     def __init__(self, lost: Collection[int]) -> None:
         self.edge = Conversation(delay=0.7)
@@ -50,7 +50,7 @@ class LossyNetwork:
 
 
 class Peer:
-    """A peer that repeats a message until it is stopped."""
+    """A peer that retransmits a message until it is stopped."""
 
     flow: Flow
 

@@ -1,4 +1,4 @@
-"""Every way in which the program reads a message."""
+"""All accessors with which the program reads a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trunk as the settings would give it, and the real admission of one."""
+"""A trunk like that of the settings, and the real admission of it."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ def scene() -> Scene:
 
 @pytest.fixture(params=[ALICE, ALICE_TCP], ids=["udp", "tcp"])
 def source(request: pytest.FixtureRequest) -> Flow:
-    """Where a request comes from."""
+    """The source of a request."""
     flow: Flow = request.param
     return flow
 
 
 @pytest.fixture(params=[BOB, TCP_TO_BOB], ids=["udp", "tcp"])
 def flow(request: pytest.FixtureRequest) -> Flow:
-    """Where a request goes."""
+    """The destination of a request."""
     flow: Flow = request.param
     return flow

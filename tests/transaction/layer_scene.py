@@ -1,4 +1,4 @@
-"""A transaction layer with a clock moved by hand, and a user that keeps what it is told."""
+"""A transaction layer with a clock moved by hand, and a user that records its calls."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ QUICK = Timers(t1=0.25, t2=2.0, t4=2.5)
 SLOW = Timers(t1=1.0, t2=8.0, t4=10.0)
 
 
-class Answers:
-    """Who sent a request, and keeps what it heard."""
+class RecordingUser:
+    """A sender of a request that records its results."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.results: list[str] = []
 
     def receive_response(self, response: Response) -> None:
-        self.heard.append(str(response.status))
+        self.results.append(str(response.status))
 
     def timed_out(self) -> None:
-        self.heard.append("timed out")
+        self.results.append("timed out")
 
     def send_failed(self, why: str) -> None:
-        self.heard.append(why)
+        self.results.append(why)
 
 
 class Scene:
-    """The layer's user: what it was told is in ``told``."""
+    """The layer's user; ``passed`` has the methods of the requests that it was passed."""
 
     def __init__(self, timers: Timers = USUAL) -> None:
         self.clock = FakeClock()
@@ -59,7 +59,7 @@ class Scene:
         context = Context(self.lanes, self.transport, self.events.append, timers)
         self.layer = TransactionLayer(context)
         self.layer.attach(self)
-        self.told: list[str] = []
+        self.passed: list[str] = []
         self.servers: list[Server] = []
         self.requests: list[Request] = []
         self.cancelled: list[Server | None] = []
@@ -68,20 +68,20 @@ class Scene:
     def receive_invite(
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        self._told(invite, transaction)
+        self._passed(invite, transaction)
 
     def receive_request(
         self, request: Request, source: Flow, transaction: ServerTransaction
     ) -> None:
-        self._told(request, transaction)
+        self._passed(request, transaction)
 
-    def _told(self, request: Request, transaction: Server) -> None:
-        self.told.append(request.method.decode())
+    def _passed(self, request: Request, transaction: Server) -> None:
+        self.passed.append(request.method.decode())
         self.servers.append(transaction)
         self.requests.append(request)
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
-        self.told.append("ACK")
+        self.passed.append("ACK")
 
     def receive_cancel(
         self,
@@ -89,18 +89,18 @@ class Scene:
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
-        self._told(cancel, transaction)
+        self._passed(cancel, transaction)
         self.cancelled.append(invite)
 
     def receive(self, message: bytes | Message, source: Flow = ALICE) -> None:
         self.layer.receive_message(bytes(message), source)
 
-    def send(self, method: str, flow: Flow = BOB) -> tuple[Request, Answers]:
+    def send(self, method: str, flow: Flow = BOB) -> tuple[Request, RecordingUser]:
         """Send a request in a transaction."""
-        sent, answers = request(method, branch="z9hG4bK-ours"), Answers()
+        sent, user = request(method, branch="z9hG4bK-ours"), RecordingUser()
         start = self.layer.start_invite if method == "INVITE" else self.layer.start_request
-        start(sent, b"z9hG4bK-ours", flow, answers)
-        return sent, answers
+        start(sent, b"z9hG4bK-ours", flow, user)
+        return sent, user
 
     @property
     def client(self) -> Client:
@@ -110,18 +110,18 @@ class Scene:
         return alive[0]
 
     def respond(self, status: int, server: int = -1) -> None:
-        """Answer the last request, or another one."""
+        """Respond to the last request, or another one."""
         answer = make_response(self.requests[server], status, b"ours")
         self.servers[server].respond(answer)
 
     def take(self) -> list[str]:
-        """Give what was sent since the last look, in short."""
+        """Return the messages sent since the last look, in short."""
         new = self.transport.sent[self._taken :]
         self._taken = len(self.transport.sent)
         return [short(parse(data)) for data, _ in new]
 
     def times(self, what: str, seconds: float) -> list[float]:
-        """Let time pass, and give when that was sent, in seconds from now."""
+        """Advance the clock; return the times at which a message was sent, in seconds from now."""
         found: list[float] = []
         for step in range(int(seconds * 8)):
             sent = self.take()
@@ -131,7 +131,7 @@ class Scene:
         return found
 
     def lifetime(self) -> float:
-        """Let time pass until nothing is alive, and give the seconds that it took."""
+        """Advance the clock until no transaction is alive; return the seconds."""
         began = self.clock.now
         self.clock.advance(0.0)
         while self.alive:
@@ -140,7 +140,7 @@ class Scene:
         return self.clock.now - began
 
     def answer(self, sent: Request, status: int) -> None:
-        """Let bob answer."""
+        """Receive a response from bob."""
         self.receive(response(sent, status), BOB)
 
     @property
@@ -153,7 +153,7 @@ class Scene:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is alive, and nothing comes any more."""
+        """True if no transaction is alive, and nothing more is sent."""
         if self.alive:
             return False
         self.take()

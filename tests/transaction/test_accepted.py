@@ -1,4 +1,4 @@
-"""RFC 6026: an INVITE that was accepted stays, on either side, for timers L and M."""
+"""RFC 6026: the transactions of an accepted INVITE stay for timers L and M."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_a_2xx_is_passed_and_not_acknowledged(scene: Scene, flow: Flow, *, heard
     RFC 6026 8.4: "The client transaction MUST NOT generate an ACK to the 2xx response -- its
     handling is delegated to the TU."
     """
-    sent, answers = scene.send("INVITE", flow)
+    sent, user = scene.send("INVITE", flow)
     if heard:
         scene.answer(sent, 180)
-        assert answers.heard.pop() == "180"
+        assert user.results.pop() == "180"
     assert scene.take() == ["INVITE"]
     scene.answer(sent, 200)
     assert scene.client.state is State.ACCEPTED
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
     assert scene.times("", 31.875) == []
 
 
@@ -50,31 +50,31 @@ def test_timer_m_is_64_t1(timers: Timers, seconds: float, flow: Flow) -> None:
     assert scene.over
 
 
-def test_every_2xx_is_passed_while_accepted_those_of_other_branches_too(scene: Scene) -> None:
+def test_every_2xx_is_passed_while_accepted_also_of_other_forks(scene: Scene) -> None:
     """RFC 6026 8.4: "Any 2xx responses that match this client transaction and that are received
     while in the "Accepted" state MUST be passed up to the TU. The client transaction MUST NOT
     generate an ACK to the 2xx response. The client transaction takes no further action."
     """
-    sent, answers = scene.send("INVITE")
+    sent, user = scene.send("INVITE")
     scene.answer(sent, 200)
     scene.answer(sent, 200)
     scene.clock.advance(20)
     scene.receive(response(sent, 202, tag="other"), BOB)
-    assert answers.heard == ["200", "200", "202"]
+    assert user.results == ["200", "200", "202"]
     assert scene.take() == ["INVITE"]
-    assert scene.lifetime() == 12  # timer M is not begun anew
+    assert scene.lifetime() == 12  # timer M is not restarted
 
 
-def test_nothing_but_a_2xx_passes_while_accepted(scene: Scene) -> None:
-    """RFC 6026 7.2: in "Accepted" nothing but 2xx and timer M is an input."""
-    sent, answers = scene.send("INVITE")
+def test_only_2xx_responses_are_passed_while_accepted(scene: Scene) -> None:
+    """RFC 6026 7.2: "Accepted" handles only 2xx and timer M."""
+    sent, user = scene.send("INVITE")
     for status in (200, 180, 486):
         scene.answer(sent, status)
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
     assert scene.take() == ["INVITE"]
 
 
-def test_a_2xx_is_sent_once_and_not_repeated(scene: Scene, source: Flow) -> None:
+def test_a_2xx_is_sent_once_and_not_retransmitted(scene: Scene, source: Flow) -> None:
     """RFC 6026 8.5: "If, while in the "Proceeding" state, the TU passes a 2xx response to the
     server transaction, the server transaction MUST pass this response to the transport layer for
     transmission. It is not retransmitted by the server transaction; retransmissions of 2xx
@@ -87,7 +87,7 @@ def test_a_2xx_is_sent_once_and_not_repeated(scene: Scene, source: Flow) -> None
     assert scene.times("200 INVITE", 200) == [0]
 
 
-def test_a_repetition_is_absorbed_while_accepted(scene: Scene, source: Flow) -> None:
+def test_a_retransmission_is_absorbed_while_accepted(scene: Scene, source: Flow) -> None:
     """RFC 6026 7.1: "While in the "Accepted" state, any retransmissions of the INVITE received will
     match this transaction state machine and will be absorbed by the machine without changing its
     state. These retransmissions are not passed onto the TU."
@@ -96,7 +96,7 @@ def test_a_repetition_is_absorbed_while_accepted(scene: Scene, source: Flow) -> 
     scene.respond(200)
     scene.receive(request(), source)
     assert scene.take() == ["200 INVITE"]
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
     assert scene.servers[0].state is State.ACCEPTED
 
 
@@ -118,7 +118,7 @@ def test_an_ack_is_passed_while_accepted(scene: Scene, source: Flow) -> None:
     scene.respond(200)
     scene.receive(request("ACK"), source)
     scene.receive(request("ACK"), source)
-    assert scene.told == ["INVITE", "ACK", "ACK"]
+    assert scene.passed == ["INVITE", "ACK", "ACK"]
     assert scene.servers[0].state is State.ACCEPTED
 
 

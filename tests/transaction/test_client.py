@@ -54,7 +54,7 @@ def test_timer_e_is_t1_and_doubles_up_to_t2(timers: Timers, expected: list[float
     assert scene.times("BYE", 200) == expected
 
 
-def test_nothing_is_repeated_over_a_reliable_transport(scene: Scene) -> None:
+def test_nothing_is_retransmitted_over_a_reliable_transport(scene: Scene) -> None:
     """RFC 3261 17.1.2.1: "For unreliable transports, requests are retransmitted at an interval
     which starts at T1 and doubles until it hits T2."
     """
@@ -65,7 +65,7 @@ def test_nothing_is_repeated_over_a_reliable_transport(scene: Scene) -> None:
 
 @UNHEARD_OR_NOT
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 16), (SLOW, 64)])
-def test_timer_f_tells_the_user_after_64_t1(
+def test_timer_f_times_out_after_64_t1(
     timers: Timers, seconds: float, flow: Flow, *, heard: bool
 ) -> None:
     """RFC 3261 17.1.2.2: "When entering this state, the client transaction SHOULD set timer F to
@@ -79,12 +79,12 @@ def test_timer_f_tells_the_user_after_64_t1(
     of a timeout, and the client transaction MUST transition to the terminated state."
     """
     scene = Scene(timers)
-    sent, answers = scene.send("BYE", flow)
+    sent, user = scene.send("BYE", flow)
     if heard:
         scene.answer(sent, 100)
-        assert answers.heard.pop() == "100"
+        assert user.results.pop() == "100"
     assert scene.lifetime() == seconds
-    assert answers.heard == ["timed out"]
+    assert user.results == ["timed out"]
     assert scene.over
 
 
@@ -93,12 +93,12 @@ def test_a_provisional_response_is_passed(scene: Scene, flow: Flow) -> None:
     response MUST be passed to the TU, and then the client transaction SHOULD move to the
     "Proceeding" state."
     """
-    sent, answers = scene.send("BYE", flow)
+    sent, user = scene.send("BYE", flow)
     scene.answer(sent, 100)
-    assert answers.heard == ["100"]
+    assert user.results == ["100"]
     assert scene.client.state is State.PROCEEDING
     scene.answer(sent, 100)
-    assert answers.heard == ["100", "100"]
+    assert user.results == ["100", "100"]
 
 
 def test_timer_e_is_t2_after_a_provisional_response(scene: Scene) -> None:
@@ -113,7 +113,7 @@ def test_timer_e_is_t2_after_a_provisional_response(scene: Scene) -> None:
 
 @UNHEARD_OR_NOT
 @pytest.mark.parametrize("status", [200, 302, 481, 503, 603])
-def test_a_final_response_is_passed_and_ends_the_repetitions(
+def test_a_final_response_is_passed_and_ends_the_retransmissions(
     scene: Scene, flow: Flow, status: int, *, heard: bool
 ) -> None:
     """RFC 3261 17.1.2.2: "If a final response (status codes 200-699) is received while in the
@@ -124,15 +124,15 @@ def test_a_final_response_is_passed_and_ends_the_repetitions(
     "Proceeding" state, the response MUST be passed to the TU, and the client transaction MUST
     transition to the "Completed" state."
     """
-    sent, answers = scene.send("BYE", flow)
+    sent, user = scene.send("BYE", flow)
     if heard:
         scene.answer(sent, 100)
-        assert answers.heard.pop() == "100"
+        assert user.results.pop() == "100"
     scene.answer(sent, status)
     assert scene.client.state is State.COMPLETED
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
     assert scene.times("BYE", 100) == [0]
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
 
 
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 5.0), (QUICK, 2.5), (SLOW, 10.0)])
@@ -153,33 +153,33 @@ def test_timer_k_is_t4_and_0_over_a_reliable_transport(
     assert scene.over
 
 
-def test_repeated_responses_are_absorbed_while_completed(scene: Scene) -> None:
+def test_retransmitted_responses_are_absorbed_while_completed(scene: Scene) -> None:
     """RFC 3261 17.1.2.2: "The "Completed" state exists to buffer any additional response
     retransmissions that may be received"
     """
-    sent, answers = scene.send("BYE")
+    sent, user = scene.send("BYE")
     for status in (200, 200, 100, 481):
         scene.answer(sent, status)
         scene.clock.advance(1)
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
     assert scene.dropped == []
     assert scene.take() == ["BYE"]
     assert scene.lifetime() == 1
 
 
-def test_it_is_destroyed_when_it_is_terminated(scene: Scene) -> None:
+def test_a_terminated_transaction_is_destroyed(scene: Scene) -> None:
     """RFC 3261 17.1.2.2: "Once the transaction is in the terminated state, it MUST be destroyed
     immediately."
     """
-    sent, answers = scene.send("BYE")
+    sent, user = scene.send("BYE")
     scene.answer(sent, 200)
     assert scene.lifetime() == 5
     scene.answer(sent, 200)
     assert scene.dropped == ["stray_response"]
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
 
 
-def test_a_cancel_is_repeated_until_it_is_answered_and_tells_nobody(scene: Scene) -> None:
+def test_a_cancel_is_retransmitted_until_its_response_and_has_no_user(scene: Scene) -> None:
     """RFC 3261 9.1: "When the client decides to send the CANCEL, it creates a client transaction
     for the CANCEL"
     """
@@ -192,19 +192,19 @@ def test_a_cancel_is_repeated_until_it_is_answered_and_tells_nobody(scene: Scene
     assert scene.over
 
 
-def test_a_cancel_that_nobody_answers_is_given_up_after_64_t1(scene: Scene, flow: Flow) -> None:
+def test_a_cancel_without_a_response_ends_after_64_t1(scene: Scene, flow: Flow) -> None:
     scene.layer.start_request(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", flow)
     assert scene.lifetime() == 32
     assert scene.over
 
 
-def test_request_and_user_are_let_go_with_the_final_response(scene: Scene) -> None:
-    sent, answers = scene.send("BYE")
-    user = weakref.ref(answers)
-    del answers
+def test_request_and_user_are_released_with_the_final_response(scene: Scene) -> None:
+    sent, user = scene.send("BYE")
+    reference = weakref.ref(user)
+    del user
     scene.answer(sent, 100)
     kept = [scene.client.request]
     scene.answer(sent, 200)
     assert [*kept, scene.client.request] == [sent, None]
-    assert user() is None
+    assert reference() is None
     assert len(scene.client._timers) == 1  # timer K

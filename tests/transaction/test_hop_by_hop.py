@@ -1,4 +1,4 @@
-"""RFC 3261 17.1.1.3 and 9.1: what an ACK and a CANCEL are made of."""
+"""RFC 3261 17.1.1.3 and 9.1: the fields of an ACK and a CANCEL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BOTH = pytest.mark.parametrize("made", [ack(), cancel()], ids=["ack", "cancel"])
 
 @BOTH
 @pytest.mark.parametrize("name", [b"from", b"call-id"])
-def test_from_and_call_id_are_the_invites(made: Request, name: bytes) -> None:
+def test_from_and_call_id_are_those_of_the_invite(made: Request, name: bytes) -> None:
     """RFC 3261 17.1.1.3: "The ACK request constructed by the client transaction MUST contain values
     for the Call-ID, From, and Request-URI that are equal to the values of those header fields in
     the request passed to the transport by the client transaction"
@@ -57,7 +57,7 @@ def test_from_and_call_id_are_the_invites(made: Request, name: bytes) -> None:
     assert made.uri_text == INVITE.uri_text
 
 
-def test_the_to_of_an_ack_is_the_responses(scene: Scene) -> None:
+def test_the_to_of_an_ack_is_that_of_the_response(scene: Scene) -> None:
     """RFC 3261 17.1.1.3: "The To header field in the ACK MUST equal the To header field in the
     response being acknowledged"
     """
@@ -65,13 +65,13 @@ def test_the_to_of_an_ack_is_the_responses(scene: Scene) -> None:
     assert ack().to_tag == b"bob"
 
 
-def test_a_refusal_without_to_is_acknowledged_with_the_invites() -> None:
+def test_the_ack_of_a_response_without_a_to_has_the_to_of_the_invite() -> None:
     made = make_ack(INVITE, REFUSAL.without(b"to"))
     assert made.values(b"to") == INVITE.values(b"to")
 
 
 @pytest.mark.parametrize("to_tag", ["", "bob"])
-def test_the_to_of_a_cancel_is_the_invites(to_tag: str) -> None:
+def test_the_to_of_a_cancel_is_that_of_the_invite(to_tag: str) -> None:
     invite = request(to_tag=to_tag)
     made = make_cancel(invite, [])
     assert made.values(b"to") == invite.values(b"to")
@@ -79,7 +79,7 @@ def test_the_to_of_a_cancel_is_the_invites(to_tag: str) -> None:
 
 
 @BOTH
-def test_the_one_via_is_the_invites_topmost(made: Request) -> None:
+def test_the_only_via_is_the_top_one_of_the_invite(made: Request) -> None:
     """RFC 3261 17.1.1.3: "The ACK MUST contain a single Via header field, and this MUST be equal to
     the top Via header field of the original request."
 
@@ -90,7 +90,7 @@ def test_the_one_via_is_the_invites_topmost(made: Request) -> None:
 
 
 @BOTH
-def test_the_cseq_has_the_invites_number_and_the_own_method(made: Request) -> None:
+def test_the_cseq_has_the_number_of_the_invite_and_its_own_method(made: Request) -> None:
     """RFC 3261 17.1.1.3: "The CSeq header field in the ACK MUST contain the same value for the
     sequence number as was present in the original request, but the method parameter MUST be equal
     to "ACK"."
@@ -101,7 +101,7 @@ def test_the_cseq_has_the_invites_number_and_the_own_method(made: Request) -> No
 
 
 @BOTH
-def test_every_route_of_the_invite_is_in_it_in_order(made: Request) -> None:
+def test_every_route_of_the_invite_is_copied_in_order(made: Request) -> None:
     """RFC 3261 17.1.1.3: "If the INVITE request whose response is being acknowledged had Route
     header fields, those header fields MUST appear in the ACK."
 
@@ -112,7 +112,7 @@ def test_every_route_of_the_invite_is_in_it_in_order(made: Request) -> None:
 
 
 @BOTH
-def test_nothing_is_required(made: Request) -> None:
+def test_there_is_no_require(made: Request) -> None:
     """RFC 3261 9.1: "The CANCEL request MUST NOT contain any Require or Proxy-Require header
     fields."
     """
@@ -128,7 +128,7 @@ def test_there_is_no_body(made: Request) -> None:
 
 
 @BOTH
-def test_it_begins_with_70_hops_and_is_a_sound_request(made: Request) -> None:
+def test_max_forwards_is_70_and_the_request_is_valid(made: Request) -> None:
     """RFC 3261 8.1.1: "A valid SIP request formulated by a UAC MUST, at a minimum, contain the
     following header fields: To, From, CSeq, Call-ID, Max-Forwards, and Via"
     """
@@ -138,8 +138,8 @@ def test_it_begins_with_70_hops_and_is_a_sound_request(made: Request) -> None:
     check_request(message)
 
 
-def test_a_cancel_says_why() -> None:
-    """RFC 3326 2: a Reason goes on with the CANCEL, from who asked for it."""
+def test_a_cancel_has_the_reasons_of_the_caller() -> None:
+    """RFC 3326 2: the Reason of the caller's CANCEL is copied to ours."""
     reasons = [
         b'Reason: SIP ;cause=200 ;text="Call completed elsewhere"',
         b"Reason: Q.850;cause=16",

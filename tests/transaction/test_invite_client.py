@@ -1,4 +1,4 @@
-"""RFC 3261 17.1.1: timers A, B and D; of what is accepted, see test_accepted.py."""
+"""RFC 3261 17.1.1: timers A, B and D; the Accepted state is in test_accepted.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sip_stager.transaction.base import State
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from tests.support.conversation import BOB
-from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, Answers, Scene
+from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, RecordingUser, Scene
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from sip_stager.transaction.timers import Timers
 
 
-def ringing(scene: Scene, flow: Flow, *, heard: bool) -> tuple[Request, Answers]:
-    """Send an INVITE; ``heard`` lets a provisional response come, so that it is Proceeding."""
-    sent, answers = scene.send("INVITE", flow)
+def ringing(scene: Scene, flow: Flow, *, heard: bool) -> tuple[Request, RecordingUser]:
+    """Send an INVITE; ``heard`` receives a provisional response, so that it is Proceeding."""
+    sent, user = scene.send("INVITE", flow)
     if heard:
         scene.answer(sent, 180)
-        answers.heard.clear()
+        user.results.clear()
     assert scene.client.state is (State.PROCEEDING if heard else State.CALLING)
     assert scene.take() == ["INVITE"]
-    return sent, answers
+    return sent, user
 
 
 EITHER = pytest.mark.parametrize("heard", [False, True], ids=["calling", "proceeding"])
@@ -78,7 +78,7 @@ def test_timer_a_is_not_started_over_a_reliable_transport(scene: Scene) -> None:
     assert scene.times("INVITE", 200) == [0]
 
 
-def test_a_repetition_is_the_same_message_to_the_same_place(scene: Scene) -> None:
+def test_a_retransmission_is_the_same_message_to_the_same_address(scene: Scene) -> None:
     """RFC 3261 17.1.1.2: "The formal definition of retransmit within the context of the
     transaction layer is to take the message previously sent to the transport layer and pass it to
     the transport layer once more."
@@ -89,7 +89,7 @@ def test_a_repetition_is_the_same_message_to_the_same_place(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 16), (SLOW, 64)])
-def test_timer_b_tells_the_user_after_64_t1_and_sends_no_ack(
+def test_timer_b_times_out_after_64_t1_without_an_ack(
     timers: Timers, seconds: float, flow: Flow
 ) -> None:
     """RFC 3261 17.1.1.2: "For any transport, the client transaction MUST start timer B with a
@@ -101,21 +101,21 @@ def test_timer_b_tells_the_user_after_64_t1_and_sends_no_ack(
     RFC 3261 17.1.1.2: "The client transaction MUST NOT generate an ACK."
     """
     scene = Scene(timers)
-    _, answers = scene.send("INVITE", flow)
+    _, user = scene.send("INVITE", flow)
     assert scene.lifetime() == seconds
-    assert answers.heard == ["timed out"]
+    assert user.results == ["timed out"]
     assert set(scene.take()) == {"INVITE"}
     assert scene.over
 
 
-def test_a_provisional_response_ends_the_repetitions_and_timer_b(scene: Scene) -> None:
+def test_a_provisional_response_ends_the_retransmissions_and_timer_b(scene: Scene) -> None:
     """RFC 3261 17.1.1.2: "In the "Proceeding" state, the client transaction SHOULD NOT retransmit
     the request any longer."
     """
-    sent, answers = scene.send("INVITE")
+    sent, user = scene.send("INVITE")
     scene.answer(sent, 100)
     assert scene.times("INVITE", 200) == [0]
-    assert answers.heard == ["100"]
+    assert user.results == ["100"]
     assert scene.client.state is State.PROCEEDING
 
 
@@ -125,15 +125,15 @@ def test_every_provisional_response_goes_to_the_user(scene: Scene, flow: Flow) -
     RFC 3261 17.1.1.2: "Any further provisional responses MUST be passed up to the TU while in the
     "Proceeding" state."
     """
-    sent, answers = scene.send("INVITE", flow)
+    sent, user = scene.send("INVITE", flow)
     for status in (100, 180, 183, 180, 199):
         scene.answer(sent, status)
-    assert answers.heard == ["100", "180", "183", "180", "199"]
+    assert user.results == ["100", "180", "183", "180", "199"]
 
 
 @EITHER
 @pytest.mark.parametrize("status", [300, 486, 503, 699])
-def test_a_refusal_is_acknowledged_over_any_transport_and_passed(
+def test_a_non_2xx_is_acknowledged_over_any_transport_and_passed(
     scene: Scene, flow: Flow, status: int, *, heard: bool
 ) -> None:
     """RFC 3261 17.1.1.2: "When in either the "Calling" or "Proceeding" states, reception of a
@@ -147,16 +147,16 @@ def test_a_refusal_is_acknowledged_over_any_transport_and_passed(
     RFC 3261 17.1.1.2: "The ACK MUST be sent to the same address, port, and transport to which the
     original request was sent."
     """
-    sent, answers = ringing(scene, flow, heard=heard)
+    sent, user = ringing(scene, flow, heard=heard)
     scene.answer(sent, status)
     assert scene.client.state is State.COMPLETED
     assert scene.take() == ["ACK"]
     assert scene.transport.sent[-1][1] == flow
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
 
 
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 32), (SLOW, 64)])
-def test_timer_d_is_32_seconds_at_least_and_0_over_a_reliable_transport(
+def test_timer_d_is_at_least_32_seconds_and_0_over_a_reliable_transport(
     timers: Timers, seconds: float, flow: Flow
 ) -> None:
     """RFC 3261 17.1.1.2: "The client transaction SHOULD start timer D when it enters the
@@ -173,7 +173,7 @@ def test_timer_d_is_32_seconds_at_least_and_0_over_a_reliable_transport(
     assert scene.over
 
 
-def test_a_repeated_refusal_is_acknowledged_again_and_not_passed(scene: Scene) -> None:
+def test_a_retransmitted_non_2xx_is_acknowledged_again_and_not_passed(scene: Scene) -> None:
     """RFC 3261 17.1.1.2: "Any retransmissions of the final response that are received while in the
     "Completed" state MUST cause the ACK to be re-passed to the transport layer for retransmission,
     but the newly received response MUST NOT be passed up to the TU."
@@ -181,37 +181,37 @@ def test_a_repeated_refusal_is_acknowledged_again_and_not_passed(scene: Scene) -
     RFC 3261 17.1.1.2: "A retransmission of the response is defined as any response which would
     match the same client transaction based on the rules of Section 17.1.3."
     """
-    sent, answers = scene.send("INVITE")
+    sent, user = scene.send("INVITE")
     for status in (486, 486, 503):
         scene.answer(sent, status)
     assert scene.take() == ["INVITE", "ACK", "ACK", "ACK"]
     assert scene.transport.sent[1] == scene.transport.sent[2] == scene.transport.sent[3]
-    assert answers.heard == ["486"]
+    assert user.results == ["486"]
 
 
-def test_what_is_no_refusal_is_dropped_after_a_refusal(scene: Scene) -> None:
-    """RFC 6026 8.4, figure 5: in "Completed" nothing but 300-699 and timer D is an input."""
-    sent, answers = scene.send("INVITE")
+def test_other_responses_are_dropped_after_a_non_2xx(scene: Scene) -> None:
+    """RFC 6026 8.4, figure 5: "Completed" handles only 300-699 and timer D."""
+    sent, user = scene.send("INVITE")
     for status in (486, 180, 200):
         scene.answer(sent, status)
     assert scene.take() == ["INVITE", "ACK"]
-    assert answers.heard == ["486"]
+    assert user.results == ["486"]
     assert scene.client.state is State.COMPLETED
 
 
 @pytest.mark.parametrize(("status", "sent_since"), [(200, []), (486, ["ACK"])])
-def test_it_is_destroyed_when_it_is_terminated(
+def test_a_terminated_transaction_is_destroyed(
     scene: Scene, status: int, sent_since: list[str]
 ) -> None:
     """RFC 3261 17.1.1.2: "The client transaction MUST be destroyed the instant it enters the
     "Terminated" state."
     """
-    sent, answers = scene.send("INVITE")
+    sent, user = scene.send("INVITE")
     scene.answer(sent, status)
     assert scene.lifetime() == 32
     scene.answer(sent, status)
     assert scene.dropped == ["stray_response"]
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
     assert scene.take() == ["INVITE", *sent_since]
 
 
@@ -221,48 +221,52 @@ def given_up_in_time(scene: Scene) -> None:
     client.start_cancel_timer()
 
 
-def test_a_cancelled_invite_is_given_up_after_64_t1(scene: Scene, flow: Flow) -> None:
+def test_a_cancelled_invite_times_out_after_64_t1(scene: Scene, flow: Flow) -> None:
     """RFC 3261 9.1: "If there is no final response for the original request in 64*T1 seconds [...]
     the client SHOULD then consider the original transaction cancelled and SHOULD destroy the
     client transaction handling the original request."
     """
-    _, answers = ringing(scene, flow, heard=True)
+    _, user = ringing(scene, flow, heard=True)
     scene.clock.advance(100)
     given_up_in_time(scene)
     assert scene.lifetime() == 32
-    assert answers.heard == ["timed out"]
+    assert user.results == ["timed out"]
     assert scene.over
 
 
 @pytest.mark.parametrize("status", [200, 487])
-def test_a_cancelled_invite_that_ends_is_not_given_up(scene: Scene, status: int) -> None:
-    sent, answers = ringing(scene, BOB, heard=True)
+def test_a_cancelled_invite_with_a_final_response_does_not_time_out(
+    scene: Scene, status: int
+) -> None:
+    sent, user = ringing(scene, BOB, heard=True)
     given_up_in_time(scene)
     scene.answer(sent, status)
     scene.clock.advance(100)
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
 
 
-def test_what_was_abandoned_is_silent(scene: Scene) -> None:
-    sent, answers = scene.send("INVITE")
+def test_a_transaction_that_was_terminated_is_silent(scene: Scene) -> None:
+    sent, user = scene.send("INVITE")
     client = scene.client
     client.terminate()
     assert client.request is None
     scene.answer(sent, 200)
     assert scene.times("INVITE", 100) == [0]
-    assert answers.heard == []
+    assert user.results == []
     assert scene.dropped == ["stray_response"]
 
 
-@pytest.mark.parametrize(("status", "told_more"), [(200, True), (486, False)])
-def test_what_no_input_needs_any_more_is_let_go(
-    scene: Scene, status: int, *, told_more: bool
-) -> None:
-    sent, answers = scene.send("INVITE")
-    user = weakref.ref(answers)
-    del answers
+@pytest.mark.parametrize(("status", "more_passed"), [(200, True), (486, False)])
+def test_a_state_keeps_only_what_it_needs(scene: Scene, status: int, *, more_passed: bool) -> None:
+    sent, user = scene.send("INVITE")
+    reference = weakref.ref(user)
+    del user
     scene.answer(sent, 180)
     kept = [scene.client.request]
     scene.answer(sent, status)
     assert [*kept, scene.client.request] == [sent, None]
-    assert [user() is not None, scene.lifetime(), user() is not None] == [told_more, 32, False]
+    assert [reference() is not None, scene.lifetime(), reference() is not None] == [
+        more_passed,
+        32,
+        False,
+    ]

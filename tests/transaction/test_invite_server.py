@@ -1,4 +1,4 @@
-"""RFC 3261 17.2.1: timers G, H and I; of what is accepted, see test_accepted.py."""
+"""RFC 3261 17.2.1: timers G, H and I; the Accepted state is in test_accepted.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_new_transaction_is_proceeding_and_passes_its_invite(scene: Scene, sou
     RFC 3261 17.2.1: "The request MUST be passed to the TU."
     """
     scene.receive(request(), source)
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
     assert scene.servers[0].state is State.PROCEEDING
 
 
@@ -47,7 +47,7 @@ def test_every_provisional_response_is_sent_once(scene: Scene, source: Flow) -> 
     assert scene.servers[0].state is State.PROCEEDING
 
 
-def test_a_repetition_gets_the_last_provisional_response(scene: Scene, source: Flow) -> None:
+def test_a_retransmission_gets_the_last_provisional_response(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.1: "If a request retransmission is received while in the "Proceeding" state,
     the most recent provisional response that was received from the TU MUST be passed to the
     transport layer for retransmission."
@@ -59,21 +59,21 @@ def test_a_repetition_gets_the_last_provisional_response(scene: Scene, source: F
     scene.respond(180)
     scene.receive(request(), source)
     assert scene.take() == ["100 INVITE", "180 INVITE", "180 INVITE"]
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
-def test_an_ack_ahead_of_every_final_response_is_nothing(scene: Scene, source: Flow) -> None:
-    """RFC 3261 17.2.1, figure 7: an ACK is no input of the "Proceeding" state."""
+def test_an_ack_before_a_final_response_is_ignored(scene: Scene, source: Flow) -> None:
+    """RFC 3261 17.2.1, figure 7: "Proceeding" ignores an ACK."""
     scene.receive(request(), source)
     scene.respond(180)
     scene.receive(request("ACK"), source)
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
     assert scene.take() == ["180 INVITE"]
     assert scene.servers[0].state is State.PROCEEDING
 
 
 @pytest.mark.parametrize("status", [300, 486, 503, 699])
-def test_a_refusal_is_sent(scene: Scene, source: Flow, status: int) -> None:
+def test_a_non_2xx_is_sent(scene: Scene, source: Flow, status: int) -> None:
     """RFC 3261 17.2.1: "While in the "Proceeding" state, if the TU passes a response with status
     code from 300 to 699 to the server transaction, the response MUST be passed to the transport
     layer for transmission, and the state machine MUST enter the "Completed" state."
@@ -130,7 +130,7 @@ def test_timer_h_is_64_t1(timers: Timers, seconds: float, source: Flow) -> None:
     assert scene.over
 
 
-def test_a_repetition_gets_the_refusal_again(scene: Scene, source: Flow) -> None:
+def test_a_retransmission_gets_the_non_2xx_again(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.1: "Furthermore, while in the "Completed" state, if a request retransmission is
     received, the server SHOULD pass the response to the transport for retransmission."
     """
@@ -138,12 +138,12 @@ def test_a_repetition_gets_the_refusal_again(scene: Scene, source: Flow) -> None
     scene.respond(486)
     scene.receive(request(), source)
     assert scene.take() == ["486 INVITE", "486 INVITE"]
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
 @pytest.mark.parametrize("acknowledged", [False, True], ids=["completed", "confirmed"])
-def test_nothing_is_sent_after_a_refusal(scene: Scene, source: Flow, *, acknowledged: bool) -> None:
-    """RFC 3261 17.2.1, figure 7: no response of the TU is an input once it has refused."""
+def test_nothing_is_sent_after_a_non_2xx(scene: Scene, source: Flow, *, acknowledged: bool) -> None:
+    """RFC 3261 17.2.1, figure 7: responses of the TU are ignored after its 300-699."""
     scene.receive(request(), source)
     scene.respond(486)
     if acknowledged:
@@ -153,7 +153,7 @@ def test_nothing_is_sent_after_a_refusal(scene: Scene, source: Flow, *, acknowle
     assert scene.take() == ["486 INVITE"]
 
 
-def test_an_ack_ends_the_repetitions_of_a_refusal(scene: Scene, source: Flow) -> None:
+def test_an_ack_ends_the_retransmissions_of_a_non_2xx(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.1: "If an ACK is received while the server transaction is in the "Completed"
     state, the server transaction MUST transition to the "Confirmed" state. As Timer G is ignored
     in this state, any retransmissions of the response will cease."
@@ -164,10 +164,10 @@ def test_an_ack_ends_the_repetitions_of_a_refusal(scene: Scene, source: Flow) ->
     assert scene.servers[0].state is State.CONFIRMED
     assert len(scene.servers[0]._timers) == 1  # timer I
     assert scene.times("486 INVITE", 100) == [0]
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
-def test_what_comes_after_the_ack_is_absorbed(scene: Scene, source: Flow) -> None:
+def test_messages_after_the_ack_are_absorbed(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.1: "The purpose of the "Confirmed" state is to absorb any additional ACK
     messages that arrive, triggered from retransmissions of the final response."
     """
@@ -176,7 +176,7 @@ def test_what_comes_after_the_ack_is_absorbed(scene: Scene, source: Flow) -> Non
     for message in (request("ACK"), request("ACK"), request()):
         scene.receive(message, source)
     assert scene.take() == ["486 INVITE"]
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 5.0), (QUICK, 2.5), (SLOW, 10.0)])
@@ -196,7 +196,7 @@ def test_timer_i_is_t4_and_0_over_a_reliable_transport(
 
 
 @pytest.mark.parametrize(("status", "acknowledged"), [(200, False), (486, False), (486, True)])
-def test_it_is_destroyed_when_it_is_terminated(
+def test_a_terminated_transaction_is_destroyed(
     scene: Scene, status: int, *, acknowledged: bool
 ) -> None:
     """RFC 3261 17.2.1: "Once the transaction is in the "Terminated" state, it MUST be destroyed
@@ -209,11 +209,11 @@ def test_it_is_destroyed_when_it_is_terminated(
     assert scene.lifetime() == (5 if acknowledged else 32)
     scene.receive(request("ACK"))
     scene.receive(request())
-    assert scene.told == ["INVITE", "ACK", "INVITE"]
+    assert scene.passed == ["INVITE", "ACK", "INVITE"]
 
 
 class Owner:
-    """The work on an INVITE, which does nothing."""
+    """An owner of an INVITE that must not be called."""
 
     def cancel(self, cancel: Request) -> None:
         raise AssertionError
@@ -234,7 +234,7 @@ def owned(scene: Scene) -> tuple[InviteServerTransaction, dict[Hashable, object]
 
 
 @pytest.mark.parametrize("status", [200, 486])
-def test_the_owner_of_an_invite_is_let_go_with_the_final_response(
+def test_the_owner_of_an_invite_is_released_with_the_final_response(
     scene: Scene, status: int
 ) -> None:
     server, store = owned(scene)
@@ -248,7 +248,9 @@ def test_the_owner_of_an_invite_is_let_go_with_the_final_response(
     assert not store
 
 
-def test_the_owner_of_an_invite_is_let_go_when_the_transaction_is_abandoned(scene: Scene) -> None:
+def test_the_owner_of_an_invite_is_released_when_the_transaction_is_terminated(
+    scene: Scene,
+) -> None:
     server, store = owned(scene)
     server.terminate()
     assert server.owner is None
@@ -266,7 +268,9 @@ def test_an_invite_leaves_its_second_store_once(scene: Scene) -> None:
     assert store
 
 
-def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: Scene) -> None:
+def test_a_stateless_response_leaves_nothing_and_a_retransmission_gets_another(
+    scene: Scene,
+) -> None:
     """RFC 3261 8.2.7: "If a stateless UAS receives a retransmission of a request, it regenerates
     the response and resends it, just as if it were replying to the first instance of the request."
     """
@@ -276,7 +280,7 @@ def test_an_invite_that_is_dismissed_leaves_nothing_and_is_answered_anew(scene: 
         assert scene.alive == 0
         assert not store
     assert scene.take() == ["403 INVITE"] * 2
-    assert scene.told == ["INVITE"] * 2
+    assert scene.passed == ["INVITE"] * 2
     assert scene.over
 
 

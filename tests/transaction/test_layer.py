@@ -1,4 +1,4 @@
-"""What the layer does around the transactions: drops, refuses, says where an answer goes."""
+"""The layer without transactions: messages dropped and rejected, and routes of responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.transaction.layer_scene import Scene
 
 
-def test_what_can_not_be_answered_is_dropped(scene: Scene) -> None:
+def test_a_message_that_cannot_be_answered_is_dropped(scene: Scene) -> None:
     for data in (
         b"\xff" * 100,
         bytes(request()).replace(b"Via:", b"X-Via:"),
@@ -24,7 +24,7 @@ def test_what_can_not_be_answered_is_dropped(scene: Scene) -> None:
     ):
         scene.receive(data)
     assert scene.dropped == ["malformed"] * 4
-    assert scene.take() == scene.told == []
+    assert scene.take() == scene.passed == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_what_can_not_be_answered_is_dropped(scene: Scene) -> None:
         (b"Content-Length: 0", b"Content-Length: 1", 400),
     ],
 )
-def test_what_breaks_a_rule_is_answered_without_a_transaction(
+def test_an_invalid_request_is_rejected_without_a_transaction(
     scene: Scene, found: bytes, written: bytes, status: int
 ) -> None:
     data = bytes(request()).replace(found, written)
@@ -54,17 +54,17 @@ def test_what_breaks_a_rule_is_answered_without_a_transaction(
 def test_an_ack_is_never_answered(scene: Scene) -> None:
     scene.receive(bytes(request("ACK")).replace(b"CSeq: 1 ACK", b"CSeq: 1 BYE"))
     assert scene.dropped == ["malformed"]
-    assert scene.take() == scene.told == []
+    assert scene.take() == scene.passed == []
 
 
-def test_a_response_over_tcp_takes_the_connection_of_the_request(scene: Scene) -> None:
+def test_a_response_over_tcp_uses_the_connection_of_the_request(scene: Scene) -> None:
     scene.receive(request(via="SIP/2.0/TCP 192.0.2.1:5080"), ALICE_TCP)
     scene.respond(100)
     flow = scene.transport.sent[-1][1]
     assert (flow.connection, flow.port) == (ALICE_TCP.connection, 5080)
 
 
-def test_the_user_sees_where_the_request_came_from(scene: Scene) -> None:
+def test_the_user_gets_the_source_of_a_request(scene: Scene) -> None:
     scene.receive(request(via="SIP/2.0/UDP h.example;rport"), ALICE._replace(port=1024))
     assert (scene.requests[0].value(b"via") or b"").endswith(
         b";rport=1024;branch=z9hG4bK-alice-1;received=192.0.2.1"
@@ -73,7 +73,7 @@ def test_the_user_sees_where_the_request_came_from(scene: Scene) -> None:
     assert scene.transport.sent[-1][1] == ALICE._replace(port=1024)
 
 
-def test_without_a_user_requests_end_here(scene: Scene) -> None:
+def test_without_a_user_requests_are_ignored(scene: Scene) -> None:
     scene.layer.attach(None)  # type: ignore[arg-type]
     scene.receive(request())
     assert scene.alive == 0

@@ -1,4 +1,4 @@
-"""RFC 3261 17.1.3, 17.2.3, 9.2 and RFC 6026 6: which transaction a message belongs to."""
+"""RFC 3261 17.1.3, 17.2.3, 9.2 and RFC 6026 6: the matching of messages to transactions."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ OLD = "1"
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
-def test_a_response_belongs_to_the_request_of_its_branch(scene: Scene, method: str) -> None:
+def test_a_response_matches_the_request_of_its_branch(scene: Scene, method: str) -> None:
     """RFC 3261 17.1.3: "If the response has the same value of the branch parameter in the top Via
     header field as the branch parameter in the top Via header field of the request that created
     the transaction."
 
     RFC 3261 18.1.2: "If there is a match, the response MUST be passed to that transaction."
     """
-    sent, answers = scene.send(method)
+    sent, user = scene.send(method)
     data = bytes(response(sent, 200))
     scene.receive(data.replace(b"z9hG4bK-ours", b"z9hG4bK-other"), BOB)
-    assert answers.heard == []
+    assert user.results == []
     scene.receive(data, BOB)
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
 
 
 @pytest.mark.parametrize(("method", "other"), [("INVITE", "CANCEL"), ("BYE", "INVITE")])
-def test_a_response_belongs_to_the_request_of_its_method(
+def test_a_response_matches_the_request_of_its_method(
     scene: Scene, method: str, other: str
 ) -> None:
     """RFC 3261 17.1.3: "If the method parameter in the CSeq header field matches the method of the
     request that created the transaction. The method is needed since a CANCEL request constitutes a
     different transaction, but shares the same value of the branch parameter."
     """
-    sent, answers = scene.send(method)
+    sent, user = scene.send(method)
     data = bytes(response(sent, 200))
     scene.receive(data.replace(b"CSeq: 1 " + method.encode(), b"CSeq: 1 " + other.encode()), BOB)
-    assert answers.heard == []
+    assert user.results == []
     assert scene.dropped == ["stray_response"]
 
 
-def test_an_invite_and_its_cancel_are_answered_apart(scene: Scene) -> None:
+def test_an_invite_and_its_cancel_get_their_own_responses(scene: Scene) -> None:
     """RFC 3261 9.1: "Note that both the transaction corresponding to the original request and the
     CANCEL transaction will complete independently."
     """
     invite, invited = scene.send("INVITE")
     cancel, cancelled = scene.send("CANCEL")
     scene.answer(cancel, 200)
-    assert (invited.heard, cancelled.heard) == ([], ["200"])
+    assert (invited.results, cancelled.results) == ([], ["200"])
     scene.answer(invite, 487)
-    assert (invited.heard, cancelled.heard) == (["487"], ["200"])
+    assert (invited.results, cancelled.results) == (["487"], ["200"])
 
 
 def test_a_response_to_an_ack_is_dropped(scene: Scene) -> None:
@@ -64,11 +64,11 @@ def test_a_response_to_an_ack_is_dropped(scene: Scene) -> None:
     delivering them to the TU, filtering out any response retransmissions or disallowed responses
     (such as a response to ACK)."
     """
-    sent, answers = scene.send("INVITE")
+    sent, user = scene.send("INVITE")
     scene.answer(sent, 486)
     ack = request("ACK", branch="z9hG4bK-ours", to_tag="bob")
     scene.receive(response(ack, 200), BOB)
-    assert answers.heard == ["486"]
+    assert user.results == ["486"]
     assert scene.dropped == ["stray_response"]
 
 
@@ -85,9 +85,9 @@ def test_a_response_may_come_from_anywhere(scene: Scene) -> None:
     """RFC 3261 18.1.1: "The client MUST be prepared to receive responses on any address and port
     that would be selected by a server based on the procedures described in Section 5 of [4]."
     """
-    sent, answers = scene.send("INVITE")
+    sent, user = scene.send("INVITE")
     scene.receive(response(sent, 200), BOB._replace(transport="TCP", port=49152, connection=9))
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
 
 
 @pytest.mark.parametrize("status", [180, 200, 486])
@@ -97,11 +97,11 @@ def test_a_response_that_matches_nothing_is_dropped(scene: Scene, status: int) -
     """
     scene.receive(response(request(), status), BOB)
     assert scene.dropped == ["stray_response"]
-    assert scene.take() == scene.told == []
+    assert scene.take() == scene.passed == []
 
 
-def test_a_response_that_can_not_be_matched_is_dropped(scene: Scene) -> None:
-    sent, answers = scene.send("INVITE")
+def test_a_response_that_cannot_be_matched_is_dropped(scene: Scene) -> None:
+    sent, user = scene.send("INVITE")
     data = bytes(response(sent, 200))
     for found, written in (
         (b"Content-Length: 0", b"Content-Length: 9"),
@@ -110,10 +110,10 @@ def test_a_response_that_can_not_be_matched_is_dropped(scene: Scene) -> None:
     ):
         scene.receive(data.replace(found, written), BOB)
     assert scene.dropped == ["malformed"] * 3
-    assert answers.heard == []
+    assert user.results == []
 
 
-def test_the_same_branch_sent_by_and_method_is_a_repetition(scene: Scene) -> None:
+def test_the_same_branch_sent_by_and_method_is_a_retransmission(scene: Scene) -> None:
     """RFC 3261 17.2.3: "the branch parameter in the request is equal to the one in the top Via
     header field of the request that created the transaction"
     """
@@ -121,7 +121,7 @@ def test_the_same_branch_sent_by_and_method_is_a_repetition(scene: Scene) -> Non
     scene.receive(request())
     scene.receive(request(), STRANGER)
     scene.receive(request(branch="z9hG4bK-other"))
-    assert scene.told == ["INVITE", "INVITE"]
+    assert scene.passed == ["INVITE", "INVITE"]
 
 
 @pytest.mark.parametrize(
@@ -137,16 +137,16 @@ def test_another_sent_by_is_another_transaction(scene: Scene, via: str, method: 
     """
     scene.receive(request(method))
     scene.receive(request(method, via=via))
-    assert scene.told == [method, method]
+    assert scene.passed == [method, method]
 
 
 def test_sent_by_is_compared_with_its_default_port_and_without_case(scene: Scene) -> None:
     scene.receive(request(via="SIP/2.0/UDP h.example"))
     scene.receive(request(via="SIP/2.0/UDP H.Example:5060"))
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
-def test_another_method_is_another_transaction_save_for_ack(scene: Scene) -> None:
+def test_another_method_is_another_transaction_except_for_ack(scene: Scene) -> None:
     """RFC 3261 17.2.3: "the method of the request matches the one that created the transaction,
     except for ACK, where the method of the request that created the transaction is INVITE."
     """
@@ -154,10 +154,10 @@ def test_another_method_is_another_transaction_save_for_ack(scene: Scene) -> Non
     scene.receive(request("OPTIONS"))
     scene.receive(request("MESSAGE"))
     scene.receive(request("ACK"))
-    assert scene.told == ["INVITE", "OPTIONS", "MESSAGE"]
+    assert scene.passed == ["INVITE", "OPTIONS", "MESSAGE"]
 
 
-def test_a_cancel_comes_with_the_invite_that_it_means(scene: Scene) -> None:
+def test_a_cancel_is_passed_with_the_invite_that_it_matches(scene: Scene) -> None:
     """RFC 3261 9.2: "The TU determines the transaction to be cancelled by taking the CANCEL
     request, and then assuming that the request method is anything but CANCEL or ACK and applying
     the transaction matching procedures of Section 17.2.3."
@@ -166,7 +166,7 @@ def test_a_cancel_comes_with_the_invite_that_it_means(scene: Scene) -> None:
     scene.receive(request("CANCEL"))
     scene.receive(request("CANCEL", via="SIP/2.0/UDP 192.0.2.9"))
     scene.receive(request("CANCEL", branch="z9hG4bK-other"))
-    assert scene.told == ["INVITE", "CANCEL", "CANCEL", "CANCEL"]
+    assert scene.passed == ["INVITE", "CANCEL", "CANCEL", "CANCEL"]
     assert scene.cancelled == [scene.servers[0], None, None]
 
 
@@ -178,29 +178,29 @@ def test_a_cancel_is_a_transaction_of_its_own(scene: Scene) -> None:
     scene.receive(request("CANCEL"))
     scene.respond(200)
     scene.receive(request("CANCEL"))
-    assert scene.told == ["INVITE", "CANCEL"]
+    assert scene.passed == ["INVITE", "CANCEL"]
     assert scene.take() == ["200 CANCEL", "200 CANCEL"]
 
 
-def test_an_ack_that_belongs_to_nothing_goes_to_the_user(scene: Scene) -> None:
+def test_an_ack_that_matches_nothing_goes_to_the_user(scene: Scene) -> None:
     """RFC 3261 18.2.1: "If no match is found, the request is passed to the core, which may decide
     to construct a new server transaction for that request."
 
     RFC 3261 17: "If the response was a 2xx, the ACK is not considered part of the transaction."
     """
     scene.receive(request("ACK", branch="z9hG4bK-ack"))
-    assert scene.told == ["ACK"]
+    assert scene.passed == ["ACK"]
     assert scene.alive == 0
 
 
-def test_an_ack_with_the_branch_of_a_refused_invite_is_absorbed(scene: Scene) -> None:
+def test_an_ack_with_the_branch_of_a_rejected_invite_is_absorbed(scene: Scene) -> None:
     """RFC 3261 17: "In the case of an INVITE transaction, it absorbs the ACK request for any final
     response excepting a 2xx response."
     """
     scene.receive(request())
     scene.respond(486)
     scene.receive(request("ACK", to_tag="ours"))
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
     assert scene.lifetime() == 5
 
 
@@ -215,7 +215,7 @@ def test_an_ack_with_the_branch_of_a_refused_invite_is_absorbed(scene: Scene) ->
     ],
 )
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
-def test_a_branch_without_the_cookie_identifies_nothing_by_itself(
+def test_a_branch_without_the_cookie_does_not_identify_a_transaction_alone(
     scene: Scene, method: str, found: bytes, other: bytes
 ) -> None:
     """RFC 3261 17.2.3: "The INVITE request matches a transaction if the Request-URI, To tag, From
@@ -231,23 +231,23 @@ def test_a_branch_without_the_cookie_identifies_nothing_by_itself(
     scene.receive(first)
     scene.receive(first)
     scene.receive(first.replace(found, other))
-    assert scene.told == [method, method]
+    assert scene.passed == [method, method]
 
 
-def test_an_old_request_without_any_branch_is_matched_too(scene: Scene) -> None:
+def test_an_rfc_2543_request_without_a_branch_is_matched(scene: Scene) -> None:
     data = bytes(request()).replace(b";branch=z9hG4bK-alice-1", b"")
     scene.receive(data)
     scene.receive(data)
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
-def test_an_old_invites_cancel_finds_it(scene: Scene) -> None:
+def test_the_cancel_of_an_rfc_2543_invite_matches_it(scene: Scene) -> None:
     scene.receive(request(branch=OLD))
     scene.receive(request("CANCEL", branch=OLD))
     assert scene.cancelled == [scene.servers[0]]
 
 
-def test_an_old_refusals_ack_finds_it(scene: Scene) -> None:
+def test_the_ack_of_an_rfc_2543_invite_matches_it(scene: Scene) -> None:
     """RFC 3261 17.2.3: "The ACK request matches a transaction if the Request-URI, From tag,
     Call-ID, CSeq number (not the method), and top Via header field match those of the INVITE
     request which created the transaction, and the To tag of the ACK matches the To tag of the
@@ -261,10 +261,10 @@ def test_an_old_refusals_ack_finds_it(scene: Scene) -> None:
     for _ in range(2):
         scene.receive(request("ACK", branch=OLD, to_tag="ours"))
     assert scene.lifetime() == 5
-    assert scene.told == ["INVITE"]
+    assert scene.passed == ["INVITE"]
 
 
-def test_an_old_ack_of_a_2xx_goes_to_the_user(scene: Scene) -> None:
+def test_an_rfc_2543_ack_of_a_2xx_goes_to_the_user(scene: Scene) -> None:
     """RFC 6026 6: "When receiving an ACK that matches an existing INVITE server transaction and
     that does not contain a branch parameter containing the magic cookie defined in RFC 3261, the
     matching transaction MUST be checked to see if it is in the "Accepted" state. If it is, then
@@ -274,10 +274,10 @@ def test_an_old_ack_of_a_2xx_goes_to_the_user(scene: Scene) -> None:
     scene.receive(request(branch=OLD))
     scene.respond(200)
     scene.receive(request("ACK", branch=OLD, to_tag="ours"))
-    assert scene.told == ["INVITE", "ACK"]
+    assert scene.passed == ["INVITE", "ACK"]
 
 
-def test_an_old_proxys_cancel_has_its_own_via_alone(scene: Scene) -> None:
+def test_the_cancel_of_an_rfc_2543_proxy_has_only_its_own_via(scene: Scene) -> None:
     own = f"SIP/2.0/UDP 192.0.2.1;branch={OLD}"
     scene.receive(request(branch=OLD, via=f"{own}, SIP/2.0/UDP 192.0.2.8"))
     scene.receive(
@@ -289,7 +289,7 @@ def test_an_old_proxys_cancel_has_its_own_via_alone(scene: Scene) -> None:
     assert scene.cancelled == [scene.servers[0]]
 
 
-def test_an_old_cseq_may_hold_a_tab(scene: Scene) -> None:
+def test_an_rfc_2543_cseq_may_contain_a_tab(scene: Scene) -> None:
     scene.receive(bytes(request(branch=OLD)).replace(b"CSeq: 1 INVITE", b"CSeq: 1\tINVITE"))
     scene.receive(request("CANCEL", branch=OLD))
     assert scene.cancelled == [scene.servers[0]]

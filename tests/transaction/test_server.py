@@ -1,4 +1,4 @@
-"""RFC 3261 17.2.2 and RFC 4320: timer J, and the 100 that comes late."""
+"""RFC 3261 17.2.2 and RFC 4320: timer J, and the late 100."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW_OR_NOT = pytest.mark.parametrize("late", [False, True], ids=["trying", "pro
 
 
 def asked(scene: Scene, source: Flow, *, late: bool = False) -> None:
-    """Let a request come; ``late`` lets the time pass after which it is answered with 100."""
+    """Receive a request; ``late`` lets the time pass after which 100 is sent."""
     scene.receive(request("OPTIONS"), source)
     if late:
         scene.clock.advance(3.5)
@@ -35,17 +35,17 @@ def test_a_new_transaction_is_trying_and_passes_its_request(scene: Scene, source
     request other than INVITE or ACK when initialized. This request is passed up to the TU."
     """
     asked(scene, source)
-    assert scene.told == ["OPTIONS"]
+    assert scene.passed == ["OPTIONS"]
     assert scene.take() == []
 
 
-def test_a_repetition_is_discarded_while_trying(scene: Scene, source: Flow) -> None:
+def test_a_retransmission_is_discarded_while_trying(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.2: "Once in the "Trying" state, any further request retransmissions are
     discarded."
     """
     asked(scene, source)
     scene.receive(request("OPTIONS"), source)
-    assert scene.told == ["OPTIONS"]
+    assert scene.passed == ["OPTIONS"]
     assert scene.take() == []
 
 
@@ -84,7 +84,7 @@ def test_timer_j_is_64_t1_and_0_over_a_reliable_transport(
     assert scene.over
 
 
-def test_a_repetition_gets_the_final_response_again(scene: Scene, source: Flow) -> None:
+def test_a_retransmission_gets_the_final_response_again(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.2: "While in the "Completed" state, the server transaction MUST pass the final
     response to the transport layer for retransmission whenever a retransmission of the request is
     received."
@@ -95,7 +95,7 @@ def test_a_repetition_gets_the_final_response_again(scene: Scene, source: Flow) 
     scene.receive(request("OPTIONS"), source)
     assert scene.take() == ["200 OPTIONS"] * 3
     assert len(set(scene.transport.sent)) == 1
-    assert scene.told == ["OPTIONS"]
+    assert scene.passed == ["OPTIONS"]
 
 
 def test_another_final_response_is_discarded(scene: Scene, source: Flow) -> None:
@@ -109,7 +109,7 @@ def test_another_final_response_is_discarded(scene: Scene, source: Flow) -> None
     assert scene.take() == ["200 OPTIONS"] * 2
 
 
-def test_it_is_destroyed_when_it_is_terminated(scene: Scene) -> None:
+def test_a_terminated_transaction_is_destroyed(scene: Scene) -> None:
     """RFC 3261 17.2.2: "The server transaction MUST be destroyed the instant it enters the
     "Terminated" state."
     """
@@ -117,7 +117,7 @@ def test_it_is_destroyed_when_it_is_terminated(scene: Scene) -> None:
     scene.respond(200)
     assert scene.lifetime() == 32
     scene.receive(request("OPTIONS"))
-    assert scene.told == ["OPTIONS", "OPTIONS"]
+    assert scene.passed == ["OPTIONS", "OPTIONS"]
 
 
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 3.5), (QUICK, 1.75), (SLOW, 7.0)])
@@ -149,7 +149,7 @@ def test_a_request_that_is_answered_in_time_gets_no_100(scene: Scene, source: Fl
     assert scene.times("200 OPTIONS", 100) == [0]
 
 
-def test_the_100_is_made_of_the_request_and_has_no_tag(scene: Scene) -> None:
+def test_the_100_copies_the_request_and_has_no_tag(scene: Scene) -> None:
     """RFC 3261 8.2.6.2: a 100 has the Via, From, To, Call-ID and CSeq of its request."""
     sent = request("OPTIONS", via="SIP/2.0/UDP 192.0.2.1, SIP/2.0/UDP 192.0.2.8")
     scene.receive(sent)
@@ -161,7 +161,7 @@ def test_the_100_is_made_of_the_request_and_has_no_tag(scene: Scene) -> None:
     assert answer.to_tag == b""
 
 
-def test_a_repetition_gets_100_again_while_proceeding(scene: Scene, source: Flow) -> None:
+def test_a_retransmission_gets_100_again_while_proceeding(scene: Scene, source: Flow) -> None:
     """RFC 3261 17.2.2: "If a retransmission of the request is received while in the "Proceeding"
     state, the most recently sent provisional response MUST be passed to the transport layer for
     retransmission."
@@ -169,12 +169,12 @@ def test_a_repetition_gets_100_again_while_proceeding(scene: Scene, source: Flow
     asked(scene, source, late=True)
     scene.receive(request("OPTIONS"), source)
     assert scene.take() == ["100 OPTIONS"]
-    assert scene.told == ["OPTIONS"]
+    assert scene.passed == ["OPTIONS"]
 
 
 @SLOW_OR_NOT
 @pytest.mark.parametrize("status", [100, 180, 199])
-def test_no_provisional_response_of_others_leaves(
+def test_no_other_provisional_response_is_sent(
     scene: Scene, source: Flow, status: int, *, late: bool
 ) -> None:
     """RFC 4320 4.1: "An SIP element MUST NOT send any provisional response with a Status-Code other
@@ -187,7 +187,7 @@ def test_no_provisional_response_of_others_leaves(
 
 
 @SLOW_OR_NOT
-def test_no_408_leaves_and_repetitions_are_absorbed(
+def test_no_408_is_sent_and_retransmissions_are_absorbed(
     scene: Scene, source: Flow, *, late: bool
 ) -> None:
     """RFC 4320 4.2: "A transaction-stateful SIP element MUST NOT send a response with Status-Code
@@ -198,13 +198,13 @@ def test_no_408_leaves_and_repetitions_are_absorbed(
     scene.respond(408)
     scene.receive(request("OPTIONS"), source)
     assert scene.take() == []
-    assert scene.told == ["OPTIONS"]
+    assert scene.passed == ["OPTIONS"]
     assert scene.lifetime() == (32 if source == ALICE else 0)
     assert scene.over
 
 
 @pytest.mark.parametrize("status", [200, 408])
-def test_nothing_late_is_sent_by_what_is_terminated(scene: Scene, status: int) -> None:
+def test_a_terminated_transaction_sends_nothing(scene: Scene, status: int) -> None:
     """RFC 4320 4.2: "A transaction-stateful SIP proxy MUST NOT send any response to a non-INVITE
     request unless it has a matching server transaction that is not in the Terminated state."
     """
@@ -216,7 +216,7 @@ def test_nothing_late_is_sent_by_what_is_terminated(scene: Scene, status: int) -
     assert scene.take() == []
 
 
-def test_a_request_that_gets_no_answer_is_left_in_silence(scene: Scene) -> None:
+def test_a_transaction_terminated_without_a_response_sends_none(scene: Scene) -> None:
     scene.receive(request("BYE"))
     scene.servers[-1].terminate()
     assert scene.take() == []
@@ -224,7 +224,7 @@ def test_a_request_that_gets_no_answer_is_left_in_silence(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", [None, 200], ids=["100 was sent", "answered"])
-def test_the_request_is_kept_no_longer_than_it_is_needed(scene: Scene, status: int | None) -> None:
+def test_the_request_is_released_when_no_longer_needed(scene: Scene, status: int | None) -> None:
     scene.receive(request("MESSAGE", body="x" * 100))
     assert kept() == 1
     if status is None:
@@ -237,6 +237,6 @@ def test_the_request_is_kept_no_longer_than_it_is_needed(scene: Scene, status: i
 
 
 def kept() -> int:
-    """Give how many requests with that body are in memory."""
+    """Return the number of requests with that body in memory."""
     gc.collect()
     return sum(isinstance(one, Request) and one.body == b"x" * 100 for one in gc.get_objects())

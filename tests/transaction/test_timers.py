@@ -12,7 +12,7 @@ from sip_stager.transaction.timers import MIN_SWEEP_SIZE, LaneClock, Timers
 from tests.support.conversation import BOB
 from tests.support.fakes import FakeClock
 from tests.support.messages import request
-from tests.transaction.layer_scene import Answers, Scene
+from tests.transaction.layer_scene import RecordingUser, Scene
 
 if TYPE_CHECKING:
     from sip_stager.ports import Cancellable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         (2.0, 2.0, 128.0, 128.0, 2.0),
     ],
 )
-def test_what_is_made_of_t1_and_t2(
+def test_all_timers_scale_with_t1_and_t2(
     t1: float, t2: float, b: float, d: float, e_reaches_t2: float
 ) -> None:
     """RFC 3261 17.1.1.1: "Nearly all of the transaction timers described here scale with T1, and
@@ -39,7 +39,7 @@ def test_what_is_made_of_t1_and_t2(
     assert (timers.d, timers.e_reaches_t2) == (d, e_reaches_t2)
 
 
-def test_the_defaults_are_the_rfcs() -> None:
+def test_the_defaults_are_those_of_the_rfc() -> None:
     """RFC 3261 17.1.1.1: "T1 is an estimate of the round-trip time (RTT), and it defaults to 500
     ms."
 
@@ -54,7 +54,7 @@ Plan = list[tuple[float, float, bool]]
 
 
 def ends(plan: Plan, world: FakeClock, clock: FakeClock | LaneClock) -> list[tuple[float, int]]:
-    """Set timers, some of which are cancelled, and give which ended when."""
+    """Start timers and cancel some; return the times at which the others fire."""
     ended: list[tuple[float, int]] = []
 
     def end(number: int) -> None:
@@ -79,12 +79,12 @@ def ends(plan: Plan, world: FakeClock, clock: FakeClock | LaneClock) -> list[tup
         )
     )
 )
-def test_a_lane_clock_does_what_a_clock_does(plan: Plan) -> None:
+def test_a_lane_clock_behaves_like_any_clock(plan: Plan) -> None:
     plain, under = FakeClock(), FakeClock()
     assert ends(plan, under, LaneClock(under)) == ends(plan, plain, plain)
 
 
-def test_timers_of_one_length_end_in_the_order_in_which_they_began() -> None:
+def test_timers_of_one_length_fire_in_the_order_in_which_they_started() -> None:
     world, ended = FakeClock(), list[int]()
     clock = LaneClock(world)
     for number in range(5):
@@ -94,7 +94,7 @@ def test_timers_of_one_length_end_in_the_order_in_which_they_began() -> None:
     assert ended == [0, 1, 2, 3, 4]
 
 
-def test_a_lane_holds_one_timer_of_the_real_clock() -> None:
+def test_a_lane_uses_one_timer_of_the_real_clock() -> None:
     world = FakeClock()
     clock = LaneClock(world)
     timers = [clock.call_later(1.0, print) for _ in range(100)]
@@ -105,7 +105,7 @@ def test_a_lane_holds_one_timer_of_the_real_clock() -> None:
     assert world.waiting == 0
 
 
-def test_a_timer_that_is_cancelled_by_the_one_ahead_of_it_does_not_end() -> None:
+def test_a_timer_that_is_cancelled_by_the_one_before_it_does_not_fire() -> None:
     world, ended = FakeClock(), list[int]()
     clock = LaneClock(world)
     timers: list[Cancellable] = []
@@ -120,7 +120,7 @@ def test_a_timer_that_is_cancelled_by_the_one_ahead_of_it_does_not_end() -> None
     assert ended == [2]
 
 
-def test_a_timer_set_by_a_timer_of_its_lane_ends_in_its_own_time() -> None:
+def test_a_timer_started_by_a_timer_of_its_lane_fires_in_its_own_time() -> None:
     world, ended = FakeClock(), list[float]()
     clock = LaneClock(world)
 
@@ -158,7 +158,7 @@ class Kept:
         raise AssertionError
 
 
-def test_what_a_cancelled_timer_would_have_called_is_let_go_at_once() -> None:
+def test_a_cancelled_timer_releases_its_callback_at_once() -> None:
     clock, kept = LaneClock(FakeClock()), Kept()
     gone = weakref.ref(kept)
     timer = clock.call_later(1.0, kept.end)
@@ -167,7 +167,7 @@ def test_what_a_cancelled_timer_would_have_called_is_let_go_at_once() -> None:
     assert gone() is None
 
 
-def test_what_a_timer_has_called_is_let_go() -> None:
+def test_a_fired_timer_releases_its_callback() -> None:
     world, kept = FakeClock(), Kept()
     gone = weakref.ref(kept)
     timer = LaneClock(world).call_later(1.0, kept.end)
@@ -178,7 +178,7 @@ def test_what_a_timer_has_called_is_let_go() -> None:
     timer.cancel()
 
 
-def test_a_lane_does_not_wake_for_what_was_cancelled() -> None:
+def test_a_lane_does_not_wake_for_cancelled_timers() -> None:
     world, ended = FakeClock(), list[float]()
     clock = LaneClock(world)
     for number in range(3):
@@ -192,7 +192,7 @@ def test_a_lane_does_not_wake_for_what_was_cancelled() -> None:
     assert ended == [1.0, 1.5]
 
 
-def test_a_cancelled_timer_keeps_its_place_no_longer_than_its_time() -> None:
+def test_a_cancelled_timer_leaves_its_lane_when_due() -> None:
     world, ended = FakeClock(), list[int]()
     clock = LaneClock(world)
     for number in range(100):
@@ -206,7 +206,7 @@ def test_a_cancelled_timer_keeps_its_place_no_longer_than_its_time() -> None:
     assert ended == list(range(100))
 
 
-def test_no_more_places_are_kept_than_twice_what_is_alive() -> None:
+def test_a_lane_has_at_most_twice_as_many_entries_as_live_timers() -> None:
     world = FakeClock()
     clock = LaneClock(world)
     first = clock.call_later(181.0, print)
@@ -217,14 +217,14 @@ def test_no_more_places_are_kept_than_twice_what_is_alive() -> None:
     for _ in range(10 * MIN_SWEEP_SIZE):
         clock.call_later(181.0, print).cancel()
         assert places(clock) <= 2 * (len(alive) + 1) + MIN_SWEEP_SIZE
-    assert clock._lanes[181.0].sweep_size > len(alive)  # not swept again for each that comes
+    assert clock._lanes[181.0].sweep_size > len(alive)  # not swept again for each new timer
     for timer in (first, *alive):
         timer.cancel()
     world.advance(181.0)
     assert places(clock) == world.waiting == 0
 
 
-def test_a_lane_that_is_swept_by_a_timer_of_its_own_loses_none() -> None:
+def test_a_lane_swept_by_a_callback_loses_no_timer() -> None:
     world, ended = FakeClock(), list[int]()
     clock = LaneClock(world)
 
@@ -252,7 +252,7 @@ SETTINGS = st.tuples(st.floats(0.01, 10), st.floats(1, 10), st.floats(0.01, 10))
 
 
 @given(SETTINGS, st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=40))
-def test_there_are_few_lanes_whatever_the_settings_and_however_many_the_transactions(
+def test_the_number_of_lanes_is_bounded_for_any_settings_and_load(
     timers: Timers, lives: list[tuple[int, float]]
 ) -> None:
     scene = Scene(timers)
@@ -270,12 +270,12 @@ def test_there_are_few_lanes_whatever_the_settings_and_however_many_the_transact
 
 
 def live(scene: Scene, kind: int, branch: str) -> None:
-    """Begin a transaction of each kind, and end some."""
+    """Begin a transaction of any kind, and end some."""
     if kind < 3:
         method = ("INVITE", "INVITE", "BYE")[kind]
-        sent, answers = request(method, branch=branch), Answers()
+        sent, user = request(method, branch=branch), RecordingUser()
         start = scene.layer.start_invite if method == "INVITE" else scene.layer.start_request
-        start(sent, branch.encode(), BOB, answers)
+        start(sent, branch.encode(), BOB, user)
         if kind == 1:
             scene.answer(sent, 486)
     else:
@@ -284,7 +284,7 @@ def live(scene: Scene, kind: int, branch: str) -> None:
             scene.respond((200, 486)[kind - 3])
 
 
-async def test_it_runs_on_a_loop() -> None:
+async def test_it_runs_on_an_event_loop() -> None:
     clock, done = LaneClock(asyncio.get_running_loop()), asyncio.Event()
     clock.call_later(0.01, done.set)
     clock.call_later(0.01, print).cancel()

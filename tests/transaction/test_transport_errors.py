@@ -1,4 +1,4 @@
-"""RFC 3261 17.1.4, 17.2.4 and 18.4 with RFC 6026 8.8: what can not be sent, and what is lost."""
+"""RFC 3261 17.1.4, 17.2.4 and 18.4 with RFC 6026 8.8: send failures and lost flows."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ METHODS = pytest.mark.parametrize("method", ["INVITE", "BYE"])
 
 
 @METHODS
-def test_the_user_hears_at_once_that_a_request_could_not_be_sent(
+def test_the_user_is_told_at_once_that_a_request_could_not_be_sent(
     scene: Scene, method: str, flow: Flow
 ) -> None:
     """RFC 3261 17.1.4: "The client transaction SHOULD inform the TU that a transport failure has
     occurred, and the client transaction SHOULD transition directly to the "Terminated" state."
     """
     scene.transport.failing.add(BOB.host)
-    _, answers = scene.send(method, flow)
-    assert answers.heard == []
+    _, user = scene.send(method, flow)
+    assert user.results == []
     assert scene.lifetime() == 0
-    assert answers.heard == ["connection refused"]
+    assert user.results == ["connection refused"]
     assert scene.over
 
 
 @METHODS
-def test_a_repetition_that_can_not_be_sent_ends_it_too(scene: Scene, method: str) -> None:
-    _, answers = scene.send(method)
+def test_a_retransmission_that_cannot_be_sent_ends_the_transaction(
+    scene: Scene, method: str
+) -> None:
+    _, user = scene.send(method)
     scene.transport.failing.add(BOB.host)
     assert scene.lifetime() == 0.5
-    assert answers.heard == ["connection refused"]
+    assert user.results == ["connection refused"]
 
 
 @METHODS
 @pytest.mark.parametrize("status", [100, 200, 486])
-def test_a_failure_that_comes_after_a_response_is_no_news(
-    scene: Scene, method: str, status: int
-) -> None:
+def test_a_send_failure_after_a_response_is_ignored(scene: Scene, method: str, status: int) -> None:
     scene.transport.failing.add(BOB.host)
-    sent, answers = scene.send(method)
+    sent, user = scene.send(method)
     scene.answer(sent, status)
     scene.clock.advance(0)
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
     assert scene.alive == 1
 
 
 @METHODS
-def test_the_user_hears_at_once_that_nothing_reaches_the_peer(scene: Scene, method: str) -> None:
+def test_the_user_is_told_at_once_that_the_peer_is_unreachable(scene: Scene, method: str) -> None:
     """RFC 3261 18.4: "Host, network, port or protocol unreachable errors [...] SHOULD cause the
     transport layer to inform the transport user of a failure in sending."
     """
-    _, answers = scene.send(method, BOB)
+    _, user = scene.send(method, BOB)
     scene.client.flow_lost("port unreachable")
     assert scene.take() == [method]
-    assert answers.heard == ["port unreachable"]
+    assert user.results == ["port unreachable"]
     assert scene.over
 
 
@@ -77,74 +77,74 @@ def test_the_user_hears_at_once_that_nothing_reaches_the_peer(scene: Scene, meth
     ],
     ids=str,
 )
-def test_a_loss_is_of_one_transport_host_and_port(
+def test_a_lost_flow_is_one_transport_host_and_port(
     scene: Scene, method: str, lost: Flow, *, ended: bool
 ) -> None:
-    _, answers = scene.send(method, BOB)
+    _, user = scene.send(method, BOB)
     scene.layer.flow_lost(lost, "port unreachable")
-    assert (answers.heard == ["port unreachable"]) is ended
+    assert (user.results == ["port unreachable"]) is ended
     assert scene.alive == (0 if ended else 1)
 
 
 @METHODS
-def test_what_was_lost_with_a_connection_is_sent_once_more(scene: Scene, method: str) -> None:
-    """RFC 3261 17.1.4, 18.1.1: a server may close an idle connection just as a request leaves on
+def test_a_request_lost_with_its_connection_is_sent_once_more(scene: Scene, method: str) -> None:
+    """RFC 3261 17.1.4, 18.1.1: a server may close an idle connection just as a request is sent on
     it, and that must not cost a call.
     """
-    sent, answers = scene.send(method, TCP_TO_BOB)
+    sent, user = scene.send(method, TCP_TO_BOB)
     scene.client.flow_lost("connection reset")
     assert scene.transport.sent == [(bytes(sent), TCP_TO_BOB)] * 2
-    assert answers.heard == []
+    assert user.results == []
     scene.answer(sent, 200)
-    assert answers.heard == ["200"]
+    assert user.results == ["200"]
 
 
 @METHODS
-def test_what_is_lost_a_second_time_is_given_up(scene: Scene, method: str) -> None:
-    _, answers = scene.send(method, TCP_TO_BOB)
+def test_a_request_lost_twice_fails(scene: Scene, method: str) -> None:
+    _, user = scene.send(method, TCP_TO_BOB)
     scene.client.flow_lost("connection reset")
     scene.client.flow_lost("connection reset again")
     assert scene.take() == [method, method]
-    assert answers.heard == ["connection reset again"]
+    assert user.results == ["connection reset again"]
     assert scene.over
 
 
 @METHODS
-def test_what_was_lost_and_can_not_be_sent_again_is_given_up(scene: Scene, method: str) -> None:
-    _, answers = scene.send(method, TCP_TO_BOB)
+def test_a_lost_request_that_cannot_be_sent_again_fails(scene: Scene, method: str) -> None:
+    _, user = scene.send(method, TCP_TO_BOB)
     scene.transport.failing.add(BOB.host)
     scene.client.flow_lost("connection reset")
     assert scene.lifetime() == 0
-    assert answers.heard == ["connection refused"]
+    assert user.results == ["connection refused"]
 
 
 @METHODS
-def test_what_was_lost_has_no_more_time_than_any_other(scene: Scene, method: str) -> None:
-    _, answers = scene.send(method, TCP_TO_BOB)
+def test_a_lost_request_has_no_more_time_than_any_other(scene: Scene, method: str) -> None:
+    _, user = scene.send(method, TCP_TO_BOB)
     scene.clock.advance(30)
     scene.client.flow_lost("connection reset")
     assert scene.lifetime() == 2
-    assert answers.heard == ["timed out"]
+    assert user.results == ["timed out"]
 
 
 @METHODS
 @pytest.mark.parametrize("status", [100, 200, 486])
-def test_a_loss_after_a_response_is_no_news(
+def test_a_loss_after_a_response_is_ignored(
     scene: Scene, method: str, flow: Flow, status: int
 ) -> None:
     """RFC 3261 18.1.1: "Under error conditions, the server may attempt to open a new connection to
     send the response."
     """
-    sent, answers = scene.send(method, flow)
+    sent, user = scene.send(method, flow)
     scene.answer(sent, status)
     scene.take()
     state = scene.client.state
     scene.client.flow_lost("connection reset")
     assert (scene.client.state, scene.take()) == (state, [])
-    assert answers.heard == [str(status)]
+    assert user.results == [str(status)]
 
 
-def test_a_cancel_that_is_lost_ends_in_silence(scene: Scene) -> None:
+def test_a_lost_cancel_ends_silently(scene: Scene) -> None:
     scene.layer.start_request(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", BOB)
     scene.client.flow_lost("port unreachable")
     assert scene.over
@@ -159,7 +159,7 @@ def test_a_cancel_that_is_lost_ends_in_silence(scene: Scene) -> None:
         ("OPTIONS", 200, State.COMPLETED),
     ],
 )
-def test_a_server_stays_when_its_response_can_not_be_sent(
+def test_a_server_transaction_stays_when_its_response_cannot_be_sent(
     scene: Scene, source: Flow, method: str, status: int, state: State
 ) -> None:
     """RFC 6026 7.1: "A server transaction MUST NOT discard transaction state based only on

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sip_stager.sip.fields import Malformed
 from sip_stager.trunks.called_number import CalledNumber, read_called_number
 from sip_stager.trunks.number_fields import field_of_source
-from tests.sip.test_growth import grows_linearly
+from tests.sip.test_linear_time import grows_linearly
 from tests.support.trunks import Trunk
 from tests.trunks.test_admission import invite
 

@@ -16,7 +16,7 @@ from sip_stager.trunks.caller_number import (
     strip_private_identity,
 )
 from sip_stager.trunks.phone_numbers import is_e164
-from tests.sip.test_growth import grows_linearly
+from tests.sip.test_linear_time import grows_linearly
 from tests.support.fakes import on_terms
 from tests.support.mapping import mapped
 from tests.support.trunks import Trunk

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 STEP = 4
 LINEAR = 2.5 * STEP
-"""How much longer the next size may take: a square would take STEP * STEP, 16 times as long."""
+"""Limit on the factor to the next size's time; quadratic time would take 16 times as long."""
 MEASURABLE = 0.002
-"""Seconds below which a measurement says nothing."""
+"""Seconds; shorter times are too inexact to compare."""
 LARGEST = 61_440
-"""Bytes of a run that fits into a datagram."""
+"""The size of a run that fits into a datagram, in bytes."""
 
 
 @pytest.fixture(autouse=True)
 def watchdog() -> Iterator[None]:
-    """End what would take for ever, so that it is a failure and not a hanging test."""
+    """Fail a test that would hang."""
 
     def bark(*_: object) -> None:
-        raise AssertionError("an expression backtracks over a run of equal characters")
+        raise AssertionError("a regular expression backtracks over a run of equal characters")
 
     signal.signal(signal.SIGVTALRM, bark)
     signal.setitimer(signal.ITIMER_VIRTUAL, 60.0)
@@ -47,7 +47,7 @@ def watchdog() -> Iterator[None]:
 
 
 def grows_linearly(read: Callable[[bytes], object], make: Callable[[int], bytes]) -> bool:
-    """Compare each size with one four times as large; the best of several runs counts."""
+    """True if no size takes much more than four times as long as a quarter of it."""
 
     def cost(data: bytes) -> float:
         best = float("inf")
@@ -76,7 +76,7 @@ def invite(head: bytes) -> bytes:
     return b"INVITE sip:a@b SIP/2.0\r\n" + head + b"\r\n\r\n"
 
 
-# By part of a message, what an expression might go over again and again.
+# By part of a message: runs over which a regular expression might backtrack.
 RUNS: dict[str, Callable[[int], bytes]] = {
     "request line": lambda n: b"INVITE" + b" " * n + b"x\r\n\r\n",
     "method": lambda n: b"I" * n + b"(\r\n\r\n",
@@ -114,9 +114,9 @@ RUNS: dict[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_message_is_read_in_linear_time(name: str) -> None:
-    """Beyond the RFCs: reading takes time in proportion to the length, whatever a stranger
-    writes.
+def test_parsing_a_message_takes_linear_time(name: str) -> None:
+    """Beyond the RFCs: parsing takes time in proportion to the length of a message, for any
+    content.
     """
     assert grows_linearly(read_all, RUNS[name])
 
@@ -151,7 +151,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_each_expression_reads_in_linear_time(name: str) -> None:
+def test_each_regular_expression_takes_linear_time(name: str) -> None:
     """Beyond the RFCs: each regular expression takes time in proportion to the length of its
     input.
     """
@@ -159,7 +159,7 @@ def test_each_expression_reads_in_linear_time(name: str) -> None:
     assert not slow
 
 
-def test_the_measure_tells_a_square_from_a_line() -> None:
-    """An expression that is not anchored goes over a run again from each of its characters."""
+def test_the_measurement_tells_quadratic_from_linear_time() -> None:
+    """A regular expression that is not anchored searches a run again from each character."""
     assert not grows_linearly(re.compile(rb"a+b").search, unit(b"a"))
     assert grows_linearly(re.compile(rb"a++b").match, unit(b"a"))
