@@ -1,1 +1,1 @@
-"""What the settings make of each room: the one place where the core meets their values."""
+"""Construction of the rooms from the settings, whose values the core sees only through here."""

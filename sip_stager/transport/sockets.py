@@ -73,7 +73,7 @@ class Sockets:
         def send_failed(why: str) -> None:
             self._on_send_failed(flow, why, failed)
 
-        self._tcp.send(data, flow, send_failed)
+        self._tcp.send_message(data, flow, send_failed)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
@@ -83,7 +83,7 @@ class Sockets:
 
     def _send_datagram(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None) -> None:
         try:
-            self._udp[flow.interface].send(data, flow)
+            self._udp[flow.interface].send_datagram(data, flow)
         except BlockingIOError:
             # Lost as any network may lose it: the transaction sends it again, and the address is
             # not to blame, so `failed` is not called.

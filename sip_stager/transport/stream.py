@@ -118,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         """True from the moment it is open until it is closed, while it ends too."""
         return self._transport is not None
 
-    def send(self, data: bytes) -> bool:
+    def send_message(self, data: bytes) -> bool:
         """Send a message; return False if the connection is not open, or closing."""
         transport = self._transport
         # asyncio closes a transport by itself at an error or EOF, and says so only later.
@@ -169,7 +169,7 @@ class Connection(asyncio.BufferedProtocol):
             self._wait_for_turn(messages)
 
     def pause_writing(self) -> None:
-        """Note that the peer does not read; the next batch then goes to HELD.
+        """Remember that the peer does not read; the next batch then goes to HELD.
 
         A connection that we opened is read on.  If both sides of one did not read until the other
         did, they would wait for ever.
@@ -250,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         """Read on, answer keepalives, and time the rest of a message that has begun."""
         self._enter(State.READING)
         if self._framer.pings:
-            self.send(PONG * self._framer.pings)
+            self.send_message(PONG * self._framer.pings)
             self._framer.pings = 0
         if self._framer.mid_message and self._message_timer is None:
             self._start_message_timer()

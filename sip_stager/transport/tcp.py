@@ -76,14 +76,14 @@ class TcpTransport:
         self._local[index] = None if ip_address(address[0]).is_unspecified else (address[0], 0)
         return int(server.sockets[0].getsockname()[1])
 
-    def send(self, data: bytes, flow: Flow, failed: Callable[[str], None]) -> None:
-        """Send on the flow's connection, else on one to its address, else on a new one."""
+    def send_message(self, data: bytes, flow: Flow, failed: Callable[[str], None]) -> None:
+        """Send a message on the flow's connection, else one to its address, else a new one."""
         connection = self.accepted.get(flow.connection) or self.ours.get(flow.connection)
-        if connection is not None and connection.send(data):
+        if connection is not None and connection.send_message(data):
             return
         target = flow._replace(connection=0)
         connection = self._by_target.get(target)
-        if connection is not None and connection.send(data):
+        if connection is not None and connection.send_message(data):
             return
         unsent = self._unsent.get(target)
         if unsent is None:
@@ -181,7 +181,7 @@ class _UnsentMessages:
     def send_on(self, connection: Connection) -> None:
         """Send all of them in their order."""
         for data, failed in self._messages:
-            if not connection.send(data):
+            if not connection.send_message(data):
                 failed("the connection closed")
 
     def fail(self, why: str) -> None:
@@ -191,7 +191,7 @@ class _UnsentMessages:
 
 
 def _enable_keepalive(connected: socket.socket) -> None:
-    """Have the kernel find out within 20 s that a peer is gone without closing."""
+    """Make the kernel detect within 20 s that a peer is gone without closing."""
     for level, option, value in _KEEPALIVE_OPTIONS:
         if hasattr(socket, option):  # Linux has all of them, other systems some
             connected.setsockopt(getattr(socket, level), getattr(socket, option), value)

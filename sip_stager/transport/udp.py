@@ -51,8 +51,8 @@ class UdpListener:
         """The port that the socket is bound to."""
         return int(self._socket.getsockname()[1])
 
-    def send(self, data: bytes, flow: Flow) -> None:
-        """Send one datagram; raises ``OSError``.
+    def send_datagram(self, data: bytes, flow: Flow) -> None:
+        """Send a datagram; raises ``OSError``.
 
         The kernel reports the ICMP error of an earlier datagram at the next call on the socket,
         whatever its address.  So an error may be another's: the error queue is read, which

@@ -53,6 +53,19 @@ async def test_a_peer_that_connects_and_sends_nothing_is_cut(
     assert endpoint.dropped == ["too_slow"]
 
 
+async def test_the_message_timeout_ends_when_the_connection_is_closed(
+    clock: HandLoop, listen: Listen
+) -> None:
+    endpoint = await listen(message_timeout=10)
+    async with await endpoint.connect() as peer:
+        peer.send(USUAL[:100])
+        await endpoint.until_connections_are(1)
+        await endpoint.sockets.close()
+        clock.advance(10)
+        assert await peer.closed()
+    assert endpoint.dropped == []
+
+
 @pytest.mark.parametrize("before", [b"", USUAL])
 async def test_a_connection_is_cut_if_a_message_is_not_whole_in_time(
     clock: HandLoop, listen: Listen, before: bytes
