@@ -1,4 +1,4 @@
-"""Calls placed by the built-in caller, at a rate."""
+"""Calls at a constant rate, placed by the built-in caller."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from sip_stager.demo.caller import CallReport
 
 
-async def place(
+async def place_calls(
     port: int, rate: int, calls: int, call: Callable[[Caller, int], Coroutine[Any, Any, CallReport]]
 ) -> list[CallReport]:
-    """Begin so many calls, ``rate`` of them a second, and see each to its end.
+    """Start ``calls`` calls, ``rate`` per second, and return their reports once all have ended.
 
-    ``call`` makes the one of an ordinal, from 0 on.
+    ``call`` places the call with the given ordinal, counted from 0.
     """
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started = loop.time()
     async with Caller(port) as caller, asyncio.TaskGroup() as group:
         placed = []
         for ordinal in range(calls):
-            await asyncio.sleep(max(0.0, began + ordinal / rate - loop.time()))
+            # Against the clock, so that a late start of one call does not delay all others.
+            await asyncio.sleep(max(0.0, started + ordinal / rate - loop.time()))
             placed.append(group.create_task(call(caller, ordinal)))
     return [each.result() for each in placed]

@@ -1,10 +1,12 @@
-"""What the core does with a call: ``python -m bench.core``, and ``--against`` another tree.
+"""The CPU that the core needs for a call: ``python -m bench.core [--against TREE]``.
 
-A whole call without sockets and without staging, step by step (``whole_call.py``).  Two trees are
-measured by turns, each in a process of its own, so that a busy machine is unjust to both, and in
-one process after another, for where the memory lies makes a difference of some percent.  Of a ratio
-of times the median over all turns is given, and of times the least, which others disturbed least.
-Bytecodes are counted, and nearly the same each time: what Python executes itself, without the C.
+A whole call without sockets and without staging is measured step by step (``whole_call.py``).  Two
+source trees run in processes of their own and take turns, so that a busy machine affects both
+alike.  Each tree gets several processes one after another, because the memory layout of a process
+alone makes a difference of some percent.
+
+Of times the minimum over all turns is printed, which other programs disturbed least; of ratios the
+median.  Bytecodes are what Python itself executes, without C code; their number hardly varies.
 """
 
 from __future__ import annotations
@@ -31,33 +33,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HERE = Path(__file__).parents[1]
-_PLACES = (Path("bench/whole_call.py"), Path("tests/bench/whole_call.py"))  # now, and before 0.1.0
-_LINGERING = 37.0  # seconds; transactions end 32 s after their calls, and their ends count too
-_WARM_UP = int(_LINGERING * whole_call.RATE)  # calls
-_COUNTED = 20  # calls
+_SCRIPTS = (Path("bench/whole_call.py"), Path("tests/bench/whole_call.py"))  # now, before 0.1.0
+# Transactions end 32 s after their calls, and their ends count too: the warm-up lasts until as many
+# end as begin.
+_WARM_UP_TIME = 37.0  # seconds of the core's clock
+_WARM_UP_CALLS = int(_WARM_UP_TIME * whole_call.RATE)
+_BYTECODE_CALLS = 20  # tracing is slow, and the number hardly varies
 
 Turn = list[float]
-"""Seconds of CPU or bytecodes of one call, by step."""
+"""CPU seconds or bytecodes of one call, by step."""
 
 
 def _script_of(tree: Path) -> Path:
-    """Return where a source tree has its ``whole_call.py``; raises ``FileNotFoundError``."""
-    for place in _PLACES:
-        if (tree / place).is_file():
-            return place
-    raise FileNotFoundError(f"{tree} has no {' or '.join(map(str, _PLACES))}")
+    """Return the path of ``whole_call.py`` in a source tree, or raise ``FileNotFoundError``."""
+    for script in _SCRIPTS:
+        if (tree / script).is_file():
+            return script
+    raise FileNotFoundError(f"{tree} has no {' or '.join(map(str, _SCRIPTS))}")
 
 
 @dataclass
 class Figures:
-    """What the calls of one tree measured: the seconds of each turn, and the bytecodes."""
+    """The results of one tree: the seconds of each turn, and the bytecodes."""
 
     turns: list[Turn] = field(default_factory=list)
     bytecodes: Turn = field(default_factory=list)
 
 
 class Tree:
-    """A process that places calls through the program of a source tree."""
+    """A process that places calls through the core of a source tree."""
 
     def __init__(self, path: Path, python: str) -> None:
         self._process = subprocess.Popen(
@@ -70,30 +74,28 @@ class Tree:
         )
 
     def place(self, calls: int, measure: str = "seconds") -> Turn:
-        """Place so many calls."""
-        taken, given = self._process.stdin, self._process.stdout
-        assert taken is not None
-        assert given is not None
-        taken.write(f"{measure} {calls}\n")
-        taken.flush()
-        turn: Turn = json.loads(given.readline())
+        """Place calls and return the average of each step."""
+        commands, results = self._process.stdin, self._process.stdout
+        assert commands is not None
+        assert results is not None
+        commands.write(f"{measure} {calls}\n")
+        commands.flush()
+        turn: Turn = json.loads(results.readline())
         return turn
 
     def stop(self) -> None:
-        """End it."""
+        """End the process."""
         self._process.communicate()
 
 
 def main(
-    against: Annotated[
-        Path | None, typer.Option(help="Another source tree to compare with")
-    ] = None,
-    processes: Annotated[int, typer.Option(help="Processes of each tree")] = 4,
-    turns: Annotated[int, typer.Option(help="Turns of each process")] = 10,
-    calls: Annotated[int, typer.Option(help="Calls in a turn")] = 200,
-    python: Annotated[str, typer.Option(help="The interpreter")] = sys.executable,
+    against: Annotated[Path | None, typer.Option(help="A source tree to compare with")] = None,
+    processes: Annotated[int, typer.Option(help="Processes per tree")] = 4,
+    turns: Annotated[int, typer.Option(help="Turns per process")] = 10,
+    calls: Annotated[int, typer.Option(help="Calls per turn")] = 200,
+    python: Annotated[str, typer.Option(help="The Python interpreter")] = sys.executable,
 ) -> None:
-    """Measure the CPU that each step of a call costs, and its ratio to another tree's."""
+    """Measure the CPU of each step of a call, and its ratio to that of another source tree."""
     paths = [path.resolve() for path in (HERE, against) if path]
     figures = [Figures() for _ in paths]
     for _ in range(processes):
@@ -112,15 +114,16 @@ def _measure(
         ]
         for tree, of_tree in trees:
             children.callback(tree.stop)
-            tree.place(_WARM_UP)
-            of_tree.bytecodes = tree.place(_COUNTED, "bytecodes")
+            tree.place(_WARM_UP_CALLS)
+            of_tree.bytecodes = tree.place(_BYTECODE_CALLS, "bytecodes")
         for turn in range(turns):
+            # In alternating order: the second of a pair may find warmer caches.
             for tree, of_tree in trees if turn % 2 else reversed(trees):
                 of_tree.turns.append(tree.place(calls))
 
 
 def table(figures: list[Figures]) -> Table:
-    """Show each step, and where there is another tree, its figures and the ratios to them."""
+    """Return a table of all steps; with two trees, of both and their ratios."""
     compared = ("before", "ratio") if len(figures) > 1 else ()
     shown = Table("step", "us", *compared, "bytecodes", *compared)
     for step, name in enumerate(whole_call.STEPS):

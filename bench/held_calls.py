@@ -1,9 +1,9 @@
-"""Calls held in staging, and others meanwhile: ``python -m bench.held_calls``.
+"""Other calls while many are held in staging: ``python -m bench.held_calls``.
 
-The API takes ten seconds for one number and no time for another.  Two thousand calls to the first
-are held at once; calls to the second are measured while they are, and before, when nothing else
-goes on.  Printed is what a held call takes, whether it rang in time and was answered, and how much
-later the others rang for it.
+The API needs ten seconds for one number and no time for another.  Two thousand calls to the first
+number are held at once.  Calls to the second are measured alone first, and then while the others
+are held.  The table shows the memory and files of a held call, whether it rang in time and was
+answered, and how much later the other calls rang.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.latency import Percentiles, invite_to_ringing, percentiles
-from bench.load import GRACE, Callers, Load, Side
-from bench.process import cpu_seconds, put_ahead
-from soak.program import Watched
+from bench.load import GRACE_PERIOD, Callers, Load, LoadPeer
+from bench.process import cpu_seconds, raise_priority
+from soak.program import MonitoredProgram
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
-from tests.interop.program import AGENT, Edge
+from tests.interop.program import AGENT, ProgramSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 Mode = Literal["sync", "async"]
 
-_QUICK = "+33612345679"
-_ANY = 1_000_000  # calls: the callee stays until all is over
-_APART = 1.5  # seconds between the last held call, the others, and the first answer
-_SPARE = 200  # open files besides those of the held calls
+_QUICK_NUMBER = "+33612345679"
+_UNLIMITED = 1_000_000  # calls; the callee runs until it is stopped
+_GAP = 1.5  # seconds between the last held call, the other calls, and the first answer
+_SPARE_FILES = 200  # open files besides those of the held calls
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Parameters:
     """``calls`` are placed at ``rate`` and held for ``delay`` seconds; ``others`` is a rate."""
 
     calls: int
@@ -60,15 +60,16 @@ class Wanted:
 
     @property
     def quick(self) -> Load:
-        """The others: they are over before the first held call is staged."""
-        return Load(self.others, self.delay - self.held.seconds - _APART, number=_QUICK)
+        """The other calls; they end before the first held call is staged."""
+        return Load(self.others, self.delay - self.held.seconds - _GAP, number=_QUICK_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """Calls that are staged at once: INVITE to 180 in ms; the CPU of program and API meanwhile.
+    """The other calls, which are staged at once.
 
-    They ``began`` with the first INVITE and ``ended`` with the last 180, in the capture's seconds.
+    ``ringing`` is INVITE to 180 in ms; the shares are those of one core.  ``started`` is the first
+    INVITE and ``ended`` the last 180, in seconds of the capture's clock.
     """
 
     calls: int
@@ -76,17 +77,19 @@ class Others:
     ringing: Percentiles
     cpu_share: float
     api_cpu_share: float
-    began: float
+    started: float
     ended: float
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run gave.
+    """The results of one run.
 
-    ``held`` is how many calls were held all through the others' time; ``rung`` have heard our
-    ringing, ``ringing`` ms later than they should.  Memory and open files are those of one;
-    ``connections`` are all that the API has seen; ``worst_lag`` is in ms.
+    - ``held``: calls that were held for the whole time of the other calls.
+    - ``rung``: calls that heard local ringing; ``ringing_late``: how late, in ms.
+    - ``kib_per_call``, ``files_per_call``: memory and open files of one held call.
+    - ``connections``: connections that the API accepted.
+    - ``worst_lag``: of the event loop, in ms.
     """
 
     mode: Mode
@@ -94,112 +97,116 @@ class Figures:
     held: int
     failed: int
     rung: int
-    ringing: Percentiles
-    kib_a_call: float
-    files_a_call: float
+    ringing_late: Percentiles
+    kib_per_call: float
+    files_per_call: float
     connections: int
     alone: Others
-    meanwhile: Others
+    loaded: Others
     worst_lag: float
 
     @property
     def ratios(self) -> tuple[float, float]:
-        """The others' p50 and p99, in those of the same load alone."""
-        alone, meanwhile = self.alone.ringing, self.meanwhile.ringing
-        return meanwhile.p50 / alone.p50, meanwhile.p99 / alone.p99
+        """The p50 and p99 of the other calls, divided by those of the same load alone."""
+        alone, loaded = self.alone.ringing, self.loaded.ringing
+        return loaded.p50 / alone.p50, loaded.p99 / alone.p99
 
 
-class _Bench:
-    """The program, its API and its callee; they end with ``children``."""
+class _Processes:
+    """The program, the API and the callee; they end with ``children``."""
 
-    def __init__(self, wanted: Wanted, mode: Mode, directory: Path, children: ExitStack) -> None:
-        self._wanted, self._directory, self._children = wanted, directory, children
-        self.api = FakeApiProcess(directory, behaviours={_QUICK: {}}, delay=wanted.delay)
+    def __init__(
+        self, parameters: Parameters, mode: Mode, directory: Path, children: ExitStack
+    ) -> None:
+        self._parameters, self._directory, self._children = parameters, directory, children
+        self.api = FakeApiProcess(directory, behaviours={_QUICK_NUMBER: {}}, delay=parameters.delay)
         children.callback(self.api.stop)
         self.api.wait_ready()
         self._callee_port = free_port()
-        callee = Side("load_callee", directory, self._callee_port, _ANY, 3 * GRACE)
+        callee = LoadPeer("load_callee", directory, self._callee_port, _UNLIMITED, 3 * GRACE_PERIOD)
         children.callback(callee.stop)
         callee.wait_bound()
-        self.program = Watched(self._edge(mode), directory)
+        self.program = MonitoredProgram(self._settings(mode), directory)
         children.callback(self.program.stop)
         self.program.wait_ready()
-        put_ahead(self.program.pid)
-        put_ahead(self.api.pid)  # it stands for one with a machine of its own
+        raise_priority(self.program.pid)
+        raise_priority(self.api.pid)  # in production it runs on another machine
 
-    def _edge(self, mode: Mode) -> Edge:
-        wanted = self._wanted
-        return Edge(
+    def _settings(self, mode: Mode) -> ProgramSettings:
+        parameters = self._parameters
+        return ProgramSettings(
             self.api.url,
             self._callee_port,
             mode=mode,
-            deadline=wanted.delay + 10,
+            deadline=parameters.delay + 10,
             log_level="info",
-            api={"connections": wanted.calls + wanted.others},
-            policy={"ringing_delay": wanted.ringing_delay},
-            tables=[("[[numbers]]", {"number": _QUICK, "agent": AGENT})],
+            api={"connections": parameters.calls + parameters.others},
+            policy={"ringing_delay": parameters.ringing_delay},
+            tables=[("[[numbers]]", {"number": _QUICK_NUMBER, "agent": AGENT})],
         )
 
-    def callers(self, load: Load) -> Callers:
-        """Begin a load."""
+    def start_callers(self, load: Load) -> Callers:
+        """Start the callers of a load."""
         return Callers(load, self._directory, self._callee_port, self.program.port, self._children)
 
-    def others(self) -> Others:
-        """Place the calls that are staged at once."""
-        load = self._wanted.quick
-        since = self._spent()
-        outcome = self.callers(load).finish()
-        cpu, api_cpu, elapsed = (now - then for now, then in zip(self._spent(), since, strict=True))
+    def measure_others(self) -> Others:
+        """Place the other calls and return their results."""
+        load = self._parameters.quick
+        since = self._used()
+        outcome = self.start_callers(load).finish()
+        cpu, api_cpu, elapsed = (now - then for now, then in zip(self._used(), since, strict=True))
         return Others(
             calls=load.calls,
             failed=outcome.failed,
             ringing=percentiles(invite_to_ringing(outcome.calls)),
             cpu_share=cpu / elapsed,
             api_cpu_share=api_cpu / elapsed,
-            began=min(call.invite_in for call in outcome.calls if call.invite_in),
+            started=min(call.invite_in for call in outcome.calls if call.invite_in),
             ended=max(call.ringing_out for call in outcome.calls),
         )
 
-    def _spent(self) -> tuple[float, float, float]:
+    def _used(self) -> tuple[float, float, float]:
         return cpu_seconds(self.program.pid), cpu_seconds(self.api.pid), time.monotonic()
 
-    def staging(self) -> int:
-        """Tell how many calls are held."""
+    def held_calls(self) -> int:
+        """Return how many calls the program holds in staging."""
         return int(self.program.figures()["sip_stager_calls_staging"])
 
 
-def measure(wanted: Wanted, mode: Mode) -> Figures:
-    """Hold calls in a fresh program."""
+def measure(parameters: Parameters, mode: Mode) -> Figures:
+    """Hold calls in a new program."""
     with tempfile.TemporaryDirectory() as directory, ExitStack() as children:
-        bench = _Bench(wanted, mode, Path(directory), children)
-        program = bench.program
-        alone = bench.others()
+        processes = _Processes(parameters, mode, Path(directory), children)
+        program = processes.program
+        alone = processes.measure_others()
         memory, files = program.resident, program.open_files
-        callers = bench.callers(wanted.held)
-        time.sleep(wanted.held.seconds)  # to look for them meanwhile would cost the program time
-        program.wait_until(lambda: bench.staging() == wanted.calls, f"{wanted.calls} held calls")
+        callers = processes.start_callers(parameters.held)
+        time.sleep(parameters.held.seconds)  # polling now would cost the program CPU time
+        program.wait_until(
+            lambda: processes.held_calls() == parameters.calls, f"{parameters.calls} held calls"
+        )
         memory, files = program.resident - memory, program.open_files - files
-        meanwhile = bench.others()
+        loaded = processes.measure_others()
         outcome = callers.finish()
         rung = _rung(outcome.calls)
         return Figures(
             mode=mode,
-            calls=wanted.calls,
-            held=_held(outcome.calls, meanwhile),
+            calls=parameters.calls,
+            held=_held(outcome.calls, loaded),
             failed=outcome.failed,
             rung=len(rung),
-            ringing=percentiles(rung).less(1000 * wanted.ringing_delay),
-            kib_a_call=memory / 1024 / wanted.calls,
-            files_a_call=files / wanted.calls,
-            connections=bench.api.stats()["connections"],
+            ringing_late=percentiles(rung).minus(1000 * parameters.ringing_delay),
+            kib_per_call=memory / 1024 / parameters.calls,
+            files_per_call=files / parameters.calls,
+            connections=processes.api.stats()["connections"],
             alone=alone,
-            meanwhile=meanwhile,
+            loaded=loaded,
             worst_lag=1000 * program.figures()["sip_stager_event_loop_lag_max_seconds"],
         )
 
 
 def _rung(calls: Iterable[Times]) -> list[float]:
-    """Return after how many ms each caller heard ringing of ours: before the callee knew of him."""
+    """Return the time to local ringing in ms of each call with a 180 before its INVITE went on."""
     return [
         1000 * (call.ringing_out - call.invite_in)
         for call in calls
@@ -208,32 +215,34 @@ def _rung(calls: Iterable[Times]) -> list[float]:
 
 
 def _held(calls: Iterable[Times], others: Others) -> int:
-    return sum(0 < call.invite_in < others.began < others.ended < call.invite_out for call in calls)
+    return sum(
+        0 < call.invite_in < others.started < others.ended < call.invite_out for call in calls
+    )
 
 
 def check_open_files(calls: int) -> None:
-    """Take all the open files that the system grants; raise ``BadParameter`` where they are few."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < calls + _SPARE:
+    """Raise the soft limit of open files; raise ``BadParameter`` if the hard limit is too low."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < calls + _SPARE_FILES:
         raise typer.BadParameter(
-            f"{calls} held calls take {calls + _SPARE} open files, of the program and of the API, "
-            f"and this shell may have {most} (ulimit -Hn): raise that as root, or hold fewer calls"
+            f"{calls} held calls need {calls + _SPARE_FILES} open files in the program and API, "
+            f"but the limit is {limit} (ulimit -Hn): raise it as root, or hold fewer calls"
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
-def _table(runs: list[Figures], wanted: Wanted) -> Table:
-    columns = "mode", "held", "failed", "rung", "ringing late", "KiB a call", "files a call"
+def _table(runs: list[Figures], parameters: Parameters) -> Table:
+    columns = "mode", "held", "failed", "rung", "ringing late", "KiB per call", "files per call"
     table = Table(
         *columns, "connections", "worst lag", "others p50", "others p99", "CPU", "API CPU"
     )
     table.title = (
-        f"{wanted.calls} calls held for {wanted.delay:g} s, "
-        f"and {wanted.others} other calls a second meanwhile"
+        f"{parameters.calls} calls held for {parameters.delay:g} s, "
+        f"and {parameters.others} other calls per second at the same time"
     )
     table.caption = (
-        "times in ms, late and lag at the 99th percentile and at worst · others: INVITE to 180, "
-        "alone > meanwhile · CPU of the program, and of the fake API, in the same times"
+        "times in ms; ringing late: 99th percentile · others: INVITE to 180 of the other calls, "
+        "alone > while calls are held · CPU of the program and of the fake API for the same calls"
     )
     for run in runs:
         table.add_row(*_row(run))
@@ -241,39 +250,41 @@ def _table(runs: list[Figures], wanted: Wanted) -> Table:
 
 
 def _row(run: Figures) -> list[str]:
-    alone, meanwhile = run.alone, run.meanwhile
+    alone, loaded = run.alone, run.loaded
     p50, p99 = run.ratios
     return [
         run.mode,
         f"{run.held} of {run.calls}",
-        f"{run.failed}, others {alone.failed + meanwhile.failed}",
+        f"{run.failed}, others {alone.failed + loaded.failed}",
         str(run.rung),
-        f"{run.ringing.p99:.1f}",
-        f"{run.kib_a_call:.1f}",
-        f"{run.files_a_call:.2f}",
+        f"{run.ringing_late.p99:.1f}",
+        f"{run.kib_per_call:.1f}",
+        f"{run.files_per_call:.2f}",
         str(run.connections),
         f"{run.worst_lag:.1f}",
-        f"{alone.ringing.p50:.2f} > {meanwhile.ringing.p50:.2f} ({p50:.2f}x)",
-        f"{alone.ringing.p99:.2f} > {meanwhile.ringing.p99:.2f} ({p99:.2f}x)",
-        f"{alone.cpu_share:.0%} > {meanwhile.cpu_share:.0%}",
-        f"{alone.api_cpu_share:.0%} > {meanwhile.api_cpu_share:.0%}",
+        f"{alone.ringing.p50:.2f} > {loaded.ringing.p50:.2f} ({p50:.2f}x)",
+        f"{alone.ringing.p99:.2f} > {loaded.ringing.p99:.2f} ({p99:.2f}x)",
+        f"{alone.cpu_share:.0%} > {loaded.cpu_share:.0%}",
+        f"{alone.api_cpu_share:.0%} > {loaded.api_cpu_share:.0%}",
     ]
 
 
 def main(
-    calls: Annotated[int, typer.Option(help="How many are held at once")] = 2000,
-    rate: Annotated[int, typer.Option(help="How many are placed a second")] = 400,
-    delay: Annotated[float, typer.Option(help="Seconds that the API takes for them")] = 10,
+    calls: Annotated[int, typer.Option(help="Calls that are held at once")] = 2000,
+    rate: Annotated[int, typer.Option(help="Held calls placed per second")] = 400,
+    delay: Annotated[float, typer.Option(help="Seconds that the API needs for a held call")] = 10,
     others: Annotated[int, typer.Option(help="Other calls per second")] = 50,
-    rounds: Annotated[int, typer.Option(help="How often each mode is measured")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Default: a new one in bench-results/")] = None,
+    rounds: Annotated[int, typer.Option(help="Runs of each mode")] = 1,
+    json: Annotated[
+        Path | None, typer.Option(help="Results file; default: a new one in bench-results/")
+    ] = None,
 ) -> None:
-    """Measure; exit with 1 where a call failed, or was not held, or did not ring."""
+    """Measure; exit with 1 if a call failed, was not held, or did not ring."""
     check_open_files(calls)
-    wanted = Wanted(calls, rate, delay, others)
+    parameters = Parameters(calls, rate, delay, others)
     modes: tuple[Mode, ...] = ("sync", "async")
-    runs = [measure(wanted, mode) for mode in modes for _ in range(rounds)]
-    Console(width=180).print(_table(runs, wanted))
+    runs = [measure(parameters, mode) for mode in modes for _ in range(rounds)]
+    Console(width=180).print(_table(runs, parameters))
     path = json or Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-held.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps([asdict(run) for run in runs], indent=2) + "\n")
@@ -282,7 +293,7 @@ def main(
 
 
 def _went_well(run: Figures) -> bool:
-    failed = run.failed + run.alone.failed + run.meanwhile.failed
+    failed = run.failed + run.alone.failed + run.loaded.failed
     return not failed and run.calls == run.held == run.rung
 
 

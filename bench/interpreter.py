@@ -1,4 +1,7 @@
-"""Which Python it was: a build without profile-guided optimisation is 1.4 times slower."""
+"""The Python interpreter of a benchmark.
+
+A build without profile-guided optimisation is 1.4 times slower, so results must name it.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ _ASK = """
 import json, platform, sys, sysconfig
 arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
 compiler = platform.python_compiler()
-# Debian and Ubuntu run the profiled build by rules of their own, and then empty the flag that
-# configure sets for these compilers in every build.
-emptied = sysconfig.get_config_var("PGO_PROF_USE_FLAG") == "" and compiler.startswith(
+# Debian and Ubuntu run the profiled build with their own rules instead of the configure option, and
+# then clear the flag that configure sets for these compilers in every build.
+cleared = sysconfig.get_config_var("PGO_PROF_USE_FLAG") == "" and compiler.startswith(
     ("GCC", "Clang")
 )
 print(json.dumps({
     "version": platform.python_version(),
     "path": sys._base_executable,
     "compiler": compiler,
-    "optimised": "--enable-optimizations" in arguments or emptied,
+    "optimised": "--enable-optimizations" in arguments or cleared,
     "configure_arguments": arguments,
 }))
 """
@@ -27,10 +30,10 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What an interpreter says about itself.
+    """The build of an interpreter.
 
-    ``optimised`` is whether it was built with profile-guided optimisation: by configure's
-    ``--enable-optimizations``, or by Debian's own rules.
+    ``optimised`` means profile-guided optimisation, by configure's ``--enable-optimizations`` or by
+    Debian's own rules.
     """
 
     version: str
@@ -40,11 +43,11 @@ class Interpreter:
     configure_arguments: str
 
     def __str__(self) -> str:
-        how = "with" if self.optimised else "without"
-        return f"Python {self.version}, {self.path}, {self.compiler}, {how} PGO"
+        with_or_without = "with" if self.optimised else "without"
+        return f"Python {self.version}, {self.path}, {self.compiler}, {with_or_without} PGO"
 
 
 def describe(python: str) -> Interpreter:
-    """Ask ``python``, the path of an interpreter or of a virtual environment's link to it."""
+    """Run the interpreter at the path ``python`` and return its build."""
     answer = subprocess.run([python, "-c", _ASK], check=True, capture_output=True, text=True)
     return Interpreter(**json.loads(answer.stdout))

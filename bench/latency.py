@@ -1,4 +1,4 @@
-"""How long the calls of a capture took, and where."""
+"""Latencies of calls, computed from a packet capture."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CALL_ID = re.compile(rb"\r\nCall-ID: ([^\r]+)")
 
 @dataclass(slots=True)
 class Times:
-    """When the messages of one call first passed the wire, in seconds; 0 when they did not."""
+    """When the messages of one call were first captured, in seconds; 0 if they never were."""
 
     invite_in: float = 0.0
     invite_out: float = 0.0
     ringing_in: float = 0.0
     ringing_out: float = 0.0
 
-    def note(self, datagram: Datagram, edge: int) -> None:
-        """Note the time of an INVITE or a 180; the first counts, and no repetition."""
-        direction = "in" if datagram.destination == edge else "out"
+    def record(self, datagram: Datagram, proxy_port: int) -> None:
+        """Record the time of an INVITE or a 180; ignore retransmissions."""
+        direction = "in" if datagram.destination == proxy_port else "out"
         message = "invite" if datagram.data.startswith(b"INVITE") else "ringing"
         name = f"{message}_{direction}"
         setattr(self, name, getattr(self, name) or datagram.time)
@@ -35,30 +35,30 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a duration, in milliseconds."""
+    """Percentiles of a duration, in milliseconds."""
 
     p50: float
     p95: float
     p99: float
 
-    def less(self, milliseconds: float) -> Percentiles:
-        """Return them with a constant part taken away."""
+    def minus(self, milliseconds: float) -> Percentiles:
+        """Return the percentiles with a constant subtracted."""
         return Percentiles(
             self.p50 - milliseconds, self.p95 - milliseconds, self.p99 - milliseconds
         )
 
 
-def call_times(capture: Path, edge: int) -> list[Times]:
-    """Return the times of each call in a capture, seen from whoever has the port ``edge``."""
+def call_times(capture: Path, proxy_port: int) -> list[Times]:
+    """Return the times of each call in a capture, as seen by the proxy on ``proxy_port``."""
     calls: dict[bytes, Times] = {}
     for datagram in read_datagrams(capture):
         if call_id := _CALL_ID.search(datagram.data):
-            calls.setdefault(call_id[1], Times()).note(datagram, edge)
+            calls.setdefault(call_id[1], Times()).record(datagram, proxy_port)
     return list(calls.values())
 
 
 def invite_to_ringing(calls: Iterable[Times]) -> list[float]:
-    """Return what the caller saw of each call, in milliseconds."""
+    """Return the time from INVITE to 180 that each caller saw, in milliseconds."""
     return [
         1000 * (call.ringing_out - call.invite_in)
         for call in calls
@@ -67,7 +67,7 @@ def invite_to_ringing(calls: Iterable[Times]) -> list[float]:
 
 
 def invite_through(calls: Iterable[Times]) -> list[float]:
-    """Return the time from INVITE in to INVITE out of each call, in milliseconds."""
+    """Return the time that each INVITE took through the proxy, in milliseconds."""
     return [
         1000 * (call.invite_out - call.invite_in)
         for call in calls
@@ -76,7 +76,7 @@ def invite_through(calls: Iterable[Times]) -> list[float]:
 
 
 def ringing_through(calls: Iterable[Times]) -> list[float]:
-    """Return the time from 180 in to 180 out of each call, in milliseconds."""
+    """Return the time that each 180 took through the proxy, in milliseconds."""
     return [
         1000 * (call.ringing_out - call.ringing_in)
         for call in calls
@@ -85,7 +85,7 @@ def ringing_through(calls: Iterable[Times]) -> list[float]:
 
 
 def percentiles(milliseconds: list[float]) -> Percentiles:
-    """Return the nearest-rank percentiles; without a figure they are not a number."""
+    """Return the nearest-rank percentiles; NaN if there is no value."""
     if not milliseconds:
         return Percentiles(nan, nan, nan)
     ordered = sorted(milliseconds)

@@ -1,4 +1,4 @@
-"""One load: SIPp on both sides, and a capture of what passed between them."""
+"""One load: SIPp on both sides, and a packet capture of their messages."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ from tests.interop.program import NUMBER
 from tests.interop.sipp import Sipp
 
 CALLER = "+3367%07d"
-"""The number of each call's caller, by the call's ordinal from 0 on."""
-GRACE = 40
-"""Seconds that the last calls may take: more than timer B."""
+"""The number of a caller, by the ordinal of its call, counted from 0."""
+GRACE_PERIOD = 40
+"""Seconds for the last calls to end: more than timer B."""
 _SCENARIOS = Path(__file__).parent / "scenarios"
-# A scheduler of one millisecond sends calls one by one, where SIPp's ten come in bunches.
+# With a timer of 1 ms SIPp sends calls one by one; with its default of 10 ms they come in bursts.
 _TUNING = ("-timer_resol", "1", "-buff_size", "4194304", "-deadcall_wait", "4000", "-f", "60")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``rate`` is in calls per second, ``seconds`` how long it lasts, ``hold`` a call's length.
-
-    ``number`` is what is dialled.
-    """
+    """Calls to ``number`` at ``rate`` per second for ``seconds``; each lasts ``hold`` seconds."""
 
     rate: int
     seconds: float
@@ -36,13 +33,13 @@ class Load:
 
     @property
     def calls(self) -> int:
-        """How many calls it is."""
+        """The number of calls."""
         return round(self.rate * self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a load: SIPp's own figures, and each call's times."""
+    """The result of a load: SIPp's counters, and the times of each call."""
 
     failed: int
     retransmissions: int
@@ -50,11 +47,11 @@ class Outcome:
     packets_dropped: int
 
 
-class Side(Sipp):
-    """One side of so many calls, which may take ``longest`` seconds in all."""
+class LoadPeer(Sipp):
+    """SIPp as one side of a load, which ends after ``timeout`` seconds at the latest."""
 
     def __init__(
-        self, scenario: str, directory: Path, port: int, calls: int, longest: float, *options: str
+        self, scenario: str, directory: Path, port: int, calls: int, timeout: float, *options: str
     ) -> None:
         self._statistics = directory / f"{scenario}-{port}.csv"
         super().__init__(
@@ -63,57 +60,61 @@ class Side(Sipp):
             port=port,
             scenarios=_SCENARIOS,
             calls=calls,
-            longest=longest,
+            timeout=timeout,
             trace=False,
             options=(*_TUNING, "-trace_stat", "-stf", str(self._statistics), *options),
         )
 
     def count(self, column: str) -> int:
-        """Return one of SIPp's sums, once it has ended."""
+        """Return one of SIPp's cumulative counters; call it once SIPp has ended."""
         with self._statistics.open(newline="") as file:
             return int(list(csv.DictReader(file, delimiter=";"))[-1][f"{column}(C)"])
 
 
 class Callers:
-    """The callers of a load and a capture, which both end with ``children``.
+    """The callers of a load, and a capture of both sides of the proxy.
 
-    The capture has what passes between them and ``edge``, and between that and the callee.
+    Both processes end with ``children``.
     """
 
     def __init__(
-        self, load: Load, directory: Path, callee_port: int, edge: int, children: ExitStack
+        self, load: Load, directory: Path, callee_port: int, proxy_port: int, children: ExitStack
     ) -> None:
-        self._load, self._edge = load, edge
+        self._load, self._proxy_port = load, proxy_port
         port = free_port()
         self._capture = Capture((port, callee_port), directory, f"calls-{port}")
         children.callback(self._capture.stop)
         self._capture.wait_ready()
         numbers = directory / f"callers-{port}.csv"
         numbers.write_text(f"SEQUENTIAL,PRINTF={load.calls}\n{CALLER};\n")
-        options = [f"127.0.0.1:{edge}", "-s", load.number, "-d", str(round(load.hold * 1000))]
+        options = [f"127.0.0.1:{proxy_port}", "-s", load.number, "-d", str(round(load.hold * 1000))]
         options += ["-r", str(load.rate), "-l", str(load.calls), "-inf", str(numbers)]
-        longest = load.seconds + GRACE
-        self._sipp = Side("load_caller", directory, port, load.calls, longest, *options)
+        timeout = load.seconds + GRACE_PERIOD
+        self._sipp = LoadPeer("load_caller", directory, port, load.calls, timeout, *options)
         children.callback(self._sipp.stop)
 
     def finish(self) -> Outcome:
-        """Return when the last call has ended."""
-        self._sipp.wait(self._load.seconds + 2 * GRACE)
+        """Wait for the end of the last call and return the result."""
+        self._sipp.wait(self._load.seconds + 2 * GRACE_PERIOD)
         self._capture.finish()
         return Outcome(
             failed=self._load.calls - self._sipp.count("SuccessfulCall"),
             retransmissions=self._sipp.count("Retransmissions"),
-            calls=call_times(self._capture.path, self._edge),
+            calls=call_times(self._capture.path, self._proxy_port),
             packets_dropped=self._capture.dropped(),
         )
 
 
-def play(load: Load, directory: Path, callee_port: int, edge: int = 0) -> Outcome:
-    """Place calls through whoever listens on ``edge``, or through nobody, and see the last end."""
+def run_load(load: Load, directory: Path, callee_port: int, proxy_port: int = 0) -> Outcome:
+    """Run a load through the proxy on ``proxy_port``, or without a proxy if it is 0."""
     with ExitStack() as children:
-        callee = Side("load_callee", directory, callee_port, load.calls, load.seconds + GRACE)
+        callee = LoadPeer(
+            "load_callee", directory, callee_port, load.calls, load.seconds + GRACE_PERIOD
+        )
         children.callback(callee.stop)
         callee.wait_bound()
-        outcome = Callers(load, directory, callee_port, edge or callee_port, children).finish()
-    again = outcome.retransmissions + callee.count("Retransmissions")
-    return replace(outcome, retransmissions=again)
+        outcome = Callers(
+            load, directory, callee_port, proxy_port or callee_port, children
+        ).finish()
+    retransmissions = outcome.retransmissions + callee.count("Retransmissions")
+    return replace(outcome, retransmissions=retransmissions)

@@ -1,4 +1,4 @@
-"""A reader of capture files (the classic pcap format) with UDP over IPv4 in them."""
+"""A reader of UDP datagrams over IPv4 from capture files in the classic pcap format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE_HEADER, _ETHERNET_HEADER, _UDP_HEADER = 24, 14, 8  # bytes
 
 
 class Datagram(NamedTuple):
-    """One UDP datagram; ``time`` is the kernel's time stamp in seconds, ``data`` may be cut."""
+    """One UDP datagram; ``time`` is the kernel's time stamp in seconds; ``data`` may be cut off."""
 
     time: float
     source: int
@@ -23,10 +23,10 @@ class Datagram(NamedTuple):
 
 
 def read_datagrams(path: Path) -> Iterator[Datagram]:
-    """Yield a file's datagrams in order; raise ``ValueError`` when it is no pcap file."""
+    """Yield the datagrams of a file in order; raise ``ValueError`` if it is not a pcap file."""
     capture = path.read_bytes()
     if capture[:4] not in _BYTE_ORDERS:
-        raise ValueError(f"{path} is no pcap file with time stamps in microseconds")
+        raise ValueError(f"{path} is not a pcap file with time stamps in microseconds")
     order = _BYTE_ORDERS[capture[:4]]
     record = struct.Struct(f"{order}IIII")
     offset = _FILE_HEADER
@@ -36,7 +36,7 @@ def read_datagrams(path: Path) -> Iterator[Datagram]:
         frame = capture[offset : offset + length]
         offset += length
         if len(frame) < length:
-            return  # the capture ended in the middle of a record
+            return  # the capture tool was stopped while it wrote this record
         yield _datagram(seconds + microseconds / 1e6, frame)
 
 

@@ -1,4 +1,4 @@
-"""What a program's processes cost, from ``/proc``."""
+"""CPU time, memory and priority of a process group, from ``/proc``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from pathlib import Path
 _TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
 _PROC = Path("/proc")
 
-
 PRIORITY = -10
 """The nice value in deploy/sip-stager.service."""
 
 
 def cpu_seconds(group: int) -> float:
-    """Return the user and system time of a process group, with its children that have ended.
+    """Return the user and system time of a process group, including children that have ended.
 
-    ``stat`` is cut to whole ticks of 10 ms for each process: of sixty workers, a good half is lost.
-    So ``schedstat`` counts where it knows more, in nanoseconds.
+    ``stat`` counts in ticks of 10 ms and rounds down for each process, which loses half of the
+    time of sixty workers.  ``schedstat`` counts in nanoseconds and is used if it shows more.
     """
     return sum(map(_cpu, _stats(group)))
 
@@ -35,22 +34,22 @@ def _cpu(fields: list[str]) -> float:
 
 
 def _scheduled(pid: int) -> float:
-    """Return how long the threads of a process ran; 0 where the kernel does not tell."""
+    """Return how long the threads of a process have run; 0 if the kernel does not count it."""
     nanoseconds = 0
     for path in (_PROC / str(pid) / "task").glob("*/schedstat"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended since
             nanoseconds += int(path.read_text().split()[0])
     return nanoseconds / 1e9
 
 
 def _stats(group: int) -> list[list[str]]:
-    """Return the fields after the name of each process's ``stat``, its id put last."""
+    """Return for each process the fields of ``stat`` after its name, with its id appended."""
     found = []
     for path in _PROC.glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
+            continue  # the process has ended since
         if int(fields[2]) == group:
             found.append([*fields, path.parent.name])
     return found
@@ -61,11 +60,11 @@ def _peak(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def put_ahead(pid: int) -> bool:
-    """Give a group of processes the priority of the unit file; False where that is not allowed.
+def raise_priority(pid: int) -> bool:
+    """Give a process group the priority of the unit file; return False if that is not allowed.
 
-    The callers, the callees and the API share the cores with what is measured, here and nowhere
-    else: without it they take its place whenever it has sent them something.
+    In a benchmark the callers, the callees and the API share the cores with the program.  Without
+    priority they would preempt it each time that it sends them a message.
     """
     try:
         os.setpriority(os.PRIO_PGRP, os.getpgid(pid), PRIORITY)

@@ -1,4 +1,4 @@
-"""The benchmark's table and its JSON."""
+"""The table and the JSON file of the benchmark."""
 
 from __future__ import annotations
 
@@ -10,57 +10,62 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from bench.targets import Verdict, verdicts
+from bench.targets import Verdict, check_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.interpreter import Interpreter
-    from bench.measurement import Measured
+    from bench.measurement import Measurement
 
 CAPTION = """\
-times in ms · added: the caller's INVITE to 180, less what the API really held, less direct
-direct: the median of INVITE to 180 between the SIPps alone · nominal p50: less the API's delay as \
-it was told
-asked: requests to stage a call that the API had; claims: each caller had hung up on a call that \
-was being staged before, and nothing is to be staged again
-in>out: INVITE (less the API) and 180 through the program · CPU and memory: the program's processes
-API CPU: of the fake API for a request, how fast the machine was then · (≤ target): the figure is \
-held to it"""
+times in ms · added: INVITE to 180 as the caller saw it, minus the measured API delay and direct
+direct: the median of INVITE to 180 without the program
+nominal p50: added p50, computed with the configured API delay
+staged: requests to stage a call; claims: redials of calls that were staged before
+in>out: INVITE (minus the API) and 180 through the program · CPU and memory: of its processes
+API CPU: of the fake API per request, a measure of the machine's speed
+(≤ target): the target of a figure"""
 _WITH_KAMAILIO = """
-(ours nx): sip-stager has n times the figure · Kamailio's processes share memory: no sum"""
+(ours nx): sip-stager has n times this figure · no memory: Kamailio's processes share it"""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A session of the benchmark."""
+    """The results of one run of the benchmark."""
 
     interpreter: Interpreter
     machine: dict[str, str]
-    points: list[Measured]
+    points: list[Measurement]
 
     def write(self, path: Path) -> None:
-        """Write it as JSON, each point with its verdicts."""
-        shown = {
+        """Write it as JSON, each point with its check_targets."""
+        document = {
             "interpreter": asdict(self.interpreter),
             "machine": self.machine,
             "points": [
                 asdict(point)
-                | {"verdicts": [asdict(each) | {"met": each.met} for each in verdicts(point)]}
+                | {
+                    "check_targets": [
+                        asdict(each) | {"met": each.met} for each in check_targets(point)
+                    ]
+                }
                 | ({"ratios": asdict(ratios(point, point.kamailio))} if point.kamailio else {})
                 for point in self.points
             ],
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_finite(shown), indent=2) + "\n")
+        path.write_text(json.dumps(_finite(document), indent=2) + "\n")
 
     def table(self) -> Table:
-        """Return it for the terminal."""
-        caption = f"{CAPTION}\nnice value of the proxy: {self.machine.get('priority', 'as it was')}"
+        """Return the results as a table for the terminal."""
+        caption = (
+            f"{CAPTION}\nnice value of the program: {self.machine.get('priority', 'unchanged')}"
+        )
         caption += _WITH_KAMAILIO * any(point.kamailio for point in self.points)
         table = Table(caption=caption, caption_justify="left", title=str(self.interpreter))
         table.add_column("")
-        for column in ("cps", "API", "calls", "failed", "asked", "repeated", "CPU/call", "API CPU"):
+        for column in ("cps", "API", "calls", "failed", "staged", "resent", "CPU/call", "API CPU"):
             table.add_column(column, justify="right")
         for column in ("p50", "p95", "p99"):
             table.add_column(f"added {column}", justify="right")
@@ -75,15 +80,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Our figures in Kamailio's; of times that are below a clock's noise they say little."""
+    """Our figures divided by Kamailio's; of times near a clock's resolution they mean little."""
 
     cpu_per_call: float
     added_p50: float
     added_p99: float
 
 
-def ratios(ours: Measured, kamailio: Measured) -> Ratios:
-    """Return the ratios; where Kamailio's figure is not above zero it is not a number."""
+def ratios(ours: Measurement, kamailio: Measurement) -> Ratios:
+    """Return the ratios; NaN if Kamailio's figure is not above zero."""
     return Ratios(
         _ratio(ours.cpu_per_call, kamailio.cpu_per_call),
         _ratio(ours.added.p50, kamailio.added.p50),
@@ -95,37 +100,37 @@ def _ratio(ours: float, theirs: float) -> float:
     return ours / theirs if theirs > 0 else nan
 
 
-def _finite(shown: Any) -> Any:
-    """Put null where a figure is not a number: JSON has no word for it."""
-    match shown:
+def _finite(value: Any) -> Any:
+    """Replace NaN by null: JSON has no NaN."""
+    match value:
         case dict():
-            return {key: _finite(value) for key, value in shown.items()}
+            return {key: _finite(each) for key, each in value.items()}
         case list():
-            return [_finite(each) for each in shown]
-        case float() if not isfinite(shown):
+            return [_finite(each) for each in value]
+        case float() if not isfinite(value):
             return None
-    return shown
+    return value
 
 
-def _row(point: Measured) -> list[Text | str]:
-    held_to = {verdict.what: verdict for verdict in verdicts(point)}
+def _row(point: Measurement) -> list[Text | str]:
+    targets = {verdict.column: verdict for verdict in check_targets(point)}
     return _cells(
         point,
-        failed=_judged(f"{point.failed}", held_to.get("failed")),
-        asked=_judged(f"{point.asked}", held_to.get("asked")),
-        cpu=_judged(f"{point.cpu_per_call:.2f}", held_to.get("cpu")),
-        p50=_judged(f"{point.added.p50:.2f}", held_to.get("p50")),
-        p99=_judged(f"{point.added.p99:.2f}", held_to.get("p99")),
+        failed=_with_verdict(f"{point.failed}", targets.get("failed")),
+        staged=_with_verdict(f"{point.stage_requests}", targets.get("staged")),
+        cpu=_with_verdict(f"{point.cpu_per_call:.2f}", targets.get("cpu")),
+        p50=_with_verdict(f"{point.added.p50:.2f}", targets.get("p50")),
+        p99=_with_verdict(f"{point.added.p99:.2f}", targets.get("p99")),
         memory=f"{point.peak_memory:.0f}",
     )
 
 
-def _kamailio_row(ours: Measured, kamailio: Measured) -> list[Text | str]:
+def _kamailio_row(ours: Measurement, kamailio: Measurement) -> list[Text | str]:
     ratio = ratios(ours, kamailio)
     return _cells(
         kamailio,
         failed=Text(str(kamailio.failed)),
-        asked=Text(str(kamailio.asked)),
+        staged=Text(str(kamailio.stage_requests)),
         cpu=Text(f"{kamailio.cpu_per_call:.2f} (ours {ratio.cpu_per_call:.1f}x)"),
         p50=Text(f"{kamailio.added.p50:.2f} (ours {ratio.added_p50:.1f}x)"),
         p99=Text(f"{kamailio.added.p99:.2f} (ours {ratio.added_p99:.1f}x)"),
@@ -134,7 +139,7 @@ def _kamailio_row(ours: Measured, kamailio: Measured) -> list[Text | str]:
 
 
 def _cells(
-    point: Measured, *, failed: Text, asked: Text, cpu: Text, p50: Text, p99: Text, memory: str
+    point: Measurement, *, failed: Text, staged: Text, cpu: Text, p50: Text, p99: Text, memory: str
 ) -> list[Text | str]:
     return [
         point.name,
@@ -142,7 +147,7 @@ def _cells(
         f"{point.delay:g}",
         str(point.calls),
         failed,
-        asked,
+        staged,
         str(point.retransmissions),
         cpu,
         f"{point.api_cpu:.2f}",
@@ -158,9 +163,9 @@ def _cells(
     ]
 
 
-def _judged(figure: str, verdict: Verdict | None) -> Text:
-    """Put the target and pass or fail beside the figure."""
+def _with_verdict(figure: str, verdict: Verdict | None) -> Text:
+    """Return the figure with its target, and whether it passed."""
     if verdict is None:
         return Text(figure)
     word, style = ("pass", "green") if verdict.met else ("FAIL", "bold red")
-    return Text(f"{figure} (≤{verdict.at_most:g} {word})", style=style)
+    return Text(f"{figure} (≤{verdict.limit:g} {word})", style=style)

@@ -1,8 +1,8 @@
-"""One whole call through the core, measured step by step; ``core.py`` runs it as a program.
+"""One whole call through the core, measured step by step; ``core.py`` runs this as a program.
 
-The caller and the callee are those of the load (``scenarios``), but no socket, no API and no loop
-are in it: what is left is what this program does with the call's messages, with its settings, its
-metrics and its log.  The collector is off, as it is while calls are up.
+The messages are those of the load (``scenarios``), without sockets, API and event loop.  What
+remains is the work of the core, the metrics and the log.  The garbage collector is off, as it is
+in the program while calls are up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.log_sink import LogSink
 from sip_stager.observability.logs import set_up
 from sip_stager.observability.metrics import Metrics
-from tests.interop.program import NUMBER, Edge
+from tests.interop.program import NUMBER, ProgramSettings
 from tests.observability.sample_events import GAUGE_SOURCES
 from tests.support.fakes import FakeClock, FakeResolver
 
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 CALLER = Flow("UDP", "127.0.0.1", 5070)
 CALLEE = Flow("UDP", "127.0.0.1", 5080)
 RATE = 200
-"""Calls per second, by the clock of the core: how many are alive follows from it."""
+"""Calls per second of the core's clock; it determines how many transactions are alive."""
 Measure = Callable[[Callable[[], None]], float]
-"""Does a step, and gives what that took."""
+"""A function that runs a step and returns what it cost."""
 STEPS = ("INVITE", "staged", "100", "180", "200", "ACK", "BYE", "200 of BYE", "timers")
 
 _REQUEST = """\
@@ -81,12 +81,12 @@ _COPIED = ("via:", "record-route:", "from:", "to:", "call-id:", "cseq:")
 
 
 class WholeCall:
-    """Places calls one after another; what the peers do is not measured."""
+    """Places calls one after another; the work of the peers is not measured."""
 
     def __init__(self, directory: Path) -> None:
         file = directory / "settings.toml"
-        edge = Edge("http://127.0.0.1:8080", CALLEE.port, log_level="info")
-        file.write_text(edge.settings(5060, 9090))
+        program = ProgramSettings("http://127.0.0.1:8080", CALLEE.port, log_level="info")
+        file.write_text(program.to_toml(5060, 9090))
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
         logger = set_up(LogSink(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
         dispatcher = Dispatcher(
@@ -102,7 +102,7 @@ class WholeCall:
         self.waiting = 0
 
     def place(self, calls: int, measure: Measure) -> list[float]:
-        """Place so many, and give what each of the steps of one call measured on average."""
+        """Place calls and return the average cost of each step."""
         self._measure = measure
         placed = [self._steps() for _ in range(calls)]
         return [sum(step) / calls for step in zip(*placed, strict=True)]
@@ -153,37 +153,37 @@ class WholeCall:
         assert len(self._sent) == sends, self._sent
         return measured
 
-    # The transport and the stager.
+    # The ports: this object is both transport and stager.
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
-        """Keep what is sent."""
+        """Store a sent message."""
         self._sent.append(data)
 
     def can_reuse(self, call: Call) -> bool:
-        """Keep nothing."""
+        """Return that no call can be reused."""
         return False
 
     def start(self, call: Call, done: Callable[[Decision], None]) -> WholeCall:
-        """Stage a call when it is its turn."""
+        """Store the callback, which the next step calls."""
         self._staging = done
         return self
 
     def cancel(self) -> None:
-        """Do nothing: nobody hangs up."""
+        """Do nothing: no caller hangs up."""
 
     def return_unused(self, call: Call, forward: Forward) -> None:
-        """Do nothing: each call is answered."""
+        """Do nothing: every call is answered."""
 
 
 def seconds(step: Callable[[], None]) -> float:
-    """Measure the CPU of a step."""
-    began = thread_time()
+    """Return the CPU seconds of a step."""
+    started = thread_time()
     step()
-    return thread_time() - began
+    return thread_time() - started
 
 
 def bytecodes(step: Callable[[], None]) -> float:
-    """Count what the interpreter executes in a step: a figure that no other program disturbs."""
+    """Return the bytecodes executed in a step, a figure that no other program disturbs."""
     executed = count()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -201,7 +201,7 @@ def bytecodes(step: Callable[[], None]) -> float:
 
 
 def _answer(request: bytes, status: str, tag: str = "", sdp: str = "") -> bytes:
-    """Answer as the load's callee does."""
+    """Return the response that the callee of the load would send."""
     header = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
     copied = [line for line in header if line.lower().startswith(_COPIED)]
     tagged = f";tag={tag}" if tag else ""
@@ -213,16 +213,16 @@ def _answer(request: bytes, status: str, tag: str = "", sdp: str = "") -> bytes:
 
 
 def main() -> None:
-    """Place as many calls as each line of the input says; print what each step measured."""
+    """Read lines such as "seconds 200" from stdin; print the average cost of each step as JSON."""
     with tempfile.TemporaryDirectory() as directory:
         call = WholeCall(Path(directory))
         gc.collect()
         gc.freeze()
         gc.disable()
         for line in sys.stdin:
-            what, calls = line.split()
-            measured = call.place(int(calls), {"seconds": seconds, "bytecodes": bytecodes}[what])
-            print(json.dumps(measured), flush=True)  # noqa: T201  its answer
+            unit, calls = line.split()
+            measured = call.place(int(calls), {"seconds": seconds, "bytecodes": bytecodes}[unit])
+            print(json.dumps(measured), flush=True)  # noqa: T201  the result for core.py
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from soak.call_leg import SHORT, Timers
 from soak.call_plan import API, NUMBERS
 from tests.interop.fake_api import FakeApiProcess
-from tests.interop.program import AGENT, Edge, Program
+from tests.interop.program import AGENT, Program, ProgramSettings
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ERROR = re.compile(r'^[^{]|"level": ?"(error|critical)"')
@@ -29,11 +29,11 @@ transport = "tcp"
 address = "127.0.0.1"
 port = {port}
 [api]
-base_url = "{edge.api_url}"
-mode = "{edge.mode}"
-deadline = {edge.deadline}
+base_url = "{settings.api_url}"
+mode = "{settings.mode}"
+deadline = {settings.deadline}
 [upstream]
-uri = "sip:127.0.0.1:{edge.upstream_port};transport={edge.upstream_transport}"
+uri = "sip:127.0.0.1:{settings.upstream_port};transport={settings.upstream_transport}"
 [[trunks]]
 name = "soak"
 networks = ["127.0.0.1"]
@@ -44,22 +44,22 @@ t4 = {timers.t4}
 [http]
 port = {http_port}
 [log]
-level = "{edge.log_level}"
+level = "{settings.log_level}"
 """
 
 
 @dataclass(frozen=True, slots=True)
-class SoakEdge(Edge):
+class SoakSettings(ProgramSettings):
     """Settings with short timers, and a number for each way of the API."""
 
     timers: Timers = SHORT
 
-    def settings(self, port: int, http_port: int) -> str:
+    def to_toml(self, port: int, http_port: int) -> str:
         """Return the settings file's text."""
         numbers = (
             f'[[numbers]]\nnumber = "{number}"\nagent = "{AGENT}"\n' for number in NUMBERS.values()
         )
-        common = _SETTINGS.format(edge=self, timers=self.timers, port=port, http_port=http_port)
+        common = _SETTINGS.format(settings=self, timers=self.timers, port=port, http_port=http_port)
         return common + "".join(numbers)
 
 
@@ -76,7 +76,7 @@ class Api(FakeApiProcess):
         urllib.request.urlopen(request, timeout=5).close()
 
 
-class Watched(Program):
+class MonitoredProgram(Program):
     """The program; its memory, its files and its figures."""
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.process import cpu_seconds
 from soak.call_leg import SHORT, Timers
 from soak.call_plan import DEADLINE
-from soak.program import Api, SoakEdge, Watched, gauges
+from soak.program import Api, MonitoredProgram, SoakSettings, gauges
 from soak.traffic import Soak
 from tests.interop.ports import free_port
 
@@ -66,7 +66,7 @@ async def run(wanted: Wanted, directory: Path) -> Seen:
         children.callback(api.stop)
         api.wait_ready()
         upstream = free_port()
-        edge = SoakEdge(
+        settings = SoakSettings(
             api.url,
             upstream,
             upstream_transport=wanted.upstream,
@@ -75,7 +75,7 @@ async def run(wanted: Wanted, directory: Path) -> Seen:
             log_level="warning",
             timers=wanted.timers,
         )
-        program = Watched(edge, directory, python=wanted.python)
+        program = MonitoredProgram(settings, directory, python=wanted.python)
         children.callback(program.stop)
         program.wait_ready()
         soak = Soak(wanted.seed, wanted.timers, ("127.0.0.1", program.port), upstream, wanted.loss)
@@ -92,7 +92,7 @@ async def run(wanted: Wanted, directory: Path) -> Seen:
     return seen
 
 
-async def _load(wanted: Wanted, program: Watched, seen: Seen) -> None:
+async def _load(wanted: Wanted, program: MonitoredProgram, seen: Seen) -> None:
     began = time.monotonic()
     watching = asyncio.create_task(_watch(program, seen, began))
     try:
@@ -103,7 +103,7 @@ async def _load(wanted: Wanted, program: Watched, seen: Seen) -> None:
     seen.cpu_seconds = cpu_seconds(program.pid)
 
 
-async def _watch(program: Watched, seen: Seen, began: float) -> None:
+async def _watch(program: MonitoredProgram, seen: Seen, began: float) -> None:
     """Note the memory each second, and say how far it is now and then."""
     soak, told, placed = seen.soak, 0.0, 0
     while True:
@@ -120,7 +120,7 @@ async def _watch(program: Watched, seen: Seen, began: float) -> None:
             told, placed = now, soak.placed
 
 
-async def _settle(wanted: Wanted, program: Watched, api: Api, seen: Seen) -> None:
+async def _settle(wanted: Wanted, program: MonitoredProgram, api: Api, seen: Seen) -> None:
     """Wait until nothing goes on, and take the last figures."""
     await seen.soak.drain()
     until = time.monotonic() + wanted.settle

@@ -1,4 +1,4 @@
-"""Kamailio with ``kamailio.cfg``: a yardstick of the same job, in C, on the same machine."""
+"""Kamailio with ``kamailio.cfg``: the same job in C on the same machine, for comparison."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PACKAGES = "kamailio kamailio-utils-modules kamailio-extra-modules"
 MISSING = f"Kamailio or a module of it is missing, as root: apt-get install {PACKAGES}"
 _CONFIGURATION = Path(__file__).parent / "kamailio.cfg"
 _MODULES = ("tmx.so", "async.so", "http_client.so", "jansson.so")
-_SPARE = 4  # workers beyond those that wait
+_SPARE_WORKERS = 4
 
 
 def find() -> str | None:
-    """Return the path of Kamailio when it and the modules are installed."""
+    """Return the path of Kamailio, or None if it or one of the modules is not installed."""
     path = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin") or shutil.which("kamailio")
     installed = {
         module.name
-        for folder in ("lib*", "lib/*")  # the latter with Debian's name of the architecture
+        for folder in ("lib*", "lib/*")  # Debian has a folder per architecture
         for module in Path("/usr").glob(f"{folder}/kamailio/modules/*.so")
     }
     return path if installed.issuperset(_MODULES) else None
@@ -43,21 +43,24 @@ def version(kamailio: str) -> str:
 
 
 def api_workers(load: Load, delay: float) -> int:
-    """Return twice the requests that an API with a ``delay`` in ms has open, and some to spare."""
-    return _SPARE + math.ceil(2 * load.rate * delay / 1000)
+    """Return twice the number of requests that are open at once, plus some spare workers.
+
+    ``delay`` is in ms.
+    """
+    return _SPARE_WORKERS + math.ceil(2 * load.rate * delay / 1000)
 
 
 class Kamailio(Child):
-    """One process that reads SIP, and ``workers`` of which each waits for one answer of the API."""
+    """One process for SIP, and ``workers`` that each wait for one answer of the API."""
 
     def __init__(
         self, kamailio: str, api_url: str, upstream_port: int, directory: Path, workers: int
     ) -> None:
         self.port = free_port()
-        given = {
+        definitions = {
             "PORT": str(self.port),
             "API": f'"api=>{api_url}"',
-            # http_connect takes no headers: the key goes behind the type.
+            # http_connect has no parameter for header fields: the key follows the content type.
             "API_TYPE": rf'"application/json\r\nX-Api-Key: {KEY}"',
             "UPSTREAM": f'"sip:127.0.0.1:{upstream_port}"',
             "AGENT": f'"{AGENT}"',
@@ -65,10 +68,10 @@ class Kamailio(Child):
         }
         command = [kamailio, "-DD", "-E", "-m", "256", "-Y", str(directory)]
         command += ["-f", str(_CONFIGURATION)]
-        for name, value in given.items():
+        for name, value in definitions.items():
             command += ["-A", f"{name}={value}"]
         super().__init__("Kamailio", command, directory / "kamailio.log")
 
     def wait_ready(self) -> None:
-        """Return once its port takes messages."""
+        """Wait until its port is bound."""
         self.wait_until(lambda: is_bound(self.port, "udp"), "socket")

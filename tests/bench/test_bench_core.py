@@ -1,4 +1,4 @@
-"""The call that the core is measured with is one that goes well."""
+"""The benchmark of the core measures calls that go well."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def tree() -> Iterator[Tree]:
     tree.stop()
 
 
-def test_each_step_of_each_call_is_timed(tree: Tree) -> None:
-    """Each asserts that it sends what it should, so a call that goes wrong is not measured."""
+def test_every_step_of_a_call_is_timed(tree: Tree) -> None:
+    """Each step asserts the number of messages it sends, so a failed call is never measured."""
     times = tree.place(3)
     assert len(times) == len(STEPS)
     assert min(times[:-1]) > 0
 
 
-def test_equal_calls_run_equal_bytecodes(tree: Tree) -> None:
-    """But where a line of the log may have to wake who writes it, and in the timers."""
+def test_equal_calls_execute_the_same_number_of_bytecodes(tree: Tree) -> None:
+    """Except for steps that write a log line, which may wake the writer, and for the timers."""
     one, other = tree.place(1, "bytecodes"), tree.place(1, "bytecodes")
     steps = [STEPS.index(name) for name in ("100", "180", "ACK", "BYE", "200 of BYE")]
     assert [one[step] for step in steps] == [other[step] for step in steps]
     assert min(one) > 0
 
 
-def test_a_ratio_is_the_median_over_turns_and_a_time_the_least() -> None:
+def test_ratios_are_medians_over_turns_and_times_are_minima() -> None:
     now, before = figures(2e-6, 3e-6, 4e-6), figures(4e-6, 4e-6, 5e-6)
     now.bytecodes = [3 * count for count in before.bytecodes]
     ratios = ["0.750", "300", "100", "3.000"]

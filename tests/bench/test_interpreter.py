@@ -1,4 +1,4 @@
-"""Which interpreters count as built with profile-guided optimisation."""
+"""Detection of interpreters that were built with profile-guided optimisation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.interpreter import describe
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FLAG = "-fprofile-use -fprofile-correction"  # configure sets it in every build
+_FLAG = "-fprofile-use -fprofile-correction"  # configure sets this in every build
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ _FLAG = "-fprofile-use -fprofile-correction"  # configure sets it in every build
         (None, _FLAG, False),
     ],
 )
-def test_an_interpreter_is_optimised_when_configure_or_debian_made_it_so(
+def test_a_build_by_configure_option_or_by_debian_is_optimised(
     tmp_path: Path, arguments: str | None, flag: str, *, optimised: bool
 ) -> None:
     built = {"CONFIG_ARGS": arguments, "PGO_PROF_USE_FLAG": flag}
@@ -40,7 +40,7 @@ def test_an_interpreter_is_optimised_when_configure_or_debian_made_it_so(
     assert describe(str(python)).optimised is optimised
 
 
-def test_an_interpreter_that_says_nothing_of_its_build_is_not_called_optimised(
+def test_a_build_without_configuration_variables_is_not_optimised(
     tmp_path: Path,
 ) -> None:
     python = tmp_path / "python"

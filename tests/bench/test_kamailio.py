@@ -1,4 +1,4 @@
-"""Kamailio does the job that it is measured by."""
+"""Kamailio does the same job as sip-stager in the benchmark."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Scene:
-    """The fake API, Kamailio, and SIPp on either side; all of it ends with the test."""
+    """The fake API, Kamailio, and SIPp on both sides; all processes end with the test."""
 
     def __init__(self, directory: Path, kamailio: str, children: ExitStack) -> None:
         self.upstream = free_port()
@@ -36,9 +36,9 @@ class Scene:
         self.api = FakeApiProcess(self._directory, **behaviour)
         self._children.callback(self.api.stop)
         self.api.wait_ready()
-        self.edge = Kamailio(self._kamailio, self.api.url, self.upstream, self._directory, 1)
-        self._children.callback(self.edge.stop)
-        self.edge.wait_ready()
+        self.proxy = Kamailio(self._kamailio, self.api.url, self.upstream, self._directory, 1)
+        self._children.callback(self.proxy.stop)
+        self.proxy.wait_ready()
 
     def callee(self, scenario: str) -> Sipp:
         """Start SIPp upstream."""
@@ -49,7 +49,7 @@ class Scene:
 
     def caller(self, scenario: str, **words: str) -> Sipp:
         """Start one call."""
-        options = (f"127.0.0.1:{self.edge.port}", "-s", NUMBER, "-d", "100")
+        options = (f"127.0.0.1:{self.proxy.port}", "-s", NUMBER, "-d", "100")
         caller = Sipp(scenario, self._directory, port=free_port(), options=options, words=words)
         self._children.callback(caller.stop)
         return caller
@@ -57,7 +57,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Return a stage, if Kamailio and SIPp are installed."""
+    """Return a scene; skip the test if Kamailio or SIPp is not installed."""
     need(kamailio := find(), MISSING)
     need(SIPP, sipp.MISSING)
     assert kamailio
@@ -72,7 +72,7 @@ def only(messages: list[Traced]) -> Traced:
 
 
 @pytest.mark.interop
-def test_a_call_is_staged_forwarded_with_its_id_and_kept_on_the_route(scene: Scene) -> None:
+def test_a_call_is_staged_and_forwarded_with_its_id_and_record_route(scene: Scene) -> None:
     scene.start()
     callee = scene.callee("callee_answers")
     scene.caller("caller_hangs_up").finish()
@@ -80,7 +80,7 @@ def test_a_call_is_staged_forwarded_with_its_id_and_kept_on_the_route(scene: Sce
     invite = only(callee.received("INVITE"))
     assert invite.values("X-Rounded-Call-Id")
     for message in (invite, only(callee.received("ACK")), only(callee.received("BYE"))):
-        assert f":{scene.edge.port}" in message.values("Via")[0]
+        assert f":{scene.proxy.port}" in message.values("Via")[0]
     assert scene.api.stats()["responses"] == {"201": 1}
 
 
@@ -90,30 +90,30 @@ def test_a_call_cancelled_while_ringing_is_cancelled_upstream(scene: Scene) -> N
     callee = scene.callee("callee_is_cancelled")
     scene.caller("caller_cancels_ringing").finish()
     callee.finish()
-    assert f":{scene.edge.port}" in only(callee.received("CANCEL")).values("Via")[0]
+    assert f":{scene.proxy.port}" in only(callee.received("CANCEL")).values("Via")[0]
 
 
 @pytest.mark.interop
-def test_a_call_cancelled_while_staging_goes_nowhere(scene: Scene) -> None:
+def test_a_call_cancelled_while_staging_is_not_forwarded(scene: Scene) -> None:
     scene.start(delay=1)
     with Silence(("127.0.0.1", scene.upstream)) as upstream:
-        scene.caller("caller_cancels_staging").wait_received("487")  # before its 200 to CANCEL
+        scene.caller("caller_cancels_staging").wait_received("487")  # sent before the 200 to CANCEL
         scene.api.wait_until(lambda: scene.api.stats()["responses"] == {"201": 1}, "answer")
         upstream.check()
 
 
 @pytest.mark.interop
-def test_a_call_that_the_api_refuses_goes_nowhere(scene: Scene) -> None:
+def test_a_call_that_the_api_refuses_is_not_forwarded(scene: Scene) -> None:
     scene.start(status=500)
     with Silence(("127.0.0.1", scene.upstream)) as upstream:
         scene.caller("caller_is_refused", status="503").finish()
         upstream.check()
 
 
-def test_the_version_has_a_name(scene: Scene) -> None:
+def test_the_version_starts_with_the_name(scene: Scene) -> None:
     assert version(find() or "").startswith("Kamailio ")
 
 
-def test_there_are_more_workers_than_requests_that_wait() -> None:
+def test_there_are_more_workers_than_open_requests() -> None:
     assert api_workers(Load(200, 5), 0) == 4
     assert api_workers(Load(200, 5), 150) == 64

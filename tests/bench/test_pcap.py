@@ -27,7 +27,7 @@ def pcap(order: str, *frames: tuple[int, int, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_datagrams_come_with_time_ports_and_data(tmp_path: Path, order: str) -> None:
+def test_datagrams_have_time_ports_and_data(tmp_path: Path, order: str) -> None:
     path = tmp_path / "a.pcap"
     path.write_bytes(
         pcap(order, (5, 250_000, frame(1, 2, b"one")), (6, 0, frame(3, 4, b"two", bytes(8))))
@@ -35,15 +35,15 @@ def test_datagrams_come_with_time_ports_and_data(tmp_path: Path, order: str) -> 
     assert list(read_datagrams(path)) == [Datagram(5.25, 1, 2, b"one"), Datagram(6, 3, 4, b"two")]
 
 
-def test_a_record_cut_short_at_the_end_of_the_file_is_left_out(tmp_path: Path) -> None:
+def test_a_truncated_record_at_the_end_of_the_file_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     whole = pcap("<", (1, 0, frame(1, 2, b"one")), (2, 0, frame(1, 2, b"two")))
     path.write_bytes(whole[:-1])
     assert [each.data for each in read_datagrams(path)] == [b"one"]
 
 
-def test_another_format_is_refused(tmp_path: Path) -> None:
+def test_another_file_format_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     path.write_bytes(b"\x0a\x0d\x0d\x0a" + bytes(24))
-    with pytest.raises(ValueError, match="no pcap file"):
+    with pytest.raises(ValueError, match="not a pcap file"):
         list(read_datagrams(path))

@@ -23,9 +23,9 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self/schedstat").exists(), reason="this kernel counts in ticks only"
+    not Path("/proc/self/schedstat").exists(), reason="this kernel only counts ticks"
 )
-def test_a_group_of_many_processes_is_not_cut_to_ticks_for_each() -> None:
+def test_the_time_of_many_processes_is_not_rounded_down_to_ticks() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _BUSY],
         stdin=subprocess.PIPE,

@@ -25,7 +25,7 @@ def number(index: int) -> str:
 
 
 def row(number: str, agent: str, **policy: object) -> tuple[str, dict[str, object]]:
-    """Return a row of the mapping, for ``Edge.tables``."""
+    """Return a row of the mapping, for ``ProgramSettings.tables``."""
     return "[[numbers]]", {"number": number, "agent": agent, "policy": policy}
 
 

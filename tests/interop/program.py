@@ -24,7 +24,7 @@ AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class ProgramSettings:
     """The settings of one program under test; times are in seconds."""
 
     api_url: str
@@ -45,7 +45,7 @@ class Edge:
     constants: dict[str, float] = field(default_factory=dict)
     """Waits of the program that no setting has, for tests that can not be so patient."""
 
-    def settings(self, port: int, http_port: int) -> str:
+    def to_toml(self, port: int, http_port: int) -> str:
         """Return the settings file's text: UDP and TCP on one port, a trunk, a number, more."""
         upstream = _host(self.upstream_address or self.address)
         transport = f";transport={self.upstream_transport}" if self.upstream_transport else ""
@@ -99,15 +99,20 @@ class Program(Child):
     """``sip-stager run --config FILE``, with listeners of its own on free ports."""
 
     def __init__(
-        self, edge: Edge, directory: Path, *, port: int = 0, python: str = sys.executable
+        self,
+        settings: ProgramSettings,
+        directory: Path,
+        *,
+        port: int = 0,
+        python: str = sys.executable,
     ) -> None:
         """Start it on ``port``, so that it can take the place of one that has ended."""
         self.port = port or free_port()
         self.http_port = free_port()
-        self.target = f"{_host(edge.address)}:{self.port}"
-        settings = directory / f"settings-{self.http_port}.toml"
-        settings.write_text(edge.settings(self.port, self.http_port))
-        command = [python, *_module(edge.constants), "run", "--config", str(settings)]
+        self.target = f"{_host(settings.address)}:{self.port}"
+        file = directory / f"settings-{self.http_port}.toml"
+        file.write_text(settings.to_toml(self.port, self.http_port))
+        command = [python, *_module(settings.constants), "run", "--config", str(file)]
         output = directory / f"program-{self.http_port}.log"
         super().__init__("sip-stager", command, output, {"ROUNDED_API_KEY": KEY})
 

@@ -11,7 +11,7 @@ from tests.interop.kamailio import Kamailio
 from tests.interop.lossy_relay import LossyRelay
 from tests.interop.ports import free_port
 from tests.interop.processes import Child
-from tests.interop.program import NUMBER, Edge, Program
+from tests.interop.program import NUMBER, Program, ProgramSettings
 from tests.interop.script import HERE, scenario
 from tests.interop.sipp import SCENARIOS, Sipp
 
@@ -36,8 +36,8 @@ class Scene:
         self._directory = directory
         self._children = ExitStack()
         self._peers = self._children.enter_context(ExitStack())
-        self._edge = Edge("", upstream_port=free_port())
-        self._callee_ports = [self._edge.upstream_port, free_port()]
+        self._settings = ProgramSettings("", upstream_port=free_port())
+        self._callee_ports = [self._settings.upstream_port, free_port()]
         self._ahead = ""  # the host and port that callers send to in the program's place
         self._scripts = 0
 
@@ -54,12 +54,12 @@ class Scene:
     @property
     def upstream(self) -> tuple[str, int]:
         """The address and the port that calls are forwarded to."""
-        return self._edge.address, self._edge.upstream_port
+        return self._settings.address, self._settings.upstream_port
 
     @property
     def second(self) -> str:
         """The host and port of the second callee, for settings that name them."""
-        return f"{self._edge.address}:{self._callee_ports[1]}"
+        return f"{self._settings.address}:{self._callee_ports[1]}"
 
     def start(
         self,
@@ -70,19 +70,22 @@ class Scene:
         staging: dict[str, object] | None = None,
         listed: dict[str, str | None] | None = None,
         redirected: Sequence[str] = (),
-        **edge: Any,
+        **settings: Any,
     ) -> None:
-        """Start the API with these fields of ``Behaviour``, the program with these of ``Edge``.
+        """Start the API and the program.
 
-        ``by`` has behaviours by agent id or dialled number; ``listed`` and ``redirected`` are the
-        API's list of numbers; ``staging`` has more keys of the program's table ``[api]``.
+        ``api`` has fields of the default ``Behaviour``, ``behaviours`` others by agent id or
+        dialled number; ``listed`` and ``redirected`` are the API's list of numbers.  ``settings``
+        are fields of ``ProgramSettings``, and ``staging`` more keys of its table ``[api]``.
         """
         self.api = self._stopped_at_end(
             FakeApiProcess(self._directory, key, behaviours, **(api or {}))
         )
         self.api.wait_ready()
         self.api.list_numbers(listed or {}, *redirected)
-        self._edge = replace(self._edge, api_url=self.api.url, api=staging or {}, **edge)
+        self._settings = replace(
+            self._settings, api_url=self.api.url, api=staging or {}, **settings
+        )
         self._start_program()
 
     def put_kamailio_behind(self, *, password: str = "", fork: bool = False) -> None:
@@ -90,13 +93,13 @@ class Scene:
         self._callee_ports = [free_port(), free_port()]
         second = self._callee_ports[1] if fork else 0
         self._start_kamailio(
-            self._callee_ports[0], port=self._edge.upstream_port, fork=second, password=password
+            self._callee_ports[0], port=self._settings.upstream_port, fork=second, password=password
         )
 
     def put_relay_behind(self, **options: Any) -> LossyRelay:
         """Let what goes between the program that is about to start and its upstream be lossy."""
         self._callee_ports = [free_port()]
-        relay = LossyRelay(self._callee_ports[0], port=self._edge.upstream_port, **options)
+        relay = LossyRelay(self._callee_ports[0], port=self._settings.upstream_port, **options)
         return self._children.enter_context(relay)
 
     def put_relay_ahead(self, **options: Any) -> LossyRelay:
@@ -138,9 +141,9 @@ class Scene:
         callee = Sipp(
             name,
             self._directory,
-            address=self._edge.upstream_address or self._edge.address,
+            address=self._settings.upstream_address or self._settings.address,
             port=self._callee_ports[which],
-            transport=transport or self._edge.upstream_transport or "udp",
+            transport=transport or self._settings.upstream_transport or "udp",
             options=("-d", str(hold)),
             scenarios=scenarios,
             calls=calls,
@@ -168,7 +171,7 @@ class Scene:
         caller = Sipp(
             name,
             self._directory,
-            address=source or self._edge.address,
+            address=source or self._settings.address,
             port=free_port(),
             transport=transport,
             options=(self._ahead or self.program.target, "-s", number, "-d", str(hold), *options),
@@ -187,7 +190,7 @@ class Scene:
                 yield path.name, path.read_text(errors="backslashreplace")[-_LAST:]
 
     def _start_program(self, port: int = 0) -> None:
-        self.program = self._stopped_at_end(Program(self._edge, self._directory, port=port))
+        self.program = self._stopped_at_end(Program(self._settings, self._directory, port=port))
         self.program.wait_ready()
 
     def _start_kamailio(self, following: int, **options: Any) -> Kamailio:
@@ -202,7 +205,9 @@ class Scene:
         self._scripts += 1
         name, folder = f"script-{self._scripts}", self._directory / "scripts"
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.xml").write_text(scenario(script, contact, round(1000 * self._edge.t1)))
+        (folder / f"{name}.xml").write_text(
+            scenario(script, contact, round(1000 * self._settings.t1))
+        )
         return name, folder
 
     def _stopped_at_end(self, child: _Child) -> _Child:

@@ -32,10 +32,10 @@ class Sipp(Child):
         words: dict[str, str] | None = None,
         scenarios: Path = SCENARIOS,
         calls: int = 1,
-        longest: float = 40,
+        timeout: float = 40,
         trace: bool = True,
     ) -> None:
-        """Start it; it plays for ``longest`` seconds at most.
+        """Start SIPp; it plays for ``timeout`` seconds at most.
 
         ``words`` fill the places of the form ``@word@`` in the scenario; ``trace`` keeps every
         message, and is too slow for a load.
@@ -46,7 +46,7 @@ class Sipp(Child):
         command = [
             *(SIPP or "sipp", "-sf", str(_filled(scenarios / f"{scenario}.xml", directory, words))),
             *("-i", address, "-p", str(port), "-t", _TRANSPORTS[transport]),
-            *("-m", str(calls), "-nostdin", "-timeout", f"{longest:g}s", "-timeout_error"),
+            *("-m", str(calls), "-nostdin", "-timeout", f"{timeout:g}s", "-timeout_error"),
             *(("-trace_msg", "-message_file", str(self._messages)) if trace else ()),
             *("-trace_err", "-error_file", str(self._errors)),
             *_BLANKS,

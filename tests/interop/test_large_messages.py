@@ -10,9 +10,9 @@ import pytest
 
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
-from soak.program import Watched
+from soak.program import MonitoredProgram
 from tests.interop.fake_api import FakeApiProcess
-from tests.interop.program import AGENT, Edge
+from tests.interop.program import AGENT, ProgramSettings
 from tests.support.messages import request
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def test_a_flood_of_the_largest_invites_takes_no_more_than_its_bound(tmp_path: P
             ("[[numbers]]", {"number": QUICK, "agent": AGENT}),
         ]
         limits: dict[str, object] = {"message_bytes": BOUND}
-        edge = Edge(
+        settings = ProgramSettings(
             api.url, upstream.port, deadline=50.0, log_level="info", tables=tables, limits=limits
         )
-        program = Watched(edge, tmp_path)
+        program = MonitoredProgram(settings, tmp_path)
         children.callback(program.kill)
         program.wait_ready()
         flooding = Peer("127.0.0.2", program.port, children)
