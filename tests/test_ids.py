@@ -1,4 +1,4 @@
-"""No staged call is used by two calls, past its life, or lost: claims and the proxy together."""
+"""No staged id is used by two calls, past its time to live, or lost: claims and proxy together."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ CALLS = st.lists(  # one call after another, so that what one leaves is there fo
 )
 
 
-LIVES = st.sampled_from([30.0, 45.0, MAX_STAGED_ID_AGE])
+TTLS = st.sampled_from([30.0, 45.0, MAX_STAGED_ID_AGE])
 
 
 class World:
-    """One caller who calls again and again, two upstreams, and the holder of each id."""
+    """One caller who calls again and again, two upstreams, and which call has which id."""
 
-    def __init__(self, life: float) -> None:
+    def __init__(self, ttl: float) -> None:
         self.edge = Conversation(backups=(f"sip:{CAROL.host}",))
         self.fake = self.edge.stager
         clock, notify = self.edge.clock, self.edge.events.append
-        self.claims = Claims(self.fake, clock, notify, life, finish=True)
+        self.claims = Claims(self.fake, clock, notify, ttl, finish=True)
         self.edge.proxy._new_calls._stager = self.claims
         self.invites: list[bytes] = []
         self.staged_at: dict[bytes, float] = {}
@@ -55,25 +55,25 @@ class World:
         self.seen = 0
 
     def calls(self, _: int) -> None:
-        """Send an INVITE of a call of its own."""
+        """Send the INVITE of a new call."""
         number = len(self.invites)
         invite = bytes(request(branch=f"z9hG4bK-{number}"))
         self.invites.append(invite.replace(b"call-1@", b"call-%d@" % number))
         self.edge.receive(self.invites[-1])
 
     def places(self, _: int) -> None:
-        """Send an INVITE, and stage its call at once."""
+        """Send an INVITE, and finish its staging at once."""
         self.calls(0)
         self.staged(0)
         self.waits(0)
 
     def cancels(self, which: int) -> None:
-        """Hang up, on one of the last calls."""
+        """Send a CANCEL for one of the last calls."""
         for invite in self.invites[-1 - which :][:1]:
             self.edge.receive(invite.replace(b"INVITE", b"CANCEL"))
 
     def staged(self, which: int) -> None:
-        """End a staging well."""
+        """Finish a staging with success."""
         under_way = [staging for staging in self.fake.stagings if not staging.over]
         for staging in under_way[which : which + 1]:
             staged_id = f"id-{len(self.staged_at)}"
@@ -81,7 +81,7 @@ class World:
             staging.succeed(staged_id)
 
     def fails(self, which: int) -> None:
-        """End a staging badly."""
+        """Finish a staging with a failure."""
         under_way = [staging for staging in self.fake.stagings if not staging.over]
         for staging in under_way[which : which + 1]:
             staging.fail()
@@ -101,20 +101,20 @@ class World:
                 return
 
     def is_asked_for_credentials(self) -> None:
-        """Send an INVITE that leaves an id unused."""
+        """Send an INVITE whose id stays unused, since both upstreams challenge it."""
         self.places(0)
         for _ in PEERS:
             self.answers(407)
         assert self.claims.reserved == 1
 
     def waits(self, seconds: int) -> None:
-        """Move the clock in small steps, so that each message is checked at its time."""
+        """Advance the clock in small steps, and check the requests that were sent after each."""
         for _ in range(seconds * 4 + 1):
             self.edge.clock.advance(0.25)
             self.look()
 
     def look(self) -> None:
-        """Assert that each id goes to one call at a time, and within its life."""
+        """Assert that each id goes to one call at a time, within its time to live."""
         for data, _ in self.edge.transport.sent[self.seen :]:
             message = parse(data)
             if isinstance(message, Response) or message.method != b"INVITE":
@@ -126,7 +126,7 @@ class World:
             repeated = message.branch in users
             assert set(users.values()) <= {message.call_id}, "an id in two calls"
             age = self.edge.clock.time() - self.staged_at[staged_id]
-            assert repeated or age <= MAX_STAGED_ID_AGE + 0.25, "an id past its life"
+            assert repeated or age <= MAX_STAGED_ID_AGE + 0.25, "an id past its time to live"
             users[message.branch] = message.call_id
         self.seen = len(self.edge.transport.sent)
         self.sum_up()
@@ -142,21 +142,21 @@ class World:
         assert 0 <= len(self.staged_at) - len(over) - self.claims.reserved <= calls, "an id is lost"
 
     def ends(self) -> None:
-        """Move the clock until everything has ended."""
+        """End all stagings and calls."""
         for _ in self.invites:
             self.fails(0)
-        self.edge.clock.advance(600)  # timer C, for each upstream, and what it cancels
+        self.edge.clock.advance(600)  # timer C for each upstream, and its CANCEL
         assert not any(server.owner for server in self.edge.layer.invite_servers.values())
         self.sum_up()
         assert not self.claims.reserved
 
 
-@given(CALLS, LIVES)
+@given(CALLS, TTLS)
 @settings(max_examples=500)
-def test_an_id_is_used_by_one_call_within_its_life_and_told_of_once_it_is_over(
-    calls: list[tuple[str, list[tuple[str, int]]]], life: float
+def test_an_id_is_used_by_one_call_within_its_time_to_live_and_its_end_is_reported_once(
+    calls: list[tuple[str, list[tuple[str, int]]]], ttl: float
 ) -> None:
-    world = World(life)
+    world = World(ttl)
     for begins, steps in calls:
         for name, argument in ((begins, 0), *steps):
             getattr(world, name)(argument)
@@ -166,21 +166,21 @@ def test_an_id_is_used_by_one_call_within_its_life_and_told_of_once_it_is_over(
         event(kind)
 
 
-@pytest.mark.parametrize("life", [45.0, MAX_STAGED_ID_AGE])
-def test_what_is_claimed_at_the_last_moment_of_its_life_is_sent(life: float) -> None:
-    """Timers may be late, and so may the hand-over to the claiming call be."""
-    world = World(life)
+@pytest.mark.parametrize("ttl", [45.0, MAX_STAGED_ID_AGE])
+def test_a_call_claimed_at_the_end_of_its_time_to_live_is_sent(ttl: float) -> None:
+    """Timers may be late, and so may the hand-over to the claiming call."""
+    world = World(ttl)
     world.is_asked_for_credentials()
     clock = world.edge.clock
-    clock.now = world.staged_at[b"id-0"] + life
+    clock.now = world.staged_at[b"id-0"] + ttl
     world.calls(0)
     clock.now += 1
     clock.advance(0)
     assert world.edge.last_request("bob").value(b"x-rounded-call-id") == b"id-0"
 
 
-def test_what_is_past_its_life_is_claimed_by_nobody_though_its_timer_is_late() -> None:
-    world = World(life=45.0)
+def test_a_call_past_its_time_to_live_is_not_claimed_even_if_its_timer_is_late() -> None:
+    world = World(ttl=45.0)
     world.is_asked_for_credentials()
     world.edge.clock.now = world.staged_at[b"id-0"] + 45.01
     world.calls(0)

@@ -176,7 +176,7 @@ class Claims:
     def leave(self, caller: WaitingCaller) -> None:
         """Detach a caller who hung up or ran out of time; its attempt is finished or cancelled."""
         attempt = caller.attempt
-        if attempt is None:  # GONE: answered before, or cancelled twice
+        if caller.state is CallerState.GONE or attempt is None:  # answered, or cancelled twice
             return
         if self._finish:
             self._enter(attempt, AttemptState.LEFT)

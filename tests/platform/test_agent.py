@@ -1,4 +1,4 @@
-"""What an agent declares is read with care, and values are brought to its types."""
+"""An agent's record is read with care, and values are converted to its declared types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Value
 
 
-def test_of_a_record_only_what_is_worth_knowing_is_kept() -> None:
+def test_only_the_public_facts_of_an_agents_record_are_kept() -> None:
     record = {
         "name": "Zoe",
         "version": 3,
@@ -39,12 +39,12 @@ def test_of_a_record_only_what_is_worth_knowing_is_kept() -> None:
          {"x": "", "y": "", "z": ""}),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_passed_over(variables: Any, declared: dict[str, str]) -> None:
+def test_malformed_variables_are_skipped(variables: Any, declared: dict[str, str]) -> None:
     record = {"variables": variables, "states": [3, {"variables": 3}]}
     assert read_agent(record, str).variables == declared
 
 
-def test_what_an_agent_declares_is_bounded() -> None:
+def test_the_number_of_declared_variables_is_limited() -> None:
     record = {"variables": [{"name": f"v{number}", "type": "string"} for number in range(5000)]}
     assert len(read_agent(record, str).variables or ()) == 1000
 
@@ -81,13 +81,13 @@ def test_what_an_agent_declares_is_bounded() -> None:
         (5, "", 5),
     ],
 )
-def test_a_value_is_brought_to_its_declared_type(
+def test_a_value_is_converted_to_its_declared_type(
     value: Value, type_: str, fits: Value | None
 ) -> None:
     assert json.dumps(coerce(value, type_)) == json.dumps(fits)
 
 
-def test_what_does_not_fit_is_left_out_and_what_is_not_declared_stays() -> None:
+def test_values_that_cannot_be_converted_are_omitted_and_undeclared_ones_stay() -> None:
     variables: dict[str, Value] = {"age": "old", "vip": "yes", "new": "x"}
     declared = {"age": "number", "vip": "boolean", "unused": "string"}
     assert coerce_variables(variables, declared) == {"vip": True, "new": "x"}

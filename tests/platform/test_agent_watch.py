@@ -1,4 +1,4 @@
-"""Agents are watched off every call's path: gently, and an API that errs changes nothing."""
+"""Agents are watched off every call's path, gently; an API that fails changes no state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
-from sip_stager.platform import agent_watch as agents_module
+from sip_stager.platform import agent_watch as module
 from sip_stager.platform.agent_watch import MAX_PARALLEL, AgentWatch
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import Staged
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call
 
 ONE, OTHER = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class Watch:
-    """Agents under watch, and what was reported of them."""
+    """A watch over agents, and the events that it reported."""
 
     def __init__(self, fake: FakeApi) -> None:
         self.fake = fake
@@ -47,7 +47,7 @@ class Watch:
         return self.agents
 
     async def until(self, fact: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while True:
                 if fact():
                     return
@@ -74,9 +74,7 @@ async def test_agents_are_fetched_at_start(fake: FakeApi, watch: Watch) -> None:
     assert watch.events == []
 
 
-async def test_an_agent_that_is_asked_for_with_a_version_too_counts_once(
-    fake: FakeApi, watch: Watch
-) -> None:
+async def test_an_agent_wanted_in_two_versions_counts_once(fake: FakeApi, watch: Watch) -> None:
     fake.behaviours[ONE] = Behaviour(status=404)
     agents = watch.start((ONE, None), (ONE, 2), (OTHER, None), (OTHER, 9))
     assert agents.states == {"known": 0, "missing": 0, "unknown": 2}
@@ -84,14 +82,14 @@ async def test_an_agent_that_is_asked_for_with_a_version_too_counts_once(
     assert agents.states == {"known": 0, "missing": 2, "unknown": 0}
 
 
-async def test_they_are_fetched_again(fake: FakeApi, watch: Watch) -> None:
+async def test_agents_are_fetched_periodically(fake: FakeApi, watch: Watch) -> None:
     agents = watch.start((ONE, None))
     await watch.until(lambda: agents.declared == {ONE: {}})
     fake.behaviours[ONE] = Behaviour(variables={"vip": "boolean"})
     await watch.until(lambda: agents.declared == {ONE: {"vip": "boolean"}})
 
 
-async def test_an_agent_that_vanished_is_told_once_and_again_when_it_is_back(
+async def test_a_missing_agent_is_reported_once_and_again_when_it_is_back(
     fake: FakeApi, watch: Watch
 ) -> None:
     fake.behaviours[ONE] = Behaviour(variables={"vip": "boolean"})
@@ -111,7 +109,7 @@ async def test_an_agent_that_vanished_is_told_once_and_again_when_it_is_back(
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-async def test_an_error_of_the_api_changes_nothing_that_is_known(
+async def test_an_error_of_the_api_changes_no_state(
     fake: FakeApi, watch: Watch, status: int
 ) -> None:
     agents = watch.start((ONE, None), (OTHER, None))
@@ -124,7 +122,7 @@ async def test_an_error_of_the_api_changes_nothing_that_is_known(
 
 async def test_an_api_that_is_down_is_asked_again(fake: FakeApi, watch: Watch) -> None:
     await fake.close()
-    port = free_port()  # below those that what is tried meanwhile takes for its own end
+    port = free_port()  # below the ports that outgoing connections use
     fake.url = f"http://127.0.0.1:{port}"
     agents = watch.start((ONE, None))
     await asyncio.sleep(0.05)
@@ -134,9 +132,7 @@ async def test_an_api_that_is_down_is_asked_again(fake: FakeApi, watch: Watch) -
     assert watch.events == []
 
 
-async def test_agents_that_are_found_later_are_watched_and_those_that_go_are_not(
-    fake: FakeApi, watch: Watch
-) -> None:
+async def test_agents_are_watched_as_long_as_a_number_has_them(fake: FakeApi, watch: Watch) -> None:
     fake.default = Behaviour(variables={"vip": "boolean"})
     agents = watch.start((ONE, None), every=300.0)
     await watch.until(lambda: agents.states["known"] == 1)
@@ -147,7 +143,7 @@ async def test_agents_that_are_found_later_are_watched_and_those_that_go_are_not
     assert agents.declared.keys() == {ONE}
 
 
-async def test_agents_may_all_be_found_later(fake: FakeApi, watch: Watch) -> None:
+async def test_the_watch_can_start_without_agents(fake: FakeApi, watch: Watch) -> None:
     agents = watch.start()
     agents.watch([ONE])
     await watch.until(lambda: agents.states["known"] == 1)
@@ -155,7 +151,7 @@ async def test_agents_may_all_be_found_later(fake: FakeApi, watch: Watch) -> Non
     await watch.until(lambda: fake.stats.requests > asked)
 
 
-async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
+async def test_the_answer_for_an_agent_that_went_away_meanwhile_is_dropped(
     fake: FakeApi, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers, may = fake._show_agent, asyncio.Event()
@@ -167,7 +163,7 @@ async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
 
     monkeypatch.setattr(fake, "_show_agent", held)
     agents = watch.start((ONE, None), every=300.0)
-    await watch.until(lambda: agents.states["known"] == 1)  # else both lines ask for the other
+    await watch.until(lambda: agents.states["known"] == 1)  # else both tasks fetch the other
     agents.watch([OTHER])
     await watch.until(lambda: fake.stats.active)
     agents.watch([])
@@ -177,29 +173,29 @@ async def test_what_is_heard_of_an_agent_that_went_meanwhile_is_forgotten(
     assert agents.states == {"known": 1, "missing": 0, "unknown": 0}
 
 
-async def test_no_more_are_found_than_can_be_watched(
+async def test_the_number_of_agents_found_is_limited(
     fake: FakeApi, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agents_module, "MAX_FOUND", 3)
+    monkeypatch.setattr(module, "MAX_FOUND", 3)
     agents = watch.start(every=300.0)
     agents.watch(f"{number:08x}-462a-4e1b-89bc-10ab3ce1ed29" for number in range(40))
     assert agents.states["unknown"] == 3
 
 
-async def test_few_are_asked_for_at_a_time(fake: FakeApi, watch: Watch) -> None:
+async def test_requests_in_parallel_are_limited(fake: FakeApi, watch: Watch) -> None:
     fake.default = Behaviour(latency=0.005)
     wanted = [(f"{number:08x}-462a-4e1b-89bc-10ab3ce1ed29", None) for number in range(40)]
     agents = watch.start(*wanted, every=300.0)
-    most = 0
-    async with asyncio.timeout(PATIENCE):
+    highest = 0
+    async with asyncio.timeout(TIMEOUT):
         while agents.states["known"] < 40:
-            most = max(most, fake.stats.active)
+            highest = max(highest, fake.stats.active)
             await asyncio.sleep(0)
-    assert 1 < most <= MAX_PARALLEL
+    assert 1 < highest <= MAX_PARALLEL
     assert fake.stats.requests == 40
 
 
-async def test_it_ends_with_the_question_that_is_under_way(fake: FakeApi, watch: Watch) -> None:
+async def test_stopping_drops_the_request_that_is_under_way(fake: FakeApi, watch: Watch) -> None:
     fake.default = Behaviour(latency=60.0)
     agents = watch.start((ONE, None))
     await watch.until(lambda: fake.stats.active)
@@ -207,14 +203,14 @@ async def test_it_ends_with_the_question_that_is_under_way(fake: FakeApi, watch:
     await watch.until(lambda: fake.stats.aborted)
 
 
-async def test_no_seconds_ask_for_none(fake: FakeApi, watch: Watch) -> None:
+async def test_an_interval_of_zero_fetches_nothing(fake: FakeApi, watch: Watch) -> None:
     agents = watch.start((ONE, None), every=0.0)
     await asyncio.sleep(0.01)
     assert agents.states["unknown"] == 1
     assert fake.stats.requests == 0
 
 
-async def test_the_version_that_calls_get_says_what_is_declared(
+async def test_the_published_version_decides_which_variables_are_declared(
     fake: FakeApi, watch: Watch
 ) -> None:
     fake.default = Behaviour(variables={"vip": "boolean"})
@@ -225,11 +221,13 @@ async def test_the_version_that_calls_get_says_what_is_declared(
     assert watch.events == [AgentStateChanged(ONE, 9, AgentState.MISSING, "Agent not found")]
 
 
-async def test_a_call_brings_values_of_the_declared_types(fake: FakeApi, call: Call) -> None:
-    told = replace(call, variables={"vip": "yes", "age": "x", "new": "y"})
+async def test_a_staging_request_has_values_of_the_declared_types(
+    fake: FakeApi, call: Call
+) -> None:
+    asking = replace(call, variables={"vip": "yes", "age": "x", "new": "y"})
     declared = {call.agent_id: {"vip": "boolean", "age": "number"}}
     async with RoundedApi(fake.url, SecretStr(KEY), declared=declared) as api:
-        assert isinstance(await api.stage(told, {}, sync=True), Staged)
+        assert isinstance(await api.stage(asking, {}, sync=True), Staged)
         assert fake.last_request["dynamic_variables_values"] == {"vip": True, "new": "y"}
         only = replace(call, variables={"age": "x"})
         assert isinstance(await api.stage(only, {}, sync=True), Staged)

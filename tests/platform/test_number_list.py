@@ -1,4 +1,4 @@
-"""A list comes in pages, and is taken where it is whole, whatever order its numbers have."""
+"""The list comes in pages, and is used if it is complete, in whatever order its numbers come."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ ONE = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 NUMBERS = [f"+336123456{number:02}" for number in range(10)]
 
 
-async def test_numbers_that_were_created_together_all_come_wherever_a_page_ends(
+async def test_numbers_created_in_one_moment_all_come_wherever_a_page_ends(
     fake: FakeApi,
 ) -> None:
-    """A cursor would be a time, and leave out the rest of those of one moment."""
+    """The API's cursor is a time, and would skip the rest of those of one moment."""
     fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
     assert len({item["created_at"] for item in fake.phone_numbers.items}) == 1
     fake.phone_numbers.page_limit = 3
@@ -42,15 +42,17 @@ async def test_numbers_that_were_created_together_all_come_wherever_a_page_ends(
     assert list(table.rows) == NUMBERS
 
 
-def crossed(items: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """Let the two at the first edge of pages of a thousand be in each other's place."""
+def swapped(items: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Show one number twice and miss another, at the first edge of pages of a thousand."""
     return [*items[:999], items[999], items[999], *items[1001:]] if limit == 1000 else items
 
 
-async def test_what_changed_places_between_two_pages_is_found_in_pages_of_another_size() -> None:
-    """Those of one moment have no order: the last of a page may be the first of the next."""
+async def test_a_number_that_changed_places_between_two_pages_is_found_with_another_page_size() -> (
+    None
+):
+    """Numbers of one moment have no order: the last of a page may be the first of the next."""
     items = [number_record(f"+336{number:08}", ONE) for number in range(1500)]
-    async with _crossing(items, crossed) as (fake, api):
+    async with _serving(items, swapped) as (fake, api):
         table = await fetch_number_list(api)
         assert fake.stats.requests == 4
     assert isinstance(table, PlatformTable)
@@ -58,9 +60,9 @@ async def test_what_changed_places_between_two_pages_is_found_in_pages_of_anothe
     assert table.unusable == 0
 
 
-async def test_a_list_with_gaps_is_not_taken() -> None:
+async def test_a_list_with_gaps_is_not_used() -> None:
     items = [number_record(f"+336{number:08}", ONE) for number in range(1500)]
-    async with _crossing(items, lambda items, _: [*items[:-1], items[0]]) as (fake, api):
+    async with _serving(items, lambda items, _: [*items[:-1], items[0]]) as (fake, api):
         assert await fetch_number_list(api) == InvalidResponse(
             "the list is not complete: it should have 1500 numbers, but 1499 different ones came"
         )
@@ -68,7 +70,7 @@ async def test_a_list_with_gaps_is_not_taken() -> None:
 
 
 @asynccontextmanager
-async def _crossing(
+async def _serving(
     items: list[dict[str, Any]], order: Callable[[list[dict[str, Any]], int], list[dict[str, Any]]]
 ) -> AsyncIterator[tuple[FakeApi, RoundedApi]]:
     """Serve a list whose order depends on the size of the pages."""
@@ -108,7 +110,7 @@ async def test_numbers_are_told_apart_by_id_or_else_by_number(
     assert "9 different ones came" in short.text
 
 
-async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) -> None:
+async def test_items_without_a_number_cost_no_other_number(fake: FakeApi) -> None:
     nameless: list[Any] = [None, {}, {"id": [1], "number": ""}]
     whole = [number_record(number, ONE) for number in NUMBERS]
     fake.phone_numbers.items = [*whole[:5], *nameless, *whole[5:]]
@@ -124,7 +126,7 @@ async def test_items_that_name_no_number_cost_nobody_else_theirs(fake: FakeApi) 
     assert "should have 14 numbers, but 13 different" in short.text
 
 
-async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
+async def test_ids_with_the_same_hash_are_told_apart(fake: FakeApi) -> None:
     assert hash(-1) == hash(-2)
     fake.phone_numbers.items = [
         number_record(number, ONE, id=index - len(NUMBERS)) for index, number in enumerate(NUMBERS)
@@ -135,9 +137,7 @@ async def test_ids_that_hash_alike_are_told_apart(fake: FakeApi) -> None:
     assert list(table.rows) == NUMBERS
 
 
-async def test_a_list_without_an_end_is_not_taken(
-    fake: FakeApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_endless_list_is_not_used(fake: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
     fake.phone_numbers.page_limit = 1
     monkeypatch.setattr(number_list, "MAX_PAGES", 7)
@@ -150,7 +150,7 @@ async def test_a_list_without_an_end_is_not_taken(
 
 
 @pytest.mark.parametrize("total", [9, 11])
-async def test_a_list_of_another_length_than_is_said_is_not_taken(
+async def test_a_list_of_another_length_than_announced_is_not_used(
     fake: FakeApi, total: int
 ) -> None:
     fake.phone_numbers.items = [number_record(number, ONE) for number in NUMBERS]
@@ -177,7 +177,7 @@ BAD_ANSWERS = [
 
 
 @pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda said: json.dumps(said)[:40])
-async def test_an_answer_of_another_shape_is_nonsense(said: object) -> None:
+async def test_an_answer_of_another_shape_is_an_invalid_response(said: object) -> None:
     async with (
         Scripted(_answer(said)) as server,
         RoundedApi(f"http://127.0.0.1:{server.port}", SecretStr(KEY)) as api,

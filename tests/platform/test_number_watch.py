@@ -1,4 +1,4 @@
-"""The platform's numbers are fetched off every call's path; whatever goes wrong, the last stay."""
+"""The platform's numbers are fetched off every call's path; on any failure the last list stays."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 
     from sip_stager.demo.fake_platform.server import FakeApi
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 ONE = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
 NUMBERS = [f"+336123456{number:02}" for number in range(10)]
 
 
 class Desk:
-    """The keeper of the list, before a fake API, and what it told."""
+    """A watch over the numbers of a fake API, and the events that it reported."""
 
     def __init__(self, fake: FakeApi) -> None:
         self.fake = fake
         self.events: list[Event] = []
-        self.taken: list[PlatformTable] = []
+        self.applied: list[PlatformTable] = []
         api = RoundedApi(fake.url, SecretStr(KEY), connections=1, max_body_bytes=MAX_PAGE_BYTES)
-        self.numbers = NumberWatch(api, self.events.append, self.taken.append, 0.01)
+        self.numbers = NumberWatch(api, self.events.append, self.applied.append, 0.01)
 
     def serve(self, *numbers: str, agent: str | None = ONE) -> None:
         self.fake.phone_numbers.items = [number_record(number, agent) for number in numbers]
 
-    def behave(self, **ways: object) -> None:
-        self.fake.behaviours["phone_numbers"] = Behaviour.model_validate(ways)
+    def behave(self, **behaviour: object) -> None:
+        self.fake.behaviours["phone_numbers"] = Behaviour.model_validate(behaviour)
 
     @property
     def refreshes(self) -> Counter[str]:
@@ -65,13 +65,13 @@ class Desk:
         return list(self.numbers.table.rows) if self.numbers.table else []
 
     async def next(self, outcome: str) -> None:
-        """Wait for a whole further refresh of that outcome."""
+        """Wait for one more whole refresh with that outcome."""
         before = self.refreshes[outcome]
         await self.until(lambda: self.refreshes[outcome] > before + 1)
 
     async def until(self, fact: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not fact():  # noqa: ASYNC110  the fake has no event for it
+        async with asyncio.timeout(TIMEOUT):
+            while not fact():  # noqa: ASYNC110  # no event to wait for
                 await asyncio.sleep(0.005)
 
 
@@ -82,10 +82,10 @@ async def desk(fake: FakeApi) -> AsyncIterator[Desk]:
     await desk.numbers.stop()
 
 
-async def test_the_list_is_there_when_it_has_started_page_by_page(desk: Desk) -> None:
+async def test_starting_fetches_the_whole_list_page_by_page(desk: Desk) -> None:
     desk.serve(*NUMBERS)
     desk.fake.phone_numbers.page_limit = 3
-    assert await desk.numbers.start(PATIENCE) == ""
+    assert await desk.numbers.start(TIMEOUT) == ""
     assert desk.fake.stats.requests == 4
     assert desk.rows == NUMBERS
     assert desk.numbers.counts["staged"] == 10
@@ -93,7 +93,7 @@ async def test_the_list_is_there_when_it_has_started_page_by_page(desk: Desk) ->
     assert [event.news for event in desk.events if isinstance(event, NumbersRefreshed)] == [True]
 
 
-async def test_a_large_page_is_read_in_slices_between_which_calls_get_their_turn(
+async def test_a_large_page_is_read_in_slices_with_turns_of_the_loop_between(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.serve(*(f"+336{number:08}" for number in range(1000)))
@@ -112,19 +112,21 @@ async def test_a_large_page_is_read_in_slices_between_which_calls_get_their_turn
 
     monkeypatch.setattr(number_list, "PlatformTable", Observed)
     take_a_turn()
-    assert await desk.numbers.start(PATIENCE) == ""
+    assert await desk.numbers.start(TIMEOUT) == ""
     assert [size for size, _ in read] == [200] * 5
     assert len({turn for _, turn in read}) == 5
 
 
-async def test_it_is_fetched_again_and_told_where_it_says_anything_new(desk: Desk) -> None:
+async def test_the_list_is_fetched_periodically_and_changes_are_reported_as_news(
+    desk: Desk,
+) -> None:
     desk.serve(*NUMBERS[:2])
-    await desk.numbers.start(PATIENCE)
+    await desk.numbers.start(TIMEOUT)
     await desk.next("refreshed")
-    assert {row.generation for row in desk.taken[-1].rows.values()} == {1}
+    assert {row.generation for row in desk.applied[-1].rows.values()} == {1}
     desk.serve(*NUMBERS[1:3], agent=OTHER)
     await desk.until(lambda: desk.rows == NUMBERS[1:3])
-    assert desk.taken[-1].agents.keys() == {OTHER}
+    assert desk.applied[-1].agents.keys() == {OTHER}
     news = [event.news for event in desk.events if isinstance(event, NumbersRefreshed)]
     assert sum(news) == 2
 
@@ -143,7 +145,7 @@ async def test_a_refusal_leaves_the_last_good_list(
     desk: Desk, status: int, word: StagingOutcome
 ) -> None:
     desk.serve(*NUMBERS)
-    await desk.numbers.start(PATIENCE)
+    await desk.numbers.start(TIMEOUT)
     desk.behave(status=status, message="not you")
     await desk.next(word)
     assert desk.rows == NUMBERS
@@ -154,11 +156,9 @@ async def test_a_refusal_leaves_the_last_good_list(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_key_that_is_refused_at_start_is_told_and_asked_again(
-    desk: Desk, status: int
-) -> None:
+async def test_a_key_refused_at_start_is_reported_and_tried_again(desk: Desk, status: int) -> None:
     desk.behave(status=status, message="not you")
-    assert await desk.numbers.start(PATIENCE) == f"HTTP {status}: not you"
+    assert await desk.numbers.start(TIMEOUT) == f"HTTP {status}: not you"
     assert desk.numbers.counts["staged"] == 0
     assert desk.numbers.refreshed_at is None
     desk.serve(*NUMBERS)
@@ -187,7 +187,7 @@ async def test_a_fault_leaves_the_last_good_list(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, fault: Fault, outcome: str
 ) -> None:
     desk.serve(*NUMBERS)
-    await desk.numbers.start(PATIENCE)
+    await desk.numbers.start(TIMEOUT)
     if outcome == "timeout":
         monkeypatch.setattr(number_list, "REQUEST_TIMEOUT", 0.2)
     desk.behave(fault=fault)
@@ -198,18 +198,18 @@ async def test_a_fault_leaves_the_last_good_list(
 
 async def test_an_api_that_is_down_is_asked_again(desk: Desk) -> None:
     await desk.fake.close()
-    port = free_port()  # below those that what is tried meanwhile takes for its own end
+    port = free_port()  # below the ports that outgoing connections use
     desk.fake.url = f"http://127.0.0.1:{port}"
     desk = Desk(desk.fake)
     desk.serve(*NUMBERS)
-    assert await desk.numbers.start(PATIENCE)
+    assert await desk.numbers.start(TIMEOUT)
     await desk.fake.serve(port=port)
     await desk.until(lambda: desk.rows == NUMBERS)
     await desk.numbers.stop()
     assert desk.refreshes["api_unreachable"]
 
 
-async def test_starting_waits_no_longer_than_it_may(desk: Desk) -> None:
+async def test_starting_waits_a_bounded_time(desk: Desk) -> None:
     desk.serve(*NUMBERS)
     desk.behave(latency=0.2)
     assert await desk.numbers.start(0.001) == ""
@@ -217,15 +217,15 @@ async def test_starting_waits_no_longer_than_it_may(desk: Desk) -> None:
     await desk.until(lambda: desk.rows)
 
 
-async def test_no_seconds_ask_for_none(desk: Desk) -> None:
+async def test_an_interval_of_zero_fetches_nothing(desk: Desk) -> None:
     api = RoundedApi(desk.fake.url, SecretStr(KEY))
-    numbers = NumberWatch(api, desk.events.append, desk.taken.append, 0.0)
-    assert await numbers.start(PATIENCE) == ""
+    numbers = NumberWatch(api, desk.events.append, desk.applied.append, 0.0)
+    assert await numbers.start(TIMEOUT) == ""
     await numbers.stop()
     assert desk.fake.stats.requests == 0
 
 
-async def test_it_ends_with_the_question_that_is_under_way(desk: Desk) -> None:
+async def test_stopping_drops_the_request_that_is_under_way(desk: Desk) -> None:
     desk.behave(latency=60.0)
     await desk.numbers.start(0.01)
     await desk.until(lambda: desk.fake.stats.active)
@@ -233,31 +233,31 @@ async def test_it_ends_with_the_question_that_is_under_way(desk: Desk) -> None:
     await desk.until(lambda: desk.fake.stats.aborted)
 
 
-async def test_a_list_that_is_empty_all_at_once_is_believed_the_second_time(desk: Desk) -> None:
+async def test_a_suddenly_empty_list_is_used_the_second_time(desk: Desk) -> None:
     desk.serve(*NUMBERS)
-    await desk.numbers.start(PATIENCE)
+    await desk.numbers.start(TIMEOUT)
     desk.serve()
     await desk.until(lambda: desk.refreshes["invalid_response"])
     assert desk.rows == NUMBERS
     await desk.until(lambda: not desk.rows)
     assert desk.refreshes["invalid_response"] == 1
-    assert desk.taken[-1].rows == {}
+    assert desk.applied[-1].rows == {}
 
 
-async def test_a_mistake_of_our_own_costs_one_list(
+async def test_an_internal_error_costs_one_list(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.serve(*NUMBERS)
     with monkeypatch.context() as patched:
         patched.setattr(PlatformTable, "add", None)
-        assert "internal error" in await desk.numbers.start(PATIENCE)
+        assert "internal error" in await desk.numbers.start(TIMEOUT)
     await desk.until(lambda: desk.rows == NUMBERS)
     assert desk.refreshes["internal_error"]
 
 
-async def test_a_list_that_changes_while_it_is_read_is_not_taken(desk: Desk) -> None:
+async def test_a_list_that_changes_while_it_is_read_is_not_used(desk: Desk) -> None:
     desk.serve(*NUMBERS)
-    await desk.numbers.start(PATIENCE)
+    await desk.numbers.start(TIMEOUT)
     desk.fake.phone_numbers = Growing(desk.fake.phone_numbers.items, page_limit=3)
     await desk.next("invalid_response")
     assert desk.rows == NUMBERS
@@ -286,7 +286,7 @@ class Growing(fake_number_list.NumberList):
         (InvalidResponse("what"), 10.0),
     ],
 )
-async def test_the_next_question_comes_when_it_may_be_of_use(
+async def test_the_delay_before_the_next_fetch_follows_from_the_failure(
     fake: FakeApi, failure: Refused | TimedOut | None, pause: float
 ) -> None:
     api = RoundedApi(fake.url, SecretStr(KEY))

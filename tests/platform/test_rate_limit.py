@@ -13,7 +13,7 @@ WALL = 1445412480.0  # the same moment
 Headers = list[tuple[bytes, bytes]]
 
 
-def heard(*headers: tuple[bytes, bytes], status: int = 201, wall: float = WALL) -> RateLimit:
+def limit_after(*headers: tuple[bytes, bytes], status: int = 201, wall: float = WALL) -> RateLimit:
     limit = RateLimit()
     limit.update(status, headers, NOW, wall)
     return limit
@@ -36,36 +36,36 @@ def heard(*headers: tuple[bytes, bytes], status: int = 201, wall: float = WALL) 
         (b"", 0),
     ],
 )
-def test_none_left_makes_requests_wait_for_the_reset(
+def test_with_none_left_requests_wait_for_the_reset(
     prefix: bytes, reset: bytes, wait: float
 ) -> None:
-    limit = heard((prefix + b"Remaining", b"0"), (prefix + b"Reset", reset))
+    limit = limit_after((prefix + b"Remaining", b"0"), (prefix + b"Reset", reset))
     assert limit.remaining == 0
     assert limit.delay(NOW) == wait
     assert limit.delay(NOW + MAX_DELAY) == 0
 
 
-def test_some_left_makes_nobody_wait() -> None:
-    limit = heard((b"RateLimit-Remaining", b"12;w=60"), (b"RateLimit-Reset", b"9"))
+def test_with_some_left_requests_do_not_wait() -> None:
+    limit = limit_after((b"RateLimit-Remaining", b"12;w=60"), (b"RateLimit-Reset", b"9"))
     assert (limit.remaining, limit.delay(NOW)) == (12, 0)
 
 
-def test_an_answer_that_was_overtaken_does_not_end_the_wait() -> None:
-    limit = heard((b"RateLimit-Remaining", b"0"), (b"RateLimit-Reset", b"9"))
+def test_a_response_that_was_overtaken_does_not_end_the_delay() -> None:
+    limit = limit_after((b"RateLimit-Remaining", b"0"), (b"RateLimit-Reset", b"9"))
     limit.update(201, [(b"RateLimit-Remaining", b"3"), (b"RateLimit-Reset", b"9")], NOW + 1, WALL)
     assert (limit.remaining, limit.delay(NOW + 1)) == (3, 8)
 
 
-def test_a_clock_that_goes_wrong_is_not_ours_to_compare_with() -> None:
+def test_a_time_of_day_is_compared_with_the_apis_own_date() -> None:
     headers = [(b"Date", DATE), (b"X-RateLimit-Remaining", b"0")]
-    limit = heard(*headers, (b"X-RateLimit-Reset", b"1445412484"), wall=WALL + 3600)
+    limit = limit_after(*headers, (b"X-RateLimit-Reset", b"1445412484"), wall=WALL + 3600)
     assert limit.delay(NOW) == 4
 
 
 @pytest.mark.parametrize("skew", [-7200, 0, 7200])
-def test_a_retry_after_that_is_a_date_is_one_of_the_apis_own_clock(skew: float) -> None:
+def test_a_retry_after_date_is_compared_with_the_apis_own_date(skew: float) -> None:
     headers = [(b"Date", DATE), (b"Retry-After", b"Wed, 21 Oct 2015 07:28:08 GMT")]
-    assert heard(*headers, status=429, wall=WALL + skew).delay(NOW) == 8
+    assert limit_after(*headers, status=429, wall=WALL + skew).delay(NOW) == 8
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_a_retry_after_that_is_a_date_is_one_of_the_apis_own_clock(skew: float) 
         (b"", None, 0),
     ],
 )
-def test_the_combined_form_is_read(value: bytes, remaining: int | None, wait: float) -> None:
-    limit = heard((b"RateLimit", value), (b"RateLimit-Policy", b'"default";q=0;w=9;r=0;t=9'))
+def test_the_combined_form_is_parsed(value: bytes, remaining: int | None, wait: float) -> None:
+    limit = limit_after((b"RateLimit", value), (b"RateLimit-Policy", b'"default";q=0;w=9;r=0;t=9'))
     assert (limit.remaining, limit.delay(NOW)) == (remaining, wait)
 
 
-def test_of_both_forms_the_stricter_holds() -> None:
+def test_of_two_forms_the_stricter_holds() -> None:
     older = (b"X-RateLimit-Remaining", b"0"), (b"X-RateLimit-Reset", b"3")
-    assert heard(*older, (b"RateLimit", b'"a";r=7;t=9')).delay(NOW) == 3
-    assert heard(*older, (b"RateLimit", b'"a";r=0;t=9')).delay(NOW) == 9
+    assert limit_after(*older, (b"RateLimit", b'"a";r=7;t=9')).delay(NOW) == 3
+    assert limit_after(*older, (b"RateLimit", b'"a";r=0;t=9')).delay(NOW) == 9
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,14 @@ def test_of_both_forms_the_stricter_holds() -> None:
         (201, b"6", 0),
     ],
 )
-def test_too_many_requests_make_the_others_wait_too(status: int, value: bytes, wait: float) -> None:
-    assert heard((b"Retry-After", value), status=status).delay(NOW) == wait
+def test_a_429_with_retry_after_delays_other_requests_too(
+    status: int, value: bytes, wait: float
+) -> None:
+    assert limit_after((b"Retry-After", value), status=status).delay(NOW) == wait
 
 
-def test_nothing_said_is_nothing_known() -> None:
-    limit = heard((b"Content-Type", b"application/json"), (b"RateLimit-Remaining", b"many"))
+def test_without_the_header_fields_nothing_is_known() -> None:
+    limit = limit_after((b"Content-Type", b"application/json"), (b"RateLimit-Remaining", b"many"))
     assert (limit.remaining, limit.delay(NOW)) == (None, 0)
 
 
@@ -138,7 +140,7 @@ VALUES = (
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=6), st.sampled_from([201, 429]))
-def test_no_header_raises_or_makes_wait_for_ever(headers: Headers, status: int) -> None:
-    limit = heard(*headers, status=status)
+def test_no_header_field_raises_or_delays_without_limit(headers: Headers, status: int) -> None:
+    limit = limit_after(*headers, status=status)
     assert 0 <= limit.delay(NOW) <= MAX_DELAY
     assert limit.remaining is None or 0 <= limit.remaining < 10**15

@@ -54,7 +54,7 @@ def test_no_bytes_make_json_raise(body: bytes) -> None:
     assert isinstance(json_object(body), dict)
 
 
-def test_deeply_nested_json_is_no_object() -> None:
+def test_too_deeply_nested_json_is_an_empty_object() -> None:
     assert json_object(b"[" * 50_000) == {}
 
 
@@ -67,11 +67,11 @@ INNER = {
 
 
 @pytest.mark.parametrize("answer", [INNER, {"message": "outer", "error": INNER, "status": 400}])
-def test_the_apis_words_are_found_in_both_documented_shapes(answer: dict[str, object]) -> None:
+def test_the_error_text_is_found_in_both_documented_shapes(answer: dict[str, object]) -> None:
     assert error_text(answer) == "An error occurred; email: Invalid email format"
 
 
-def test_the_envelopes_words_serve_where_the_error_has_none() -> None:
+def test_the_envelopes_message_is_used_if_the_error_has_none() -> None:
     assert error_text({"message": "outer", "error": {}}) == "outer"
 
 
@@ -90,7 +90,7 @@ def test_no_shape_of_error_raises(answer: dict[str, object]) -> None:
 
 
 @given(st.text(max_size=MAX_TEXT_LENGTH + 5))
-def test_a_strangers_words_come_out_plain_and_capped(text: str) -> None:
+def test_sanitized_text_is_printable_and_of_limited_length(text: str) -> None:
     shown = sanitize(text)
     assert shown.isprintable()
     assert len(shown) <= MAX_TEXT_LENGTH * len(r"\U0010ffff")
@@ -124,7 +124,7 @@ def test_retry_after_as_a_date() -> None:
         "Wed, 21 Oct 2015 09:28:00 +0200",
     ],
 )
-def test_each_form_of_a_date_is_universal_time_whatever_zone_this_machine_is_in(
+def test_each_form_of_a_date_is_read_as_utc_in_any_local_time_zone(
     date: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -136,6 +136,6 @@ def test_each_form_of_a_date_is_universal_time_whatever_zone_this_machine_is_in(
         time.tzset()
 
 
-def test_the_time_of_day_is_the_servers_where_it_tells_it() -> None:
+def test_the_servers_date_is_used_if_it_sends_one() -> None:
     assert server_time("Wed, 21 Oct 2015 07:28:00 GMT", 5.0) == 1445412480.0
     assert [server_time(none, 5.0) for none in (None, "", "noon", "0")] == [5.0] * 4

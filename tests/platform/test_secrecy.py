@@ -1,4 +1,4 @@
-"""The API key is shown by nothing: no log line, repr, error or traceback."""
+"""The API key is in no log line, repr, error or traceback."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def test_no_event_decision_or_log_line_holds_the_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fake.default = Behaviour(fault=fault)
-    told: list[Event | Decision] = []
-    await ApiStager(client, told.append).start(call, told.append)
-    assert len(told) == 3
+    reported: list[Event | Decision] = []
+    await ApiStager(client, reported.append).start(call, reported.append)
+    assert len(reported) == 3
     printed = capfd.readouterr()
-    assert KEY not in f"{told!r}{told}{caplog.text}{printed.out}{printed.err}"
+    assert KEY not in f"{reported!r}{reported}{caplog.text}{printed.out}{printed.err}"
 
 
-async def test_no_object_of_ours_shows_the_key(client: RoundedApi, call: Call) -> None:
+async def test_no_object_shows_the_key(client: RoundedApi, call: Call) -> None:
     staging = ApiStager(client, lambda _: None)
     await staging.start(call, lambda _: None)
     ours = [one for one in gc.get_objects() if type(one).__module__ in OURS]

@@ -1,4 +1,4 @@
-"""What is done about a call off its path: labels, a second look, and an end to what was wasted."""
+"""Aftercare labels, reconciles and terminates calls, and stays out of the calls' way."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ UNKNOWN = "Not found"
 
 
 class Care:
-    """Aftercare with everything switched on, and what it told."""
+    """Aftercare with everything switched on, and the events that it reported."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class Care:
         terminate: bool = True,
         connections: int = CONNECTIONS,
     ) -> None:
-        self.told: asyncio.Queue[Event] = asyncio.Queue()
+        self.reported: asyncio.Queue[Event] = asyncio.Queue()
         self.calls_limit = RateLimit()
         self.care = Aftercare(
             RoundedApi(url, SecretStr(KEY), connections=connections),
             self.calls_limit,
-            self.told.put_nowait,
+            self.reported.put_nowait,
             connections=connections,
             label=wanted,
             reconcile=wanted,
@@ -72,11 +72,11 @@ class Care:
         )
 
     async def event(self) -> Event:
-        return await asyncio.wait_for(self.told.get(), 20)
+        return await asyncio.wait_for(self.reported.get(), 20)
 
     async def idle(self) -> None:
-        """Wait until nothing is under way any more."""
-        while self.busy:  # noqa: ASYNC110  # a line can wake nobody
+        """Wait until nothing is queued or under way."""
+        while self.busy:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
 
     @property
@@ -99,7 +99,7 @@ async def staged(client: RoundedApi, call: Call) -> str:
     return outcome.staged_id
 
 
-async def test_a_calls_record_is_labelled_with_where_its_time_went(
+async def test_a_calls_record_is_labelled_with_its_staging_times(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
     staged_id = await staged(client, call)
@@ -115,11 +115,11 @@ async def test_a_calls_record_is_labelled_with_where_its_time_went(
         "staging_connect_seconds": 0.01,
         "staging_request_seconds": 0.199,
     }
-    assert care.told.empty()
+    assert care.reported.empty()
     assert care.care._phases == {}
 
 
-async def test_phases_of_calls_that_are_never_forwarded_are_forgotten(
+async def test_the_phases_of_calls_that_are_never_forwarded_are_dropped(
     call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "MAX_REMEMBERED", 3)
@@ -131,7 +131,7 @@ async def test_phases_of_calls_that_are_never_forwarded_are_forgotten(
     assert list(care.care._phases) == ["call-2", "call-4"]
 
 
-async def test_a_label_that_fails_is_told(call: Call, care: Care) -> None:
+async def test_a_failed_label_is_reported(call: Call, care: Care) -> None:
     care.care(InviteForwarded(call, "nobody", AGENT, 0.21))
     failed = AftercareFailed(
         call, "nobody", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, UNKNOWN
@@ -139,7 +139,7 @@ async def test_a_label_that_fails_is_told(call: Call, care: Care) -> None:
     assert await care.event() == failed
 
 
-async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
+async def test_an_answered_call_whose_staging_is_unclaimed_has_lost_its_header(
     fake: FakeApi,
     client: RoundedApi,
     call: Call,
@@ -151,13 +151,13 @@ async def test_an_answered_call_that_nobody_claimed_has_lost_its_header(
     answered = CallEnded(call, staged_id, CallOutcome.ANSWERED, 200, 1.0)
     care.care(answered)
     await care.idle()
-    assert care.told.empty()
+    assert care.reported.empty()
     fake._calls[staged_id].created -= 100
     care.care(answered)
     assert await care.event() == HeaderLost(call, staged_id)
 
 
-async def test_a_second_look_that_fails_is_told(
+async def test_a_failed_reconciliation_is_reported(
     call: Call, care: Care, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "RECONCILE_DELAY", 0.0)
@@ -168,7 +168,7 @@ async def test_a_second_look_that_fails_is_told(
     assert await care.event() == failed
 
 
-async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_time(
+async def test_reconciliations_that_are_due_together_are_sent_few_at_a_time(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "RECONCILE_DELAY", 0.05)
@@ -181,7 +181,7 @@ async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_tim
             call, "call-1", AftercareKind.RECONCILE, AftercareOutcome.SKIPPED
         )
         assert [await care.event() for _ in range(5)][4:] == [left_out]
-        while server.connections < RECORDS:  # noqa: ASYNC110  # a counter can wake nobody
+        while server.connections < RECORDS:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
         assert server.connections == RECORDS
@@ -192,21 +192,21 @@ async def test_thousands_of_looks_that_are_due_at_once_are_few_requests_at_a_tim
     ("connections", "terminate", "records"),
     [(16, True, 12), (16, False, 16), (2, True, 1), (1, True, 1), (1, False, 1)],
 )
-async def test_labels_have_all_connections_but_those_that_ends_need(
+async def test_labels_use_all_connections_but_those_reserved_for_terminations(
     call: Call, connections: int, records: int, *, terminate: bool
 ) -> None:
     async with Scripted(b"") as server:
         care = Care(server.url.partition("/a?")[0], connections=connections, terminate=terminate)
         for number in range(2 * connections):
             care.care(InviteForwarded(call, f"call-{number}", AGENT, 0.2))
-        while server.connections < records:  # noqa: ASYNC110  # a counter can wake nobody
+        while server.connections < records:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
         assert server.connections == records
         await care.care.stop()
 
 
-async def test_a_wasted_call_is_ended(
+async def test_a_wasted_call_is_terminated(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
     staged_id = await staged(client, call)
@@ -215,16 +215,14 @@ async def test_a_wasted_call_is_ended(
     assert fake._calls[staged_id].terminated
 
 
-async def test_the_end_of_a_call_that_is_over_at_the_api_is_no_failure(
-    call: Call, care: Care
-) -> None:
-    """The API may say 404 to it; a call that the upstream refused is mostly over there."""
+async def test_terminating_a_call_that_has_ended_is_no_failure(call: Call, care: Care) -> None:
+    """The API may answer 404: a call that the upstream rejected has mostly ended there."""
     care.care(StagingWasted(call, "nobody"))
     assert await care.event() == StagingTerminated("nobody", TerminationOutcome.OVER)
-    assert care.told.empty()
+    assert care.reported.empty()
 
 
-async def test_an_end_that_the_api_refuses_is_a_failure(call: Call) -> None:
+async def test_a_refused_termination_is_a_failure(call: Call) -> None:
     refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}"
     async with Scripted(refusal) as server:
         care = Care(server.url.partition("/a?")[0])
@@ -236,7 +234,7 @@ async def test_an_end_that_the_api_refuses_is_a_failure(call: Call) -> None:
         await care.care.stop()
 
 
-async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_ends(
+async def test_a_label_past_the_queues_limit_is_skipped_and_terminations_go_on(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "MAX_QUEUED", RECORDS)
@@ -245,7 +243,7 @@ async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_
         care = Care(server.url.partition("/a?")[0])
         for number in range(RECORDS):
             care.care(InviteForwarded(call, f"call-{number}", AGENT, 0.2))
-        while server.connections < RECORDS:  # noqa: ASYNC110  # a counter can wake nobody
+        while server.connections < RECORDS:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
         for number in range(RECORDS + 1):
             care.care(InviteForwarded(call, f"late-{number}", AGENT, 0.2))
@@ -258,7 +256,7 @@ async def test_what_finds_no_room_in_the_line_is_told_and_labels_leave_room_for_
         await care.care.stop()
 
 
-async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
+async def test_a_request_without_a_response_times_out(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aftercare, "REQUEST_TIMEOUT", 0.05)
@@ -269,7 +267,7 @@ async def test_an_api_that_does_not_answer_is_not_awaited_for_ever(
         await care.care.stop()
 
 
-async def test_nothing_is_asked_while_calls_wait_for_the_rate_limit(
+async def test_nothing_is_sent_while_the_calls_rate_limit_is_used_up(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
     staged_id = await staged(client, call)
@@ -281,7 +279,7 @@ async def test_nothing_is_asked_while_calls_wait_for_the_rate_limit(
     assert perf_counter() >= now + 1
 
 
-async def test_the_stop_waits_a_moment_for_the_ends_of_wasted_calls_and_for_nothing_else(
+async def test_stopping_waits_for_terminations_alone(
     fake: FakeApi, client: RoundedApi, call: Call, care: Care
 ) -> None:
     wasted, labelled = await staged(client, call), await staged(client, call)
@@ -297,16 +295,16 @@ async def test_the_stop_waits_a_moment_for_the_ends_of_wasted_calls_and_for_noth
     assert left["text"] == "the program stopped before these requests were done"
 
 
-async def test_the_stop_does_not_wait_for_ever(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopping_waits_a_bounded_time(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aftercare, "STOP_TIMEOUT", 0.05)
     async with Scripted(b"") as silent:
         care = Care(silent.url.partition("/a?")[0])
         care.care(StagingWasted(call, "call-1"))
         await care.care.stop()
-        assert care.told.empty()
+        assert care.reported.empty()
 
 
-async def test_nothing_is_done_that_the_settings_do_not_want(
+async def test_the_settings_switch_each_kind_of_request_off(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     staged_id, care = await staged(client, call), Care(fake.url, wanted=False)
@@ -322,7 +320,7 @@ async def test_nothing_is_done_that_the_settings_do_not_want(
     await care.care.stop()
 
 
-async def test_a_call_that_went_on_without_a_staged_agent_is_left_alone(
+async def test_a_call_forwarded_without_a_staged_agent_needs_no_aftercare(
     call: Call, care: Care
 ) -> None:
     care.care(InviteForwarded(call, "", AGENT, 0.2))

@@ -1,4 +1,4 @@
-"""A call under an API that is down, busy or slow: against real servers, within its deadline."""
+"""Attempts against an API that is down, busy or slow: real servers, within the call's deadline."""
 
 from __future__ import annotations
 
@@ -44,29 +44,31 @@ if TYPE_CHECKING:
     from tests.support.api_fixtures import Deadlines
 
 KEY = "key-that-nobody-may-see"
-SHY = BreakerRules(0.5, window=10.0, min_calls=3, open_time=0.1, max_open_time=0.1, slow_call=0.0)
-SHUT = replace(SHY, open_time=60.0, max_open_time=60.0)
+BRIEFLY_OPEN = BreakerRules(
+    0.5, window=10.0, min_calls=3, open_time=0.1, max_open_time=0.1, slow_call=0.0
+)
+LONG_OPEN = replace(BRIEFLY_OPEN, open_time=60.0, max_open_time=60.0)
 
 
 class Staged:
-    """A stager with short pauses, and what it told."""
+    """A stager with short delays, and the events that it reported."""
 
     def __init__(
         self,
         client: RoundedApi,
         mode: Mode = "sync",
         retries: Retries = Retries(2, 0.02),  # noqa: B008  # it is frozen
-        breaker: BreakerRules = SHUT,
+        breaker: BreakerRules = LONG_OPEN,
         then: Callable[[StagingRetried], object] | None = None,
     ) -> None:
-        """Call ``then`` as soon as a call is to be tried again, before it is."""
+        """Call ``then`` at each retry, before its request is sent."""
         self.then = then
-        self.begins: Callable[[], object] | None = None
+        self.on_start: Callable[[], object] | None = None
         self.events: list[Event] = []
         self.decisions: list[Decision] = []
         self.staging = ApiStager(
             client,
-            self.told,
+            self.report,
             mode=mode,
             poll_interval_min=0.01,
             poll_interval_max=0.01,
@@ -74,10 +76,10 @@ class Staged:
             breaker=breaker,
         )
 
-    def told(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         self.events.append(event)
-        if isinstance(event, StagingStarted) and self.begins:
-            self.begins()
+        if isinstance(event, StagingStarted) and self.on_start:
+            self.on_start()
         if isinstance(event, StagingRetried) and self.then:
             self.then(event)
 
@@ -100,30 +102,30 @@ class Staged:
     def moves(self) -> list[str]:
         return [event.state for event in self.events if isinstance(event, BreakerMoved)]
 
-    async def waits_to_try_again(self) -> None:
-        """Wait until a call has failed, and is between two attempts."""
-        while not self.staging._attempts._pausing:  # noqa: ASYNC110  # a line can wake nobody
+    async def is_between_attempts(self) -> None:
+        """Wait until a call is between two attempts."""
+        while not self.staging._attempts._pausing:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.002)
 
     async def retries(self, times: int) -> None:
-        while len(self.retried) < times:  # noqa: ASYNC110  # a list can wake nobody
+        while len(self.retried) < times:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.002)
 
 
 def recovery(fake: FakeApi) -> Callable[[StagingRetried], None]:
-    """Let the API take the number that was refused, the next time that it is asked."""
+    """Make the API stage a refused number at its next attempt."""
 
-    def recovers(retried: StagingRetried) -> None:
+    def recover(retried: StagingRetried) -> None:
         fake.behaviours[retried.call.to_number] = Behaviour()
 
-    return recovers
+    return recover
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize(
     ("status", "word"), [(429, StagingOutcome.BUSY), (503, StagingOutcome.FAILED)]
 )
-async def test_an_api_that_is_busy_for_a_moment_costs_no_call(
+async def test_a_briefly_busy_api_costs_no_call(
     fake: FakeApi, client: RoundedApi, call: Call, status: int, word: StagingOutcome, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=status, retry_after="0")
@@ -137,7 +139,7 @@ async def test_an_api_that_is_busy_for_a_moment_costs_no_call(
     assert fake.stats.stage_requests == 2
 
 
-async def test_a_retry_after_that_fits_is_waited_for(
+async def test_a_retry_after_within_the_deadline_is_waited_for(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(status=503, retry_after="1")
@@ -147,7 +149,7 @@ async def test_a_retry_after_that_fits_is_waited_for(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_retry_after_that_does_not_fit_ends_the_staging_at_once(
+async def test_a_retry_after_past_the_deadline_ends_the_staging_at_once(
     fake: FakeApi, client: RoundedApi, call: Call, status: int
 ) -> None:
     fake.default = Behaviour(status=status, retry_after="60")
@@ -159,7 +161,7 @@ async def test_a_retry_after_that_does_not_fit_ends_the_staging_at_once(
     assert staged.ended.elapsed < call.deadline
 
 
-async def test_an_api_that_stays_busy_is_asked_so_often_and_no_more(
+async def test_the_number_of_attempts_is_limited(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(status=503, message="busy", retry_after="0")
@@ -171,7 +173,7 @@ async def test_an_api_that_stays_busy_is_asked_so_often_and_no_more(
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize(("status", "word"), [(429, "busy"), (503, "failed")])
-async def test_an_api_that_does_not_say_when_is_not_asked_again(
+async def test_a_busy_api_without_a_retry_after_is_not_asked_again(
     fake: FakeApi, client: RoundedApi, call: Call, status: int, word: StagingOutcome, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=status)
@@ -181,7 +183,7 @@ async def test_an_api_that_does_not_say_when_is_not_asked_again(
     assert fake.stats.stage_requests == 2
 
 
-async def test_an_api_that_says_when_its_rate_limit_ends_is_asked_again_then(
+async def test_a_busy_api_is_asked_again_when_its_rate_limit_resets(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     limit = {"RateLimit-Remaining": "0", "RateLimit-Reset": "1"}
@@ -192,7 +194,7 @@ async def test_an_api_that_says_when_its_rate_limit_ends_is_asked_again_then(
     assert staged.ended.phases["retry_wait"] >= 0.9
 
 
-async def test_an_api_that_comes_up_meanwhile_costs_no_call(call: Call) -> None:
+async def test_an_api_that_comes_up_within_the_deadline_costs_no_call(call: Call) -> None:
     given = answer(b'{"data": {"call_id": "abc"}}')
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))
@@ -208,7 +210,7 @@ async def test_an_api_that_comes_up_meanwhile_costs_no_call(call: Call) -> None:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("fault", ["reset", "hang_up", "truncated_body"])
-async def test_what_the_api_may_have_taken_up_is_tried_again_only_where_that_is_set(
+async def test_an_ambiguous_failure_is_retried_only_if_the_settings_allow_it(
     fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, mode: Mode
 ) -> None:
     fake.default = Behaviour(fault=fault)
@@ -222,7 +224,7 @@ async def test_what_the_api_may_have_taken_up_is_tried_again_only_where_that_is_
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("ambiguous", [False, True])
-async def test_a_request_that_the_api_took_before_it_closed_is_sent_again_only_where_that_is_set(
+async def test_a_request_that_the_api_read_before_it_closed_is_an_ambiguous_failure(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode, *, ambiguous: bool
 ) -> None:
     await client.warm(1)
@@ -235,7 +237,7 @@ async def test_a_request_that_the_api_took_before_it_closed_is_sent_again_only_w
 
 @pytest.mark.usefixtures("noticed_at_once")
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_a_request_that_crosses_a_close_is_sent_again_and_told(
+async def test_a_request_that_crossed_a_close_is_sent_again_and_reported(
     call: Call, mode: Mode
 ) -> None:
     given = answer(b'{"data": {"call_id": "abc"}}')
@@ -247,7 +249,7 @@ async def test_a_request_that_crosses_a_close_is_sent_again_and_told(
         staged = Staged(client, mode)
         assert await staged.decision(call) == Forward("abc")
         assert staged.retried == []
-        staged.begins = lambda: server.close(0)
+        staged.on_start = lambda: server.close(0)
         assert await staged.decision(call) == Forward("abc")
     assert staged.retried == [StagingRetried(call, RetryCause.CLOSED, 0, 0.0)]
     assert "closed" in staged.ended.phases
@@ -256,7 +258,7 @@ async def test_a_request_that_crosses_a_close_is_sent_again_and_told(
 
 
 @pytest.mark.usefixtures("noticed_at_once")
-async def test_a_request_that_crosses_a_close_is_not_told_as_sent_again_where_nobody_listens(
+async def test_a_crossed_request_is_not_reported_as_sent_again_if_no_connection_can_be_made(
     call: Call,
 ) -> None:
     async with (
@@ -270,14 +272,14 @@ async def test_a_request_that_crosses_a_close_is_not_told_as_sent_again_where_no
             server.close(0)
             server.listens_no_more()
 
-        staged.begins = ends
+        staged.on_start = ends
         assert isinstance(await staged.decision(call), Refusal)
     assert {"closed", "connect"} <= staged.ended.phases.keys()
     assert staged.retried == []
     assert len(server.requests) == 1
 
 
-async def test_a_deadline_that_passed_is_the_end_whatever_is_set(
+async def test_nothing_is_retried_after_the_deadline(
     fake: FakeApi, client: RoundedApi, call: Call, deadlines: Deadlines
 ) -> None:
     fake.default = Behaviour(fault="silent")
@@ -287,13 +289,13 @@ async def test_a_deadline_that_passed_is_the_end_whatever_is_set(
     assert fake.stats.stage_requests == 1
 
 
-async def test_who_hangs_up_between_two_attempts_is_not_staged_again(
+async def test_a_call_cancelled_between_two_attempts_is_not_staged_again(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(status=503, retry_after="30")
     staged = Staged(client)
     task = staged.start(call)
-    await staged.waits_to_try_again()
+    await staged.is_between_attempts()
     task.cancel()
     await asyncio.wait([task])
     assert (staged.decisions, staged.ended.outcome) == ([], "cancelled")
@@ -302,7 +304,7 @@ async def test_who_hangs_up_between_two_attempts_is_not_staged_again(
     assert fake.stats.stage_requests == 1
 
 
-async def test_a_limit_that_is_used_up_is_waited_for(
+async def test_a_used_up_rate_limit_is_waited_for(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "1"})
@@ -315,7 +317,7 @@ async def test_a_limit_that_is_used_up_is_waited_for(
     assert time.perf_counter() >= began + 1
 
 
-async def test_a_limit_that_is_used_up_for_too_long_ends_the_staging_without_a_request(
+async def test_a_rate_limit_used_up_past_the_deadline_ends_the_staging_without_a_request(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"})
@@ -331,9 +333,9 @@ async def test_a_limit_that_is_used_up_for_too_long_ends_the_staging_without_a_r
 
 
 async def timeout(fake: FakeApi, staged: Staged, call: Call, deadlines: Deadlines) -> None:
-    """Let a call's deadline pass while the API has it in hand."""
+    """Make a call's deadline pass while the API has its request."""
     before, task = fake.stats.stage_requests, staged.start(call)
-    while fake.stats.stage_requests == before:  # noqa: ASYNC110  # a counter can wake nobody
+    while fake.stats.stage_requests == before:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.002)
     deadlines.pass_()
     await task
@@ -356,7 +358,7 @@ async def failing(staged: Staged, call: Call, calls: int) -> None:
     ],
     ids=str,
 )
-async def test_an_api_that_fails_is_left_alone(
+async def test_failures_open_the_breaker(
     fake: FakeApi, client: RoundedApi, call: Call, behaviour: Behaviour, deadlines: Deadlines
 ) -> None:
     fake.default = behaviour
@@ -377,9 +379,7 @@ async def test_an_api_that_fails_is_left_alone(
     assert fake.stats.stage_requests == 3
 
 
-async def test_an_api_that_fails_when_it_is_polled_is_left_alone(
-    fake: FakeApi, client: RoundedApi, call: Call
-) -> None:
+async def test_failed_polls_open_the_breaker(fake: FakeApi, client: RoundedApi, call: Call) -> None:
     fake.default = Behaviour(poll_failures=99, poll_status=503, retry_after="99")
     staged = Staged(client, "async")
     await failing(staged, call, 3)
@@ -388,7 +388,7 @@ async def test_an_api_that_fails_when_it_is_polled_is_left_alone(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])
-async def test_an_api_that_says_no_is_not_left_alone(
+async def test_refusals_do_not_open_the_breaker(
     fake: FakeApi, client: RoundedApi, call: Call, status: int
 ) -> None:
     fake.default = Behaviour(status=status)
@@ -397,13 +397,13 @@ async def test_an_api_that_says_no_is_not_left_alone(
     assert (staged.moves, fake.stats.stage_requests) == ([], 5)
 
 
-async def test_a_caller_who_hangs_up_is_no_failure_of_the_api(
+async def test_cancelled_calls_do_not_open_the_breaker(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(delay=9)
     staged = Staged(client)
     tasks = [staged.start(call) for _ in range(5)]
-    while fake.stats.stage_requests < 5:  # noqa: ASYNC110  # a counter can wake nobody
+    while fake.stats.stage_requests < 5:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.005)
     for task in tasks:
         task.cancel()
@@ -411,14 +411,14 @@ async def test_a_caller_who_hangs_up_is_no_failure_of_the_api(
     assert staged.moves == []
 
 
-async def test_a_call_that_never_left_our_queue_is_no_failure_of_the_api(
+async def test_a_call_that_never_left_our_queue_does_not_open_the_breaker(
     fake: FakeApi, call: Call
 ) -> None:
     fake.default = Behaviour(delay=60)
     async with RoundedApi(fake.url, SecretStr(KEY), connections=1) as client:
         staged = Staged(client)
         first = staged.start(call)
-        while not fake.stats.stage_requests:  # noqa: ASYNC110  # a counter can wake nobody
+        while not fake.stats.stage_requests:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
         await asyncio.gather(*(staged.start(replace(call, deadline=0.1)) for _ in range(5)))
         assert set(staged.ended.phases) == {"queue"}
@@ -433,7 +433,7 @@ async def test_a_call_that_never_left_our_queue_is_no_failure_of_the_api(
     [(0.0, False, ["open"]), (30.0, False, []), (0.0, True, [])],
     ids=["the API had it for long", "it had little time", "another agent follows"],
 )
-async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
+async def test_a_timeout_counts_as_a_failure_only_if_the_api_had_the_call_for_long(
     fake: FakeApi,
     client: RoundedApi,
     call: Call,
@@ -444,7 +444,7 @@ async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
     moves: list[str],
 ) -> None:
     fake.default = Behaviour(delay=30)
-    staged = Staged(client, breaker=replace(SHUT, slow_call=slow))
+    staged = Staged(client, breaker=replace(LONG_OPEN, slow_call=slow))
     for _ in range(3):
         await timeout(fake, staged, replace(call, another_follows=follows), deadlines)
     assert staged.ended.outcome == "timeout"
@@ -452,11 +452,11 @@ async def test_a_call_over_time_is_the_apis_fault_only_where_it_had_time_for_it(
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_one_call_tries_again_and_closes_it_when_the_api_is_back(
+async def test_one_call_probes_the_api_and_closes_the_breaker(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=500)
-    staged = Staged(client, mode, breaker=SHY)
+    staged = Staged(client, mode, breaker=BRIEFLY_OPEN)
     await failing(staged, call, 3)
     await asyncio.sleep(0.12)
     fake.default = Behaviour(delay=0.05)
@@ -466,15 +466,13 @@ async def test_one_call_tries_again_and_closes_it_when_the_api_is_back(
     assert isinstance(await staged.decision(call), Forward)
 
 
-async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
-    fake: FakeApi, client: RoundedApi, call: Call
-) -> None:
+async def test_an_open_breaker_ends_retries(fake: FakeApi, client: RoundedApi, call: Call) -> None:
     other = replace(call, to_number="+33199999999")
     fake.behaviours[other.to_number] = Behaviour(status=500)
     fake.default = Behaviour(status=503, message="busy", retry_after="30")
     staged = Staged(client)
     trying = staged.start(call)
-    await staged.waits_to_try_again()
+    await staged.is_between_attempts()
     await failing(staged, other, 3)
     assert staged.moves == ["open"]
     await trying
@@ -483,7 +481,7 @@ async def test_a_call_is_not_tried_again_once_the_breaker_has_opened(
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_calls_that_wait_for_a_connection_go_to_their_policy_when_the_breaker_opens(
+async def test_an_opening_breaker_rejects_calls_that_wait_for_a_connection(
     fake: FakeApi, call: Call, mode: Mode
 ) -> None:
     fake.default = Behaviour(latency=0.2, status=500)
@@ -492,7 +490,7 @@ async def test_calls_that_wait_for_a_connection_go_to_their_policy_when_the_brea
         await asyncio.gather(*(staged.start(call) for _ in range(20)))
     causes = [one.cause for one in staged.decisions if isinstance(one, Refusal)]
     sent = fake.stats.stage_requests
-    assert 3 <= sent <= 6  # who fails first leaves his place to another
+    assert 3 <= sent <= 6  # the first to fail free their connections for others
     assert (len(causes), causes.count(StagingOutcome.BREAKER_OPEN)) == (20, 20 - sent)
     queued = [event.phases for event in staged.events if isinstance(event, StagingEnded)]
     assert sum(set(phases) == {"queue"} for phases in queued) == 20 - sent
@@ -511,7 +509,7 @@ async def test_calls_that_wait_for_a_connection_go_to_their_policy_when_the_brea
     ],
     ids=str,
 )
-async def test_calls_that_wait_for_their_next_attempt_go_to_their_policy_when_it_opens(
+async def test_an_opening_breaker_rejects_calls_that_wait_for_an_attempt(
     fake: FakeApi,
     client: RoundedApi,
     call: Call,
@@ -530,13 +528,13 @@ async def test_calls_that_wait_for_their_next_attempt_go_to_their_policy_when_it
     staged = Staged(client, breaker=BreakerRules(0.5, 10.0, 1, 60.0, 60.0))
     fake.behaviours["+33199999999"] = Behaviour(status=500)
     fails = staged.start(replace(call, to_number="+33199999999"))
-    while not fake.stats.stage_requests:  # noqa: ASYNC110  # a counter can wake nobody
+    while not fake.stats.stage_requests:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.005)
     fake.default = behaviour
     if behaviour.status == 201:
         assert isinstance(await staged.decision(call), Forward)
     waiting = staged.start(call)
-    while not staged.staging._attempts._pausing:  # noqa: ASYNC110  # a line can wake nobody
+    while not staged.staging._attempts._pausing:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.005)
     fails_now.set()
     await asyncio.gather(fails, waiting)
@@ -544,15 +542,13 @@ async def test_calls_that_wait_for_their_next_attempt_go_to_their_policy_when_it
     assert 0 < staged.ended.phases[phase] < 30
 
 
-async def test_a_call_that_is_staged_already_is_polled_to_its_end_when_the_breaker_opens(
-    fake: FakeApi, call: Call
-) -> None:
+async def test_an_opening_breaker_does_not_end_polling(fake: FakeApi, call: Call) -> None:
     fake.default = Behaviour(delay=30)
     fake.behaviours["+33199999999"] = Behaviour(status=500, latency=0.1)
     async with RoundedApi(fake.url, SecretStr(KEY), connections=1) as client:
         staged = Staged(client, "async", breaker=BreakerRules(1.0, 10.0, 1, 60.0, 60.0))
         good = staged.start(call)
-        while not fake.stats.polls:  # noqa: ASYNC110  # a counter can wake nobody
+        while not fake.stats.polls:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
         await staged.start(replace(call, to_number="+33199999999"))
         assert staged.moves == ["open"]
@@ -562,9 +558,7 @@ async def test_a_call_that_is_staged_already_is_polled_to_its_end_when_the_break
     assert [type(one) for one in staged.decisions] == [Refusal, Forward]
 
 
-async def test_a_call_that_is_about_to_be_ready_does_not_wait_behind_new_ones(
-    fake: FakeApi, call: Call
-) -> None:
+async def test_polls_go_before_new_stagings(fake: FakeApi, call: Call) -> None:
     fake.default = Behaviour(latency=0.05)
     async with RoundedApi(fake.url, SecretStr(KEY), connections=1) as client:
         staged = Staged(client, "async")
@@ -578,7 +572,7 @@ async def test_a_call_that_is_about_to_be_ready_does_not_wait_behind_new_ones(
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_a_storm_of_429_is_met_with_patience(
+async def test_many_calls_refused_with_429_come_back_spread_out(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
 ) -> None:
     storm = 300
@@ -596,7 +590,7 @@ async def test_a_storm_of_429_is_met_with_patience(
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_a_storm_of_429_without_end_is_met_with_few_attempts(
+async def test_many_calls_refused_with_429_without_retry_after_are_sent_once(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
 ) -> None:
     fake.default = Behaviour(status=429)
@@ -607,14 +601,14 @@ async def test_a_storm_of_429_without_end_is_met_with_few_attempts(
 
 
 @pytest.mark.parametrize("ends", ["hangs_up", "timeout", "refused", "stopped"])
-async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
+async def test_a_call_abandoned_after_its_id_is_known_is_wasted(
     fake: FakeApi, client: RoundedApi, call: Call, ends: str, deadlines: Deadlines
 ) -> None:
     refused = ends == "refused"
     fake.default = Behaviour(delay=9, poll_failures=99 if refused else 0, poll_status=403)
     staged = Staged(client, "async")
     task = staged.start(call)
-    while not fake.stats.polls:  # noqa: ASYNC110  # a counter can wake nobody
+    while not fake.stats.polls:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.002)
     if ends == "hangs_up":
         task.cancel()
@@ -627,24 +621,24 @@ async def test_a_call_that_is_given_up_once_its_id_is_known_is_wasted(
     assert [one.staged_id for one in staged.events if isinstance(one, StagingWasted)] == [staged_id]
 
 
-async def test_a_deadline_that_passes_while_the_program_is_busy_is_over_time(
+async def test_a_deadline_that_passes_while_the_loop_is_blocked_is_a_timeout(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     staged = Staged(client, "async")
     fake.default = Behaviour(delay=9)
 
-    def told(event: Event) -> None:
+    def report(event: Event) -> None:
         staged.events.append(event)
         if isinstance(event, StagingPolled):
-            time.sleep(0.3)  # the loop is to be blocked
+            time.sleep(0.3)  # blocks the loop
 
-    staged.staging = ApiStager(client, told, mode="async", poll_interval_min=0.01)
+    staged.staging = ApiStager(client, report, mode="async", poll_interval_min=0.01)
     await staged.decision(replace(call, deadline=0.2))
     assert staged.ended.outcome == "timeout"
 
 
 @pytest.mark.parametrize("becomes", ["staged", "in_progress", "failed"])
-async def test_a_call_that_is_used_or_over_is_not_wasted(
+async def test_a_call_that_is_claimed_or_over_is_not_wasted(
     fake: FakeApi, client: RoundedApi, call: Call, becomes: str
 ) -> None:
     fake.default = Behaviour(delay=0.02, becomes=becomes)

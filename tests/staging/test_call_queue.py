@@ -19,29 +19,29 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_calls_that_differ_to_the_agent_share_nothing(other: Call) -> None:
-    alike = CallQueue[str]()
-    alike.add(CALL, "thing")
-    assert alike.first(other) is None
-    alike.discard(other, "thing")
-    assert alike.first(CALL) == "thing"
+def test_calls_of_different_identities_share_nothing(other: Call) -> None:
+    queue = CallQueue[str]()
+    queue.add(CALL, "item")
+    assert queue.first(other) is None
+    queue.discard(other, "item")
+    assert queue.first(CALL) == "item"
 
 
-def test_calls_that_differ_otherwise_share() -> None:
-    alike = CallQueue[str]()
-    alike.add(replace(CALL, variables={"a": 1, "b": 2}), "thing")
+def test_an_identity_is_what_the_agent_is_told_of_a_call() -> None:
+    queue = CallQueue[str]()
+    queue.add(replace(CALL, variables={"a": 1, "b": 2}), "item")
     again = replace(CALL, call_id="b@h", deadline=1.0, variables={"b": 2, "a": 1})
-    assert alike.first(again) == "thing"
+    assert queue.first(again) == "item"
 
 
-def test_the_first_in_goes_first_and_nothing_stays_behind() -> None:
-    alike = CallQueue[str]()
-    for thing in ("first", "second", "third"):
-        alike.add(CALL, thing)
-    alike.discard(CALL, "second")
-    assert alike.first(CALL) == "first"
-    alike.discard(CALL, "first")
-    assert alike.first(CALL) == "third"
-    alike.discard(CALL, "third")
-    alike.discard(CALL, "third")
-    assert not alike
+def test_items_are_first_in_first_out_and_empty_queues_are_removed() -> None:
+    queue = CallQueue[str]()
+    for item in ("first", "second", "third"):
+        queue.add(CALL, item)
+    queue.discard(CALL, "second")
+    assert queue.first(CALL) == "first"
+    queue.discard(CALL, "first")
+    assert queue.first(CALL) == "third"
+    queue.discard(CALL, "third")
+    queue.discard(CALL, "third")
+    assert not queue

@@ -18,7 +18,7 @@ from sip_stager.platform.outcome import (
 from sip_stager.staging.decision import MAX_RETRY_AFTER, RETRY_AFTER, decide
 
 
-def test_what_is_staged_goes_on_with_its_id() -> None:
+def test_a_staged_call_is_forwarded_with_its_id() -> None:
     assert decide(Staged("abc")) == Forward("abc")
 
 
@@ -37,9 +37,7 @@ def test_what_is_staged_goes_on_with_its_id() -> None:
         (InternalError("no"), StagingOutcome.INTERNAL_ERROR),
     ],
 )
-def test_everything_else_is_refused_with_503_and_its_cause(
-    outcome: Outcome, cause: StagingOutcome
-) -> None:
+def test_any_other_outcome_is_a_503_with_its_cause(outcome: Outcome, cause: StagingOutcome) -> None:
     assert decide(outcome) == Refusal(503, "Service Unavailable", cause, "no", RETRY_AFTER)
 
 
@@ -47,7 +45,7 @@ def test_everything_else_is_refused_with_503_and_its_cause(
     ("asked", "given"),
     [(None, RETRY_AFTER), (0, 1), (30, 30), (86400, MAX_RETRY_AFTER)],
 )
-def test_the_apis_retry_after_is_passed_on_within_bounds(asked: int | None, given: int) -> None:
+def test_the_apis_retry_after_is_passed_on_within_limits(asked: int | None, given: int) -> None:
     decision = decide(Refused(429, "slow down", asked))
     assert isinstance(decision, Refusal)
     assert decision.retry_after == given

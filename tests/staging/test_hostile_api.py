@@ -1,4 +1,4 @@
-"""What a server can do to a call, in either mode: a staged call, or a refusal in time."""
+"""Whatever a server does, in either mode: a staged call, or a refusal in time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 KEY = "key-that-nobody-may-see"
 MEBIBYTE = 1 << 20
-BODY_MOST = 2 * MEBIBYTE
+MAX_BODY_BYTES = 2 * MEBIBYTE
 both_modes = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
@@ -43,8 +43,8 @@ def given(call_id: object) -> bytes:
 READY = answer(b'{"data": {"status": "staged"}}', "200 OK")
 
 
-class Told:
-    """What became of calls that were staged with a server."""
+class Result:
+    """The events and decisions of calls that were staged with a server."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -56,21 +56,21 @@ class Told:
         return ended
 
 
-async def told(url: str, call: Call, mode: Mode, max_body_bytes: int = 4096) -> Told:
+async def stage(url: str, call: Call, mode: Mode, max_body_bytes: int = 4096) -> Result:
     """Stage one call, with an API at ``url``."""
-    told = Told()
+    result = Result()
     async with RoundedApi(url, SecretStr(KEY), connections=1, max_body_bytes=max_body_bytes) as api:
         staging = ApiStager(
             api,
-            told.events.append,
+            result.events.append,
             mode=mode,
             poll_interval_min=0.01,
             poll_interval_max=0.01,
             retries=Retries(2, 0.02),
         )
-        await staging.start(call, told.decisions.append)
-    assert len(told.decisions) == 1
-    return told
+        await staging.start(call, result.decisions.append)
+    assert len(result.decisions) == 1
+    return result
 
 
 def base(server: Scripted) -> str:
@@ -106,14 +106,14 @@ BOMB = gzip.compress(b'{"data": {"call_id": "abc", "more": "%b"}}' % (b" " * 50 
     ],
     ids=lambda body: repr(body[:40]),
 )
-async def test_a_body_of_no_use_is_nonsense_and_nothing_of_it_goes_on(
+async def test_an_unusable_body_is_an_invalid_response_and_no_part_of_it_is_passed_on(
     call: Call, mode: Mode, body: bytes
 ) -> None:
     async with Scripted(answer(body), READY) as server:
-        heard = await told(base(server), call, mode, BODY_MOST)
-    assert heard.ended.outcome == "invalid_response"
+        result = await stage(base(server), call, mode, MAX_BODY_BYTES)
+    assert result.ended.outcome == "invalid_response"
     assert len(server.requests) == 1
-    (decision,) = heard.decisions
+    (decision,) = result.decisions
     assert isinstance(decision, Refusal)
     assert decision.cause == "invalid_response"
     assert len(decision.text) < 100
@@ -137,73 +137,75 @@ async def test_a_body_of_no_use_is_nonsense_and_nothing_of_it_goes_on(
     ],
     ids=lambda said: repr(said[:120]),
 )
-async def test_what_is_odd_beside_a_usable_id_costs_no_call(
+async def test_oddities_beside_a_usable_id_cost_no_call(
     call: Call, mode: Mode, said: bytes
 ) -> None:
     async with Scripted(said, READY) as server:
-        heard = await told(base(server), call, mode, BODY_MOST)
-    (decision,) = heard.decisions
+        result = await stage(base(server), call, mode, MAX_BODY_BYTES)
+    (decision,) = result.decisions
     assert isinstance(decision, Forward)
     assert decision.staged_id == "abc"
 
 
 @both_modes
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, identity"])
-async def test_what_is_compressed_is_not_read(call: Call, mode: Mode, coding: str) -> None:
+async def test_a_compressed_body_is_not_read(call: Call, mode: Mode, coding: str) -> None:
     said = answer(BOMB, "201 Created", f"Content-Encoding: {coding}")
     async with Scripted(said) as server:
-        heard = await told(base(server), call, mode, BODY_MOST)
+        result = await stage(base(server), call, mode, MAX_BODY_BYTES)
     assert b"Accept-Encoding: identity\r\n" in server.requests[0]
-    assert (heard.ended.outcome, heard.ended.http_status) == ("invalid_response", 201)
-    assert "compressed" in heard.ended.text
+    assert (result.ended.outcome, result.ended.http_status) == ("invalid_response", 201)
+    assert "compressed" in result.ended.text
 
 
 @both_modes
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
-async def test_a_redirect_takes_the_key_nowhere(call: Call, mode: Mode, status: int) -> None:
+async def test_a_redirect_does_not_take_the_key_elsewhere(
+    call: Call, mode: Mode, status: int
+) -> None:
     async with Scripted() as elsewhere:
         said = answer(b"", f"{status} Elsewhere", f"Location: {elsewhere.url}")
         async with Scripted(said, READY) as server:
-            heard = await told(base(server), call, mode)
-    assert (heard.ended.outcome, heard.ended.http_status) == ("refused", status)
+            result = await stage(base(server), call, mode)
+    assert (result.ended.outcome, result.ended.http_status) == ("refused", status)
     assert (len(server.requests), elsewhere.connections) == (1, 0)
 
 
 @both_modes
 @pytest.mark.parametrize("fault", get_args(Fault))
-async def test_whatever_fault_the_api_has_nothing_of_its_calls_is_left(
+async def test_no_fault_of_the_api_leaves_anything_behind(
     fake: FakeApi, call: Call, mode: Mode, fault: Fault
 ) -> None:
     fake.default = Behaviour(fault=fault)
-    heard: list[Decision] = []
+    decisions: list[Decision] = []
     async with RoundedApi(fake.url, SecretStr(KEY), connections=3, max_body_bytes=4096) as api:
         staging = ApiStager(api, lambda _: None, mode=mode, poll_interval_min=0.01)
         brief = replace(call, deadline=0.4)
-        await asyncio.gather(*(staging.start(brief, heard.append) for _ in range(10)))
+        await asyncio.gather(*(staging.start(brief, decisions.append) for _ in range(10)))
         await asyncio.sleep(0)
-        assert (len(heard), staging.waiting) == (10, 0)
+        assert (len(decisions), staging.waiting) == (10, 0)
         assert api.requests == {"active": 0, "queued": 0}
-    while fake.stats.active:  # noqa: ASYNC110  # that it ends is the test
+    while fake.stats.active:  # noqa: ASYNC110  # the test is that it ends
         await asyncio.sleep(0.005)
 
 
 @both_modes
-async def test_every_status_is_an_outcome(
+async def test_every_http_status_is_an_outcome(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
 ) -> None:
     statuses = range(200, 600)
-    heard = Told()
-    staging = ApiStager(client, heard.events.append, mode=mode, retries=Retries(0))
+    result = Result()
+    staging = ApiStager(client, result.events.append, mode=mode, retries=Retries(0))
     for status in statuses:
         fake.behaviours[f"+33612345{status}"] = Behaviour(status=status)
     numbers = (replace(call, to_number=f"+33612345{status}") for status in statuses)
-    await asyncio.gather(*(staging.start(one, heard.decisions.append) for one in numbers))
+    await asyncio.gather(*(staging.start(one, result.decisions.append) for one in numbers))
     outcomes = {
         event.http_status: event.outcome
-        for event in heard.events
+        for event in result.events
         if isinstance(event, StagingEnded)
     }
-    assert (len(heard.decisions), set(outcomes)) == (len(statuses), set(statuses))
+    assert (len(result.decisions), set(outcomes)) == (len(statuses), set(statuses))
     assert outcomes[201] == "staged"
     assert outcomes[408] == "timeout"
     rest = {status: word for status, word in outcomes.items() if status not in {201, 408}}
@@ -211,7 +213,7 @@ async def test_every_status_is_an_outcome(
 
 
 def meaning(status: int) -> str:
-    """Say what an answer without a use means."""
+    """Return the outcome of a response without a usable body."""
     if status < 300:
         return "invalid_response"
     return "busy" if status == 429 else "failed" if status >= 500 else "refused"
@@ -219,12 +221,14 @@ def meaning(status: int) -> str:
 
 @both_modes
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 451, 500, 503, 599])
-async def test_a_status_alone_is_enough(call: Call, mode: Mode, status: int) -> None:
+async def test_a_status_without_a_readable_body_is_enough(
+    call: Call, mode: Mode, status: int
+) -> None:
     no = answer(b"\xff\0<html>", f"{status} N\x01o")
     async with Scripted(no, no, no) as server:
-        heard = await told(base(server), call, mode)
-    assert (heard.ended.outcome, heard.ended.http_status) == (meaning(status), status)
-    assert heard.ended.text.isprintable()
+        result = await stage(base(server), call, mode)
+    assert (result.ended.outcome, result.ended.http_status) == (meaning(status), status)
+    assert result.ended.text.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -243,31 +247,31 @@ async def test_a_status_alone_is_enough(call: Call, mode: Mode, status: int) -> 
     ],
     ids=lambda body: repr(body[:40]),
 )
-async def test_a_poll_that_hears_nonsense_is_made_again(
+async def test_a_poll_with_an_invalid_response_is_repeated(
     call: Call, body: bytes, deadlines: Deadlines
 ) -> None:
     async with Scripted(answer(given("abc")), answer(body, "200 OK"), b"") as server:
-        staging = asyncio.create_task(told(base(server), call, "async"))
-        while len(server.requests) < 3:  # noqa: ASYNC110  # a list can wake nobody
+        staging = asyncio.create_task(stage(base(server), call, "async"))
+        while len(server.requests) < 3:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
         deadlines.pass_()
         assert (await staging).ended.outcome == "timeout"
 
 
-async def test_a_poll_that_hears_nonsense_for_a_moment_costs_no_call(call: Call) -> None:
+async def test_a_few_invalid_poll_responses_cost_no_call(call: Call) -> None:
     said = answer(given("abc")), answer(b"{", "200 OK"), answer(b"", "500 Oh"), READY
     async with Scripted(*said) as server:
-        (decision,) = (await told(base(server), call, "async")).decisions
+        (decision,) = (await stage(base(server), call, "async")).decisions
     assert isinstance(decision, Forward)
     assert len(server.requests) == 4
 
 
 @both_modes
-async def test_a_connection_that_hangs_ends_with_the_calls_deadline(
+async def test_a_hanging_connect_ends_with_the_calls_deadline(
     call: Call, mode: Mode, deadlines: Deadlines
 ) -> None:
     with black_hole() as listener:
-        staging = asyncio.create_task(told(f"http://127.0.0.1:{port_of(listener)}", call, mode))
+        staging = asyncio.create_task(stage(f"http://127.0.0.1:{port_of(listener)}", call, mode))
         await tried(listener)
         waited = await a_moment()
         deadlines.pass_()
@@ -277,11 +281,11 @@ async def test_a_connection_that_hangs_ends_with_the_calls_deadline(
 
 
 @both_modes
-async def test_a_handshake_that_hangs_ends_with_the_calls_deadline(
+async def test_a_hanging_tls_handshake_ends_with_the_calls_deadline(
     call: Call, mode: Mode, deadlines: Deadlines
 ) -> None:
     async with mute() as (server, heard, _):
-        staging = asyncio.create_task(told(f"https://{server}", call, mode))
+        staging = asyncio.create_task(stage(f"https://{server}", call, mode))
         await heard.wait()
         waited = await a_moment()
         deadlines.pass_()
@@ -291,19 +295,19 @@ async def test_a_handshake_that_hangs_ends_with_the_calls_deadline(
 
 
 @both_modes
-async def test_a_connection_that_is_slow_costs_its_time_and_no_call(call: Call, mode: Mode) -> None:
+async def test_a_slow_connect_costs_time_but_no_call(call: Call, mode: Mode) -> None:
     with black_hole() as listener:
-        staging = asyncio.create_task(told(f"http://127.0.0.1:{port_of(listener)}", call, mode))
+        staging = asyncio.create_task(stage(f"http://127.0.0.1:{port_of(listener)}", call, mode))
         await tried(listener)
         async with Scripted(answer(given("abc")), READY, taken=listener):
-            heard = await staging
-    assert isinstance(heard.decisions[0], Forward)
-    assert heard.ended.phases["connect"] >= 0.5  # the kernel's next SYN came after a second
+            result = await staging
+    assert isinstance(result.decisions[0], Forward)
+    assert result.ended.phases["connect"] >= 0.5  # the kernel's next SYN came after a second
 
 
 @both_modes
 @pytest.mark.parametrize("hours", [-5, 5])
-async def test_a_server_whose_clock_is_off_is_waited_for_as_long_as_it_means(
+async def test_a_retry_after_date_is_read_by_the_servers_own_wrong_clock(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode, hours: int
 ) -> None:
     theirs = time.time() + hours * 3600
@@ -312,22 +316,22 @@ async def test_a_server_whose_clock_is_off_is_waited_for_as_long_as_it_means(
     fake.default = Behaviour(
         status=503, headers=dict(zip(["Date", "Retry-After"], dates, strict=True))
     )
-    heard = Told()
+    result = Result()
 
-    def tell(event: Event) -> None:
-        heard.events.append(event)
+    def report(event: Event) -> None:
+        result.events.append(event)
         if isinstance(event, StagingRetried):
             fake.default = Behaviour()
 
-    await ApiStager(client, tell, mode=mode).start(call, heard.decisions.append)
-    assert isinstance(heard.decisions[0], Forward)
-    (retried,) = [event for event in heard.events if isinstance(event, StagingRetried)]
+    await ApiStager(client, report, mode=mode).start(call, result.decisions.append)
+    assert isinstance(result.decisions[0], Forward)
+    (retried,) = [event for event in result.events if isinstance(event, StagingRetried)]
     assert 1.0 <= retried.wait <= 1.5
-    assert heard.ended.phases["retry_wait"] >= 0.99
+    assert result.ended.phases["retry_wait"] >= 0.99
 
 
 @both_modes
-async def test_our_own_clock_may_jump_and_no_deadline_moves(
+async def test_a_jump_of_our_clock_moves_no_deadline(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = time.time
@@ -339,13 +343,13 @@ async def test_our_own_clock_may_jump_and_no_deadline_moves(
     monkeypatch.setattr(time, "time", jumping)
     monkeypatch.setattr(staging_client, "time", jumping)
     fake.default = Behaviour(delay=0.3, headers={"X-RateLimit-Remaining": "9"})
-    heard = Told()
+    result = Result()
     staging = ApiStager(
-        client, heard.events.append, mode=mode, poll_interval_min=0.05, poll_interval_max=0.05
+        client, result.events.append, mode=mode, poll_interval_min=0.05, poll_interval_max=0.05
     )
-    await staging.start(call, heard.decisions.append)
-    await staging.start(replace(call, deadline=0.2), heard.decisions.append)
-    first, second = (event for event in heard.events if isinstance(event, StagingEnded))
+    await staging.start(call, result.decisions.append)
+    await staging.start(replace(call, deadline=0.2), result.decisions.append)
+    first, second = (event for event in result.events if isinstance(event, StagingEnded))
     assert (first.outcome, second.outcome) == ("staged", "timeout")
     assert 0.29 <= first.elapsed < 3600  # a loop's timers have steps of a millisecond
     assert 0.19 <= second.elapsed < 3600

@@ -38,7 +38,7 @@ AMBIGUOUS = Retries(limit=2, delay=0.2, ambiguous=True)
         (Refused(504, "oh"), None, 0.2),
     ],
 )
-def test_what_the_api_has_surely_not_taken_up_is_tried_again(
+def test_only_requests_that_the_api_has_surely_not_taken_up_are_retried(
     failure: Failure, wait: float | None, ambiguous: float | None
 ) -> None:
     assert RETRIES.next_delay(failure, 1, 4.0, 0.0) == wait
@@ -46,21 +46,21 @@ def test_what_the_api_has_surely_not_taken_up_is_tried_again(
 
 
 @pytest.mark.parametrize(("limit", "attempts"), [(0, 0), (1, 1), (2, 2), (5, 5)])
-def test_the_attempts_are_bounded(limit: int, attempts: int) -> None:
+def test_the_number_of_retries_is_limited(limit: int, attempts: int) -> None:
     retries, failure = Retries(limit=limit, delay=0.1), Refused(503, "oh", 0)
     waits = [retries.next_delay(failure, made, 99.0, 0.0) for made in range(1, 9)]
     assert waits == [0.1] * attempts + [None] * (8 - attempts)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_api_whose_rate_limit_says_when_it_ends_is_asked_again_then(status: int) -> None:
+def test_a_refusal_is_retried_when_the_rate_limit_resets(status: int) -> None:
     refused = Refused(status, "slow down")
     assert RETRIES.next_delay(refused, 1, 4.0, 0.0, 1.5) == 1.5
     assert RETRIES.next_delay(refused, 1, 4.0, 0.0, 0.1) == 0.2
     assert RETRIES.next_delay(refused, 1, 4.0, 0.0, 9.0) is None
 
 
-def test_nothing_is_tried_that_could_not_end_in_time() -> None:
+def test_no_attempt_is_made_that_could_not_end_in_time() -> None:
     failure = ApiUnreachable("refused", sent=False)
     assert RETRIES.next_delay(failure, 1, 0.2 + MIN_STAGING_TIME, 0.9) == 0.2
     assert RETRIES.next_delay(failure, 1, 0.19 + MIN_STAGING_TIME, 0.0) is None
@@ -69,14 +69,14 @@ def test_nothing_is_tried_that_could_not_end_in_time() -> None:
     assert not fits(1.0, 1.0)
 
 
-def test_calls_that_are_told_the_same_do_not_come_back_at_the_same_moment() -> None:
-    told = Refused(429, "slow down", 1)
-    waits = [RETRIES.next_delay(told, 1, 4.0, chance / 10) for chance in range(11)]
+def test_delays_for_the_same_retry_after_are_spread() -> None:
+    refused = Refused(429, "slow down", 1)
+    waits = [RETRIES.next_delay(refused, 1, 4.0, chance / 10) for chance in range(11)]
     assert waits == [pytest.approx(1 + chance / 20) for chance in range(11)]
 
 
 @given(wait=st.floats(0, 100), more=st.floats(0, 100), chance=st.floats(0, 1, exclude_max=True))
-def test_whatever_the_chance_a_wait_is_never_shorter_and_still_fits(
+def test_a_spread_delay_is_never_shorter_and_still_fits(
     wait: float, more: float, chance: float
 ) -> None:
     left = wait + MIN_STAGING_TIME + more

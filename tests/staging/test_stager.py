@@ -26,7 +26,7 @@ KEY = "key-that-nobody-may-see"
 
 
 class Stage:
-    """A stager, and what it told."""
+    """A stager, and the events that it reported."""
 
     def __init__(self, client: RoundedApi, call: Call, mode: Mode = "sync") -> None:
         self.events: list[Event] = []
@@ -56,7 +56,7 @@ class Stage:
 
 
 async def _eventually(condition: Callable[[], int], value: int = 1) -> None:
-    while condition() != value:  # noqa: ASYNC110  # a server's counter can wake nobody
+    while condition() != value:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.005)
 
 
@@ -72,7 +72,9 @@ async def test_a_staged_call_is_forwarded_with_its_id(
     assert sum(stage.ended.phases.values()) <= stage.ended.elapsed
 
 
-async def test_nothing_is_told_before_start_has_returned(client: RoundedApi, call: Call) -> None:
+async def test_nothing_is_called_back_before_start_has_returned(
+    client: RoundedApi, call: Call
+) -> None:
     stage = Stage(client, call)
     task = stage.start()
     assert (stage.events, stage.decisions, stage.staging.waiting) == ([], [], 1)
@@ -81,7 +83,7 @@ async def test_nothing_is_told_before_start_has_returned(client: RoundedApi, cal
     assert stage.staging.waiting == 0
 
 
-async def test_an_asynchronous_call_is_polled_until_it_is_staged(
+async def test_in_async_mode_a_call_is_polled_until_it_is_staged(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(delay=30)
@@ -100,7 +102,7 @@ async def test_an_asynchronous_call_is_polled_until_it_is_staged(
     assert stage.ended.phases["poll"] >= pauses - 0.001 * len(stage.polled)  # a timer's steps
 
 
-async def test_an_unknown_status_is_polled_on(
+async def test_polling_goes_on_after_an_unknown_status(
     fake: FakeApi, client: RoundedApi, call: Call, deadlines: Deadlines
 ) -> None:
     fake.default = Behaviour(becomes="warming")
@@ -141,7 +143,7 @@ async def test_a_call_that_is_claimed_or_over_is_refused_at_once(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_a_poll_that_fails_for_the_moment_is_tried_again(
+async def test_a_poll_that_fails_for_the_moment_is_repeated(
     fake: FakeApi, client: RoundedApi, call: Call, status: int
 ) -> None:
     fake.default = Behaviour(poll_failures=2, poll_status=status)
@@ -163,7 +165,7 @@ async def test_a_poll_waits_as_long_as_the_api_asks(
 @pytest.mark.parametrize(
     ("status", "cause"), [(429, "busy"), (500, "failed"), (502, "failed"), (503, "failed")]
 )
-async def test_a_poll_that_may_not_be_made_in_time_ends_the_staging_at_once(
+async def test_a_poll_retry_after_past_the_deadline_ends_the_staging_at_once(
     fake: FakeApi, client: RoundedApi, call: Call, status: int, cause: str
 ) -> None:
     fake.default = Behaviour(poll_failures=1, poll_status=status, retry_after="99")
@@ -175,7 +177,7 @@ async def test_a_poll_that_may_not_be_made_in_time_ends_the_staging_at_once(
     assert stage.ended.elapsed < call.deadline
 
 
-async def test_an_asynchronous_call_that_is_refused_is_not_polled(
+async def test_in_async_mode_a_refused_call_is_not_polled(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(status=422)
@@ -183,7 +185,7 @@ async def test_an_asynchronous_call_that_is_refused_is_not_polled(
     assert fake.stats.requests == 1
 
 
-async def test_a_poll_that_meets_a_broken_network_is_tried_again(
+async def test_a_poll_is_repeated_while_the_network_is_broken(
     fake: FakeApi, client: RoundedApi, call: Call, deadlines: Deadlines
 ) -> None:
     fake.default = Behaviour(delay=9)
@@ -263,7 +265,7 @@ async def test_cancelling_between_polls_ends_them(
     assert (fake.stats.polls, stage.decisions, stage.ended.outcome) == (polls, [], "cancelled")
 
 
-async def test_cancelling_before_it_began_sends_nothing(
+async def test_cancelling_before_the_task_began_sends_nothing(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     stage = Stage(client, call)
@@ -273,7 +275,7 @@ async def test_cancelling_before_it_began_sends_nothing(
     assert fake.stats.requests == 0
 
 
-async def test_nothing_is_decided_after_cancel_at_whatever_moment_it_comes(
+async def test_nothing_is_decided_after_cancel_at_any_moment(
     client: RoundedApi, call: Call
 ) -> None:
     for turns in range(60):
@@ -307,7 +309,7 @@ class Broken(RoundedApi):
         raise ZeroDivisionError
 
 
-async def test_a_mistake_of_our_own_is_logged_and_refuses_the_call(call: Call) -> None:
+async def test_an_internal_error_is_logged_and_refuses_the_call(call: Call) -> None:
     async with Broken("http://127.0.0.1:1", SecretStr(KEY)) as client:
         stage = Stage(client, call)
         with capture_logs() as logs:
@@ -319,7 +321,7 @@ async def test_a_mistake_of_our_own_is_logged_and_refuses_the_call(call: Call) -
     assert (line["event"], line["call_id"]) == ("staging_failed", "sip-call-1")
 
 
-async def test_an_observers_mistake_costs_no_call(client: RoundedApi, call: Call) -> None:
+async def test_an_exception_in_an_observer_costs_no_call(client: RoundedApi, call: Call) -> None:
     def broken(_: Event) -> None:
         raise ZeroDivisionError
 
@@ -330,23 +332,23 @@ async def test_an_observers_mistake_costs_no_call(client: RoundedApi, call: Call
     assert {line["event"] for line in logs} == {"notify_failed"}
 
 
-async def test_a_mistake_of_the_one_who_is_told_is_logged_and_he_is_not_told_again(
+async def test_an_exception_in_done_is_logged_and_done_is_not_called_again(
     client: RoundedApi, call: Call
 ) -> None:
-    told: list[Decision] = []
+    decisions: list[Decision] = []
 
     def broken(decision: Decision) -> None:
-        told.append(decision)
+        decisions.append(decision)
         raise ZeroDivisionError
 
     with capture_logs() as logs:
         await ApiStager(client, lambda _: None).start(call, broken)
-    assert len(told) == 1
+    assert len(decisions) == 1
     assert [line["event"] for line in logs] == ["staging_result_failed"]
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_stopping_refuses_what_is_being_staged_and_closes_its_request(
+async def test_stopping_refuses_the_call_and_closes_its_request(
     fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
 ) -> None:
     fake.default = Behaviour(delay=9)
@@ -360,7 +362,7 @@ async def test_stopping_refuses_what_is_being_staged_and_closes_its_request(
     assert (stage.ended.outcome, stage.staging.waiting) == ("stopped", 0)
 
 
-async def test_stopping_leaves_nobody_without_a_decision_at_whatever_moment_it_comes(
+async def test_stopping_at_any_moment_leaves_no_call_without_a_decision(
     client: RoundedApi, call: Call
 ) -> None:
     for turns in range(60):

@@ -79,5 +79,5 @@ class Scripted:
 
     async def ends(self, connections: int) -> None:
         """Wait until so many connections have ended, seen from here."""
-        while self.ended < connections:  # noqa: ASYNC110  # a counter can wake nobody
+        while self.ended < connections:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
