@@ -1,4 +1,4 @@
-"""The proxy core: what becomes of a request (RFC 3261 16).
+"""The proxy core (RFC 3261 16).
 
 The decision on a new request:
 
@@ -17,7 +17,7 @@ A new call:
 - ``held.py``: the INVITE while its agent is staged
 - ``treatments.py``: the policy's fallbacks for a call that could not be staged
 - ``new_call.py``: the record of a new call: its staged id, and which branches got it
-- ``told.py``: the Warning in a refusal
+- ``told.py``: the Warnings that explain a refusal
 
 An INVITE that is forwarded:
 

@@ -27,6 +27,7 @@ from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.finals import Final, best_response
 from sip_stager.proxy.targets import follow_redirect
+from sip_stager.proxy.told import WARNINGS
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
@@ -42,17 +43,9 @@ if TYPE_CHECKING:
 State = Enum("State", "TRYING CANCELLED OVER")
 
 _CHALLENGES = frozenset({401, 407})
-"""The responses after which a target has certainly not used the staged id.
-
-A target challenges before it looks at anything else (RFC 3261 8.2).  With any other refusal, even
-one that the caller can repair (420, 422, 488), it may have used the id; silence says nothing.
-"""
-
-_WARNINGS = {
-    CallOutcome.UPSTREAM_UNREACHABLE: "upstream_unreachable: no upstream can be reached",
-    CallOutcome.STOPPED: "stopped: the proxy is being stopped",
-}
-"""The Warnings for outcomes that no target decided."""
+"""The responses after which a target has certainly not used the staged id: a challenge comes before
+all else (RFC 3261 8.2).  After any other, even one that the caller can repair (420, 422, 488), and
+after silence, it may have used the id."""
 
 
 class ForwardedInvite:
@@ -123,8 +116,7 @@ class ForwardedInvite:
         elif response.status < 300:
             self._finish(passed, CallOutcome.ANSWERED, branch)
         elif response.status == 487 and self._cancelled_by_us(branch):
-            # The caller did not cancel: a 487 would be wrong, and 408 is what ended the branch.
-            self.fail(branch, 408, CallOutcome.TIMEOUT)
+            self.fail(branch, 408, CallOutcome.TIMEOUT)  # the caller has not cancelled
         else:
             cancelled = self._state is State.CANCELLED
             outcome = CallOutcome.CANCELLED if cancelled else CallOutcome.REJECTED
@@ -150,10 +142,7 @@ class ForwardedInvite:
             branch.cancel([])
 
     def stop(self) -> None:
-        """End it with 500, because the program stops.
-
-        A 500 to an INVITE of a dialog does not end the dialog (RFC 3261 14.1).
-        """
+        """End it with 500, which does not end the dialog of a later INVITE (RFC 3261 14.1)."""
         self._finish_with_500(CallOutcome.STOPPED)
 
     def respond_internal_error(self) -> None:
@@ -175,9 +164,8 @@ class ForwardedInvite:
 
     def _cancelled_by_us(self, branch: Branch) -> bool:
         """Return True if we cancelled a branch for timer C or a failover, not for the caller."""
-        return self._state is not State.CANCELLED and (
-            branch.rang_out or branch is not self._branch
-        )
+        ended_by_us = branch.rang_out or branch is not self._branch
+        return ended_by_us and self._state is not State.CANCELLED
 
     def _try_next(self) -> None:
         routed = self._targets.popleft()
@@ -188,12 +176,11 @@ class ForwardedInvite:
     def _try(self, routed: Routed) -> None:
         self._tried.append(routed)
         timeout = self._facilities.upstream.failover_timeout if self._targets else None
-        branch = Branch(self._facilities, routed, self._source, self, timeout)
-        self._branch = branch
+        self._branch = branch = Branch(self._facilities, routed, self._source, self, timeout)
         branch.locate_and_send()
 
     def _end_branch(self, branch: Branch, final: Final) -> None:
-        """Keep the final response of a branch, and decide how to go on."""
+        """Keep the final response of a branch; try the next target, or finish."""
         current, status = self._branch, final.response.status
         if current is None:
             return
@@ -201,8 +188,7 @@ class ForwardedInvite:
             self._drop_targets()  # a 6xx speaks for all targets (16.7 step 5)
         if not (branch is current and 300 <= status < 400 and self._add_redirect_targets(final)):
             self._finals.append(final)
-        # 1. Another branch is current, since a failover: that one goes on, and is not waited for
-        #    here.  A 6xx ends the search for both.
+        # 1. Another branch is current, since a failover: await it, unless a 6xx ended the search.
         # 2. Targets are left, those of a 3xx included: try the next.
         # 3. None is left: pass the best response back (step 6).
         if branch is not current:
@@ -211,8 +197,7 @@ class ForwardedInvite:
         elif self._targets:
             self._try_next()
         else:
-            cancelled = self._state is State.CANCELLED
-            self._finish(*best_response(self._finals, cancelled=cancelled))
+            self._finish(*best_response(self._finals, cancelled=self._state is State.CANCELLED))
 
     def _add_redirect_targets(self, final: Final) -> bool:
         """Try the Contacts of a 3xx next; those that we cannot try are kept (16.7 step 4)."""
@@ -228,16 +213,14 @@ class ForwardedInvite:
         self._targets.clear()
         self._redirects = 0
 
-    def _finish(
-        self, response: Response, outcome: CallOutcome, answered: Branch | None = None
-    ) -> None:
+    def _finish(self, response: Response, outcome: CallOutcome, by: Branch | None = None) -> None:
         """Answer the caller, and cancel the current branch (16.7 steps 5, 6, 9 and 10)."""
         if self._state is State.OVER:
             self._server.respond(response)  # another 2xx: every one is passed back
             return
         current, call = self._branch, self._call
-        if call is not None and outcome in _WARNINGS:
-            response = self._refuse_by_policy(call, _WARNINGS[outcome])
+        if call is not None and outcome in WARNINGS:
+            response = self._refuse_by_policy(call, WARNINGS[outcome])
         else:
             pass_503 = call is not None and call.call.pass_503
             response = self._facilities.replace_503(response, self._request, pass_503=pass_503)
@@ -246,16 +229,14 @@ class ForwardedInvite:
         if current is not None:
             current.cancel([])
         if call is not None:
-            call.report_ended(outcome, response.status, answered)
+            call.report_ended(outcome, response.status, by)
 
     def _enter(self, state: State) -> None:
-        """Change the state; OVER releases all but what another 2xx needs, which may come for 32 s.
-
-        That nothing but these 2xx is kept also breaks the reference cycle between the branch and
-        us: nothing on the call's path leaves one, because the collector is off.
-        """
+        """Change the state; OVER releases everything but the means to pass another 2xx back."""
         self._state = state
         if state is State.OVER:
+            # Another 2xx may come for 32 s.  Until then no reference cycle with the branch may
+            # hold the INVITE: the collector is off while calls are up.
             del self._request
             self._branch = self._call = None
             self._drop_targets()

@@ -1,10 +1,10 @@
-"""The Warning in a refusal: its cause and the time only; details are for the log."""
+"""The Warnings that explain a refusal: cause and time only; details are for the log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.model.vocabulary import RefusalCause
+from sip_stager.model.vocabulary import CallOutcome, RefusalCause
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -16,6 +16,12 @@ _WORDS: dict[Cause, str] = {
     RefusalCause.OVERLOAD: "too many calls",
     RefusalCause.STOPPED: "the proxy is being stopped",
 }
+
+WARNINGS = {
+    CallOutcome.UPSTREAM_UNREACHABLE: "upstream_unreachable: no upstream can be reached",
+    CallOutcome.STOPPED: "stopped: the proxy is being stopped",
+}
+"""The words for outcomes of a forwarded call that no target decided."""
 
 
 def refusal_warning(cause: Cause, seconds: float) -> tuple[bytes, bytes]:

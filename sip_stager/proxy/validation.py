@@ -38,7 +38,7 @@ class OwnResponse(NamedTuple):
 
     @classmethod
     def to_malformed(cls, fault: Malformed) -> OwnResponse:
-        """Return the response to a malformed request, with a Warning that says what is wrong."""
+        """Return the response to a malformed request, with the fault in a Warning."""
         return cls(fault.status, (warning_field(str(fault)),))
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CalledNumberConfig(Protocol):
-    """How a trunk writes the called number."""
+    """The called numbers of a trunk: their sources and their spelling."""
 
     @property
     def country(self) -> str | None:

@@ -29,7 +29,7 @@ _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
 
 
 class CallerNumberConfig(Protocol):
-    """How a trunk presents the caller's number."""
+    """The caller numbers of a trunk: their sources, and their treatment if private."""
 
     @property
     def country(self) -> str | None:

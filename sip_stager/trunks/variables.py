@@ -36,7 +36,7 @@ _MAX_NUMBER = 2**53  # many JSON parsers lose digits of larger integers (RFC 825
 
 
 class InvalidVariable(ValueError):
-    """A variable of the settings that is not valid: what is wrong, and what would be right."""
+    """An invalid variable of the settings, with the mistake and the remedy."""
 
     def __init__(self, wrong: str, right: str) -> None:
         super().__init__(wrong)

@@ -58,7 +58,7 @@ TABLE = [
     Row("3.1.1.11", "mpart01", 405, "MESSAGE outside of a call; the body is bytes"),
     Row("3.1.1.12", "unreason", STRAY, "well formed, and answers nothing of ours"),
     Row("3.1.1.13", "noreason", STRAY, "well formed, and answers nothing of ours"),
-    Row("3.1.2.1", "badinv01", 400, "the Via's parameters can not be read, its sent-by can"),
+    Row("3.1.2.1", "badinv01", 400, "the Via's parameters cannot be read, its sent-by can"),
     Row("3.1.2.2", "clerr", 400, "the datagram ends before the body"),
     Row("3.1.2.3", "ncl", 400, "a negative length"),
     Row("3.1.2.4", "scalar02", 400, "CSeq is above 2**31"),
