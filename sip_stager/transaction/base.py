@@ -4,8 +4,8 @@ The file of each machine has a diagram of its states.
 
 Two rules hold for all of them:
 
-1. A timer belongs to a state: ``_enter`` cancels those of the old state before the new one begins,
-   so that no timer fires late.
+1. A timer belongs to a state: ``_enter`` begins another ``period``, and a timer that was started in
+   an earlier one fires into nothing.
 2. A transaction is in its store until Terminated, and nothing else keeps it alive.
 """
 
@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sip_stager.events import MessageSent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Cancellable, Clock, Notify, Transport
+    from sip_stager.ports import Notify, Transport
     from sip_stager.sip.message import Request, Response
-    from sip_stager.transaction.timers import Timers
+    from sip_stager.transaction.timers import LaneClock, Timer, Timers
 
 
 State = Enum("State", "CALLING TRYING PROCEEDING ACCEPTED COMPLETED CONFIRMED TERMINATED")
@@ -41,7 +41,7 @@ class MemoryAccount:
 class Context:
     """The ports and settings that all transactions share."""
 
-    clock: Clock
+    clock: LaneClock
     transport: Transport
     notify: Notify
     timers: Timers
@@ -73,9 +73,14 @@ class Transaction:
     """A transaction; it leaves its place under ``key`` in ``store`` when it ends.
 
     ``size`` is its share of the memory account, in bytes: the largest message that it has kept.
+    ``reliable``: the transport retransmits for us, which decides most timers (RFC 3261 17).
+    ``period`` counts the states that it has entered (``timers.Timed``).
     """
 
-    __slots__ = ("_context", "_store", "_timers", "flow", "key", "size", "state")
+    __slots__ = ("_context", "_store", "flow", "key", "period", "reliable", "size", "state")
+
+    ACTIONS: ClassVar[Mapping[Timer, Callable[[Any], None]]] = {}
+    """The action of each timer of a machine."""
 
     def __init__(
         self,
@@ -87,11 +92,16 @@ class Transaction:
     ) -> None:
         self._context = context
         self._store = store
-        self._timers: list[Cancellable] = []
         self.key = key
         self.flow = flow
+        self.reliable = flow.transport != "UDP"
         self.state = state
-        self.size = 0
+        self.period = self.size = 0
+
+    def __repr__(self) -> str:
+        timers = self._context.clock.pending(self)
+        shown = "".join(f", {timer.name} in {left:.1f} s" for timer, left in timers)
+        return f"{type(self).__name__}({self.state.name}{shown})"
 
     def charge(self, size: int) -> None:
         """Add a message that the transaction keeps, whole or in part, to the memory account."""
@@ -99,20 +109,18 @@ class Transaction:
             self._context.memory.size += size - self.size
             self.size = size
 
-    @property
-    def reliable(self) -> bool:
-        """True if the transport retransmits for us, which decides most timers (RFC 3261 17)."""
-        return self.flow.transport != "UDP"
+    def fire(self, timer: Timer) -> None:
+        """Act on a timer of the present state (``timers.Timed``)."""
+        self.ACTIONS[timer](self)
 
     def _enter(self, state: State) -> None:
-        """Change the state and cancel the timers of the old one."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        """Change the state; the timers of the old one end with it."""
+        self.period += 1
         self.state = state
 
-    def _start_timer(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
-        self._timers.append(self._context.clock.call_later(delay, callback, *args))
+    def _start(self, timer: Timer, delay: float) -> None:
+        """Start a timer of the present state; ``delay`` is in seconds."""
+        self._context.clock.start_timer(delay, self, timer)
 
     def respond_statelessly(self, response: Response) -> None:
         """Send a final response and forget the request (RFC 3261 8.2.7).

@@ -13,10 +13,11 @@ Completed absorbs retransmissions of the response: for T4 over UDP, not at all o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.sender import Sender
+from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -42,7 +43,8 @@ class ClientTransaction(Sender):
         request: Request,
         user: ClientUser | None = None,
     ) -> None:
-        super().__init__(context, store, key, flow, State.TRYING, request, user)
+        timers = Timer.E, Timer.F
+        super().__init__(context, store, key, flow, State.TRYING, request, user, timers)
 
     def receive_response(self, response: Response) -> None:
         """Handle a response."""
@@ -54,11 +56,17 @@ class ClientTransaction(Sender):
         else:
             self._enter(State.COMPLETED)
             self.request = self._user = None
-            self._start_timer(0.0 if self.reliable else self._context.timers.t4, self.terminate)
+            self._start(Timer.K, 0.0 if self.reliable else self._context.timers.t4)
         if user is not None:
             user.receive_response(response)
 
-    def _longer(self, interval: float) -> float:
+    def _next_interval(self) -> float:
         """Return timer E: doubled up to T2, and T2 after a provisional response (17.1.2.2)."""
         t2 = self._context.timers.t2
-        return t2 if self.state is State.PROCEEDING else min(2 * interval, t2)
+        return t2 if self.state is State.PROCEEDING else min(2 * self._interval, t2)
+
+    ACTIONS: ClassVar = {
+        Timer.E: Sender._resend,  # noqa: SLF001  of its own class
+        Timer.F: Sender._timed_out,  # noqa: SLF001  of its own class
+        Timer.K: Sender.terminate,
+    }

@@ -21,11 +21,12 @@ Proceeding has no timer of its own: a callee may ring for minutes.  The proxy's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.hop_by_hop import make_ack
 from sip_stager.transaction.sender import Sender
+from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -49,7 +50,8 @@ class InviteClientTransaction(Sender):
         user: ClientUser,
     ) -> None:
         self._ack: Request | None = None
-        super().__init__(context, store, key, flow, State.CALLING, request, user)
+        timers = Timer.A, Timer.B
+        super().__init__(context, store, key, flow, State.CALLING, request, user, timers)
 
     def receive_response(self, response: Response) -> None:
         """Handle a response."""
@@ -67,7 +69,7 @@ class InviteClientTransaction(Sender):
 
         A peer of RFC 2543 may never send the 487.
         """
-        self._start_timer(self._context.timers.b, self._timed_out)
+        self._start(Timer.CANCELLED, self._context.timers.b)
 
     def _provisional(self, response: Response) -> None:
         if self.state is State.CALLING:
@@ -79,7 +81,7 @@ class InviteClientTransaction(Sender):
         if self.state is not State.ACCEPTED:
             self._enter(State.ACCEPTED)
             self.request = None
-            self._start_timer(self._context.timers.m, self.terminate)  # more 2xx may come
+            self._start(Timer.M, self._context.timers.m)  # more 2xx may come
         if self._user is not None:
             self._user.receive_response(response)
 
@@ -89,7 +91,7 @@ class InviteClientTransaction(Sender):
         self._enter(State.COMPLETED)
         # Timer D, 32 s or more over UDP: the peer repeats its response until it has the ACK, by
         # its own T1, which is not known here (17.1.1.2).  TCP loses no ACK.
-        self._start_timer(0.0 if self.reliable else self._context.timers.d, self.terminate)
+        self._start(Timer.D, 0.0 if self.reliable else self._context.timers.d)
         self.charge(self._context.send_message(self._ack, self.flow))
         user.receive_response(response)
 
@@ -97,3 +99,11 @@ class InviteClientTransaction(Sender):
         """Send the ACK again: the response was retransmitted, so the first one got lost."""
         if self._ack is not None and response.status >= 300:
             self._context.send_message(self._ack, self.flow, retransmission=True)
+
+    ACTIONS: ClassVar = {
+        Timer.A: Sender._resend,  # noqa: SLF001  of its own class
+        Timer.B: Sender._timed_out,  # noqa: SLF001  of its own class
+        Timer.D: Sender.terminate,
+        Timer.M: Sender.terminate,
+        Timer.CANCELLED: Sender._timed_out,  # noqa: SLF001  of its own class
+    }

@@ -18,10 +18,10 @@ the callee's 2xx pass.  Confirmed absorbs retransmitted ACKs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from sip_stager.sip.fields import Malformed
 from sip_stager.transaction.base import Context, State, Store, Transaction
+from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -46,7 +46,7 @@ class InviteServerTransaction(Transaction):
     ``owner`` works on the INVITE; it is let go with the final response.
     """
 
-    __slots__ = ("_ack", "_last", "_registered", "owner")
+    __slots__ = ("_ack", "_interval", "_last", "_registered", "owner")
 
     def __init__(
         self,
@@ -59,16 +59,14 @@ class InviteServerTransaction(Transaction):
         super().__init__(context, store, key, flow, State.PROCEEDING)
         self._ack = ack
         self._last: Response | None = None
+        self._interval = context.timers.t1
         self._registered: tuple[Store, Hashable] | None = None
         self.owner: InviteOwner | None = None
 
     @property
     def to_tag(self) -> bytes:
         """The To tag of the last provisional response, or empty."""
-        try:
-            return self._last.to_tag if self._last else b""
-        except Malformed:  # a response of the upstream, passed as it came
-            return b""
+        return self._last.to_tag if self._last else b""
 
     def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
         """Handle a retransmission of the INVITE, or an ACK."""
@@ -78,7 +76,7 @@ class InviteServerTransaction(Transaction):
             self._enter(State.CONFIRMED)
             self._last = None
             # Timer I, T4 over UDP: the longest that a retransmitted ACK stays on the way.
-            self._start_timer(0.0 if self.reliable else self._context.timers.t4, self.terminate)
+            self._start(Timer.I, 0.0 if self.reliable else self._context.timers.t4)
         elif self.state is State.ACCEPTED:
             self._ack(request, source)
 
@@ -102,7 +100,7 @@ class InviteServerTransaction(Transaction):
         """Stay for timer L (RFC 6026 7.1); the callee retransmits the 2xx, we do not."""
         self._last = self.owner = None
         self._enter(State.ACCEPTED)
-        self._start_timer(self._context.timers.l, self.terminate)
+        self._start(Timer.L, self._context.timers.l)
 
     def terminate(self) -> None:
         """End the transaction in any state."""
@@ -131,17 +129,23 @@ class InviteServerTransaction(Transaction):
         """Retransmit the final response until an ACK comes (17.2.1)."""
         self._let_go()
         self._enter(State.COMPLETED)
-        self._start_timer(self._context.timers.h, self.terminate)
-        if not self.reliable:  # timer G
-            t1 = self._context.timers.t1
-            self._start_timer(t1, self._resend, t1)
+        self._start(Timer.H, self._context.timers.h)
+        if not self.reliable:
+            self._start(Timer.G, self._interval)
 
-    def _resend(self, interval: float) -> None:
+    def _resend(self) -> None:
         """Retransmit the response; timer G is T1 at first and doubled up to T2."""
         self._repeat()
-        interval = min(2 * interval, self._context.timers.t2)
-        self._start_timer(interval, self._resend, interval)
+        self._interval = min(2 * self._interval, self._context.timers.t2)
+        self._start(Timer.G, self._interval)
 
     def _repeat(self) -> None:
         if self._last is not None:
             self._context.send_message(self._last, self.flow, retransmission=True)
+
+    ACTIONS: ClassVar = {
+        Timer.G: _resend,
+        Timer.H: terminate,
+        Timer.I: terminate,
+        Timer.L: terminate,
+    }

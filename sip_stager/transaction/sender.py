@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
     from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
+    from sip_stager.transaction.timers import Timer
 
 
 class Sender(Transaction):
     """A client transaction: sends a request at once, and again while no response comes.
 
+    ``timers`` are those of the retransmissions and of the timeout: A and B, or E and F.
     ``request`` is dropped with the final response, and the user when it has been told all.
     ``retransmitted``: the request was sent more than once, so the peer may have it even if it
     cannot be reached any more.
     """
 
-    __slots__ = ("_user", "request", "retransmitted")
+    __slots__ = ("_interval", "_resend_timer", "_user", "request", "retransmitted")
 
     def __init__(
         self,
@@ -35,14 +37,17 @@ class Sender(Transaction):
         state: State,
         request: Request,
         user: ClientUser | None,
+        timers: tuple[Timer, Timer],
     ) -> None:
         super().__init__(context, store, key, flow, state)
         self.request: Request | None = request
         self._user = user
         self.retransmitted = False
-        self._start_timer(context.timers.b, self._timed_out)  # timer B, or F
-        if not self.reliable:  # timer A, or E
-            self._start_timer(context.timers.t1, self._resend, context.timers.t1)
+        self._interval = context.timers.t1
+        self._resend_timer, timeout = timers
+        self._start(timeout, context.timers.b)
+        if not self.reliable:
+            self._start(self._resend_timer, self._interval)
         self.charge(context.send_message(request, flow, self._send_failed))
 
     def terminate(self) -> None:
@@ -70,18 +75,18 @@ class Sender(Transaction):
         """True if no response has come."""
         return self.state in {State.CALLING, State.TRYING}
 
-    def _longer(self, interval: float) -> float:
+    def _next_interval(self) -> float:
         """Return the next retransmission interval in seconds: timer A doubles it (17.1.1.2)."""
-        return 2 * interval
+        return 2 * self._interval
 
-    def _resend(self, interval: float) -> None:
+    def _resend(self) -> None:
         if self.request is not None:
             self.retransmitted = True
             self._context.send_message(
                 self.request, self.flow, self._send_failed, retransmission=True
             )
-            interval = self._longer(interval)
-            self._start_timer(interval, self._resend, interval)
+            self._interval = self._next_interval()
+            self._start(self._resend_timer, self._interval)
 
     def _timed_out(self) -> None:
         user = self._user

@@ -22,10 +22,11 @@ RFC 4320 changes RFC 3261 here, since a client stops waiting after 64*T1 (timer 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import Context, State, Store, Transaction
+from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 class ServerTransaction(Transaction):
     """The server transaction of all methods but INVITE; it absorbs retransmissions."""
 
-    __slots__ = ("_last",)
+    __slots__ = ("_last", "_request")
 
     def __init__(
         self,
@@ -49,7 +50,8 @@ class ServerTransaction(Transaction):
     ) -> None:
         super().__init__(context, store, key, flow, State.TRYING)
         self._last: Response | None = None
-        self._start_timer(context.timers.e_reaches_t2, self._proceed, request)
+        self._request: Request | None = request
+        self._start(Timer.PROCEED, context.timers.e_reaches_t2)
 
     def receive_retransmission(self) -> None:
         """Send the last response again, if there is one."""
@@ -62,13 +64,23 @@ class ServerTransaction(Transaction):
             return
         self._enter(State.COMPLETED)
         # Timer J, 64*T1 over UDP: the client retransmits until its timer F at the latest.
-        self._start_timer(0.0 if self.reliable else self._context.timers.j, self.terminate)
+        self._start(Timer.J, 0.0 if self.reliable else self._context.timers.j)
+        self._request = None
         self._last = None if response.status == 408 else response
         if self._last is not None:
             self.charge(self._context.send_message(self._last, self.flow))
 
-    def _proceed(self, request: Request) -> None:
+    def terminate(self) -> None:
+        """End the transaction in any state."""
+        super().terminate()
+        self._last = self._request = None
+
+    def _proceed(self) -> None:
         """Send 100, so that the client retransmits less often from now on (RFC 4320 4.1)."""
-        self._enter(State.PROCEEDING)
-        self._last = make_response(request, 100)
-        self._context.send_message(self._last, self.flow)
+        request, self._request = self._request, None
+        if request is not None:
+            self._enter(State.PROCEEDING)
+            self._last = make_response(request, 100)
+            self._context.send_message(self._last, self.flow)
+
+    ACTIONS: ClassVar = {Timer.PROCEED: _proceed, Timer.J: terminate}

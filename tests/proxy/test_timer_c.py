@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sip_stager.events import CallEnded
 from sip_stager.transaction.timers import Timers
+from tests.support import conversation
 from tests.support.calls import answer, called, cancelled, ended
 from tests.support.conversation import BOB, CAROL, ROUTE, Conversation
 from tests.support.messages import request, response
@@ -105,7 +107,7 @@ def test_timer_c_without_a_provisional_response_is_a_408(
 
     That needs a T1 so large that timer B takes longer than timer C.
     """
-    monkeypatch.setattr(Timers, "b", 400.0)
+    monkeypatch.setattr(conversation, "Timers", partial(Timers, t1=400.0 / 64))
     edge = Conversation("sip:192.0.2.2;transport=tcp")
     invite = called(edge)
     edge.clock.advance(C)

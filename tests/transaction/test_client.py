@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.transaction.base import State
+from sip_stager.transaction.timers import Timer
 from tests.support.conversation import BOB
 from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, Scene
@@ -207,4 +208,4 @@ def test_request_and_user_are_released_with_the_final_response(scene: Scene) -> 
     scene.answer(sent, 200)
     assert [*kept, scene.client.request] == [sent, None]
     assert reference() is None
-    assert len(scene.client._timers) == 1  # timer K
+    assert [timer for timer, _ in scene.lanes.pending(scene.client)] == [Timer.K]

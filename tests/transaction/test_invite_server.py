@@ -9,6 +9,7 @@ import pytest
 from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import State
 from sip_stager.transaction.invite_server import InviteServerTransaction
+from sip_stager.transaction.timers import Timer
 from tests.support.conversation import ALICE, ALICE_TCP
 from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
@@ -162,7 +163,7 @@ def test_an_ack_ends_the_retransmissions_of_a_non_2xx(scene: Scene, source: Flow
     scene.respond(486)
     scene.receive(request("ACK"), source)
     assert scene.servers[0].state is State.CONFIRMED
-    assert len(scene.servers[0]._timers) == 1  # timer I
+    assert [timer for timer, _ in scene.lanes.pending(scene.servers[0])] == [Timer.I]
     assert scene.times("486 INVITE", 100) == [0]
     assert scene.passed == ["INVITE"]
 

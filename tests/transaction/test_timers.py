@@ -243,7 +243,34 @@ def test_a_lane_swept_by_a_callback_loses_no_timer() -> None:
 
 
 def places(clock: LaneClock) -> int:
-    return sum(len(lane) for lane in clock._lanes.values())
+    return sum(len(lane.entries) for lane in clock._lanes.values())
+
+
+def test_a_transaction_shows_its_state_and_its_timers() -> None:
+    scene = Scene()
+    scene.receive(request())
+    scene.respond(486)
+    assert repr(scene.servers[0]) == ("InviteServerTransaction(COMPLETED, H in 32.0 s, G in 0.5 s)")
+
+
+@given(
+    st.lists(st.floats(0.001, 1e9), min_size=1, max_size=20),
+    st.floats(1e-3, 1e3),
+    st.floats(0, 1e9),
+)
+def test_no_rounding_of_floats_keeps_a_lane_from_its_end(
+    pauses: list[float], delay: float, uptime: float
+) -> None:
+    """A head that is due by one sum and not due by another would be waited for without end."""
+    world, fired = FakeClock(), list[int]()
+    world.now = uptime
+    clock = LaneClock(world)
+    for number, pause in enumerate(pauses):
+        clock.call_later(delay, fired.append, number)
+        world.advance(pause)
+    world.advance(2 * delay)
+    assert sorted(fired) == list(range(len(pauses)))
+    assert world.waiting == 0
 
 
 SETTINGS = st.tuples(st.floats(0.01, 10), st.floats(1, 10), st.floats(0.01, 10)).map(
