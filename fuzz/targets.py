@@ -88,7 +88,8 @@ def _read(parsed: Request | Response, seen: Run) -> None:
             parsed.values(field_name)
     if isinstance(parsed, Request):
         with suppress(Malformed):
-            parse(bytes(parsed.with_source("192.0.2.77", 4444)))
+            parsed.note_source("192.0.2.77", 4444)
+            parse(bytes(parsed))
         try:
             check_request(parsed)
         except Malformed as fault:

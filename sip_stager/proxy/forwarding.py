@@ -33,7 +33,7 @@ def make_copy(
     """
     if b"max-breadth" in request.names:
         request = with_max_breadth(request)
-    names, fields = request.names.copy(), request.fields.copy()
+    names, fields = list(request.names), request.fields.copy()
     _decrement_max_forwards(request, names, fields)
     if seal:
         _add_record_route(names, fields, interfaces, sides, seal)
@@ -46,7 +46,7 @@ def make_copy(
     out = interfaces[sides[1]]
     names.insert(0, b"via")
     fields.insert(0, via.make_via(out.transport, out.advertised, out.port, branch))
-    return request.edited(names, fields, same_via=False)
+    return request.edited(tuple(names), fields, same_via=False)
 
 
 def with_staged_id(request: Request, staged_id: str) -> Request:

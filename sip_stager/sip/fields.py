@@ -76,13 +76,26 @@ def field_name(spelled: bytes) -> bytes:
     return COMPACT.get(name, name)
 
 
+UNREADABLE = b""
+"""The name of a line that has none: no colon, or no token ahead of it.  It passes as it came."""
+_NOT_TOKEN = re.compile(rb"[^A-Za-z0-9.!%*_+`'~-]+")
+_OURS = b"x-rounded-call-id"
+
+
 class _Names(dict[bytes, bytes]):
-    """Canonical names by the name as spelled, with its colon."""
+    """Canonical names by the name as spelled, with its colon.
+
+    What a proxy does not need decides over no message (RFC 3261 16.3), so no line raises.
+    """
 
     def __missing__(self, spelled: bytes) -> bytes:
-        if not spelled:
-            raise Malformed("a header field has no colon")
-        return field_name(spelled[:-1])
+        name = spelled[:-1].rstrip(b" \t")
+        if spelled.endswith(b":") and _TOKEN.match(name):
+            name = name.lower()
+            return COMPACT.get(name, name)
+        # A peer that skips odd bytes must not find the field that only we may write.
+        plain = _NOT_TOKEN.sub(b"", spelled).lower()
+        return _OURS if plain.startswith(_OURS) else UNREADABLE
 
 
 NAMES = _Names()

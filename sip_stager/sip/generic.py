@@ -8,6 +8,7 @@ final line break.  A message is immutable: an edited copy shares all that did no
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Self
 
 from sip_stager.sip.fields import MAX_VALUES, Malformed, first_list_value, split_list, unfold
@@ -15,42 +16,59 @@ from sip_stager.sip.uri import Address, parse_address
 from sip_stager.sip.via import Via, branch_of, parse_via
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
+# The usual From or To: angle brackets and at most a tag behind them, no quotes there.
+_USUAL_TAG = re.compile(rb'[^">]*+(?:"[^"\\]*+"[^">]*+)?>(?:;tag=([^\s;,"=]++))?\Z')
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
 MAX_CALL_ID_TEXT = 256
 """Limit on the length of a Call-ID in events."""
+MAX_CSEQ = 2**31
+"""The numbers of CSeq are below it (RFC 3261 8.1.1.5)."""
 
 
 class Message:
-    """A request or a response."""
+    """What requests and responses share."""
 
-    __slots__ = ("_cseq", "_tags", "_via", "body", "fields", "names", "start_line")
+    __slots__ = (
+        "_cseq", "_first", "_from_tag", "_to_tag", "_via", "body", "fields", "length", "names",
+        "start_line",
+    )  # fmt: skip
 
-    def __init__(
-        self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
-    ) -> None:
-        self.start_line = start_line
-        self.names = names
-        self.fields = fields
-        self.body = body
-        self._via: Via | None = None
-        self._cseq: tuple[int, bytes] | None = None
-        self._tags: dict[bytes, bytes] = {}
+    start_line: bytes
+    names: tuple[bytes, ...]
+    fields: list[bytes]
+    body: bytes
+    length: int
+    """The Content-Length, the length of the body where there is none; -1 where it is no number."""
+    _first: dict[bytes, int] | None
+    _via: Via | None
+    _cseq: tuple[int, bytes] | None
+    _from_tag: bytes | None
+    _to_tag: bytes | None
 
     def __bytes__(self) -> bytes:
-        return b"\r\n".join([self.start_line, *self.fields, b"", self.body])
+        return b"\r\n".join((self.start_line, *self.fields, b"", self.body))
+
+    @property
+    def first_index(self) -> dict[bytes, int]:
+        """The index of the first field of each name."""
+        first = self._first
+        if first is None:  # built backwards, so that the first of equal names comes last and stays
+            names = self.names
+            indexes = range(len(names) - 1, -1, -1)
+            first = self._first = dict(zip(names[::-1], indexes, strict=True))
+        return first
 
     def value(self, name: bytes) -> bytes | None:
-        """Return the value of the first field of that name, unfolded, or None."""
-        try:
-            field = self.fields[self.names.index(name)]
-        except ValueError:
+        """Return the first field of that name, unfolded; None where there is none."""
+        index = self.first_index.get(name)
+        if index is None:
             return None
-        value = field.partition(b":")[2]
+        value = self.fields[index].partition(b":")[2]
         return unfold(value) if b"\r\n" in value else value.strip(b" \t")
 
     def first(self, name: bytes) -> bytes | None:
-        """Return the first value of a comma-separated field, or None."""
+        """Return the first value of a field that is a comma-separated list; None without any."""
         value = self.value(name)
         return value if value is None or b"," not in value else first_list_value(value)
 
@@ -69,9 +87,12 @@ class Message:
         ]
 
     def rows(self, name: bytes) -> list[bytes]:
-        """Return all header field rows of that name, as received."""
-        if name not in self.names:
+        """Return all fields of that name, whole and as they came."""
+        first = self.first_index
+        if name not in first:
             return []
+        if len(first) == len(self.names):  # no name is there twice
+            return [self.fields[first[name]]]
         return [
             field for known, field in zip(self.names, self.fields, strict=True) if known == name
         ]
@@ -89,16 +110,17 @@ class Message:
     @property
     def cseq(self) -> tuple[int, bytes]:
         """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
-        if self._cseq is None:
+        cseq = self._cseq
+        if cseq is None:
             match = _CSEQ.match(self.value(b"cseq") or b"")
-            if match is None or int(match[1]) >= 2**31:
+            if match is None or int(match[1]) >= MAX_CSEQ:
                 raise Malformed("CSeq is not a number below 2**31 and a method")
-            self._cseq = int(match[1]), match[2]
-        return self._cseq
+            cseq = self._cseq = int(match[1]), match[2]
+        return cseq
 
     @property
     def cseq_method(self) -> bytes:
-        """The method in the CSeq: that of the transaction."""
+        """The method of the CSeq, which is the one of the transaction."""
         return self.cseq[1]
 
     @property
@@ -113,29 +135,31 @@ class Message:
 
     @property
     def to_tag(self) -> bytes:
-        """The tag of the To, or empty; raises ``Malformed``."""
-        return self._tag(b"to")
+        """The tag of the To, empty where there is none."""
+        tag = self._to_tag
+        if tag is None:
+            tag = self._to_tag = self._read_tag(b"to")
+        return tag
 
     @property
     def from_tag(self) -> bytes:
-        """The tag of the From, or empty; raises ``Malformed``."""
-        return self._tag(b"from")
-
-    def _tag(self, name: bytes) -> bytes:
-        tag = self._tags.get(name)
+        """The tag of the From, empty where there is none."""
+        tag = self._from_tag
         if tag is None:
-            tag = self._tags[name] = self._read_tag(name)
+            tag = self._from_tag = self._read_tag(b"from")
         return tag
 
     def _read_tag(self, name: bytes) -> bytes:
-        if name not in self.names:
+        index = self.first_index.get(name)
+        if index is None:
             return b""
-        field = self.fields[self.names.index(name)]
-        # Each message of a dialog is asked for both tags, so they are searched behind the URI
-        # without parsing the address.  A quote behind it may hide a ";tag=": then it is parsed.
+        field = self.fields[index]
+        if match := _USUAL_TAG.match(field):
+            return match[1] or b""
         end_of_uri = field.rfind(b">") + 1
-        if field.find(b'"', end_of_uri) >= 0:
-            return parse_address(self.value(name) or b"").tag
+        if field.find(b'"', end_of_uri) >= 0:  # the last bracket may stand in a quoted parameter
+            with suppress(Malformed):
+                return parse_address(self.value(name) or b"").tag
         match = _TAG.search(field, end_of_uri)
         return match[1] if match else b""
 
@@ -151,56 +175,55 @@ class Message:
             self._via = parse_via(self.first(b"via") or b"")
         return self._via
 
-    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
-        """Return a copy with other header fields; From, To and CSeq must be the same.
-
-        Their parsed values are shared, and that of the top Via with ``same_via``.
-        """
-        copy = type(self).__new__(type(self))
-        copy.start_line, copy.names, copy.fields = self.start_line, names, fields
-        copy.body = self.body
-        copy._cseq, copy._tags = self._cseq, self._tags  # noqa: SLF001  of its own class
-        copy._via = self._via if same_via else None  # noqa: SLF001  of its own class
-        return copy
+    def edited(
+        self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
+    ) -> Self:
+        """Return the same message with other header fields, all but From, To and CSeq."""
+        raise NotImplementedError
 
     def without(self, name: bytes) -> Self:
-        """Return the message without the fields of that name."""
+        """Return the message without any field of that name."""
         if name not in self.names:
             return self
         kept = [(n, f) for n, f in zip(self.names, self.fields, strict=True) if n != name]
-        return self.edited([n for n, _ in kept], [f for _, f in kept])
+        return self.edited(tuple([n for n, _ in kept]), [f for _, f in kept])
 
     def with_first(self, name: bytes, field: bytes) -> Self:
         """Return the message with a field ahead of all others."""
         same_via = name != b"via"
-        return self.edited([name, *self.names], [field, *self.fields], same_via=same_via)
+        return self.edited((name, *self.names), [field, *self.fields], same_via=same_via)
 
     def with_last(self, name: bytes, field: bytes) -> Self:
-        """Return the message with a field after all others."""
-        return self.edited([*self.names, name], [*self.fields, field])
+        """Return the message with a field behind all others."""
+        return self.edited((*self.names, name), [*self.fields, field])
 
     def with_field(self, index: int, field: bytes) -> Self:
-        """Return the message with the field at ``index`` replaced."""
+        """Return the message with the field at ``index`` written anew."""
         fields = self.fields.copy()
         fields[index] = field
         return self.edited(self.names, fields)
 
     def without_first(self, name: bytes) -> Self:
-        """Return the message without the first value of a comma-separated field.
+        """Return the message without the first value of a field that is a comma-separated list.
 
-        Other values in its row stay as received.  Raises ``ValueError`` without such a field.
+        Values that share its line stay, as they came; raises ``KeyError`` where there is none.
         """
-        index = self.names.index(name)
-        spelled, _, rest = self.split_first_value(index)
-        names, fields = self.names.copy(), self.fields.copy()
-        if others := rest[1:].lstrip(b" \t\r\n"):
+        index, names, fields = self.first_index[name], self.names, self.fields.copy()
+        field = fields[index]
+        if b"," in field:
+            spelled, _, rest = self.split_first_value(index)
+            others = rest[1:].lstrip(b" \t\r\n")
+        else:
+            others = b""
+        if others:
             fields[index] = spelled + b" " + others
         else:
-            del names[index], fields[index]
+            del fields[index]
+            names = names[:index] + names[index + 1 :]
         return self.edited(names, fields, same_via=name != b"via")
 
     def split_first_value(self, index: int) -> tuple[bytes, bytes, bytes]:
-        """Split the field at ``index`` after its colon and after its first value."""
+        """Cut the field at ``index`` behind its colon and its first value; each part as it came."""
         field = self.fields[index]
         start = field.index(b":") + 1
         end = start + len(first_list_value(field[start:])) if b"," in field else len(field)

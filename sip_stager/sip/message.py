@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Self
 
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.generic import Message
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
-from sip_stager.sip.via import with_source
+from sip_stager.sip.via import noteworthy, with_source
 
 __all__ = ["Message", "Request", "Response"]
 
@@ -32,39 +31,55 @@ class Request(Message):
     __slots__ = ("_uri", "method", "uri_text", "version")
 
     def __init__(
-        self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
+        self,
+        start_line: bytes,
+        names: tuple[bytes, ...] | list[bytes],
+        fields: list[bytes],
+        body: bytes = b"",
     ) -> None:
-        super().__init__(start_line, names, fields, body)
         match = _REQUEST_LINE.match(start_line)
         if match is None:
             raise Malformed("invalid Request-Line")
         self.method, self.uri_text, self.version = match.groups()
-        self._uri: Uri | None = None
+        self.start_line, self.names, self.fields, self.body = start_line, tuple(names), fields, body
+        self.length = len(body)
+        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._uri = None
         if not self.version.isupper():
             start, end = match.span(3)
             self.version = self.version.upper()
             self.start_line = start_line[:start] + self.version + start_line[end:]
 
-    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
-        """Return a copy with other header fields; From, To and CSeq must be the same."""
-        copy = super().edited(names, fields, same_via=same_via)
+    _uri: Uri | None
+
+    def edited(
+        self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
+    ) -> Request:
+        """Return the same request with other header fields, all but From, To and CSeq."""
+        copy: Request = object.__new__(Request)
+        copy.start_line, copy.names, copy.fields, copy.body = (
+            self.start_line, names, fields, self.body,
+        )  # fmt: skip
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
-        copy._uri = self._uri  # noqa: SLF001  of its own class
+        copy.length, copy._first, copy._uri = self.length, None, self._uri
+        copy._cseq, copy._from_tag, copy._to_tag = self._cseq, self._from_tag, self._to_tag
+        copy._via = self._via if same_via else None
         return copy
 
     def requires(self, option: bytes) -> bool:
-        """Return True if Require lists an option tag, passed in lower case (RFC 3261 20.32)."""
-        required = self.rows(b"require")
-        return bool(required) and option in b"\n".join(required).lower()
+        """Whether Require names an option tag, given in lower case (RFC 3261 20.32)."""
+        if b"require" not in self.names:
+            return False
+        return option in b"\n".join(self.rows(b"require")).lower()
 
     @property
     def uri(self) -> Uri:
         """The Request-URI; raises ``Malformed``."""
-        if self._uri is None:
+        uri = self._uri
+        if uri is None:
             if len(self.uri_text) > MAX_URI_BYTES:
                 raise Malformed("the Request-URI is too long", 414)
-            self._uri = parse_uri(self.uri_text)
-        return self._uri
+            uri = self._uri = parse_uri(self.uri_text)
+        return uri
 
     def with_uri(self, uri: bytes) -> Request:
         """Return the request with another Request-URI."""
@@ -74,38 +89,52 @@ class Request(Message):
         copy._uri = None  # noqa: SLF001  of its own class
         return copy
 
-    def with_source(self, host: str, port: int) -> Request:
-        """Return the request with its source in the top Via (RFC 3261 18.2.1, RFC 3581 4).
+    def note_source(self, host: str, port: int) -> None:
+        """Write into the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
 
-        ``top_via`` stays the Via as the peer wrote it.  Raises ``Malformed`` if there is no Via
-        or an invalid one.
+        It is the one change of a message in place: done once, by the transaction layer, before
+        anybody else sees the request.  ``top_via`` goes on to be the Via as the peer wrote it.
+        Raises ``Malformed`` where there is no Via, or none that can be read.
         """
         via = self.top_via
-        index = self.names.index(b"via")
+        index = self.first_index[b"via"]
+        if not noteworthy(via, host):
+            return
         spelled, first, rest = self.split_first_value(index)
-        noted = with_source(first, via, host, port)
-        return self if noted is first else self.with_field(index, spelled + noted + rest)
+        self.fields[index] = spelled + with_source(first, via, host, port) + rest
 
 
 class Response(Message):
-    """A response (RFC 3261 7.2); its version is written in upper case."""
+    """A response (RFC 3261 7.2); its version is in capitals, however it came."""
 
     __slots__ = ("reason", "status")
 
     def __init__(
-        self, start_line: bytes, names: list[bytes], fields: list[bytes], body: bytes = b""
+        self,
+        start_line: bytes,
+        names: tuple[bytes, ...] | list[bytes],
+        fields: list[bytes],
+        body: bytes = b"",
     ) -> None:
-        super().__init__(start_line, names, fields, body)
         match = _STATUS_LINE.match(start_line)
         if match is None:
             raise Malformed("invalid Status-Line")
         if start_line[:3] != b"SIP":
-            self.start_line = b"SIP" + start_line[3:]
-        self.status = int(match[1])
-        self.reason = match[2]
+            start_line = b"SIP" + start_line[3:]
+        self.start_line, self.names, self.fields, self.body = start_line, tuple(names), fields, body
+        self.length = len(body)
+        self.status, self.reason = int(match[1]), match[2]
+        self._first = self._via = self._cseq = self._from_tag = self._to_tag = None
 
-    def edited(self, names: list[bytes], fields: list[bytes], *, same_via: bool = True) -> Self:
-        """Return a copy with other header fields; From, To and CSeq must be the same."""
-        copy = super().edited(names, fields, same_via=same_via)
-        copy.status, copy.reason = self.status, self.reason
+    def edited(
+        self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
+    ) -> Response:
+        """Return the same response with other header fields, all but From, To and CSeq."""
+        copy: Response = object.__new__(Response)
+        copy.start_line, copy.names, copy.fields, copy.body = (
+            self.start_line, names, fields, self.body,
+        )  # fmt: skip
+        copy.status, copy.reason, copy.length = self.status, self.reason, self.length
+        copy._first, copy._via = None, self._via if same_via else None
+        copy._cseq, copy._from_tag, copy._to_tag = self._cseq, self._from_tag, self._to_tag
         return copy

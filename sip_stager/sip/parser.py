@@ -6,7 +6,9 @@ of a request, which are answered with a status.
 
 from __future__ import annotations
 
-from sip_stager.sip.fields import NAMES, Malformed
+import re
+
+from sip_stager.sip.fields import NAMES, Malformed, unfold
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.uri import parse_address
 
@@ -19,7 +21,14 @@ METHODS = frozenset(
 )
 """The registered methods."""
 
+MAX_LENGTH_DIGITS = 10
+"""Digits of a Content-Length: with more it is no number of bytes that could come."""
+
+_SPELLED = re.compile(rb"\n([^:\r\n]*+:?)")
+"""What stands ahead of the colon of each header line, the colon included."""
+_NAME = NAMES.__getitem__
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
+_ONCE = frozenset(_SINGLE)
 _ADDRESSES = (b"from", b"to")
 _OPTIONAL_SINGLE = (b"max-forwards", b"content-length")
 
@@ -36,18 +45,24 @@ def parse(data: bytes) -> Request | Response:
         raise Malformed("no blank line ends the header")
     lines = head.split(b"\r\n")
     start_line = lines.pop(0)
+    count = len(lines)
     # A lone CR or LF is a line break to some peers: forwarded, it would smuggle a header field.
-    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+    if head.count(b"\n") != count or head.count(b"\r") != count:
         raise Malformed("a line break that is not CR LF")
-    if len(lines) > MAX_HEADER_LINES:
+    if count > MAX_HEADER_LINES:
         raise Malformed("too many header lines")
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = _joined(lines)
-    names = [NAMES[line[: line.find(b":") + 1]] for line in lines]
+        spelled = [line[: line.find(b":") + 1] or line for line in lines]
+    else:
+        spelled = _SPELLED.findall(head)
     kind = Response if start_line[:4].upper() == b"SIP/" else Request
-    message = kind(start_line, names, lines, body)
-    if body and b"content-length" in names:
-        _cut(message)
+    message = kind(start_line, tuple(map(_NAME, spelled)), lines, body)
+    index = message.first_index.get(b"content-length")
+    if index is not None:
+        message.length = length = _length(lines[index])
+        if 0 <= length < len(body):
+            message.body = body[:length]
     return message
 
 
@@ -64,14 +79,10 @@ def _joined(lines: list[bytes]) -> list[bytes]:
     return fields
 
 
-def _cut(message: Message) -> None:
-    """Drop the bytes after the body."""
-    try:
-        length = content_length(message)
-    except Malformed:  # check_request or check_body finds it, where it can be answered
-        return
-    if length is not None and length < len(message.body):
-        message.body = message.body[:length]
+def _length(field: bytes) -> int:
+    """Return the number in a Content-Length field; -1 where there is none."""
+    text = unfold(field.partition(b":")[2])
+    return int(text) if text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else -1
 
 
 def check_request(request: Request) -> None:
@@ -83,11 +94,11 @@ def check_request(request: Request) -> None:
         raise Malformed("only SIP/2.0 is supported", 505)
     if request.start_line.count(b" ") != 2 or b"\t" in request.start_line:
         raise Malformed("extra white space in the Request-Line")
-    distinct = set(request.names)
-    if not distinct.issuperset(_SINGLE) or len(distinct) != len(request.names):
+    first, fields = request.first_index, request.fields
+    if len(first) != len(fields) or not first.keys() >= _ONCE:
         _check_counts(request)
     for name in _ADDRESSES:
-        field = request.fields[request.names.index(name)]
+        field = fields[first[name]]
         if b"," in field or field.count(b'"') & 1:  # two addresses, or an open quote?
             parse_address(request.value(name) or b"")
     if request.cseq[1] != request.method:
@@ -103,19 +114,10 @@ def check_request(request: Request) -> None:
 
 def check_body(message: Message) -> None:
     """Raise ``Malformed`` if Content-Length is not a number or more than the body has."""
-    length = content_length(message)
-    if length is not None and length > len(message.body):
+    if message.length > len(message.body):
         raise Malformed("the body is shorter than Content-Length")
-
-
-def content_length(message: Message) -> int | None:
-    """Return the Content-Length, or None without one; raises ``Malformed``."""
-    text = message.value(b"content-length")
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 10:
+    if message.length < 0:
         raise Malformed("Content-Length is not a number")
-    return int(text)
 
 
 def _check_counts(request: Request) -> None:

@@ -29,4 +29,4 @@ def strip_identity(message: M) -> M:
         for name, field in zip(message.names, message.fields, strict=True)
         if name not in IDENTITY_FIELDS
     ]
-    return message.edited([name for name, _ in kept], [field for _, field in kept])
+    return message.edited(tuple([name for name, _ in kept]), [field for _, field in kept])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
-from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.uri import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from sip_stager.sip.via import Via
 
-_COPIED = frozenset({b"via", b"from", b"call-id", b"cseq"})
+_COPIED = (b"via", b"from", b"to", b"call-id", b"cseq")
+_COPIED_TO_100 = (*_COPIED, b"timestamp")
 
 REASONS = {
     100: b"Trying",
@@ -67,15 +67,22 @@ def make_response(
     """
     names: list[bytes] = []
     fields: list[bytes] = []
-    for name, field in zip(request.names, request.fields, strict=True):
-        if name in names and name != b"via":
+    first = request.first_index
+    repeated = len(first) != len(request.names)
+    for name in _COPIED if status != 100 else _COPIED_TO_100:
+        index = first.get(name)
+        if index is None:
             continue
-        if name in _COPIED or (name == b"timestamp" and status == 100):
-            names.append(name)
-            fields.append(field)
-        elif name == b"to":  # RFC 3261 8.2.6.2: a tag in all responses but 100
-            names.append(name)
-            fields.append(field + b";tag=" + tag if tag and not _tagged(request) else field)
+        if repeated and name == b"via":
+            rows = request.rows(name)
+            names += [name] * len(rows)
+            fields += rows
+            continue
+        field = request.fields[index]
+        if name == b"to" and tag and not request.to_tag:
+            field += b";tag=" + tag
+        names.append(name)
+        fields.append(field)
     for name, value in extra:
         names.append(name.lower())
         fields.append(name + b": " + value)
@@ -89,15 +96,8 @@ def make_early_response(request: Request, status: int, tag: bytes, contact: byte
     """Return a provisional response that creates an early dialog, with its route set (12.1.1)."""
     response = make_response(request, status, tag, ((b"Contact", contact),))
     routes = request.rows(b"record-route")
-    names = [*[b"record-route"] * len(routes), *response.names]
+    names = (*(b"record-route",) * len(routes), *response.names)
     return response.edited(names, [*routes, *response.fields])
-
-
-def _tagged(request: Request) -> bool:
-    try:
-        return bool(request.to_tag)
-    except Malformed:
-        return False
 
 
 def quoted_string(text: str) -> bytes:

@@ -93,7 +93,7 @@ class TransactionLayer:
         try:
             message = parse(data)
             if isinstance(message, Request):
-                message = message.with_source(source.host, source.port)
+                message.note_source(source.host, source.port)
                 key = server_key(message)
             else:
                 check_body(message)

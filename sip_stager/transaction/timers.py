@@ -145,7 +145,7 @@ class _Lane:
 class LaneClock:
     """A ``Clock`` for delays of few different lengths: O(1) per timer, where a heap is O(log n).
 
-    A lane holds at most ``MIN_SWEEP_SIZE`` timers, or twice as many as were alive at its last sweep.
+    A lane holds at most ``MIN_SWEEP_SIZE`` timers, or twice those alive at its last sweep.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -167,7 +167,7 @@ class LaneClock:
         return call
 
     def pending(self, transaction: Timed) -> Iterator[tuple[Timer, float]]:
-        """Yield the timers of a transaction with the seconds left; slow, for a person's eyes."""
+        """Yield a transaction's timers and their seconds left; slow, for a person's eyes."""
         for lane in self._lanes.values():
             for due, owner, period, timer in lane.entries:
                 if owner is transaction and period == transaction.period:

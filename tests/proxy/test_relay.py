@@ -140,10 +140,19 @@ def test_an_unreadable_from_of_a_new_call_is_answered_400(edge: Conversation) ->
     assert edge.take() == ["alice 400 INVITE"]
 
 
-def test_an_unreadable_from_belongs_to_no_dialog_of_ours(edge: Conversation) -> None:
+def test_a_from_without_a_tag_makes_no_dialog_of_our_route(edge: Conversation) -> None:
+    asked = bytes(request("UPDATE", "sip:bob@192.0.2.2", extra=(ROUTE,)))
+    edge.receive(asked.replace(b">;tag=alice", b'>;x="'))
+    assert edge.take() == ["alice 400 UPDATE"]
+    edge.receive(asked.replace(b">;tag=alice", b">", 1).replace(b"z9hG4bK", b"z9hG4bK2"))
+    assert edge.take() == ["alice 405 UPDATE"]
+
+
+def test_an_odd_from_does_not_hide_the_tag_of_its_dialog(edge: Conversation) -> None:
+    """RFC 3261 16.3: what the proxy does not need decides over no request."""
     asked = bytes(request("UPDATE", "sip:bob@192.0.2.2", extra=(ROUTE,)))
     edge.receive(asked.replace(b">;tag=alice", b";tag=alice"))
-    assert edge.take() == ["alice 405 UPDATE"]
+    assert edge.take() == ["bob UPDATE"]
 
 
 def test_an_unreadable_to_is_answered_400(edge: Conversation) -> None:

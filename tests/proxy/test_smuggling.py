@@ -33,10 +33,12 @@ SPELLINGS = {
     "a list": b"X-Rounded-Call-Id: a, evil-agent",
 }
 REFUSED = {
-    "a folded name": b"X-Rounded-Call-Id\r\n : evil-agent",
-    "a name folded inside": b"X-Rounded\r\n -Call-Id: evil-agent",
     "behind a bare line feed": b"Subject: a\nX-Rounded-Call-Id: evil-agent",
     "behind a bare carriage return": b"Subject: a\rX-Rounded-Call-Id: evil-agent",
+}
+TAKEN_OFF = {
+    "a folded name": b"X-Rounded-Call-Id\r\n : evil-agent",
+    "a name folded inside": b"X-Rounded\r\n -Call-Id: evil-agent",
     "a NUL in the name": b"X-Rounded-Call-Id\x00: evil-agent",
     "a vertical tab": b"X-Rounded-Call-Id\x0b: evil-agent",
     "a form feed": b"X-Rounded-Call-Id\x0c: evil-agent",
@@ -76,6 +78,18 @@ def test_no_spelling_reaches_the_upstream(name: str, place: int) -> None:
     (invite,) = sent_to_bob(edge)
     assert seen(invite) == [b"call-1"]
     assert EVIL not in invite
+
+
+@pytest.mark.parametrize("name", TAKEN_OFF)
+def test_what_a_lenient_reader_might_take_for_the_field_is_taken_off(name: str) -> None:
+    """RFC 3261 16.3: an odd line decides over no message, but none may name a staged call."""
+    edge = Conversation(delay=0.1)
+    edge.receive(placed(request(), TAKEN_OFF[name], 3))
+    edge.clock.advance(0.2)
+    (invite,) = sent_to_bob(edge)
+    assert seen(invite) == [b"call-1"]
+    assert EVIL not in invite
+    assert edge.dropped == []
 
 
 @pytest.mark.parametrize("name", REFUSED)

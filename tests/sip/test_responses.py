@@ -66,7 +66,7 @@ def test_an_almost_empty_request_gets_a_valid_response() -> None:
     poor = read(b'INVITE sip:a@b SIP/2.0\r\nTo: "\r\nVia: SIP/2.0/UDP h\r\n\r\n')
     answer = parse(bytes(make_response(poor, 400, b"t")))
     assert isinstance(answer, Response)
-    assert answer.names == [b"to", b"via", b"content-length"]
+    assert answer.names == (b"via", b"to", b"content-length")
 
 
 def test_a_response_copies_every_via_of_a_torture_message() -> None:

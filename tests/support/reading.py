@@ -11,6 +11,14 @@ from sip_stager.sip.parser import check_body, check_request, parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sip_stager.sip.via import Via
+
+
+def _noted(message: Request) -> Via:
+    message.note_source("192.0.2.1", 5060)
+    return message.top_via
+
+
 ACCESSORS: dict[str, Callable[[Request], object]] = {
     "from_": lambda message: message.from_,
     "from_tag": lambda message: message.from_tag,
@@ -27,7 +35,7 @@ ACCESSORS: dict[str, Callable[[Request], object]] = {
     "check_body": check_body,
     "uri": lambda message: message.uri,
     "check_request": check_request,
-    "with_source": lambda message: message.with_source("192.0.2.1", 5060).top_via,
+    "with_source": _noted,
 }
 OF_REQUESTS = {"uri", "check_request", "with_source"}
 

@@ -143,7 +143,7 @@ FIELDS = [b"from", b"p-asserted-identity", b"remote-party-id", b"privacy"]
 def test_no_header_field_can_lose_a_call(fields: list[tuple[bytes, bytes]]) -> None:
     request = invite()
     names, values = [name for name, _ in fields], [b"%b: %b" % field for field in fields]
-    found = read_caller_number(request.edited(names, values), Trunk("carrier", (), "FR"))
+    found = read_caller_number(request.edited(tuple(names), values), Trunk("carrier", (), "FR"))
     assert is_e164(found.number) or not (found.number or found.source)
 
 
@@ -153,7 +153,7 @@ def test_a_header_field_is_read_in_linear_time(field: bytes, text: bytes) -> Non
     request, trunk = invite(), Trunk("carrier", (), "FR")
 
     def read(value: bytes) -> object:
-        return read_caller_number(request.edited([field], [field + b": " + value]), trunk)
+        return read_caller_number(request.edited((field,), [field + b": " + value]), trunk)
 
     assert grows_linearly(read, lambda size: text * (size // len(text) + 1))
 
@@ -176,7 +176,7 @@ def of_carrier(*, pass_private_number: bool) -> TrunkAdmission:
 
 def sent_on(
     extra: str, *, pass_private_number: bool = False, source: str = "192.0.2.1"
-) -> list[bytes]:
+) -> tuple[bytes, ...]:
     request = invite(caller=ANONYMOUS, extra=extra)
     admission = of_carrier(pass_private_number=pass_private_number)
     return admission.strip_identity(request, Flow("UDP", source, 5060)).names
