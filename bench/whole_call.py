@@ -89,14 +89,13 @@ class WholeCall:
         file.write_text(program.to_toml(5060, 9090))
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
         logger = set_up(LogSink(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
-        dispatcher = Dispatcher(
-            [EventLog(logger).handlers, Metrics(GAUGE_SOURCES, ("sipp",)).handlers]
-        )
+        metrics = Metrics(GAUGE_SOURCES, ("sipp",))
+        dispatcher = Dispatcher([EventLog(logger).handlers, metrics.handlers])
         self._clock = FakeClock()
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None
-        ports = self._clock, self, FakeResolver(self._clock, {}), self
-        core = make_core(settings, *ports, dispatcher.dispatch, make_mapping(settings))
+        ports = self._clock, self, FakeResolver(self._clock, {}), self, dispatcher.dispatch
+        core = make_core(settings, *ports, metrics.messages, make_mapping(settings))
         self._core = core.layer
         self._placed = 0
         self.waiting = 0

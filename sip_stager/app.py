@@ -26,6 +26,7 @@ from sip_stager.assembly.staging import (
     make_stager,
 )
 from sip_stager.config.tables.address_types import split_sip_uri
+from sip_stager.events import MessageSent
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.http import HttpServer
@@ -34,6 +35,7 @@ from sip_stager.observability.metrics import Metrics
 from sip_stager.platform.outcome import TimedOut
 from sip_stager.platform.timeout import answer_within
 from sip_stager.proxy.interfaces import ip_version
+from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transport.bind_errors import BindErrors
 from sip_stager.transport.resolver import CachingResolver
 from sip_stager.transport.sockets import Sockets
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sip_stager.config import Settings
-    from sip_stager.ports import Handlers, Notify
+    from sip_stager.ports import Handlers, MessageObserver, Notify
     from sip_stager.trunks.platform_numbers import PlatformTable
 
 _DRAIN_INTERVAL = 0.05  # seconds between looks at the calls that are left
@@ -78,6 +80,10 @@ class Application:
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
         self._numbers = make_number_watch(settings, self._notify, self._map)
+        self._lag = LoopLag(loop)
+        trunks = [trunk.name for trunk in settings.trunks]
+        self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
+        self._dispatcher.add(self._metrics.handlers)
         self._layer, self._proxy = make_core(
             settings,
             loop,
@@ -85,14 +91,11 @@ class Application:
             self._resolver,
             self._claims,
             self._notify,
+            self._message_observer(),
             self._mapping,
         )
         self._sockets.attach(self._layer.receive_message, self._layer.flow_lost)
-        self._lag = LoopLag(loop)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
-        trunks = [trunk.name for trunk in settings.trunks]
-        self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
-        self._dispatcher.add(self._metrics.handlers)
         http = settings.http
         self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
         self._not_ready: Sequence[str] = ("starting",)
@@ -154,6 +157,13 @@ class Application:
             "invite_client": len(layer.invite_clients),
             "client": len(layer.clients),
         }
+
+    def _message_observer(self) -> MessageObserver:
+        """Return the counter of messages, with events where an observer asks for them."""
+        counter = self._metrics.messages
+        if self._dispatcher.hears(MessageSent):
+            return MessageReporter(self._notify, counter)
+        return counter
 
     async def _drain(self, at_once: asyncio.Event) -> None:
         """Wait for the calls that ring; cancel the rest, and wait for their last messages."""

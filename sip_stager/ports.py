@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sip_stager.events import Event
     from sip_stager.model.call import Call, Decision, Forward, Refusal
     from sip_stager.model.flow import Flow
-    from sip_stager.sip.message import Request
+    from sip_stager.sip.message import Request, Response
 
 Notify = Callable[["Event"], None]
 """Reports an event to all observers, before it returns."""
@@ -57,6 +57,22 @@ class Transport(Protocol):
         the same address, else a new one (RFC 3261 18.1.1, 18.2.2).  ``failed`` is called with the
         reason, for the log, once it is known that the message was not sent.
         """
+
+
+class MessageObserver(Protocol):
+    """Sees every SIP message, retransmissions included.
+
+    It is called a dozen times per call, so it is a port of its own and no event: counting takes one
+    call and one increment.
+    """
+
+    def message_received(self, message: Request | Response, flow: Flow) -> None:
+        """Observe a message that was parsed."""
+
+    def message_sent(
+        self, message: Request | Response, flow: Flow, *, retransmission: bool
+    ) -> None:
+        """Observe a message that was handed to the transport."""
 
 
 class Resolver(Protocol):

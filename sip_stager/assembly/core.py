@@ -24,7 +24,7 @@ from sip_stager.transaction.timers import LaneClock, Timers
 
 if TYPE_CHECKING:
     from sip_stager.config import Settings
-    from sip_stager.ports import Clock, Notify, Resolver, Stager, Transport
+    from sip_stager.ports import Clock, MessageObserver, Notify, Resolver, Stager, Transport
     from sip_stager.trunks.mapping import NumberMapping
 
 
@@ -42,13 +42,14 @@ def make_core(
     resolver: Resolver,
     stager: Stager,
     notify: Notify,
+    messages: MessageObserver,
     mapping: NumberMapping,
 ) -> Core:
     """Build the proxy and its transaction layer."""
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
-    layer = TransactionLayer(Context(lanes, transport, notify, timers))
+    layer = TransactionLayer(Context(lanes, transport, notify, messages, timers))
     interfaces = make_interfaces(settings)
     facilities = Facilities(
         clock=lanes,

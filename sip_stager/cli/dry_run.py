@@ -10,6 +10,7 @@ from sip_stager.assembly.core import make_core
 from sip_stager.events import CallAdmitted, CallRefused, MessageDropped, MessageSent
 from sip_stager.model.call import Call, Forward
 from sip_stager.sip.message import Request, Response
+from sip_stager.transaction.reporter import MessageReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,16 @@ class DryRun:
         self._done: Callable[[Decision], None] | None = None
         self._names: dict[str, str] = {}
         self._ip_version = _ip_version(settings)
-        core = make_core(settings, self._clock, self, self, self, self._notify, mapping)
+        core = make_core(
+            settings,
+            self._clock,
+            self,
+            self,
+            self,
+            self._notify,
+            MessageReporter(self._notify),
+            mapping,
+        )
         core.layer.receive_message(bytes(invite), source)
         self._stage()
 

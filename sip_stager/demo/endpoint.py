@@ -17,6 +17,7 @@ from sip_stager.sip.responses import make_response
 from sip_stager.sip.uri import parse_address
 from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transaction.timers import LaneClock, Timers
 from sip_stager.transport.sockets import Sockets
 
@@ -89,7 +90,13 @@ class Endpoint:
         self.port = 0
         self._user = user
         self._sockets = Sockets(self.loop, lambda _: None)
-        context = Context(LaneClock(self.loop), self._sockets, lambda _: None, Timers())
+        context = Context(
+            LaneClock(self.loop),
+            self._sockets,
+            lambda _: None,
+            MessageReporter(lambda _: None),
+            Timers(),
+        )
         self._layer = TransactionLayer(context)
         self._layer.attach(self)
         self._sockets.attach(self._layer.receive_message)

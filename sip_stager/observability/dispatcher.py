@@ -30,6 +30,10 @@ class Dispatcher:
         for event_type, handler in observer.items():
             self._handlers[event_type].append(handler)
 
+    def hears(self, event_type: type[Event]) -> bool:
+        """Return True if an observer has a handler for the type."""
+        return bool(self._handlers.get(event_type))
+
     def dispatch(self, event: Event) -> None:
         """Call all handlers of the event's type."""
         for handler in self._handlers[type(event)]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sip_stager.events import LargeRequestSent, MessageDropped, MessageReceived, MessageSent
+from sip_stager.events import LargeRequestSent, MessageDropped
 from sip_stager.observability.instruments import EventCounter
 from sip_stager.observability.registered_labels import code_label, method_label
 from sip_stager.sip.message import Request
@@ -13,7 +13,9 @@ from sip_stager.sip.message import Request
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from sip_stager.model.flow import Flow
     from sip_stager.ports import Handlers
+    from sip_stager.sip.message import Response
 
 
 class MessageMetrics:
@@ -44,25 +46,29 @@ class MessageMetrics:
             "transport",
         )
         self.handlers: Handlers = {
-            MessageReceived: self._count_received,
-            MessageSent: self._count_sent,
             MessageDropped: lambda event: self._dropped.increment(event.cause),
             LargeRequestSent: lambda event: self._large.increment(event.target.transport),
         }
 
-    def _count_received(self, event: MessageReceived) -> None:
-        message = event.message
+    def message_received(self, message: Request | Response, flow: Flow) -> None:  # noqa: ARG002
+        """Count a message that was parsed."""
         if isinstance(message, Request):
-            self._requests_received[method_label(message),] += 1
+            self._requests_received[(method_label(message),)] += 1
         else:
             self._responses_received[method_label(message), code_label(message.status)] += 1
 
-    def _count_sent(self, event: MessageSent) -> None:
-        message = event.message
+    def message_sent(
+        self,
+        message: Request | Response,
+        flow: Flow,  # noqa: ARG002
+        *,
+        retransmission: bool,
+    ) -> None:
+        """Count a message that was handed to the transport."""
         method = method_label(message)
         if isinstance(message, Request):
-            self._requests_sent[method,] += 1
+            self._requests_sent[(method,)] += 1
         else:
             self._responses_sent[method, code_label(message.status)] += 1
-        if event.retransmission:
+        if retransmission:
             self._retransmissions.increment(method)

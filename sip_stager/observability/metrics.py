@@ -31,8 +31,9 @@ is the limit that not even a dead API may break."""
 
 
 class Metrics:
-    """The metrics of the program; ``handlers`` count events, ``loop_lag`` times the event loop.
+    """The metrics of the program.
 
+    ``handlers`` count events, ``messages`` SIP messages, and ``loop_lag`` times the event loop.
     The series of ``trunks``, given by name, exist from the start.
     """
 
@@ -40,8 +41,9 @@ class Metrics:
         # Without this each histogram has another series, with the time at which it was made.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
         self.registry = CollectorRegistry()
+        self.messages = MessageMetrics(self.registry)
         self.handlers: Handlers = {
-            **MessageMetrics(self.registry).handlers,
+            **self.messages.handlers,
             **CallMetrics(self.registry, trunks).handlers,
             **StagingMetrics(self.registry, trunks).handlers,
         }

@@ -15,13 +15,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from sip_stager.events import MessageSent
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Notify, Transport
+    from sip_stager.ports import MessageObserver, Notify, Transport
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.timers import LaneClock, Timer, Timers
 
@@ -44,6 +42,7 @@ class Context:
     clock: LaneClock
     transport: Transport
     notify: Notify
+    messages: MessageObserver
     timers: Timers
     memory: MemoryAccount = field(default_factory=MemoryAccount)
 
@@ -58,7 +57,7 @@ class Context:
         """Send a message, report it, and return its size in bytes."""
         data = bytes(message)
         self.transport.send(data, flow, failed)
-        self.notify(MessageSent(message, flow, retransmission))
+        self.messages.message_sent(message, flow, retransmission=retransmission)
         return len(data)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sip_stager.events import MessageDropped, MessageReceived
+from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.identifiers import tag_of
@@ -105,7 +105,7 @@ class TransactionLayer:
                 str(fault),
             )
             return
-        self._context.notify(MessageReceived(message, source))
+        self._context.messages.message_received(message, source)
         if isinstance(message, Response):
             self._receive_response(message, key, source)
         elif message.method in {b"INVITE", b"ACK"}:

@@ -139,7 +139,7 @@ def test_a_call_without_a_called_number_is_refused(folder: Folder) -> None:
             '--trunk: there is no trunk "x": write "carrier" or "second"',
         ),
         (["--to", "1", "--trunk", "second", "--header", "x"], "'x' is not a header: write it like"),
-        (["--to", "1", "--trunk", "second", "--header", "a b: x"], "without a name"),
+        (["--to", "1", "--trunk", "second", "--header", "a b: x"], "has no name"),
         (["--to", "1", "--trunk", "second", "--header", "a: x\r\nb: y"], "more than one line"),
         (["--to", "sip:a\r\n", "--trunk", "second"], "more than one line"),
         (

@@ -20,6 +20,7 @@ from sip_stager.model.flow import Flow
 from sip_stager.sip.fields import field_name
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
+from sip_stager.transaction.reporter import MessageReporter
 from tests.cli.asking import by_step
 from tests.cli.written_calls import CALLS, HEADERS, KINDS, NAMES, WRITTEN
 from tests.config.settings_folder import KEY, Folder
@@ -50,7 +51,8 @@ class Program:
         resolver = FakeResolver(self.clock, NAMES)
         mapping = make_mapping(settings, monday_noon)
         ports = self.clock, self.transport, resolver, self.stager, self.events.append
-        self.core = make_core(settings, *ports, mapping).layer
+        messages = MessageReporter(self.events.append)
+        self.core = make_core(settings, *ports, messages, mapping).layer
         self.core.receive_message(bytes(invite), Flow("UDP", address, 5060))
 
     @property

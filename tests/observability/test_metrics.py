@@ -40,7 +40,13 @@ if TYPE_CHECKING:
 def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
     metrics = Metrics(GAUGE_SOURCES, trunks)
     for event in events:
-        metrics.handlers[type(event)](event)
+        match event:
+            case MessageReceived(received, flow):
+                metrics.messages.message_received(received, flow)
+            case MessageSent(sent, flow, again):
+                metrics.messages.message_sent(sent, flow, retransmission=again)
+            case _:
+                metrics.handlers[type(event)](event)
     text = generate_latest(metrics.registry).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 

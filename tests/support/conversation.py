@@ -19,6 +19,7 @@ from sip_stager.sip.parser import parse
 from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transaction.timers import LaneClock, Timers
 from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStager, FakeTransport
 from tests.support.messages import request
@@ -75,7 +76,9 @@ class Conversation:
         self.events: list[Event] = []
         timers = Timers()
         clock = LaneClock(self.clock)
-        self.layer = TransactionLayer(Context(clock, self.transport, self.events.append, timers))
+        reporter = MessageReporter(self.events.append)
+        context = Context(clock, self.transport, self.events.append, reporter, timers)
+        self.layer = TransactionLayer(context)
         listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
         facilities = Facilities(

@@ -9,6 +9,7 @@ from sip_stager.sip.parser import parse
 from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transaction.timers import LaneClock, Timers
 from tests.support.conversation import ALICE, BOB, alive, short
 from tests.support.fakes import FakeClock, FakeTransport
@@ -56,7 +57,13 @@ class Scene:
         self.transport = FakeTransport(self.clock)
         self.events: list[Event] = []
         self.lanes = LaneClock(self.clock)
-        context = Context(self.lanes, self.transport, self.events.append, timers)
+        context = Context(
+            self.lanes,
+            self.transport,
+            self.events.append,
+            MessageReporter(self.events.append),
+            timers,
+        )
         self.layer = TransactionLayer(context)
         self.layer.attach(self)
         self.passed: list[str] = []

@@ -1,0 +1,34 @@
+"""An observer of messages that reports each as an event, for those who look at single messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_stager.events import MessageReceived, MessageSent
+
+if TYPE_CHECKING:
+    from sip_stager.model.flow import Flow
+    from sip_stager.ports import MessageObserver, Notify
+    from sip_stager.sip.message import Request, Response
+
+
+class MessageReporter:
+    """Reports each message (``ports.MessageObserver``), and passes it to another observer first."""
+
+    def __init__(self, notify: Notify, counter: MessageObserver | None = None) -> None:
+        self._notify = notify
+        self._counter = counter
+
+    def message_received(self, message: Request | Response, flow: Flow) -> None:
+        """Report a message that was parsed."""
+        if self._counter is not None:
+            self._counter.message_received(message, flow)
+        self._notify(MessageReceived(message, flow))
+
+    def message_sent(
+        self, message: Request | Response, flow: Flow, *, retransmission: bool
+    ) -> None:
+        """Report a message that was handed to the transport."""
+        if self._counter is not None:
+            self._counter.message_sent(message, flow, retransmission=retransmission)
+        self._notify(MessageSent(message, flow, retransmission))
