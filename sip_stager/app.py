@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from sip_stager.config import Settings
     from sip_stager.ports import Handlers, MessageObserver, Notify
-    from sip_stager.trunks.platform_numbers import PlatformTable
+    from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 _DRAIN_INTERVAL = 0.05  # seconds between looks at the calls that are left
 _SETTLE_TIMEOUT = 2.0  # seconds for the ACK of a 2xx and the response to a CANCEL
@@ -180,7 +180,7 @@ class Application:
             with suppress(TimeoutError):
                 await asyncio.wait_for(at_once.wait(), _DRAIN_INTERVAL)
 
-    def _map(self, table: PlatformTable) -> None:
+    def _map(self, table: PlatformNumbers) -> None:
         self._mapping.platform = table.rows
         self._agents.watch(table.agents)
 

@@ -1,4 +1,4 @@
-"""Builds the admission from the settings: trunks, numbers, and the terms of calls."""
+"""Construction of the admission from the settings: trunks, numbers, and the terms of calls."""
 
 from __future__ import annotations
 

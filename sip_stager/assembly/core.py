@@ -1,4 +1,4 @@
-"""Builds the core from the settings: the proxy, its interfaces and its targets."""
+"""Construction of the core from the settings: the proxy, its interfaces and its targets."""
 
 from __future__ import annotations
 

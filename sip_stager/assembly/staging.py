@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sip_stager.platform.agent import Declared
     from sip_stager.platform.rate_limit import RateLimit
     from sip_stager.ports import Clock, Notify
-    from sip_stager.trunks.platform_numbers import PlatformTable
+    from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 
 def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
@@ -43,7 +43,7 @@ def make_list_api(settings: Settings) -> RoundedApi:
 
 
 def make_number_watch(
-    settings: Settings, notify: Notify, apply: Callable[[PlatformTable], None]
+    settings: Settings, notify: Notify, apply: Callable[[PlatformNumbers], None]
 ) -> NumberWatch:
     """Make the watch over the platform's numbers; ``apply`` is called with each new list."""
     return NumberWatch(

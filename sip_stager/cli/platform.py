@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sip_stager.assembly.staging import make_list_api
 from sip_stager.platform.number_list import fetch_number_list
 from sip_stager.platform.outcome import describe_failure
-from sip_stager.trunks.platform_numbers import PlatformTable
+from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 _SHOWN = 50  # numbers that differ
 
 
-def fetch_numbers(settings: Settings) -> PlatformTable | str:
+def fetch_numbers(settings: Settings) -> PlatformNumbers | str:
     """Fetch the list and return it, or the reason why it could not be fetched."""
 
-    async def fetch() -> PlatformTable | str:
+    async def fetch() -> PlatformNumbers | str:
         async with make_list_api(settings) as api:
             answer = await fetch_number_list(api)
-        return answer if isinstance(answer, PlatformTable) else describe_failure(answer)
+        return answer if isinstance(answer, PlatformNumbers) else describe_failure(answer)
 
     return asyncio.run(fetch())
 
 
-def listed_agents(settings: Settings, table: PlatformTable | str) -> dict[str, list[str]]:
+def listed_agents(settings: Settings, table: PlatformNumbers | str) -> dict[str, list[str]]:
     """Return the agents that only the platform's list maps, each with its numbers."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    if isinstance(table, PlatformTable) and settings.api.numbers_refresh_interval:
+    if isinstance(table, PlatformNumbers) and settings.api.numbers_refresh_interval:
         own = settings.agents
         for number, row in table.rows.items():
             for share in row.shares if number not in own else ():
@@ -48,7 +48,7 @@ class NumbersReport(NamedTuple):
     parts: tuple[str, ...]
 
 
-def check_numbers(settings: Settings, table: PlatformTable | str) -> NumbersReport:
+def check_numbers(settings: Settings, table: PlatformNumbers | str) -> NumbersReport:
     """Report what the platform's list has, and where the settings differ from it."""
     lines = tuple(_shown(settings, table))
     if isinstance(table, str) and settings.api.numbers_refresh_interval:
@@ -58,7 +58,7 @@ def check_numbers(settings: Settings, table: PlatformTable | str) -> NumbersRepo
     return NumbersReport((), lines)
 
 
-def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
+def _shown(settings: Settings, table: PlatformNumbers | str) -> Iterator[str]:
     off = (
         ""
         if settings.api.numbers_refresh_interval
@@ -69,14 +69,14 @@ def _shown(settings: Settings, table: PlatformTable | str) -> Iterator[str]:
         return
     counts = ", ".join(f"{use.replace('_', ' ')} {count}" for use, count in table.counts.items())
     yield f"The platform's numbers: {counts}{off}"
-    yield from table.wrong
+    yield from table.problems
     different = list(_different(settings, table))
     yield from different[:_SHOWN]
     if len(different) > _SHOWN:
         yield f"... and {len(different) - _SHOWN} more"
 
 
-def _different(settings: Settings, table: PlatformTable) -> Iterator[str]:
+def _different(settings: Settings, table: PlatformNumbers) -> Iterator[str]:
     """Yield the numbers that the settings map to another agent than the platform does."""
     for number, agents in settings.agents.items():
         row = table.rows.get(number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.platform.outcome import Failure, InvalidResponse
 from sip_stager.platform.timeout import answer_within
-from sip_stager.trunks.platform_numbers import PlatformTable
+from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 if TYPE_CHECKING:
     from sip_stager.platform.api import RoundedApi
@@ -27,14 +27,14 @@ _SLICE = 200  # numbers that are read in one turn of the loop: about half a ms
 
 
 async def fetch_number_list(
-    api: RoundedApi, before: PlatformTable | None = None
-) -> PlatformTable | Failure:
+    api: RoundedApi, before: PlatformNumbers | None = None
+) -> PlatformNumbers | Failure:
     """Fetch the whole list; a list that breaks off or has gaps is a failure."""
     # Pages are asked for by number, not by cursor: the API's cursor is a time, and skips numbers
     # that were created in the same moment as the last one of a page.  But numbers of one moment
     # have no order, and may change places between two pages: a number that comes twice is taken
     # once, and a missing one is looked for in pages of another size.
-    reading = _Reading(api, PlatformTable(before))
+    reading = _Reading(api, PlatformNumbers(before))
     for page_size in PAGE_SIZES:
         failure = await reading.read(page_size)
         if failure is not None:
@@ -52,7 +52,7 @@ async def fetch_number_list(
 class _Reading:
     """One list as it comes; ``total`` is its length by the API's word, -1 before the first page."""
 
-    def __init__(self, api: RoundedApi, table: PlatformTable) -> None:
+    def __init__(self, api: RoundedApi, table: PlatformNumbers) -> None:
         self.table = table
         self.seen: set[int] = set()
         self.total = -1
@@ -106,9 +106,9 @@ class _Reading:
         return True
 
 
-def _plausible(table: PlatformTable) -> PlatformTable | InvalidResponse:
+def _plausible(table: PlatformNumbers) -> PlatformNumbers | InvalidResponse:
     """Refuse a list without one usable number: the API sent something else than numbers."""
     if table.unusable and table.unusable == sum(table.counts.values()):
-        text = f"none of its {table.unusable} numbers is usable: {table.wrong[0]}"
+        text = f"none of its {table.unusable} numbers is usable: {table.problems[0]}"
         return InvalidResponse(text)
     return table

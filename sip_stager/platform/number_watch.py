@@ -17,7 +17,7 @@ from sip_stager.platform.outcome import (
     Refused,
     describe_failure,
 )
-from sip_stager.trunks.platform_numbers import PlatformTable
+from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +42,10 @@ class NumberWatch:
         self,
         api: RoundedApi,
         notify: Notify,
-        apply: Callable[[PlatformTable], None],
+        apply: Callable[[PlatformNumbers], None],
         interval: float,
     ) -> None:
-        self.table: PlatformTable | None = None
+        self.table: PlatformNumbers | None = None
         self.refreshed_at: float | None = None
         self._api = api
         self._notify = notify
@@ -57,7 +57,7 @@ class NumberWatch:
     @property
     def counts(self) -> dict[str, int]:
         """How many numbers of the last good list are of each use."""
-        return (self.table or PlatformTable()).counts
+        return (self.table or PlatformNumbers()).counts
 
     async def start(self, wait: float) -> str:
         """Start fetching, and wait for the first list for at most ``wait`` seconds.
@@ -88,10 +88,10 @@ class NumberWatch:
 
     async def _refresh(self) -> Failure | InternalError | None:
         """Fetch the list and apply it; return what went wrong."""
-        answer: PlatformTable | Failure | InternalError
+        answer: PlatformNumbers | Failure | InternalError
         try:
             answer = self._confirmed(await fetch_number_list(self._api, self.table))
-            if isinstance(answer, PlatformTable):
+            if isinstance(answer, PlatformNumbers):
                 self._learn(answer)
                 return None
         except Exception:  # our own error costs this list alone, not the watch
@@ -100,21 +100,21 @@ class NumberWatch:
         self._notify(NumbersNotRefreshed(answer.kind, answer.http_status, answer.text))
         return answer
 
-    def _confirmed(self, answer: PlatformTable | Failure) -> PlatformTable | Failure:
+    def _confirmed(self, answer: PlatformNumbers | Failure) -> PlatformNumbers | Failure:
         """Doubt an empty list after one that was not, until a second one confirms it."""
         # More likely an API that has lost its data for a moment than an operator who deleted
         # every number; to believe it at once would refuse all calls.
         had_numbers = self.table is not None and bool(self.table.rows)
-        emptied = had_numbers and isinstance(answer, PlatformTable) and not answer.rows
+        emptied = had_numbers and isinstance(answer, PlatformNumbers) and not answer.rows
         self._doubtful = emptied and not self._doubtful
         return InvalidResponse("the list is suddenly empty") if self._doubtful else answer
 
-    def _learn(self, table: PlatformTable) -> None:
-        differs = table.settle()
+    def _learn(self, table: PlatformNumbers) -> None:
+        differs = table.finish()
         news = differs or self.table is None or table.counts != self.table.counts
         self.table, self.refreshed_at = table, time()
         self._apply(table)
-        self._notify(NumbersRefreshed(table.counts, tuple(table.wrong), news))
+        self._notify(NumbersRefreshed(table.counts, tuple(table.problems), news))
 
     def _delay(self, failure: Failure | InternalError | None) -> float:
         """Return the seconds until the next request."""

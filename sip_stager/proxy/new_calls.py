@@ -50,8 +50,9 @@ class NewCalls:
             return
         decide = partial(self._decide_on_copy, request, routing, source, transaction)
         if self._bounds.exceeded(self._facilities.layer, transaction.size):
-            decide()  # waiting would cost memory that there is not
+            decide()  # waiting costs memory, and there is none left
         else:
+            # It owns the transaction until it decides.
             SecondCopy(self._facilities, request, transaction, decide)
 
     def _decide_on_copy(
@@ -75,7 +76,7 @@ class NewCalls:
             )
             return
         if not isinstance(admitted, Refusal):
-            admitted = self._turned_away(admitted, transaction.size) or admitted
+            admitted = self._refusal_at_limit(admitted, transaction.size) or admitted
         if isinstance(admitted, Refusal):
             self._facilities.refuse(
                 request, transaction.respond_statelessly, admitted, admitted.trunk, 0.0
@@ -84,7 +85,7 @@ class NewCalls:
             stripped = self._admission.strip_identity(request, source)
             self._hold(admitted, stripped, routing, source, transaction)
 
-    def _turned_away(self, call: Call, size: int) -> Refusal | None:
+    def _refusal_at_limit(self, call: Call, size: int) -> Refusal | None:
         """Return the refusal of a call when the program stops or a bound is exceeded, or None."""
         if self.closed:
             return refuse_stopped(call)

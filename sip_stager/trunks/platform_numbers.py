@@ -20,21 +20,21 @@ MAX_PROBLEMS = 5
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class PlatformTable:
+class PlatformNumbers:
     """One list of the platform's numbers; an item that did not change keeps the row it had before.
 
     ``rows`` has the numbers with an agent and the redirected ones.  Numbers of one agent that
     changed together share a row: 100,000 rows would take the garbage collector 50 ms.  ``agents``
-    has the ids of the agents.  ``wrong`` describes some of the ``unusable`` items, masked.
+    has the ids of the agents.  ``problems`` describes some of the ``unusable`` items, masked.
     """
 
-    def __init__(self, before: PlatformTable | None = None) -> None:
+    def __init__(self, before: PlatformNumbers | None = None) -> None:
         self.rows: dict[str, Row] = {}
         self.agents: dict[str, tuple[Share, ...]] = {}
         self.redirected = self.without_agent = self.unusable = 0
-        self.wrong: list[str] = []
+        self.problems: list[str] = []
         self.generation: int = before.generation + 1 if before else 1
-        self._before: PlatformTable | None = before
+        self._before: PlatformNumbers | None = before
         self._same = 0
         self._new: dict[tuple[Share, ...], Row] = {}
 
@@ -53,10 +53,10 @@ class PlatformTable:
         for item in items:
             try:
                 self._add(item if isinstance(item, dict) else {})
-            except (TypeError, ValueError) as wrong:
-                self._blame(item, wrong)
+            except (TypeError, ValueError) as problem:
+                self._blame(item, problem)
 
-    def settle(self) -> bool:
+    def finish(self) -> bool:
         """Release the list before this one; return True if any row differs from it."""
         before, self._before = self._before, None
         return before is None or not self._same == len(self.rows) == len(before.rows)
@@ -103,12 +103,12 @@ class PlatformTable:
             shares = self.agents[agent] = known or (Share(agent),)
         return shares
 
-    def _blame(self, item: object, wrong: TypeError | ValueError) -> None:
+    def _blame(self, item: object, problem: TypeError | ValueError) -> None:
         self.unusable += 1
-        if len(self.wrong) < MAX_PROBLEMS:
+        if len(self.problems) < MAX_PROBLEMS:
             number = item.get("number") if isinstance(item, dict) else None
             name = mask_untrusted(number) if isinstance(number, str) else "(no number)"
-            self.wrong.append(f"{name} {wrong}")
+            self.problems.append(f"{name} {problem}")
 
 
 def _number(item: dict[str, object]) -> str:

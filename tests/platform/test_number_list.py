@@ -16,7 +16,7 @@ from sip_stager.platform import number_list
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import fetch_number_list
 from sip_stager.platform.outcome import InvalidResponse
-from sip_stager.trunks.platform_numbers import PlatformTable
+from sip_stager.trunks.platform_numbers import PlatformNumbers
 from tests.support.api_fixtures import KEY
 from tests.support.scripted_api import Scripted
 
@@ -38,7 +38,7 @@ async def test_numbers_created_in_one_moment_all_come_wherever_a_page_ends(
     fake.phone_numbers.page_limit = 3
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         table = await fetch_number_list(api)
-    assert isinstance(table, PlatformTable)
+    assert isinstance(table, PlatformNumbers)
     assert list(table.rows) == NUMBERS
 
 
@@ -55,7 +55,7 @@ async def test_a_number_that_changed_places_between_two_pages_is_found_with_anot
     async with _serving(items, swapped) as (fake, api):
         table = await fetch_number_list(api)
         assert fake.stats.requests == 4
-    assert isinstance(table, PlatformTable)
+    assert isinstance(table, PlatformNumbers)
     assert len(table.rows) == table.counts["staged"] == 1500
     assert table.unusable == 0
 
@@ -101,7 +101,7 @@ async def test_numbers_are_told_apart_by_id_or_else_by_number(
         fake.phone_numbers.items[5] = fake.phone_numbers.items[2]
         short = await fetch_number_list(api)
     if "number" in names:
-        assert isinstance(table, PlatformTable)
+        assert isinstance(table, PlatformNumbers)
         assert table.counts["without_agent"] == len(NUMBERS)
     else:
         assert isinstance(table, InvalidResponse)
@@ -119,9 +119,9 @@ async def test_items_without_a_number_cost_no_other_number(fake: FakeApi) -> Non
         table = await fetch_number_list(api)
         fake.phone_numbers.total = 14
         short = await fetch_number_list(api)
-    assert isinstance(table, PlatformTable)
+    assert isinstance(table, PlatformNumbers)
     assert (list(table.rows), table.unusable) == (NUMBERS, 3)
-    assert "(no number) has a number that is not a text" in table.wrong
+    assert "(no number) has a number that is not a text" in table.problems
     assert isinstance(short, InvalidResponse)
     assert "should have 14 numbers, but 13 different" in short.text
 
@@ -133,7 +133,7 @@ async def test_ids_with_the_same_hash_are_told_apart(fake: FakeApi) -> None:
     ]
     async with RoundedApi(fake.url, SecretStr(KEY)) as api:
         table = await fetch_number_list(api)
-    assert isinstance(table, PlatformTable)
+    assert isinstance(table, PlatformNumbers)
     assert list(table.rows) == NUMBERS
 
 

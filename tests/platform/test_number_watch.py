@@ -19,7 +19,7 @@ from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import MAX_PAGE_BYTES
 from sip_stager.platform.number_watch import NumberWatch
 from sip_stager.platform.outcome import ApiUnreachable, InvalidResponse, Refused, TimedOut
-from sip_stager.trunks.platform_numbers import PlatformTable
+from sip_stager.trunks.platform_numbers import PlatformNumbers
 from tests.interop.ports import free_port
 from tests.support.api_fixtures import KEY
 
@@ -42,7 +42,7 @@ class Desk:
     def __init__(self, fake: FakeApi) -> None:
         self.fake = fake
         self.events: list[Event] = []
-        self.applied: list[PlatformTable] = []
+        self.applied: list[PlatformNumbers] = []
         api = RoundedApi(fake.url, SecretStr(KEY), connections=1, max_body_bytes=MAX_PAGE_BYTES)
         self.numbers = NumberWatch(api, self.events.append, self.applied.append, 0.01)
 
@@ -105,12 +105,12 @@ async def test_a_large_page_is_read_in_slices_with_turns_of_the_loop_between(
         turns += 1
         asyncio.get_running_loop().call_soon(take_a_turn)
 
-    class Observed(PlatformTable):
+    class Observed(PlatformNumbers):
         def add(self, items: Collection[object]) -> None:
             read.append((len(items), turns))
             super().add(items)
 
-    monkeypatch.setattr(number_list, "PlatformTable", Observed)
+    monkeypatch.setattr(number_list, "PlatformNumbers", Observed)
     take_a_turn()
     assert await desk.numbers.start(TIMEOUT) == ""
     assert [size for size, _ in read] == [200] * 5
@@ -249,7 +249,7 @@ async def test_an_internal_error_costs_one_list(
 ) -> None:
     desk.serve(*NUMBERS)
     with monkeypatch.context() as patched:
-        patched.setattr(PlatformTable, "add", None)
+        patched.setattr(PlatformNumbers, "add", None)
         assert "internal error" in await desk.numbers.start(TIMEOUT)
     await desk.until(lambda: desk.rows == NUMBERS)
     assert desk.refreshes["internal_error"]

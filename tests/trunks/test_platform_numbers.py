@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip_stager.trunks.mapping import Row, Share
-from sip_stager.trunks.platform_numbers import MAX_PROBLEMS, PlatformTable
+from sip_stager.trunks.platform_numbers import MAX_PROBLEMS, PlatformNumbers
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 OTHER = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
@@ -20,13 +20,13 @@ def item(number: object = NUMBER, agent: object = AGENT, **more: object) -> dict
     return {"type": "pstn", "number": number, "inbound_agent_id": agent, "redirect": False, **more}
 
 
-def table(*items: object, before: PlatformTable | None = None) -> PlatformTable:
-    made = PlatformTable(before)
+def table(*items: object, before: PlatformNumbers | None = None) -> PlatformNumbers:
+    made = PlatformNumbers(before)
     made.add(items)
     return made
 
 
-def agents(made: PlatformTable) -> dict[str, str]:
+def agents(made: PlatformNumbers) -> dict[str, str]:
     return {
         number: row.shares[0].agent if row.shares else "redirected"
         for number, row in made.rows.items()
@@ -82,25 +82,25 @@ def test_an_unusable_item_is_counted_and_described(wrong: object, words: str) ->
     made = table(wrong, item("+33612345679"))
     assert agents(made) == {"+33612345679": AGENT}
     assert made.counts["unusable"] == 1
-    assert words in made.wrong[0].replace("x" * 64, "x")
+    assert words in made.problems[0].replace("x" * 64, "x")
 
 
 def test_only_the_first_unusable_items_are_described() -> None:
     made = table(*[None] * 1000)
-    assert (made.counts["unusable"], len(made.wrong)) == (1000, MAX_PROBLEMS)
+    assert (made.counts["unusable"], len(made.problems)) == (1000, MAX_PROBLEMS)
 
 
 def test_a_number_listed_twice_is_added_once() -> None:
     made = table(item(), item(), item(agent=OTHER), item(redirect=True))
     assert agents(made) == {NUMBER: AGENT}
-    assert made.wrong == ["+336******78 is listed twice, with different agents"] * 2
+    assert made.problems == ["+336******78 is listed twice, with different agents"] * 2
     again = table(item(redirect=True), item(redirect=True))
     assert again.counts["redirected"] == 1
 
 
 def test_an_unchanged_item_keeps_its_row_and_a_changed_one_is_of_a_new_generation() -> None:
     first = table(item(), item("+33612345679"), item("+33612345670"))
-    assert first.settle()
+    assert first.finish()
     second = table(item(), item("+33612345679", OTHER), item("support", type="sip"), before=first)
     assert second.rows[NUMBER] is first.rows[NUMBER] is first.rows["+33612345670"]
     generations = {number: row.generation for number, row in second.rows.items()}
@@ -123,8 +123,8 @@ def test_an_unchanged_item_keeps_its_row_and_a_changed_one_is_of_a_new_generatio
 )
 def test_a_list_knows_whether_its_rows_differ(items: list[object], *, differs: bool) -> None:
     before = table(item())
-    before.settle()
-    assert table(*items, before=before).settle() is differs
+    before.finish()
+    assert table(*items, before=before).finish() is differs
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
