@@ -61,7 +61,7 @@ def _peak(pid: int) -> int:
 
 
 def raise_priority(pid: int) -> bool:
-    """Give a process group the priority of the unit file; return False if that is not allowed.
+    """Raise a process group to the priority of the unit file; return False if that is not allowed.
 
     In a benchmark the callers, the callees and the API share the cores with the program.  Without
     priority they would preempt it each time that it sends them a message.

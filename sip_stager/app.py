@@ -3,7 +3,7 @@
     what arrives -> sockets -> layer -> proxy -> claims -> stager -> API
     what happens -> dispatcher -> observers (the log), aftercare, metrics -> HTTP server
 
-``start`` opens what is slow and harmless first, then the SIP listeners: a call finds everything
+``start`` opens the slow and harmless parts first, then the SIP listeners: a call finds everything
 warm.  ``stop`` goes the other way: no new calls, no staging, then the calls that still ring, and
 the sockets last, since every response needs them.
 """

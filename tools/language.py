@@ -31,13 +31,16 @@ CAN_NOT = re.compile(r"\bcan not\b(?! only)", re.IGNORECASE)
 HE = re.compile(r"\b(?:he|his|him)\b", re.IGNORECASE)
 LIMIT = re.compile(r"\b_?(?:[A-Z]+_)*(?:MOST|LEAST)(?:_[A-Z]+)*\b")
 KEY = re.compile(r"\b[a-z]\w*_(?:most|least)\b")
-LEAST = re.compile(r"(?:\w+_)?(?:most|least)")
-# "the caller who is", "say what is": with a noun, or an indirect question.
+LEAST = re.compile(r"(?:\w+_)?(?<!at_)(?:most|least)")
+# "the caller who is", "say what is", "what is wrong": with a noun, or an indirect question.
 BARE = re.compile(
-    r"(?<!\w)(?:(?P<noun>\S+)\s+)?(?P<word>who|what)\s+(?:is|are|was|were|has|have|had)\b",
+    r"(?<!\w)(?:(?P<noun>\S+)\s+)?(?P<word>who|what)\s+"
+    r"(?:is|are|was|were|has|have|had)\b(?! wrong| missing| left)",
     re.IGNORECASE,
 )
-PEOPLE = re.compile(r"(callers?|peers?|operators?|readers?|people|\w+body|\w+one|those|anyone)$")
+PEOPLE = re.compile(
+    r"(callers?|strangers?|peers?|operators?|readers?|people|\w+body|\w+one|those|anyone)$"
+)
 QUESTION = re.compile(
     r"(says?|said|shows?|knows?|known|decides?|asks?|sees?|explains?|checks?|finds? out)$"
 )

@@ -85,7 +85,7 @@ def _written(policy: Policy, treatments: tuple[Treatment, ...]) -> str:
 
 
 def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:
-    """Return what is sent while a call is staged, or why nothing is sent."""
+    """Return the ringing that is sent while a call is staged, or the reason for none."""
     if not policy.ringing:
         return "never"
     if not may_ring:

@@ -1,4 +1,4 @@
-"""What is stripped from the INVITE of an anonymous caller, and what is left."""
+"""The header fields of an anonymous caller's INVITE that are stripped, and those that are left."""
 
 from __future__ import annotations
 

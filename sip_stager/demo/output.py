@@ -95,7 +95,7 @@ class DemoOutput:
             self.console.print(f"=> {outcome_sentence(result)}", style="bold green")
 
     def summarise(self, results: Sequence[SceneResult]) -> None:
-        """Print the table of all scenes, and what was not as expected."""
+        """Print the table of all scenes, and every result that was not expected."""
         self.console.print()
         self.console.rule(Text("Summary", "bold"), align="left")
         self.console.print(summary_table(results))

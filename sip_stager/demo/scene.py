@@ -43,7 +43,7 @@ class ScriptedCall:
     - ``cancel_after``: seconds until the caller cancels an unanswered call.
     - ``talk_time``: seconds until the caller hangs up an answered call.
 
-    What must come of it:
+    The expected result:
 
     - ``final``, ``contact``, ``retry_after``: the final response; the latter two if they matter.
     - ``provisional``: the statuses before it, each in an early dialog of its own.
@@ -86,10 +86,10 @@ class Scene:
       ``recovers`` the API works again as soon as it is asked a second time.
     - ``first_address``: how the platform's first address treats the calls.
 
-    What is printed: ``about`` before the calls; ``outcome`` after them, with measured values in
+    Printed texts: ``about`` before the calls; ``outcome`` after them, with measured values in
     braces; ``softphone_hint`` for users who dial the number themselves.
 
-    What must come of it:
+    The expected result:
 
     - ``staged_agents``: the agents that the API was asked for, in order.
     - ``request_fields``: fields of the last staging request.

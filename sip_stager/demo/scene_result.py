@@ -1,4 +1,4 @@
-"""What was observed of a scene on each side, compared with what its script expects."""
+"""The observations of a scene on each side, compared with what its script expects."""
 
 from __future__ import annotations
 

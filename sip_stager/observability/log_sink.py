@@ -52,7 +52,7 @@ class LogSink:
         """Do nothing: the thread writes soon enough."""
 
     def close(self, timeout: float = 2.0) -> None:
-        """Write what is buffered, for at most ``timeout`` seconds; later lines are dropped."""
+        """Write the buffered lines, for at most ``timeout`` seconds; later lines are dropped."""
         with self._changed:
             self._closing = True
             self._changed.notify()

@@ -18,7 +18,7 @@ An attempt (one staging), and the transitions of ``_enter``:
                OVER <----------------+                                          |
                  ^                                                              |
                  +--------------------------------------------------------------+
-                           decided (what was staged is reserved)
+                           decided (its staged call is reserved)
 
 A waiting caller, which is joined to exactly one attempt until it is GONE:
 
@@ -202,7 +202,7 @@ class Claims:
         caller.done(decide(TimedOut.after(caller.call.deadline)))
 
     def _decided(self, attempt: Attempt, decision: Decision) -> None:
-        """Answer the waiting caller; without one, reserve what was staged."""
+        """Answer the waiting caller; without one, reserve the staged call."""
         if isinstance(decision, Forward):
             decision = replace(decision, staged_at=self._clock.time())
         caller = attempt.caller

@@ -131,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def close(self) -> None:
-        """Close it; what was written still goes out, if the peer reads it soon."""
+        """Close it; bytes that were written still go out, if the peer reads them soon."""
         self._enter(State.ENDING)
         if self._transport is not None:
             self._loop.call_later(LINGER, self._transport.abort)

@@ -1,4 +1,4 @@
-"""A common mistake is answered with what was probably meant."""
+"""A common mistake is answered with the word that was probably meant."""
 
 from __future__ import annotations
 

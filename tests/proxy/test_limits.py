@@ -130,7 +130,7 @@ def test_one_dialog_cannot_take_all_the_memory(method: str) -> None:
 
 
 def test_there_is_room_again_when_the_overload_ends() -> None:
-    """RFC 3261 21.5.4: "temporarily", with nothing left of what was refused."""
+    """RFC 3261 21.5.4: "temporarily", with nothing left of the refused calls."""
     edge = full(transactions=2)
     for number in range(4):
         edge.receive(call(number))

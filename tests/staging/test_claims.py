@@ -29,7 +29,7 @@ TTL = 45.0
 
 
 class Desk:
-    """Claims over a stager that the test drives, and what was decided."""
+    """Claims over a stager that the test drives, and the decisions."""
 
     def __init__(
         self, *, finish: bool = True, ttl: float = TTL, notify: Notify | None = None
@@ -45,7 +45,7 @@ class Desk:
         return self.claims.start(call, self.decided.append)
 
     def stage(self, call: Call = CALL) -> Forward:
-        """Stage a call, and return what was decided."""
+        """Stage a call, and return its decision."""
         self.start(call)
         self.stager.stagings[-1].succeed(f"call-{len(self.stager.stagings)}")
         forward = self.decided[-1]

@@ -100,7 +100,7 @@ async def test_errors_do_not_keep_the_loop_busy(endpoint: Endpoint) -> None:
 async def test_an_error_that_does_not_quote_a_sent_datagram_is_ignored(
     endpoint: Endpoint,
 ) -> None:
-    """Beyond the RFCs: an ICMP error counts only if it quotes what was sent."""
+    """Beyond the RFCs: an ICMP error counts only if it quotes the datagram that was sent."""
     forged, real = closed_port(), closed_port()
     endpoint.sockets._udp[0]._socket.sendto(USUAL + b"1", (forged.host, forged.port))
     endpoint.send(USUAL, real)

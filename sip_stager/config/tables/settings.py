@@ -36,7 +36,7 @@ class Sip(Table):
 
 
 class Limits(Table):
-    """Limits of what is kept, so that no flood and no single peer uses up all memory."""
+    """Limits of every store, so that no flood and no single peer uses up all memory."""
 
     transactions: Count = 200_000
     message_bytes: Bytes = 256 * 1024 * 1024
