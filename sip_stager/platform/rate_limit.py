@@ -12,7 +12,7 @@ Theory of operation.  No standard is settled, so every form in use is understood
 
 A reset is in seconds from now, or a time of day in seconds or milliseconds since 1970, told apart
 by its size.  ``RateLimit-Policy`` does not say what is left.  Of several limits the strictest
-holds.  What is kept is one moment, until which no request is to be sent:
+holds.  The state is one moment, until which no request is to be sent:
 
     response:     remaining=0, reset=9       remaining=3           remaining=0, reset=1
                           |                      |                          |

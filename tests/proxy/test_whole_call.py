@@ -46,7 +46,7 @@ class WholeCall(RuleBasedStateMachine):
 
     After each step, seen from the wire:
 
-    RFC 3261 17: no store holds an ended transaction; all are empty ten minutes after the last event.
+    RFC 3261 17: no store holds an ended one; all are empty ten minutes after the last event.
 
     RFC 3261 16.6: nothing goes upstream before staging succeeded, after a final response or after
     a CANCEL; there is one staging per transaction, and no X-Rounded-Call-Id but ours.
