@@ -113,7 +113,7 @@ def measure(api: str, rate: int, seconds: float, *, breaker: bool) -> Figures:
         reports = uvloop.run(place_calls(program.port, rate, calls, call))
         memory.append(peak_memory(program.pid))
         cpu = cpu_seconds(program.pid) - cpu
-        metrics = program.figures()
+        metrics = program.samples()
     waits = statistics.quantiles([one.ended_after for one in reports], n=100)
     return Figures(
         api=api,

@@ -170,7 +170,7 @@ class _Processes:
 
     def held_calls(self) -> int:
         """Return how many calls the program holds in staging."""
-        return int(self.program.figures()["sip_stager_calls_staging"])
+        return int(self.program.samples()["sip_stager_calls_staging"])
 
 
 def measure(parameters: Parameters, mode: Mode) -> Figures:
@@ -201,7 +201,7 @@ def measure(parameters: Parameters, mode: Mode) -> Figures:
             connections=processes.api.stats()["connections"],
             alone=alone,
             loaded=loaded,
-            worst_lag=1000 * program.figures()["sip_stager_event_loop_lag_max_seconds"],
+            worst_lag=1000 * program.samples()["sip_stager_event_loop_lag_max_seconds"],
         )
 
 

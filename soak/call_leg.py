@@ -1,4 +1,4 @@
-"""What the two sides of a call share: time, repetition, and what must not have happened."""
+"""What both sides of a call share: timers, retransmission, unexpected messages."""
 
 from __future__ import annotations
 
@@ -8,48 +8,56 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from soak.call_plan import Plan
-    from soak.transports import Wire
+    from soak.call_plan import CallPlan
+    from soak.channels import Channel
 
 
 class Timers(NamedTuple):
-    """RFC 3261's, in seconds; the program has the same in its settings."""
+    """The timers of RFC 3261 in seconds; the program has the same in its settings."""
 
     t1: float = 0.05
     t2: float = 0.4
     t4: float = 0.5
 
     @property
-    def patience(self) -> float:
-        """64*T1."""
+    def transaction_timeout(self) -> float:
+        """64*T1: timers B, F and H."""
         return 64 * self.t1
 
 
 SHORT = Timers()
-"""So that what nobody answers ends within seconds."""
+"""Unanswered transactions end within seconds."""
 
 
-class Repetition:
-    """Sends at once and again until told to stop, for 64*T1 at most."""
+class Retransmission:
+    """Sends a message at once and again until stopped, for 64*T1 at most (RFC 3261 17)."""
 
-    __slots__ = ("_data", "_handle", "_left", "_loop", "_over", "_timers", "_wire")
+    __slots__ = ("_channel", "_data", "_handle", "_left", "_loop", "_on_timeout", "_timers")
 
     def __init__(
         self,
         data: bytes,
-        wire: Wire,
+        channel: Channel,
         timers: Timers,
-        over: Callable[[], None] | None = None,
+        on_timeout: Callable[[], None] | None = None,
         *,
         always: bool = False,
     ) -> None:
-        """Begin; ``always`` repeats on streams, too (a 2xx), ``over`` hears that time is up."""
-        self._data, self._wire, self._timers, self._over = data, wire, timers, over
+        """Start to send.
+
+        On a stream only a 2xx is sent again (``always``): it crosses hops that may lose it.
+        """
+        self._data, self._channel, self._timers, self._on_timeout = (
+            data,
+            channel,
+            timers,
+            on_timeout,
+        )
         self._loop = asyncio.get_running_loop()
-        self._left = timers.patience
+        self._left = timers.transaction_timeout
         self._handle: asyncio.TimerHandle | None = None
-        once = wire.reliable and not always
-        self._again(self._left if once else timers.t1)
+        once = channel.reliable and not always
+        self._send(self._left if once else timers.t1)
 
     def stop(self) -> None:
         """Send no more."""
@@ -58,61 +66,63 @@ class Repetition:
             self._handle = None
 
     @property
-    def going(self) -> bool:
-        """Whether nothing has stopped it yet."""
+    def active(self) -> bool:
+        """True until it is stopped or times out."""
         return self._handle is not None
 
-    def _again(self, interval: float) -> None:
-        if not self._wire.closed:
-            self._wire.send(self._data)
+    def _send(self, interval: float) -> None:
+        if not self._channel.closed:
+            self._channel.send(self._data)
         interval = min(interval, self._left)
         self._left -= interval
         self._handle = self._loop.call_later(interval, self._due, interval)
 
     def _due(self, interval: float) -> None:
         if self._left > 0:
-            self._again(min(2 * interval, self._timers.t2))
+            self._send(min(2 * interval, self._timers.t2))
             return
         self._handle = None
-        if self._over is not None:
-            self._over()
+        if self._on_timeout is not None:
+            self._on_timeout()
 
 
 class Leg:
-    """One side of a call; ``unexpected`` is what the program must not have sent it."""
+    """One side of a call; ``unexpected`` lists what the program must not have sent."""
 
-    def __init__(self, plan: Plan, timers: Timers) -> None:
+    def __init__(self, plan: CallPlan, timers: Timers) -> None:
         self.plan, self.timers = plan, timers
-        self.gone = False
+        self.vanished = False
         self.unexpected: list[str] = []
-        self.wires: set[Wire] = set()
-        self.byes: dict[bytes, int] = {}  # by the peer's tag: how the BYE was answered, 0 for not
+        self.channels: set[Channel] = set()
+        self.byes: dict[
+            bytes, int
+        ] = {}  # by the peer's tag: the status that answered it, 0 for none
         self.hung_up_by_peer = False
-        self._asking: dict[bytes, Repetition] = {}  # requests without an answer, by branch
+        self._pending: dict[bytes, Retransmission] = {}  # unanswered requests by branch
         self._loop = asyncio.get_running_loop()
 
-    def later(self, delay: float, then: Callable[..., object], *arguments: Any) -> None:
-        """Do something after so many seconds, unless this side has vanished."""
-        self._loop.call_later(delay, self._unless_gone, then, *arguments)
+    def schedule(self, delay: float, then: Callable[..., object], *arguments: Any) -> None:
+        """Call a function after ``delay`` seconds, unless this side has vanished by then."""
+        self._loop.call_later(delay, self._call_unless_vanished, then, *arguments)
 
     def vanish(self) -> None:
-        """Be not heard of again, and hear nothing."""
-        self.gone = True
-        for repetition in self._asking.values():
-            repetition.stop()
+        """Stop sending and ignore everything that arrives, as a host without power does."""
+        self.vanished = True
+        for retransmission in self._pending.values():
+            retransmission.stop()
 
-    def ask(self, branch: bytes, request: bytes, wire: Wire) -> None:
-        """Send a request until it is answered."""
-        self.wires.add(wire)
-        self._asking[branch] = Repetition(request, wire, self.timers)
+    def send_request(self, branch: bytes, request: bytes, channel: Channel) -> None:
+        """Send a request, and again until it is answered."""
+        self.channels.add(channel)
+        self._pending[branch] = Retransmission(request, channel, self.timers)
 
-    def heard(self, branch: bytes) -> None:
-        """Stop sending a request; it was answered."""
-        if branch in self._asking:
-            self._asking[branch].stop()
+    def receive_answer(self, branch: bytes) -> None:
+        """Stop sending a request."""
+        if branch in self._pending:
+            self._pending[branch].stop()
         else:
-            self.unexpected.append("a response to no request")
+            self.unexpected.append("a response without a request")
 
-    def _unless_gone(self, then: Callable[..., object], *arguments: Any) -> None:
-        if not self.gone:
+    def _call_unless_vanished(self, then: Callable[..., object], *arguments: Any) -> None:
+        if not self.vanished:
             then(*arguments)

@@ -1,4 +1,4 @@
-"""What each side of a call is going to do, drawn by chance from a seed."""
+"""What each side of a call will do, drawn at random from a seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 DEADLINE = 1.0
-"""Seconds that the program gives the API."""
+"""Seconds; the program's deadline for staging."""
 
 CALLERS = {
     "hangs up": 30,
@@ -26,7 +26,7 @@ CALLERS = {
     "unmapped number": 2,
     "from no trunk": 2,
 }
-"""Each with its weight."""
+"""What a caller does, with its weight."""
 
 CALLEES = {
     "answers": 30,
@@ -49,53 +49,55 @@ CALLEES = {
     "vanishes after 180": 2,
     "vanishes when up": 3,
 }
+"""What a callee does, with its weight."""
 
 
-class Answer(NamedTuple):
-    """How the API takes a call: the weight, the fields of a ``Behaviour``, whether it is staged."""
+class ApiAnswer(NamedTuple):
+    """What the API does: its weight, the fields of a ``Behaviour``, and if the call is staged."""
 
     weight: float
     behaviour: dict[str, Any]
     staged: bool = False
 
 
-API = {
-    "good": Answer(60, {}, staged=True),
-    "good in 20 ms": Answer(15, {"delay": 0.02}, staged=True),
-    "good in 300 ms": Answer(8, {"delay": 0.3}, staged=True),
-    "good, then closes": Answer(2, {"fault": "close_after"}, staged=True),
-    "over the deadline": Answer(1, {"delay": 3 * DEADLINE}),
+API_ANSWERS = {
+    "good": ApiAnswer(60, {}, staged=True),
+    "good in 20 ms": ApiAnswer(15, {"delay": 0.02}, staged=True),
+    "good in 300 ms": ApiAnswer(8, {"delay": 0.3}, staged=True),
+    "good, then closes": ApiAnswer(2, {"fault": "close_after"}, staged=True),
+    "over the deadline": ApiAnswer(1, {"delay": 3 * DEADLINE}),
     **{
-        f"{status}": Answer(0.7, {"status": status})
+        f"{status}": ApiAnswer(0.7, {"status": status})
         for status in (400, 401, 404, 408, 422, 429, 500, 502, 503)
     },
     **{
-        fault: Answer(0.5, {"fault": fault})
+        fault: ApiAnswer(0.5, {"fault": fault})
         for fault in (
             *("silent", "slow_headers", "drip", "reset", "hang_up", "truncated_body"),
             *("truncated_json", "compressed", "redirect", "wrong_types", "numeric_call_id"),
             *("no_call_id", "crlf_call_id"),
         )
     },
-    "oversized": Answer(0.1, {"fault": "oversized"}),
+    "oversized": ApiAnswer(0.1, {"fault": "oversized"}),
 }
 
-NUMBERS = {name: f"+336000000{ordinal:02}" for ordinal, name in enumerate(API)}
-"""The API goes by the number, so each of its ways has one."""
+NUMBERS = {name: f"+336000000{ordinal:02}" for ordinal, name in enumerate(API_ANSWERS)}
+"""The fake API chooses its behaviour by the called number, so each answer has a number."""
 
 UNMAPPED = "+33699999999"
-MOST_PATIENT = 4.5
-"""Seconds after which every caller cancels; above the deadline and timer B."""
+MAX_CANCEL_DELAY = 4.5
+"""Seconds after which every caller cancels; longer than the deadline plus timer B."""
 
-_STOPS_TALKING = {"vanishes after 180", "malformed, then silent"}
+_NO_FINAL_RESPONSE = {"vanishes after 180", "malformed, then silent"}
 _UDP_ONLY = {"malformed INVITE", "garbage first", "from no trunk"}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CallPlan:
     """One call; times are in seconds.
 
-    ``vanishes_at`` is the moment after which a caller that vanishes is not heard of again.
+    ``vanishes_at`` is the event after which a vanishing caller sends nothing; ``variant`` selects
+    a malformed message; ``short_delay`` precedes CANCEL, re-INVITE or an early BYE.
     """
 
     index: int
@@ -105,33 +107,33 @@ class Plan:
     transport: str
     vanishes_at: str
     large: bool
-    wait: float  # before the CANCEL
-    patience: float
-    rings: float
-    talks: float
-    variant: int  # which malformed message
+    short_delay: float
+    cancel_after: float
+    ring_time: float
+    talk_time: float
+    variant: int
 
     @property
     def number(self) -> str:
-        """What is dialled."""
+        """The called number."""
         return UNMAPPED if self.caller == "unmapped number" else NUMBERS[self.api]
 
     @property
     def reaches_callee(self) -> bool:
-        """Whether the INVITE may be forwarded."""
+        """True if the INVITE may be forwarded."""
         refused = {"malformed INVITE", "unmapped number", "from no trunk"}
-        return self.caller not in refused and API[self.api].staged
+        return self.caller not in refused and API_ANSWERS[self.api].staged
 
 
-def draw(seed: int, index: int) -> Plan:
-    """Give the plan of a call; the same seed and index give the same plan."""
+def draw_plan(seed: int, index: int) -> CallPlan:
+    """Return the plan of a call; the same seed and index return the same plan."""
     chance = Random(f"{seed}/{index}")
     caller, callee = (_choose(chance, table) for table in (CALLERS, CALLEES))
-    api = _choose(chance, {name: answer.weight for name, answer in API.items()})
+    api = _choose(chance, {name: answer.weight for name, answer in API_ANSWERS.items()})
     moments = ["INVITE", "100", "ringing", "answer"]
-    if callee in _STOPS_TALKING:
-        moments = ["answer"]  # else nobody ends the call before timer C, in 3 minutes
-    return Plan(
+    if callee in _NO_FINAL_RESPONSE:
+        moments = ["answer"]  # otherwise only timer C would end the call, after 3 minutes
+    return CallPlan(
         index=index,
         caller=caller,
         api=api,
@@ -139,10 +141,10 @@ def draw(seed: int, index: int) -> Plan:
         transport="TCP" if chance.random() < 0.25 and caller not in _UDP_ONLY else "UDP",
         vanishes_at=chance.choice(moments),
         large=chance.random() < 0.03,
-        wait=chance.random() * chance.choice((0.01, 0.1)),
-        patience=chance.choice((1.5, MOST_PATIENT)),
-        rings=chance.random() * 0.3,
-        talks=chance.random() * 0.3,
+        short_delay=chance.random() * chance.choice((0.01, 0.1)),
+        cancel_after=chance.choice((1.5, MAX_CANCEL_DELAY)),
+        ring_time=chance.random() * 0.3,
+        talk_time=chance.random() * 0.3,
         variant=chance.randrange(1000),
     )
 

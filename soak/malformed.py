@@ -1,4 +1,4 @@
-"""Messages that nobody should send."""
+"""Malformed messages, made from correct ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def _with(name: bytes, value: bytes, message: bytes) -> bytes:
 
 
 def malformed_invite(invite: bytes, variant: int) -> bytes:
-    """Spoil an INVITE in one of some ways; none of them may be forwarded."""
-    ways = (
+    """Return an INVITE damaged in one of several ways; none of them may be forwarded."""
+    variants = (
         _without(b"CSeq", invite),
         _without(b"From", invite),
         _without(b"To", invite),
@@ -33,16 +33,16 @@ def malformed_invite(invite: bytes, variant: int) -> bytes:
         invite[: len(invite) // 3],
         invite.replace(b"\r\n", b"\0\xff", 2),
     )
-    return ways[variant % len(ways)]
+    return variants[variant % len(variants)]
 
 
 def malformed_response(good: bytes, variant: int, *, framed: bool) -> bytes:
-    """Spoil a response in one of some ways; none of them may be passed back.
+    """Return a response damaged in one of several ways; none of them may be forwarded.
 
-    ``framed`` leaves its length alone: on a stream all other calls would end with it.
+    ``framed`` keeps its length correct: on a stream a wrong length would end all other calls.
     """
     one_via = re.sub(rb"(\r\nVia: [^\r]*)(\r\nVia: [^\r]*)+", rb"\1", good, count=1)
-    sound = (
+    with_correct_length = (
         _without(b"CSeq", good),
         _without(b"Via", good),
         _with(b"CSeq", b"1 OPTIONS", good),
@@ -52,6 +52,10 @@ def malformed_response(good: bytes, variant: int, *, framed: bool) -> bytes:
         good.replace(b"branch=z9hG4bK", b"branch=z9hG4bKnone", 1),
         one_via,
     )
-    unsound = (_with(b"Content-Length", b"99999", good), good[: len(good) // 3], b"\0" * 100)
-    ways = sound if framed else sound + unsound
-    return ways[variant % len(ways)]
+    with_wrong_length = (
+        _with(b"Content-Length", b"99999", good),
+        good[: len(good) // 3],
+        b"\0" * 100,
+    )
+    variants = with_correct_length if framed else with_correct_length + with_wrong_length
+    return variants[variant % len(variants)]

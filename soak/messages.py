@@ -1,4 +1,4 @@
-"""SIP as quickly as two strangers need it: no part of the program under test reads or writes it."""
+"""A minimal reader and writer of SIP, independent of the program under test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REASONS = {100: b"Trying", 180: b"Ringing", 183: b"Session Progress", 200: b"OK"
 
 
 class Message:
-    """A request (``method``) or a response (``status``), read as far as it goes."""
+    """A request (``method``) or a response (``status``)."""
 
     __slots__ = ("body", "fields", "method", "status")
 
@@ -32,47 +32,47 @@ class Message:
             self.fields.setdefault(name.lower(), []).append(value.strip())
 
     def value(self, name: bytes) -> bytes:
-        """Give the first value of a field; empty where it is absent."""
+        """Return the first value of a field; empty if it is absent."""
         return self.fields.get(name, [b""])[0]
 
     @property
     def call_id(self) -> bytes:
-        """Which call it belongs to."""
+        """The Call-ID."""
         return self.value(b"call-id")
 
     @property
     def number(self) -> int:
-        """The CSeq's number."""
+        """The number in the CSeq."""
         return int(self.value(b"cseq").split()[0])
 
     @property
     def cseq_method(self) -> bytes:
-        """The CSeq's method."""
+        """The method in the CSeq."""
         return self.value(b"cseq").split()[-1]
 
     @property
     def branch(self) -> bytes:
-        """The topmost Via's branch."""
+        """The branch of the topmost Via."""
         return _found(_BRANCH, self.value(b"via"))
 
     @property
     def to_tag(self) -> bytes:
-        """Empty where there is none."""
+        """The tag in To; empty if there is none."""
         return _found(_TAG, self.value(b"to"))
 
     @property
     def from_tag(self) -> bytes:
-        """Empty where there is none."""
+        """The tag in From; empty if there is none."""
         return _found(_TAG, self.value(b"from"))
 
     @property
     def contact(self) -> bytes:
-        """The URI to which requests of the dialog go."""
+        """The URI in the Contact: the remote target of the dialog."""
         return _found(_URI, self.value(b"contact"))
 
     @property
-    def recorded(self) -> list[bytes]:
-        """The Record-Route entries in their order."""
+    def record_routes(self) -> list[bytes]:
+        """The Record-Route entries in order."""
         return [
             entry.strip()
             for line in self.fields.get(b"record-route", [])
@@ -85,20 +85,20 @@ def _found(pattern: re.Pattern[bytes], text: bytes) -> bytes:
     return found[1] if found else b""
 
 
-def written(start: bytes, fields: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> bytes:
-    """Write a message."""
+def format_message(start: bytes, fields: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> bytes:
+    """Return the bytes of a message."""
     lines = [b"%b: %b" % field for field in fields]
     lines.append(b"Content-Length: %d\r\n" % len(body))
     return b"\r\n".join([start, *lines, body])
 
 
-def response(
+def format_response(
     request: Message, status: int, tag: bytes = b"", extra: Iterable[tuple[bytes, bytes]] = ()
 ) -> bytes:
-    """Answer a request; ``tag`` is for a To that has none."""
+    """Return the bytes of a response; ``tag`` is added to a To that has none."""
     to = request.value(b"to")
     fields = [(b"Via", via) for via in request.fields.get(b"via", [])]
-    fields += [(b"Record-Route", entry) for entry in request.recorded]
+    fields += [(b"Record-Route", entry) for entry in request.record_routes]
     fields += [
         (b"From", request.value(b"from")),
         (b"To", to if not tag or b";tag=" in to else b"%b;tag=%b" % (to, tag)),
@@ -106,11 +106,11 @@ def response(
         (b"CSeq", request.value(b"cseq")),
         *extra,
     ]
-    return written(b"SIP/2.0 %d %b" % (status, REASONS.get(status, b"Reason")), fields)
+    return format_message(b"SIP/2.0 %d %b" % (status, REASONS.get(status, b"Reason")), fields)
 
 
-def cut(buffer: bytearray) -> Iterable[bytes]:
-    """Take whole messages out of what a stream has brought; a line break between them is none."""
+def split_stream(buffer: bytearray) -> Iterable[bytes]:
+    """Remove complete messages from the buffer and yield them; skip CRLF keepalives."""
     while True:
         while buffer[:2] == b"\r\n":
             del buffer[:2]
@@ -118,8 +118,8 @@ def cut(buffer: bytearray) -> Iterable[bytes]:
         if end < 0:
             return
         found = _LENGTH.search(buffer, 0, end)
-        whole = end + 4 + (int(found[1]) if found else 0)
-        if len(buffer) < whole:
+        length = end + 4 + (int(found[1]) if found else 0)
+        if len(buffer) < length:
             return
-        yield bytes(buffer[:whole])
-        del buffer[:whole]
+        yield bytes(buffer[:length])
+        del buffer[:length]

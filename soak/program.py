@@ -1,4 +1,4 @@
-"""The program and the fake API as processes of their own, and what they say about themselves."""
+"""The program and the fake API as processes, and the metrics and errors of the program."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soak.call_leg import SHORT, Timers
-from soak.call_plan import API, NUMBERS
+from soak.call_plan import API_ANSWERS, NUMBERS
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.program import AGENT, Program, ProgramSettings
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _ERROR = re.compile(r'^[^{]|"level": ?"(error|critical)"')
-_SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
 _SETTINGS = """\
@@ -50,7 +50,7 @@ level = "{settings.log_level}"
 
 @dataclass(frozen=True, slots=True)
 class SoakSettings(ProgramSettings):
-    """Settings with short timers, and a number for each way of the API."""
+    """Settings with short timers, and a number for each answer of the API."""
 
     timers: Timers = SHORT
 
@@ -63,41 +63,41 @@ class SoakSettings(ProgramSettings):
         return common + "".join(numbers)
 
 
-class Api(FakeApiProcess):
-    """The fake API, which goes by the number that was dialled."""
+class SoakApi(FakeApiProcess):
+    """The fake API, with a behaviour for each called number."""
 
     def wait_ready(self) -> None:
-        """Return once it takes requests, and has been told its ways."""
+        """Wait until the API is ready, and set its behaviours."""
         super().wait_ready()
-        ways = {NUMBERS[name]: answer.behaviour for name, answer in API.items()}
+        behaviours = {NUMBERS[name]: answer.behaviour for name, answer in API_ANSWERS.items()}
         request = urllib.request.Request(
-            f"{self.url}/_fake/behaviours", json.dumps(ways).encode(), method="PUT"
+            f"{self.url}/_fake/behaviours", json.dumps(behaviours).encode(), method="PUT"
         )
         urllib.request.urlopen(request, timeout=5).close()
 
 
 class MonitoredProgram(Program):
-    """The program; its memory, its files and its figures."""
+    """The program, with its memory, open files, metrics and errors."""
 
     @property
     def resident(self) -> int:
-        """Bytes of memory that it has now."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+        """The resident memory in bytes."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_SIZE
 
     @property
     def open_files(self) -> int:
-        """How many file descriptors it has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208  nothing to be looked at
+        """The number of open file descriptors."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208  only the number matters
 
-    def figures(self) -> dict[str, float]:
-        """Return every series of ``/metrics``."""
+    def samples(self) -> dict[str, float]:
+        """Return every sample of ``/metrics`` by its name and labels."""
         return {
             f"{name}{{{labels}}}" if labels else name: float(value)
-            for name, labels, value in _SERIES.findall(self.metrics())
+            for name, labels, value in _SAMPLE.findall(self.metrics())
         }
 
     def errors(self) -> list[str]:
-        """Return the lines of its log that tell of an error, and those that are none of a log."""
+        """Return the log lines of level error or above, and lines that are not JSON."""
         with self.output.open(errors="backslashreplace") as log:
             return [line.rstrip() for line in log if _ERROR.search(line)]
 
@@ -105,6 +105,6 @@ class MonitoredProgram(Program):
 GAUGES = ("sip_stager_transactions", "sip_stager_calls_staging", "sip_stager_tcp_connections")
 
 
-def gauges(figures: dict[str, float]) -> dict[str, float]:
-    """Return what must be zero when nothing goes on."""
-    return {name: value for name, value in figures.items() if name.startswith(GAUGES)}
+def gauges(samples: dict[str, float]) -> dict[str, float]:
+    """Return the gauges that must be zero while the program is idle."""
+    return {name: value for name, value in samples.items() if name.startswith(GAUGES)}

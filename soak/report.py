@@ -1,4 +1,4 @@
-"""What came of a run: findings, a table for the terminal, and JSON."""
+"""The report of a run: findings, tables for the terminal, and a JSON file."""
 
 from __future__ import annotations
 
@@ -15,54 +15,56 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from soak.run import Seen, Wanted
+    from soak.run import Observations, Options
 
-_FEW = 0.1  # a part
-_FILLED = 60  # seconds: timer D keeps transactions for 32, and the rate rises slowly
-_GROWTH, _SLACK = 0.05, 2 * 2**20  # a part, and bytes
+_MAX_UNJUDGED = 0.1  # fraction of the calls
+_FILL_TIME = 60  # seconds until all stores are full: timer D is 32 s, and the rate rises slowly
+_MAX_GROWTH, _GROWTH_TOLERANCE = 0.05, 2 * 2**20  # fraction, bytes
 _BUCKET = re.compile(r'event_loop_lag_seconds_bucket\{le="([^"]+)"\}')
 
 
 class Finding(NamedTuple):
-    """One thing that a run is held to."""
+    """One requirement of a run, and whether it is met."""
 
-    what: str
+    subject: str
     value: str
-    kept: bool
+    passed: bool
 
 
-def findings(seen: Seen) -> Iterator[Finding]:
-    """Yield what the run is held to."""
-    soak, figures = seen.soak, seen.figures
-    yield Finding("calls without an explanation", f"{len(soak.strange)}", not soak.strange)
-    few = soak.unjudged <= _FEW * soak.placed
-    value = f"{soak.unjudged} in {len(soak.stalls)} moments"
-    yield Finding("calls unjudged, as the machine stood still", value, few)
-    left = {name: value for name, value in seen.gauges.items() if value}
-    yield Finding("gauges that are not zero", f"{left or 0}", not left and bool(seen.gauges))
-    yield Finding("requests that the API still holds", f"{seen.held_by_api}", not seen.held_by_api)
-    yield _memory(seen.memory)
-    before, after = seen.open_files
+def findings(observed: Observations) -> Iterator[Finding]:
+    """Yield a finding for each requirement."""
+    traffic, samples = observed.traffic, observed.samples
+    yield Finding("unexplained calls", f"{len(traffic.unexplained)}", not traffic.unexplained)
+    passed = traffic.unjudged <= _MAX_UNJUDGED * traffic.placed
+    value = f"{traffic.unjudged} in {len(traffic.stalls)} stalls"
+    yield Finding("calls not judged, because the machine stood still", value, passed)
+    nonzero = {name: value for name, value in observed.gauges.items() if value}
+    passed = not nonzero and bool(observed.gauges)
+    yield Finding("gauges that are not zero", f"{nonzero or 0}", passed)
+    active = observed.active_api_requests
+    yield Finding("API requests still active", f"{active}", not active)
+    yield _check_memory(observed.memory)
+    before, after = observed.open_files
     yield Finding("open files, before and after", f"{before}, {after}", after <= before)
-    for cause in ("messages_dropped_total", "stagings_ended_total"):
-        own = sum(
-            value for name, value in figures.items() if cause in name and "internal_error" in name
+    for metric in ("messages_dropped_total", "stagings_ended_total"):
+        errors = sum(
+            value for name, value in samples.items() if metric in name and "internal_error" in name
         )
-        yield Finding(f"own mistakes in {cause}", f"{own:g}", not own)
-    lost = _unaccounted(figures)
-    yield Finding("staged ids not answered, wasted or kept", f"{lost:g}", not lost)
-    lines = figures["sip_stager_log_lines_dropped_total"]
-    yield Finding("log lines lost", f"{lines:g}", not lines)
-    yield Finding("errors in the log", f"{len(seen.errors)}", not seen.errors)
-    yield Finding("exit code", f"{seen.exit_code}", not seen.exit_code)
+        yield Finding(f"internal errors in {metric}", f"{errors:g}", not errors)
+    lost = _unaccounted(samples)
+    yield Finding("staged ids neither answered, wasted nor reserved", f"{lost:g}", not lost)
+    lines = samples["sip_stager_log_lines_dropped_total"]
+    yield Finding("dropped log lines", f"{lines:g}", not lines)
+    yield Finding("errors in the log", f"{len(observed.errors)}", not observed.errors)
+    yield Finding("exit code", f"{observed.exit_code}", not observed.exit_code)
 
 
-def _unaccounted(series: dict[str, float]) -> float:
-    """Count the ids of which the program has lost track; no call is under way any more."""
+def _unaccounted(samples: dict[str, float]) -> float:
+    """Return how many staged ids the program has lost track of; all calls have ended."""
 
     def total(metric: str, label: str = "") -> float:
         return sum(
-            n for name, n in series.items() if f"sip_stager_{metric}" in name and label in name
+            n for name, n in samples.items() if f"sip_stager_{metric}" in name and label in name
         )
 
     ended = total("stagings_answered") + total("stagings_wasted") + total("stagings_reserved")
@@ -70,102 +72,107 @@ def _unaccounted(series: dict[str, float]) -> float:
     return total("stagings_ended", 'outcome="staged"') - (ended - never_staged)
 
 
-def _memory(samples: list[int]) -> Finding:
-    """Compare the second tenth of the load, not before every store is filled, with the last."""
+def _check_memory(samples: list[int]) -> Finding:
+    """Compare the memory in the last tenth of the load with the second, all stores being full."""
     tenth = len(samples) // 10
-    begins = max(tenth, _FILLED)
-    if len(samples) - tenth < begins + tenth or not tenth:
-        return Finding("memory, MiB", "too short a run to tell", kept=True)
-    early, late = median(samples[begins : begins + tenth]), median(samples[-tenth:])
+    start = max(tenth, _FILL_TIME)
+    if len(samples) - tenth < start + tenth or not tenth:
+        return Finding("memory, MiB", "the run was too short to tell", passed=True)
+    early, late = median(samples[start : start + tenth]), median(samples[-tenth:])
     value = f"{early / 2**20:.1f}, {late / 2**20:.1f}"
-    kept = late <= early * (1 + _GROWTH) + _SLACK
-    return Finding("memory, MiB, second tenth and last", value, kept)
+    passed = late <= early * (1 + _MAX_GROWTH) + _GROWTH_TOLERANCE
+    return Finding("memory, MiB, second tenth and last", value, passed)
 
 
-def figures(seen: Seen) -> Iterator[tuple[str, str]]:
-    """Yield what is worth knowing beside."""
-    soak = seen.soak
-    rate = soak.placed / seen.seconds
-    yield "calls", f"{soak.judged} in {seen.seconds:.0f} s, {rate:.0f} per second"
-    yield "CPU a call, ms", f"{seen.cpu_seconds / max(1, soak.placed) * 1000:.2f}"
-    yield "datagrams lost on purpose", f"{soak.lost}"
+def key_figures(observed: Observations) -> Iterator[tuple[str, str]]:
+    """Yield other figures of interest."""
+    traffic = observed.traffic
+    rate = traffic.placed / observed.seconds
+    yield "calls", f"{traffic.judged} in {observed.seconds:.0f} s, {rate:.0f} per second"
+    yield "CPU per call, ms", f"{observed.cpu_seconds / max(1, traffic.placed) * 1000:.2f}"
+    yield "datagrams lost on purpose", f"{traffic.lost}"
     yield (
         "TCP connections ended",
-        ", ".join(f"{count} {way}" for way, count in sorted(soak.connections.ends.items())),
+        ", ".join(
+            f"{count} {ending}" for ending, count in sorted(traffic.connections.ends.items())
+        ),
     )
-    yield "requests to the API", f"{seen.api['stage_requests']}, {seen.api['aborted']} closed by us"
-    sent_again = sum(v for name, v in seen.figures.items() if "retransmissions_sent" in name)
-    yield "retransmissions", f"{sent_again:g}"
-    yield "messages dropped", _labelled(seen.figures, "messages_dropped_total")
-    yield "event loop lag, ms", _lag(seen.figures)
+    yield (
+        "requests to the API",
+        f"{observed.api['stage_requests']}, {observed.api['aborted']} closed by us",
+    )
+    resent = sum(v for name, v in observed.samples.items() if "retransmissions_sent" in name)
+    yield "retransmissions", f"{resent:g}"
+    yield "messages dropped", _by_label(observed.samples, "messages_dropped_total")
+    yield "event loop lag, ms", _lag(observed.samples)
 
 
-def _labelled(series: dict[str, float], part: str) -> str:
+def _by_label(samples: dict[str, float], metric: str) -> str:
     found = {
         name.partition('"')[2].partition('"')[0]: value
-        for name, value in series.items()
-        if part in name
+        for name, value in samples.items()
+        if metric in name
     }
     return ", ".join(f"{value:g} {label}" for label, value in sorted(found.items()))
 
 
-def _lag(series: dict[str, float]) -> str:
-    """Give the bounds below which most of the measurements are."""
+def _lag(samples: dict[str, float]) -> str:
+    """Return the bucket bounds of some quantiles, and the maximum."""
     buckets = [
         (float(found[1]), value)
-        for name, value in series.items()
+        for name, value in samples.items()
         if (found := _BUCKET.search(name))
     ]
     total = buckets[-1][1]
-    shown = [
+    quantiles = [
         f"{share:.3%}".rstrip("0%").rstrip(".") + f"% below {bound * 1000:g}"
         for share in (0.5, 0.99, 0.999)
         for bound in [next(bound for bound, value in buckets if value >= share * total)]
     ]
-    worst = series["sip_stager_event_loop_lag_max_seconds"] * 1000
-    return f"{', '.join(shown)}; worst of the last minute {worst:.1f}"
+    worst = samples["sip_stager_event_loop_lag_max_seconds"] * 1000
+    return f"{', '.join(quantiles)}; worst of the last minute {worst:.1f}"
 
 
-def outcomes(seen: Seen, side: int) -> Table:
-    """Return how calls ended, by one side: 0 is the caller, 1 the far side."""
+def outcome_table(observed: Observations, side: int) -> Table:
+    """Return a table of outcomes by what one side did: 0 is the caller, 1 the far side."""
     counts: dict[str, Counter[str]] = {}
-    for key, count in seen.soak.table.items():
+    for key, count in observed.traffic.outcomes.items():
         counts.setdefault(key[side], Counter())[key[2]] += count
-    table = Table(("caller", "API or callee")[side], "calls", "the caller heard")
-    for name, heard in sorted(counts.items()):
-        words = ", ".join(f"{outcome}: {count}" for outcome, count in heard.most_common())
-        table.add_row(name, f"{heard.total()}", words)
+    table = Table(("caller", "API or callee")[side], "calls", "the caller got")
+    for name, statuses in sorted(counts.items()):
+        words = ", ".join(f"{outcome}: {count}" for outcome, count in statuses.most_common())
+        table.add_row(name, f"{statuses.total()}", words)
     return table
 
 
-def judged(seen: Seen) -> Table:
-    """Return the findings and the figures."""
+def findings_table(observed: Observations) -> Table:
+    """Return a table of the findings and the other figures."""
     table = Table("", "", "")
-    for finding in findings(seen):
-        table.add_row(finding.what, finding.value, "" if finding.kept else "[bold red]FAIL")
+    for finding in findings(observed):
+        table.add_row(finding.subject, finding.value, "" if finding.passed else "[bold red]FAIL")
     table.add_section()
-    for name, value in figures(seen):
+    for name, value in key_figures(observed):
         table.add_row(name, value, "")
     return table
 
 
-def write(seen: Seen, wanted: Wanted, path: Path) -> None:
-    """Write all of it as JSON; the pairs of what the two sides did with the outcomes of each."""
+def write_json(observed: Observations, options: Options, path: Path) -> None:
+    """Write the whole report as JSON, with the outcomes of each pair of what both sides did."""
     pairs: dict[str, dict[str, int]] = {}
-    for (caller, far_side, outcome), count in sorted(seen.soak.table.items()):
+    for (caller, far_side, outcome), count in sorted(observed.traffic.outcomes.items()):
         pairs.setdefault(f"{caller} / {far_side}", {})[outcome] = count
-    shown: dict[str, Any] = {
-        "wanted": {**asdict(wanted), "timers": wanted.timers._asdict()},
-        "in_time": seen.in_time,
-        "findings": [finding._asdict() for finding in findings(seen)],
-        "figures": dict(figures(seen)),
+    document: dict[str, Any] = {
+        "options": {**asdict(options), "timers": options.timers._asdict()},
+        "in_time": observed.in_time,
+        "findings": [finding._asdict() for finding in findings(observed)],
+        "figures": dict(key_figures(observed)),
         "pairs": pairs,
-        "unexplained": seen.soak.strange,
-        "traces": seen.soak.traces,
-        "errors": seen.errors,
-        "memory": seen.memory,
-        "metrics": seen.figures,
-        "api": seen.api,
+        "unexplained": observed.traffic.unexplained,
+        "traces": observed.traffic.traces,
+        "errors": observed.errors,
+        "memory": observed.memory,
+        "metrics": observed.samples,
+        "api": observed.api,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(shown, indent=2) + "\n")
+    path.write_text(json.dumps(document, indent=2) + "\n")

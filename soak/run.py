@@ -1,4 +1,4 @@
-"""A whole run: start everything, place the calls, watch the program, and look at what is left."""
+"""One run: start all processes, place the calls, watch the program, and wait until it is idle."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 from bench.process import cpu_seconds
 from soak.call_leg import SHORT, Timers
 from soak.call_plan import DEADLINE
-from soak.program import Api, MonitoredProgram, SoakSettings, gauges
-from soak.traffic import Soak
+from soak.program import MonitoredProgram, SoakApi, SoakSettings, gauges
+from soak.traffic import Traffic
 from tests.interop.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_EVERY = 10.0  # seconds between two lines of progress
+_PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to run; ``rate`` is the most calls per second, ``loss`` a part of the datagrams.
+class Options:
+    """The parameters of a run; ``rate`` is the maximum of calls per second, ``loss`` a fraction.
 
-    ``settle`` is how many seconds after the last call every gauge must be back at zero: timer D is
-    32 s at least, whatever T1 is (RFC 3261 17.1.1.2).
+    ``settle`` is how many seconds after the last call all gauges must be zero: timer D lasts 32 s
+    at least, whatever T1 is (RFC 3261 17.1.1.2).
     """
 
     calls: int
@@ -42,16 +42,16 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What came of it; ``memory`` holds the resident bytes of each second of the load."""
+class Observations:
+    """The observations of a run; ``memory`` has the resident bytes of each second of the load."""
 
-    soak: Soak
+    traffic: Traffic
     in_time: bool = True
     seconds: float = 0.0
     memory: list[int] = field(default_factory=list)
-    figures: dict[str, float] = field(default_factory=dict)
+    samples: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
-    held_by_api: int = 0
+    active_api_requests: int = 0
     api: dict[str, Any] = field(default_factory=dict)
     open_files: tuple[int, int] = (0, 0)
     errors: list[str] = field(default_factory=list)
@@ -59,77 +59,85 @@ class Seen:
     cpu_seconds: float = 0.0
 
 
-async def run(wanted: Wanted, directory: Path) -> Seen:
-    """Run it; what the program writes stays in ``directory``."""
+async def run_soak(options: Options, directory: Path) -> Observations:
+    """Run the soak; the program writes its files into ``directory``."""
     with ExitStack() as children:
-        api = Api(directory)
+        api = SoakApi(directory)
         children.callback(api.stop)
         api.wait_ready()
         upstream = free_port()
         settings = SoakSettings(
             api.url,
             upstream,
-            upstream_transport=wanted.upstream,
-            mode=wanted.mode,
+            upstream_transport=options.upstream,
+            mode=options.mode,
             deadline=DEADLINE,
             log_level="warning",
-            timers=wanted.timers,
+            timers=options.timers,
         )
-        program = MonitoredProgram(settings, directory, python=wanted.python)
+        program = MonitoredProgram(settings, directory, python=options.python)
         children.callback(program.stop)
         program.wait_ready()
-        soak = Soak(wanted.seed, wanted.timers, ("127.0.0.1", program.port), upstream, wanted.loss)
-        seen = Seen(soak)
+        address = ("127.0.0.1", program.port)
+        traffic = Traffic(options.seed, options.timers, address, upstream, options.loss)
+        observed = Observations(traffic)
         files = program.open_files
-        await soak.open()
-        await _load(wanted, program, seen)
-        await _settle(wanted, program, api, seen)
-        api.stop()  # and with it the connections that the program keeps open
+        await traffic.open()
+        await _load(options, program, observed)
+        await _settle(options, program, api, observed)
+        api.stop()  # this closes the program's idle connections, which would count as open files
         await asyncio.sleep(0.5)
-        seen.open_files = files, program.open_files
-        seen.exit_code = program.stop()
-        seen.errors = program.errors()
-    return seen
+        observed.open_files = files, program.open_files
+        observed.exit_code = program.stop()
+        observed.errors = program.errors()
+    return observed
 
 
-async def _load(wanted: Wanted, program: MonitoredProgram, seen: Seen) -> None:
-    began = time.monotonic()
-    watching = asyncio.create_task(_watch(program, seen, began))
+async def _load(options: Options, program: MonitoredProgram, observed: Observations) -> None:
+    started = time.monotonic()
+    watching = asyncio.create_task(_watch(program, observed, started))
     try:
-        seen.in_time = await seen.soak.place(wanted.calls, wanted.seconds, wanted.rate)
+        observed.in_time = await observed.traffic.place_calls(
+            options.calls, options.seconds, options.rate
+        )
     finally:
         watching.cancel()
-    seen.seconds = time.monotonic() - began
-    seen.cpu_seconds = cpu_seconds(program.pid)
+    observed.seconds = time.monotonic() - started
+    observed.cpu_seconds = cpu_seconds(program.pid)
 
 
-async def _watch(program: MonitoredProgram, seen: Seen, began: float) -> None:
-    """Note the memory each second, and say how far it is now and then."""
-    soak, told, placed = seen.soak, 0.0, 0
+async def _watch(program: MonitoredProgram, observed: Observations, started: float) -> None:
+    """Record the memory each second, and print the progress from time to time."""
+    traffic, printed, placed = observed.traffic, 0.0, 0
     while True:
         await asyncio.sleep(1)
-        seen.memory.append(program.resident)
-        now = time.monotonic() - began
-        if now - told >= _EVERY:
+        observed.memory.append(program.resident)
+        now = time.monotonic() - started
+        if now - printed >= _PROGRESS_INTERVAL:
+            rate = (traffic.placed - placed) / (now - printed)
             print(  # noqa: T201  a program's output
-                f"{now:5.0f} s  {soak.placed} calls, {(soak.placed - placed) / (now - told):.0f}/s,"
-                f" {soak.alive} alive, {seen.memory[-1] / 2**20:.1f} MiB,"
-                f" {len(soak.strange)} unexplained",
+                f"{now:5.0f} s  {traffic.placed} calls, {rate:.0f}/s,"
+                f" {traffic.alive} alive, {observed.memory[-1] / 2**20:.1f} MiB,"
+                f" {len(traffic.unexplained)} unexplained",
                 flush=True,
             )
-            told, placed = now, soak.placed
+            printed, placed = now, traffic.placed
 
 
-async def _settle(wanted: Wanted, program: MonitoredProgram, api: Api, seen: Seen) -> None:
-    """Wait until nothing goes on, and take the last figures."""
-    await seen.soak.drain()
-    until = time.monotonic() + wanted.settle
+async def _settle(
+    options: Options, program: MonitoredProgram, api: SoakApi, observed: Observations
+) -> None:
+    """Wait until the program is idle, and record its last samples."""
+    await observed.traffic.drain()
+    until = time.monotonic() + options.settle
     while True:
-        seen.figures = await asyncio.to_thread(program.figures)
-        seen.gauges = gauges(seen.figures)
-        seen.api = await asyncio.to_thread(api.stats)
-        seen.held_by_api = seen.api["active"]
-        if not (any(seen.gauges.values()) or seen.held_by_api) or time.monotonic() > until:
+        # In threads: the sockets of the traffic must still be served.
+        observed.samples = await asyncio.to_thread(program.samples)
+        observed.gauges = gauges(observed.samples)
+        observed.api = await asyncio.to_thread(api.stats)
+        observed.active_api_requests = observed.api["active"]
+        idle = not any(observed.gauges.values()) and not observed.active_api_requests
+        if idle or time.monotonic() > until:
             break
         await asyncio.sleep(0.2)
-    seen.soak.close()
+    observed.traffic.close()

@@ -1,59 +1,63 @@
-"""Whether what became of a call is explained by what its two sides did."""
+"""Explains how a call ended from what its two sides did.
+
+Each side does something at random, datagrams are lost and connections end, so one call may end in
+several right ways.  ``find_unexplained`` lists what none of them allows.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from soak.call_plan import API, DEADLINE
+from soak.call_plan import API_ANSWERS, DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from soak.call_plan import Plan
+    from soak.call_plan import CallPlan
     from soak.callee import Callee
     from soak.caller import Caller
 
 SILENCE = 0
-_ORDERING = 0.1  # seconds in which two sockets may be read in the wrong order
+_READ_ORDER_TOLERANCE = 0.1  # seconds; two sockets may be read in the wrong order
 
 
 class Call(NamedTuple):
     """Both sides of one call."""
 
-    plan: Plan
+    plan: CallPlan
     caller: Caller
     callee: Callee
-    trace: list[tuple[float, str, bytes]]  # the time, who and which way, and how it begins
+    trace: list[tuple[float, str, bytes]]  # time, side and direction, start of the message
 
-    def traced(self) -> list[str]:
-        """Return what passed, in seconds from the INVITE."""
+    def trace_lines(self) -> list[str]:
+        """Return the messages of the call, with seconds from the INVITE."""
         return [
-            f"{at - self.caller.began:7.3f} {way}: {data.partition(b'branch')[0]!r}"
+            f"{at - self.caller.started_at:7.3f} {way}: {data.partition(b'branch')[0]!r}"
             for at, way, data in self.trace
         ]
 
     @property
-    def torn(self) -> bool:
-        """Whether a connection that it used was cut, so that messages may be lost for good."""
-        return any(wire.closed for wire in self.caller.wires | self.callee.wires)
+    def connection_lost(self) -> bool:
+        """True if one of its connections ended, so that messages may be lost for good."""
+        return any(channel.closed for channel in self.caller.channels | self.callee.channels)
 
     @property
-    def given_up(self) -> bool:
-        """Whether timer B may have come before what the callee sent: the machine stood still."""
+    def timer_b_fired(self) -> bool:
+        """True if timer B may have ended it before the callee's response: the machine was slow."""
         caller = self.caller
-        fires = caller.began + caller.timers.patience
+        fires = caller.started_at + caller.timers.transaction_timeout
         return caller.status in {408, 487} and fires <= caller.ended_at <= fires + DEADLINE
 
     @property
     def far_side(self) -> str:
-        """The API where it does not stage, else the callee where the INVITE may come so far."""
+        """What the callee does, or what the API does if it does not stage the call, or "-"."""
         if self.plan.caller in {"malformed INVITE", "unmapped number", "from no trunk"}:
             return "-"
-        return self.plan.callee if API[self.plan.api].staged else f"API: {self.plan.api}"
+        return self.plan.callee if API_ANSWERS[self.plan.api].staged else f"API: {self.plan.api}"
 
     @property
     def outcome(self) -> str:
-        """What the caller heard at the end."""
+        """How the call ended for the caller."""
         caller = self.caller
         words = str(caller.status or "silence")
         if caller.cancelled and caller.status != 487:
@@ -63,98 +67,104 @@ class Call(NamedTuple):
         return words
 
 
-def unexplained(call: Call) -> Iterator[str]:
-    """Say what cannot come of what both sides did, in words."""
+def find_unexplained(call: Call) -> Iterator[str]:
+    """Yield a sentence for each observation that nothing either side did explains."""
     yield from call.caller.unexpected
     yield from call.callee.unexpected
-    if call.caller.status not in (allowed := _allowed(call)):
-        said = " or ".join(str(status or "silence") for status in sorted(allowed))
-        yield f"the caller heard {call.caller.status or 'nothing'} and not {said}"
-    yield from _forwarding(call)
-    yield from _acknowledgements(call)
-    yield from _byes(call)
-    yield from _requests(call)
+    if call.caller.status not in (allowed := _allowed_statuses(call)):
+        expected = " or ".join(str(status or "silence") for status in sorted(allowed))
+        yield f"the caller got {call.caller.status or 'nothing'} instead of {expected}"
+    yield from _check_forwarding(call)
+    yield from _check_acks(call)
+    yield from _check_byes(call)
+    yield from _check_requests(call)
 
 
-def _allowed(call: Call) -> set[int]:
-    """Give the final responses to the INVITE that may come."""
+def _allowed_statuses(call: Call) -> set[int]:
+    """Return the statuses with which the INVITE may end."""
     plan, caller = call.plan, call.caller
     if plan.caller == "malformed INVITE":
         return {400, 505, SILENCE}
-    if caller.gone or call.torn:
-        return {caller.status} if caller.status == SILENCE else _answers(call) | {SILENCE}
-    return _answers(call)
+    if caller.vanished or call.connection_lost:
+        return {caller.status} if caller.status == SILENCE else _expected_statuses(call) | {SILENCE}
+    return _expected_statuses(call)
 
 
-def _answers(call: Call) -> set[int]:
+def _expected_statuses(call: Call) -> set[int]:
     plan = call.plan
     if plan.caller == "unmapped number":
-        answers = {404}
+        statuses = {404}
     elif plan.caller == "from no trunk":
-        answers = {403}
-    elif not API[plan.api].staged:
-        answers = {503}
+        statuses = {403}
+    elif not API_ANSWERS[plan.api].staged:
+        statuses = {503}
     elif call.callee.finals:
-        answers = {500 if final == 503 else final for final in call.callee.finals}
-        answers |= {503} if 503 in call.callee.finals else set()
+        # A 503 of the upstream is forwarded as 500 (RFC 3261 16.7 step 6).
+        statuses = {500 if final == 503 else final for final in call.callee.finals}
+        statuses |= {503} if 503 in call.callee.finals else set()
     else:
-        answers = {408}  # also of a call whose CANCEL crossed it
-    if call.given_up and API[plan.api].staged:
-        answers |= {408}
-    return answers | ({487} if call.caller.cancelled else set())
+        statuses = {408}  # timer B; also of a call whose CANCEL came too late
+    if call.timer_b_fired and API_ANSWERS[plan.api].staged:
+        statuses |= {408}
+    return statuses | ({487} if call.caller.cancelled else set())
 
 
-def _forwarding(call: Call) -> Iterator[str]:
+def _check_forwarding(call: Call) -> Iterator[str]:
     callee = call.callee
     if callee.invite is None:
         return
     if not call.plan.reaches_callee:
-        yield "the callee was invited"
+        yield "the callee got an INVITE"
     if len(callee.branches) > 1:
-        yield "the callee was invited twice"
+        yield "the callee got two INVITEs"
     if not callee.staged_id:
-        yield "the INVITE has no staged id, or several"
+        yield "the INVITE has no staged id or several"
     if callee.invite.body != call.caller.requests.body:
-        yield "the INVITE's body is another"
-    if call.caller.status == 487 and callee.invited_at > call.caller.ended_at + _ORDERING:
-        yield "the callee was invited after the caller's 487"
+        yield "the INVITE's body has changed"
+    if (
+        call.caller.status == 487
+        and callee.invited_at > call.caller.ended_at + _READ_ORDER_TOLERANCE
+    ):
+        yield "the callee got an INVITE after the caller's 487"
     if (
         call.caller.status == 487
         and callee.rang
-        and not (callee.cancelled or callee.gone or call.given_up)
+        and not (callee.cancelled or callee.vanished or call.timer_b_fired)
     ):
-        yield "the callee was not cancelled"
+        yield "the callee got no CANCEL"
 
 
-def _acknowledgements(call: Call) -> Iterator[str]:
+def _check_acks(call: Call) -> Iterator[str]:
     caller, callee = call.caller, call.callee
-    if call.torn or call.given_up or not callee.unacknowledged:
+    if call.connection_lost or call.timer_b_fired or not callee.unacknowledged:
         return
     if callee.finals[0] != 200:
         yield f"the callee's {callee.finals[0]} was not acknowledged"
-    elif not (caller.gone or call.plan.caller == "never ACKs"):
+    elif not (caller.vanished or call.plan.caller == "never ACKs"):
         yield "the callee's 2xx was not acknowledged"
 
 
-def _byes(call: Call) -> Iterator[str]:
-    for side, asking, asked in (
+def _check_byes(call: Call) -> Iterator[str]:
+    for side, sender, receiver in (
         ("caller", call.caller, call.callee),
         ("callee", call.callee, call.caller),
     ):
-        for status in asking.byes.values():
-            if status == SILENCE and not (asking.gone or asked.gone or call.torn):
+        for status in sender.byes.values():
+            if status == SILENCE and not (
+                sender.vanished or receiver.vanished or call.connection_lost
+            ):
                 yield f"the {side}'s BYE was not answered"
             elif status not in {SILENCE, 200}:
                 yield f"the {side}'s BYE was answered {status}"
 
 
-def _requests(call: Call) -> Iterator[str]:
+def _check_requests(call: Call) -> Iterator[str]:
     caller, callee = call.caller, call.callee
-    if caller.gone or call.torn:
+    if caller.vanished or call.connection_lost:
         return
     if caller.cancelled and caller.cancel_status not in {200, 481}:
-        yield f"the CANCEL was answered {caller.cancel_status or 'by nobody'}"
+        yield f"the CANCEL was answered {caller.cancel_status or 'not at all'}"
     if caller.reinvite_status not in {None, 200} and not (
-        callee.gone and caller.reinvite_status == 408
+        callee.vanished and caller.reinvite_status == 408
     ):
-        yield f"the re-INVITE was answered {caller.reinvite_status or 'by nobody'}"
+        yield f"the re-INVITE was answered {caller.reinvite_status or 'not at all'}"

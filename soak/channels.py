@@ -1,4 +1,4 @@
-"""Sockets of the soak's own: datagrams that get lost, and connections that end when they like."""
+"""The soak's channels to the program: a lossy UDP socket and TCP connections."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Protocol, cast
 
-from soak.messages import cut
+from soak.messages import split_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    Take = Callable[[bytes, "Wire"], None]
-    Witness = Callable[[str, bytes], None]
+    OnMessage = Callable[[bytes, "Channel"], None]
+    OnTraffic = Callable[[str, bytes], None]
 
-_BUFFER = 4 << 20  # bytes
+_RECEIVE_BUFFER = 4 << 20  # bytes
+_MAX_READS = 32  # datagrams before the event loop gets its turn
 
 
-class Wire(Protocol):
-    """A way to the program; ``closed`` tells that it was cut, and that what was on it is lost."""
+class Channel(Protocol):
+    """A way to send to the program; once it is ``closed``, what was on its way may be lost."""
 
     closed: bool
 
     @property
     def reliable(self) -> bool:
-        """Whether nothing needs to be repeated on it."""
+        """True if messages on it need no retransmission."""
 
     def send(self, data: bytes) -> None:
         """Send one message."""
 
 
-class Datagrams:
-    """A UDP socket towards the program that loses a part of what goes over it, both ways."""
+class LossySocket:
+    """A UDP socket that loses a part of the datagrams in both directions."""
 
     reliable = False
     closed = False
@@ -42,24 +43,24 @@ class Datagrams:
         self,
         address: tuple[str, int],
         program: tuple[str, int],
-        take: Take,
-        witness: Witness,
+        on_message: OnMessage,
+        on_traffic: OnTraffic,
         chance: Random,
     ) -> None:
         self.loss = 0.0
         self.lost = 0
-        self._take, self._witness, self._chance = take, witness, chance
+        self._on_message, self._on_traffic, self._chance = on_message, on_traffic, chance
         self._program = program
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self._socket.bind(address)
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     @property
     def port(self) -> int:
-        """Where it is bound."""
+        """The local port."""
         return int(self._socket.getsockname()[1])
 
     def send(self, data: bytes) -> None:
@@ -68,81 +69,85 @@ class Datagrams:
             self._socket.sendto(data, self._program)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
     def _loses(self, way: str, data: bytes) -> bool:
         lost = self._chance.random() < self.loss
         self.lost += lost
-        self._witness(f"{way} lost" if lost else way, data)
+        self._on_traffic(f"{way} lost" if lost else way, data)
         return lost
 
     def _readable(self) -> None:
-        for _ in range(32):
+        for _ in range(_MAX_READS):
             try:
                 data = self._socket.recv(65535)
             except BlockingIOError:
                 return
-            except ConnectionError:
+            except ConnectionError:  # an ICMP error of an earlier send
                 continue
             if not self._loses("<", data):
-                self._take(data, self)
+                self._on_message(data, self)
 
 
 class Stream(asyncio.Protocol):
-    """A TCP connection with the program, whoever opened it; ``closed`` is not to be used."""
+    """A TCP connection with the program, opened by either side."""
 
     reliable = True
 
     def __init__(
-        self, take: Take, witness: Witness, made: Callable[[Stream], None] | None = None
+        self,
+        on_message: OnMessage,
+        on_traffic: OnTraffic,
+        on_open: Callable[[Stream], None] | None = None,
     ) -> None:
         self.closed = False
         self.ended = asyncio.Event()
-        self.used = asyncio.get_running_loop().time()
-        self._take, self._witness, self._made = take, witness, made
+        self.last_used = asyncio.get_running_loop().time()
+        self._on_message, self._on_traffic, self._on_open = on_message, on_traffic, on_open
         self._buffer = bytearray()
         self._transport: asyncio.Transport
 
     def send(self, data: bytes) -> None:
-        """Send; what is sent on a connection that has ended is lost."""
-        self._witness(">" if not self.closed else "> lost", data)
+        """Send a message; it is lost if the connection has ended."""
+        self._on_traffic(">" if not self.closed else "> lost", data)
         if not self.closed:
             self.write(data)
 
     def write(self, data: bytes) -> None:
-        """Send bytes of any kind."""
-        self.used = asyncio.get_running_loop().time()
+        """Send any bytes."""
+        self.last_used = asyncio.get_running_loop().time()
         self._transport.write(data)
 
     def close(self) -> None:
-        """Close it once everything is out."""
+        """Close the connection once everything is sent."""
         self.closed = True
         self._transport.close()
 
     def reset(self) -> None:
-        """End it with RST; what is under way is lost."""
+        """Reset the connection (RST); unsent and unread data is lost."""
         self.closed = True
         raw: socket.socket = self._transport.get_extra_info("socket")
+        # With a linger time of zero, close() sends RST instead of FIN.
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be open."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
-        if self._made is not None:
-            self._made(self)
+        if self._on_open is not None:
+            self._on_open(self)
 
     def data_received(self, data: bytes) -> None:
-        """Cut messages out of what came."""
-        self.used = asyncio.get_running_loop().time()
+        """Pass on every complete message."""
+        self.last_used = asyncio.get_running_loop().time()
         self._buffer += data
-        for message in cut(self._buffer):
-            self._witness("<", message)
-            self._take(message, self)
+        for message in split_stream(self._buffer):
+            self._on_traffic("<", message)
+            self._on_message(message, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Be over."""
+        """Mark the channel as closed."""
         self.closed = True
         self.ended.set()
