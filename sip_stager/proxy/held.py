@@ -51,7 +51,7 @@ class HeldInvite:
     """Holds an INVITE until staging decides; rings meanwhile if the policy says so."""
 
     __slots__ = (
-        "_asked", "_call", "_facilities", "_request", "_ringing", "_rings", "_rung", "_server",
+        "_attempt", "_call", "_facilities", "_request", "_ringing", "_rings", "_rung", "_server",
         "_source", "_stager", "_staging", "_started_at", "_targets", "_treatments",
     )  # fmt: skip
 
@@ -70,7 +70,8 @@ class HeldInvite:
         self._request = targets[0].request
         # RFC 3262 3: such an INVITE requires reliable provisional responses, and ours are not.
         self._rings = call.policy.ringing > 0 and not self._request.requires(b"100rel")
-        self._asked = reserve_time_for_fallback(call, rings=self._rings)
+        # The call as the stager gets it: with the agent and the deadline of this attempt.
+        self._attempt = reserve_time_for_fallback(call, rings=self._rings)
         self._source = source
         self._server = server
         self._stager = stager
@@ -87,7 +88,7 @@ class HeldInvite:
         if not self._call.agent_id:
             self._forward_unstaged([without_id(one) for one in self._targets])
             return
-        self._staging = self._stager.start(self._asked, self._decided)
+        self._staging = self._stager.start(self._attempt, self._decided)
         if self._rings:
             clock, ringing_delay = self._facilities.clock, self._call.policy.ringing_delay
             self._ringing = clock.call_later(ringing_delay, self._ring)
@@ -144,8 +145,8 @@ class HeldInvite:
 
     def _forward_staged(self, forward: Forward) -> None:
         targets = [with_id(one, forward.staged_id) for one in self._targets]
-        return_unused = partial(self._stager.return_unused, self._asked, forward)
-        self._forward(targets, self._asked, forward, return_unused)
+        return_unused = partial(self._stager.return_unused, self._attempt, forward)
+        self._forward(targets, self._attempt, forward, return_unused)
 
     def _forward_unstaged(self, targets: list[Routed]) -> None:
         self._forward(targets, self._call)
@@ -186,12 +187,12 @@ class HeldInvite:
         left = self._call.deadline - self._elapsed()
         # With too little time it would fail as well, and the agent that has just failed would fail
         # again: both go to the next treatment.
-        if left < MIN_STAGING_TIME or agent_id == self._asked.agent_id:
+        if left < MIN_STAGING_TIME or agent_id == self._attempt.agent_id:
             self._treat(failure)
             return
         self._report(failure, TreatmentKind.AGENT)
-        self._asked = replace(self._call, agent_id=agent_id, deadline=left)
-        self._staging = self._stager.start(self._asked, self._decided)
+        self._attempt = replace(self._call, agent_id=agent_id, deadline=left)
+        self._staging = self._stager.start(self._attempt, self._decided)
 
     def _redirected(self, uri: str) -> Routed:
         """Return a target at another URI, which becomes the Request-URI."""
@@ -223,7 +224,7 @@ class HeldInvite:
         self._server.respond(make_response(self._request, status, tag, extra))
 
     def _report(self, failure: Refusal, kind: TreatmentKind) -> None:
-        event = CallTreated(self._asked, failure.cause, kind, failure.text, self._elapsed())
+        event = CallTreated(self._attempt, failure.cause, kind, failure.text, self._elapsed())
         self._facilities.notify(event)
 
     def _elapsed(self) -> float:
