@@ -28,13 +28,15 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from sip_stager.http_client.client import HttpTransport
+from sip_stager.http_client import Client, Response
 from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.stager import ApiStager
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from sip_stager.http_client import RequestHead
 
     Once = Callable[[], Awaitable[object]]
 
@@ -51,7 +53,6 @@ HEADERS = {
     "Content-Type": "application/json",
     "Accept-Encoding": "identity",
 }
-OWN_HEADERS = httpx.Headers({"Content-Type": "application/json"})  # the rest comes ready-made
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=60)
 
 
@@ -67,21 +68,20 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
         request = httpx.Request("POST", ready, headers=HEADERS, content=BODY)
         return await (await transport.handle_async_request(request)).aread()
 
-    async def on_own(transport: httpx.AsyncBaseTransport) -> object:
-        stream = httpx.ByteStream(BODY)
-        request = httpx.Request("POST", ready, headers=OWN_HEADERS, stream=stream)
-        return (await transport.handle_async_request(request)).content
+    async def on_own(client: Client, head: RequestHead) -> object:
+        response = await client.exchange(head, BODY, {})
+        if not isinstance(response, Response):
+            raise TypeError(response)
+        return response.body
 
     async def on_session(session: aiohttp.ClientSession) -> object:
         async with session.post(url, headers=HEADERS, data=BODY) as response:
             return await response.read()
 
     stock = await stack.enter_async_context(httpx.AsyncClient(limits=LIMITS, timeout=None))
-    own = await stack.enter_async_context(
-        HttpTransport(
-            tls=httpx.create_ssl_context(), headers=HEADERS, connections=1000, max_body_bytes=65536
-        )
-    )
+    own = Client(base_url, fields=HEADERS, connections=1000, max_body_bytes=65536)
+    stack.push_async_callback(own.aclose)
+    head = own.prepare("POST", "/v1/calls/stage?sync=true")
     session = await stack.enter_async_context(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000))
     )
@@ -99,7 +99,7 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
         clients["httpx-aiohttp, ready request"] = lambda: on_transport(theirs)
     return clients | {
         "aiohttp itself": lambda: on_session(session),
-        "own transport, ready request": lambda: on_own(own),
+        "own client, prepared request": lambda: on_own(own, head),
         "sip_stager's whole staging": lambda: _staged(staging),
     }
 

@@ -6,10 +6,8 @@ import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-import httpx
-
 from sip_stager.http_client.connection import Connection
-from sip_stager.http_client.messages import Answer, Head
+from sip_stager.http_client.messages import Broken, RequestHead, Response, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,15 +46,15 @@ async def _asked(pieces: Sequence[bytes], seen: Run) -> None:
     wire = Wire()
     connection = Connection(BODY_MOST, lambda _: None)
     connection.connection_made(cast("asyncio.BaseTransport", wire))
-    result = connection.send(Head("GET", b"/", [(b"Host", b"a")]), b"")
+    result = connection.send(RequestHead("GET", b"/", [(b"Host", b"a")]), b"")
     for piece in pieces:
         if not wire.closing:
             seen.timed(connection.data_received, piece)
     connection.connection_lost(None)
     got = result.result()
-    if isinstance(got, Answer):
+    if isinstance(got, Response):
         assert len(got.body) <= BODY_MOST or got.unread
-        seen.seen.add((got.status // 100, got.unread[:20], len(got.headers) > 0, bool(got.body)))
+        seen.seen.add((got.status // 100, got.unread[:20], len(got.fields) > 0, bool(got.body)))
     else:
-        assert isinstance(got, httpx.TransportError)
-        seen.seen.add(str(got)[:40])
+        assert isinstance(got, Broken | Unanswered)
+        seen.seen.add(got.text[:40])

@@ -37,7 +37,7 @@ from sip_stager.platform.timeout import answer_within
 from sip_stager.proxy.interfaces import ip_version
 from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transport.bind_errors import BindErrors
-from sip_stager.transport.resolver import CachingResolver
+from sip_stager.transport.resolver import NameCache
 from sip_stager.transport.sockets import Sockets
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ class Application:
         self._notify: Notify = self._dispatcher.dispatch
         self._sockets = Sockets(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
-        self._resolver = CachingResolver(loop, families)
-        self._agents = make_agent_watch(settings, self._notify)
-        self._api = make_api(settings, self._agents.declared)
+        self._names = NameCache(loop, families)
+        self._agents = make_agent_watch(settings, self._notify, self._names)
+        self._api = make_api(settings, self._agents.declared, self._names)
         self._staging = make_stager(settings, self._api, self._notify)
-        self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify)
+        self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify, self._names)
         self._dispatcher.add(self._aftercare.handlers)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
-        self._numbers = make_number_watch(settings, self._notify, self._map)
+        self._numbers = make_number_watch(settings, self._notify, self._map, self._names)
         self._lag = LoopLag(loop)
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
@@ -88,7 +88,7 @@ class Application:
             settings,
             loop,
             self._sockets,
-            self._resolver,
+            self._names,
             self._claims,
             self._notify,
             self._message_observer(),
@@ -135,6 +135,7 @@ class Application:
         await self._drain(at_once or asyncio.Event())
         await self._aftercare.stop()
         await self._api.aclose()
+        self._names.close()
         await self._http.stop()
         await self._sockets.close()
 
@@ -193,7 +194,7 @@ class Application:
             transactions=lambda: self.transactions,
             message_bytes=lambda: self._layer.message_bytes,
             tcp_connections=lambda: self._sockets.connections,
-            api_requests=lambda: self._api.requests,
+            api_requests=lambda: self._api.http.requests,
             breaker_state=lambda: self._staging.breaker_state,
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
             agents=lambda: self._agents.states,
@@ -238,6 +239,6 @@ class Application:
         return [f"the platform's numbers could not be fetched: {failure}; {until_then}"]
 
     async def _warm_upstream(self, host: str) -> list[str]:
-        if ip_version(host) or await self._resolver.warm(host):
+        if ip_version(host) or await self._names.warm(host):
             return []
         return [f"[upstream]: the name {host} has no address that a listener could reach"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sip_stager.transport import resolver
-from sip_stager.transport.resolver import CachingResolver
+from sip_stager.transport.resolver import NameCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,15 +57,15 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> NameServer:
 
 
 @pytest.fixture
-async def caching() -> CachingResolver:
-    return CachingResolver(asyncio.get_running_loop())
+async def caching() -> NameCache:
+    return NameCache(asyncio.get_running_loop())
 
 
 def into(future: asyncio.Future[str | None]) -> Callable[[str | None], None]:
     return future.set_result
 
 
-async def resolved(caching: CachingResolver, host: str) -> str | None:
+async def resolved(caching: NameCache, host: str) -> str | None:
     future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
     caching.resolve(host, into(future))
     assert not future.done()  # a port never calls back before it has returned
@@ -73,7 +73,7 @@ async def resolved(caching: CachingResolver, host: str) -> str | None:
 
 
 async def test_a_name_is_looked_up_once_and_then_known(
-    names: NameServer, caching: CachingResolver
+    names: NameServer, caching: NameCache
 ) -> None:
     names.names["a.example"] = "192.0.2.1"
     for _ in range(3):
@@ -90,8 +90,8 @@ async def test_a_name_is_looked_up_once_and_then_known(
         RuntimeError("can't start new thread"),
     ],
 )
-async def test_a_name_without_an_address_is_none_and_is_asked_for_again(
-    names: NameServer, caching: CachingResolver, error: Exception
+async def test_a_name_that_cannot_be_resolved_is_none_and_is_looked_up_again(
+    names: NameServer, caching: NameCache, error: Exception
 ) -> None:
     names.names["a.example"] = error
     assert await resolved(caching, "a.example") is None
@@ -99,21 +99,20 @@ async def test_a_name_without_an_address_is_none_and_is_asked_for_again(
     assert await resolved(caching, "a.example") == "192.0.2.1"
 
 
-async def test_those_who_ask_at_the_same_time_share_one_look_up(
-    names: NameServer, caching: CachingResolver
-) -> None:
+async def test_concurrent_callers_share_one_look_up(names: NameServer, caching: NameCache) -> None:
     names.names["a.example"] = "192.0.2.1"
     both = await asyncio.gather(*(resolved(caching, "a.example") for _ in range(2)))
     assert both == ["192.0.2.1"] * 2
     assert names.asked == ["a.example"]
 
 
-async def test_an_old_address_goes_on_serving_while_the_name_is_looked_up_again(
-    names: NameServer, caching: CachingResolver, monkeypatch: pytest.MonkeyPatch
+async def test_an_old_address_is_used_while_the_name_is_looked_up_again(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names.names["a.example"] = "192.0.2.1"
     assert await caching.warm("a.example") == "192.0.2.1"
     monkeypatch.setattr(resolver, "FRESH", -1.0)
+    monkeypatch.setattr(resolver, "RETRY_INTERVAL", 0.0)
     names.names["a.example"] = OSError("down")
     assert await resolved(caching, "a.example") == "192.0.2.1"
     await names.idle()
@@ -124,18 +123,18 @@ async def test_an_old_address_goes_on_serving_while_the_name_is_looked_up_again(
     assert len(names.asked) == 4
 
 
-async def test_nobody_is_called_after_cancel(names: NameServer, caching: CachingResolver) -> None:
+async def test_nothing_is_called_back_after_cancel(names: NameServer, caching: NameCache) -> None:
     names.names["a.example"] = "192.0.2.1"
-    heard: list[str | None] = []
-    caching.resolve("a.example", heard.append).cancel()  # it is not known yet
+    results: list[str | None] = []
+    caching.resolve("a.example", results.append).cancel()  # the name is not known yet
     assert await resolved(caching, "a.example") == "192.0.2.1"
-    caching.resolve("a.example", heard.append).cancel()  # it is known
+    caching.resolve("a.example", results.append).cancel()  # the name is known
     assert await resolved(caching, "a.example") == "192.0.2.1"
-    assert heard == []
+    assert results == []
 
 
-async def test_who_cancels_does_not_end_the_look_up_of_another(
-    names: NameServer, caching: CachingResolver
+async def test_a_cancelled_caller_does_not_end_the_look_up_of_another(
+    names: NameServer, caching: NameCache
 ) -> None:
     names.names["a.example"] = "192.0.2.1"
     waiting = asyncio.ensure_future(resolved(caching, "a.example"))
@@ -144,42 +143,45 @@ async def test_who_cancels_does_not_end_the_look_up_of_another(
     assert await waiting == "192.0.2.1"
 
 
-async def test_a_resolver_that_never_answers_is_not_awaited_for_ever(
-    names: NameServer, caching: CachingResolver, monkeypatch: pytest.MonkeyPatch
+async def test_a_resolver_that_never_answers_is_waited_for_until_the_timeout(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "PATIENCE", 0.01)
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
     assert await resolved(caching, "silent.example") is None
     assert await caching.warm("silent.example") is None
     assert names.asked == ["silent.example"] * 2
 
 
-async def test_only_so_many_names_are_kept_and_the_oldest_goes(
-    names: NameServer, caching: CachingResolver, monkeypatch: pytest.MonkeyPatch
+async def test_the_number_of_names_is_bounded_and_the_oldest_is_forgotten(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "MOST_NAMES", 2)
+    monkeypatch.setattr(resolver, "MAX_NAMES", 2)
     for host in ("a", "b", "c"):
         names.names[host] = f"address of {host}"
         await resolved(caching, host)
     assert names.asked == ["a", "b", "c"]
-    await caching.warm("b")  # it is the upstream's, and never forgotten
+    await caching.warm("b")  # an operator's name, never forgotten
     await resolved(caching, "a")
     await resolved(caching, "c")
     await resolved(caching, "b")
     assert names.asked == ["a", "b", "c", "b", "a", "c"]
 
 
-async def test_only_so_many_names_are_looked_up_at_a_time(
-    names: NameServer, caching: CachingResolver, monkeypatch: pytest.MonkeyPatch
+async def test_the_number_of_concurrent_look_ups_of_peers_names_is_bounded(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "MOST_LOOKED_UP", 2)
-    monkeypatch.setattr(resolver, "PATIENCE", 0.01)
+    monkeypatch.setattr(resolver, "MAX_PEER_LOOKUPS", 2)
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
     names.names["c"] = "192.0.2.1"
     assert [await resolved(caching, host) for host in ("a", "b", "c")] == [None] * 3
-    assert names.asked == ["a", "b"]  # the system still holds them, though nobody waits any more
+    assert names.asked == [
+        "a",
+        "b",
+    ]  # their threads are still occupied, though nobody waits any more
 
 
-async def test_slow_names_of_peers_do_not_hold_up_the_operators(
-    monkeypatch: pytest.MonkeyPatch, caching: CachingResolver
+async def test_slow_names_of_peers_do_not_delay_the_operators_names(
+    monkeypatch: pytest.MonkeyPatch, caching: NameCache
 ) -> None:
     held = threading.Event()
 
@@ -189,24 +191,114 @@ async def test_slow_names_of_peers_do_not_hold_up_the_operators(
         return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("192.0.2.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(resolver, "PATIENCE", 0.2)
-    names = [f"peer-{number}.example" for number in range(resolver.MOST_LOOKED_UP + 5)]
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.2)
+    names = [f"peer-{number}.example" for number in range(resolver.MAX_PEER_LOOKUPS + 5)]
     try:
         found = await asyncio.gather(*(resolved(caching, name) for name in names))
         assert found == [None] * len(names)
-        monkeypatch.setattr(resolver, "PATIENCE", 10.0)  # less than the others are held for
+        monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 10.0)  # less than the others take
         assert await caching.warm("upstream.example") == "192.0.2.1"
     finally:
         held.set()
 
 
-async def test_an_address_is_of_a_family_that_we_listen_on(names: NameServer) -> None:
+async def test_an_address_is_of_a_family_that_a_listener_has(names: NameServer) -> None:
     names.names["v4"] = "192.0.2.1"
-    ipv6_only = CachingResolver(asyncio.get_running_loop(), {int(socket.AF_INET6)})
+    ipv6_only = NameCache(asyncio.get_running_loop(), {int(socket.AF_INET6)})
     assert await ipv6_only.warm("v4") is None
 
 
-async def test_the_systems_resolver_is_asked(caching: CachingResolver) -> None:
+async def test_the_systems_resolver_is_asked(caching: NameCache) -> None:
     assert await resolved(caching, "localhost") in {"127.0.0.1", "::1"}
     assert await resolved(caching, "127.0.0.1") == "127.0.0.1"
     assert await resolved(caching, "a..b") is None
+
+
+async def test_a_late_answer_is_remembered(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
+    held = asyncio.Event()
+    quickly = names._found
+
+    async def slowly(host: str) -> list[Any]:
+        await held.wait()
+        return await quickly(host)
+
+    names.names["a.example"] = "192.0.2.1"
+    monkeypatch.setattr(names, "_found", slowly)
+    assert await resolved(caching, "a.example") is None
+    held.set()
+    await names.idle()
+    assert await resolved(caching, "a.example") == "192.0.2.1"
+    assert names.asked == ["a.example"]
+
+
+async def test_a_known_address_is_used_however_old_it_is(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call to an old address may fail; a call without an address fails for certain."""
+    names.names["a.example"] = "192.0.2.1"
+    await caching.warm("a.example")
+    for limit in ("FRESH", "MAX_STALE", "RETRY_INTERVAL"):
+        monkeypatch.setattr(resolver, limit, -1.0)
+    names.names["a.example"] = OSError("down")
+    for _ in range(2):
+        assert await resolved(caching, "a.example") == "192.0.2.1"
+        await names.idle()
+
+
+async def test_a_name_whose_look_up_failed_is_not_looked_up_for_each_call(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names.names["a.example"] = "192.0.2.1"
+    await caching.warm("a.example")
+    monkeypatch.setattr(resolver, "FRESH", -1.0)
+    names.names["a.example"] = OSError("down")
+    for _ in range(20):
+        assert await resolved(caching, "a.example") == "192.0.2.1"
+        await names.idle()
+    assert names.asked == ["a.example"]
+
+
+async def test_names_that_cannot_be_resolved_are_not_remembered(
+    names: NameServer, caching: NameCache
+) -> None:
+    for number in range(20):
+        names.names[f"{number}.example"] = OSError("no such name")
+        assert await resolved(caching, f"{number}.example") is None
+    assert not caching._names
+
+
+async def test_an_operators_name_is_resolved_while_peers_occupy_every_look_up(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "MAX_PEER_LOOKUPS", 1)
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
+    assert await caching.warm("upstream.example") is None  # not there yet when the program starts
+    assert await resolved(caching, "silent.example") is None
+    names.names["upstream.example"] = "192.0.2.1"
+    assert await resolved(caching, "upstream.example") == "192.0.2.1"
+    assert await resolved(caching, "other.example") is None
+    assert "other.example" not in names.asked
+
+
+async def test_both_sides_share_one_look_up(names: NameServer, caching: NameCache) -> None:
+    names.names["a.example"] = "192.0.2.1"
+    found = caching.find("a.example")
+    assert isinstance(found, asyncio.Future)
+    assert await resolved(caching, "a.example") == "192.0.2.1"
+    assert [info[4][0] for info in await found] == ["192.0.2.1"]
+    assert caching.find("a.example") == await found
+    assert names.asked == ["a.example"]
+
+
+async def test_closing_ends_the_look_ups_under_way(names: NameServer, caching: NameCache) -> None:
+    found = caching.find("silent.example")
+    assert isinstance(found, asyncio.Future)
+    results: list[str | None] = []
+    caching.resolve("silent.example", results.append)
+    await asyncio.sleep(0)
+    caching.close()
+    await names.idle()
+    assert (found.cancelled(), results) == (True, [None])

@@ -20,35 +20,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sip_stager.config import Settings
+    from sip_stager.http_client import Names
     from sip_stager.platform.agent import Declared
     from sip_stager.platform.rate_limit import RateLimit
     from sip_stager.ports import Clock, Notify
     from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 
-def make_api(settings: Settings, declared: Mapping[str, Declared]) -> RoundedApi:
+def make_api(settings: Settings, declared: Mapping[str, Declared], names: Names) -> RoundedApi:
     """Make the API client for calls; ``declared`` has the variables of the agents by their ids."""
-    return _client(settings, settings.api.connections, settings.api.max_body_bytes, declared)
+    return _client(settings, settings.api.connections, settings.api.max_body_bytes, names, declared)
 
 
-def make_agent_watch(settings: Settings, notify: Notify) -> AgentWatch:
+def make_agent_watch(settings: Settings, notify: Notify, names: Names) -> AgentWatch:
     """Make the watch over the mapped agents, with a client of its own."""
-    client = _client(settings, MAX_PARALLEL, MAX_AGENT_BYTES)
+    client = _client(settings, MAX_PARALLEL, MAX_AGENT_BYTES, names)
     return AgentWatch(client, locate_agents(settings), notify, settings.api.agents_refresh_interval)
 
 
-def make_list_api(settings: Settings) -> RoundedApi:
+def make_list_api(settings: Settings, names: Names | None = None) -> RoundedApi:
     """Make the API client for the list of the platform's numbers."""
-    return _client(settings, 1, MAX_PAGE_BYTES)
+    return _client(settings, 1, MAX_PAGE_BYTES, names)
 
 
 def make_number_watch(
-    settings: Settings, notify: Notify, apply: Callable[[PlatformNumbers], None]
+    settings: Settings, notify: Notify, apply: Callable[[PlatformNumbers], None], names: Names
 ) -> NumberWatch:
     """Make the watch over the platform's numbers; ``apply`` is called with each new list."""
-    return NumberWatch(
-        make_list_api(settings), notify, apply, settings.api.numbers_refresh_interval
-    )
+    api = make_list_api(settings, names)
+    return NumberWatch(api, notify, apply, settings.api.numbers_refresh_interval)
 
 
 def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStager:
@@ -90,11 +90,13 @@ def make_claims(settings: Settings, staging: ApiStager, clock: Clock, notify: No
     return Claims(staging, clock, notify, api.claim_ttl, finish=api.after_hangup == "keep")
 
 
-def make_aftercare(settings: Settings, calls_limit: RateLimit, notify: Notify) -> Aftercare:
+def make_aftercare(
+    settings: Settings, calls_limit: RateLimit, notify: Notify, names: Names
+) -> Aftercare:
     """Make the observer that labels, reconciles and terminates calls, with a client of its own."""
     wanted = settings.api
     return Aftercare(
-        _client(settings, wanted.aftercare_connections, wanted.max_body_bytes),
+        _client(settings, wanted.aftercare_connections, wanted.max_body_bytes, names),
         calls_limit,
         notify,
         connections=wanted.aftercare_connections,
@@ -108,6 +110,7 @@ def _client(
     settings: Settings,
     connections: int,
     max_body_bytes: int,
+    names: Names | None,
     declared: Mapping[str, Declared] | None = None,
 ) -> RoundedApi:
     """Make a client with connections of its own, so that no other work takes any from calls."""
@@ -118,4 +121,5 @@ def _client(
         connections=connections,
         max_body_bytes=max_body_bytes,
         declared=declared,
+        names=names,
     )

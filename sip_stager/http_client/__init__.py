@@ -1,1 +1,69 @@
-"""A small HTTP/1.1 client; it imports nothing else of this package."""
+"""A small HTTP/1.1 client (RFC 9110, RFC 9112) for one API that many calls wait for.
+
+It imports nothing else of this program and could be a package of its own.  llhttp
+(``httptools``) reads responses off the wire; everything else is here::
+
+    Client --> Pool --> Slots, Waiters           who may send next
+                 |----> Connector --> race       a new connection: name, TCP, TLS
+                 '----> Connection               one request and its response at a time
+
+What it guarantees:
+
+1. **Sent at most once.**  A request is never sent a second time unless the server surely did not
+   see the first: it left on a connection that was idle before, and that connection's end arrived
+   within a round trip or so (the kernel's own measure, ``TCP_INFO``), before any byte of a
+   response.  The request and the close then crossed on the wire.  There is one second attempt, on
+   a new connection.
+2. **Failures are values.**  ``Client.exchange`` returns a ``Response``, ``ConnectFailed``,
+   ``Broken``, ``Unanswered`` or ``Rejected``.  It raises nothing but ``CancelledError``.
+3. **Cancellation closes.**  Cancelling a request closes its connection at once, so that the server
+   notices, and frees its slot.
+4. **Bounded.**  At most ``connections`` are open or being opened.  Further requests queue by
+   priority, in order of arrival within a priority; all that queue at the normal priority can be
+   rejected at once.  Bodies and headers of responses have limits in bytes.
+5. **No surprises.**  Redirects are not followed, cookies are not kept, proxies of the environment
+   are not used, and a compressed body is not read: ask for ``Accept-Encoding: identity``.
+6. **The time is accounted for.**  Each request adds its seconds to the phases ``queue``,
+   ``name_lookup``, ``connect``, ``tls``, ``request`` and ``closed`` (spent on a request that
+   crossed a close), also when it is cancelled.
+7. **No reference cycles**, whatever happens: it works with the garbage collector off.
+8. **Secrets stay inside.**  Headers are in no ``repr``, error text or traceback.
+
+It does not time out by itself: the caller's deadline cancels the request.  It does not pipeline,
+speaks neither HTTP/2 nor WebSocket, and does not stream bodies.
+"""
+
+from sip_stager.http_client.client import Client
+from sip_stager.http_client.connector import Names
+from sip_stager.http_client.happy_eyeballs import AddressInfo
+from sip_stager.http_client.messages import (
+    Broken,
+    ConnectFailed,
+    Failure,
+    Rejected,
+    RequestHead,
+    Response,
+    Result,
+    Unanswered,
+)
+from sip_stager.http_client.phases import Phases, Timed
+from sip_stager.http_client.slots import Priority
+from sip_stager.http_client.waiters import Waiters
+
+__all__ = [
+    "AddressInfo",
+    "Broken",
+    "Client",
+    "ConnectFailed",
+    "Failure",
+    "Names",
+    "Phases",
+    "Priority",
+    "Rejected",
+    "RequestHead",
+    "Response",
+    "Result",
+    "Timed",
+    "Unanswered",
+    "Waiters",
+]

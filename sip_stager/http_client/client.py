@@ -1,135 +1,112 @@
-"""httpx's face on connections of our own.
+"""A client of one API: requests are prepared once, and sent over a pool of connections.
 
-A call's staging is one request, and it was most of what a call costs.  httpx's own pool takes
-milliseconds of CPU a request once a hundred are held open, and staging holds hundreds; aiohttp's
-session takes several times what ours does (``bench/http_clients.py`` measures them).
-
-This transport reads the whole body, so that a response is ready when it is returned.  A body over
-the limit, or compressed (identity is asked for), is not read; ``response.extensions["unread"]``
-says why.  ``request.extensions["phases"]``, a dict, gets the seconds spent in ``queue``,
-``name_lookup``, ``connect``, ``tls`` and ``request``, as far as they occurred;
-``request.extensions["rank"]`` says how urgent it is (``places.Rank``).
+A call's staging is one request, and its cost is most of what a call costs: so the request line and
+the header fields are made once (``prepare``), and sending writes one piece of bytes.
+``docs/decisions/0001-own-http-client.md`` has the measurements.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
-import httpx
-
-from sip_stager.http_client.connector import Connector
-from sip_stager.http_client.messages import Answer, Head
+from sip_stager.http_client.connector import Connector, Names
+from sip_stager.http_client.messages import RequestHead
 from sip_stager.http_client.pool import Pool
-from sip_stager.http_client.slots import Rank
+from sip_stager.http_client.slots import Priority
+from sip_stager.http_client.tls import default_context
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
+    from typing import Any
 
+    from sip_stager.http_client.messages import Result
     from sip_stager.http_client.phases import Phases
 
-_HEADS_KEPT = 4096  # one for each call that is polled
 _PORTS = {"http": 80, "https": 443}
-_FRAMING = {b"host", b"connection", b"content-length", b"transfer-encoding"}
-_BREAKS_LINE = re.compile(rb"[\r\n\0]")
+_FRAMING = {"host", "connection", "content-length", "transfer-encoding"}  # ours to write
+_PATH_SAFE = "/%:@!$&'()*+,;=[]|^\\"  # may stand in a path as it is, besides letters and digits
+_BREAKS_LINE = re.compile(r"[\r\n\0]")
 
 
-class HttpTransport(httpx.AsyncBaseTransport):
-    """Sends httpx requests over at most ``connections`` a host; made within a running loop.
+class Client:
+    """A client of the API at ``base_url``; needs a running loop.
 
-    ``headers`` go with every request, before its own of the same names, and are part of none that
-    can be seen, which is the place for a key.  ``max_body_bytes`` is in bytes.
+    ``fields`` are header fields of every request; they are the place for a key, since nothing
+    shows them.  ``connections`` and ``max_body_bytes`` are limits.  Certificates are verified by
+    ``tls.default_context`` unless ``tls`` is given.  ``names`` resolves the host's name; without
+    it the system does for each new connection.
     """
 
     def __init__(
         self,
+        base_url: str,
         *,
-        tls: ssl.SSLContext,
-        headers: Mapping[str, str],
+        fields: Mapping[str, str],
         connections: int,
         max_body_bytes: int,
+        tls: ssl.SSLContext | None = None,
+        names: Names | None = None,
     ) -> None:
-        self._tls = tls
-        self._headers = tuple((name.encode(), value.encode()) for name, value in headers.items())
-        self._not_theirs = _FRAMING | {name.lower() for name, _ in self._headers}
-        self._connections = connections
-        self._max_body_bytes = max_body_bytes
-        self._pools: dict[tuple[str, bytes, int], Pool] = {}
-        self._route = lru_cache(_HEADS_KEPT)(self._new_route)
+        parts = urlsplit(base_url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError("a base URL begins with http:// or https:// and a host")
+        port = parts.port or _PORTS[parts.scheme]
+        self._path = quote(parts.path.rstrip("/"), safe=_PATH_SAFE)
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        authority = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
+        self._fields = {"Host": authority, **fields}
+        if parts.scheme == "http":
+            tls = None
+        elif tls is None:
+            tls = default_context()
+        self._pool = Pool(
+            Connector(parts.hostname, port, tls, names),
+            connections=connections,
+            max_body_bytes=max_body_bytes,
+        )
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; raises httpx's transport errors, which hold nothing of the request's headers."""
-        phases: Phases = request.extensions.setdefault("phases", {})
-        if isinstance(request.stream, httpx.ByteStream):  # aread() would take 2 us more
-            body = b"".join(request.stream)
-        else:
-            body = await request.aread()
-        pool, head = self._route(request.method, str(request.url), *request.headers.raw)
-        rank: Rank = request.extensions.get("rank", Rank.STAGE)
-        result = await pool.exchange(head, body, phases, rank)
-        if isinstance(result, Answer):
-            return _Ready(result, request)
-        try:
-            raise result
-        finally:
-            del result  # this frame is in its traceback: a cycle, and nobody looks for those
+    def prepare(
+        self, method: str, target: str, fields: Mapping[str, str] | None = None
+    ) -> RequestHead:
+        """Prepare a request for a path (and query) below the base URL; it can be sent many times.
+
+        The client's own fields replace those of the same names; a target or a field with a line
+        break is a ``ValueError``: it would be a request of somebody else's making.
+        """
+        ours = _FRAMING | {name.lower() for name in self._fields}
+        theirs = {name: value for name, value in (fields or {}).items() if name.lower() not in ours}
+        every = self._fields | theirs
+        if any(map(_BREAKS_LINE.search, (method, target, *every, *every.values()))):
+            raise ValueError("a line break in a request's head")
+        return RequestHead(
+            method,
+            f"{self._path}{target}".encode("ascii"),
+            [(name.encode(), value.encode()) for name, value in every.items()],
+        )
+
+    def exchange(
+        self,
+        head: RequestHead,
+        body: bytes,
+        phases: Phases,
+        priority: Priority = Priority.NORMAL,
+    ) -> Coroutine[Any, Any, Result]:
+        """Send a request and return its response or its failure; cancelling it closes."""
+        return self._pool.exchange(head, body, phases, priority)
 
     @property
     def requests(self) -> dict[str, int]:
-        """How many requests are ``active``, and how many are ``queued``, of all hosts."""
-        each = [pool.requests for pool in self._pools.values()]
-        under_way, queued = (sum(some) for some in zip(*each, strict=True)) if each else (0, 0)
-        return {"active": under_way, "queued": queued}
+        """The number of requests that are ``active`` and that are ``queued``."""
+        slots = self._pool.slots
+        return {"active": slots.taken, "queued": slots.waiting}
 
-    def send_away(self) -> None:
-        """Let no new staging wait for a connection any longer: it raises ``SentAway``."""
-        for pool in self._pools.values():
-            pool.send_away()
+    def reject_waiting(self) -> None:
+        """End the wait of all requests of normal priority that have no connection yet."""
+        self._pool.slots.reject(Priority.NORMAL)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for pool in self._pools.values():
-            await pool.aclose()
-
-    def _new_route(
-        self, method: str, address: str, *headers: tuple[bytes, bytes]
-    ) -> tuple[Pool, Head]:
-        if any(map(_BREAKS_LINE.search, (method.encode(), *(b"".join(one) for one in headers)))):
-            raise httpx.LocalProtocolError("a line break within a header")
-        url = httpx.URL(address)
-        if url.scheme not in _PORTS:
-            raise httpx.UnsupportedProtocol("the URL begins with neither http:// nor https://")
-        theirs = (one for one in headers if one[0].lower() not in self._not_theirs)
-        lines = ((b"Host", url.netloc), *self._headers, *theirs)
-        return self._pool(url), Head(method, url.raw_path, lines)
-
-    def _pool(self, url: httpx.URL) -> Pool:
-        origin = (url.scheme, url.raw_host, url.port or _PORTS[url.scheme])
-        if origin not in self._pools:
-            tls = self._tls if url.scheme == "https" else None
-            self._pools[origin] = Pool(
-                Connector(url.raw_host.decode(), origin[2], tls),
-                connections=self._connections,
-                max_body_bytes=self._max_body_bytes,
-            )
-        return self._pools[origin]
-
-
-class _Ready(httpx.Response):
-    """A response whose body has been read: httpx would take 20 us to find that out."""
-
-    def __init__(self, answer: Answer, request: httpx.Request) -> None:
-        self._body = bytes(answer.body)
-        super().__init__(
-            answer.status,
-            headers=answer.headers,
-            stream=httpx.ByteStream(self._body),
-            request=request,
-            extensions={"unread": answer.unread},
-        )
-
-    @property
-    def content(self) -> bytes:
-        return self._body
+        """Close every connection; requests under way fail."""
+        await self._pool.aclose()

@@ -1,7 +1,24 @@
-"""One HTTP/1.1 connection (RFC 9112), which answers one request at a time.
+"""One HTTP/1.1 connection (RFC 9112), one request at a time.
 
-llhttp (``httptools``) reads what the server says; one parser serves the connection's whole life.
-What goes wrong is a value, not raised: an exception would drag along the frames that sent the key.
+::
+
+    NEW --send--> SENT --first byte--> HEAD --head is read--> BODY --end--> IDLE --send--> SENT
+                                                                |
+                                                                '--end, and no keep-alive--> CLOSED
+
+    any state --lost, aborted, unexpected bytes, over a limit--> CLOSED
+
+A request is under way in SENT, HEAD and BODY; ``_result`` is then its future, and every way out of
+these states settles it.  Interim responses (1xx) are read in HEAD.  A response to HEAD has no body,
+which llhttp cannot know: it ends with its head, and its connection with it.
+
+Two facts decide what a lost connection means for its request:
+
+- In SENT no byte of a response has come.  If the connection was idle before (never one that is
+  NEW), its end may have *crossed* the request: see ``Pool``.
+- From HEAD on the server has surely seen the request.
+
+Failures are values: an exception would drag along the frames that sent the key.
 """
 
 from __future__ import annotations
@@ -9,174 +26,196 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from enum import Enum
 from errno import ECONNRESET
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 import httptools
-import httpx
 
-from sip_stager.http_client.messages import Answer, Crossed, Unanswered
+from sip_stager.http_client.messages import Broken, Crossed, Response, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.http_client.messages import Head, Result
+    from sip_stager.http_client.messages import RequestHead, Sent
 
-_HEAD_MOST = 65536  # bytes; what an answer may cost besides its body, chunks' heads included
+MAX_HEAD_BYTES = 65536  # of a response besides its body, heads of chunks included
 _CLOSED = "the connection was closed before any answer"
+
+State = Enum("State", "NEW SENT HEAD BODY IDLE CLOSED")
 
 
 class Connection(asyncio.Protocol):
-    """The client's side of a connection; ``ended`` is called once, when it is lost.
+    """The client's side of a connection; ``lost`` is called once, when it has ended.
 
-    ``crossing`` is in seconds: an end that comes so soon after a request has crossed it.
+    ``crossing_window`` is in seconds: an end so soon after a request has crossed it.
     """
 
-    def __init__(self, max_body_bytes: int, ended: Callable[[Connection], None]) -> None:
+    def __init__(self, max_body_bytes: int, lost: Callable[[Connection], None]) -> None:
+        self.crossing_window = 0.0
         self._max_body_bytes = max_body_bytes
-        self._ended = ended
+        self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self.crossing = 0.0
-        self._crosses_until: float | None = None  # of a request that is not the first
+        self._state = State.NEW
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
-        self._result: asyncio.Future[Result] | None = None
-        self._answer = Answer()
-        self._received = 0  # bytes, of the answer under way
-        self._answer_has_body = self._keep = True
-        self._used = False
+        # Of the request under way:
+        self._result: asyncio.Future[Sent] | None = None
+        self._response = Response()
+        self._body = bytearray()
+        self._head_bytes = 0  # of the response: all but its body
+        self._has_body = True
+        self._crosses_until: float | None = None  # None on a new connection
 
     @property
     def reusable(self) -> bool:
-        """Whether another request can be sent: nothing is under way, and nobody has closed."""
-        return self._keep and self._result is None and not self._transport.is_closing()
+        """True if another request can be sent."""
+        return self._state is State.IDLE and not self._transport.is_closing()
 
-    def send(self, head: Head, body: bytes) -> asyncio.Future[Result]:
-        """Send a request; cancelling the answer leaves a connection that is not reusable."""
-        self._crosses_until = perf_counter() + self.crossing if self._used else None
-        self._used = True
-        self._answer = Answer()
-        self._received = 0
-        self._keep = self._answer_has_body = head.method != "HEAD"
+    def send(self, head: RequestHead, body: bytes) -> asyncio.Future[Sent]:
+        """Send a request; cancelling the future leaves a connection that is not reusable."""
+        was_idle = self._state is State.IDLE
+        self._crosses_until = perf_counter() + self.crossing_window if was_idle else None
+        self._response = Response()
+        self._head_bytes = 0
+        self._has_body = head.method != "HEAD"
         result = self._result = self._loop.create_future()
-        if self._transport.is_closing():  # its end may have been told already
-            self._settle(self._unanswered(_CLOSED))
+        # A transport drops what is written once it closes, and ``connection_lost`` may have come.
+        if self._transport.is_closing():
+            self._finish(self._unanswered(_CLOSED), State.CLOSED)
         else:
+            self._enter(State.SENT)
             self._parser = self._parser or httptools.HttpResponseParser(self)
-            self._transport.write(head.message(body))
+            self._transport.write(head.with_body(body))
         return result
 
     def abort(self) -> None:
-        """Close at once; what is under way fails."""
-        self._break_off(httpx.ReadError("this program has closed its connections"))
+        """Close at once; a request under way fails."""
+        self._break(Broken("this program has closed its connections"))
 
-    def _break_off(self, result: Result) -> None:
-        self._settle(result)
-        self._transport.abort()
+    def _enter(self, state: State) -> None:
+        self._state = state
 
-    def _settle(self, result: Result) -> None:
+    def _finish(self, result: Sent, then: State) -> None:
+        """Leave the states in which a request is under way, if it is in one, and settle it."""
+        self._enter(then)
         waiting, self._result = self._result, None
-        if waiting is not None and not waiting.done():
+        if waiting is not None and not waiting.done():  # it is done when it was cancelled
             waiting.set_result(result)
 
-    # What the event loop calls.
+    def _finish_whole(self, then: State) -> None:
+        self._response.body = bytes(self._body)
+        self._body.clear()
+        self._finish(self._response, then)
+
+    def _break(self, result: Sent) -> None:
+        self._finish(result, State.CLOSED)
+        self._transport.abort()
+
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, which is ready: TLS included."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what nobody has asked for ends the connection."""
-        if self._result is None or self._parser is None:
-            self._transport.abort()
+        """Read a part of the response."""
+        if self._state is State.SENT:
+            self._enter(State.HEAD)
+        elif self._result is None:
+            # Bytes without a request: a late 408, or a response to a request we never sent.  They
+            # must not be taken for the next request's response.
+            self.abort()
             return
-        self._received += len(data)
+        self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            cast("httptools.HttpResponseParser", self._parser).feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._break_off(httpx.RemoteProtocolError("the answer is not HTTP"))
-        if self._received - len(self._answer.body) > _HEAD_MOST:
-            words = f"the answer's headers are over {_HEAD_MOST} bytes"
-            self._break_off(httpx.RemoteProtocolError(words))
+            self._break(Broken("the answer is not HTTP"))
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._break(Broken(f"the answer's headers are over {MAX_HEAD_BYTES} bytes"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End what is under way, with an answer where its end is the connection's."""
-        self._ended(self)
-        self._parser = None  # it holds our methods: a cycle, and nobody looks for those in calls
-        if self._result is None:
-            return
-        if exc is None and self._answer.status and self._until_closed():
-            self._settle(self._answer)
-        elif self._received:
-            self._settle(httpx.ReadError("the connection was closed within the answer"))
-        elif exc is None:
-            self._settle(self._unanswered(_CLOSED))
-        else:
-            words = f"the connection broke before any answer: {reason(exc)}"
-            self._settle(self._unanswered(words))
+        """Settle a request under way; a body without a length ends here."""
+        self._lost(self)
+        self._parser = None  # it holds our bound methods: a reference cycle
+        match self._state:
+            case State.SENT:
+                why = _CLOSED
+                if exc is not None:
+                    why = f"the connection broke before any answer: {reason(exc)}"
+                self._finish(self._unanswered(why), State.CLOSED)
+            case State.BODY if exc is None and self._ends_with_connection():
+                self._finish_whole(State.CLOSED)
+            case _:
+                why = "the connection was closed within the answer"
+                self._finish(Broken(why), State.CLOSED)
 
-    def _unanswered(self, words: str) -> Unanswered:
-        """Say how it ended; where we hear of it late, the server may have seen the request."""
+    def _unanswered(self, why: str) -> Unanswered:
+        # Seen too late to have crossed the request: the server may have taken the request and
+        # closed then, and a second staging would be a second call.
         until = self._crosses_until
-        return Unanswered(words) if until is None or perf_counter() > until else Crossed(words)
+        return Unanswered(why) if until is None or perf_counter() > until else Crossed(why)
 
-    def _until_closed(self) -> bool:
-        """Whether the body ends with the connection (RFC 9112 6.3)."""
-        if b"chunked" in self._header(b"transfer-encoding").lower():
+    def _ends_with_connection(self) -> bool:
+        """Return True if the body ends where the connection does (RFC 9112 6.3)."""
+        if "chunked" in (self._response.value(b"transfer-encoding") or "").lower():
             return False
-        return not self._header(b"content-length")
+        return not self._response.value(b"content-length")
 
-    def _header(self, name: bytes) -> bytes:
-        return b", ".join(value for key, value in self._answer.headers if key.lower() == name)
-
-    # What the parser calls.
+    # Called by the parser, in ``feed_data``.  After a response is whole, or the connection is
+    # CLOSED, it may go on with the rest of the data: the state says whether anything still counts.
 
     def on_message_begin(self) -> None:
-        """Refuse a second answer to one request."""
-        if self._result is None:
-            self._transport.abort()
+        """Refuse a second response to one request."""
+        if self._state is not State.HEAD:
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; those after the body (trailers) are of no use."""
-        if not self._answer.status:
-            self._answer.headers.append((name, value.strip()))
+        """Keep a field of the head; those after the body (trailers) are not used."""
+        if self._state is State.HEAD:
+            self._response.fields.append((name.lower(), value.strip()))
 
     def on_headers_complete(self) -> None:
         """Begin the body, unless the response is an interim one (RFC 9110 15.2)."""
-        if self._result is None or self._parser is None:
+        if self._state is not State.HEAD or self._parser is None:
             return
+        response = self._response
         status = self._parser.get_status_code()
         if status < 200:
-            self._answer.headers.clear()
+            response.fields.clear()
             return
-        self._answer.status = status
-        self._keep = self._keep and self._parser.should_keep_alive()
-        if not self._answer_has_body:
-            self._settle(self._answer)
-        elif self._header(b"content-encoding").lower() not in {b"", b"identity"}:
-            self._leave("it is compressed, which was not asked for")
+        response.status = status
+        self._enter(State.BODY)
+        if not self._has_body:
+            self._finish(response, State.CLOSED)
+        elif (response.value(b"content-encoding") or "identity").lower() != "identity":
+            self._leave_unread("it is compressed, which was not asked for")
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body, up to the limit."""
-        if self._result is None:
+        """Keep a part of the body, up to the limit."""
+        if self._state is not State.BODY:
             return
-        self._answer.body += body
-        if len(self._answer.body) > self._max_body_bytes:
-            self._leave(f"its body is over {self._max_body_bytes} bytes")
+        self._body += body
+        self._head_bytes -= len(body)
+        if len(self._body) > self._max_body_bytes:
+            self._leave_unread(f"its body is over {self._max_body_bytes} bytes")
 
-    def _leave(self, why: str) -> None:
-        answer = self._answer
-        self._break_off(Answer(answer.status, answer.headers, unread=why))
+    def _leave_unread(self, why: str) -> None:
+        """Settle with the head alone; only the connection's end keeps the rest out."""
+        response = self._response
+        self._break(Response(response.status, response.fields, unread=why))
 
     def on_message_complete(self) -> None:
-        """Give the answer, if it is the final one."""
-        if self._answer.status:
-            self._settle(self._answer)
+        """Settle with the response, if it is the final one."""
+        if self._state is State.BODY and self._parser is not None:
+            kept = self._parser.should_keep_alive()
+            self._finish_whole(State.IDLE if kept else State.CLOSED)
 
 
 def reason(error: Exception) -> str:
-    """Say what was wrong with a connection, in the operating system's or OpenSSL's words."""
+    """Describe a connection's error in the words of the operating system or OpenSSL."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message or "it does not verify"
     if isinstance(error, ssl.SSLError):

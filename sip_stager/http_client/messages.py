@@ -1,55 +1,91 @@
-"""One HTTP request, and what came of it (RFC 9112)."""
+"""A request's head, its response, and the failures, as values (RFC 9112)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import httpx
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Head:
-    """A request's first line and headers, ready to send; they hold the key, so nothing shows them.
+class RequestHead:
+    """A request line and header fields, ready to send.
 
-    ``lines`` are all headers but Content-Length, which comes with the body.
+    They hold the API key, so no ``repr`` shows them.  ``fields`` are all header fields but
+    Content-Length, which is added for the body.
     """
 
     __slots__ = ("_bytes", "method")
 
-    def __init__(self, method: str, target: bytes, lines: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> None:
         self.method = method
         self._bytes = b"%b %b HTTP/1.1\r\n%b" % (
             method.encode(),
             target,
-            b"".join(b"%b: %b\r\n" % line for line in lines),
+            b"".join(b"%b: %b\r\n" % each for each in fields),
         )
 
-    def message(self, body: bytes) -> bytes:
-        """Give the whole request."""
+    def with_body(self, body: bytes) -> bytes:
+        """Return the bytes of the whole request."""
         if not body and self.method in {"GET", "HEAD"}:
             return b"%b\r\n" % self._bytes
         return b"%bContent-Length: %d\r\n\r\n%b" % (self._bytes, len(body), body)
 
 
 @dataclass(slots=True, eq=False)
-class Answer:
-    """A whole answer; or one that was not read to its end, and ``unread`` says why."""
+class Response:
+    """A response; ``unread`` is the reason why its body was not read, or empty.
+
+    Field names are in lower case.  Body and fields are in no ``repr``: an API may echo the key.
+    """
 
     status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
-    body: bytearray = field(default_factory=bytearray, repr=False)  # an API may echo the key
+    fields: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
+    body: bytes = field(default=b"", repr=False)
     unread: str = ""
 
+    def value(self, name: bytes) -> str | None:
+        """Return a field's value, those of several lines joined (RFC 9110 5.3), or None."""
+        values = [value for each, value in self.fields if each == name]
+        return b", ".join(values).decode("latin-1") if values else None
 
-class Unanswered(httpx.RemoteProtocolError):
-    """The connection ended before any byte of an answer."""
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The request waited for a connection, and ``reject_waiting`` ended the wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectFailed:
+    """There is no connection: the request was not sent."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The connection broke within the response, or the response is not HTTP."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The connection ended before any byte of a response; the server may have seen the request."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crossed(Unanswered):
-    """A connection that was used before ended so soon that the server never saw the request."""
+    """An idle connection's end crossed the request: the server did not see it.
+
+    It never leaves the pool, which sends the request again.
+    """
 
 
-Result = Answer | httpx.TransportError
+Failure = Rejected | ConnectFailed | Broken | Unanswered
+Result = Response | Failure
+Sent = Response | Broken | Unanswered
+"""The result of a request that has a connection."""

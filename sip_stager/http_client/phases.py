@@ -1,15 +1,15 @@
-"""Where the time of a staging goes."""
+"""Where the time of a request goes."""
 
 from __future__ import annotations
 
 from time import perf_counter
 
 Phases = dict[str, float]
-"""Seconds by phase: ``events.StagingEnded`` says which there are."""
+"""Seconds by phase; only the phases that a request went through are there."""
 
 
 class Timed:
-    """Adds the seconds spent within to a phase, also when what is within is cancelled."""
+    """A context that adds the seconds spent in it to a phase, also when it is cancelled."""
 
     __slots__ = ("_began", "_phase", "_phases")
 

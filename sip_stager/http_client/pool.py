@@ -1,4 +1,29 @@
-"""The connections to one host, kept open between requests and bounded in number."""
+"""The connections to one host: bounded in number, kept open between requests.
+
+A request takes two steps, and each has its cases:
+
+::
+
+    a slot          1. One is free: take it.
+                    2. All are taken: queue by priority until one is released,
+                       or until the waiters are rejected.
+    a connection    1. One is idle: send on it.  If its end crossed the request, go on with 2.
+                    2. None is idle: make a new one and send on it.
+                    3. The pool is closed: fail.
+
+There are as many slots as connections, so a request that has a slot may always open one.
+
+**A close that crosses a request.**  Servers close idle connections whenever they like.  Our request
+may leave just before we see the close, so it is lost without anybody's fault, and must be sent
+again, or calls would fail at random.  But a server may also take a request, fail, and close; to
+send again would then stage a second call.  No byte of a response came in either case.  What tells
+them apart is time: a close that was under way when we sent arrives within a round trip.  So the
+request is sent again, once, if the connection was idle before and its end came within
+``crossing_window`` (RFC 9110 9.2.2 leaves it to the client to know).  It is never sent again if the
+connection was new: its server had no reason to close but the request.
+
+The connection used last is used first, so that those of a busy hour expire in a quiet one.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +31,24 @@ import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import httpx
-
 from sip_stager.http_client.connection import Connection
-from sip_stager.http_client.messages import Crossed, Result
+from sip_stager.http_client.messages import ConnectFailed, Crossed, Rejected
 from sip_stager.http_client.phases import Timed
-from sip_stager.http_client.slots import Places, Rank
+from sip_stager.http_client.slots import Priority, Slots
 
 if TYPE_CHECKING:
     from sip_stager.http_client.connector import Connector
-    from sip_stager.http_client.messages import Head
+    from sip_stager.http_client.messages import RequestHead, Result, Sent
     from sip_stager.http_client.phases import Phases
 
-KEPT_IDLE = 50.0  # seconds; load balancers close at 60, and we would rather be first
-
-
-class SentAway(httpx.PoolTimeout):
-    """The request waited for a connection, and is not to be sent any more."""
+_CLOSED = ConnectFailed("this program has closed its connections")
+IDLE_TIMEOUT = 50.0  # seconds; load balancers close at 60, and a close of ours crosses nothing
 
 
 class Pool:
-    """At most ``connections`` at once; who finds none free waits, as ``Places`` say.
+    """At most ``connections`` connections, made by ``connector``; needs a running loop.
 
-    ``max_body_bytes`` is in bytes, ``kept_idle`` in seconds.  The connection used last is used
-    first,
-    so that those of a busy hour end in a calm one.
+    ``max_body_bytes`` is the limit of a response's body, ``idle_timeout`` is in seconds.
     """
 
     def __init__(
@@ -39,55 +57,37 @@ class Pool:
         *,
         connections: int,
         max_body_bytes: int,
-        kept_idle: float = KEPT_IDLE,
+        idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
+        self.slots = Slots(connections)
         self._connector = connector
-        self._places = Places(connections)
         self._max_body_bytes = max_body_bytes
-        self._kept_idle = kept_idle
+        self._idle_timeout = idle_timeout
         self._loop = asyncio.get_running_loop()
         self._busy: set[Connection] = set()
         self._idle: dict[Connection, float] = {}  # since when, the oldest first
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def exchange(
-        self, head: Head, body: bytes, phases: Phases, rank: Rank = Rank.STAGE
+        self, head: RequestHead, body: bytes, phases: Phases, priority: Priority
     ) -> Result:
-        """Send on a free connection, or on a new one; cancelling closes the connection.
-
-        A connection from the pool that ends so soon was closed before our request
-        came: the two crossed.  The request is sent again, once, on a connection of its own, and
-        the time of the first is the phase ``closed``.  When the connection was new, or its end
-        came later, the server may have had the request in hand, and a second staging would be a
-        second call (RFC 9110 9.2.2).
-        """
-        if not self._places.take():
+        """Send a request and return its response or its failure; cancelling it closes."""
+        if not self.slots.take():
             with Timed(phases, "queue"):
-                if not await self._places.wait(rank):
-                    return SentAway("it was sent away while it waited for a connection")
+                if not await self.slots.wait(priority):
+                    return Rejected()
         try:
-            if (kept := self._take()) is not None:
-                result = await self._send(kept, head, body, phases)
+            if (idle := self._take_idle()) is not None:
+                result = await self._send(idle, head, body, phases)
                 if not isinstance(result, Crossed):
                     return result
-            if self._closed:
-                return httpx.ConnectError("this program has closed its connections")
-            fresh = await self._connector.connect(self._protocol, phases)
-            if isinstance(fresh, Connection):
-                return await self._send(fresh, head, body, phases)
-            return fresh
+            made = await self._connect(phases)
+            if isinstance(made, ConnectFailed):
+                return made
+            return await self._send(made, head, body, phases)
         finally:
-            self._places.leave()
-
-    def send_away(self) -> None:
-        """Let no new staging wait for a connection any longer."""
-        self._places.send_away(Rank.STAGE)
-
-    @property
-    def requests(self) -> tuple[int, int]:
-        """How many hold a place, and how many wait for one."""
-        return self._places.taken, self._places.waiting
+            self.slots.release()
 
     async def aclose(self) -> None:
         """Close every connection, those in use too; the pool opens no other."""
@@ -95,53 +95,64 @@ class Pool:
         self._connector.close()
         for connection in (*self._busy, *self._idle):
             connection.abort()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        if self._expiry is not None:
+            self._expiry.cancel()
         await asyncio.sleep(0)  # the transports end in the loop's next turn
 
-    def _protocol(self) -> Connection:
-        return Connection(self._max_body_bytes, self._ended)
+    async def _connect(self, phases: Phases) -> Connection | ConnectFailed:
+        made: Connection | ConnectFailed = _CLOSED
+        if not self._closed:
+            made = await self._connector.connect(self._make_connection, phases)
+        if self._closed and isinstance(made, Connection):
+            made.abort()  # it was made while the pool closed the others
+            return _CLOSED
+        return made
 
-    def _ended(self, connection: Connection) -> None:
+    def _make_connection(self) -> Connection:
+        return Connection(self._max_body_bytes, self._forget)
+
+    def _forget(self, connection: Connection) -> None:
         self._idle.pop(connection, None)
 
-    def _take(self) -> Connection | None:
+    def _take_idle(self) -> Connection | None:
         while self._idle:
             connection, _ = self._idle.popitem()
-            if connection.reusable:
+            if connection.reusable:  # it may be closing, and the loop has not said so yet
                 return connection
         return None
 
     async def _send(
-        self, connection: Connection, head: Head, body: bytes, phases: Phases
-    ) -> Result:
+        self, connection: Connection, head: RequestHead, body: bytes, phases: Phases
+    ) -> Sent:
         self._busy.add(connection)
-        began = perf_counter()
         phase = "request"
+        began = perf_counter()
         try:
             result = await connection.send(head, body)
-            phase = "closed" if isinstance(result, Crossed) else phase
+            if isinstance(result, Crossed):
+                phase = "closed"
             return result
         finally:
             phases[phase] = phases.get(phase, 0.0) + perf_counter() - began
             self._busy.discard(connection)
+            # A request that was cancelled is still under way: its connection is not reusable.
             if connection.reusable and not self._closed:
-                self._keep(connection)
+                self._keep_idle(connection)
             else:
                 connection.abort()
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep_idle(self, connection: Connection) -> None:
         self._idle[connection] = self._loop.time()
-        if self._sweeping is None:
-            self._sweeping = self._loop.call_later(self._kept_idle, self._sweep)
+        if self._expiry is None:
+            self._expiry = self._loop.call_later(self._idle_timeout, self._expire)
 
-    def _sweep(self) -> None:
-        """Close what has been idle for too long, and look again when the next one will be."""
-        self._sweeping = None
-        expired = self._loop.time() - self._kept_idle
+    def _expire(self) -> None:
+        """Close connections that have been idle for too long; one timer serves them all."""
+        self._expiry = None
+        expired = self._loop.time() - self._idle_timeout
         for connection, since in tuple(self._idle.items()):
             if since > expired:
-                self._sweeping = self._loop.call_at(since + self._kept_idle, self._sweep)
+                self._expiry = self._loop.call_at(since + self._idle_timeout, self._expire)
                 return
             del self._idle[connection]
             connection.abort()

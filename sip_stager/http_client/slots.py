@@ -1,58 +1,58 @@
-"""Who may use a connection next: so many places, and lines of those who wait for one."""
+"""A priority semaphore: it decides which request may use a connection next."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
-from sip_stager.http_client.waiters import Line
+from sip_stager.http_client.waiters import Waiters
 
 
-class Rank(IntEnum):
-    """Which request goes first where all connections are in use; the lesser does.
+class Priority(IntEnum):
+    """The order of requests that wait for a connection; the lowest number goes first."""
 
-    A call that is about to be ready does not wait behind new ones: past what the API bears, the
-    new would else make all of them late.  What no call waits for comes last.
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class Slots:
+    """A priority semaphore with ``limit`` slots, FIFO within a priority.
+
+    A released slot goes straight to the first waiter, so that no request that comes later can
+    overtake it.
     """
 
-    POLL = 0
-    STAGE = 1
-    ASIDE = 2
-
-
-class Places:
-    """``most`` places; who finds none free waits, by rank, then first come, first served."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._free = most
-        self._lines = tuple(Line() for _ in Rank)
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._free = limit
+        self._waiters = tuple(Waiters() for _ in Priority)
 
     @property
     def taken(self) -> int:
-        """How many places are in use."""
-        return self.most - self._free
+        """The number of slots in use."""
+        return self.limit - self._free
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
-        return sum(map(len, self._lines))
+        """The number of waiters, of all priorities."""
+        return sum(map(len, self._waiters))
 
     def take(self) -> bool:
-        """Take a place, if one is free."""
+        """Take a slot; return False if none is free."""
         if not self._free:
             return False
         self._free -= 1
         return True
 
-    async def wait(self, rank: Rank) -> bool:
-        """Wait for a place; False where who waits is sent away."""
-        return await self._lines[rank].wait(missed=self.leave)
+    async def wait(self, priority: Priority) -> bool:
+        """Wait for a slot; return False if the waiter was rejected."""
+        return await self._waiters[priority].wait(missed=self.release)
 
-    def leave(self) -> None:
-        """Give a place to whose turn it is."""
-        if not any(line.call() for line in self._lines):
+    def release(self) -> None:
+        """Pass a slot on to the first waiter of the highest priority, or free it."""
+        if not any(waiters.wake_first() for waiters in self._waiters):
             self._free += 1
 
-    def send_away(self, rank: Rank) -> None:
-        """Let those of a rank wait no longer."""
-        self._lines[rank].send_away()
+    def reject(self, priority: Priority) -> None:
+        """Reject all waiters of a priority."""
+        self._waiters[priority].reject_all()

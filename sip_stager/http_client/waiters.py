@@ -1,4 +1,4 @@
-"""Calls that wait for something, in the order in which they came."""
+"""A FIFO queue of waiting coroutines."""
 
 from __future__ import annotations
 
@@ -9,56 +9,57 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_AT_ONCE = 16  # in a turn of the loop; each has an answer to write, which takes half a millisecond
+_BATCH = 16  # waiters rejected in a turn of the loop; each then writes a response, 0.5 ms of work
 
-_Waiting = OrderedDict[asyncio.Future[bool], None]
+_Queue = OrderedDict[asyncio.Future[bool], None]
 
 
-class Line:
-    """Who is called has its turn; who is sent away has none."""
+class Waiters:
+    """A FIFO queue of waiters that can be woken one by one or rejected all at once."""
 
     def __init__(self) -> None:
-        self._waiting: _Waiting = OrderedDict()
+        self._queue: _Queue = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._queue)
 
     async def wait(self, missed: Callable[[], object] | None = None) -> bool:
-        """Wait for one's turn; False where one is sent away.
+        """Wait in the queue; return True if woken, False if rejected.
 
-        ``missed`` is called where the turn came just as who waits hung up.
+        ``missed`` is called if the waiter was woken and cancelled in the same turn of the loop: it
+        cannot use what it was woken for, so the next one must be.
         """
-        waiting = self._waiting
-        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting[turn] = None
+        queue = self._queue
+        woken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        queue[woken] = None
         try:
-            return await turn
+            return await woken
         except asyncio.CancelledError:
-            if missed and not turn.cancelled() and turn.result():
+            if missed and not woken.cancelled() and woken.result():
                 missed()
             raise
         finally:
-            waiting.pop(turn, None)
+            queue.pop(woken, None)
 
-    def call(self) -> bool:
-        """Call the first; tell whether there was one."""
-        while self._waiting:
-            turn, _ = self._waiting.popitem(last=False)
-            if not turn.done():
-                turn.set_result(True)
+    def wake_first(self) -> bool:
+        """Wake the first waiter; return False if there is none."""
+        while self._queue:
+            woken, _ = self._queue.popitem(last=False)
+            if not woken.done():  # a cancelled waiter stays in the queue until its task runs
+                woken.set_result(True)
                 return True
         return False
 
-    def send_away(self) -> None:
-        """Send all away, a few at a time: thousands at once would hold up the loop."""
-        leaving, self._waiting = self._waiting, OrderedDict()
-        _send_away(leaving)
+    def reject_all(self) -> None:
+        """Reject all waiters, in batches: thousands at once would block the loop."""
+        rejected, self._queue = self._queue, OrderedDict()
+        _reject(rejected)
 
 
-def _send_away(leaving: _Waiting) -> None:
-    for _ in range(min(_AT_ONCE, len(leaving))):
-        turn, _ = leaving.popitem(last=False)
-        if not turn.done():
-            turn.set_result(False)
-    if leaving:
-        asyncio.get_running_loop().call_soon(_send_away, leaving)
+def _reject(rejected: _Queue) -> None:
+    for _ in range(min(_BATCH, len(rejected))):
+        woken, _ = rejected.popitem(last=False)
+        if not woken.done():
+            woken.set_result(False)
+    if rejected:
+        asyncio.get_running_loop().call_soon(_reject, rejected)

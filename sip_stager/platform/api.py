@@ -1,6 +1,6 @@
 """The staging API, as https://docs.callrounded.com describes it.
 
-What the network and the server do wrong is a value; nothing is raised.  A ``staged_id`` must be a
+Failures of the network and of the server are values; nothing is raised.  A ``staged_id`` must be a
 plain token, because it becomes a SIP header.
 """
 
@@ -11,11 +11,9 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
-from sip_stager.http_client.slots import Rank
+from sip_stager.http_client import Client, Priority
 from sip_stager.platform.agent import coerce_variables, read_agent
-from sip_stager.platform.json_client import JsonClient
+from sip_stager.platform.json_client import FIELDS, JSON, JsonClient
 from sip_stager.platform.outcome import Failure, InvalidResponse, Staged
 from sip_stager.platform.replies import is_token
 
@@ -25,22 +23,23 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client import Names, Phases, RequestHead
     from sip_stager.model.call import Call
     from sip_stager.platform.agent import Agent, Declared
     from sip_stager.platform.rate_limit import RateLimit
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
-_URLS_KEPT = 4096  # of calls that are polled: to read one is a quarter of what a poll costs
+_MAX_CACHED_POLLS = 4096  # one for each call that is polled; to make one is a quarter of a poll
 
 
 class RoundedApi:
     """A client of the API; made within a running loop, and closed with ``aclose``.
 
-    ``connections`` is the most that are open at once, ``max_body_bytes`` the most of an answer that
-    is read, in bytes.  Certificates are verified against certifi's list, or the one that the
-    environment's ``SSL_CERT_FILE`` names, unless ``tls`` brings another.  ``declared`` has the
-    variables of agents by their ids; the values that a call brings are brought to their types.
+    ``connections`` limits those open at a time, ``max_body_bytes`` the body of a response that is
+    read.  Certificates are verified against certifi's list, or the one that the environment's
+    ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names, unless ``tls`` is given.  ``declared`` has the
+    variables of agents by their ids: a call's values are converted to these types.  ``names``
+    resolves the API's host name, without it the system does.
     """
 
     def __init__(
@@ -52,18 +51,23 @@ class RoundedApi:
         max_body_bytes: int = 65536,
         tls: ssl.SSLContext | None = None,
         declared: Mapping[str, Declared] | None = None,
+        names: Names | None = None,
     ) -> None:
-        base = base_url.rstrip("/")
-        self._calls = f"{base}/v1/calls/"
-        self._agents = f"{base}/v1/agents/"
-        self._numbers = f"{base}/v1/phone-numbers"
-        self._url = lru_cache(_URLS_KEPT)(httpx.URL)
-        self._stage_urls = tuple(
-            httpx.URL(f"{self._calls}stage?sync={word}") for word in ("false", "true")
+        self.http = http = Client(
+            base_url,
+            fields={"X-Api-Key": key.get_secret_value(), **FIELDS},
+            connections=connections,
+            max_body_bytes=max_body_bytes,
+            tls=tls,
+            names=names,
         )
+        self._json = JsonClient(http, key)
         self._declared = {} if declared is None else declared
-        self._client = JsonClient(
-            key, connections=connections, max_body_bytes=max_body_bytes, tls=tls
+        self._stage, self._stage_sync = (
+            http.prepare("POST", f"/v1/calls/stage?sync={sync}", JSON) for sync in ("false", "true")
+        )
+        self._poll = lru_cache(_MAX_CACHED_POLLS)(
+            lambda staged_id: http.prepare("GET", f"/v1/calls/{staged_id}")
         )
 
     async def __aenter__(self) -> Self:
@@ -74,24 +78,15 @@ class RoundedApi:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.transport.aclose()
-
-    @property
-    def requests(self) -> dict[str, int]:
-        """How many requests are ``active``, and how many are ``queued``."""
-        return self._client.transport.requests
+        await self.http.aclose()
 
     @property
     def rate_limit(self) -> RateLimit:
-        """What the answers said of it; to keep to it is up to who sends."""
-        return self._client.rate_limit
-
-    def send_away(self) -> None:
-        """Let no staging wait for a connection any longer: it ends as ``BreakerOpen``."""
-        self._client.transport.send_away()
+        """The rate limit that responses have announced; whoever sends must keep to it."""
+        return self._json.rate_limit
 
     async def warm(self, connections: int) -> tuple[str, ...]:
-        """Open so many connections at the same time; give what went wrong, in words."""
+        """Open so many connections at the same time; return what went wrong, in words."""
         answers = await asyncio.gather(*(self.status(_NO_CALL, {}) for _ in range(connections)))
         return tuple(
             sorted(
@@ -106,14 +101,13 @@ class RoundedApi:
         )
 
     async def stage(self, call: Call, phases: Phases, *, sync: bool) -> Staged | Failure:
-        """Stage; ``sync`` asks the API to answer only when the call is ``staged``.
+        """Stage a call; ``sync`` asks the API to respond only when the call is ``staged``.
 
         ``phases`` gets the seconds spent, also when the caller is cancelled.
         """
-        url = self._stage_urls[sync]
-        data = await self._client.data(
-            "POST", url, phases, Rank.STAGE, _asked(call, self._declared)
-        )
+        head = self._stage_sync if sync else self._stage
+        body = _staging_body(call, self._declared)
+        data = await self._json.data(head, phases, Priority.NORMAL, body)
         if not isinstance(data, dict):
             return data
         staged_id = data.get("call_id")
@@ -122,40 +116,40 @@ class RoundedApi:
         return InvalidResponse("the API's answer has no usable call_id", 201)
 
     async def status(
-        self, staged_id: str, phases: Phases, rank: Rank = Rank.ASIDE
+        self, staged_id: str, phases: Phases, priority: Priority = Priority.LOW
     ) -> str | Failure:
-        """Give the call's status in the API's word, escaped and capped."""
-        data = await self._client.data("GET", self._url(f"{self._calls}{staged_id}"), phases, rank)
+        """Return the call's status in the API's word, escaped and capped.
+
+        A poll of a call that waits has ``Priority.HIGH``: it is about to be ready.  When calls come
+        faster than the API can take them, polls behind new stagings would make all calls late.
+        """
+        data = await self._json.data(self._poll(staged_id), phases, priority)
         if not isinstance(data, dict):
             return data
         status = data.get("status")
         if isinstance(status, str):
-            return self._client.shown(status)
+            return self._json.shown(status)
         return InvalidResponse("the API's answer has no status", 200)
 
     async def terminate(self, staged_id: str) -> Failure | None:
-        """End a call; give what went wrong, None where nothing did."""
-        url = httpx.URL(f"{self._calls}{staged_id}/terminate")
-        return _wrong(await self._client.data("POST", url, {}, Rank.ASIDE))
+        """End a call; return the failure, if any."""
+        return await self._change("POST", f"/v1/calls/{staged_id}/terminate")
 
     async def label(self, staged_id: str, metadata: dict[str, str | float]) -> Failure | None:
-        """Add to a call's record; give what went wrong, None where nothing did."""
+        """Add to a call's record; return the failure, if any."""
         body = json.dumps({"metadata": metadata, "override": False}).encode()
-        url = httpx.URL(f"{self._calls}{staged_id}")
-        return _wrong(await self._client.data("PATCH", url, {}, Rank.ASIDE, body))
+        return await self._change("PATCH", f"/v1/calls/{staged_id}", body)
 
     async def agent(self, agent_id: str, version: int | None = None) -> Agent | Failure:
         """Fetch a version of an agent, or the one that was published last."""
-        asked = f"?version={version}" if version else ""
-        url = httpx.URL(f"{self._agents}{agent_id}{asked}")
-        data = await self._client.data("GET", url, {}, Rank.ASIDE)
-        return read_agent(data, self._client.shown) if isinstance(data, dict) else data
+        query = f"?version={version}" if version else ""
+        data = await self._json.data(self._get(f"/v1/agents/{agent_id}{query}"), {}, Priority.LOW)
+        return read_agent(data, self._json.shown) if isinstance(data, dict) else data
 
     async def numbers(self, limit: int, page: int) -> tuple[list[Any], int] | Failure:
-        """Fetch a page of numbers, the first is 1; give them, and how many there are in all."""
-        asked = {"use_cursor": "false", "limit": str(limit), "page": str(page)}
-        url = httpx.URL(self._numbers, params=asked)
-        answer = await self._client.answer("GET", url, {}, Rank.ASIDE, data=list)
+        """Fetch a page of numbers, from 1; return them and the number of all numbers there are."""
+        head = self._get(f"/v1/phone-numbers?use_cursor=false&limit={limit}&page={page}")
+        answer = await self._json.answer(head, {}, Priority.LOW, data=list)
         if not isinstance(answer, dict):
             return answer
         total = answer.get("total_items")
@@ -165,9 +159,17 @@ class RoundedApi:
             "the API's answer does not say how many numbers there are (total_items)", 200
         )
 
+    def _get(self, target: str) -> RequestHead:
+        return self.http.prepare("GET", target)
 
-def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:
-    """Write the body of a staging request; values are of the types that the agent declares."""
+    async def _change(self, method: str, target: str, body: bytes = b"") -> Failure | None:
+        head = self.http.prepare(method, target, JSON if body else None)
+        data = await self._json.data(head, {}, Priority.LOW, body)
+        return None if isinstance(data, dict) else data
+
+
+def _staging_body(call: Call, declared: Mapping[str, Declared]) -> bytes:
+    """Return the body of a staging request; values are of the types that the agent declares."""
     asked: dict[str, Any] = {
         "from_number": call.from_number,
         "to_number": call.to_number,
@@ -176,7 +178,3 @@ def _asked(call: Call, declared: Mapping[str, Declared]) -> bytes:
     if variables := coerce_variables(call.variables, declared.get(call.agent_id, {})):
         asked["dynamic_variables_values"] = variables
     return json.dumps(asked).encode()
-
-
-def _wrong(data: dict[str, Any] | Failure) -> Failure | None:
-    return None if isinstance(data, dict) else data

@@ -1,18 +1,16 @@
-"""Requests to the API, and what comes of them as values: nothing is raised.
+"""Requests to the API in JSON; what comes of them is a value, and nothing is raised.
 
-No answer is trusted: sizes are capped, and the API's own words are escaped before anybody sees
-them.  A redirect is not followed: it could take the key to another host.
+No response is trusted: sizes are limited, and the API's own words are escaped before they are
+shown.  A redirect is not followed: it could take the key to another host.
 """
 
 from __future__ import annotations
 
+from http.client import responses as reason_phrases
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from sip_stager.http_client.client import HttpTransport
-from sip_stager.http_client.pool import SentAway
+from sip_stager.http_client import ConnectFailed, Rejected, Response
 from sip_stager.platform.outcome import (
     ApiUnreachable,
     BreakerOpen,
@@ -31,41 +29,30 @@ from sip_stager.platform.replies import (
 )
 
 if TYPE_CHECKING:
-    import ssl
-
     from pydantic import SecretStr
 
-    from sip_stager.http_client.phases import Phases
-    from sip_stager.http_client.slots import Rank
+    from sip_stager.http_client import Client, Phases, Priority, RequestHead
+    from sip_stager.http_client import Failure as HttpFailure
 
-_JSON = httpx.Headers({"Content-Type": "application/json"})
+FIELDS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "sip-stager"}
+"""Header fields of every request, beside the key."""
+JSON = {"Content-Type": "application/json"}
+"""Header fields of a request that has a body."""
 
 
 class JsonClient:
-    """Speaks JSON with the API; its parameters are as in ``RoundedApi``."""
+    """Exchanges JSON with the API over ``http``; ``key`` is masked where the API repeats it."""
 
-    def __init__(
-        self, key: SecretStr, *, connections: int, max_body_bytes: int, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, http: Client, key: SecretStr) -> None:
+        self._http = http
         self._key = key
         self.rate_limit = RateLimit()
-        self.transport = HttpTransport(
-            tls=tls or httpx.create_ssl_context(),
-            headers={
-                "X-Api-Key": key.get_secret_value(),
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": "sip-stager",
-            },
-            connections=connections,
-            max_body_bytes=max_body_bytes,
-        )
 
     async def data(
-        self, method: str, url: httpx.URL, phases: Phases, rank: Rank, body: bytes = b""
+        self, head: RequestHead, phases: Phases, priority: Priority, body: bytes = b""
     ) -> dict[str, Any] | Failure:
-        """Send, and give the ``data`` of a successful answer."""
-        answer = await self.answer(method, url, phases, rank, body)
+        """Send a request and return the ``data`` of a successful response."""
+        answer = await self.answer(head, phases, priority, body)
         if not isinstance(answer, dict):
             return answer
         data: dict[str, Any] = answer["data"]
@@ -73,57 +60,48 @@ class JsonClient:
 
     async def answer(
         self,
-        method: str,
-        url: httpx.URL,
+        head: RequestHead,
         phases: Phases,
-        rank: Rank,
+        priority: Priority,
         body: bytes = b"",
         data: type[dict[Any, Any] | list[Any]] = dict,
     ) -> dict[str, Any] | Failure:
-        """Send, and give the whole of a successful answer, whose ``data`` is of that type."""
-        response = await self._send(method, url, phases, rank, body)
-        if not isinstance(response, httpx.Response):
-            return response
-        self.rate_limit.update(response.status_code, response.headers.raw, perf_counter(), time())
-        answer = json_object(response.content)
-        if not response.is_success:
+        """Send a request and return a successful response, whose ``data`` is of that type."""
+        response = await self._http.exchange(head, body, phases, priority)
+        if not isinstance(response, Response):
+            return _failure(response)
+        self.rate_limit.update(response.status, response.fields, perf_counter(), time())
+        answer = json_object(response.body)
+        if not 200 <= response.status < 300:
             return self._refused(response, answer)
         if isinstance(answer.get("data"), data):
             return answer
         kind = "an object" if data is dict else "a list"
-        why = response.extensions["unread"] or f"it is not JSON with {kind} as data"
-        return InvalidResponse(f"the API's answer is of no use: {why}", response.status_code)
+        why = response.unread or f"it is not JSON with {kind} as data"
+        return InvalidResponse(f"the API's answer is of no use: {why}", response.status)
 
     def shown(self, text: str) -> str:
-        """Make text fit to be seen; an API that repeats the key does not get it into a log."""
+        """Return text fit to be shown: escaped, capped, and with the key masked."""
         return sanitize(text.replace(self._key.get_secret_value(), "***"))
 
-    async def _send(
-        self, method: str, url: httpx.URL, phases: Phases, rank: Rank, body: bytes
-    ) -> httpx.Response | ApiUnreachable | BreakerOpen:
-        request = httpx.Request(
-            method,
-            url,
-            headers=_JSON if body else None,
-            stream=httpx.ByteStream(body),
-            extensions={"phases": phases, "rank": rank},
-        )
-        try:
-            return await self.transport.handle_async_request(request)
-        except SentAway:
-            return BreakerOpen("the API failed too often while the call waited for a connection")
-        except httpx.ConnectError as error:
-            return ApiUnreachable(str(error), sent=False)
-        except httpx.TransportError as error:
-            return ApiUnreachable(str(error))
-
-    def _refused(self, response: httpx.Response, body: dict[str, Any]) -> Refused | TimedOut:
-        text = self.shown(error_text(body)) or response.reason_phrase or "the API gave no reason"
-        if response.status_code == 408:
-            return TimedOut(f"the API gave up: {text}", 408)
-        if response.is_redirect:
+    def _refused(self, response: Response, answer: dict[str, Any]) -> Refused | TimedOut:
+        status = response.status
+        text = self.shown(error_text(answer)) or reason_phrases.get(status, "")
+        text = text or "the API gave no reason"
+        if status == 408:
+            return TimedOut(f"the API gave up: {text}", status)
+        if 300 <= status < 400:
             text = "redirects are not followed; set api.base_url to where the API is now"
-        headers = response.headers
-        theirs = server_time(headers.get("Date"), time())
-        after = retry_after(headers.get("Retry-After"), theirs)
-        return Refused(response.status_code, text, after)
+        # A Retry-After may be a date, which is a point in time of the server's clock, not of ours.
+        theirs = server_time(response.value(b"date"), time())
+        return Refused(status, text, retry_after(response.value(b"retry-after"), theirs))
+
+
+def _failure(failure: HttpFailure) -> ApiUnreachable | BreakerOpen:
+    match failure:
+        case Rejected():
+            return BreakerOpen("the API failed too often while the call waited for a connection")
+        case ConnectFailed(text):
+            return ApiUnreachable(text, sent=False)  # so it is safe to try again
+        case _:
+            return ApiUnreachable(failure.text)

@@ -52,7 +52,7 @@ from sip_stager.staging.background import BackgroundQueue
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client import Phases
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
     from sip_stager.platform.outcome import Failure, TimedOut

@@ -39,9 +39,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
-from sip_stager.http_client.phases import Timed
-from sip_stager.http_client.slots import Rank
-from sip_stager.http_client.waiters import Line
+from sip_stager.http_client import Priority, Timed, Waiters
 from sip_stager.model.vocabulary import RetryCause, WasteReason
 from sip_stager.platform.outcome import NOT_SENT, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.retry import Retries, fits, spread
@@ -49,7 +47,7 @@ from sip_stager.staging.retry import Retries, fits, spread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client import Phases
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
@@ -77,18 +75,19 @@ class Attempts:
         retries: Retries,
     ) -> None:
         self._api = api
+        self._reject_waiting = api.http.reject_waiting
         self._report = report
         self._mode = mode
         self._poll_interval_min = poll_interval_min
         self._poll_interval_max = poll_interval_max
         self._retries = retries
         self._loop = asyncio.get_running_loop()
-        self._pausing = Line()
+        self._pausing = Waiters()
 
     def reject_waiting(self) -> None:
         """End all waits that come before an attempt: the API is to be left alone."""
-        self._pausing.send_away()
-        self._api.send_away()
+        self._pausing.reject_all()
+        self._reject_waiting()
 
     async def stage(
         self, call: Call, phases: Phases, deadline: float, again: Callable[[], bool]
@@ -181,7 +180,7 @@ class Attempts:
                 return Refused(NOT_SENT, text, ceil(limited))
             with Timed(phases, "poll"):
                 await asyncio.sleep(max(interval, asked_delay, limited))
-            answer = await self._api.status(staged.staged_id, phases, Rank.POLL)
+            answer = await self._api.status(staged.staged_id, phases, Priority.HIGH)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.staged_id, answer))
             if (failure := _final_failure(answer)) or answer == "staged":

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.events import Event
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client import Phases
     from sip_stager.model.call import Call, Decision
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify

@@ -5,17 +5,17 @@ import ssl
 import subprocess
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.server import FakeApi
-from sip_stager.http_client.client import HttpTransport
+from sip_stager.http_client import Client, Priority, Rejected, Response
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, Staged
 from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
 from tests.support.needed import need_ipv6
+from tests.support.scripted_api import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,19 +24,110 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call
 
 KEY = "key-that-nobody-may-see"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_it_is_a_transport_that_httpx_itself_can_use(fake: FakeApi) -> None:
-    transport = HttpTransport(
-        tls=httpx.create_ssl_context(),
-        headers={"X-Api-Key": KEY},
-        connections=2,
-        max_body_bytes=4096,
-    )
-    async with httpx.AsyncClient(transport=transport, base_url=fake.url) as client:
-        response = await client.get("/v1/agents/411b82c8-462a-4e1b-89bc-10ab3ce1ed29")
-    assert response.json()["data"]["language"] == "fr-FR"
-    assert KEY not in f"{response.request.headers!r}{response.request!r}{response!r}"
+def client_at(url: str) -> Client:
+    return Client(url, fields={"X-Api-Key": KEY}, connections=2, max_body_bytes=64)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/base/"])
+async def test_a_request_has_the_clients_fields_and_our_framing(path: str) -> None:
+    fields = {"x-api-key": "another", "Content-Type": "text/plain", "Connection": "close"}
+    async with Scripted(OK, OK) as server:
+        client = client_at(f"http://127.0.0.1:{server.port}{path}")
+        post, get = client.prepare("POST", "/a?b=c", fields), client.prepare("GET", "/a?b=c")
+        assert isinstance(await client.exchange(post, b"{}", {}), Response)
+        assert isinstance(await client.exchange(get, b"", {}), Response)
+        await client.aclose()
+    target = path.rstrip("/").encode() + b"/a?b=c HTTP/1.1\r\n"
+    host = b"Host: 127.0.0.1:%d\r\n" % server.port
+    assert server.requests == [
+        b"POST " + target + host + b"X-Api-Key: " + KEY.encode() + b"\r\n"
+        b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+        b"GET " + target + host + b"X-Api-Key: " + KEY.encode() + b"\r\n\r\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        ("https://API.example:443/a b/%20", b"GET /a%20b/%20/x HTTP/1.1\r\nHost: api.example\r\n"),
+        ("http://api.example:443", b"GET /x HTTP/1.1\r\nHost: api.example:443\r\n"),
+        ("http://[2001:DB8::1]:80", b"GET /x HTTP/1.1\r\nHost: [2001:db8::1]\r\n"),
+    ],
+)
+async def test_the_base_url_becomes_the_path_and_the_host(url: str, start: bytes) -> None:
+    assert client_at(url).prepare("GET", "/x").with_body(b"").startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "fields"),
+    [
+        ("GET", "/", {"A": "b\r\nC: d"}),
+        ("GET", "/", {"A\nB": "c"}),
+        ("GET", "/ HTTP/1.1\r\nA: b", {}),
+        ("GET\r\n", "/", {}),
+        ("GET", "/\0", {}),
+    ],
+)
+async def test_a_head_with_a_line_break_is_not_made(
+    method: str, target: str, fields: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match="a line break in a request's head"):
+        client_at("http://127.0.0.1:1").prepare(method, target, fields)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1:1", "127.0.0.1", "http:///a", ""])
+async def test_only_http_is_spoken(url: str) -> None:
+    with pytest.raises(ValueError, match="begins with http:// or https://"):
+        client_at(url)
+
+
+async def test_no_object_of_the_client_shows_its_fields() -> None:
+    async with Scripted(
+        b"HTTP/1.1 200 OK\r\nA: %b\r\nContent-Length: 0\r\n\r\n" % KEY.encode()
+    ) as server:
+        client = client_at(f"http://127.0.0.1:{server.port}")
+        head = client.prepare("GET", "/")
+        response = await client.exchange(head, b"", {})
+        await client.aclose()
+    assert KEY.encode() in head.with_body(b"")
+    assert KEY not in f"{client!r}{head!r}{response!r}"
+
+
+async def test_active_and_queued_requests_are_counted() -> None:
+    async with Scripted(b"") as server:
+        client = client_at(f"http://127.0.0.1:{server.port}")
+        head = client.prepare("GET", "/")
+        assert client.requests == {"active": 0, "queued": 0}
+        tasks = [asyncio.create_task(client.exchange(head, b"", {})) for _ in range(3)]
+        await server.heard.wait()
+        assert client.requests == {"active": 2, "queued": 1}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert client.requests == {"active": 0, "queued": 0}
+        await client.aclose()
+
+
+async def test_waiting_requests_of_normal_priority_alone_are_rejected() -> None:
+    async with Scripted(b"") as server:
+        client = client_at(f"http://127.0.0.1:{server.port}")
+        head = client.prepare("GET", "/")
+        busy = [asyncio.create_task(client.exchange(head, b"", {})) for _ in range(2)]
+        await server.heard.wait()
+        waiting = [
+            asyncio.create_task(client.exchange(head, b"", {}, priority)) for priority in Priority
+        ]
+        await asyncio.sleep(0)
+        client.reject_waiting()
+        assert await waiting[Priority.NORMAL] == Rejected()
+        assert client.requests == {"active": 2, "queued": 2}
+        for task in (*busy, *waiting):
+            task.cancel()
+        await asyncio.wait((*busy, *waiting))
+        await client.aclose()
 
 
 @pytest.mark.usefixtures("noticed_at_once")
@@ -76,7 +167,7 @@ async def test_a_pooled_connection_that_closes_as_the_request_leaves_costs_no_ca
             assert await client.stage(call, {}, sync=True) == Staged("abc")
 
 
-async def test_a_request_that_the_server_had_in_hand_is_not_sent_again(
+async def test_a_request_that_the_server_was_working_on_is_not_sent_again(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     await client.warm(1)
@@ -104,7 +195,7 @@ async def test_a_request_is_sent_again_once_at_most(
         (f"http://{'a' * 64}.invalid", f"the name {'a' * 64}.invalid cannot be resolved"),
     ],
 )
-async def test_an_api_that_is_not_there_is_unreachable(
+async def test_an_api_without_a_server_is_unreachable(
     base_url: str, words: str, call: Call
 ) -> None:
     async with RoundedApi(base_url, SecretStr(KEY)) as client:
@@ -118,7 +209,9 @@ async def test_an_api_that_is_not_there_is_unreachable(
         (b"HTTP/1.1 201 Created\r\nConten", "the connection was closed within the answer"),
     ],
 )
-async def test_what_is_not_http_is_unreachable(sent: bytes, words: str, call: Call) -> None:
+async def test_a_server_that_speaks_something_else_is_unreachable(
+    sent: bytes, words: str, call: Call
+) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}")
         writer.write(sent)
@@ -131,7 +224,7 @@ async def test_what_is_not_http_is_unreachable(sent: bytes, words: str, call: Ca
     assert outcome == ApiUnreachable(words)
 
 
-async def test_a_connection_that_is_never_accepted_is_cut_by_the_callers_deadline(
+async def test_a_connection_that_is_never_accepted_ends_with_the_deadline(
     call: Call,
 ) -> None:
     phases: dict[str, float] = {}
@@ -147,7 +240,7 @@ async def test_a_connection_that_is_never_accepted_is_cut_by_the_callers_deadlin
     assert phases["connect"] >= waited
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
+async def test_an_api_with_a_self_signed_certificate_is_unreachable(
     tmp_path: Path, call: Call
 ) -> None:
     tls, _ = _self_signed(tmp_path)
@@ -161,7 +254,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
     assert fake.stats.requests == 0
 
 
-async def test_a_certificate_that_is_vouched_for_is_taken(tmp_path: Path, call: Call) -> None:
+async def test_a_certificate_that_the_context_trusts_is_accepted(
+    tmp_path: Path, call: Call
+) -> None:
     tls, certificate = _self_signed(tmp_path)
     fake = FakeApi(key=KEY)
     await fake.serve(tls=tls)
@@ -172,7 +267,7 @@ async def test_a_certificate_that_is_vouched_for_is_taken(tmp_path: Path, call: 
     assert isinstance(outcome, Staged)
 
 
-async def test_a_server_that_speaks_no_tls_is_unreachable(fake: FakeApi, call: Call) -> None:
+async def test_a_server_without_tls_is_unreachable(fake: FakeApi, call: Call) -> None:
     port = fake.url.rpartition(":")[2]
     async with RoundedApi(f"https://127.0.0.1:{port}", SecretStr(KEY)) as client:
         outcome = await client.stage(call, {}, sync=True)
@@ -180,7 +275,7 @@ async def test_a_server_that_speaks_no_tls_is_unreachable(fake: FakeApi, call: C
     assert outcome.text.startswith(f"no TLS with 127.0.0.1 port {port}: ")
 
 
-async def test_a_handshake_that_hangs_is_cut_by_the_callers_deadline(call: Call) -> None:
+async def test_a_handshake_that_hangs_ends_with_the_deadline(call: Call) -> None:
     phases: dict[str, float] = {}
     async with (
         mute() as (server, heard, ended),
@@ -194,7 +289,7 @@ async def test_a_handshake_that_hangs_is_cut_by_the_callers_deadline(call: Call)
     assert phases["tls"] >= waited
 
 
-async def test_an_address_of_ipv6_is_taken(call: Call) -> None:
+async def test_a_base_url_may_have_an_ipv6_address(call: Call) -> None:
     need_ipv6()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

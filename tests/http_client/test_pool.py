@@ -3,13 +3,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from sip_stager.http_client.connection import Connection
 from sip_stager.http_client.connector import Connector
-from sip_stager.http_client.messages import Answer, Head, Unanswered
+from sip_stager.http_client.messages import (
+    Broken,
+    ConnectFailed,
+    RequestHead,
+    Response,
+    Unanswered,
+)
 from sip_stager.http_client.pool import Pool
+from sip_stager.http_client.slots import Priority
 from tests.support.fakes import FakeClock
 from tests.support.scripted_api import Scripted
 
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Cancellable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-GET = Head("GET", b"/", [(b"Host", b"a")])
+GET = RequestHead("GET", b"/", [(b"Host", b"a")])
 
 
 @pytest.fixture
@@ -43,25 +49,27 @@ def pool_of(server: Scripted, host: str = "127.0.0.1", **kwargs: Any) -> Pool:
 
 
 async def ask(pool: Pool, phases: Phases | None = None) -> Result:
-    return await pool.exchange(GET, b"", {} if phases is None else phases)
+    return await pool.exchange(GET, b"", {} if phases is None else phases, Priority.NORMAL)
 
 
-async def _heard(server: Scripted, requests: int) -> None:
+async def _received(server: Scripted, requests: int) -> None:
     while len(server.requests) < requests:  # noqa: ASYNC110  # a counter can wake nobody
         await asyncio.sleep(0.005)
 
 
-async def test_who_finds_no_free_connection_waits_first_come_first_served(slow: Scripted) -> None:
+async def test_requests_that_wait_for_a_connection_are_sent_in_order_of_arrival(
+    slow: Scripted,
+) -> None:
     pool = pool_of(slow, connections=1)
     order: list[int] = []
 
     async def one(number: int) -> None:
-        assert isinstance(await ask(pool), Answer)
+        assert isinstance(await ask(pool), Response)
         order.append(number)
 
     tasks = [asyncio.create_task(one(number)) for number in range(4)]
     for requests in range(1, 5):
-        await _heard(slow, requests)
+        await _received(slow, requests)
         await asyncio.sleep(0.01)
         assert (len(slow.requests), len(order)) == (requests, requests - 1)
         slow.writers[0].write(OK)
@@ -71,10 +79,10 @@ async def test_who_finds_no_free_connection_waits_first_come_first_served(slow: 
     assert slow.connections == 1
 
 
-async def test_who_waits_is_bounded_by_his_deadline_and_leaves_his_place(slow: Scripted) -> None:
+async def test_a_deadline_ends_the_wait_for_a_connection(slow: Scripted) -> None:
     pool = pool_of(slow, connections=1)
     first = asyncio.create_task(ask(pool))
-    await _heard(slow, 1)
+    await _received(slow, 1)
     phases: Phases = {}
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
@@ -83,44 +91,44 @@ async def test_who_waits_is_bounded_by_his_deadline_and_leaves_his_place(slow: S
     assert phases["queue"] >= 0.015
     last = asyncio.create_task(ask(pool))
     slow.writers[0].write(OK)
-    assert isinstance(await first, Answer)
-    await _heard(slow, 2)
+    assert isinstance(await first, Response)
+    await _received(slow, 2)
     slow.writers[0].write(OK)
-    assert isinstance(await last, Answer)
+    assert isinstance(await last, Response)
     await pool.aclose()
 
 
-async def test_what_is_under_way_and_what_waits_is_told(slow: Scripted) -> None:
+async def test_requests_under_way_and_waiting_are_counted(slow: Scripted) -> None:
     pool = pool_of(slow, connections=1)
     phases: list[Phases] = [{}, {}, {}]
     first, hung_up, last = (asyncio.create_task(ask(pool, one)) for one in phases)
-    await _heard(slow, 1)
-    assert pool.requests == (1, 2)
+    await _received(slow, 1)
+    assert (pool.slots.taken, pool.slots.waiting) == (1, 2)
     hung_up.cancel()
     await asyncio.wait([hung_up])
-    assert pool.requests == (1, 1)
+    assert (pool.slots.taken, pool.slots.waiting) == (1, 1)
     slow.writers[0].write(OK)
     await first
-    await _heard(slow, 2)
+    await _received(slow, 2)
     slow.writers[0].write(OK)
     await last
-    assert pool.requests == (0, 0)
+    assert (pool.slots.taken, pool.slots.waiting) == (0, 0)
     await pool.aclose()
     assert [set(one) for one in phases] == [{"connect", "request"}, {"queue"}, {"queue", "request"}]
 
 
-async def test_a_connection_whose_request_is_cancelled_makes_room_for_another(
+async def test_a_cancelled_request_closes_its_connection_and_frees_its_slot(
     slow: Scripted,
 ) -> None:
     pool = pool_of(slow, connections=1)
     cancelled = asyncio.create_task(ask(pool))
-    await _heard(slow, 1)
+    await _received(slow, 1)
     cancelled.cancel()
     await slow.ends(1)
     waiting = asyncio.create_task(ask(pool))
-    await _heard(slow, 2)
+    await _received(slow, 2)
     slow.writers[1].write(OK)
-    assert isinstance(await waiting, Answer)
+    assert isinstance(await waiting, Response)
     await pool.aclose()
 
 
@@ -129,8 +137,8 @@ class HandLoop(FakeClock):
         return self.call_later(when - self.now, callback)
 
 
-async def test_an_idle_connection_is_closed_in_time(server: Scripted) -> None:
-    pool, clock = pool_of(server, kept_idle=10), HandLoop()
+async def test_an_idle_connection_expires(server: Scripted) -> None:
+    pool, clock = pool_of(server, idle_timeout=10), HandLoop()
     pool._loop = clock  # type: ignore[assignment]
     for _ in range(2):
         await asyncio.gather(ask(pool), ask(pool))
@@ -152,7 +160,7 @@ async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_on
     while pool._idle:  # noqa: ASYNC110  # that it ends is the test
         await asyncio.sleep(0.001)
     phases: Phases = {}
-    assert isinstance(await ask(pool, phases), Answer)
+    assert isinstance(await ask(pool, phases), Response)
     await pool.aclose()
     assert set(phases) == {"connect", "request"}
     assert len(server.requests) == 2
@@ -163,10 +171,10 @@ async def test_a_request_that_crosses_the_close_of_an_idle_connection_is_sent_ag
     server: Scripted,
 ) -> None:
     pool = pool_of(server)
-    assert isinstance(await ask(pool), Answer)
+    assert isinstance(await ask(pool), Response)
     server.close(0)
     phases: Phases = {}
-    assert isinstance(await ask(pool, phases), Answer)
+    assert isinstance(await ask(pool, phases), Response)
     await pool.aclose()
     assert set(phases) == {"closed", "connect", "request"}
     assert (server.connections, len(server.requests)) == (2, 2)
@@ -175,16 +183,16 @@ async def test_a_request_that_crosses_the_close_of_an_idle_connection_is_sent_ag
 async def test_a_request_that_the_server_took_before_it_closed_is_not_sent_again() -> None:
     async with Scripted(OK, b"") as server:
         pool = pool_of(server)
-        assert isinstance(await ask(pool), Answer)
-        [kept] = pool._idle
+        assert isinstance(await ask(pool), Response)
+        [idle] = pool._idle
         phases: Phases = {}
         asking = asyncio.create_task(ask(pool, phases))
-        await _heard(server, 2)
-        await asyncio.sleep(kept.crossing + 0.05)
+        await _received(server, 2)
+        await asyncio.sleep(idle.crossing_window + 0.05)
         server.close(0)
         assert type(await asking) is Unanswered
         await pool.aclose()
-    assert 0.1 < kept.crossing < 0.15  # nobody is nearer than we are ourselves
+    assert 0.1 < idle.crossing_window < 0.15  # loopback has the shortest round trip there is
     assert set(phases) == {"request"}
     assert (server.connections, len(server.requests)) == (1, 2)
 
@@ -192,25 +200,27 @@ async def test_a_request_that_the_server_took_before_it_closed_is_not_sent_again
 async def test_a_request_whose_answer_has_begun_is_not_sent_again() -> None:
     async with Scripted(OK, b"H", closes=True) as server:
         pool = pool_of(server)
-        assert isinstance(await ask(pool), Answer)
-        assert isinstance(await ask(pool), httpx.ReadError)
+        assert isinstance(await ask(pool), Response)
+        assert isinstance(await ask(pool), Broken)
         await pool.aclose()
     assert (server.connections, len(server.requests)) == (1, 2)
 
 
-async def test_closing_fails_what_is_under_way_and_sends_it_not_again(slow: Scripted) -> None:
+async def test_closing_fails_requests_under_way_and_sends_no_other(slow: Scripted) -> None:
     pool = pool_of(slow)
     tasks = [asyncio.create_task(ask(pool)) for _ in range(3)]
-    await _heard(slow, 2)
+    await _received(slow, 2)
     await pool.aclose()
     results = await asyncio.gather(*tasks)
-    assert {type(result) for result in results} == {httpx.ReadError, httpx.ConnectError}
-    assert {str(result) for result in results} == {"this program has closed its connections"}
+    assert {type(result) for result in results} == {Broken, ConnectFailed}
+    assert {getattr(result, "text", "") for result in results} == {
+        "this program has closed its connections"
+    }
     await slow.ends(2)
     assert len(slow.requests) == 2
 
 
-async def test_a_connection_that_ended_before_its_first_request_is_told_at_once(
+async def test_a_request_on_a_connection_that_has_ended_fails_at_once(
     server: Scripted,
 ) -> None:
     connection = Connection(64, lambda _: None)

@@ -1,4 +1,4 @@
-"""A call leaves no cycles behind: the program looks for them only while no call is up."""
+"""A call leaves no reference cycle: the garbage collector is off while calls are up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sip_stager.http_client.connection import Connection
 from sip_stager.http_client.connector import Connector
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.stager import ApiStager
+from sip_stager.transport.resolver import NameCache
 from tests.support.black_hole import black_hole, port_of
 from tests.support.scripted_api import Scripted
 
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sip_stager.demo.fake_platform.server import FakeApi
-    from sip_stager.http_client.happy_eyeballs import AddressInfo
+    from sip_stager.http_client import AddressInfo, Names
     from sip_stager.model.call import Call, Decision
 
-OURS = ("sip_stager.", "httpx", "httptools")
+OURS = ("sip_stager.", "httptools")
 
 
 class Owner:
-    """Keeps the task until the call is decided, as who holds an INVITE does."""
+    """Keeps the task until the call is decided, as the proxy does while it holds an INVITE."""
 
     def __init__(self) -> None:
         self.staging: asyncio.Task[None] | None = None
@@ -40,7 +41,7 @@ class Owner:
 
 @pytest.fixture
 def found() -> Iterator[list[object]]:
-    """Give what the collector will find, and nothing from before."""
+    """A list of what the collector finds from now on."""
     gc.collect()
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -56,7 +57,7 @@ def ours(found: list[object]) -> set[str]:
 
 
 @pytest.mark.parametrize("fault", get_args(Fault))
-async def test_an_answer_leaves_no_cycle(
+async def test_a_response_leaves_no_cycle(
     fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, found: list[object]
 ) -> None:
     fake.default = Behaviour(fault=fault)
@@ -84,9 +85,11 @@ async def test_a_cancelled_call_leaves_no_cycle(
     assert ours(found) == set()
 
 
-async def left_over(url: str, call: Call, found: list[object]) -> set[str]:
-    """Fail to stage a few times; give what is left, but for what the first failure brings along."""
-    async with RoundedApi(url, SecretStr("key")) as client:
+async def garbage_of_failures(
+    url: str, call: Call, found: list[object], names: Names | None = None
+) -> set[str]:
+    """Fail to stage a few times; return the kinds of garbage, but for those of the first time."""
+    async with RoundedApi(url, SecretStr("key"), names=names) as client:
         for _ in range(4):
             gc.collect()
             found.clear()
@@ -101,26 +104,52 @@ async def left_over(url: str, call: Call, found: list[object]) -> set[str]:
     return {type(each).__qualname__ for each in found if isinstance(each, kinds)}
 
 
-@pytest.mark.parametrize("ports", [(1,), (1, 2), (1, 2, 3)])
-async def test_connections_that_are_refused_leave_no_cycle(
-    call: Call, found: list[object], monkeypatch: pytest.MonkeyPatch, ports: tuple[int, ...]
-) -> None:
-    async def find(*_: object) -> list[AddressInfo]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", one)) for one in ports]
+class Known:
+    """Names that are known and have addresses where nobody listens."""
 
-    monkeypatch.setattr(Connector, "_find", find)
-    assert await left_over("http://api.example", call, found) == set()
+    def __init__(self, count: int) -> None:
+        self._addresses: list[AddressInfo] = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", 0))
+            for last in range(1, count + 1)
+        ]
+
+    def find(self, host: str) -> list[AddressInfo]:
+        return self._addresses
+
+    def renew(self, host: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_connections_that_are_refused_leave_no_cycle(
+    call: Call, found: list[object], count: int
+) -> None:
+    url = "http://api.example:1"
+    assert await garbage_of_failures(url, call, found, Known(count)) == set()
+
+
+@pytest.mark.parametrize("cached", [True, False])
+async def test_a_name_that_cannot_be_resolved_leaves_no_cycle(
+    call: Call, found: list[object], monkeypatch: pytest.MonkeyPatch, *, cached: bool
+) -> None:
+    async def fail(*_: object, **__: object) -> list[AddressInfo]:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", fail)
+    names = NameCache(loop) if cached else None
+    assert await garbage_of_failures("http://api.example", call, found, names) == set()
 
 
 async def test_a_handshake_that_fails_leaves_no_cycle(call: Call, found: list[object]) -> None:
     async with Scripted(b"220 mail.example.net ESMTP\r\n\r\n", closes=True) as server:
         url = server.url.replace("http:", "https:").partition("/a?")[0]
-        assert await left_over(url, call, found) == set()
+        assert await garbage_of_failures(url, call, found) == set()
 
 
-async def test_a_connection_that_nobody_accepts_leaves_no_cycle(
+async def test_a_connection_that_is_never_accepted_leaves_no_cycle(
     call: Call, found: list[object]
 ) -> None:
     with black_hole() as listener:
         url = f"http://127.0.0.1:{port_of(listener)}"
-        assert await left_over(url, call, found) == set()
+        assert await garbage_of_failures(url, call, found) == set()

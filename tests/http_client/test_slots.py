@@ -6,7 +6,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip_stager.http_client.slots import Places, Rank
+from sip_stager.http_client.slots import Priority, Slots
 
 
 async def _turn() -> None:
@@ -14,77 +14,77 @@ async def _turn() -> None:
     await asyncio.sleep(0)
 
 
-async def test_the_urgent_go_first_and_equals_in_the_order_they_came() -> None:
-    places, order = Places(1), list[str]()
-    assert places.take()
-    assert not places.take()
+async def test_a_high_priority_goes_first_and_equal_ones_in_order_of_arrival() -> None:
+    slots, order = Slots(1), list[str]()
+    assert slots.take()
+    assert not slots.take()
 
-    async def one(name: str, rank: Rank) -> None:
-        assert await places.wait(rank)
+    async def one(name: str, priority: Priority) -> None:
+        assert await slots.wait(priority)
         order.append(name)
-        places.leave()
+        slots.release()
 
     waiting = [
-        asyncio.create_task(one(name, rank))
-        for name, rank in (
-            ("label", Rank.ASIDE),
-            ("new 1", Rank.STAGE),
-            ("poll 1", Rank.POLL),
-            ("new 2", Rank.STAGE),
-            ("poll 2", Rank.POLL),
+        asyncio.create_task(one(name, priority))
+        for name, priority in (
+            ("label", Priority.LOW),
+            ("new 1", Priority.NORMAL),
+            ("poll 1", Priority.HIGH),
+            ("new 2", Priority.NORMAL),
+            ("poll 2", Priority.HIGH),
         )
     ]
     await _turn()
-    assert (places.taken, places.waiting) == (1, 5)
-    places.leave()
+    assert (slots.taken, slots.waiting) == (1, 5)
+    slots.release()
     await asyncio.gather(*waiting)
     assert order == ["poll 1", "poll 2", "new 1", "new 2", "label"]
-    assert (places.taken, places.waiting) == (0, 0)
+    assert (slots.taken, slots.waiting) == (0, 0)
 
 
-async def test_only_those_of_a_rank_are_sent_away() -> None:
-    places = Places(1)
-    places.take()
-    waiting = {rank: asyncio.create_task(places.wait(rank)) for rank in Rank}
+async def test_only_waiters_of_the_given_priority_are_rejected() -> None:
+    slots = Slots(1)
+    slots.take()
+    waiting = {priority: asyncio.create_task(slots.wait(priority)) for priority in Priority}
     await _turn()
-    places.send_away(Rank.STAGE)
-    assert await waiting[Rank.STAGE] is False
-    assert places.waiting == 2
-    for rank in (Rank.POLL, Rank.ASIDE):
-        places.leave()
-        assert await waiting[rank] is True
+    slots.reject(Priority.NORMAL)
+    assert await waiting[Priority.NORMAL] is False
+    assert slots.waiting == 2
+    for priority in (Priority.HIGH, Priority.LOW):
+        slots.release()
+        assert await waiting[priority] is True
 
 
-async def test_a_place_that_was_given_is_not_taken_back() -> None:
-    places = Places(1)
-    places.take()
-    waiting = asyncio.create_task(places.wait(Rank.STAGE))
+async def test_a_waiter_that_was_woken_is_not_rejected() -> None:
+    slots = Slots(1)
+    slots.take()
+    waiting = asyncio.create_task(slots.wait(Priority.NORMAL))
     await _turn()
-    places.leave()
-    places.send_away(Rank.STAGE)
+    slots.release()
+    slots.reject(Priority.NORMAL)
     assert await waiting is True
 
 
-async def test_a_place_given_to_one_who_hangs_up_at_that_moment_goes_to_the_next() -> None:
-    places = Places(1)
-    places.take()
-    waiting = [asyncio.create_task(places.wait(Rank.STAGE)) for _ in range(3)]
+async def test_a_slot_passed_to_a_waiter_that_is_cancelled_goes_to_the_next() -> None:
+    slots = Slots(1)
+    slots.take()
+    waiting = [asyncio.create_task(slots.wait(Priority.NORMAL)) for _ in range(3)]
     await _turn()
-    places.leave()
+    slots.release()
     waiting[0].cancel()
     waiting[1].cancel()
     assert await waiting[2] is True
-    assert (places.taken, places.waiting) == (1, 0)
+    assert (slots.taken, slots.waiting) == (1, 0)
 
 
-async def test_many_are_sent_away_a_few_at_a_time_and_none_of_them_gets_a_place() -> None:
-    places = Places(1)
-    places.take()
-    waiting = [asyncio.create_task(places.wait(Rank.STAGE)) for _ in range(100)]
+async def test_waiters_are_rejected_in_batches_and_none_of_them_gets_a_slot() -> None:
+    slots = Slots(1)
+    slots.take()
+    waiting = [asyncio.create_task(slots.wait(Priority.NORMAL)) for _ in range(100)]
     await _turn()
-    places.send_away(Rank.STAGE)
-    places.leave()
-    assert (places.taken, places.waiting) == (0, 0)
+    slots.reject(Priority.NORMAL)
+    slots.release()
+    assert (slots.taken, slots.waiting) == (0, 0)
     over = []
     while not all(task.done() for task in waiting):
         await asyncio.sleep(0)
@@ -97,44 +97,44 @@ async def test_many_are_sent_away_a_few_at_a_time_and_none_of_them_gets_a_place(
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["come", "leave", "hang_up", "send_away", "turn"]),
-            st.sampled_from(Rank),
+            st.sampled_from(["take", "release", "cancel", "reject", "turn"]),
+            st.sampled_from(Priority),
             st.integers(0, 9),
         ),
         max_size=60,
     )
 )
-def test_whatever_happens_no_place_is_lost_and_none_is_given_twice(
-    steps: list[tuple[str, Rank, int]],
+def test_no_slot_is_lost_or_handed_out_twice_in_any_order_of_events(
+    steps: list[tuple[str, Priority, int]],
 ) -> None:
-    asyncio.run(_happened(steps))
+    asyncio.run(_run(steps))
 
 
-async def _happened(steps: list[tuple[str, Rank, int]]) -> None:
-    most, places = 3, Places(3)
+async def _run(steps: list[tuple[str, Priority, int]]) -> None:
+    limit, slots = 3, Slots(3)
     holding, waiting = 0, list[asyncio.Task[bool]]()
-    for what, rank, which in steps:
+    for what, priority, which in steps:
         match what:
-            case "come" if places.take():
+            case "take" if slots.take():
                 holding += 1
-            case "come":
-                waiting.append(asyncio.create_task(places.wait(rank)))
-                await asyncio.sleep(0)  # who finds none free waits in the same breath
-            case "leave" if holding:
-                places.leave()
+            case "take":
+                waiting.append(asyncio.create_task(slots.wait(priority)))
+                await asyncio.sleep(0)  # it joins the queue before anything else happens
+            case "release" if holding:
+                slots.release()
                 holding -= 1
-            case "hang_up" if waiting:
+            case "cancel" if waiting:
                 waiting[which % len(waiting)].cancel()
-            case "send_away":
-                places.send_away(rank)
+            case "reject":
+                slots.reject(priority)
             case "turn":
                 await _turn()
                 over = [task for task in waiting if task.done()]
                 waiting = [task for task in waiting if not task.done()]
                 holding += sum(not task.cancelled() and task.result() for task in over)
-                assert places.taken == holding <= most
-                assert places.waiting == len(waiting)
-                assert holding == most or not waiting
+                assert slots.taken == holding <= limit
+                assert slots.waiting == len(waiting)
+                assert holding == limit or not waiting
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import traceback
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
-from sip_stager.http_client import client as http_transport
-from sip_stager.http_client import connection, connector, pool
-from sip_stager.platform import api as rounded
+from sip_stager.http_client import client as http_client
+from sip_stager.http_client import connection, connector, messages, pool
+from sip_stager.platform import api, json_client
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging import attempts, stager
 from sip_stager.staging.stager import ApiStager
+from tests.support.black_hole import black_hole, port_of
 
 if TYPE_CHECKING:
     from sip_stager.demo.fake_platform.server import FakeApi
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call, Decision
 
 KEY = "key-that-nobody-may-see"
-ROOM = (attempts, connection, connector, http_transport, pool, rounded, stager)
+ROOM = (
+    *(api, attempts, connection, connector, http_client, json_client),
+    *(messages, pool, stager),
+)
 OURS = {module.__name__ for module in ROOM}
 
 
@@ -55,12 +59,26 @@ async def test_no_object_shows_the_key(client: RoundedApi, call: Call) -> None:
     assert not [one for one in ours if KEY in f"{one!r}{one}"]
 
 
-async def test_no_traceback_shows_the_key_even_with_its_locals(call: Call) -> None:
-    async with RoundedApi("http://127.0.0.1:1", SecretStr(KEY)) as client:
-        request = httpx.Request("GET", "http://127.0.0.1:1/")
-        with pytest.raises(httpx.ConnectError) as caught:
-            await client._client.transport.handle_async_request(request)
+@pytest.mark.parametrize("moment", ["connecting", "waiting"])
+async def test_no_traceback_shows_the_key_even_with_its_locals(
+    fake: FakeApi, call: Call, moment: str
+) -> None:
+    """Failures are values; what is left is the cancellation that a deadline raises."""
+    fake.default = Behaviour(delay=60)
+    with black_hole() as listener:
+        url = fake.url if moment == "waiting" else f"http://127.0.0.1:{port_of(listener)}"
+        async with RoundedApi(url, SecretStr(KEY)) as client:
+            asking = asyncio.create_task(client.stage(call, {}, sync=True))
+            await asyncio.sleep(0.05)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await asking
     error = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    assert KEY not in "".join(error.format()).replace(repr(KEY), "")  # this test's own KEY
-    assert caught.value.__context__ is None
-    assert caught.value.__cause__ is None
+    shown = "".join(error.format())
+    assert "exchange" in shown
+    assert KEY not in shown
+
+
+async def test_no_failure_shows_the_key(call: Call) -> None:
+    async with RoundedApi("http://127.0.0.1:1", SecretStr(KEY)) as client:
+        assert KEY not in repr(await client.stage(call, {}, sync=True))

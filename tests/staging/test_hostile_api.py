@@ -184,7 +184,7 @@ async def test_no_fault_of_the_api_leaves_anything_behind(
         await asyncio.gather(*(staging.start(brief, decisions.append) for _ in range(10)))
         await asyncio.sleep(0)
         assert (len(decisions), staging.waiting) == (10, 0)
-        assert api.requests == {"active": 0, "queued": 0}
+        assert api.http.requests == {"active": 0, "queued": 0}
     while fake.stats.active:  # noqa: ASYNC110  # the test is that it ends
         await asyncio.sleep(0.005)
 

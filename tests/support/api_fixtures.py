@@ -60,8 +60,8 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
 @pytest.fixture
 def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notice a connection's end in time, however long the machine stands still."""
-    monkeypatch.setattr(connector, "_CROSSING_LEAST", 60.0)
-    monkeypatch.setattr(connector, "_CROSSING_MOST", 60.0)
+    monkeypatch.setattr(connector, "MIN_CROSSING_WINDOW", 60.0)
+    monkeypatch.setattr(connector, "MAX_CROSSING_WINDOW", 60.0)
 
 
 @pytest.fixture
