@@ -106,7 +106,7 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
 
 async def _staged(staging: ApiStager) -> None:
     done: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-    staging.start(CALL, done.set_result)
+    staging.start_staging(CALL, done.set_result)
     if not isinstance(decision := await done, Forward):
         raise TypeError(decision)
 

@@ -162,7 +162,7 @@ class WholeCall:
         """Return that no call can be reused."""
         return False
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> WholeCall:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> WholeCall:
         """Store the callback, which the next step calls."""
         self._staging = done
         return self

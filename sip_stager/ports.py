@@ -108,7 +108,7 @@ class Stager(Protocol):
     def can_reuse(self, call: Call) -> bool:
         """Return True if a call needs no new staging: an equal call's is there or under way."""
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Stage a call; ``done`` is called later, once, within the call's deadline."""
 
     def return_unused(self, call: Call, forward: Forward) -> None:

@@ -105,7 +105,7 @@ class DryRun:
         """Return False: no staged call is in reserve."""
         return False
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Record the call that would be staged, and stage nothing."""
         self.asked, self._done = call, done
         return _Timer(0.0, done, ())

@@ -88,7 +88,7 @@ class HeldInvite:
         if not self._call.agent_id:
             self._forward_unstaged([without_id(one) for one in self._targets])
             return
-        self._staging = self._stager.start(self._attempt, self._decided)
+        self._staging = self._stager.start_staging(self._attempt, self._decided)
         if self._rings:
             clock, ringing_delay = self._facilities.clock, self._call.policy.ringing_delay
             self._ringing = clock.call_later(ringing_delay, self._ring)
@@ -192,7 +192,7 @@ class HeldInvite:
             return
         self._report(failure, TreatmentKind.AGENT)
         self._attempt = replace(self._call, agent_id=agent_id, deadline=left)
-        self._staging = self._stager.start(self._attempt, self._decided)
+        self._staging = self._stager.start_staging(self._attempt, self._decided)
 
     def _redirected(self, uri: str) -> Routed:
         """Return a target at another URI, which becomes the Request-URI."""

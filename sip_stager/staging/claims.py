@@ -68,7 +68,7 @@ class StagingBackend(Protocol):
     def waiting(self) -> int:
         """How many calls are being staged."""
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Stage a call, and call ``done`` later, once."""
 
 
@@ -153,7 +153,7 @@ class Claims:
         """Return True if there is a staged call to claim, or an attempt to take over."""
         return self._reserved.has(call) or self._left.first(call) is not None
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Claim a reserved call, else take over an attempt, else stage the call."""
         if (claimed := self._reserved.claim(call, done)) is not None:
             return claimed
@@ -190,7 +190,7 @@ class Claims:
         attempt = Attempt(call)
         caller.state = CallerState.OWN_ATTEMPT
         self._enter(attempt, AttemptState.WAITED_FOR, caller)
-        attempt.staging = self._stager.start(call, partial(self._decided, attempt))
+        attempt.staging = self._stager.start_staging(call, partial(self._decided, attempt))
 
     def _take_over(self, caller: WaitingCaller, attempt: Attempt) -> None:
         caller.state = CallerState.TAKEN_OVER

@@ -95,7 +95,7 @@ class ApiStager:
         """The state of the circuit breaker in front of the API."""
         return self._breaker.state
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> asyncio.Task[None]:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> asyncio.Task[None]:
         """Stage a call, and call ``done`` later, once, within the call's deadline.
 
         Cancelling the task closes its HTTP request, and ``done`` is not called any more.

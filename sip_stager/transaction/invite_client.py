@@ -10,7 +10,7 @@
                         |                  (every 2xx goes to the user)
                      3xx-6xx: ACK
                         v
-                    Completed ---- timer D (each repetition: ACK) -----> Terminated
+                    Completed ---- timer D (each retransmission: ACK) -> Terminated
 
 Accepted is of RFC 6026: without it, a 2xx that is retransmitted, or that comes from another fork
 behind the peer, would match no transaction and its call would be lost.
@@ -89,8 +89,8 @@ class InviteClientTransaction(Sender):
         self._ack = make_ack(request, response)
         self._user = self.request = None
         self._enter(State.COMPLETED)
-        # Timer D, 32 s or more over UDP: the peer repeats its response until it has the ACK, by
-        # its own T1, which is not known here (17.1.1.2).  TCP loses no ACK.
+        # Timer D, 32 s or more over UDP: the peer retransmits its response until it has the ACK,
+        # by its own T1, which is not known here (17.1.1.2).  TCP loses no ACK.
         self._start(Timer.D, 0.0 if self.reliable else self._context.timers.d)
         self.charge(self._context.send_message(self._ack, self.flow))
         user.receive_response(response)

@@ -43,7 +43,7 @@ class InviteOwner(Protocol):
 class InviteServerTransaction(Transaction):
     """The transaction that absorbs an INVITE's retransmissions and awaits the ACK.
 
-    ``owner`` works on the INVITE; it is let go with the final response.
+    ``owner`` works on the INVITE; it is released with the final response.
     """
 
     __slots__ = ("_ack", "_interval", "_last", "_registered", "owner")
@@ -71,7 +71,7 @@ class InviteServerTransaction(Transaction):
     def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
         """Handle a retransmission of the INVITE, or an ACK."""
         if request.method != b"ACK":
-            self._repeat()
+            self._retransmit()
         elif self.state is State.COMPLETED:
             self._enter(State.CONFIRMED)
             self._last = None
@@ -104,7 +104,7 @@ class InviteServerTransaction(Transaction):
 
     def terminate(self) -> None:
         """End the transaction in any state."""
-        self._let_go()
+        self._release()
         super().terminate()
 
     def register(self, store: Store, key: Hashable) -> None:
@@ -121,13 +121,13 @@ class InviteServerTransaction(Transaction):
             self._registered = None
             store.pop(key, None)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self.owner = None
         self.unregister()
 
     def _complete(self) -> None:
         """Retransmit the final response until an ACK comes (17.2.1)."""
-        self._let_go()
+        self._release()
         self._enter(State.COMPLETED)
         self._start(Timer.H, self._context.timers.h)
         if not self.reliable:
@@ -135,11 +135,11 @@ class InviteServerTransaction(Transaction):
 
     def _resend(self) -> None:
         """Retransmit the response; timer G is T1 at first and doubled up to T2."""
-        self._repeat()
+        self._retransmit()
         self._interval = min(2 * self._interval, self._context.timers.t2)
         self._start(Timer.G, self._interval)
 
-    def _repeat(self) -> None:
+    def _retransmit(self) -> None:
         if self._last is not None:
             self._context.send_message(self._last, self.flow, retransmission=True)
 

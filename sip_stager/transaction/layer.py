@@ -98,7 +98,7 @@ class TransactionLayer:
             else:
                 check_body(message)
                 key = message.branch, message.cseq_method
-        except Malformed as fault:
+        except Malformed as fault:  # line breaks and NULs alone keep a NAT binding open
             self._drop(
                 source,
                 DropCause.MALFORMED if data.strip(b"\r\n\0") else DropCause.KEEPALIVE,

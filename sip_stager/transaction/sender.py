@@ -62,7 +62,12 @@ class Sender(Transaction):
         without a response is sent again, once, on another connection: by its branch the peer
         sees that it is the same.
         """
-        if self.reliable and not self.retransmitted and self._unheard and self.request is not None:
+        if (
+            self.reliable
+            and not self.retransmitted
+            and self._unanswered
+            and self.request is not None
+        ):
             self.retransmitted = True
             self._context.send_message(
                 self.request, self.flow, self._send_failed, retransmission=True
@@ -71,7 +76,7 @@ class Sender(Transaction):
             self._send_failed(why)
 
     @property
-    def _unheard(self) -> bool:
+    def _unanswered(self) -> bool:
         """True if no response has come."""
         return self.state in {State.CALLING, State.TRYING}
 
@@ -96,7 +101,7 @@ class Sender(Transaction):
 
     def _send_failed(self, why: str) -> None:
         """Fail the request, unless a response has come."""
-        if not self._unheard:  # it was sent before: the response is still to come, or a timeout
+        if not self._unanswered:  # it was sent before: the response is still to come, or a timeout
             return
         user = self._user
         self.terminate()

@@ -5,12 +5,12 @@
       request
          |
       Trying -------------------- final ---> Completed --- timer J ---> Terminated
-         |                          ^        (a repetition: the answer again)
+         |                          ^        (a retransmission: the response again)
       no answer when a client's     |
       timer E is T2: 100            |
          v                          |
       Proceeding -------------------+
-      (a repetition: 100 again)
+      (a retransmission: 100 again)
 
 RFC 4320 changes RFC 3261 here, since a client stops waiting after 64*T1 (timer F) in any case:
 

@@ -77,7 +77,7 @@ async def test_a_cancelled_call_leaves_no_cycle(
     fake.default = Behaviour(delay=1)
     owner = Owner()
     staging = ApiStager(client, lambda _: None)
-    owner.staging = staging.start(call, owner.decided)
+    owner.staging = staging.start_staging(call, owner.decided)
     await asyncio.sleep(after)
     owner.staging.cancel()
     owner.staging = None

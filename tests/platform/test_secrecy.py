@@ -45,7 +45,7 @@ async def test_no_event_decision_or_log_line_holds_the_key(
     caplog.set_level(logging.DEBUG)
     fake.default = Behaviour(fault=fault)
     reported: list[Event | Decision] = []
-    await ApiStager(client, reported.append).start(call, reported.append)
+    await ApiStager(client, reported.append).start_staging(call, reported.append)
     assert len(reported) == 3
     printed = capfd.readouterr()
     assert KEY not in f"{reported!r}{reported}{caplog.text}{printed.out}{printed.err}"
@@ -53,7 +53,7 @@ async def test_no_event_decision_or_log_line_holds_the_key(
 
 async def test_no_object_shows_the_key(client: RoundedApi, call: Call) -> None:
     staging = ApiStager(client, lambda _: None)
-    await staging.start(call, lambda _: None)
+    await staging.start_staging(call, lambda _: None)
     ours = [one for one in gc.get_objects() if type(one).__module__ in OURS]
     assert any(isinstance(one, RoundedApi) for one in ours)
     assert not [one for one in ours if KEY in f"{one!r}{one}"]

@@ -40,7 +40,7 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> Mistaken:
 
 
 def test_an_invite_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
-    mistaken(edge.stager, "start")
+    mistaken(edge.stager, "start_staging")
     with pytest.raises(InternalError):
         edge.receive(request())
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
@@ -52,7 +52,7 @@ def test_a_second_copy_is_answered_500(edge: Conversation, mistaken: Mistaken) -
     edge.receive(request(branch="z9hG4bK-other-way"))
     edge.receive(request("CANCEL"))
     edge.take()
-    mistaken(edge.stager, "start")
+    mistaken(edge.stager, "start_staging")
     with pytest.raises(InternalError):
         edge.clock.advance(COPY_TIMEOUT)
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]

@@ -84,7 +84,7 @@ class Staged:
             self.then(event)
 
     def start(self, call: Call) -> asyncio.Task[None]:
-        return self.staging.start(call, self.decisions.append)
+        return self.staging.start_staging(call, self.decisions.append)
 
     async def decision(self, call: Call) -> Decision:
         await self.start(call)

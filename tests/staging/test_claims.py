@@ -42,7 +42,7 @@ class Desk:
         self.decided: list[Decision] = []
 
     def start(self, call: Call = CALL) -> Cancellable:
-        return self.claims.start(call, self.decided.append)
+        return self.claims.start_staging(call, self.decided.append)
 
     def stage(self, call: Call = CALL) -> Forward:
         """Stage a call, and return its decision."""
@@ -333,7 +333,7 @@ class Callers(RuleBasedStateMachine):
             )
         )
         self.waiting.append(caller)
-        caller.handle = self.desk.claims.start(caller.call, partial(self.answer, caller))
+        caller.handle = self.desk.claims.start_staging(caller.call, partial(self.answer, caller))
         if not waits:
             self.hang_up(caller)
         self.desk.clock.advance(0)

@@ -68,7 +68,7 @@ async def stage(url: str, call: Call, mode: Mode, max_body_bytes: int = 4096) ->
             poll_interval_max=0.01,
             retries=Retries(2, 0.02),
         )
-        await staging.start(call, result.decisions.append)
+        await staging.start_staging(call, result.decisions.append)
     assert len(result.decisions) == 1
     return result
 
@@ -181,7 +181,7 @@ async def test_no_fault_of_the_api_leaves_anything_behind(
     async with RoundedApi(fake.url, SecretStr(KEY), connections=3, max_body_bytes=4096) as api:
         staging = ApiStager(api, lambda _: None, mode=mode, poll_interval_min=0.01)
         brief = replace(call, deadline=0.4)
-        await asyncio.gather(*(staging.start(brief, decisions.append) for _ in range(10)))
+        await asyncio.gather(*(staging.start_staging(brief, decisions.append) for _ in range(10)))
         await asyncio.sleep(0)
         assert (len(decisions), staging.waiting) == (10, 0)
         assert api.http.requests == {"active": 0, "queued": 0}
@@ -199,7 +199,7 @@ async def test_every_http_status_is_an_outcome(
     for status in statuses:
         fake.behaviours[f"+33612345{status}"] = Behaviour(status=status)
     numbers = (replace(call, to_number=f"+33612345{status}") for status in statuses)
-    await asyncio.gather(*(staging.start(one, result.decisions.append) for one in numbers))
+    await asyncio.gather(*(staging.start_staging(one, result.decisions.append) for one in numbers))
     outcomes = {
         event.http_status: event.outcome
         for event in result.events
@@ -323,7 +323,7 @@ async def test_a_retry_after_date_is_read_by_the_servers_own_wrong_clock(
         if isinstance(event, StagingRetried):
             fake.default = Behaviour()
 
-    await ApiStager(client, report, mode=mode).start(call, result.decisions.append)
+    await ApiStager(client, report, mode=mode).start_staging(call, result.decisions.append)
     assert isinstance(result.decisions[0], Forward)
     (retried,) = [event for event in result.events if isinstance(event, StagingRetried)]
     assert 1.0 <= retried.wait <= 1.5
@@ -347,8 +347,8 @@ async def test_a_jump_of_our_clock_moves_no_deadline(
     staging = ApiStager(
         client, result.events.append, mode=mode, poll_interval_min=0.05, poll_interval_max=0.05
     )
-    await staging.start(call, result.decisions.append)
-    await staging.start(replace(call, deadline=0.2), result.decisions.append)
+    await staging.start_staging(call, result.decisions.append)
+    await staging.start_staging(replace(call, deadline=0.2), result.decisions.append)
     first, second = (event for event in result.events if isinstance(event, StagingEnded))
     assert (first.outcome, second.outcome) == ("staged", "timeout")
     assert 0.29 <= first.elapsed < 3600  # a loop's timers have steps of a millisecond

@@ -37,7 +37,7 @@ class Stage:
         )
 
     def start(self) -> asyncio.Task[None]:
-        return self.staging.start(self.call, self.decisions.append)
+        return self.staging.start_staging(self.call, self.decisions.append)
 
     async def decision(self) -> Decision:
         await self.start()
@@ -327,7 +327,7 @@ async def test_an_exception_in_an_observer_costs_no_call(client: RoundedApi, cal
 
     decisions: list[Decision] = []
     with capture_logs() as logs:
-        await ApiStager(client, broken).start(call, decisions.append)
+        await ApiStager(client, broken).start_staging(call, decisions.append)
     assert [type(decision) for decision in decisions] == [Forward]
     assert {line["event"] for line in logs} == {"notify_failed"}
 
@@ -342,7 +342,7 @@ async def test_an_exception_in_done_is_logged_and_done_is_not_called_again(
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        await ApiStager(client, lambda _: None).start(call, broken)
+        await ApiStager(client, lambda _: None).start_staging(call, broken)
     assert len(decisions) == 1
     assert [line["event"] for line in logs] == ["staging_result_failed"]
 

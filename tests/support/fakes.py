@@ -117,7 +117,7 @@ class FakeStager:
     def can_reuse(self, call: Call) -> bool:
         return call.to_number in self.reusable_for
 
-    def start(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
+    def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         staging = FakeStaging(call, done, self._clock)
         self.stagings.append(staging)
         if self._delay is not None:
