@@ -112,6 +112,8 @@ class Facilities:
         """
         response = response.without_first(b"via")
         response = strip_identity(response) if anonymous else response
+        # A peer may send a response with a Via of its own making below ours: only the requester's
+        # branch shows that it answers this request.
         if branch in (response.value(b"via") or b""):
             return response if b"via" in response.names else None
         return None

@@ -32,6 +32,7 @@ def best_response(finals: list[Final], *, cancelled: bool) -> Final:
 
     def rank(final: Final) -> tuple[bool, int, bool, bool]:
         status = final.response.status
+        # The smallest wins, and False is smaller than True.
         return status < 600, status // 100, status not in wanted, status in _AVOIDED
 
     best = min(finals, key=rank)

@@ -40,7 +40,7 @@ def make_copy(
     if b"max-breadth" not in names:
         names.append(b"max-breadth")
         fields.append(b"Max-Breadth: %d" % MAX_BREADTH)
-    if b"content-length" not in names:
+    if b"content-length" not in names:  # step 9: required over a stream, harmless over UDP
         names.append(b"content-length")
         fields.append(b"Content-Length: %d" % len(request.body))
     out = interfaces[sides[1]]

@@ -56,7 +56,7 @@ class Locator:
         RFC 3261 18.1.1 makes us try TCP for every large request; each would wait for the refusal
         before it is sent over UDP.
         """
-        key = refused[1:3]
+        key = refused[1:3]  # host and port, over any interface
         self._without_tcp.pop(key, None)  # so that it becomes the newest
         if len(self._without_tcp) >= MAX_AVOIDED:
             del self._without_tcp[next(iter(self._without_tcp))]

@@ -43,7 +43,7 @@ class Relay:
         if passed := self._facilities.pop_via(response, branch, anonymous=anonymous):
             passed = self._facilities.replace_503(passed, request, pass_503=False)
             self._server.respond(passed)
-        elif response.status >= 200:
+        elif response.status >= 200:  # it has no Via of the requester, who must not wait for ever
             self._server.respond(self._facilities.make_response(request, 500))
 
     @answer_on_error

@@ -80,7 +80,7 @@ def _from_strict_router(request: Request, interfaces: Interfaces, seal: Seal) ->
         return request
     if not seal.is_valid(request.uri, request):
         return request
-    routes = request.values(b"route")
+    routes = request.values(b"route")  # the last is the target, the others are the way there
     rest = b"Route: " + b", ".join(routes[:-1])
     recovered = request.with_uri(parse_address(routes[-1]).uri.text).without(b"route")
     return recovered.with_first(b"route", rest) if routes[:-1] else recovered

@@ -58,6 +58,7 @@ class Seal:
         return (route.user or b"").startswith(ANONYMOUS) and not self.from_anonymous(route, request)
 
     def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
+        # The mark is read from the text that is verified, which is safe: the digest covers it.
         mark = ANONYMOUS if sealed.startswith(ANONYMOUS) else b""
         return compare_digest(sealed, self._of(request.call_id, tag, mark))
 

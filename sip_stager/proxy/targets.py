@@ -72,6 +72,7 @@ def follow_redirect(
     by_q = sorted(contacts, key=_q_value, reverse=True)
     wanted = [address.uri for _, address in by_q if address.uri.scheme == b"sip"]
     found = distinct(wanted, known)[:limit]
+    # 16.7 step 4: the Contacts that are followed are removed from the response, the others stay.
     rest = response.without(b"contact")
     for value, address in contacts:
         if distinct([address.uri], known + found):

@@ -87,7 +87,7 @@ def _has_been_here(request: Request, routing: bytes) -> bool:
     The digest is keyed, so no other branch can hold it.  A request that was here before with
     another routing is a spiral, which is allowed.
     """
-    if request.names.count(b"via") == 1:
+    if request.names.count(b"via") == 1:  # almost every request: no list is built
         return routing in request.fields[request.names.index(b"via")]
     return any(routing in field for field in request.rows(b"via"))
 

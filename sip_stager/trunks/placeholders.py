@@ -96,6 +96,7 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
 
 
 def _value(invite: Request, name: bytes) -> bytes | None:
+    # Of a list only the first value; of any other field all of it, commas included.
     value = invite.first(name) if name in _LISTS else invite.value(name)
     return value if value is not None and len(value) <= _MAX_VALUE_BYTES else None
 

@@ -81,7 +81,7 @@ class PlatformNumbers:
             return False
         old = self._before.rows.get(number) if self._before else None
         if old is not None and old.shares == shares:
-            self.rows[number] = old
+            self.rows[number] = old  # of its generation: unused stagings can still be reused
             self._same += 1
         else:
             self.rows[number] = self._row(shares)

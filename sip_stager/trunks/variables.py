@@ -167,6 +167,7 @@ def _filled(templates: Templates, invite: Request, facts: Facts) -> dict[str, Va
         value = _text(template, invite, facts) if isinstance(template, tuple) else template
         if value is None:
             continue
+        # A variable that does not fit is left out, and a shorter one behind it may still fit.
         size = len(name) + (len(value) if isinstance(value, str) else 8)
         if size <= room:
             found[name] = value
