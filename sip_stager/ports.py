@@ -60,7 +60,7 @@ class Transport(Protocol):
 
 
 class MessageObserver(Protocol):
-    """Sees every SIP message, retransmissions included.
+    """An observer of every SIP message, retransmissions included.
 
     It is called a dozen times per call, so it is a port of its own and no event: counting takes one
     call and one increment.

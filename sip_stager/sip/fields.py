@@ -77,7 +77,7 @@ def field_name(spelled: bytes) -> bytes:
 
 
 UNREADABLE = b""
-"""The name of a line that has none: no colon, or no token ahead of it.  It passes as it came."""
+"""The name of a line without a valid one: no colon, or no token before it.  It is forwarded."""
 _NOT_TOKEN = re.compile(rb"[^A-Za-z0-9.!%*_+`'~-]+")
 _OURS = b"x-rounded-call-id"
 
@@ -85,7 +85,7 @@ _OURS = b"x-rounded-call-id"
 class _Names(dict[bytes, bytes]):
     """Canonical names by the name as spelled, with its colon.
 
-    What a proxy does not need decides over no message (RFC 3261 16.3), so no line raises.
+    An invalid line does not make a message invalid (RFC 3261 16.3), so no line raises.
     """
 
     def __missing__(self, spelled: bytes) -> bytes:
@@ -93,7 +93,7 @@ class _Names(dict[bytes, bytes]):
         if spelled.endswith(b":") and _TOKEN.match(name):
             name = name.lower()
             return COMPACT.get(name, name)
-        # A peer that skips odd bytes must not find the field that only we may write.
+        # A peer that skips invalid bytes must not read a staged id that a caller wrote.
         plain = _NOT_TOKEN.sub(b"", spelled).lower()
         return _OURS if plain.startswith(_OURS) else UNREADABLE
 

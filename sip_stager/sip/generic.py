@@ -23,11 +23,11 @@ _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
 MAX_CALL_ID_TEXT = 256
 """Limit on the length of a Call-ID in events."""
 MAX_CSEQ = 2**31
-"""The numbers of CSeq are below it (RFC 3261 8.1.1.5)."""
+"""The exclusive limit of a CSeq number (RFC 3261 8.1.1.5)."""
 
 
 class Message:
-    """What requests and responses share."""
+    """A request or a response."""
 
     __slots__ = (
         "_cseq", "_first", "_from_tag", "_to_tag", "_via", "body", "fields", "length", "names",
@@ -39,7 +39,7 @@ class Message:
     fields: list[bytes]
     body: bytes
     length: int
-    """The Content-Length, the length of the body where there is none; -1 where it is no number."""
+    """The Content-Length; without one the length of the body, and -1 if it is not a number."""
     _first: dict[bytes, int] | None
     _via: Via | None
     _cseq: tuple[int, bytes] | None
@@ -53,14 +53,14 @@ class Message:
     def first_index(self) -> dict[bytes, int]:
         """The index of the first field of each name."""
         first = self._first
-        if first is None:  # built backwards, so that the first of equal names comes last and stays
+        if first is None:  # built backwards, so that the first of equal names wins
             names = self.names
             indexes = range(len(names) - 1, -1, -1)
             first = self._first = dict(zip(names[::-1], indexes, strict=True))
         return first
 
     def value(self, name: bytes) -> bytes | None:
-        """Return the first field of that name, unfolded; None where there is none."""
+        """Return the value of the first field of that name, unfolded, or None."""
         index = self.first_index.get(name)
         if index is None:
             return None
@@ -68,7 +68,7 @@ class Message:
         return unfold(value) if b"\r\n" in value else value.strip(b" \t")
 
     def first(self, name: bytes) -> bytes | None:
-        """Return the first value of a field that is a comma-separated list; None without any."""
+        """Return the first value of a comma-separated field, or None."""
         value = self.value(name)
         return value if value is None or b"," not in value else first_list_value(value)
 
@@ -87,7 +87,7 @@ class Message:
         ]
 
     def rows(self, name: bytes) -> list[bytes]:
-        """Return all fields of that name, whole and as they came."""
+        """Return all header field rows of that name, as received."""
         first = self.first_index
         if name not in first:
             return []
@@ -120,7 +120,7 @@ class Message:
 
     @property
     def cseq_method(self) -> bytes:
-        """The method of the CSeq, which is the one of the transaction."""
+        """The method in the CSeq: that of the transaction."""
         return self.cseq[1]
 
     @property
@@ -135,7 +135,7 @@ class Message:
 
     @property
     def to_tag(self) -> bytes:
-        """The tag of the To, empty where there is none."""
+        """The tag of the To, or empty."""
         tag = self._to_tag
         if tag is None:
             tag = self._to_tag = self._read_tag(b"to")
@@ -143,7 +143,7 @@ class Message:
 
     @property
     def from_tag(self) -> bytes:
-        """The tag of the From, empty where there is none."""
+        """The tag of the From, or empty."""
         tag = self._from_tag
         if tag is None:
             tag = self._from_tag = self._read_tag(b"from")
@@ -157,7 +157,7 @@ class Message:
         if match := _USUAL_TAG.match(field):
             return match[1] or b""
         end_of_uri = field.rfind(b">") + 1
-        if field.find(b'"', end_of_uri) >= 0:  # the last bracket may stand in a quoted parameter
+        if field.find(b'"', end_of_uri) >= 0:  # the last bracket may be in a quoted parameter
             with suppress(Malformed):
                 return parse_address(self.value(name) or b"").tag
         match = _TAG.search(field, end_of_uri)
@@ -178,11 +178,14 @@ class Message:
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Self:
-        """Return the same message with other header fields, all but From, To and CSeq."""
+        """Return a copy with other header fields; From, To and CSeq must be the same.
+
+        Their parsed values are shared, and that of the top Via with ``same_via``.
+        """
         raise NotImplementedError
 
     def without(self, name: bytes) -> Self:
-        """Return the message without any field of that name."""
+        """Return the message without the fields of that name."""
         if name not in self.names:
             return self
         kept = [(n, f) for n, f in zip(self.names, self.fields, strict=True) if n != name]
@@ -194,19 +197,19 @@ class Message:
         return self.edited((name, *self.names), [field, *self.fields], same_via=same_via)
 
     def with_last(self, name: bytes, field: bytes) -> Self:
-        """Return the message with a field behind all others."""
+        """Return the message with a field after all others."""
         return self.edited((*self.names, name), [*self.fields, field])
 
     def with_field(self, index: int, field: bytes) -> Self:
-        """Return the message with the field at ``index`` written anew."""
+        """Return the message with the field at ``index`` replaced."""
         fields = self.fields.copy()
         fields[index] = field
         return self.edited(self.names, fields)
 
     def without_first(self, name: bytes) -> Self:
-        """Return the message without the first value of a field that is a comma-separated list.
+        """Return the message without the first value of a comma-separated field.
 
-        Values that share its line stay, as they came; raises ``KeyError`` where there is none.
+        Other values in its row stay as received.  Raises ``KeyError`` without such a field.
         """
         index, names, fields = self.first_index[name], self.names, self.fields.copy()
         field = fields[index]
@@ -223,7 +226,7 @@ class Message:
         return self.edited(names, fields, same_via=name != b"via")
 
     def split_first_value(self, index: int) -> tuple[bytes, bytes, bytes]:
-        """Cut the field at ``index`` behind its colon and its first value; each part as it came."""
+        """Split the field at ``index`` after its colon and after its first value."""
         field = self.fields[index]
         start = field.index(b":") + 1
         end = start + len(first_list_value(field[start:])) if b"," in field else len(field)

@@ -54,7 +54,7 @@ class Request(Message):
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Request:
-        """Return the same request with other header fields, all but From, To and CSeq."""
+        """Return a copy with other header fields; From, To and CSeq must be the same."""
         copy: Request = object.__new__(Request)
         copy.start_line, copy.names, copy.fields, copy.body = (
             self.start_line, names, fields, self.body,
@@ -66,7 +66,7 @@ class Request(Message):
         return copy
 
     def requires(self, option: bytes) -> bool:
-        """Whether Require names an option tag, given in lower case (RFC 3261 20.32)."""
+        """Return True if Require lists an option tag, passed in lower case (RFC 3261 20.32)."""
         if b"require" not in self.names:
             return False
         return option in b"\n".join(self.rows(b"require")).lower()
@@ -90,11 +90,11 @@ class Request(Message):
         return copy
 
     def note_source(self, host: str, port: int) -> None:
-        """Write into the top Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
+        """Write the source of the request into its top Via (RFC 3261 18.2.1, RFC 3581 4).
 
-        It is the one change of a message in place: done once, by the transaction layer, before
-        anybody else sees the request.  ``top_via`` goes on to be the Via as the peer wrote it.
-        Raises ``Malformed`` where there is no Via, or none that can be read.
+        This is the only change of a message in place.  The transaction layer makes it before any
+        other room sees the request.  ``top_via`` stays the Via as the peer wrote it.  Raises
+        ``Malformed`` if there is no Via or an invalid one.
         """
         via = self.top_via
         index = self.first_index[b"via"]
@@ -105,7 +105,7 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response (RFC 3261 7.2); its version is in capitals, however it came."""
+    """A response (RFC 3261 7.2); its version is written in upper case."""
 
     __slots__ = ("reason", "status")
 
@@ -129,7 +129,7 @@ class Response(Message):
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Response:
-        """Return the same response with other header fields, all but From, To and CSeq."""
+        """Return a copy with other header fields; From, To and CSeq must be the same."""
         copy: Response = object.__new__(Response)
         copy.start_line, copy.names, copy.fields, copy.body = (
             self.start_line, names, fields, self.body,

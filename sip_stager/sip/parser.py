@@ -22,10 +22,10 @@ METHODS = frozenset(
 """The registered methods."""
 
 MAX_LENGTH_DIGITS = 10
-"""Digits of a Content-Length: with more it is no number of bytes that could come."""
+"""Limit on the digits of a Content-Length; no body is larger."""
 
 _SPELLED = re.compile(rb"\n([^:\r\n]*+:?)")
-"""What stands ahead of the colon of each header line, the colon included."""
+"""Matches the name of each header line, with its colon."""
 _NAME = NAMES.__getitem__
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
 _ONCE = frozenset(_SINGLE)
@@ -80,7 +80,7 @@ def _joined(lines: list[bytes]) -> list[bytes]:
 
 
 def _length(field: bytes) -> int:
-    """Return the number in a Content-Length field; -1 where there is none."""
+    """Return the number in a Content-Length field, or -1 if it is invalid."""
     text = unfold(field.partition(b":")[2])
     return int(text) if text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else -1
 

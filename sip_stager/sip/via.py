@@ -13,7 +13,7 @@ _VIA = re.compile(
     rb"(?::\s*+([0-9]{1,5}+)\s*+)?(;.*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
-# How nearly every peer writes it: nothing in it needs unescaping, folding or a second look.
+# The form that nearly every peer writes: nothing in it needs unescaping or unfolding.
 _USUAL = re.compile(
     rb"SIP/2\.0/([A-Z]{2,4}) ([0-9A-Za-z.-]++)(?::([0-9]{1,5}+))?(;rport)?;branch=([^\s;,=\"<>]++)"
     rb"(;rport)?\Z"
@@ -100,7 +100,7 @@ def _parse_unusual(value: bytes) -> Via:
 
 
 def noteworthy(via: Via, host: str) -> bool:
-    """Return whether ``with_source`` would change the Via of a request from ``host``."""
+    """Return True if ``with_source`` would change the Via of a request from ``host``."""
     return via.host != host or b"rport" in via.parameters or b"received" in via.parameters
 
 

@@ -5,7 +5,7 @@ The file of each machine has a diagram of its states.
 Two rules hold for all of them:
 
 1. A timer belongs to a state: ``_enter`` begins another ``period``, and a timer that was started in
-   an earlier one fires into nothing.
+   an earlier one has no effect.
 2. A transaction is in its store until Terminated, and nothing else keeps it alive.
 """
 

@@ -1,4 +1,4 @@
-"""An observer of messages that reports each as an event, for those who look at single messages."""
+"""An observer that reports each message as an event, for observers of single messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class MessageReporter:
-    """Reports each message (``ports.MessageObserver``), and passes it to another observer first."""
+    """A ``ports.MessageObserver`` that reports events, after passing a message to a counter."""
 
     def __init__(self, notify: Notify, counter: MessageObserver | None = None) -> None:
         self._notify = notify

@@ -1,16 +1,15 @@
-"""Timers of transactions: the RFC's values, and a clock made for very many equal timers.
+"""The timers of transactions: the RFC's values, and a clock for very many equal timers.
 
-A transaction starts the same few timers again and again, and almost all of them are for nothing: it
-leaves the state that they belong to long before they fire.  So timers of one length wait in one
-first-in first-out *lane*, in the order in which they fire, with one timer of the real clock for the
-head of the lane::
+Transactions start the same few timers, and almost none of them fires: a transaction leaves the
+state of a timer long before.  So timers of one length wait in one FIFO queue, a *lane*, in the
+order in which they fire, with one timer of the real clock for the head of the lane::
 
     64*T1   | INVITE client B | INVITE server L | server J | ...
                ^ fires first
 
-A timer of a transaction is an entry of its lane and nothing else.  It belongs to the period of the
-transaction's life in which it was started.  Entering another state begins another period, and the
-timers of the earlier ones fire into nothing, so that stopping a timer costs nothing.
+A timer of a transaction is only an entry of its lane.  It belongs to the period of the transaction
+in which it was started.  Entering another state begins another period, and timers of earlier ones
+have no effect, so that stopping a timer costs nothing.
 """
 
 from __future__ import annotations
@@ -28,31 +27,31 @@ if TYPE_CHECKING:
 
 
 MIN_SWEEP_SIZE = 1000
-"""Timers of one length that are not worth a sweep."""
+"""A lane with fewer entries is not swept: it would not pay."""
 
 
 class Timer(Enum):
     """The timers of RFC 3261 table 4, RFC 6026, and two of our own."""
 
-    A = "A"  # an INVITE over UDP is sent again
-    B = "B"  # nobody answers an INVITE
-    D = "D"  # a peer may repeat its refusal of an INVITE
-    E = "E"  # any other request over UDP is sent again
-    F = "F"  # nobody answers any other request
-    G = "G"  # a refusal of an INVITE over UDP is sent again
-    H = "H"  # no ACK comes
-    I = "I"  # noqa: E741  ACKs may be repeated
-    J = "J"  # any other request may be repeated
-    K = "K"  # its response may be repeated
-    L = "L"  # an answered INVITE may be repeated
-    M = "M"  # further 2xx of other branches may come
-    PROCEED = "100"  # the peer would ask less often if it heard a 100 (RFC 4320 4.1)
-    CANCELLED = "CANCEL"  # a cancelled INVITE gets no final response (RFC 3261 9.1)
+    A = "A"  # retransmit an INVITE over UDP
+    B = "B"  # no response to an INVITE
+    D = "D"  # wait for retransmissions of a 3xx-6xx to an INVITE
+    E = "E"  # retransmit any other request over UDP
+    F = "F"  # no response to any other request
+    G = "G"  # retransmit a 3xx-6xx to an INVITE over UDP
+    H = "H"  # no ACK
+    I = "I"  # noqa: E741  wait for retransmissions of the ACK
+    J = "J"  # wait for retransmissions of any other request
+    K = "K"  # wait for retransmissions of its response
+    L = "L"  # wait for retransmissions of an accepted INVITE
+    M = "M"  # wait for more 2xx, of other forks
+    PROCEED = "100"  # send 100: the request takes long (RFC 4320 4.1)
+    CANCELLED = "CANCEL"  # no final response to a cancelled INVITE (RFC 3261 9.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """RFC 3261 table 4, in seconds."""
+    """The values of RFC 3261 table 4, in seconds."""
 
     t1: float = 0.5
     t2: float = 4.0
@@ -61,9 +60,9 @@ class Timers:
     b: float = field(init=False)
     """64*T1; timers F, H, J, L and M are as long."""
     d: float = field(init=False)
-    """How long a peer may repeat a refusal; its T1 is not known, so 32 s at least (17.1.1.2)."""
+    """At least 32 s, as the T1 of the retransmitting peer is unknown (17.1.1.2)."""
     e_reaches_t2: float = field(init=False)
-    """How long a client's Timer E takes to be reset to T2 (RFC 4320 4.1)."""
+    """The time until a client's timer E reaches T2 by doubling (RFC 4320 4.1)."""
 
     def __post_init__(self) -> None:
         fixed = partial(object.__setattr__, self)
@@ -92,7 +91,7 @@ class Timed(Protocol):
     """A transaction as its timers see it."""
 
     period: int
-    """The number of the state that it is in; a timer of an earlier one fires into nothing."""
+    """The number of the present state; a timer of an earlier one has no effect."""
 
     def fire(self, timer: Timer) -> None:
         """Act on a timer of the present state."""
@@ -109,12 +108,12 @@ class _Call:
         self.period = 0
 
     def cancel(self) -> None:
-        """Let the callback and its arguments go; harmless when it was called."""
+        """Release the callback and its arguments; no effect once it was called."""
         self.period = 1
         self._callback, self._arguments = None, ()
 
-    def fire(self, timer: Timer) -> None:  # noqa: ARG002  an entry's shape
-        """Call it."""
+    def fire(self, timer: Timer) -> None:  # noqa: ARG002  (the protocol's signature)
+        """Call the callback."""
         callback, arguments = self._callback, self._arguments
         self.cancel()
         if callback is not None:
@@ -122,11 +121,11 @@ class _Call:
 
 
 _Entry = tuple[float, Timed, int, Timer]
-"""When it is due, for which transaction, started in which period of it, and which timer it is."""
+"""The due time, the transaction, its period at the start, and the timer."""
 
 
 class _Lane:
-    """Timers of one length; at ``sweep_size`` it is swept."""
+    """The timers of one length; it is swept when it holds ``sweep_size`` entries."""
 
     __slots__ = ("entries", "sweep_size")
 
@@ -154,7 +153,7 @@ class LaneClock:
         self.time = clock.time
 
     def start_timer(self, delay: float, transaction: Timed, timer: Timer) -> None:
-        """Let a timer fire after ``delay`` seconds, unless the transaction changes its state."""
+        """Fire a timer after ``delay`` seconds, unless the transaction changes its state."""
         lane = self._lanes.get(delay)
         if lane is None or len(lane.entries) >= lane.sweep_size:
             lane = self._roomy_lane(delay, lane)
@@ -167,7 +166,7 @@ class LaneClock:
         return call
 
     def pending(self, transaction: Timed) -> Iterator[tuple[Timer, float]]:
-        """Yield a transaction's timers and their seconds left; slow, for a person's eyes."""
+        """Yield a transaction's timers and their seconds left; slow, for debugging."""
         for lane in self._lanes.values():
             for due, owner, period, timer in lane.entries:
                 if owner is transaction and period == transaction.period:
@@ -183,7 +182,7 @@ class LaneClock:
         return lane
 
     def _fire_due(self, delay: float, lane: _Lane) -> None:
-        """Fire what is due, and wait for the next timer that was not stopped."""
+        """Fire the due timers, and wait for the next one that was not stopped."""
         now, entries = self.time(), lane.entries
         try:
             while entries:
@@ -195,7 +194,7 @@ class LaneClock:
                     transaction.fire(timer)
                 else:
                     break
-        finally:  # also where a callback raises: the timers behind it must still fire
+        finally:  # also if a callback raises: the timers behind it must still fire
             if entries:
                 # Comparing with each entry's own due time, instead of counting back from now,
                 # keeps the rounding of floats from finding the head not due again and again.
