@@ -1,8 +1,8 @@
-"""Fuzzes the program for a time: ``python -m fuzz SECONDS [FOLDER of more cases]``.
+"""Fuzzes the program: ``python -m fuzz SECONDS [FOLDER of more cases]``.
 
-Inputs are seeds and kept cases with damage; one that shows something new is damaged further.  What
-fails is shortened, kept in ``corpus``, and makes its test fail until it is mended.  A quarter of
-the time goes to the state machine of ``tests/proxy/test_whole_call.py``.
+Inputs are seeds and saved cases with random changes; a case that shows a new behaviour is changed
+further.  A failing case is shortened and saved in ``corpus``, where its test fails until the fault
+is fixed.  A quarter of the time goes to the state machine of ``tests/proxy/test_whole_call.py``.
 """
 
 from __future__ import annotations
@@ -20,113 +20,117 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from rich.console import Console
 
-from fuzz.corpus_files import FAILED, keep, kept, renew
-from fuzz.fuzz_case import Case, made
-from fuzz.mutation import mutated
+from fuzz.corpus_files import FAILED_PREFIX, load_cases, save_case, select_corpus
+from fuzz.fuzz_case import Case, make_case
+from fuzz.mutation import mutate_case
 from fuzz.seeds import seeds
-from fuzz.targets import Run, run
+from fuzz.targets import CaseResult, run_case
 from tests.proxy.test_whole_call import TestWholeCall, WholeCall
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-PATIENCE = 0.05
-"""Seconds that one message may take."""
-PROGRESS = 10.0
-"""Seconds between two lines about the progress."""
+TIME_LIMIT = 0.05
+"""CPU seconds that one message may take."""
+PROGRESS_INTERVAL = 10.0
+"""Seconds between two lines of progress."""
+SHORTENING_TIMEOUT = 10.0
+"""Seconds for making a failing case shorter."""
 
-
-say = Console(markup=False, highlight=False, soft_wrap=True).print
+print_line = Console(markup=False, highlight=False, soft_wrap=True).print
 
 
 class TooSlow(AssertionError):
-    """A message took longer than ``PATIENCE``, three times."""
+    """A message took longer than ``TIME_LIMIT`` three times."""
 
 
 class Fuzzer:
-    """Damages cases, and keeps those that show something new."""
+    """Changes cases, and keeps those that show new behaviours."""
 
     def __init__(self, chance: Random) -> None:
-        self._chance = chance
+        self._random = chance
         self._pool: list[tuple[Case, set[Hashable]]] = []
-        self._seen: set[Hashable] = set()
+        self._behaviours: set[Hashable] = set()
         self.failed: dict[str, Path] = {}
         self.inputs = 0
         self.slowest = 0.0, "", 0
 
     def fuzz(self, until: float) -> None:
-        """Go on until this time."""
-        began = shown = monotonic()
+        """Run until a time of the monotonic clock."""
+        started = printed = monotonic()
         while (now := monotonic()) < until:
-            if now - shown >= PROGRESS:
-                shown = now
-                self._tell(now - began)
+            if now - printed >= PROGRESS_INTERVAL:
+                printed = now
+                self._print_progress(now - started)
             cases = [case for case, _ in self._pool]
             for _ in range(200):
-                self.take(mutated(self._chance, self._chosen(cases), cases))
-            gc.collect()
-        self._tell(monotonic() - began)
+                self.run(mutate_case(self._random, self._choose(cases), cases))
+            gc.collect()  # the collector is off, so that it falls into no measured time
+        self._print_progress(monotonic() - started)
 
-    def take(self, case: Case) -> None:
-        """Run a case and keep what it is worth."""
+    def run(self, case: Case) -> None:
+        """Run a case, and keep it if it shows something new or fails."""
         self.inputs += 1
         try:
-            result = checked(case)
-        except Exception as error:  # noqa: BLE001  whatever is raised is a finding
-            self._found(case, error)
+            result = run_timed(case)
+        except Exception as error:  # noqa: BLE001  any exception is a finding
+            self._save_failure(case, error)
             return
         self.slowest = max(self.slowest, (result.slowest, case.target, len(bytes(case))))
-        if not result.seen <= self._seen:
-            self._seen |= result.seen
-            self._pool.append((case, result.seen))
+        if not result.behaviours <= self._behaviours:
+            self._behaviours |= result.behaviours
+            self._pool.append((case, result.behaviours))
 
     def renew_corpus(self) -> None:
-        """Write the corpus."""
-        size = renew(self._pool)
-        say(f"corpus: {size} bytes")
+        """Write the corpus to its folder."""
+        size = select_corpus(self._pool)
+        print_line(f"corpus: {size} bytes")
 
-    def _chosen(self, cases: list[Case]) -> Case:
-        """Choose the newest more often."""
-        return cases[-1 - int(len(cases) * self._chance.random() ** 2)]
+    def _choose(self, cases: list[Case]) -> Case:
+        """Return a random case, newer ones more often."""
+        return cases[-1 - int(len(cases) * self._random.random() ** 2)]
 
-    def _found(self, case: Case, error: Exception) -> None:
-        what = where(error)
-        if what not in self.failed:
-            path = self.failed[what] = keep(shortened(case, what), FAILED)
-            say(f"FOUND {what}, kept as {path}")
-            say("".join(traceback.format_exception(error)))
+    def _save_failure(self, case: Case, error: Exception) -> None:
+        failure = failure_name(error)
+        if failure not in self.failed:
+            path = self.failed[failure] = save_case(shorten(case, failure), FAILED_PREFIX)
+            print_line(f"FOUND {failure}, saved as {path}")
+            print_line("".join(traceback.format_exception(error)))
 
-    def _tell(self, seconds: float) -> None:
+    def _print_progress(self, seconds: float) -> None:
         took, target, size = self.slowest
-        say(
+        print_line(
             f"{seconds:5.0f} s  {self.inputs} inputs  {self.inputs / seconds:.0f}/s"
-            f"  {len(self._pool)} cases  {len(self._seen)} behaviours"
+            f"  {len(self._pool)} cases  {len(self._behaviours)} behaviours"
             f"  slowest {took * 1000:.1f} ms ({target}, {size} bytes)  {len(self.failed)} failures"
         )
 
 
-def checked(case: Case) -> Run:
-    """Run a case, and hold its time."""
-    result = run(case)
-    if result.slowest > PATIENCE:
-        result.slowest = min(result.slowest, run(case).slowest, run(case).slowest)
-        if result.slowest > PATIENCE:
+def run_timed(case: Case) -> CaseResult:
+    """Run a case and check its time; repeat a slow one twice, as the machine may be busy."""
+    result = run_case(case)
+    if result.slowest > TIME_LIMIT:
+        result.slowest = min(result.slowest, run_case(case).slowest, run_case(case).slowest)
+        if result.slowest > TIME_LIMIT:
             raise TooSlow(f"{case.target}: {result.slowest * 1000:.0f} ms")
     return result
 
 
-def where(error: Exception) -> str:
-    """Give what tells one failure from another."""
+def failure_name(error: Exception) -> str:
+    """Return a name by which equal failures are recognised."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
 
 
-def shortened(case: Case, what: str) -> Case:
-    """Leave out what the failure does not need, for ten seconds at most."""
-    until = monotonic() + 10
+def shorten(case: Case, failure: str) -> Case:
+    """Return a shorter case with the same failure.
+
+    Parts are removed in halving steps, as in delta debugging, until the time is up.
+    """
+    until = monotonic() + SHORTENING_TIMEOUT
     step = max(map(len, case.pieces))
     while step and monotonic() < until:
-        shorter = next((one for one in _shorter(case, step) if fails(one, what)), None)
+        shorter = next((one for one in _shorter(case, step) if fails(one, failure)), None)
         if shorter is None:
             step //= 2
         else:
@@ -135,49 +139,55 @@ def shortened(case: Case, what: str) -> Case:
 
 
 def _shorter(case: Case, step: int) -> list[Case]:
-    """Give the cases that lack a piece, or ``step`` bytes of one."""
+    """Return the cases that lack one piece, or ``step`` bytes of one."""
     pieces = case.pieces
-    without = [pieces[:at] + pieces[at + 1 :] for at in range(len(pieces)) if len(pieces) > 1]
+    shorter = [pieces[:at] + pieces[at + 1 :] for at in range(len(pieces)) if len(pieces) > 1]
     for at, piece in enumerate(pieces):
         for start in range(0, len(piece), step):
-            cut = piece[:start] + piece[start + step :]
-            without.append((*pieces[:at], cut, *pieces[at + 1 :]))
-    return [made(case.target, one) for one in without]
+            rest = piece[:start] + piece[start + step :]
+            shorter.append((*pieces[:at], rest, *pieces[at + 1 :]))
+    return [make_case(case.target, one) for one in shorter]
 
 
-def fails(case: Case, what: str) -> bool:
-    """Tell whether a case fails in the same way."""
+def fails(case: Case, failure: str) -> bool:
+    """Return whether a case has this failure."""
     try:
-        checked(case)
-    except Exception as error:  # noqa: BLE001  whatever is raised is a finding
-        return where(error) == what
+        run_timed(case)
+    except Exception as error:  # noqa: BLE001  any exception is a finding
+        return failure_name(error) == failure
     return False
 
 
 def whole_calls(until: float) -> int:
-    """Let the state machine run with new seeds; give how many calls it made."""
-    many = 0
-    more = settings(TestWholeCall.settings, derandomize=False, database=None, max_examples=100)
+    """Run the state machine with new seeds; return how many calls it made."""
+    calls = 0
+    random_settings = settings(
+        TestWholeCall.settings, derandomize=False, database=None, max_examples=100
+    )
     while monotonic() < until:
-        run_state_machine_as_test(WholeCall, settings=more)
-        many += 100
-    return many
+        run_state_machine_as_test(WholeCall, settings=random_settings)
+        calls += 100
+    return calls
 
 
 def main(seconds: float, *folders: str) -> bool:
-    """Fuzz; tell whether nothing was found."""
+    """Fuzz; return whether nothing was found."""
     seed = SystemRandom().randrange(2**32)
-    say(f"seed {seed}")
-    gc.disable()  # as the program does, so that no message's time holds a collection
+    print_line(f"seed {seed}")
+    gc.disable()  # as in the program, so that no measured time includes a collection
     fuzzer = Fuzzer(Random(seed))
-    for case in [*seeds(), *kept(), *(one for name in folders for one in kept(Path(name)))]:
-        fuzzer.take(case)
+    for case in [
+        *seeds(),
+        *load_cases(),
+        *(one for name in folders for one in load_cases(Path(name))),
+    ]:
+        fuzzer.run(case)
     until = monotonic() + seconds
     with suppress(KeyboardInterrupt):
         fuzzer.fuzz(until - seconds / 4)
     fuzzer.renew_corpus()
     gc.enable()
-    say(f"{whole_calls(until)} whole calls at random")
+    print_line(f"{whole_calls(until)} whole calls at random")
     return not fuzzer.failed
 
 

@@ -1,4 +1,4 @@
-"""A conversation with the core, in which every message may be damaged."""
+"""The target "conversation": a dialogue with the core in which every message may be damaged."""
 
 from __future__ import annotations
 
@@ -25,36 +25,40 @@ from tests.support.trunks import admission_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fuzz.targets import Run
+    from fuzz.targets import CaseResult
 
 SOURCES = {b"a": ALICE, b"A": ALICE_TCP, b"b": BOB, b"s": STRANGER}
-"""Who sends the rest of a piece, by its first byte."""
-_SMUGGLED = re.compile(rb"(?:\A|[\r\n])[^\S\r\n]*x-rounded-call-id[^\S\r\n]*:([^\r\n]*)", re.I)  # noqa: FURB167  the line is long enough
+"""The sender of a message, by the first byte of its piece."""
+_SMUGGLED = re.compile(rb"(?:\A|[\r\n])[^\S\r\n]*x-rounded-call-id[^\S\r\n]*:([^\r\n]*)", re.I)  # noqa: FURB167  re.IGNORECASE would make the line too long
 HOSTS = {source.host for source in SOURCES.values()}
 ADMISSION = admission_of(
     dict.fromkeys(("+33612345678", "user", "vivekg", "caller", "service"), "agent")
 )
 
 
-def conversation(pieces: Sequence[bytes], seen: Run) -> None:
-    """The core raises nothing, sends sound messages, smuggles nothing, and forgets everything."""
+def conversation(pieces: Sequence[bytes], result: CaseResult) -> None:
+    """Check what must hold for any messages.
+
+    The core raises nothing, sends only valid messages, forwards no foreign X-Rounded-Call-Id, and
+    forgets everything once all timers have fired.
+    """
     edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1)
     edge.proxy._admission = edge.proxy._new_calls._admission = ADMISSION
     for piece in pieces:
-        _act(edge, piece, seen)
-    edge.clock.advance(COPY_TIMEOUT)  # in which second copies are taken
+        _run_step(edge, piece, result)
+    edge.clock.advance(COPY_TIMEOUT)  # until then it waits for second copies of INVITEs
     for staging in edge.stager.stagings:
         if not staging.over:
             staging.fail()
-    edge.clock.advance(600)
+    edge.clock.advance(600)  # seconds; longer than any timer
     assert edge.alive == 0
     assert edge.clock.waiting == 0
     assert not edge.proxy._new_calls._ongoing
-    seen.seen.update(
+    result.behaviours.update(
         event.cause if isinstance(event, MessageDropped) else type(event).__name__
         for event in edge.events
     )
-    assert "internal_error" not in seen.seen
+    assert "internal_error" not in result.behaviours
     for data, flow in edge.transport.sent:
         sent = parse(data)
         assert ip_address(flow.host).version in {4, 6}
@@ -62,26 +66,29 @@ def conversation(pieces: Sequence[bytes], seen: Run) -> None:
         if isinstance(sent, Request):
             head = data.partition(b"\r\n\r\n")[0]
             assert all(value.strip() == b"call-1" for value in _SMUGGLED.findall(head))
-        said = sent.method[:12] if isinstance(sent, Request) else sent.status
-        seen.seen.add((name_of(flow) if flow.host in HOSTS else "", said))
+        kind = sent.method[:12] if isinstance(sent, Request) else sent.status
+        result.behaviours.add((name_of(flow) if flow.host in HOSTS else "", kind))
 
 
-def _act(edge: Conversation, piece: bytes, seen: Run) -> None:
-    """Take one step: ``t`` and tenths of seconds, ``y`` or ``n`` of staging, or a message."""
-    act, rest = piece[:1], piece[1:]
-    if act == b"t":
+def _run_step(edge: Conversation, piece: bytes, result: CaseResult) -> None:
+    """Run one step: advance the clock (``t`` and tenths of a second), end staging, or send.
+
+    ``y`` lets all calls be staged and ``n`` fails their staging.
+    """
+    step, rest = piece[:1], piece[1:]
+    if step == b"t":
         edge.clock.advance(int(rest[:4]) / 10 if rest[:4].isdigit() else 1.0)
-    elif act in {b"y", b"n"}:
+    elif step in {b"y", b"n"}:
         for staging in edge.stager.stagings:
             if not staging.over:
-                (staging.succeed if act == b"y" else staging.fail)()
+                (staging.succeed if step == b"y" else staging.fail)()
     else:
-        data = _alive(edge, rest)
-        seen.timed(edge.layer.receive_message, data, SOURCES.get(act, ALICE))
+        data = _fill_placeholders(edge, rest)
+        result.timed(edge.layer.receive_message, data, SOURCES.get(step, ALICE))
 
 
-def _alive(edge: Conversation, data: bytes) -> bytes:
-    """Put in what a peer would know: our newest branch, Route and To tag."""
+def _fill_placeholders(edge: Conversation, data: bytes) -> bytes:
+    """Replace LIVE placeholders by what a peer knows: our newest branch, Route and To tag."""
     if b"LIVE" not in data:
         return data
     for sent, flow in reversed(edge.transport.sent):

@@ -1,4 +1,4 @@
-"""The cases that are worth keeping, as files."""
+"""The corpus: cases that show different behaviours, one file each."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuzz.fuzz_case import Case, read
+from fuzz.fuzz_case import Case, parse_case
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
 FOLDER = Path(__file__).parent / "corpus"
-FAILED = "failed-"
-MOST = 280_000
+FAILED_PREFIX = "failed-"
+MAX_CORPUS_SIZE = 280_000
 """Bytes of all files together."""
 
 
-def kept(folder: Path = FOLDER) -> list[Case]:
-    """Read them all."""
-    return [read(path.read_bytes()) for path in sorted(folder.iterdir())]
+def load_cases(folder: Path = FOLDER) -> list[Case]:
+    """Return the cases of all files in a folder."""
+    return [parse_case(path.read_bytes()) for path in sorted(folder.iterdir())]
 
 
-def keep(case: Case, kind: str = "") -> Path:
-    """Keep one case; those that have failed are of a kind that is kept for ever."""
-    path = FOLDER / (kind + blake2b(bytes(case), digest_size=5).hexdigest())
+def save_case(case: Case, prefix: str = "") -> Path:
+    """Write a case to a file named after its hash; with ``FAILED_PREFIX`` it is never removed."""
+    path = FOLDER / (prefix + blake2b(bytes(case), digest_size=5).hexdigest())
     path.write_bytes(bytes(case))
     return path
 
 
-def renew(shown: Iterable[tuple[Case, set[Hashable]]]) -> int:
-    """Keep the shortest cases that show together all that was seen; give their bytes."""
+def select_corpus(cases: Iterable[tuple[Case, set[Hashable]]]) -> int:
+    """Save the shortest cases that together show all behaviours, and remove all other files.
+
+    Return their size in bytes.  A greedy cover: the shortest case first, and each further one only
+    if it shows something new.
+    """
     covered: set[Hashable] = set()
-    wanted = set(FOLDER.glob(f"{FAILED}*"))
+    kept = set(FOLDER.glob(f"{FAILED_PREFIX}*"))
     size = 0
-    for case, seen in sorted(shown, key=lambda one: (len(bytes(one[0])), one[0])):
-        if seen <= covered or size + len(bytes(case)) > MOST:
+    for case, behaviours in sorted(cases, key=lambda one: (len(bytes(one[0])), one[0])):
+        if behaviours <= covered or size + len(bytes(case)) > MAX_CORPUS_SIZE:
             continue
-        covered |= seen
+        covered |= behaviours
         size += len(bytes(case))
-        wanted.add(keep(case))
-    for path in set(FOLDER.iterdir()) - wanted:
+        kept.add(save_case(case))
+    for path in set(FOLDER.iterdir()) - kept:
         path.unlink()
     return size

@@ -1,4 +1,4 @@
-"""An input of the fuzzer: a target and pieces of bytes; any bytes are one."""
+"""An input of the fuzzer: a target and pieces of bytes.  Any bytes can be parsed as a case."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ TARGETS = {
     b"c": "conversation",
     b"s": "stream",
     b"t": "trunks",
-    b"j": "answer",
-    b"h": "http",
+    b"j": "api_reply",
+    b"h": "http_connection",
 }
-"""What the first byte of a case says."""
-_BETWEEN = b"\n--8<--\n"
+"""The target of a case by its first byte."""
+_SEPARATOR = b"\n--8<--\n"
 
 
 class Case(NamedTuple):
-    """What ``target`` does with each of the pieces, one after another."""
+    """A target and the pieces that it processes one after another."""
 
     target: str
     pieces: tuple[bytes, ...]
 
     def __bytes__(self) -> bytes:
         letter = next(letter for letter, name in TARGETS.items() if name == self.target)
-        return letter + _BETWEEN.join(self.pieces)
+        return letter + _SEPARATOR.join(self.pieces)
 
 
-def read(data: bytes) -> Case:
-    """Read what ``bytes(case)`` wrote, or anything else."""
+def parse_case(data: bytes) -> Case:
+    """Return the case of ``bytes(case)``, or of any other bytes."""
     target = TARGETS.get(data[:1], "conversation")
-    return Case(target, tuple(data[1:].split(_BETWEEN)))
+    return Case(target, tuple(data[1:].split(_SEPARATOR)))
 
 
-def made(target: str, pieces: Iterable[bytes]) -> Case:
-    """Make a case, such as reading it again would give."""
-    return read(bytes(Case(target, tuple(pieces))))
+def make_case(target: str, pieces: Iterable[bytes]) -> Case:
+    """Return a case; pieces that contain the separator are split, as in a file."""
+    return parse_case(bytes(Case(target, tuple(pieces))))

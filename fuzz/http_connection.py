@@ -1,4 +1,4 @@
-"""Bytes of an HTTP server, given to a connection that has asked for something."""
+"""The target "http_connection": bytes of a server on a connection with an open request."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sip_stager.http_client.messages import Broken, RequestHead, Response, Unans
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fuzz.targets import Run
+    from fuzz.targets import CaseResult
 
-BODY_MOST = 1000
+MAX_BODY = 1000  # bytes
 
 
-class Wire:
-    """What a connection needs of its transport."""
+class FakeTransport:
+    """The part of a transport that a connection uses."""
 
     closing = False
 
     def write(self, data: bytes) -> None:
-        """Take a request."""
+        """Discard the request."""
 
     def abort(self) -> None:
         self.closing = True
@@ -37,24 +37,25 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def http(pieces: Sequence[bytes], seen: Run) -> None:
-    """A request ends with an answer or an error, within the bounds, whatever the server says."""
-    _loop().run_until_complete(_asked(pieces, seen))
+def http_connection(pieces: Sequence[bytes], result: CaseResult) -> None:
+    """Check that a request ends with an answer or an error, and that the body limit holds."""
+    _loop().run_until_complete(_send_request(pieces, result))
 
 
-async def _asked(pieces: Sequence[bytes], seen: Run) -> None:
-    wire = Wire()
-    connection = Connection(BODY_MOST, lambda _: None)
-    connection.connection_made(cast("asyncio.BaseTransport", wire))
-    result = connection.send(RequestHead("GET", b"/", [(b"Host", b"a")]), b"")
+async def _send_request(pieces: Sequence[bytes], result: CaseResult) -> None:
+    transport = FakeTransport()
+    connection = Connection(MAX_BODY, lambda _: None)
+    connection.connection_made(cast("asyncio.BaseTransport", transport))
+    answer = connection.send(RequestHead("GET", b"/", [(b"Host", b"a")]), b"")
     for piece in pieces:
-        if not wire.closing:
-            seen.timed(connection.data_received, piece)
+        if not transport.closing:
+            result.timed(connection.data_received, piece)
     connection.connection_lost(None)
-    got = result.result()
-    if isinstance(got, Response):
-        assert len(got.body) <= BODY_MOST or got.unread
-        seen.seen.add((got.status // 100, got.unread[:20], len(got.fields) > 0, bool(got.body)))
+    outcome = answer.result()
+    if isinstance(outcome, Response):
+        assert len(outcome.body) <= MAX_BODY or outcome.unread
+        shape = (len(outcome.fields) > 0, bool(outcome.body))
+        result.behaviours.add((outcome.status // 100, outcome.unread[:20], *shape))
     else:
-        assert isinstance(got, Broken | Unanswered)
-        seen.seen.add(got.text[:40])
+        assert isinstance(outcome, Broken | Unanswered)
+        result.behaviours.add(outcome.text[:40])

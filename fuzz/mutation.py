@@ -1,21 +1,22 @@
-"""Ways to damage messages, and sequences of them."""
+"""Random changes of messages and of sequences of messages."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from fuzz.fuzz_case import Case, made
+from fuzz.fuzz_case import Case, make_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-LONGEST = 65535
+MAX_SIZE = 65535
 """Bytes of a datagram."""
+_MAX_PIECES = 40
 _NUMBER = re.compile(rb"[0-9]+")
 _PART = re.compile(rb"[^\s;,<>=\"@:]+")
-_SPICE = (
+_TOKENS = (
     *(b"\r\n", b"\r", b"\n", b" ", b"\t", b"\r\n ", b"\0", b"\x0b", b"\x85", b"\xff", b",", b";"),
     *(b":", b'"', b"<", b">", b"=", b"@", b"?", b"[", b"]", b"%", b"\\", b"/", b"\r\n\r\n", b"%00"),
     *(b";tag=", b";rport", b";received=", b";maddr=", b";lr", b";branch=", b"SIP/2.0", b"sip:"),
@@ -27,8 +28,8 @@ _EXTREMES = (b"0", b"1", b"-1", b"00", b"255", b"256", b"65535", b"65536", b"214
              b"2147483648", b"4294967296", b"9" * 20, b"9" * 5000)  # fmt: skip
 
 
-def mutated(chance: Random, case: Case, pool: Sequence[Case]) -> Case:
-    """Give a case with one to six changes; ``pool`` lends parts of other cases."""
+def mutate_case(chance: Random, case: Case, pool: Sequence[Case]) -> Case:
+    """Return a case with one to six changes; parts of other cases come from ``pool``."""
     pieces = list(case.pieces)
     for _ in range(chance.choice((1, 1, 2, 3, 6))):
         other = chance.choice(pool).pieces
@@ -37,8 +38,8 @@ def mutated(chance: Random, case: Case, pool: Sequence[Case]) -> Case:
         else:
             at = chance.randrange(len(pieces))
             change = chance.choice(_CHANGES)
-            pieces[at] = change(chance, pieces[at], chance.choice(other))[:LONGEST]
-    return made(case.target, pieces[:40])
+            pieces[at] = change(chance, pieces[at], chance.choice(other))[:MAX_SIZE]
+    return make_case(case.target, pieces[:_MAX_PIECES])
 
 
 def _resequence(chance: Random, pieces: list[bytes], other: Sequence[bytes]) -> None:
@@ -72,7 +73,7 @@ def _flip(chance: Random, data: bytes, _other: bytes) -> bytes:
 
 def _replace(chance: Random, data: bytes, _other: bytes) -> bytes:
     start, end = _span(chance, data)
-    put = chance.choice(_SPICE) if chance.random() < 0.7 else chance.randbytes(chance.randrange(5))
+    put = chance.choice(_TOKENS) if chance.random() < 0.7 else chance.randbytes(chance.randrange(5))
     return data[:start] + put + data[end:]
 
 
@@ -84,7 +85,7 @@ def _repeat(chance: Random, data: bytes, _other: bytes) -> bytes:
 
 def _run_on(chance: Random, data: bytes, _other: bytes) -> bytes:
     start = chance.randrange(len(data) + 1)
-    return data[:start] + chance.choice(_SPICE) * (1 << chance.randrange(3, 14)) + data[start:]
+    return data[:start] + chance.choice(_TOKENS) * (1 << chance.randrange(3, 14)) + data[start:]
 
 
 def _cut(chance: Random, data: bytes, _other: bytes) -> bytes:

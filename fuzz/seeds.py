@@ -1,4 +1,4 @@
-"""What the fuzzer begins with: torture messages, SIPp's scenarios, good calls, good answers."""
+"""The first inputs of the fuzzer: torture messages, SIPp's scenarios, good calls, good replies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuzz.fuzz_case import Case, made
+from fuzz.fuzz_case import Case, make_case
 from tests.support.messages import BODY, request
 from tests.support.torture import ANSWER, TORTURE, USUAL
 
@@ -29,7 +29,7 @@ RESPONSE = (
     "Call-ID: call-1@192.0.2.1\r\nCSeq: %d %s\r\nContact: <sip:bob@192.0.2.2>\r\n"
     "Content-Length: 0\r\n\r\n"
 )
-ANSWERS = (
+REPLIES = (
     b'{"callId": "411b82c8-462a-4e1b-89bc-10ab3ce1ed29", "status": "queued"}',
     b'{"message":"outer","error":{"details":[{"field":"a","message":"b"}],"message":"c"}}',
     b"Wed, 21 Oct 2026 07:28:00 GMT",
@@ -44,42 +44,51 @@ HTTP = (
 
 
 def seeds() -> Iterator[Case]:
-    """Give them all."""
+    """Yield all seeds."""
     messages = [USUAL, ANSWER, *TORTURE.values(), *_scenarios()]
     for one in messages:
-        yield made("message", [one])
-        yield made("trunks", [one])
-        yield made("conversation", [b"a" + one, b"y", b"b" + one])
-    yield made("stream", [messages[0], b"\r\n\r\n", *messages[2:5]])
-    yield made("stream", messages[:2])
-    yield from (made("answer", [one]) for one in ANSWERS)
-    yield from (made("http", [one[:20], one[20:]]) for one in HTTP)
+        yield make_case("message", [one])
+        yield make_case("trunks", [one])
+        yield make_case("conversation", [b"a" + one, b"y", b"b" + one])
+    yield make_case("stream", [messages[0], b"\r\n\r\n", *messages[2:5]])
+    yield make_case("stream", messages[:2])
+    yield from (make_case("api_reply", [one]) for one in REPLIES)
+    yield from (make_case("http_connection", [one[:20], one[20:]]) for one in HTTP)
     yield from calls()
 
 
 def calls() -> Iterator[Case]:
-    """Give calls as they go well, and as they go."""
+    """Yield conversations: successful, cancelled and refused calls."""
     invite, cancel, ack = (b"a" + bytes(request(method)) for method in ("INVITE", "CANCEL", "ACK"))
-    begun = [invite, b"y"]
-    yield made("conversation", [*begun, _said(180), _said(200), *_inside("ACK"), *_inside("BYE")])
-    yield made("conversation", [*begun, _said(183), *_inside("PRACK"), _said(200, "two"), b"t320"])
-    yield made("conversation", [*begun, _said(200), *_inside("INVITE"), *_inside("UPDATE")])
-    yield made("conversation", [*begun, _said(180), cancel, _said(200, method="CANCEL"),
-                                _said(487), ack])  # fmt: skip
-    yield made("conversation", [invite, cancel, ack, b"t10", invite])
-    yield made("conversation", [*begun, _said(302), ack, b"t50", _said(503), ack])
-    yield made("conversation", [invite, b"n", ack, b"t400"])
-    yield made("conversation", [*begun, b"t30", _said(100), b"t2000", _said(486)])
+    staged = [invite, b"y"]
+    yield _conversation(
+        *staged, _response(180), _response(200), *_exchange("ACK"), *_exchange("BYE")
+    )
+    yield _conversation(
+        *staged, _response(183), *_exchange("PRACK"), _response(200, "two"), b"t320"
+    )
+    yield _conversation(*staged, _response(200), *_exchange("INVITE"), *_exchange("UPDATE"))
+    yield _conversation(
+        *staged, _response(180), cancel, _response(200, method="CANCEL"), _response(487), ack
+    )
+    yield _conversation(invite, cancel, ack, b"t10", invite)
+    yield _conversation(*staged, _response(302), ack, b"t50", _response(503), ack)
+    yield _conversation(invite, b"n", ack, b"t400")
+    yield _conversation(*staged, b"t30", _response(100), b"t2000", _response(486))
     whole = bytes(request(body=BODY, extra=("Supported: 100rel", "Route: <sip:198.51.100.1;lr>")))
-    yield made("conversation", [b"A" + whole, b"a" + bytes(request("OPTIONS")), b"s" + whole])
+    yield _conversation(b"A" + whole, b"a" + bytes(request("OPTIONS")), b"s" + whole)
 
 
-def _said(status: int, tag: str = "bob", method: str = "INVITE") -> bytes:
+def _conversation(*pieces: bytes) -> Case:
+    return make_case("conversation", pieces)
+
+
+def _response(status: int, tag: str = "bob", method: str = "INVITE") -> bytes:
     return b"b" + (RESPONSE % (status, tag, 1, method)).encode()
 
 
-def _inside(method: str) -> list[bytes]:
-    """Give a request of alice's in her dialog, and bob's answer."""
+def _exchange(method: str) -> list[bytes]:
+    """Return a request of Alice within the dialog, and Bob's response."""
     cseq = 1 if method == "ACK" else 2
     asked = request(method, "sip:bob@192.0.2.2", branch=f"z9hG4bK-{method}", cseq=cseq,
                     to_tag="bob", extra=("Route: LIVE-ROUTE",))  # fmt: skip
@@ -88,7 +97,7 @@ def _inside(method: str) -> list[bytes]:
 
 
 def _scenarios() -> Iterator[bytes]:
-    """Give what SIPp's scenarios send, with something in the place of their keywords."""
+    """Yield the messages of SIPp's scenarios, with their keywords replaced."""
     for path in sorted(_SCENARIOS.glob("*.xml")):
         for text in _SENT.findall(path.read_text("utf-8")):
             lines = "\r\n".join(line.strip() for line in text.strip().split("\n"))

@@ -1,7 +1,7 @@
-"""What the fuzzer gives its inputs to, and what must hold whatever they are.
+"""The targets of the fuzzer: the code under test, and what must hold for any input.
 
-A target gets the pieces of a case and a ``Run``, in which it notes what was seen: an input that
-shows something new is worth keeping.
+A target gets the pieces of a case and records the behaviours that they show in a ``CaseResult``: a
+case that shows a new behaviour is worth keeping.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from time import thread_time
 from typing import TYPE_CHECKING, TypeVar
 
 from fuzz.conversation import ADMISSION, conversation
-from fuzz.http_connection import http
+from fuzz.http_connection import http_connection
 from sip_stager.model.call import Refusal
-from sip_stager.platform import replies as answers
+from sip_stager.platform import replies
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.framing import Framer
 from sip_stager.sip.message import Request, Response
@@ -33,56 +33,58 @@ T = TypeVar("T")
 
 
 @dataclass
-class Run:
-    """What one case has shown; ``slowest`` is in seconds of this thread's own time."""
+class CaseResult:
+    """The behaviours of one case; ``slowest`` is the slowest step in CPU seconds of this thread."""
 
-    seen: set[Hashable] = field(default_factory=set)
+    behaviours: set[Hashable] = field(default_factory=set)
     slowest: float = 0.0
 
-    def timed(self, act: Callable[..., T], *arguments: object) -> T:
-        began = thread_time()
+    def timed(self, step: Callable[..., T], *arguments: object) -> T:
+        """Call a function and record its CPU time."""
+        started = thread_time()
         try:
-            return act(*arguments)
+            return step(*arguments)
         finally:
-            self.slowest = max(self.slowest, thread_time() - began)
+            self.slowest = max(self.slowest, thread_time() - started)
 
 
-def run(case: Case) -> Run:
-    """Run a case; whatever it raises is a finding."""
-    seen = Run()
-    _TARGETS[case.target](case.pieces, seen)
-    seen.seen = {(case.target, one) for one in seen.seen}
-    return seen
+def run_case(case: Case) -> CaseResult:
+    """Run a case; any exception is a finding."""
+    result = CaseResult()
+    _TARGETS[case.target](case.pieces, result)
+    result.behaviours = {(case.target, one) for one in result.behaviours}
+    return result
 
 
-def message(pieces: Sequence[bytes], seen: Run) -> None:
-    """What parses is written as it came; what is read from it raises nothing but Malformed."""
+def message(pieces: Sequence[bytes], result: CaseResult) -> None:
+    """Check that a parsed message is written byte for byte, and that only Malformed is raised."""
     for piece in pieces:
         try:
-            parsed = seen.timed(parse, piece)
+            parsed = result.timed(parse, piece)
         except Malformed as fault:
-            seen.seen.add(str(fault))
+            result.behaviours.add(str(fault))
             continue
         written, start_line = bytes(parsed), len(parsed.start_line)
-        came = piece.lstrip(b"\r\n")[: len(written)]
-        assert came[start_line:] == written[start_line:]
-        assert came[:start_line].upper() == written[:start_line].upper()  # sip/2.0 may be small
+        received = piece.lstrip(b"\r\n")[: len(written)]
+        assert received[start_line:] == written[start_line:]
+        # "sip/2.0" may be lower case.
+        assert received[:start_line].upper() == written[:start_line].upper()
         again = parse(bytes(parsed))
         assert (again.start_line, again.fields) == (parsed.start_line, parsed.fields)
         assert (again.names, again.body) == (parsed.names, parsed.body)
-        seen.timed(_read, parsed, seen)
+        result.timed(_read_fields, parsed, result)
 
 
-def _read(parsed: Request | Response, seen: Run) -> None:
+def _read_fields(parsed: Request | Response, result: CaseResult) -> None:
     names = ["cseq", "from_", "to", "to_tag", "branch", "top_via", "call_id"]
     names += ["uri"] if isinstance(parsed, Request) else []
     for name in names:
         try:
             value = getattr(parsed, name)
         except Malformed as fault:
-            seen.seen.add((name, str(fault)))
+            result.behaviours.add((name, str(fault)))
         else:
-            seen.seen.add((name, bool(value)))
+            result.behaviours.add((name, bool(value)))
     for field_name in set(parsed.names):
         with suppress(Malformed):
             parsed.values(field_name)
@@ -93,22 +95,22 @@ def _read(parsed: Request | Response, seen: Run) -> None:
         try:
             check_request(parsed)
         except Malformed as fault:
-            seen.seen.add(("check", str(fault), fault.status))
+            result.behaviours.add(("check", str(fault), fault.status))
 
 
-def stream(pieces: Sequence[bytes], seen: Run) -> None:
-    """However a stream is cut into segments, the same messages come out of it."""
+def stream(pieces: Sequence[bytes], result: CaseResult) -> None:
+    """Check that a stream yields the same messages however it is cut into segments."""
     data = b"".join(pieces)
-    whole = seen.timed(_framed, [data])
+    whole = result.timed(_framed, [data])
     chance = Random(blake2b(data).digest())
     cuts = sorted(chance.randrange(len(data) + 1) for _ in range(5))
     ends = [*cuts, len(data)]
-    somehow = [data[start:end] for start, end in zip([0, *cuts], ends, strict=True)]
+    at_random = [data[start:end] for start, end in zip([0, *cuts], ends, strict=True)]
     one_by_one = [data[at : at + 1] for at in range(len(data))] if len(data) < 3000 else [data]
-    for segments in (pieces, somehow, one_by_one):
+    for segments in (pieces, at_random, one_by_one):
         assert _framed(segments) == whole
     found, pings, fault = whole
-    seen.seen.update([("found", min(len(found), 4)), ("pings", min(pings, 3)), fault])
+    result.behaviours.update([("found", min(len(found), 4)), ("pings", min(pings, 3)), fault])
 
 
 def _framed(segments: Sequence[bytes]) -> tuple[list[bytes], int, str]:
@@ -122,44 +124,44 @@ def _framed(segments: Sequence[bytes]) -> tuple[list[bytes], int, str]:
     return found, framer.pings, ""
 
 
-def trunks(pieces: Sequence[bytes], seen: Run) -> None:
-    """Admission gives a call or a refusal, with numbers that are numbers."""
+def trunks(pieces: Sequence[bytes], result: CaseResult) -> None:
+    """Check that admission returns a call with valid numbers or a refusal with a printable text."""
     for piece in pieces:
         try:
             invite = parse(piece)
             if not isinstance(invite, Request):
                 continue
-            decision = seen.timed(ADMISSION.admit, invite, ALICE)
+            decision = result.timed(ADMISSION.admit, invite, ALICE)
         except Malformed as fault:
-            seen.seen.add(str(fault))
+            result.behaviours.add(str(fault))
             continue
         if isinstance(decision, Refusal):
             assert decision.text.isascii()
             assert decision.text.isprintable()
-            seen.seen.add(decision.cause)
+            result.behaviours.add(decision.cause)
         else:
             assert is_e164(decision.from_number)
             assert decision.call_id.isascii()
-            seen.seen.add(("admitted", decision.from_number == "+10000000000"))
+            result.behaviours.add(("admitted", decision.from_number == "+10000000000"))
 
 
-def answer(pieces: Sequence[bytes], seen: Run) -> None:
-    """Whatever the API says can be read, and is fit to be shown."""
+def api_reply(pieces: Sequence[bytes], result: CaseResult) -> None:
+    """Check that any reply of the API can be read, and that its texts are safe to print."""
     for piece in pieces:
-        read = seen.timed(answers.json_object, piece)
-        words = answers.sanitize(answers.error_text(read))
-        assert words.isprintable()
-        after = seen.timed(answers.retry_after, piece.decode("latin-1"), 0.0)
+        reply = result.timed(replies.json_object, piece)
+        text = replies.sanitize(replies.error_text(reply))
+        assert text.isprintable()
+        after = result.timed(replies.retry_after, piece.decode("latin-1"), 0.0)
         assert after is None or after >= 0
-        tokens = [answers.is_token(value) for value in read.values()]
-        seen.seen.add((len(read) > 0, words != "", after is None, any(tokens)))
+        tokens = [replies.is_token(value) for value in reply.values()]
+        result.behaviours.add((len(reply) > 0, text != "", after is None, any(tokens)))
 
 
-_TARGETS: dict[str, Callable[[Sequence[bytes], Run], None]] = {
+_TARGETS: dict[str, Callable[[Sequence[bytes], CaseResult], None]] = {
     "message": message,
     "conversation": conversation,
     "stream": stream,
     "trunks": trunks,
-    "answer": answer,
-    "http": http,
+    "api_reply": api_reply,
+    "http_connection": http_connection,
 }

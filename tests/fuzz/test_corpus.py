@@ -1,4 +1,4 @@
-"""What the fuzzer has found is run again: `make fuzz` finds more."""
+"""The cases that the fuzzer has found are run again; `make fuzz` finds more."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.fuzz_case import TARGETS, read
+from fuzz.fuzz_case import TARGETS, parse_case
 from fuzz.seeds import seeds
-from fuzz.targets import run
+from fuzz.targets import run_case
 
 CORPUS = sorted((Path(__file__).parents[2] / "fuzz" / "corpus").iterdir())
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
-def test_what_was_found_harms_nothing(path: Path) -> None:
-    assert run(read(path.read_bytes())).seen
+def test_a_saved_case_does_no_harm(path: Path) -> None:
+    assert run_case(parse_case(path.read_bytes())).behaviours
 
 
-def test_what_the_fuzzer_begins_with_harms_nothing_and_reaches_every_target() -> None:
-    reached = {case.target for case in seeds() if run(case).seen}
+def test_the_seeds_do_no_harm_and_reach_every_target() -> None:
+    reached = {case.target for case in seeds() if run_case(case).behaviours}
     assert reached == set(TARGETS.values())
 
 
-def test_a_case_is_read_as_it_was_written() -> None:
+def test_a_case_is_parsed_as_it_was_written() -> None:
     for case in seeds():
-        assert read(bytes(case)) == case
+        assert parse_case(bytes(case)) == case
