@@ -88,7 +88,7 @@ class RateLimit:
 
 
 def _limits(value: bytes) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Return what is left of each limit, and its reset."""
+    """Yield the number of requests left and the reset of each limit, as text."""
     # The name of a limit is a string that may hold anything, even ";r=0": strings are taken out.
     bare = _STRING.sub(b"", value[:_MAX_FIELD_LENGTH])
     if b'"' in bare:  # an unterminated string: nothing behind it can be trusted

@@ -3,26 +3,20 @@
 Theory of operation.  Each call has one coroutine.  It sends nothing while the API's rate limit is
 used up, and nothing more once the circuit breaker has opened since it was let through (``again``):
 
-                 +-----------------------------------------------------+
-                 |                                                     |
-                 v          used up past the deadline, or the          |
-        wait for the rate   breaker opened                             |
-        limit to reset ------------------------------------> failure   |
-                 |                                                     |
-                 v          staged                                     |
-          POST /stage ---------------------------------------> staged  |
-                 |    |                                          ^     |
-                 |    | async mode: has an id                    |     |
-                 |    v              staged                      |     |
-                 |   poll <--+ ----------------------------------+     |
-                 |    |   |  |                                         |
-                 |    |   +--+ not yet, or a failure that may pass     |
-                 v    v                                                |
-             failure: next_delay ------------------> failure           |
-                      |    not repeatable, too often,                  |
-                      |    no time, or the breaker opened              |
-                      v                                                |
-                   wait, then ask again() once more -------------------+
+    +---> wait for the rate limit -----> used up past the deadline, or breaker open ---> failure
+    |                |
+    |                v
+    |           POST /stage -----------> sync mode: staged ----------------------------> staged
+    |            |        |
+    |            |        | async mode: the response has an id
+    |            |        v
+    |            |     poll again and again -----> staged -----------------------------> staged
+    |            |        |
+    |            v        v
+    |          any final failure ------> not repeatable, no time left, or breaker open -> failure
+    |                |
+    |                v
+    +--- pause, ask again() once more -> breaker open ---------------------------------> failure
 
 When the breaker opens, all waits that come before an attempt end at once (``reject_waiting``), so
 that those calls go to their numbers' policies without delay.  Polls go on: such a call is at the

@@ -1,24 +1,23 @@
 """Stagings that outlive their callers: the next call of the same identity uses them.
 
 Theory of operation.  A caller who hangs up while the agent is staged often calls again at once.
-The staging cannot be undone at the API, so it is finished (``finish``): either a second call takes
-it over while it runs, or its result is reserved (``reserved.py``).  Each staged call is used by one
-call at a time.  All of it is pure: the clock is a port.
+The API has begun to stage the call anyway, so it is finished (``finish``): a second call takes
+it over while it runs, or claims its result, which is reserved (``reserved.py``).  Each staged call
+is used by one call at a time.  All of it is pure: the clock is a port.
 
 An attempt (one staging), and the transitions of ``_enter``:
 
-                       start, nothing to reuse
-                                  |
-                                  v    its caller hangs up, or runs out of time
-        decided            +-> WAITED_FOR --------------------------------------+
-     (the caller is        |      |  |                                          |
-      answered)  +---------|------+  | not finish: the staging is cancelled     v
-                 |         |         |                                        LEFT
-                 v         +---------|-- a call of the same identity starts ----+
-               OVER <----------------+                                          |
-                 ^                                                              |
-                 +--------------------------------------------------------------+
-                           decided (its staged call is reserved)
+    start, nothing to reuse
+              |
+              v      its caller hangs up, or the caller's timer ends
+          WAITED_FOR ------------------------------------------------> LEFT
+              |      <------------------------------------------------   |
+              |      a call of the same identity starts                  |
+              |                                                          |
+              | decided: the caller is answered;                         | decided: a staged call
+              | or, without finish, the caller hangs up: cancelled       | is reserved
+              v                                                          v
+            OVER                                                       OVER
 
 A waiting caller, which is joined to exactly one attempt until it is GONE:
 
