@@ -7,7 +7,7 @@ is used by one call at a time.  All of it is pure: the clock is a port.
 
 An attempt (one staging), and the transitions of ``_enter``:
 
-    start, nothing to reuse
+    start_staging, nothing to reuse
               |
               v      its caller hangs up, or the caller's timer ends
           WAITED_FOR ------------------------------------------------> LEFT
@@ -21,7 +21,7 @@ An attempt (one staging), and the transitions of ``_enter``:
 
 A waiting caller, which is joined to exactly one attempt until it is GONE:
 
-      start, nothing to reuse                          start, an attempt is LEFT
+   start_staging, nothing to reuse                start_staging, an attempt is LEFT
                  |                                                 |
                  v          the attempt failed, time is left       v
             OWN_ATTEMPT <------------------------------------ TAKEN_OVER
@@ -160,7 +160,7 @@ class Claims:
         if (attempt := self._left.first(call)) is not None:
             self._take_over(caller, attempt)
         else:
-            self._stage(caller, call)
+            self._start_attempt(caller, call)
         return caller
 
     def return_unused(self, call: Call, forward: Forward) -> None:
@@ -185,7 +185,7 @@ class Claims:
         if staging is not None:
             staging.cancel()
 
-    def _stage(self, caller: WaitingCaller, call: Call) -> None:
+    def _start_attempt(self, caller: WaitingCaller, call: Call) -> None:
         attempt = Attempt(call)
         caller.state = CallerState.OWN_ATTEMPT
         self._enter(attempt, AttemptState.WAITED_FOR, caller)
@@ -224,7 +224,7 @@ class Claims:
         # little about this caller, who has time left.  A stopping program would refuse it again.
         left = caller.until - self._clock.time()
         if refusal.cause != StagingOutcome.STOPPED and fits(0.0, left):
-            self._stage(caller, replace(caller.call, deadline=left))
+            self._start_attempt(caller, replace(caller.call, deadline=left))
         else:
             caller.done(refusal)
 
