@@ -13,7 +13,7 @@ from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.http_client import Client, Priority, Rejected, Response
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, Staged
-from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
+from tests.support.black_hole import black_hole, one_more_hangs, port_of, short_wait, silent_server
 from tests.support.needed import need_ipv6
 from tests.support.scripted_api import Scripted
 
@@ -102,7 +102,7 @@ async def test_active_and_queued_requests_are_counted() -> None:
         head = client.prepare("GET", "/")
         assert client.requests == {"active": 0, "queued": 0}
         tasks = [asyncio.create_task(client.exchange(head, b"", {})) for _ in range(3)]
-        await server.heard.wait()
+        await server.received.wait()
         assert client.requests == {"active": 2, "queued": 1}
         for task in tasks:
             task.cancel()
@@ -116,7 +116,7 @@ async def test_waiting_requests_of_normal_priority_alone_are_rejected() -> None:
         client = client_at(f"http://127.0.0.1:{server.port}")
         head = client.prepare("GET", "/")
         busy = [asyncio.create_task(client.exchange(head, b"", {})) for _ in range(2)]
-        await server.heard.wait()
+        await server.received.wait()
         waiting = [
             asyncio.create_task(client.exchange(head, b"", {}, priority)) for priority in Priority
         ]
@@ -232,8 +232,8 @@ async def test_a_connection_that_is_never_accepted_ends_with_the_deadline(
         url = f"http://127.0.0.1:{port_of(listener)}"
         async with RoundedApi(url, SecretStr(KEY)) as client:
             asking = asyncio.create_task(client.stage(call, phases, sync=True))
-            await tried(listener)
-            waited = await a_moment()
+            await one_more_hangs(listener)
+            waited = await short_wait()
             asking.cancel()  # as a deadline does
             await asyncio.wait([asking])
     assert set(phases) == {"connect"}
@@ -278,12 +278,12 @@ async def test_a_server_without_tls_is_unreachable(fake: FakeApi, call: Call) ->
 async def test_a_handshake_that_hangs_ends_with_the_deadline(call: Call) -> None:
     phases: dict[str, float] = {}
     async with (
-        mute() as (server, heard, ended),
+        silent_server() as (server, heard, ended),
         RoundedApi(f"https://{server}", SecretStr(KEY)) as client,
     ):
         asking = asyncio.create_task(client.stage(call, phases, sync=True))
         await heard.wait()
-        waited = await a_moment()
+        waited = await short_wait()
         asking.cancel()  # as a deadline does
         await ended.wait()
     assert phases["tls"] >= waited

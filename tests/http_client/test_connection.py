@@ -66,7 +66,7 @@ async def test_a_body_can_end_with_the_connection(version: bytes) -> None:
 async def test_a_response_may_come_byte_by_byte() -> None:
     async with Scripted(b"") as server, client_of(server) as client:
         asking = asyncio.create_task(response_of(client))
-        await server.heard.wait()
+        await server.received.wait()
         for byte in CHUNKED + b"2\r\nok\r\n0\r\n\r\n":
             server.writers[0].write(bytes([byte]))
             await asyncio.sleep(0)
@@ -102,7 +102,7 @@ async def test_the_response_to_head_has_no_body() -> None:
 async def test_a_body_over_the_limit_is_not_read_and_its_connection_is_closed(said: bytes) -> None:
     async with Scripted(said) as server, client_of(server) as client:
         response = await response_of(client)
-        await server.ends(1)
+        await server.connections_have_ended(1)
     assert (response.status, response.body) == (200, b"")
     assert response.unread == "its body is over 64 bytes"
 
@@ -119,7 +119,7 @@ async def test_a_compressed_body_is_not_read_and_its_connection_is_closed(coding
     said = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: 2\r\n\r\nok" % coding
     async with Scripted(said) as server, client_of(server) as client:
         response = await response_of(client)
-        await server.ends(1)
+        await server.connections_have_ended(1)
     assert (response.status, response.body) == (200, b"")
     assert response.unread == "it is compressed, which was not asked for"
 
@@ -141,7 +141,7 @@ async def test_a_compressed_body_is_not_read_and_its_connection_is_closed(coding
 async def test_a_response_that_is_not_http_breaks_its_connection(said: bytes, words: str) -> None:
     async with Scripted(said) as server, client_of(server) as client:
         result = await ask(client)
-        await server.ends(1)
+        await server.connections_have_ended(1)
     assert isinstance(result, Broken)
     assert words in result.text
     assert len(server.requests) == 1
@@ -180,6 +180,6 @@ async def test_bytes_without_a_request_end_an_idle_connection(said: bytes) -> No
     async with Scripted(OK, OK) as server, client_of(server) as client:
         await ask(client)
         server.writers[0].write(said)
-        await server.ends(1)
+        await server.connections_have_ended(1)
         assert (await response_of(client)).body == b"ok"
     assert (server.connections, len(server.requests)) == (2, 2)

@@ -49,7 +49,7 @@ async def without_connections(server: Scripted) -> None:
     connections = server.connections
     for writer in server.writers:
         writer.close()
-    await server.ends(connections)
+    await server.connections_have_ended(connections)
     await asyncio.sleep(0.02)
 
 
@@ -196,7 +196,7 @@ async def test_addresses_of_both_families_are_tried(
     system.found = [six, (socket.AF_INET, socket.SOCK_STREAM, 6, "", (HERE, 0))]
     family = socket.AF_INET6 if reachable == "::1" else socket.AF_INET
     taken = socket.create_server((reachable, 0), family=family)
-    async with Scripted(OK, taken=taken) as server:
+    async with Scripted(OK, listener=taken) as server:
         pool = pool_of(server, names)
         assert isinstance(await ask(pool), Response)
         await pool.aclose()
@@ -229,9 +229,9 @@ async def test_a_look_up_is_not_waited_for_while_an_older_address_is_known(
         assert set(phases) == {"connect", "request"}
         await without_connections(server)
     assert system.asked == [NAME] * 2  # the second joined the look-up that hangs
-    server.listens_no_more()
+    server.stop_listening()
     with socket.create_server((NOBODY, server.port)) as taken:
-        async with Scripted(OK, taken=taken) as moved:
+        async with Scripted(OK, listener=taken) as moved:
             system.find(NOBODY)
             system.answers.set()
             await asyncio.sleep(0.01)
@@ -328,5 +328,5 @@ async def test_a_connection_that_is_made_while_the_pool_closes_is_not_used(
     await connected.wait()
     await pool.aclose()
     assert await asking == ConnectFailed("this program has closed its connections")
-    await server.ends(1)
+    await server.connections_have_ended(1)
     assert server.requests == []

@@ -63,7 +63,7 @@ async def test_of_two_that_connect_one_is_closed() -> None:
             won = await race([info(server.port)] * 2)
             assert isinstance(won, socket.socket)
             won.close()
-        await server.ends(server.connections)
+        await server.connections_have_ended(server.connections)
 
 
 def test_families_alternate_and_the_resolvers_first_choice_is_first() -> None:

@@ -124,7 +124,7 @@ async def test_a_cancelled_request_closes_its_connection_and_frees_its_slot(
     cancelled = asyncio.create_task(ask(pool))
     await _received(slow, 1)
     cancelled.cancel()
-    await slow.ends(1)
+    await slow.connections_have_ended(1)
     waiting = asyncio.create_task(ask(pool))
     await _received(slow, 2)
     slow.writers[1].write(OK)
@@ -145,7 +145,7 @@ async def test_an_idle_connection_expires(server: Scripted) -> None:
         clock.advance(6)
     assert (server.connections, len(pool._idle)) == (2, 2)
     clock.advance(4)
-    await server.ends(2)
+    await server.connections_have_ended(2)
     assert not pool._idle
     await pool.aclose()
 
@@ -216,7 +216,7 @@ async def test_closing_fails_requests_under_way_and_sends_no_other(slow: Scripte
     assert {getattr(result, "text", "") for result in results} == {
         "this program has closed its connections"
     }
-    await slow.ends(2)
+    await slow.connections_have_ended(2)
     assert len(slow.requests) == 2
 
 
@@ -227,5 +227,5 @@ async def test_a_request_on_a_connection_that_has_ended_fails_at_once(
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: connection, "127.0.0.1", server.port)
     connection.abort()
-    await server.ends(1)
+    await server.connections_have_ended(1)
     assert isinstance(await connection.send(GET, b""), Unanswered)

@@ -6,5 +6,6 @@ from tests.support.api_fixtures import (  # noqa: F401
     deadlines,
     fake,
     noticed_at_once,
+    noticed_late,
     pytest_asyncio_loop_factories,
 )

@@ -202,7 +202,7 @@ async def test_an_api_that_comes_up_within_the_deadline_costs_no_call(call: Call
             staged = Staged(client, retries=Retries(2, 0.1), then=lambda _: port.listen())
             task = staged.start(call)
             await staged.retries(1)
-            async with Scripted(given, taken=port):
+            async with Scripted(given, listener=port):
                 await task
     assert staged.decisions[0] == Forward("abc")
     assert [retried.outcome for retried in staged.retried] == ["api_unreachable"]
@@ -222,6 +222,7 @@ async def test_an_ambiguous_failure_is_retried_only_if_the_settings_allow_it(
     assert fake.stats.stage_requests == 4
 
 
+@pytest.mark.usefixtures("noticed_late")
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("ambiguous", [False, True])
 async def test_a_request_that_the_api_read_before_it_closed_is_an_ambiguous_failure(
@@ -270,7 +271,7 @@ async def test_a_crossed_request_is_not_reported_as_sent_again_if_no_connection_
 
         def ends() -> None:
             server.close(0)
-            server.listens_no_more()
+            server.stop_listening()
 
         staged.on_start = ends
         assert isinstance(await staged.decision(call), Refusal)

@@ -20,7 +20,7 @@ from sip_stager.platform import json_client as staging_client
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.retry import Retries
 from sip_stager.staging.stager import ApiStager
-from tests.support.black_hole import a_moment, black_hole, mute, port_of, tried
+from tests.support.black_hole import black_hole, one_more_hangs, port_of, short_wait, silent_server
 from tests.support.scripted_api import Scripted, answer
 
 if TYPE_CHECKING:
@@ -272,8 +272,8 @@ async def test_a_hanging_connect_ends_with_the_calls_deadline(
 ) -> None:
     with black_hole() as listener:
         staging = asyncio.create_task(stage(f"http://127.0.0.1:{port_of(listener)}", call, mode))
-        await tried(listener)
-        waited = await a_moment()
+        await one_more_hangs(listener)
+        waited = await short_wait()
         deadlines.pass_()
         ended = (await staging).ended
     assert (ended.outcome, set(ended.phases)) == ("timeout", {"connect"})
@@ -284,10 +284,10 @@ async def test_a_hanging_connect_ends_with_the_calls_deadline(
 async def test_a_hanging_tls_handshake_ends_with_the_calls_deadline(
     call: Call, mode: Mode, deadlines: Deadlines
 ) -> None:
-    async with mute() as (server, heard, _):
+    async with silent_server() as (server, heard, _):
         staging = asyncio.create_task(stage(f"https://{server}", call, mode))
         await heard.wait()
-        waited = await a_moment()
+        waited = await short_wait()
         deadlines.pass_()
         ended = (await staging).ended
     assert (ended.outcome, set(ended.phases)) == ("timeout", {"connect", "tls"})
@@ -298,8 +298,8 @@ async def test_a_hanging_tls_handshake_ends_with_the_calls_deadline(
 async def test_a_slow_connect_costs_time_but_no_call(call: Call, mode: Mode) -> None:
     with black_hole() as listener:
         staging = asyncio.create_task(stage(f"http://127.0.0.1:{port_of(listener)}", call, mode))
-        await tried(listener)
-        async with Scripted(answer(given("abc")), READY, taken=listener):
+        await one_more_hangs(listener)
+        async with Scripted(answer(given("abc")), READY, listener=listener):
             result = await staging
     assert isinstance(result.decisions[0], Forward)
     assert result.ended.phases["connect"] >= 0.5  # the kernel's next SYN came after a second

@@ -65,6 +65,12 @@ def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def noticed_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the time in which an end has crossed a request: 0.1 s after it, it never has."""
+    monkeypatch.setattr(connector, "MAX_CROSSING_WINDOW", 0.05)
+
+
+@pytest.fixture
 async def fake() -> AsyncIterator[FakeApi]:
     async with FakeApi(key=KEY) as api:
         yield api

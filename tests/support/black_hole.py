@@ -35,10 +35,10 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-async def tried(listener: socket.socket) -> None:
+async def one_more_hangs(listener: socket.socket) -> None:
     """Wait until one more connection hangs than does now."""
     before = _hanging(port_of(listener))
-    while _hanging(port_of(listener)) == before:  # noqa: ASYNC110  # the kernel wakes nobody
+    while _hanging(port_of(listener)) == before:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.005)
 
 
@@ -48,7 +48,7 @@ def _hanging(port: int) -> int:
     return sum(row[2].endswith(f":{port:04X}") and row[3] == _SYN_SENT for row in rows)
 
 
-async def a_moment() -> float:
+async def short_wait() -> float:
     """Wait a little; return a lower bound of the seconds that passed."""
     since = perf_counter()
     await asyncio.sleep(0.05)
@@ -56,20 +56,20 @@ async def a_moment() -> float:
 
 
 @contextlib.asynccontextmanager
-async def mute() -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Event]]:
+async def silent_server() -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Event]]:
     """Yield the host and port of a server that never sends a byte, and two events.
 
     The first is set by the first byte that it receives, the second by the connection's end.
     """
-    heard, ended = asyncio.Event(), asyncio.Event()
+    received, ended = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             await reader.read(1)
-            heard.set()
+            received.set()
             await reader.read()
         ended.set()
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"127.0.0.1:{port_of(server.sockets[0])}", heard, ended
+        yield f"127.0.0.1:{port_of(server.sockets[0])}", received, ended

@@ -19,25 +19,25 @@ def answer(body: bytes, status: str = "201 Created", *lines: str) -> bytes:
 class Scripted:
     """Answers the n-th request of every connection with the n-th of ``answers``.
 
-    After the last it closes if ``closes``; otherwise it waits until the client does.  ``taken`` is
-    a socket that listens already.
+    After the last it closes if ``closes``; otherwise it waits until the client does.  ``listener``
+    is a socket that listens already.
     """
 
     def __init__(
-        self, *answers: bytes, closes: bool = False, taken: socket.socket | None = None
+        self, *answers: bytes, closes: bool = False, listener: socket.socket | None = None
     ) -> None:
         self.answers = answers
         self.closes = closes
-        self._taken = taken
+        self._listener = listener
         self.requests: list[bytes] = []
         self.connections = 0
         self.ended = 0
         self.writers: list[asyncio.StreamWriter] = []
-        self.heard = asyncio.Event()
+        self.received = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        if self._taken:
-            self._server = await asyncio.start_server(self._serve, sock=self._taken)
+        if self._listener:
+            self._server = await asyncio.start_server(self._serve, sock=self._listener)
         else:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -60,7 +60,7 @@ class Scripted:
                 length = re.search(rb"Content-Length: (\d+)", head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 self.requests.append(head + body)
-                self.heard.set()
+                self.received.set()
                 writer.write(answer)
             if not self.closes:
                 await reader.read(1)
@@ -73,11 +73,11 @@ class Scripted:
         with socket.socket(fileno=fileno) as side:
             side.shutdown(socket.SHUT_RDWR)
 
-    def listens_no_more(self) -> None:
+    def stop_listening(self) -> None:
         """Refuse further connections."""
         self._server.close()
 
-    async def ends(self, connections: int) -> None:
+    async def connections_have_ended(self, connections: int) -> None:
         """Wait until so many connections have ended, seen from here."""
         while self.ended < connections:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
