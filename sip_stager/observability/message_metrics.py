@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import LargeRequestSent, MessageDropped
 from sip_stager.observability.instruments import EventCounter
-from sip_stager.observability.registered_labels import code_label, method_label
+from sip_stager.observability.registered_labels import (
+    METHOD_LABELS,
+    OTHER,
+    code_label,
+    method_label,
+)
 from sip_stager.sip.message import Request
 
 if TYPE_CHECKING:
@@ -53,7 +58,7 @@ class MessageMetrics:
     def message_received(self, message: Request | Response, flow: Flow) -> None:  # noqa: ARG002
         """Count a message that was parsed."""
         if isinstance(message, Request):
-            self._requests_received[(method_label(message),)] += 1
+            self._requests_received[(METHOD_LABELS.get(message.method, OTHER),)] += 1
         else:
             self._responses_received[method_label(message), code_label(message.status)] += 1
 

@@ -19,7 +19,9 @@ class _CodeLabels(dict[int, str]):
         return f"{status // 100}xx"
 
 
-_METHOD_LABELS = {
+OTHER = "other"
+"""The label of all methods that are not registered."""
+METHOD_LABELS = {
     word.encode(): word
     for word in (
         *("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK"),
@@ -43,8 +45,8 @@ def method_label(message: Request | Response) -> str:
     try:
         method = message.method if isinstance(message, Request) else message.cseq[1]
     except Malformed:  # a response of ours repeats the CSeq of a request that may have none
-        return "other"
-    return _METHOD_LABELS.get(method, "other")
+        return OTHER
+    return METHOD_LABELS.get(method, OTHER)
 
 
 code_label = _CODE_LABELS.__getitem__

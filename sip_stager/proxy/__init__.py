@@ -7,6 +7,7 @@ The decision on a new request:
 - ``validation.py``: the checks of 16.3, and our own responses as a user agent
 - ``seal.py``: the signature in our Record-Route that proves a dialog is ours
 - ``relay.py``: a request of a dialog other than INVITE, until it is answered
+- ``dialog_road.py``: the short road of usual requests of dialogs
 - ``ending.py``: the calls when the program stops
 
 A new call:

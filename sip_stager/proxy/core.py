@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.proxy.bounds import RETRY_AFTER
+from sip_stager.proxy.dialog_road import DialogRoad
 from sip_stager.proxy.ending import Ending
-from sip_stager.proxy.forwarding import STAGED_ID_FIELD, hops_left
+from sip_stager.proxy.forwarding import STAGED_ID_FIELD
 from sip_stager.proxy.invite import ForwardedInvite
 from sip_stager.proxy.new_calls import NewCalls
 from sip_stager.proxy.relay import Relay
@@ -59,6 +60,8 @@ class Proxy:
         self._facilities = facilities
         self._admission = admission
         self._bounds = bounds
+        parts = facilities.interfaces, facilities.locator, facilities.seal, facilities.identifiers
+        self._road = DialogRoad(*parts)
         self._new_calls = NewCalls(facilities, admission, stager, bounds)
         self.ending = Ending(facilities.layer, self._new_calls)
         facilities.layer.attach(self)
@@ -67,6 +70,9 @@ class Proxy:
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Receive an INVITE, which begins a call or belongs to one."""
+        if invite.to_tag and (routed := self._usual(invite, source, transaction)):
+            self._forward_later_invite(routed, source, transaction)
+            return
         checked = self._check(invite, source, transaction)
         if checked is None:
             return
@@ -75,13 +81,15 @@ class Proxy:
         if not invite.to_tag:
             self._new_calls.receive_invite(popped.request, routing, source, transaction)
         elif routed := self._route(popped, routing, source, transaction):
-            transaction.respond(make_response(routed.request, 100))
-            ForwardedInvite(self._facilities, (routed,), source, transaction).try_first_target()
+            self._forward_later_invite(routed, source, transaction)
 
     def receive_request(
         self, request: Request, source: Flow, transaction: ServerTransaction
     ) -> None:
         """Receive any other request, which belongs to a call or is for us."""
+        if routed := self._usual(request, source, transaction):
+            Relay(self._facilities, routed, source, transaction).forward_request()
+            return
         checked = self._check(request, source, transaction)
         if checked is None:
             return
@@ -94,13 +102,17 @@ class Proxy:
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
+        if (routed := self._road.route(ack, source)) and routed.flow is not None:
+            if ack.to_tag != facilities.tag(ack):
+                facilities.forward_ack(routed, source, routed.flow)
+            return
         try:
             popped = self._strip(facilities.preprocess(ack, source), source)
             routed = route_to_next_hop(popped)
             if ack.to_tag == facilities.tag(ack):
                 return  # it acknowledges a refusal of ours, which was sent without a transaction
             wrong = self._why_not_ours(popped) or (
-                "no hops are left" if hops_left(ack) == 0 else ""
+                "no hops are left" if ack.max_forwards == 0 else ""
             )
         except Malformed as fault:
             facilities.drop(source, DropCause.MALFORMED, str(fault))
@@ -141,6 +153,18 @@ class Proxy:
         if invite.owner is not None:  # else the INVITE has its final response
             invite.unregister()
             invite.owner.cancel(cancel)
+
+    def _forward_later_invite(
+        self, routed: Routed, source: Flow, transaction: InviteServerTransaction
+    ) -> None:
+        transaction.respond(make_response(routed.request, 100))
+        ForwardedInvite(self._facilities, (routed,), source, transaction).try_first_target()
+
+    def _usual(self, request: Request, source: Flow, transaction: Server) -> Routed | None:
+        """Route a usual request of a dialog; None for the general road."""
+        if self._bounds.exceeded(self._facilities.layer, transaction.size, 2):
+            return None
+        return self._road.route(request, source)
 
     def _check(
         self, request: Request, source: Flow, transaction: Server

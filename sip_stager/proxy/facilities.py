@@ -75,7 +75,7 @@ class Facilities:
     ) -> InviteClientTransaction:
         """Send a copy of an INVITE, with our Record-Route (RFC 3261 16.6 step 10)."""
         branch = self.identifiers.branch(routed.routing)
-        copy, flow = self._copy(routed, source, target, branch, routed.seal)
+        copy, flow = self._copy(routed, source, target, branch, record=bool(routed.seal))
         return self.layer.start_invite(copy, branch, flow, user)
 
     def forward_request(
@@ -96,12 +96,16 @@ class Facilities:
         branch = self.identifiers.stateless_branch(ack.value(b"via") or b"", *parts)
         copy, flow = self._copy(routed, source, target, branch)
 
+        if flow is target:
+            self.layer.send_ack(copy, flow)
+            return
+
         # It goes over TCP only for its size: if that is refused, it is sent over UDP (18.1.1).
         def refused(why: str) -> None:  # noqa: ARG001  the transport's failure is logged there
             self.locator.avoid_tcp(flow)
             self.forward_ack(routed, source, target)
 
-        self.layer.send_ack(copy, flow, None if flow is target else refused)
+        self.layer.send_ack(copy, flow, refused)
 
     def pop_via(
         self, response: Response, branch: bytes, *, anonymous: bool = False
@@ -150,15 +154,15 @@ class Facilities:
         self.notify(MessageDropped(source, cause, detail))
 
     def _copy(
-        self, routed: Routed, source: Flow, target: Flow, branch: bytes, seal: bytes = b""
+        self, routed: Routed, source: Flow, target: Flow, branch: bytes, *, record: bool = False
     ) -> tuple[Request, Flow]:
         """Return the copy and its flow: TCP instead of UDP if it is too large for a datagram."""
         sides = source.interface, target.interface
-        copy = make_copy(routed.request, self.interfaces, sides, branch, seal)
-        if target.transport != "UDP" or len(bytes(copy)) <= MAX_DATAGRAM:
+        copy = make_copy(routed, self.interfaces, sides, branch, record=record)
+        if target.transport != "UDP" or copy.size <= MAX_DATAGRAM:
             return copy, target
         flow = self.locator.tcp_flow(routed.next_hop, target) or target
         self.notify(LargeRequestSent(flow))
         # The copy is made again: its Via and Record-Route depend on the transport.
         sides = source.interface, flow.interface
-        return make_copy(routed.request, self.interfaces, sides, branch, seal), flow
+        return make_copy(routed, self.interfaces, sides, branch, record=record), flow

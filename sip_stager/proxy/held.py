@@ -21,7 +21,7 @@ from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
 from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.invite import ForwardedInvite
-from sip_stager.proxy.new_call import NewCall, with_id, without_id
+from sip_stager.proxy.new_call import NewCall
 from sip_stager.proxy.treatments import Treatments, reserve_time_for_fallback
 from sip_stager.sip.responses import (
     REASONS,
@@ -86,7 +86,7 @@ class HeldInvite:
         self._server.owner = self
         self._server.respond(make_response(self._request, 100))
         if not self._call.agent_id:
-            self._forward_unstaged([without_id(one) for one in self._targets])
+            self._forward_unstaged(self._targets)
             return
         self._staging = self._stager.start_staging(self._attempt, self._decided)
         if self._rings:
@@ -144,7 +144,7 @@ class HeldInvite:
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
-        targets = [with_id(one, forward.staged_id) for one in self._targets]
+        targets = [one._replace(staged_id=forward.staged_id) for one in self._targets]
         return_unused = partial(self._stager.return_unused, self._attempt, forward)
         self._forward(targets, self._attempt, forward, return_unused)
 
@@ -173,7 +173,7 @@ class HeldInvite:
                 self._refuse(treatment, failure)
             case TreatmentKind.FORWARD as kind:
                 self._report(failure, kind)
-                self._forward_unstaged([without_id(one) for one in self._targets])
+                self._forward_unstaged(self._targets)
             case TreatmentKind.REDIRECT as kind:
                 self._report(failure, kind)
                 self._forward_unstaged([self._redirected(treatment.target)])
@@ -197,7 +197,7 @@ class HeldInvite:
     def _redirected(self, uri: str) -> Routed:
         """Return a target at another URI, which becomes the Request-URI."""
         target = parse_uri(uri.encode())
-        first = without_id(self._targets[0])
+        first = self._targets[0]
         request = first.request.with_uri(as_request_uri(target.text))
         return first._replace(request=request, leaving=None, next_hop=target)
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 from sip_stager.sip.uri import DEFAULT_PORT, Uri, bracketed
+from sip_stager.sip.via import make_via
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Interfaces:
         self._all = interfaces
         self._own = {endpoint for interface in interfaces for endpoint in interface.endpoints}
         self._recorded = [interface.record_route("*").partition(b"*") for interface in interfaces]
+        self._via = [
+            make_via(each.transport, each.advertised, each.port, b"") for each in interfaces
+        ]
         self._speaks = [(interface.transport, interface.family) for interface in interfaces]
         # Reversed, so that of two listeners that advertise the same the first counts.
         self._index_of = {
@@ -67,6 +71,14 @@ class Interfaces:
         """Return the Record-Route field of an interface."""
         before, _, after = self._recorded[index]
         return before + seal + after
+
+    def via(self, index: int, branch: bytes) -> bytes:
+        """Return the Via field of an interface."""
+        return self._via[index] + branch
+
+    def route_value(self, index: int, seal: bytes) -> bytes:
+        """Return the value that a Route has if an interface recorded it, as nearly all write it."""
+        return self.record_route(index, seal).partition(b" ")[2]
 
     def contact(self, index: int) -> bytes:
         """Return the Contact of an early dialog of our own (RFC 3261 12.1.1)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
 from sip_stager.proxy.interfaces import Interfaces, ip_version
-from sip_stager.sip.uri import DEFAULT_PORT, Uri
+from sip_stager.sip.uri import DEFAULT_PORT, Uri, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,9 @@ class Locator:
         For an IP address it is called before this returns None; for a host name later, and the
         look-up is returned.
         """
+        if routed.flow is not None:
+            done(routed.flow)
+            return None
         uri, preferred = routed.next_hop, routed.leaving
         if uri.scheme != b"sip":  # sips requires TLS, and a tel URI has no host
             done(None)
@@ -80,6 +83,18 @@ class Locator:
             done(self._flow(uri, address, preferred) if address else None)
 
         return self._resolver.resolve(uri.target, resolved)
+
+    def known_flow(self, uri_text: bytes, preferred: int) -> tuple[Uri, Flow] | None:
+        """Return a Request-URI and its flow if it needs neither rewriting nor a look-up.
+
+        A pure function of its arguments, so it can be cached.  Raises ``Malformed``.
+        """
+        uri = parse_uri(uri_text)
+        plain = uri.scheme == b"sip" and b"?" not in uri_text and b"method" not in uri_text.lower()
+        if not plain or b"maddr" in (uri.parameters or {}) or self._interfaces.is_ours(uri):
+            return None
+        flow = self._flow(uri, uri.target, preferred) if ip_version(uri.target) else None
+        return None if flow is None else (uri, flow)
 
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
         version = ip_version(address)

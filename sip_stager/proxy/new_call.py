@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.model.vocabulary import CallOutcome, WasteReason
-from sip_stager.proxy.forwarding import STAGED_ID_FIELD, with_staged_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +55,7 @@ class NewCall:
         now = self.facilities.clock.time()
         if self.forward is not None and now > self.forward.staged_at + MAX_STAGED_ID_AGE:
             self.id_expired = True
-            return without_id(routed)
+            return routed._replace(staged_id="")
         return routed
 
     def report_forwarded(self, branch: Branch, target: Flow) -> None:
@@ -99,13 +98,3 @@ class NewCall:
 
     def _elapsed(self) -> float:
         return self.facilities.now() - self.started_at
-
-
-def with_id(routed: Routed, staged_id: str) -> Routed:
-    """Return the target with the id of the staged call."""
-    return routed._replace(request=with_staged_id(routed.request, staged_id))
-
-
-def without_id(routed: Routed) -> Routed:
-    """Return the target without any id, even one that the caller wrote."""
-    return routed._replace(request=routed.request.without(STAGED_ID_FIELD))

@@ -108,10 +108,7 @@ class NewCalls:
         transaction.register(self._ongoing, routing)
         self._facilities.notify(CallAdmitted(call, source))
         seal = self._facilities.seal.seal_for(request, anonymous=call.anonymous)
-        targets = [
-            one._replace(seal=seal)
-            for one in self._facilities.upstream.targets(request, routing, call.to_number)
-        ]
+        targets = self._facilities.upstream.targets(request, routing, call.to_number, seal)
         HeldInvite(
             self._facilities, call, targets, source, transaction, self._stager
         ).start_staging()

@@ -9,6 +9,7 @@ from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import Uri, as_request_uri, parse_address
 
 if TYPE_CHECKING:
+    from sip_stager.model.flow import Flow
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.seal import Seal
     from sip_stager.sip.message import Request
@@ -36,7 +37,9 @@ class Routed(NamedTuple):
 
     ``leaving`` is the preferred interface.  ``routing`` is the digest of its routing, for the
     second part of its branch.  ``seal`` is that of its dialog, for our Record-Route.
-    ``to_anonymous``: it is addressed to a party that requested privacy.
+    ``to_anonymous``: it is addressed to a party that requested privacy.  ``staged_id`` is the id of
+    the staged call, or empty.  ``own_route`` is the index of a Route field of ours that the copy
+    leaves out, or -1.  ``flow`` is the way to the next hop if it is known without a look-up.
     """
 
     request: Request
@@ -45,6 +48,9 @@ class Routed(NamedTuple):
     routing: bytes = b""
     seal: bytes = b""
     to_anonymous: bool = False
+    staged_id: str = ""
+    own_route: int = -1
+    flow: Flow | None = None
 
 
 def preprocess(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:

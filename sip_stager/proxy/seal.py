@@ -35,6 +35,10 @@ class Seal:
         """Return the seal of the dialog that an INVITE begins."""
         return self._of(invite.call_id, invite.from_tag, ANONYMOUS if anonymous else b"")
 
+    def of_dialog(self, call_id: bytes, tag: bytes) -> bytes:
+        """Return the seal of a dialog whose caller is not anonymous."""
+        return self._of(call_id, tag, b"")
+
     def is_valid(self, route: Uri, request: Request) -> bool:
         """Return True if we made that URI for the request's dialog; either side may have sent it.
 

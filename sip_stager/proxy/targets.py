@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sip_stager.proxy.equivalence import equivalent
-from sip_stager.proxy.forwarding import max_breadth, with_max_breadth
+from sip_stager.proxy.forwarding import STAGED_ID_FIELD, max_breadth, with_max_breadth
 from sip_stager.proxy.routing import Routed, upstream_request_uri
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
@@ -36,19 +36,20 @@ class UpstreamTargets(NamedTuple):
     failover_timeout: float = 2.0
     max_redirects: int = 0
 
-    def targets(self, request: Request, routing: bytes, number: str) -> list[Routed]:
+    def targets(self, request: Request, routing: bytes, number: str, seal: bytes) -> list[Routed]:
         """Return the request for each target; ``number`` is the called number as mapped."""
         uris = self.uris[: max_breadth(request)]
-        request = request.without(b"route")  # a caller must not choose the path of a new call
+        # A caller must choose neither the path of a new call nor its staged agent.
+        request = request.without(b"route").without(STAGED_ID_FIELD)
         if len(uris) > 1:
             # Each gets its part of Max-Breadth: after a failover two are pending (RFC 5393 5.3.3).
             request = with_max_breadth(request, len(uris))
         if self.request_uri == "keep":
             kept = request.with_uri(as_request_uri(request.uri_text))
-            return [Routed(kept, None, uri, routing) for uri in uris]
+            return [Routed(kept, None, uri, routing, seal) for uri in uris]
         user = escaped_user(number) if self.request_uri == "e164" else request.uri.user
         return [
-            Routed(request.with_uri(upstream_request_uri(user, uri)), None, uri, routing)
+            Routed(request.with_uri(upstream_request_uri(user, uri)), None, uri, routing, seal)
             for uri in uris
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.proxy.forwarding import hops_left, max_breadth
+from sip_stager.proxy.forwarding import max_breadth
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ CAPABILITIES = (
     (b"Supported", b""),
 )
 """The header fields of our 200 to OPTIONS (RFC 3261 11.2)."""
-_ROUTED_BY = frozenset(
-    {b"route", b"from", b"to", b"call-id", b"proxy-require", b"proxy-authorization"}
-)
+_RARELY_ROUTED_BY = (b"route", b"proxy-require", b"proxy-authorization")
 
 
 class OwnResponse(NamedTuple):
@@ -42,31 +40,41 @@ class OwnResponse(NamedTuple):
         return cls(fault.status, (warning_field(str(fault)),))
 
 
-def routing_digest(request: Request, identifiers: Identifiers) -> bytes:
+def routing_digest(request: Request, identifiers: Identifiers, *, own_route: bool = False) -> bytes:
     """Return a digest of all that decides on a request's path, after our own Route was popped.
 
     RFC 3261 16.6 step 8, RFC 5393 4.2.  The method is not part of it: a CANCEL and the ACK of a
-    final response get the branch of their INVITE.
+    final response get the branch of their INVITE.  With ``own_route`` the Route is still there,
+    and is ours alone.
     """
-    rows = [
-        field
-        for name, field in zip(request.names, request.fields, strict=True)
-        if name in _ROUTED_BY
+    first, fields = request.first_index, request.fields
+    parts = [
+        request.uri_text,
+        b"%d" % request.cseq[0],
+        fields[first[b"from"]],
+        fields[first[b"to"]],
+        fields[first[b"call-id"]],
     ]
-    return identifiers.routing(request.uri_text, b"%d" % request.cseq[0], *rows)
+    if not own_route:
+        for name in _RARELY_ROUTED_BY:
+            if name in first:
+                parts += request.rows(name)
+    return identifiers.routing(*parts)
 
 
 def validate(request: Request, routing: bytes) -> OwnResponse | None:
     """Return the response to an invalid request, None for a valid one; raises ``Malformed``."""
     # Both raise if malformed: syntax (16.3 step 1) is checked before the scheme (step 2).
-    in_dialog, hops = bool(request.to_tag), hops_left(request)
+    in_dialog, hops = bool(request.to_tag), request.max_forwards
     if request.uri.scheme not in {b"sip", b"tel"}:
         return OwnResponse(416)
     if hops == 0 and (in_dialog or request.method != b"OPTIONS"):
         return OwnResponse(483)
-    if _has_been_here(request, routing):
+    if has_been_here(request, routing):
         return OwnResponse(482)
-    if unsupported := _reject_extensions(request, b"proxy-require"):
+    if b"proxy-require" in request.names and (
+        unsupported := _reject_extensions(request, b"proxy-require")
+    ):
         return unsupported
     return OwnResponse(440) if max_breadth(request) == 0 else None
 
@@ -81,14 +89,14 @@ def respond_as_user_agent(request: Request) -> OwnResponse:
     return _reject_extensions(request, b"require") or OwnResponse(200, CAPABILITIES)
 
 
-def _has_been_here(request: Request, routing: bytes) -> bool:
+def has_been_here(request: Request, routing: bytes) -> bool:
     """Return True for a loop: one of our Vias holds the same routing digest (16.3 step 4).
 
     The digest is keyed, so no other branch can hold it.  A request that was here before with
     another routing is a spiral, which is allowed.
     """
-    if request.names.count(b"via") == 1:  # almost every request: no list is built
-        return routing in request.fields[request.names.index(b"via")]
+    if len(request.first_index) == len(request.names):
+        return routing in request.fields[request.first_index[b"via"]]
     return any(routing in field for field in request.rows(b"via"))
 
 

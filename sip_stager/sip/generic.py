@@ -13,7 +13,7 @@ from typing import Self
 
 from sip_stager.sip.fields import MAX_VALUES, Malformed, first_list_value, split_list, unfold
 from sip_stager.sip.uri import Address, parse_address
-from sip_stager.sip.via import Via, branch_of, parse_via
+from sip_stager.sip.via import Via, branch_of, parse_via, usual_via
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
 # The usual From or To: angle brackets and at most a tag behind them, no quotes there.
@@ -30,8 +30,8 @@ class Message:
     """A request or a response."""
 
     __slots__ = (
-        "_cseq", "_first", "_from_tag", "_to_tag", "_via", "body", "fields", "length", "names",
-        "start_line",
+        "_call_id", "_cseq", "_first", "_from_tag", "_to_tag", "_via", "body", "fields", "length",
+        "names", "start_line",
     )  # fmt: skip
 
     start_line: bytes
@@ -42,12 +42,20 @@ class Message:
     """The Content-Length; without one the length of the body, and -1 if it is not a number."""
     _first: dict[bytes, int] | None
     _via: Via | None
+    _call_id: bytes | None
     _cseq: tuple[int, bytes] | None
     _from_tag: bytes | None
     _to_tag: bytes | None
 
     def __bytes__(self) -> bytes:
         return b"\r\n".join((self.start_line, *self.fields, b"", self.body))
+
+    @property
+    def size(self) -> int:
+        """The length of the whole message in bytes."""
+        lines = self.fields
+        line_breaks = 2 * len(lines) + 4
+        return len(self.start_line) + sum(map(len, lines)) + line_breaks + len(self.body)
 
     @property
     def first_index(self) -> dict[bytes, int]:
@@ -61,7 +69,8 @@ class Message:
 
     def value(self, name: bytes) -> bytes | None:
         """Return the value of the first field of that name, unfolded, or None."""
-        index = self.first_index.get(name)
+        first = self._first
+        index = (self.first_index if first is None else first).get(name)
         if index is None:
             return None
         value = self.fields[index].partition(b":")[2]
@@ -100,7 +109,10 @@ class Message:
     @property
     def call_id(self) -> bytes:
         """The Call-ID, or empty."""
-        return self.value(b"call-id") or b""
+        call_id = self._call_id
+        if call_id is None:
+            call_id = self._call_id = self.value(b"call-id") or b""
+        return call_id
 
     @property
     def call_id_text(self) -> str:
@@ -171,9 +183,12 @@ class Message:
     @property
     def top_via(self) -> Via:
         """The topmost Via value; raises ``Malformed``."""
-        if self._via is None:
-            self._via = parse_via(self.first(b"via") or b"")
-        return self._via
+        via = self._via
+        if via is None:
+            index = self.first_index.get(b"via", -1)
+            via = usual_via(self.fields[index]) if index >= 0 else None
+            self._via = via = via or parse_via(self.first(b"via") or b"")
+        return via
 
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True

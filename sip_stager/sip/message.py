@@ -18,6 +18,11 @@ _REQUEST_LINE = re.compile(
 )
 _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
 
+MAX_FORWARDS = 255
+"""RFC 3261 20.22."""
+MAX_DIGITS = 10
+"""Digits of a number that is read; a longer one is no count of hops."""
+
 
 class Request(Message):
     """A request (RFC 3261 7.1).
@@ -28,7 +33,7 @@ class Request(Message):
     ``Malformed`` is raised for a line that cannot be read at all.
     """
 
-    __slots__ = ("_uri", "method", "uri_text", "version")
+    __slots__ = ("_hops", "_uri", "method", "uri_text", "version")
 
     def __init__(
         self,
@@ -43,7 +48,10 @@ class Request(Message):
         self.method, self.uri_text, self.version = match.groups()
         self.start_line, self.names, self.fields, self.body = start_line, tuple(names), fields, body
         self.length = len(body)
-        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._uri = None
+        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._uri = (
+            self._call_id
+        ) = None
+        self._hops: int | None = None
         if not self.version.isupper():
             start, end = match.span(3)
             self.version = self.version.upper()
@@ -60,8 +68,9 @@ class Request(Message):
             self.start_line, names, fields, self.body,
         )  # fmt: skip
         copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
-        copy.length, copy._first, copy._uri = self.length, None, self._uri
+        copy.length, copy._first, copy._uri, copy._hops = self.length, None, self._uri, None
         copy._cseq, copy._from_tag, copy._to_tag = self._cseq, self._from_tag, self._to_tag
+        copy._call_id = None
         copy._via = self._via if same_via else None
         return copy
 
@@ -81,6 +90,21 @@ class Request(Message):
             uri = self._uri = parse_uri(self.uri_text)
         return uri
 
+    @property
+    def max_forwards(self) -> int:
+        """Max-Forwards, at most 255 (RFC 3261 20.22); -1 if it is absent; raises ``Malformed``."""
+        hops = self._hops
+        if hops is None:
+            text = self.value(b"max-forwards")
+            if text is None:
+                hops = -1
+            elif text.isdigit() and len(text) <= MAX_DIGITS:
+                hops = min(int(text), MAX_FORWARDS)
+            else:
+                raise Malformed("Max-Forwards is not a number")
+            self._hops = hops
+        return hops
+
     def with_uri(self, uri: bytes) -> Request:
         """Return the request with another Request-URI."""
         copy = self.edited(self.names, self.fields)
@@ -97,11 +121,15 @@ class Request(Message):
         ``Malformed`` if there is no Via or an invalid one.
         """
         via = self.top_via
-        index = self.first_index[b"via"]
         if not noteworthy(via, host):
             return
-        spelled, first, rest = self.split_first_value(index)
-        self.fields[index] = spelled + with_source(first, via, host, port) + rest
+        index, fields = self.first_index[b"via"], self.fields
+        field = fields[index]
+        if b"," in field:
+            spelled, first, rest = self.split_first_value(index)
+            fields[index] = spelled + with_source(first, via, host, port) + rest
+        else:
+            fields[index] = with_source(field, via, host, port)
 
 
 class Response(Message):
@@ -124,7 +152,7 @@ class Response(Message):
         self.start_line, self.names, self.fields, self.body = start_line, tuple(names), fields, body
         self.length = len(body)
         self.status, self.reason = int(match[1]), match[2]
-        self._first = self._via = self._cseq = self._from_tag = self._to_tag = None
+        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._call_id = None
 
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
@@ -137,4 +165,5 @@ class Response(Message):
         copy.status, copy.reason, copy.length = self.status, self.reason, self.length
         copy._first, copy._via = None, self._via if same_via else None
         copy._cseq, copy._from_tag, copy._to_tag = self._cseq, self._from_tag, self._to_tag
+        copy._call_id = None
         return copy

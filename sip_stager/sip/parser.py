@@ -81,7 +81,9 @@ def _joined(lines: list[bytes]) -> list[bytes]:
 
 def _length(field: bytes) -> int:
     """Return the number in a Content-Length field, or -1 if it is invalid."""
-    text = unfold(field.partition(b":")[2])
+    text = field.partition(b":")[2].strip(b" \t")
+    if b"\r\n" in text:
+        text = unfold(text)
     return int(text) if text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else -1
 
 

@@ -15,8 +15,8 @@ _VIA = re.compile(
 )
 # The form that nearly every peer writes: nothing in it needs unescaping or unfolding.
 _USUAL = re.compile(
-    rb"SIP/2\.0/([A-Z]{2,4}) ([0-9A-Za-z.-]++)(?::([0-9]{1,5}+))?(;rport)?;branch=([^\s;,=\"<>]++)"
-    rb"(;rport)?\Z"
+    rb"[Vv]ia: SIP/2\.0/([A-Z]{2,4}) ([0-9A-Za-z.-]++)(?::([0-9]{1,5}+))?(;rport)?"
+    rb";branch=([^\s;,=\"<>]++)(;rport)?\Z"
 )
 _BRANCH = re.compile(rb";\s*branch\s*=\s*([^\s;,\"]+)", re.IGNORECASE)
 _RPORT = re.compile(rb";\s*+rport\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
@@ -57,28 +57,27 @@ def branch_of(value: bytes) -> bytes:
     return match[1]
 
 
+def usual_via(field: bytes) -> Via | None:
+    """Parse a whole Via field that is written as nearly all are; None for ``parse_via``."""
+    match = _USUAL.match(field)
+    if match is None:
+        return None
+    transport, host, port, early_rport, branch, rport = match.groups()
+    parameters: Parameters = {b"branch": branch}
+    if early_rport or rport:
+        parameters[b"rport"] = None
+    number = int(port) if port else None
+    if branch == COOKIE or (number is not None and not 0 < number < 65536):
+        return None
+    return Via(transport.decode(), host.decode().lower(), number, branch, parameters)
+
+
 def parse_via(value: bytes) -> Via:
     """Parse one Via value; raises ``Malformed`` if it has no address to respond to.
 
     Any version and any parameters are accepted here, so that the request gets a response: 505
     for another version (RFC 3261 21.5.6), 400 for invalid parameters.
     """
-    if match := _USUAL.match(value):
-        transport, host, port, early_rport, branch, rport = match.groups()
-        parameters: Parameters = {b"branch": branch}
-        if early_rport or rport:
-            parameters[b"rport"] = None
-        return Via(
-            transport.decode(),
-            host.decode().lower(),
-            port_number(port),
-            branch if branch != COOKIE else b"",
-            parameters,
-        )
-    return _parse_unusual(value)
-
-
-def _parse_unusual(value: bytes) -> Via:
     match = _VIA.match(value)
     if match is None:
         raise Malformed("invalid Via value")
