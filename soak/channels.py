@@ -21,7 +21,7 @@ _MAX_READS = 32  # datagrams before the event loop gets its turn
 
 
 class Channel(Protocol):
-    """A way to send to the program; once it is ``closed``, what was on its way may be lost."""
+    """A way to send to the program; once it is ``closed``, messages on their way may be lost."""
 
     closed: bool
 

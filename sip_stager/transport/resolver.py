@@ -50,7 +50,7 @@ _LookUp = asyncio.Task["Sequence[AddressInfo]"]
 
 
 class _Name:
-    """What is known of a name; times are the loop's."""
+    """A name in the cache; times are the loop's."""
 
     __slots__ = ("addresses", "asked_at", "found_at", "look_up")
 
