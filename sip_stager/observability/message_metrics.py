@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sip_stager.events import LargeRequestSent, MessageDropped
 from sip_stager.observability.instruments import EventCounter
 from sip_stager.observability.registered_labels import (
+    CODE_LABELS,
     METHOD_LABELS,
     OTHER,
-    code_label,
     method_label,
 )
 from sip_stager.sip.message import Request
@@ -59,8 +59,9 @@ class MessageMetrics:
         """Count a message that was parsed."""
         if isinstance(message, Request):
             self._requests_received[(METHOD_LABELS.get(message.method, OTHER),)] += 1
-        else:
-            self._responses_received[method_label(message), code_label(message.status)] += 1
+        else:  # its CSeq was read before: its transaction is found by it
+            method = METHOD_LABELS.get(message.cseq[1], OTHER)
+            self._responses_received[method, CODE_LABELS[message.status]] += 1
 
     def message_sent(
         self,
@@ -70,10 +71,11 @@ class MessageMetrics:
         retransmission: bool,
     ) -> None:
         """Count a message that was handed to the transport."""
-        method = method_label(message)
         if isinstance(message, Request):
+            method = METHOD_LABELS.get(message.method, OTHER)
             self._requests_sent[(method,)] += 1
         else:
-            self._responses_sent[method, code_label(message.status)] += 1
+            method = method_label(message)
+            self._responses_sent[method, CODE_LABELS[message.status]] += 1
         if retransmission:
             self._retransmissions.increment(method)

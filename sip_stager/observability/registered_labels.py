@@ -28,7 +28,7 @@ METHOD_LABELS = {
         *("PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"),
     )
 }
-_CODE_LABELS = _CodeLabels(
+CODE_LABELS = _CodeLabels(
     (number, str(number))
     for number in (
         *(100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380),
@@ -49,5 +49,5 @@ def method_label(message: Request | Response) -> str:
     return METHOD_LABELS.get(method, OTHER)
 
 
-code_label = _CODE_LABELS.__getitem__
+code_label = CODE_LABELS.__getitem__
 """Return a response's code, or its class (``4xx``) if it is not registered."""

@@ -16,6 +16,7 @@ from sip_stager.sip.uri import Address, parse_address
 from sip_stager.sip.via import Via, branch_of, parse_via, usual_via
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
+_USUAL_CSEQ = re.compile(rb"CSeq: ([0-9]{1,9}) ([A-Z]+)\Z")
 # The usual From or To: angle brackets and at most a tag behind them, no quotes there.
 _USUAL_TAG = re.compile(rb'[^">]*+(?:"[^"\\]*+"[^">]*+)?>(?:;tag=([^\s;,"=]++))?\Z')
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
@@ -124,7 +125,9 @@ class Message:
         """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
         cseq = self._cseq
         if cseq is None:
-            match = _CSEQ.match(self.value(b"cseq") or b"")
+            index = self.first_index.get(b"cseq", -1)
+            match = _USUAL_CSEQ.match(self.fields[index]) if index >= 0 else None
+            match = match or _CSEQ.match(self.value(b"cseq") or b"")
             if match is None or int(match[1]) >= MAX_CSEQ:
                 raise Malformed("CSeq is not a number below 2**31 and a method")
             cseq = self._cseq = int(match[1]), match[2]
@@ -178,7 +181,9 @@ class Message:
     @property
     def branch(self) -> bytes:
         """The branch of the topmost Via; raises ``Malformed``."""
-        return branch_of(self.first(b"via") or b"")
+        index = self.first_index.get(b"via", -1)
+        field = self.fields[index] if index >= 0 else b""
+        return branch_of(field if b"," not in field else self.first(b"via") or b"")
 
     @property
     def top_via(self) -> Via:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LOST_FLOW_INTERVAL = 0.05
 """Seconds between two searches of all transactions for lost flows: ICMP errors come in floods."""
 
+_INVITE_OR_ACK = frozenset({b"INVITE", b"ACK"})
+
 
 class User(Protocol):
     """The transaction user: the proxy."""
@@ -92,12 +94,12 @@ class TransactionLayer:
         """Handle one datagram, or one message from a stream."""
         try:
             message = parse(data)
-            if isinstance(message, Request):
+            if isinstance(message, Response):
+                check_body(message)
+                key: Hashable = message.branch, message.cseq[1]
+            else:
                 message.note_source(source.host, source.port)
                 key = server_key(message)
-            else:
-                check_body(message)
-                key = message.branch, message.cseq_method
         except Malformed as fault:  # line breaks and NULs alone keep a NAT binding open
             self._drop(
                 source,
@@ -107,8 +109,13 @@ class TransactionLayer:
             return
         self._context.messages.message_received(message, source)
         if isinstance(message, Response):
-            self._receive_response(message, key, source)
-        elif message.method in {b"INVITE", b"ACK"}:
+            client = self.invite_clients.get(key) or self.clients.get(key)
+            if client is None:
+                text = f"{message.status} to nothing that is alive"
+                self._drop(source, DropCause.STRAY_RESPONSE, text)
+            else:
+                client.receive_response(message)
+        elif message.method in _INVITE_OR_ACK:
             self._receive_invite(message, key, source, len(data))
         else:
             self._receive_request(message, (key, message.method), source, len(data))
@@ -158,15 +165,6 @@ class TransactionLayer:
         for store in (self.invite_clients, self.clients):
             for client in [one for one in store.values() if one.flow[:3] in lost]:
                 client.flow_lost(lost[client.flow[:3]])
-
-    def _receive_response(self, response: Response, key: Hashable, source: Flow) -> None:
-        client = self.invite_clients.get(key) or self.clients.get(key)
-        if client is None:
-            self._drop(
-                source, DropCause.STRAY_RESPONSE, f"a {response.status} that matches no transaction"
-            )
-        else:
-            client.receive_response(response)
 
     def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         """Handle an INVITE or an ACK, which matches the INVITE's transaction (17.2.3)."""

@@ -187,13 +187,13 @@ class LaneClock:
         try:
             while entries:
                 due, transaction, period, timer = entries[0]
-                if transaction.period != period:
+                if transaction.period != period:  # it was stopped
                     entries.popleft()
-                elif due <= now:
-                    entries.popleft()
-                    transaction.fire(timer)
-                else:
+                    continue
+                if due > now:
                     break
+                entries.popleft()
+                transaction.fire(timer)
         finally:  # also if a callback raises: the timers behind it must still fire
             if entries:
                 # Comparing with each entry's own due time, instead of counting back from now,
