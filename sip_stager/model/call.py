@@ -58,6 +58,13 @@ class Policy:
     refusal: int = 503
     ringing: int = 0
     ringing_delay: float = 2.0
+    stages_another: bool = field(init=False)
+    """True if a treatment stages another agent."""
+
+    def __post_init__(self) -> None:
+        after_a_timeout = *self.treatments.get(StagingOutcome.TIMEOUT, ()), *self.after_ringing
+        found = any(one.kind is TreatmentKind.AGENT for one in after_a_timeout)
+        object.__setattr__(self, "stages_another", found)
 
 
 @dataclass(frozen=True, slots=True)

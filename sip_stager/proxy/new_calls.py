@@ -82,7 +82,9 @@ class NewCalls:
                 request, transaction.respond_statelessly, admitted, admitted.trunk, 0.0
             )
         else:
-            stripped = self._admission.strip_identity(request, source)
+            # The identity fields stay unless admission found the caller to be anonymous.
+            anonymous = admitted.anonymous
+            stripped = self._admission.strip_identity(request, source) if anonymous else request
             self._hold(admitted, stripped, routing, source, transaction)
 
     def _refusal_at_limit(self, call: Call, size: int) -> Refusal | None:

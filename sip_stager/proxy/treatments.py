@@ -46,6 +46,8 @@ def reserve_time_for_fallback(call: Call, *, rings: bool) -> Call:
 
     ``rings``: the caller may hear our ringing before that, and then ``after_ringing`` counts.
     """
+    if not call.policy.stages_another:
+        return call
     policy, half = call.policy, call.deadline / 2
     # The deadline of the first agent is tried at two moments.  At each, the treatments that would
     # count then decide; if they begin with another agent, the first one's time ends there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from sip_stager.sip.via import Via
 
 _COPIED = (b"via", b"from", b"to", b"call-id", b"cseq")
+_COPIED_SET = frozenset(_COPIED)
+_COPIED_OF = itemgetter(*_COPIED)
 _COPIED_TO_100 = (*_COPIED, b"timestamp")
 
 REASONS = {
@@ -65,24 +68,9 @@ def make_response(
     request that is rejected may lack a field to copy, or have it twice: the response then lacks
     it as well, or has the first.
     """
-    names: list[bytes] = []
-    fields: list[bytes] = []
-    first = request.first_index
-    repeated = len(first) != len(request.names)
-    for name in _COPIED if status != 100 else _COPIED_TO_100:
-        index = first.get(name)
-        if index is None:
-            continue
-        if repeated and name == b"via":
-            rows = request.rows(name)
-            names += [name] * len(rows)
-            fields += rows
-            continue
-        field = request.fields[index]
-        if name == b"to" and tag and not request.to_tag:
-            field += b";tag=" + tag
-        names.append(name)
-        fields.append(field)
+    names, fields = _copied(request, status)
+    if tag and not request.to_tag and b"to" in names:
+        fields[names.index(b"to")] += b";tag=" + tag
     for name, value in extra:
         names.append(name.lower())
         fields.append(name + b": " + value)
@@ -90,6 +78,26 @@ def make_response(
     fields.append(b"Content-Length: 0")
     phrase = reason or REASONS.get(status, b"")
     return Response(b"SIP/2.0 %d %b" % (status, phrase), names, fields)
+
+
+def _copied(request: Request, status: int) -> tuple[list[bytes], list[bytes]]:
+    """Return the names and fields of a request that its response copies."""
+    first = request.first_index
+    if (
+        len(first) == len(request.names)
+        and first.keys() >= _COPIED_SET
+        and (status != 100 or b"timestamp" not in first)
+    ):
+        return list(_COPIED), list(itemgetter(*_COPIED_OF(first))(request.fields))
+    names: list[bytes] = []
+    fields: list[bytes] = []
+    for name in _COPIED if status != 100 else _COPIED_TO_100:
+        rows = request.rows(name)
+        if name != b"via":
+            rows = rows[:1]
+        names += [name] * len(rows)
+        fields += rows
+    return names, fields
 
 
 def make_early_response(request: Request, status: int, tag: bytes, contact: bytes) -> Response:
