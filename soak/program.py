@@ -96,7 +96,7 @@ class MonitoredProgram(Program):
             for name, labels, value in _SAMPLE.findall(self.metrics())
         }
 
-    def errors(self) -> list[str]:
+    def error_lines(self) -> list[str]:
         """Return the log lines of level error or above, and lines that are not JSON."""
         with self.output.open(errors="backslashreplace") as log:
             return [line.rstrip() for line in log if _ERROR.search(line)]

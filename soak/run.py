@@ -89,7 +89,7 @@ async def run_soak(options: Options, directory: Path) -> Observations:
         await asyncio.sleep(0.5)
         observed.open_files = files, program.open_files
         observed.exit_code = program.stop()
-        observed.errors = program.errors()
+        observed.errors = program.error_lines()
     return observed
 
 

@@ -13,7 +13,7 @@ from tests.interop import sipp
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.ports import free_port
 from tests.interop.program import NUMBER
-from tests.interop.silent_upstream import Silence
+from tests.interop.silent_upstream import SilentUpstream
 from tests.interop.sipp import SIPP, Sipp
 from tests.support.needed import need
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.interop.message_trace import Traced
+    from tests.interop.message_trace import TracedMessage
 
 
 class Scene:
@@ -65,7 +65,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(tmp_path, kamailio, children)
 
 
-def only(messages: list[Traced]) -> Traced:
+def only(messages: list[TracedMessage]) -> TracedMessage:
     """Return the one message."""
     (message,) = messages
     return message
@@ -96,18 +96,18 @@ def test_a_call_cancelled_while_ringing_is_cancelled_upstream(scene: Scene) -> N
 @pytest.mark.interop
 def test_a_call_cancelled_while_staging_is_not_forwarded(scene: Scene) -> None:
     scene.start(delay=1)
-    with Silence(("127.0.0.1", scene.upstream)) as upstream:
+    with SilentUpstream(("127.0.0.1", scene.upstream)) as upstream:
         scene.caller("caller_cancels_staging").wait_received("487")  # sent before the 200 to CANCEL
         scene.api.wait_until(lambda: scene.api.stats()["responses"] == {"201": 1}, "answer")
-        upstream.check()
+        upstream.assert_nothing_received()
 
 
 @pytest.mark.interop
 def test_a_call_that_the_api_refuses_is_not_forwarded(scene: Scene) -> None:
     scene.start(status=500)
-    with Silence(("127.0.0.1", scene.upstream)) as upstream:
+    with SilentUpstream(("127.0.0.1", scene.upstream)) as upstream:
         scene.caller("caller_is_refused", status="503").finish()
-        upstream.check()
+        upstream.assert_nothing_received()
 
 
 def test_the_version_starts_with_the_name(scene: Scene) -> None:

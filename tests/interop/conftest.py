@@ -1,4 +1,4 @@
-"""The scene of each test, and its evidence in the report of a failed one."""
+"""Scenes for tests, and the logs of a scene in the report of a failed test."""
 
 from __future__ import annotations
 
@@ -19,95 +19,95 @@ _SCENE = pytest.StashKey[Scene]()
 
 @pytest.fixture
 def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    """Give an empty stage."""
+    """Return a scene in which nothing has been started."""
     need(sipp.SIPP, sipp.MISSING)
-    with Scene(tmp_path) as stage:
-        yield from _lent(request, stage)
+    with Scene(tmp_path) as scene:
+        yield from _lend(request, scene)
 
 
 @pytest.fixture(scope="session")
-def _usual(
+def _shared_scene(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
     need(sipp.SIPP, sipp.MISSING)
-    with Scene(tmp_path_factory.mktemp("usual")) as stage:
-        stage.start(upstream_transport=getattr(request, "param", "udp"))
-        yield stage
+    with Scene(tmp_path_factory.mktemp("shared")) as scene:
+        scene.start(upstream_transport=getattr(request, "param", "udp"))
+        yield scene
 
 
 @pytest.fixture
-def usual(request: pytest.FixtureRequest, _usual: Scene) -> Iterator[Scene]:
-    """Give a stage that has begun with the usual settings, which many tests share.
+def shared_scene(request: pytest.FixtureRequest, _shared_scene: Scene) -> Iterator[Scene]:
+    """Return a running scene with default settings, which many tests share.
 
-    The upstream's transport is UDP, or what ``_usual`` is parametrized with.
+    The transport to the upstream is UDP, or the parameter of ``_shared_scene``.
     """
-    yield from _shared(request, _usual)
+    yield from _lend_shared(request, _shared_scene)
 
 
 @pytest.fixture(scope="module")
-def _started(
+def _module_scene(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
     need(sipp.SIPP, sipp.MISSING)
-    with Scene(tmp_path_factory.mktemp("started")) as stage:
-        request.module.start(stage)
-        yield stage
+    with Scene(tmp_path_factory.mktemp("module")) as scene:
+        request.module.start(scene)
+        yield scene
 
 
 @pytest.fixture
-def started(request: pytest.FixtureRequest, _started: Scene) -> Iterator[Scene]:
-    """Give a stage on which the module's ``start`` has begun; all its tests share it."""
-    yield from _shared(request, _started)
+def module_scene(request: pytest.FixtureRequest, _module_scene: Scene) -> Iterator[Scene]:
+    """Return a scene started by the module's ``start``, which all its tests share."""
+    yield from _lend_shared(request, _module_scene)
 
 
 @pytest.fixture
 def with_kamailio() -> None:
-    """Leave the test out where Kamailio is missing."""
+    """Skip the test if Kamailio is not installed."""
     need(kamailio.KAMAILIO, kamailio.MISSING)
 
 
 @pytest.fixture(scope="session", params=["direct", "kamailio behind", "kamailio ahead"])
-def _road(
+def _any_route(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
     need(sipp.SIPP, sipp.MISSING)
     if request.param != "direct":
         need(kamailio.KAMAILIO, kamailio.MISSING)
-    with Scene(tmp_path_factory.mktemp("road")) as stage:
+    with Scene(tmp_path_factory.mktemp("route")) as scene:
         if request.param == "kamailio behind":
-            stage.put_kamailio_behind()
-        stage.start()
+            scene.put_kamailio_behind()
+        scene.start()
         if request.param == "kamailio ahead":
-            stage.put_kamailio_ahead()
-        yield stage
+            scene.put_kamailio_ahead()
+        yield scene
 
 
 @pytest.fixture
-def road(request: pytest.FixtureRequest, _road: Scene) -> Iterator[Scene]:
-    """Give a stage that has begun, with or without a proxy beside us; many tests share it."""
-    yield from _shared(request, _road)
+def any_route(request: pytest.FixtureRequest, _any_route: Scene) -> Iterator[Scene]:
+    """Return a running scene, with or without Kamailio next to us, which many tests share."""
+    yield from _lend_shared(request, _any_route)
 
 
-def _shared(request: pytest.FixtureRequest, stage: Scene) -> Iterator[Scene]:
-    """Lend a stage to a test, and clear away what the test leaves on it."""
+def _lend_shared(request: pytest.FixtureRequest, scene: Scene) -> Iterator[Scene]:
+    """Lend a shared scene to a test, and stop the callers and callees that it leaves."""
     try:
-        yield from _lent(request, stage)
+        yield from _lend(request, scene)
     finally:
-        stage.end_peers()
+        scene.end_peers()
 
 
-def _lent(request: pytest.FixtureRequest, stage: Scene) -> Iterator[Scene]:
-    """Lend a stage; a fault that the program told of itself fails the test, whatever it saw."""
-    request.node.stash[_SCENE] = stage
-    yield stage
-    assert stage.program.mistakes() == []
+def _lend(request: pytest.FixtureRequest, scene: Scene) -> Iterator[Scene]:
+    """Lend a scene to a test, which fails if the program has logged an internal error."""
+    request.node.stash[_SCENE] = scene
+    yield scene
+    assert scene.program.errors() == []
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add every process's log, SIPp's message traces among them, to a failure's report."""
+    """Add the logs of all processes and SIPp's message traces to the report of a failure."""
     report = yield
     if report.failed and _SCENE in item.stash:
         report.sections += list(item.stash[_SCENE].evidence())

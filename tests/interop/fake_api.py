@@ -1,4 +1,4 @@
-"""The built-in fake of the staging API, as a process of its own."""
+"""The built-in fake of the staging API as a process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Behaviours = dict[str, dict[str, object]]
 
 
 class FakeApiProcess(Child):
-    """``python -m sip_stager.demo.fake_platform``; it answers by the fields of a ``Behaviour``.
+    """``python -m sip_stager.demo.fake_platform`` with a default ``Behaviour``.
 
-    ``by`` has others by agent id or dialled number.
+    ``behaviours`` has others by agent id or dialled number.
     """
 
     def __init__(
@@ -43,41 +43,41 @@ class FakeApiProcess(Child):
         super().__init__("fake API", command, directory / "api.log")
 
     def wait_ready(self) -> None:
-        """Return once it takes requests."""
+        """Wait until it accepts connections."""
         self.wait_until(lambda: is_bound(self.port, "tcp"), "listener")
 
     def stats(self) -> dict[str, Any]:
-        """What it has seen: ``stage_requests``, ``polls``, ``aborted``, ..."""
-        return self._asked("/_fake/stats")
+        """Return its statistics: ``stage_requests``, ``polls``, ``aborted``, ..."""
+        return self._request("/_fake/stats")
 
-    def change(self, **by: dict[str, object]) -> None:
-        """Let it answer otherwise from now on: behaviours by agent id or number, or ``default``."""
-        self._asked("/_fake/behaviours", json.dumps(by).encode())
+    def change(self, **behaviours: dict[str, object]) -> None:
+        """Change behaviours by agent id or number, or the ``default``."""
+        self._request("/_fake/behaviours", json.dumps(behaviours).encode())
 
     def list_numbers(self, agents: dict[str, str | None], *redirected: str) -> None:
-        """Let its list have these numbers with their agents, and these that it redirects."""
+        """Replace its list of numbers: those with their agents, and those that it redirects."""
         items = [
             {"number": number, "inbound_agent_id": agent, "redirect": number in redirected}
             for number, agent in {**agents, **dict.fromkeys(redirected)}.items()
         ]
-        self._asked("/_fake/phone-numbers", json.dumps(items).encode())
+        self._request("/_fake/phone-numbers", json.dumps(items).encode())
 
     def record(self, call_id: str) -> dict[str, Any]:
-        """Return its record of a call: what it was told of it, and what became of it."""
-        record: dict[str, Any] = self._asked(f"/v1/calls/{call_id}")["data"]
+        """Return its record of a call: the request that staged it, and its status."""
+        record: dict[str, Any] = self._request(f"/v1/calls/{call_id}")["data"]
         return record
 
     def wait_stats(self, **wanted: object) -> None:
-        """Return once the named figures are as wanted."""
+        """Wait until statistics have these values."""
         self.wait_until(lambda: self.stats().items() >= wanted.items(), f"{wanted} in its stats")
 
     def mean_held(self) -> float:
-        """Return how long it has held a staging request on average, in seconds."""
+        """Return the average time for which it held a staging request, in seconds."""
         stats = self.stats()
         held, requests = float(stats["held_seconds"]), int(stats["stage_requests"])
         return held / max(1, requests)
 
-    def _asked(self, path: str, put: bytes | None = None) -> dict[str, Any]:
+    def _request(self, path: str, put: bytes | None = None) -> dict[str, Any]:
         method = "GET" if put is None else "PUT"
         request = urllib.request.Request(
             self.url + path, put, {"X-Api-Key": self._key}, method=method

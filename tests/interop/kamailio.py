@@ -14,7 +14,7 @@ _CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
 
 
 class Kamailio(Child):
-    """Takes calls on ``port`` of 127.0.0.1 and sends them on to ``following``, a port too."""
+    """Forwards calls from ``port`` of 127.0.0.1 to the port ``following``."""
 
     def __init__(
         self,
@@ -26,23 +26,23 @@ class Kamailio(Child):
         password: str = "",
         again: int = 0,
     ) -> None:
-        """Start it; ``fork`` is the port of a second target, asked at the same time.
+        """Start Kamailio; ``fork`` is the port of a second target of every call.
 
-        After ``again`` milliseconds an INVITE that nobody answered is cancelled and comes again.
+        After ``again`` milliseconds an unanswered INVITE is cancelled and sent again.
         """
         self.port = port or free_port()
-        given = {"LISTEN": f"udp:127.0.0.1:{self.port}", "NEXT": _uri(following)}
-        given |= {"FORK": _uri(fork)} if fork else {}
-        given |= {"PASSWORD": f'"{password}"'} if password else {}
-        given |= {"AGAIN": str(again)} if again else {}
+        definitions = {"LISTEN": f"udp:127.0.0.1:{self.port}", "NEXT": _uri(following)}
+        definitions |= {"FORK": _uri(fork)} if fork else {}
+        definitions |= {"PASSWORD": f'"{password}"'} if password else {}
+        definitions |= {"AGAIN": str(again)} if again else {}
         command = [KAMAILIO or "kamailio", "-DD", "-E", "-Y", str(directory)]
         command += ["-f", str(_CONFIGURATION)]
-        for name, value in given.items():
+        for name, value in definitions.items():
             command += ["-A", f"{name}={value}"]
         super().__init__("Kamailio", command, directory / f"kamailio-{self.port}.log")
 
     def wait_ready(self) -> None:
-        """Return once its port takes messages."""
+        """Wait until its port is bound."""
         self.wait_until(lambda: is_bound(self.port, "udp"), "socket")
 
 

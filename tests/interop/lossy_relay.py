@@ -1,4 +1,4 @@
-"""A network that loses datagrams and takes its time, between one peer and another."""
+"""A relay between two peers that loses and delays datagrams."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from time import monotonic
 from typing import Self
 
 _LOOPBACK = "127.0.0.1"
-_LONGEST = 0.05  # seconds until the end of the relay is noticed
+_MAX_WAIT = 0.05  # seconds until the relay notices that it must end
 
 
 class LossyRelay:
-    """Carries datagrams between whoever sends to ``near`` and the port ``target``.
+    """Relays datagrams between the peer that sends to ``near`` and the port ``target``.
 
-    The target sees them come from ``far``, and what it sends there goes back; both are
-    "host:port".  ``loss`` is a probability, ``delay`` in seconds; the same ``seed`` loses the same
-    datagrams of a sequence.
+    The target receives them from ``far`` and answers there; both are "host:port".  ``loss`` is a
+    probability, ``delay`` is in seconds; the same ``seed`` loses the same datagrams of a sequence.
     """
 
     def __init__(
@@ -28,11 +27,11 @@ class LossyRelay:
     ) -> None:
         self.passed = self.lost = 0
         self._target = (_LOOPBACK, target)
-        self._peer = self._target  # until it has sent something
+        self._peer = self._target  # until the real peer has sent a datagram
         self._near, self._far = _bound(port), _bound(0)
         self.near, self.far = (_name(each) for each in (self._near, self._far))
         self._loss, self._delay, self._random = loss, delay, random.Random(seed)
-        self._under_way: list[tuple[float, int, socket.socket, bytes]] = []
+        self._delayed: list[tuple[float, int, socket.socket, bytes]] = []
         self._numbers = count()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -49,17 +48,17 @@ class LossyRelay:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            wait = self._under_way[0][0] - monotonic() if self._under_way else _LONGEST
+            wait = self._delayed[0][0] - monotonic() if self._delayed else _MAX_WAIT
             ready, _, _ = select.select(
-                [self._near, self._far], [], [], min(_LONGEST, max(0, wait))
+                [self._near, self._far], [], [], min(_MAX_WAIT, max(0, wait))
             )
             for arrived in ready:
-                self._take(arrived)
-            while self._under_way and self._under_way[0][0] <= monotonic():
-                _, _, leaving, data = heapq.heappop(self._under_way)
+                self._receive(arrived)
+            while self._delayed and self._delayed[0][0] <= monotonic():
+                _, _, leaving, data = heapq.heappop(self._delayed)
                 leaving.sendto(data, self._peer if leaving is self._near else self._target)
 
-    def _take(self, arrived: socket.socket) -> None:
+    def _receive(self, arrived: socket.socket) -> None:
         data, source = arrived.recvfrom(65536)
         if arrived is self._near:
             self._peer = source
@@ -69,7 +68,7 @@ class LossyRelay:
         self.passed += 1
         leaving = self._far if arrived is self._near else self._near
         due = monotonic() + self._delay
-        heapq.heappush(self._under_way, (due, next(self._numbers), leaving, data))
+        heapq.heappush(self._delayed, (due, next(self._numbers), leaving, data))
 
 
 def _bound(port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""What SIPp wrote down about the messages that it sent and received (``-trace_msg``)."""
+"""A reader of SIPp's trace of sent and received messages (``-trace_msg``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENTRY = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedMessage:
     """One message, byte for byte as it was on the wire."""
 
     sent: bool
@@ -28,23 +28,23 @@ class Traced:
 
     @property
     def method(self) -> str:
-        """The method of a request; of a response its status code."""
+        """The method of a request, or the status code of a response."""
         first, second = self.start_line.split(" ")[:2]
         return second if first == "SIP/2.0" else first
 
     @property
     def head(self) -> list[bytes]:
-        """The header lines in their order, each with its folds and without its last CRLF."""
+        """The header lines in order, each with its folds and without its last CRLF."""
         lines = self.data.partition(b"\r\n\r\n")[0].partition(b"\r\n")[2]
         return re.split(rb"\r\n(?![ \t])", lines)
 
     @property
     def body(self) -> bytes:
-        """What follows the empty line."""
+        """The part after the empty line."""
         return self.data.partition(b"\r\n\r\n")[2]
 
     def values(self, *names: str) -> list[str]:
-        """Return the values of the headers with one of these names, in any case, unfolded."""
+        """Return the unfolded values of the fields with one of these names, in any case."""
         wanted = {name.lower() for name in names}
         pairs = (line.decode(errors="replace").partition(":") for line in self.head)
         return [
@@ -54,10 +54,10 @@ class Traced:
         ]
 
 
-def read_trace(path: Path) -> list[Traced]:
-    """Return the messages of a trace file in their order; none when there is no file yet."""
+def read_trace(path: Path) -> list[TracedMessage]:
+    """Return the messages of a trace file in order; none if the file does not exist yet."""
     text = path.read_bytes() if path.exists() else b""
     return [
-        Traced(entry[1] == b"sent", text[entry.end() : entry.end() + int(entry[2])])
+        TracedMessage(entry[1] == b"sent", text[entry.end() : entry.end() + int(entry[2])])
         for entry in _ENTRY.finditer(text)
     ]

@@ -1,4 +1,4 @@
-"""Ports on this machine: which are free, and which have somebody behind them."""
+"""Free ports and bound ports of this machine."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from tests.support.needed import has_ipv6
 
 LISTENING = "0A"  # the state of a listening TCP socket in /proc/net/tcp
-BELOW_EPHEMERAL = range(12000, 32000)  # where no outgoing connection takes one meanwhile
-# Workers of one run (pytest-xdist) share out the ports, so that no two can ever meet on one: a
-# port is free until it is bound, and that may be much later.
+BELOW_EPHEMERAL = range(12000, 32000)  # ports that no outgoing connection gets
+# Each worker of a run (pytest-xdist) has ports of its own: a port is bound some time after it was
+# found to be free, and two workers must not choose the same.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _PORTS = BELOW_EPHEMERAL[_WORKER::_WORKERS]
-_steps = count(os.getpid() * 16)  # runs at the same time look elsewhere
+_steps = count(os.getpid() * 16)  # simultaneous runs start at different ports
 
 
 def free_port() -> int:
-    """Return a port that is free for UDP and TCP, IPv4 and IPv6 if there is any, on loopback.
+    """Return a loopback port that is free for UDP and TCP, IPv4 and, if available, IPv6.
 
-    None is returned twice, before all have been: by chance one test in some thousand met itself.
+    No port is returned twice before all others: a random choice would collide now and then.
     """
     addresses = ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",)
     while True:
@@ -43,9 +43,9 @@ def _is_free(port: int, address: str) -> bool:
 
 
 def is_bound(port: int, transport: str) -> bool:
-    """Tell whether a socket of any family waits on this port (``transport``: "udp" or "tcp").
+    """Return whether a socket of any family is bound to a port; ``transport`` is "udp" or "tcp".
 
-    The kernel's table is asked, since a probe would be a message that somebody has to answer.
+    This reads the kernel's table: a probe would be a message that the peer has to handle.
     """
     return any(
         local == port and (transport == "udp" or state == LISTENING)

@@ -1,4 +1,4 @@
-"""Child processes that end with the test, and leave what they printed behind."""
+"""Child processes that end with the test and leave their output in a file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_LOOK_AGAIN = 0.01  # seconds: of a socket, a file or a server's figures the kernel tells nobody
+_POLL_INTERVAL = 0.01  # seconds; the kernel reports no changes of sockets, files or metrics
 
 
 class Child:
-    """A program that runs in a process group of its own; what it prints goes to ``output``."""
+    """A program in a process group of its own; it prints into the file ``output``."""
 
     def __init__(
         self, name: str, command: Sequence[str], output: Path, env: Mapping[str, str] | None = None
@@ -38,12 +38,12 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, which is also the id of its group."""
+        """The id of the process and of its group."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """The exit code; None while it runs."""
         return self._process.poll()
 
     def wait(self, timeout: float) -> int:
@@ -53,20 +53,20 @@ class Child:
         return self._process.wait()
 
     def wait_until(self, ready: Callable[[], bool], what: str, timeout: float = 15) -> None:
-        """Wait for ``ready``; raise ``AssertionError`` when the program ends or time runs out."""
+        """Wait for ``ready``; raise ``AssertionError`` if the program ends or the time runs out."""
         until = time.monotonic() + timeout
         while not ready():
-            if self._ends_within(_LOOK_AGAIN) and not ready():
+            if self._ends_within(_POLL_INTERVAL) and not ready():
                 raise AssertionError(f"{self.name} ended with {self.exit_code}:\n{self.printed()}")
             if time.monotonic() > until:
                 raise AssertionError(f"{self.name}: no {what} in {timeout:g} s\n{self.printed()}")
 
     def printed(self) -> str:
-        """Everything that it has written so far to its standard output and error."""
+        """Return its standard output and error so far."""
         return self.output.read_text(errors="backslashreplace")
 
     def stop(self, timeout: float = 5) -> int:
-        """Ask it to end, make it end after ``timeout`` seconds, and return its exit code."""
+        """Terminate it, kill it after ``timeout`` seconds, and return its exit code."""
         if self.exit_code is None:
             self.signal(signal.SIGTERM)
             if not self._ends_within(timeout):
@@ -74,13 +74,13 @@ class Child:
         return self._process.wait()
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """Kill it, as a power cut would."""
         self.signal(signal.SIGKILL)
         self._process.wait()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let it do nothing meanwhile: what comes to it waits until then."""
+    def paused(self) -> Iterator[None]:
+        """Stop the process within the block; what is sent to it waits."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -92,7 +92,7 @@ class Child:
         os.killpg(self.pid, number)
 
     def _ends_within(self, seconds: float) -> bool:
-        """Wait for the program's end, of which the kernel tells at once."""
+        """Wait for the end of the program, which the kernel reports at once."""
         if self.exit_code is not None:
             return True
         with os.fdopen(os.pidfd_open(self.pid)) as end:

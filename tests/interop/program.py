@@ -30,8 +30,8 @@ class ProgramSettings:
     api_url: str
     upstream_port: int
     address: str = "127.0.0.1"
-    upstream_address: str = ""  # the same as ``address`` where it is left out
-    upstream_transport: str = "udp"  # "" leaves the choice to the program
+    upstream_address: str = ""  # empty: the same as ``address``
+    upstream_transport: str = "udp"  # empty: the program chooses
     agent: str = AGENT
     mode: str = "sync"
     deadline: float = 4.0
@@ -41,12 +41,12 @@ class ProgramSettings:
     policy: dict[str, object] = field(default_factory=dict)
     upstream: dict[str, object] = field(default_factory=dict)
     limits: dict[str, object] = field(default_factory=lambda: {"drain_timeout": 0})
-    tables: Sequence[tuple[str, dict[str, object]]] = ()  # besides these: headers and keys
+    tables: Sequence[tuple[str, dict[str, object]]] = ()  # further tables: header and keys
     constants: dict[str, float] = field(default_factory=dict)
-    """Waits of the program that no setting has, for tests that can not be so patient."""
+    """Constants of the program by dotted name, for tests that cannot wait for their values."""
 
     def to_toml(self, port: int, http_port: int) -> str:
-        """Return the settings file's text: UDP and TCP on one port, a trunk, a number, more."""
+        """Return the text of the settings file: UDP and TCP on one port, a trunk, a number."""
         upstream = _host(self.upstream_address or self.address)
         transport = f";transport={self.upstream_transport}" if self.upstream_transport else ""
         upstream = f"sip:{upstream}:{self.upstream_port}{transport}"
@@ -89,14 +89,14 @@ def _table(header: str, **keys: object) -> str:
 
 
 def _value(value: object) -> str:
-    """Write a value: what JSON has, TOML has too, but for an object."""
+    """Return a value in TOML, which is JSON except for objects."""
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in value.items())} }}"
     return json.dumps(value)
 
 
 class Program(Child):
-    """``sip-stager run --config FILE``, with listeners of its own on free ports."""
+    """``sip-stager run --config FILE`` on free ports."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Program(Child):
         port: int = 0,
         python: str = sys.executable,
     ) -> None:
-        """Start it on ``port``, so that it can take the place of one that has ended."""
+        """Start the program on ``port``, so that it can replace one that has ended."""
         self.port = port or free_port()
         self.http_port = free_port()
         self.target = f"{_host(settings.address)}:{self.port}"
@@ -117,7 +117,7 @@ class Program(Child):
         super().__init__("sip-stager", command, output, {"ROUNDED_API_KEY": KEY})
 
     def wait_ready(self) -> None:
-        """Return once ``/readyz`` says 200."""
+        """Wait until ``/readyz`` returns 200."""
         self.wait_until(self._is_ready, "200 from /readyz")
 
     def metrics(self) -> str:
@@ -133,21 +133,21 @@ class Program(Child):
             if sample.name == f"sip_stager_{name}" and sample.labels.items() >= labels.items()
         )
 
-    def wait_metric(self, least: float, name: str, **labels: str) -> None:
-        """Return once it is at least so large."""
-        self.wait_until(lambda: self.metric(name, **labels) >= least, f"{least:g} of {name}")
+    def wait_metric(self, minimum: float, name: str, **labels: str) -> None:
+        """Wait until a metric has reached a value."""
+        self.wait_until(lambda: self.metric(name, **labels) >= minimum, f"{minimum:g} of {name}")
 
     def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
-        """Return the log lines of this event that have these keys, as far as they are written."""
+        """Return the log lines so far of this event with these fields."""
         wanted = {"event": event, **fields}.items()
         return [line for line in self._lines() if line.items() >= wanted]
 
-    def mistakes(self) -> list[dict[str, Any]]:
-        """Return the log lines in which it tells a fault of its own."""
+    def errors(self) -> list[dict[str, Any]]:
+        """Return the log lines of internal errors."""
         return [line for line in self._lines() if line.get("level") == "error"]
 
     def wait_logged(self, event: str, **fields: object) -> dict[str, Any]:
-        """Return the first such line, once it is written."""
+        """Wait for a log line of this event with these fields, and return it."""
         self.wait_until(lambda: self.logged(event, **fields) != [], f"{event} with {fields}")
         return self.logged(event, **fields)[0]
 
@@ -168,17 +168,19 @@ class Program(Child):
 
 
 def _module(constants: dict[str, float]) -> list[str]:
-    """Return what runs the program, as a user does but for these constants of it."""
+    """Return the interpreter's arguments that run the program, with some constants changed."""
     if not constants:
         return ["-m", "sip_stager"]
+    # Reading a constant first makes the program end if there is no constant of that name.
     statements = [
-        f"import {name.rpartition('.')[0]}; {name} = {constants[name]}" for name in constants
+        f"import {name.rpartition('.')[0]}; {name}; {name} = {constants[name]}"
+        for name in constants
     ]
     return ["-c", "; ".join([*statements, "from sip_stager.__main__ import main; main()"])]
 
 
 def _line(text: str) -> dict[str, Any]:
-    """Read a line of the log; what else is printed has no keys."""
+    """Return the fields of a log line; none for other output."""
     try:
         line = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What one test needs: the API, the program, a callee, callers; all of it ends with the test."""
+"""The processes of one test: the API, the program, callees, callers; all end with the test."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from tests.interop.fake_api import Behaviours
 
-_LAST = 20_000  # characters of a log that are worth reading in a report
-_NEWEST = 12  # logs: tests that share a scene leave theirs behind
+_MAX_LOG = 20_000  # characters of the end of a log in a report
+_MAX_LOGS = 12  # the newest; the rest are of earlier tests that shared the scene
 _Child = TypeVar("_Child", bound=Child)
 
 
 class Scene:
-    """Starts processes that write into ``directory``, and stops them when it is left."""
+    """Starts processes that write into ``directory``, and stops them at its end."""
 
     api: FakeApiProcess
     program: Program
@@ -38,7 +38,7 @@ class Scene:
         self._peers = self._children.enter_context(ExitStack())
         self._settings = ProgramSettings("", upstream_port=free_port())
         self._callee_ports = [self._settings.upstream_port, free_port()]
-        self._ahead = ""  # the host and port that callers send to in the program's place
+        self._entry = ""  # the host and port that callers use instead of the program's
         self._scripts = 0
 
     def __enter__(self) -> Self:
@@ -48,17 +48,17 @@ class Scene:
         self._children.close()
 
     def end_peers(self) -> None:
-        """Stop callers and callees that are left, and give the ports back to the next test."""
+        """Stop remaining callers and callees, so that the next test can use their ports."""
         self._peers.close()
 
     @property
     def upstream(self) -> tuple[str, int]:
-        """The address and the port that calls are forwarded to."""
+        """The address and port to which calls are forwarded."""
         return self._settings.address, self._settings.upstream_port
 
     @property
-    def second(self) -> str:
-        """The host and port of the second callee, for settings that name them."""
+    def second_upstream(self) -> str:
+        """The host and port of the second callee, for settings."""
         return f"{self._settings.address}:{self._callee_ports[1]}"
 
     def start(
@@ -78,7 +78,7 @@ class Scene:
         dialled number; ``listed`` and ``redirected`` are the API's list of numbers.  ``settings``
         are fields of ``ProgramSettings``, and ``staging`` more keys of its table ``[api]``.
         """
-        self.api = self._stopped_at_end(
+        self.api = self._stop_at_end(
             FakeApiProcess(self._directory, key, behaviours, **(api or {}))
         )
         self.api.wait_ready()
@@ -89,7 +89,7 @@ class Scene:
         self._start_program()
 
     def put_kamailio_behind(self, *, password: str = "", fork: bool = False) -> None:
-        """Let Kamailio be the upstream of the program that is about to start."""
+        """Put Kamailio between the program, which is not started yet, and its upstream."""
         self._callee_ports = [free_port(), free_port()]
         second = self._callee_ports[1] if fork else 0
         self._start_kamailio(
@@ -97,24 +97,24 @@ class Scene:
         )
 
     def put_relay_behind(self, **options: Any) -> LossyRelay:
-        """Let what goes between the program that is about to start and its upstream be lossy."""
+        """Put a lossy relay between the program, which is not started yet, and its upstream."""
         self._callee_ports = [free_port()]
         relay = LossyRelay(self._callee_ports[0], port=self._settings.upstream_port, **options)
         return self._children.enter_context(relay)
 
     def put_relay_ahead(self, **options: Any) -> LossyRelay:
-        """Let what goes between the program that has started and the trunk be lossy."""
+        """Put a lossy relay between the trunk and the running program."""
         relay = self._children.enter_context(LossyRelay(self.program.port, **options))
-        self._ahead = relay.near
+        self._entry = relay.near
         return relay
 
     def put_kamailio_ahead(self, *, again: int = 0) -> None:
-        """Let Kamailio be the trunk's proxy, ahead of the program that has started."""
+        """Put Kamailio between the trunk and the running program."""
         kamailio = self._start_kamailio(self.program.port, again=again)
-        self._ahead = f"127.0.0.1:{kamailio.port}"
+        self._entry = f"127.0.0.1:{kamailio.port}"
 
     def restart_program(self, *, gently: bool = False) -> None:
-        """End the program, as a power cut would or as a user does; start it on the same port."""
+        """Kill the program, or stop it ``gently``, and start it again on the same port."""
         if gently:
             self.program.stop()
         else:
@@ -134,10 +134,10 @@ class Scene:
     ) -> Sipp:
         """Start SIPp as the upstream; ``hold`` is the length of its pause in milliseconds.
 
-        ``script`` is one (``script.py``), or the name of a file in ``scenarios``; ``which`` counts
-        the callees: the first takes what goes upstream, the second is ``second``, or a fork's.
+        ``script`` is a script (``script.py``) or the name of a file in ``scenarios``.  Callee 0 is
+        the upstream; callee 1 (``which``) is ``second_upstream``, or the second target of a fork.
         """
-        name, scenarios = self._written(script, contact, scenarios)
+        name, scenarios = self._save_script(script, contact, scenarios)
         callee = Sipp(
             name,
             self._directory,
@@ -167,14 +167,14 @@ class Scene:
         **words: str,
     ) -> Sipp:
         """Start SIPp as the trunk: calls to ``number`` from the address ``source``."""
-        name, scenarios = self._written(script, contact, scenarios)
+        name, scenarios = self._save_script(script, contact, scenarios)
         caller = Sipp(
             name,
             self._directory,
             address=source or self._settings.address,
             port=free_port(),
             transport=transport,
-            options=(self._ahead or self.program.target, "-s", number, "-d", str(hold), *options),
+            options=(self._entry or self.program.target, "-s", number, "-d", str(hold), *options),
             words=words,
             scenarios=scenarios,
             calls=calls,
@@ -183,23 +183,23 @@ class Scene:
         return caller
 
     def evidence(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the end of each log that the last processes have written."""
+        """Yield the name and the end of each of the newest logs."""
         logs = [each for each in self._directory.glob("*.log") if each.stat().st_size]
-        for path in sorted(logs, key=lambda path: path.stat().st_mtime)[-_NEWEST:]:
+        for path in sorted(logs, key=lambda path: path.stat().st_mtime)[-_MAX_LOGS:]:
             if not path.name.endswith(".screen.log"):
-                yield path.name, path.read_text(errors="backslashreplace")[-_LAST:]
+                yield path.name, path.read_text(errors="backslashreplace")[-_MAX_LOG:]
 
     def _start_program(self, port: int = 0) -> None:
-        self.program = self._stopped_at_end(Program(self._settings, self._directory, port=port))
+        self.program = self._stop_at_end(Program(self._settings, self._directory, port=port))
         self.program.wait_ready()
 
     def _start_kamailio(self, following: int, **options: Any) -> Kamailio:
-        kamailio = self._stopped_at_end(Kamailio(self._directory, following, **options))
+        kamailio = self._stop_at_end(Kamailio(self._directory, following, **options))
         kamailio.wait_ready()
         return kamailio
 
-    def _written(self, script: str, contact: str, scenarios: Path) -> tuple[str, Path]:
-        """Return the name and the folder of a scenario, once it is a file."""
+    def _save_script(self, script: str, contact: str, scenarios: Path) -> tuple[str, Path]:
+        """Return the name and folder of a scenario, after writing a script to a file."""
         if script.islower():
             return script, scenarios
         self._scripts += 1
@@ -210,6 +210,6 @@ class Scene:
         )
         return name, folder
 
-    def _stopped_at_end(self, child: _Child) -> _Child:
+    def _stop_at_end(self, child: _Child) -> _Child:
         self._children.callback(child.stop)
         return child

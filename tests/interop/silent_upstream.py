@@ -1,4 +1,4 @@
-"""An upstream that never says anything, and as a rule must hear nothing."""
+"""An upstream that never responds, and in most tests must receive nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 from typing import Self
 
 
-class Silence:
+class SilentUpstream:
     """A UDP socket in the upstream's place."""
 
     def __init__(self, address: tuple[str, int]) -> None:
@@ -19,16 +19,16 @@ class Silence:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def check(self) -> None:
-        """Raise ``AssertionError`` when a datagram has come."""
+    def assert_nothing_received(self) -> None:
+        """Raise ``AssertionError`` if a datagram has arrived."""
         try:
-            heard = self._socket.recv(65536, socket.MSG_DONTWAIT)
+            data = self._socket.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
-        raise AssertionError(f"the upstream received {heard!r}")
+        raise AssertionError(f"the upstream received {data!r}")
 
-    def heard(self) -> list[str]:
-        """Return the methods of the requests that have come since the last look."""
+    def received_methods(self) -> list[str]:
+        """Return the methods of the requests that arrived since the last call."""
         methods: list[str] = []
         while True:
             try:

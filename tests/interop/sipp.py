@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.interop.message_trace import Traced, read_trace
+from tests.interop.message_trace import TracedMessage, read_trace
 from tests.interop.ports import is_bound
 from tests.interop.processes import Child
 
@@ -13,12 +13,12 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 SIPP = shutil.which("sipp")
 MISSING = "SIPp is not installed: install the Debian package sip-tester"
 _TRANSPORTS = {"udp": "u1", "tcp": "t1"}
-# SIPp strips blanks at both ends of a scenario's line; these words put them back.
+# SIPp strips blanks at both ends of a scenario's line; these keywords insert them.
 _BLANKS = ["-key", "fold", " ", "-key", "tab", "\t", "-key", "blank", " "]
 
 
 class Sipp(Child):
-    """One SIPp that plays one scenario a number of times, and then ends."""
+    """One SIPp process that plays a scenario a number of times and then ends."""
 
     def __init__(
         self,
@@ -37,14 +37,18 @@ class Sipp(Child):
     ) -> None:
         """Start SIPp; it plays for ``timeout`` seconds at most.
 
-        ``words`` fill the places of the form ``@word@`` in the scenario; ``trace`` keeps every
-        message, and is too slow for a load.
+        ``words`` replace placeholders of the form ``@word@`` in the scenario; ``trace`` records
+        every message, which is too slow for a load.
         """
         self._port, self._transport = port, transport
         self._messages = directory / f"{scenario}-{port}.messages.log"
         self._errors = directory / f"{scenario}-{port}.errors.log"
         command = [
-            *(SIPP or "sipp", "-sf", str(_filled(scenarios / f"{scenario}.xml", directory, words))),
+            *(
+                SIPP or "sipp",
+                "-sf",
+                str(_fill_scenario(scenarios / f"{scenario}.xml", directory, words)),
+            ),
             *("-i", address, "-p", str(port), "-t", _TRANSPORTS[transport]),
             *("-m", str(calls), "-nostdin", "-timeout", f"{timeout:g}s", "-timeout_error"),
             *(("-trace_msg", "-message_file", str(self._messages)) if trace else ()),
@@ -55,34 +59,34 @@ class Sipp(Child):
         super().__init__(scenario, command, directory / f"{scenario}-{port}.screen.log")
 
     def wait_bound(self) -> None:
-        """Return once a message sent to its port will be received."""
+        """Wait until its port is bound, so that no message to it is lost."""
         self.wait_until(lambda: is_bound(self._port, self._transport), "socket")
 
     def wait_received(self, method: str, times: int = 1) -> None:
-        """Return once it has received ``method`` (or a status code) this often."""
+        """Wait until it has received a method (or a status code) ``times`` times."""
         self.wait_until(lambda: self.received(method)[times - 1 :] != [], method)
 
     def finish(self, timeout: float = 20) -> None:
-        """Wait for the scenario's end; raise ``AssertionError`` when it did not go as written."""
+        """Wait for the end of the scenario; raise ``AssertionError`` if it failed."""
         code = self.wait(timeout)
         errors = self._errors.read_text() if self._errors.exists() else ""
         assert code == 0, f"{self.name} ended with {code}:\n{errors}"
 
-    def received(self, method: str) -> list[Traced]:
+    def received(self, method: str) -> list[TracedMessage]:
         """Return the messages received so far with this method or status code."""
         return [each for each in self.messages() if not each.sent and each.method == method]
 
-    def sent(self, method: str) -> list[Traced]:
+    def sent(self, method: str) -> list[TracedMessage]:
         """Return the messages sent so far with this method or status code."""
         return [each for each in self.messages() if each.sent and each.method == method]
 
-    def messages(self) -> list[Traced]:
-        """Return everything that it has sent and received so far."""
+    def messages(self) -> list[TracedMessage]:
+        """Return all messages sent and received so far."""
         return read_trace(self._messages)
 
 
-def _filled(scenario: Path, directory: Path, words: dict[str, str] | None) -> Path:
-    """Write the scenario with its places filled, under its own name: SIPp shows it in errors."""
+def _fill_scenario(scenario: Path, directory: Path, words: dict[str, str] | None) -> Path:
+    """Write the scenario with its placeholders replaced, under its own name for SIPp's errors."""
     text = scenario.read_text()
     for word, value in (words or {}).items():
         text = text.replace(f"@{word}@", value)

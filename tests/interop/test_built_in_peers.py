@@ -1,4 +1,4 @@
-"""Peers just as they come out of their box."""
+"""Peers with their built-in scenarios, unchanged."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def run(*command: str) -> tuple[int, str]:
 
 
 def built_in(name: str) -> str:
-    """Return a scenario that SIPp brings with it, unchanged."""
+    """Return a built-in scenario of SIPp."""
     return run(SIPP or "sipp", "-sd", name)[1]
 
 
-def test_sipps_own_scenarios_are_put_through_and_told_why_their_bye_is_not(
-    usual: Scene, tmp_path: Path
+def test_sipps_built_in_scenarios_are_forwarded_except_for_their_bye(
+    shared_scene: Scene, tmp_path: Path
 ) -> None:
     """RFC 3261 16.4: a request of a dialog goes on only with our Route.
 
-    They copy no Record-Route and send no Route, so only what begins a call is relayed.
+    They copy no Record-Route and send no Route, so only the INVITE is forwarded.
     """
     for name in ("uac", "uas"):
         (tmp_path / f"{name}.xml").write_text(built_in(name))
-    callee = usual.callee("uas", scenarios=tmp_path)
-    caller = usual.caller("uac", scenarios=tmp_path)
+    callee = shared_scene.callee("uas", scenarios=tmp_path)
+    caller = shared_scene.caller("uac", scenarios=tmp_path)
     assert caller.wait(20) == 1
     callee.stop()
     (invite,) = callee.received("INVITE")
@@ -55,12 +55,12 @@ def test_sipps_own_scenarios_are_put_through_and_told_why_their_bye_is_not(
     assert "Record-Route" in refusal.values("Warning")[0]
 
 
-def test_sipsaks_ping_is_answered(usual: Scene) -> None:
+def test_sipsaks_ping_is_answered(shared_scene: Scene) -> None:
     """RFC 3261 11: OPTIONS is answered.
 
     sipsak asks with OPTIONS, without a user, and with a Via that has rport.
     """
     need(SIPSAK, "sipsak is not installed: install the Debian package sipsak")
-    code, printed = run(SIPSAK or "sipsak", "-vv", "-s", f"sip:{usual.program.target}")
+    code, printed = run(SIPSAK or "sipsak", "-vv", "-s", f"sip:{shared_scene.program.target}")
     assert code == 0, printed
     assert "SIP/2.0 200 OK" in printed

@@ -1,7 +1,7 @@
-"""What both ends may do in a call, with nobody beside us, and with Kamailio on either side.
+"""Requests of both ends within a dialog, without and with Kamailio on either side.
 
-Each conversation is written from both ends (``script.py``); SIPp fails when the other end, or a
-proxy between them, says anything else.
+Each call is written as a script of both ends (``script.py``); SIPp fails if the other end or a
+proxy between them sends anything else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import play
+from tests.interop.calls import play_both
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 
-def test_a_call_is_answered_and_ended(road: Scene) -> None:
-    play(
-        road,
+def test_a_call_is_answered_and_ended(any_route: Scene) -> None:
+    play_both(
+        any_route,
         "INVITE; < 100; < 180; < 200; ACK; BYE; < 200",
         "< INVITE; 180; 200; < ACK; < BYE; 200",
     )
 
 
-def test_a_session_is_refreshed_by_update_from_either_end(road: Scene) -> None:
+def test_a_session_is_refreshed_by_update_from_either_end(any_route: Scene) -> None:
     """RFC 3311, RFC 4028 8.1: a proxy passes UPDATE, and may leave Session-Expires as it is."""
     ours, theirs = (f"Session-Expires: 1800;refresher={end}" for end in ("uac", "uas"))
-    trunk, upstream = play(
-        road,
+    trunk, upstream = play_both(
+        any_route,
         f"""
         INVITE | Supported: timer | {ours}; < 100; < 200; ACK
         UPDATE | Supported: timer | {ours}; < 200
@@ -49,10 +49,10 @@ def test_a_session_is_refreshed_by_update_from_either_end(road: Scene) -> None:
     assert trunk.received("UPDATE")[0].values("Session-Expires") == ["1800;refresher=uac"]
 
 
-def test_an_agent_transfers_its_caller_by_refer_and_is_notified(road: Scene) -> None:
+def test_an_agent_transfers_its_caller_by_refer_and_is_notified(any_route: Scene) -> None:
     """RFC 3515: REFER in the dialog, and the NOTIFYs of the subscription that it makes."""
-    play(
-        road,
+    play_both(
+        any_route,
         """
         INVITE; < 100; < 200; ACK
         < REFER; 202
@@ -70,10 +70,10 @@ def test_an_agent_transfers_its_caller_by_refer_and_is_notified(road: Scene) -> 
     )
 
 
-def test_the_callee_changes_the_call_by_a_reinvite(road: Scene) -> None:
+def test_the_callee_changes_the_call_by_a_reinvite(any_route: Scene) -> None:
     """RFC 3261 14: a re-INVITE of the callee changes the call."""
-    trunk, _ = play(
-        road,
+    trunk, _ = play_both(
+        any_route,
         """
         INVITE; < 100; < 180; < 200; ACK
         < INVITE; 180; 200; < ACK
@@ -88,9 +88,9 @@ def test_the_callee_changes_the_call_by_a_reinvite(road: Scene) -> None:
     assert trunk.received("INVITE")[0].values("X-Rounded-Call-Id") == []
 
 
-def test_the_caller_changes_the_call_by_a_reinvite(road: Scene) -> None:
-    _, upstream = play(
-        road,
+def test_the_caller_changes_the_call_by_a_reinvite(any_route: Scene) -> None:
+    _, upstream = play_both(
+        any_route,
         "INVITE; < 100; < 200; ACK; INVITE; < 100; < 200; ACK; BYE; < 200",
         "< INVITE; 200; < ACK; < INVITE; 200; < ACK; < BYE; 200",
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import staged_id, stagings
+from tests.interop.calls import stage_request_count, staged_id
 from tests.support.needed import need_ipv6
 
 if TYPE_CHECKING:
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.interop
 
 
 @pytest.mark.parametrize(
-    ("_usual", "outgoing"), [("udp", "udp"), ("tcp", "tcp")], indirect=["_usual"]
+    ("_shared_scene", "outgoing"), [("udp", "udp"), ("tcp", "tcp")], indirect=["_shared_scene"]
 )
 @pytest.mark.parametrize("incoming", ["udp", "tcp"])
 def test_a_call_is_staged_forwarded_and_answered(
-    usual: Scene, incoming: str, outgoing: str
+    shared_scene: Scene, incoming: str, outgoing: str
 ) -> None:
-    before = stagings(usual)
-    callee = usual.callee("callee_answers")
-    usual.caller("caller_hangs_up", transport=incoming, hold=50).finish()
+    before = stage_request_count(shared_scene)
+    callee = shared_scene.callee("callee_answers")
+    shared_scene.caller("caller_hangs_up", transport=incoming, hold=50).finish()
     callee.finish()
     (invite,) = callee.received("INVITE")
     assert staged_id(invite)
-    assert stagings(usual) == before + 1
+    assert stage_request_count(shared_scene) == before + 1
     assert f"/{outgoing.upper()} " in invite.values("Via")[0]
 
 
@@ -51,7 +51,7 @@ def test_the_asynchronous_mode_polls_until_the_call_is_staged(scene: Scene) -> N
     assert stats["polls"] >= 2
 
 
-def test_an_invite_repeated_while_it_is_staged_is_staged_and_forwarded_once(scene: Scene) -> None:
+def test_a_retransmitted_invite_is_staged_and_forwarded_once(scene: Scene) -> None:
     scene.start(api={"delay": 1.7})
     callee = scene.callee("callee_answers")
     caller = scene.caller("caller_repeats_invite")
@@ -63,19 +63,19 @@ def test_an_invite_repeated_while_it_is_staged_is_staged_and_forwarded_once(scen
     assert scene.api.stats()["stage_requests"] == 1
 
 
-def test_a_callee_may_take_its_time(usual: Scene) -> None:
-    """Longer than T1, after which what was not heard is sent again."""
-    callee = usual.callee("callee_answers", hold=1200)
-    caller = usual.caller("caller_hangs_up")
+def test_a_callee_may_take_longer_than_t1_to_ring(shared_scene: Scene) -> None:
+    """After T1 an unanswered message would be retransmitted."""
+    callee = shared_scene.callee("callee_answers", hold=1200)
+    caller = shared_scene.caller("caller_hangs_up")
     caller.finish()
     callee.finish()
     assert len(callee.received("INVITE")) == 1
     assert len(caller.received("180")) == 1
 
 
-def test_a_repeated_200_reaches_the_caller_and_its_ack_the_callee(usual: Scene) -> None:
-    callee = usual.callee("callee_answers")
-    caller = usual.caller("caller_loses_ack")
+def test_a_retransmitted_200_reaches_the_caller_and_its_ack_the_callee(shared_scene: Scene) -> None:
+    callee = shared_scene.callee("callee_answers")
+    caller = shared_scene.caller("caller_loses_ack")
     caller.finish()
     callee.finish()
     answers = [each for each in caller.received("200") if "INVITE" in each.values("CSeq")[0]]

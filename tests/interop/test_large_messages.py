@@ -1,4 +1,4 @@
-"""A trunk that floods the program with the largest INVITEs: memory has a bound, others call on."""
+"""A trunk that floods the program with huge INVITEs: memory is limited, other trunks still call."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.interop
 MIB = 1024 * 1024
 BOUND = 80 * MIB
 FLOOD = 2_500
-"""INVITEs of 60 KB: 143 MiB, all of them held for an API that is slow for their number."""
+"""INVITEs of 60 KB: 143 MiB, all held while a slow API stages them."""
 QUICK = "+33612345679"
-PATIENCE = 20.0
+RECEIVE_TIMEOUT = 20.0  # seconds
 
 
 class Peer:
@@ -34,12 +34,12 @@ class Peer:
     def __init__(self, host: str, port: int, children: ExitStack) -> None:
         self.socket = children.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.socket.bind((host, 0))
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(RECEIVE_TIMEOUT)
         self.host, self.port = self.socket.getsockname()
         self._target = ("127.0.0.1", port)
 
     def invite(self, number: int, called: str, body: int) -> None:
-        """Begin one of many calls, with a body of so many bytes."""
+        """Send one of many INVITEs, with a body of ``body`` bytes."""
         via = f"SIP/2.0/UDP {self.host}:{self.port}"
         uri, branch = f"sip:{called}@127.0.0.1", f"z9hG4bK-{number}-{self.port}"
         invite = bytes(request(uri=uri, branch=branch, via=via, body="x" * body))
@@ -49,7 +49,7 @@ class Peer:
         return parse(self.socket.recv(65535))
 
     def answered(self, number: int) -> int:
-        """Return the status of the first answer to that call."""
+        """Return the status of the first response to a call."""
         while True:
             answer = self.next()
             assert isinstance(answer, Response)
@@ -57,9 +57,9 @@ class Peer:
                 return answer.status
 
 
-def test_a_flood_of_the_largest_invites_takes_no_more_than_its_bound(tmp_path: Path) -> None:
-    """Beyond the RFCs: a flood of the largest INVITEs takes no more memory than its bound, and
-    another trunk can still call.
+def test_a_flood_of_huge_invites_takes_no_more_memory_than_its_limit(tmp_path: Path) -> None:
+    """Beyond the RFCs: a flood of huge INVITEs takes no more memory than its limit, and another
+    trunk can still call.
     """
     with ExitStack() as children:
         api = FakeApiProcess(tmp_path, behaviours={QUICK: {}}, delay=50)

@@ -1,4 +1,4 @@
-"""The network that loses datagrams, between two sockets."""
+"""The lossy relay, between two sockets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_same_seed_loses_the_same_datagrams() -> None:
     assert arrived(seed=6) != first
 
 
-def test_a_datagram_takes_its_time() -> None:
+def test_a_datagram_is_delayed() -> None:
     with network(delay=0.1) as (here, relay, there):
         begun = monotonic()
         here.sendto(b"late", address(relay.near))

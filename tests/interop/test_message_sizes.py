@@ -1,4 +1,4 @@
-"""INVITEs around the size where UDP is no longer the right transport, and far above it."""
+"""INVITEs around the size at which UDP must be replaced by TCP, and far above it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-AROUND = range(1290, 1311)  # bytes: RFC 3261 18.1.1 draws the line at 1300
+AROUND = range(1290, 1311)  # bytes; the limit is 1300 (RFC 3261 18.1.1)
 HUGE = 3000
 CALLER = "INVITE | Subject: [field0]; < 100; < 200; ACK; BYE; < 200"
 
 
 def place(scene: Scene, folder: Path, subjects: list[int]) -> Sipp:
-    """Place a call with a subject of each length, one after the other; return the caller."""
+    """Place one call per length of the Subject, one after another; return the caller."""
     rows = folder / "subjects.csv"
     rows.write_text("\n".join(["SEQUENTIAL", *("x" * length for length in subjects), ""]))
     caller = scene.caller(
@@ -37,7 +37,7 @@ def sizes(peer: Sipp) -> set[int]:
     return {len(each.data) for each in peer.received("INVITE")}
 
 
-def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
+def test_invites_of_every_size_arrive_over_udp_if_tcp_is_refused(
     scene: Scene, tmp_path: Path
 ) -> None:
     """RFC 3261 18.1.1: from 1301 bytes on TCP is tried first, and refused."""
@@ -45,9 +45,9 @@ def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
     callee = scene.callee(ANSWERS, calls=1)
     place(scene, tmp_path, [1])
     callee.finish()
-    (least,) = sizes(callee)
-    # The tenth call is larger by more than one byte: its number stands in several places.
-    subjects = [size - least + 1 for size in (*range(AROUND[0] - 15, AROUND[-1] + 6), HUGE)]
+    (smallest,) = sizes(callee)
+    # The tenth call is several bytes larger: its number has two digits in several places.
+    subjects = [size - smallest + 1 for size in (*range(AROUND[0] - 15, AROUND[-1] + 6), HUGE)]
     callee = scene.callee(ANSWERS, calls=len(subjects))
     caller = place(scene, tmp_path, subjects)
     callee.finish()
@@ -59,7 +59,7 @@ def test_invites_of_every_size_arrive_over_udp_where_there_is_no_tcp(
         assert received.values("Subject") == sent.values("Subject")
 
 
-def test_a_large_invite_takes_tcp_where_the_upstream_speaks_it(
+def test_a_large_invite_goes_over_tcp_if_the_upstream_accepts_it(
     scene: Scene, tmp_path: Path
 ) -> None:
     """RFC 3261 18.1.1: a large INVITE takes TCP."""

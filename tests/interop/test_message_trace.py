@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.interop.message_trace import Traced, read_trace
+from tests.interop.message_trace import TracedMessage, read_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,22 +21,25 @@ def test_messages_are_read_byte_for_byte(tmp_path: Path) -> None:
         + b"UDP message received [%d] bytes :\n\n" % len(OK)
         + OK
         + b"\n"
-        # What SIPp writes when it plays a loss has no line of its own.
+        # SIPp writes no newline after a simulated loss.
         + b"UDP message lost (recv)."
         + RULE
         + b"TCP message sent (%d bytes):\n\n" % len(BYE)
         + BYE
     )
-    assert read_trace(path) == [Traced(sent=False, data=OK), Traced(sent=True, data=BYE)]
+    assert read_trace(path) == [
+        TracedMessage(sent=False, data=OK),
+        TracedMessage(sent=True, data=BYE),
+    ]
 
 
-def test_a_message_is_taken_apart_without_changing_it() -> None:
-    message = Traced(sent=False, data=OK)
+def test_the_parts_of_a_message_are_unchanged() -> None:
+    message = TracedMessage(sent=False, data=OK)
     assert (message.method, message.body) == ("200", b"body\r\n")
     assert message.head == [b"Via: one", b"Subject: a\r\n b", b"v : two"]
     assert message.values("via", "V") == ["one", "two"]
     assert message.values("Subject") == ["a b"]
 
 
-def test_no_trace_yet_is_no_message(tmp_path: Path) -> None:
+def test_a_missing_trace_has_no_messages(tmp_path: Path) -> None:
     assert read_trace(tmp_path / "none") == []

@@ -1,4 +1,4 @@
-"""Where carriers write the called number, and the row of the mapping that takes it."""
+"""Where carriers put the called number, and the entry of [[numbers]] that applies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import TALKS, put_through, row, told
+from tests.interop.calls import TALKS, number_row, place_answered_call, staged_request
 from tests.interop.program import AGENT, NUMBER
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ CALLS = [
 
 def start(scene: Scene) -> None:
     """Give each carrier an address."""
-    rows = [row(number, agent) for number, agent in ROWS.items() if number != NUMBER]
+    rows = [number_row(number, agent) for number, agent in ROWS.items() if number != NUMBER]
     trunks = [
         ("[[trunks]]", {"name": f"trunk-{address}", "networks": [f"{address}/32"], **keys})
         for address, keys in TRUNKS.items()
@@ -56,9 +56,11 @@ def start(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("source", "dialled", "field", "number", "agent"), CALLS)
-def test_the_number_is_found_where_the_trunk_writes_it_and_the_narrowest_row_takes_it(
-    started: Scene, source: str, dialled: str, field: str, number: str, agent: str
+def test_the_number_is_read_where_the_trunk_puts_it_and_the_most_specific_entry_applies(
+    module_scene: Scene, source: str, dialled: str, field: str, number: str, agent: str
 ) -> None:
     script = TALKS.replace("INVITE", f"INVITE | {field}")
-    asked = told(started, put_through(started, script, source=source, number=dialled))
+    asked = staged_request(
+        module_scene, place_answered_call(module_scene, script, source=source, number=dialled)
+    )
     assert (asked["to_number"], asked["agent_id"]) == (number, agent)

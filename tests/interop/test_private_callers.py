@@ -1,4 +1,4 @@
-"""The caller's number as the API gets it, and callers who request privacy."""
+"""The caller's number that the API gets, and callers who request privacy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import TALKS, number, put_through, told
+from tests.interop.calls import TALKS, number, place_answered_call, staged_request
 from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 CALLED = number(0)
-TRUE = "+33698765432"
-STAND_IN = "+10000000000"
+REAL = "+33698765432"
+PLACEHOLDER = "+10000000000"
 UNTRUSTED, TRUSTED = "127.0.0.1", "127.0.0.2"
-NETWORKS_WORD = ("P-Asserted-Identity", "Remote-Party-ID")
-ASSERTED = f'P-Asserted-Identity: "Bob" <sip:{TRUE}@carrier.example>'
+IDENTITY_FIELDS = ("P-Asserted-Identity", "Remote-Party-ID")
+ASSERTED = f'P-Asserted-Identity: "Bob" <sip:{REAL}@carrier.example>'
 TAG = "tag=alice-[pid]-[call_number]"
 PRIVATE = [
     f"{ASSERTED} | Privacy: id",
     f"{ASSERTED} | Privacy: user;id",
     f'{ASSERTED} | From: "Anonymous" <sip:anonymous@anonymous.invalid>;{TAG}',
-    f"Remote-Party-ID: <sip:{TRUE}@carrier.example>;party=calling;privacy=full",
+    f"Remote-Party-ID: <sip:{REAL}@carrier.example>;party=calling;privacy=full",
 ]
 
 
@@ -50,35 +50,39 @@ def invite(field: str) -> str:
 
 @pytest.mark.parametrize("fields", PRIVATE)
 def test_a_private_number_reaches_neither_api_nor_upstream_nor_log(
-    started: Scene, fields: str
+    module_scene: Scene, fields: str
 ) -> None:
     """RFC 3323, RFC 3325 7: a caller who requests privacy is anonymous beyond the trunk."""
-    came = put_through(started, invite(fields), number=CALLED)
-    assert came.values(*NETWORKS_WORD) == []
-    asked = told(started, came)
-    assert asked["from_number"] == STAND_IN
+    came = place_answered_call(module_scene, invite(fields), number=CALLED)
+    assert came.values(*IDENTITY_FIELDS) == []
+    asked = staged_request(module_scene, came)
+    assert asked["from_number"] == PLACEHOLDER
     assert set(asked["dynamic_variables_values"].values()) == {"nobody"}
-    for text in (json.dumps(asked), started.program.printed()):
-        assert TRUE.removeprefix("+33") not in text
+    for text in (json.dumps(asked), module_scene.program.printed()):
+        assert REAL.removeprefix("+33") not in text
 
 
 @pytest.mark.parametrize("fields", PRIVATE)
-def test_a_trunk_may_pass_a_private_number(started: Scene, fields: str) -> None:
-    came = put_through(started, invite(fields), number=CALLED, source=TRUSTED)
-    assert came.values(*NETWORKS_WORD)
-    assert told(started, came)["from_number"] == TRUE
+def test_a_trunk_may_pass_a_private_number(module_scene: Scene, fields: str) -> None:
+    came = place_answered_call(module_scene, invite(fields), number=CALLED, source=TRUSTED)
+    assert came.values(*IDENTITY_FIELDS)
+    assert staged_request(module_scene, came)["from_number"] == REAL
 
 
 @pytest.mark.parametrize(
     ("fields", "heard"),
     [
-        (ASSERTED, TRUE),
-        (f"P-Asserted-Identity: <sip:bob@carrier.example>, <tel:{TRUE}>", TRUE),
-        (f"Remote-Party-ID: <sip:{TRUE}@carrier.example>;party=calling", TRUE),
+        (ASSERTED, REAL),
+        (f"P-Asserted-Identity: <sip:bob@carrier.example>, <tel:{REAL}>", REAL),
+        (f"Remote-Party-ID: <sip:{REAL}@carrier.example>;party=calling", REAL),
         ("Subject: From alone", "+33912345678"),
-        (f'From: "Bob" <sip:bob@example.com>;{TAG}', STAND_IN),
+        (f'From: "Bob" <sip:bob@example.com>;{TAG}', PLACEHOLDER),
     ],
 )
-def test_an_asserted_number_is_preferred_to_from(started: Scene, fields: str, heard: str) -> None:
-    asked = told(started, put_through(started, invite(fields), number=CALLED))
+def test_an_asserted_number_is_preferred_to_from(
+    module_scene: Scene, fields: str, heard: str
+) -> None:
+    asked = staged_request(
+        module_scene, place_answered_call(module_scene, invite(fields), number=CALLED)
+    )
     assert asked["from_number"] == heard

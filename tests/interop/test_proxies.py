@@ -1,4 +1,4 @@
-"""What only proxies do: fork a call, ask for credentials, give up and try once more."""
+"""Proxies next to us: they fork a call, challenge it, or cancel and retry it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import ANSWERS, TALKS, asked, call_id, counted, staged_id
+from tests.interop.calls import (
+    ANSWERS,
+    TALKS,
+    call_id,
+    expect_metric,
+    expect_stage_requests,
+    staged_id,
+)
 
 if TYPE_CHECKING:
     from tests.interop.scene import Scene
@@ -17,7 +24,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("with_kamailio")]
 def test_each_200_of_a_fork_reaches_the_caller_and_each_ack_and_bye_its_callee(
     scene: Scene,
 ) -> None:
-    """RFC 3261 13.2.2.4, 16.7 step 5: all 2xx pass, and each makes a dialog of its own."""
+    """RFC 3261 13.2.2.4, 16.7 step 5: all 2xx are forwarded, and each creates its own dialog."""
     scene.put_kamailio_behind(fork=True)
     scene.start()
     first = scene.callee("< INVITE; 180; ~100; 200; < ACK; < BYE; 200")
@@ -42,10 +49,10 @@ def test_each_200_of_a_fork_reaches_the_caller_and_each_ack_and_bye_its_callee(
 
 
 @pytest.mark.parametrize("ahead", [False, True], ids=["direct", "kamailio ahead"])
-def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(
+def test_a_challenged_call_is_retried_with_credentials_and_the_same_agent(
     scene: Scene, *, ahead: bool
 ) -> None:
-    """RFC 3261 22.3: 407 reaches the caller; the second INVITE uses what the first had staged."""
+    """RFC 3261 22.3: 407 reaches the caller; the second INVITE uses the same staged call."""
     scene.put_kamailio_behind(password="secret")
     scene.start()
     if ahead:
@@ -56,7 +63,7 @@ def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(
         INVITE | [authentication username=alice password=secret]; < 100; < 180; < 200; ACK
         BYE; < 200
         """
-    with asked(scene), counted(scene, "stagings_claimed_total", trunk="sipp"):
+    with expect_stage_requests(scene), expect_metric(scene, "stagings_claimed_total", trunk="sipp"):
         caller = scene.caller(script)
         caller.finish()
         callee.finish()
@@ -66,13 +73,13 @@ def test_a_call_that_the_upstream_challenges_comes_again_with_credentials(
     assert claimed["call_id"] == claimed["staged_for"] == call_id(invite)
 
 
-def test_a_carriers_proxy_that_gives_up_and_tries_again_gets_what_was_staged(scene: Scene) -> None:
-    """Its second INVITE has the same Call-ID, and comes ahead of the CANCEL of the first."""
+def test_a_carriers_proxy_that_cancels_and_retries_gets_the_same_staged_call(scene: Scene) -> None:
+    """Its second INVITE has the same Call-ID and arrives before the CANCEL of the first."""
     scene.start(staging={"after_hangup": "keep"}, policy={"ringing": "never"}, deadline=30.0)
     scene.put_kamailio_ahead(again=500)
     callee = scene.callee(ANSWERS)
-    with asked(scene), counted(scene, "stagings_claimed_total", trunk="sipp"):
-        with scene.api.held():
+    with expect_stage_requests(scene), expect_metric(scene, "stagings_claimed_total", trunk="sipp"):
+        with scene.api.paused():
             caller = scene.caller(TALKS)
             scene.program.wait_metric(2, "calls_admitted_total")
         caller.finish()

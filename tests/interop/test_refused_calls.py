@@ -1,4 +1,4 @@
-"""Calls that end with an error, and what their callers are told."""
+"""Calls that are refused, and the responses that callers get."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import play, stagings, vias
-from tests.interop.silent_upstream import Silence
+from tests.interop.calls import play_both, stage_request_count, vias
+from tests.interop.silent_upstream import SilentUpstream
 from tests.support.inside import assert_nothing_internal
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.interop
 
 
 def assert_staging_failed(scene: Scene) -> None:
-    """Place a call; it is refused with 503, a time to wait and a reason, and goes nowhere."""
-    with Silence(scene.upstream) as upstream:
+    """Place a call; assert that it gets 503 with Retry-After and a reason, and is not forwarded."""
+    with SilentUpstream(scene.upstream) as upstream:
         caller = scene.caller("caller_is_refused", status="503")
         caller.finish()
-        upstream.check()
+        upstream.assert_nothing_received()
     (refusal,) = caller.received("503")
     assert int(refusal.values("Retry-After")[0]) > 0
     assert refusal.values("Warning", "Reason")
@@ -44,32 +44,36 @@ def test_a_call_is_refused_when_the_api_takes_too_long(scene: Scene) -> None:
 def test_a_call_is_refused_when_the_api_refuses_it(scene: Scene, status: int, mode: str) -> None:
     scene.start(api={"status": status, "message": "No such agent"}, mode=mode)
     assert_staging_failed(scene)
-    assert stagings(scene) == 1
+    assert stage_request_count(scene) == 1
 
 
-def test_an_unmapped_number_is_not_found(usual: Scene) -> None:
-    before = stagings(usual)
-    with Silence(usual.upstream) as upstream:
-        usual.caller("caller_is_refused", number="+33699999999", status="404").finish()
-        upstream.check()
-    assert stagings(usual) == before
+def test_an_unmapped_number_is_not_found(shared_scene: Scene) -> None:
+    before = stage_request_count(shared_scene)
+    with SilentUpstream(shared_scene.upstream) as upstream:
+        shared_scene.caller("caller_is_refused", number="+33699999999", status="404").finish()
+        upstream.assert_nothing_received()
+    assert stage_request_count(shared_scene) == before
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_source_that_belongs_to_no_trunk_is_forbidden(usual: Scene, transport: str) -> None:
-    before = stagings(usual)
-    with Silence(usual.upstream) as upstream:
-        usual.caller(
+def test_a_source_that_belongs_to_no_trunk_is_forbidden(
+    shared_scene: Scene, transport: str
+) -> None:
+    before = stage_request_count(shared_scene)
+    with SilentUpstream(shared_scene.upstream) as upstream:
+        shared_scene.caller(
             "caller_is_refused", source="127.0.0.2", transport=transport, status="403"
         ).finish()
-        upstream.check()
-    assert stagings(usual) == before
+        upstream.assert_nothing_received()
+    assert stage_request_count(shared_scene) == before
 
 
 @pytest.mark.parametrize("status", ["486", "603"])
-def test_a_callees_refusal_reaches_the_caller_and_is_acknowledged_by_each_hop(
-    road: Scene, status: str
+def test_a_callees_refusal_reaches_the_caller_and_each_hop_acknowledges_it(
+    any_route: Scene, status: str
 ) -> None:
     """RFC 3261 17.1.1.3: each hop acknowledges a refusal."""
-    _, upstream = play(road, f"INVITE; < 100; < {status}; ACK", f"< INVITE; {status}; < ACK")
+    _, upstream = play_both(
+        any_route, f"INVITE; < 100; < {status}; ACK", f"< INVITE; {status}; < ACK"
+    )
     assert len(vias(upstream.received("ACK"))) == 1

@@ -1,4 +1,4 @@
-"""A call that is alive outlives the program that began it."""
+"""Calls survive a restart of the program."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 
-# Over UDP: SIPp gives its calls up when a TCP connection closes.
-@pytest.mark.parametrize("gently", [True, False], ids=["asked to end", "killed"])
-def test_a_call_goes_on_in_both_directions_after_a_restart(scene: Scene, *, gently: bool) -> None:
-    """RFC 3261 16.6 step 4: all that a request of a dialog needs is in its Route."""
+# Over UDP only: SIPp ends its calls when a TCP connection closes.
+@pytest.mark.parametrize("gently", [True, False], ids=["terminated", "killed"])
+def test_a_call_continues_in_both_directions_after_a_restart(scene: Scene, *, gently: bool) -> None:
+    """RFC 3261 16.6 step 4: everything that a request within a dialog needs is in its Route."""
     scene.start()
     callee = scene.callee("""
         < INVITE; 180; 200; < ACK
@@ -38,7 +38,7 @@ def test_a_call_goes_on_in_both_directions_after_a_restart(scene: Scene, *, gent
     assert scene.api.stats()["stage_requests"] == 1
 
 
-def test_a_call_that_rings_as_the_program_is_asked_to_end_is_answered_and_acknowledged(
+def test_a_call_that_rings_when_the_program_is_terminated_can_still_be_answered(
     scene: Scene,
 ) -> None:
     scene.start(limits={"drain_timeout": 20})
@@ -54,7 +54,7 @@ def test_a_call_that_rings_as_the_program_is_asked_to_end_is_answered_and_acknow
     assert len(callee.received("ACK")) == 1
 
 
-def test_one_that_rings_on_is_ended_on_both_sides(scene: Scene) -> None:
+def test_a_call_that_rings_after_the_drain_timeout_is_ended_on_both_sides(scene: Scene) -> None:
     scene.start(limits={"drain_timeout": 0.5})
     callee = scene.callee("< INVITE; 180; < CANCEL; 200; 487 INVITE; < ACK")
     caller = scene.caller("INVITE; < 100; < 180; < 503; ACK")

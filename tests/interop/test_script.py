@@ -1,4 +1,4 @@
-"""Scripts become scenarios, without SIPp."""
+"""Scripts and their SIPp scenarios, without SIPp."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sent(script: str) -> list[str]:
     return re.findall(r"<!\[CDATA\[\n(.*?)\n\n?\]\]>", scenario(script), re.DOTALL)
 
 
-def test_a_request_of_a_dialog_has_its_route_its_tags_and_the_next_number() -> None:
+def test_a_request_within_a_dialog_has_its_route_tags_and_the_next_cseq() -> None:
     invite, ack, bye = sent(CALLER)
     assert "[routes]" not in invite
     assert "[peer_tag_param]" not in invite
@@ -39,33 +39,33 @@ def test_a_request_of_a_dialog_has_its_route_its_tags_and_the_next_number() -> N
 
 
 @pytest.mark.parametrize(("last", "steps_back"), [("CANCEL", 2), ("< 486\nACK", 3)])
-def test_a_request_hop_by_hop_has_the_branch_of_its_invite(last: str, steps_back: int) -> None:
+def test_a_hop_by_hop_request_has_the_branch_of_its_invite(last: str, steps_back: int) -> None:
     request = sent(f"INVITE\n< 180\n{last}")[-1]
     assert f"branch=[branch-{steps_back}];" in request
     assert "[routes]" not in request
     assert "CSeq: 1 " in request
 
 
-def test_a_callee_puts_its_tag_where_there_is_none_yet() -> None:
+def test_a_callee_adds_its_tag_to_a_to_without_one() -> None:
     ringing, answer, end = sent("< INVITE\n180\n200\n< ACK\n< BYE\n200")
     for each in (ringing, answer):
         assert "[last_To:];tag=bob" in each
     assert "[last_To:]\n" in end
 
 
-def test_an_invite_can_be_answered_when_something_else_was_heard_since() -> None:
+def test_an_invite_can_be_answered_after_another_request() -> None:
     _, cancelled, terminated = sent("< INVITE\n180\n< CANCEL\n200\n487 INVITE")
     assert "[last_Via:]" in cancelled
     assert "[$hops]" in terminated
     assert "CSeq: [$cseq]" in terminated
 
 
-def test_a_request_that_is_heard_again_is_answered_again() -> None:
+def test_a_retransmitted_request_is_answered_again() -> None:
     xml = scenario("< INVITE\n180\n< CANCEL\n200\n487 INVITE\n< CANCEL?\n< ACK")
     assert '<recv request="CANCEL"/><label id="2"/>\n<send>' in xml
     assert '<recv request="CANCEL" optional="true" next="2"/>' in xml
 
 
-def test_what_is_no_step_is_refused() -> None:
-    with pytest.raises(ValueError, match="no step of a script: 'INVITE!'"):
+def test_an_invalid_step_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not a step of a script: 'INVITE!'"):
         scenario("INVITE!")

@@ -1,4 +1,4 @@
-"""Networks that lose datagrams and take their time, on both sides of us."""
+"""Networks that lose and delay datagrams, on both sides of us."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from tests.interop.scene import Scene
     from tests.interop.sipp import Sipp
 
-# SIPp knows a request as repeated only where it said one thing in answer to it: scripts for a
-# network that loses datagrams have one answer to each, or hear it a second time.
+# SIPp only recognises a retransmitted request if it sent a single message in response: scripts for
+# a lossy network have one response per request, or receive it a second time.
 pytestmark = pytest.mark.interop
 
 LOSS = 0.05
-T1 = 0.1  # seconds: five repetitions fit into the length of a call
-# A CANCEL that was repeated before its answer came has two, and SIPp cannot await the second.
+T1 = 0.1  # seconds; five retransmissions fit into the duration of a call
+# A CANCEL that was retransmitted gets two responses, and SIPp cannot expect the second.
 ANSWERED_TWICE = ("-default_behaviors", "all,-abortunexp")
 
 
@@ -30,11 +30,11 @@ def call_ids(peer: Sipp, method: str) -> list[str]:
 def place(
     scene: Scene, calls: int, caller: str, callee: str, hold: int, *more: str
 ) -> tuple[Sipp, Sipp]:
-    """Place calls, 25 a second, through relays that lose datagrams; all end as written."""
+    """Place 25 calls per second through lossy relays; all must end as scripted."""
     behind = scene.put_relay_behind(loss=LOSS, seed=2)
     scene.start(t1=T1)
     ahead = scene.put_relay_ahead(loss=LOSS, seed=3)
-    # A late CANCEL is a call to SIPp, so it must not end after the hundredth; it is made to.
+    # SIPp counts a late CANCEL as a call, so the callee must not end after the hundredth.
     upstream = scene.callee(callee, contact=behind.near, calls=10 * calls)
     options = ("-r", "25", *more)
     trunk = scene.caller(caller, hold=hold, contact=ahead.far, calls=calls, options=options)
@@ -47,7 +47,7 @@ def place(
 
 
 def assert_one_id_a_call(callee: Sipp, calls: int) -> None:
-    """Repeated or not, the INVITEs of a call brought the same id, and no other call's did."""
+    """Assert that all INVITEs of a call have the same staged id, and no other call has it."""
     seen = {
         (each.values("Call-ID")[0], tuple(each.values("X-Rounded-Call-Id")))
         for each in callee.received("INVITE")
@@ -55,7 +55,7 @@ def assert_one_id_a_call(callee: Sipp, calls: int) -> None:
     assert len(seen) == calls == len({ids for _, (ids,) in seen})
 
 
-def test_no_call_is_lost_with_one_datagram_in_twenty(scene: Scene) -> None:
+def test_no_call_is_lost_if_one_datagram_in_twenty_is(scene: Scene) -> None:
     """RFC 3261 17: a lost datagram costs a retransmission and nothing else."""
     trunk, upstream = place(scene, 100, """
         INVITE
@@ -73,13 +73,17 @@ def test_no_call_is_lost_with_one_datagram_in_twenty(scene: Scene) -> None:
         200
         stay 20000
         """, hold=5000)  # fmt: skip
-    assert len(trunk.sent("INVITE")) > 100, "no INVITE was repeated"
-    assert len(upstream.received("BYE")) > 100, "no BYE was repeated"
+    assert len(trunk.sent("INVITE")) > 100, "no INVITE was retransmitted"
+    assert len(upstream.received("BYE")) > 100, "no BYE was retransmitted"
     assert len(set(call_ids(upstream, "BYE"))) == 100
-    assert len(set(call_ids(upstream, "ACK"))) >= 99  # a call may end before its last repetition
+    assert (
+        len(set(call_ids(upstream, "ACK"))) >= 99
+    )  # a call may end before its last retransmission
 
 
-def test_a_cancelled_call_ends_on_both_sides_with_one_datagram_in_twenty(scene: Scene) -> None:
+def test_a_cancelled_call_ends_on_both_sides_if_one_datagram_in_twenty_is_lost(
+    scene: Scene,
+) -> None:
     """RFC 3261 17: a lost datagram does not cost a cancelled call its end."""
     _, upstream = place(scene, 100, """
         INVITE | Supported: 100rel

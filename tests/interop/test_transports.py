@@ -1,4 +1,4 @@
-"""Transports and address families that differ between our two sides."""
+"""Different transports and address families on our two sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent is told of a call, and what strangers write into it."""
+"""The variables that an agent gets, and hostile values in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.calls import TALKS, number, put_through, told
+from tests.interop.calls import TALKS, number, place_answered_call, staged_request
 from tests.interop.program import AGENT
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-CALLED, FROM_A_STRANGER = map(number, range(2))
+CALLED, FROM_HEADER = map(number, range(2))
 SOURCE = "127.0.0.2"
 HEADERS = (
     "X-Customer: 4711",
@@ -22,11 +22,11 @@ HEADERS = (
     "Diversion: <sip:+33611111111@example.com>;reason=no-answer",
     "User-to-User: 56a390f3;encoding=hex",
 )
-LONGEST = 1024  # characters of a value
+MAX_VALUE = 1024  # characters of a value
 
 
 def start(scene: Scene) -> None:
-    """Let all calls, a trunk and a number have variables."""
+    """Start with variables for all calls, for a trunk and for numbers."""
     trunk = {
         "name": "carrier",
         "networks": [f"{SOURCE}/32"],
@@ -44,20 +44,22 @@ def start(scene: Scene) -> None:
         "vip": True,
         "level": 3,
     }
-    stranger = {"customer": "${header:X-Customer|unknown}"}
+    from_header = {"customer": "${header:X-Customer|unknown}"}
     scene.start(
         tables=[
             ("[[trunks]]", trunk),
             ("[[numbers]]", {"number": CALLED, "agent": AGENT, "variables": variables}),
-            ("[[numbers]]", {"number": FROM_A_STRANGER, "agent": AGENT, "variables": stranger}),
+            ("[[numbers]]", {"number": FROM_HEADER, "agent": AGENT, "variables": from_header}),
             ("[variables]", {"brand": "everybody's", "shop": "Example"}),
         ]
     )
 
 
-def test_an_agent_is_told_what_the_headers_say(started: Scene) -> None:
+def test_an_agent_gets_variables_from_header_fields(module_scene: Scene) -> None:
     script = TALKS.replace("INVITE", f"INVITE | {' | '.join(HEADERS)}")
-    asked = told(started, put_through(started, script, number=CALLED, source=SOURCE))
+    asked = staged_request(
+        module_scene, place_answered_call(module_scene, script, number=CALLED, source=SOURCE)
+    )
     assert asked["dynamic_variables_values"] == {
         "shop": "Example",
         "brand": "the number's",
@@ -71,11 +73,11 @@ def test_an_agent_is_told_what_the_headers_say(started: Scene) -> None:
         "vip": True,
         "level": 3,
     }
-    assert "56a390f3" not in started.program.printed()
+    assert "56a390f3" not in module_scene.program.printed()
 
 
 @pytest.mark.parametrize(
-    ("written", "heard"),
+    ("sent", "received"),
     [
         pytest.param('","agent_id":"evil', '","agent_id":"evil', id="JSON"),
         pytest.param("${caller}$$", "${caller}$$", id="a template"),
@@ -84,20 +86,22 @@ def test_an_agent_is_told_what_the_headers_say(started: Scene) -> None:
         pytest.param("a\u202eb", "a b", id="right to left"),
         pytest.param("a\udcffb", "a\ufffdb", id="no UTF-8"),
         pytest.param("é😀", "é😀", id="UTF-8"),
-        pytest.param("x" * LONGEST, "x" * LONGEST, id="long"),
-        pytest.param("x" * (LONGEST + 1), "unknown", id="too long"),
+        pytest.param("x" * MAX_VALUE, "x" * MAX_VALUE, id="long"),
+        pytest.param("x" * (MAX_VALUE + 1), "unknown", id="too long"),
     ],
 )
-def test_what_a_stranger_writes_stays_one_value(started: Scene, written: str, heard: str) -> None:
-    asked = told(
-        started,
-        put_through(
-            started,
+def test_a_hostile_value_stays_a_single_value(
+    module_scene: Scene, sent: str, received: str
+) -> None:
+    asked = staged_request(
+        module_scene,
+        place_answered_call(
+            module_scene,
             TALKS.replace("INVITE", "INVITE | X-Customer: [written]"),
-            number=FROM_A_STRANGER,
-            options=("-key", "written", written),
+            number=FROM_HEADER,
+            options=("-key", "written", sent),
         ),
     )
-    values = {"shop": "Example", "brand": "everybody's", "customer": heard}
+    values = {"shop": "Example", "brand": "everybody's", "customer": received}
     assert asked["dynamic_variables_values"] == values
     assert asked["agent_id"] == AGENT
