@@ -12,17 +12,24 @@ import resource
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from bench.latency import Percentiles, invite_to_ringing, percentiles
+from bench.held_calls_report import (
+    QUICK_NUMBER,
+    Figures,
+    Mode,
+    Others,
+    Parameters,
+    results_table,
+)
+from bench.latency import invite_to_ringing, percentiles
 from bench.load import GRACE_PERIOD, Callers, Load, LoadPeer
 from bench.process import cpu_seconds, raise_priority
 from soak.program import MonitoredProgram
@@ -35,81 +42,8 @@ if TYPE_CHECKING:
 
     from bench.latency import Times
 
-Mode = Literal["sync", "async"]
-
-_QUICK_NUMBER = "+33612345679"
 _UNLIMITED = 1_000_000  # calls; the callee runs until it is stopped
-_GAP = 1.5  # seconds between the last held call, the other calls, and the first answer
 _SPARE_FILES = 200  # open files besides those of the held calls
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """``calls`` are placed at ``rate`` and held for ``delay`` seconds; ``others`` is a rate."""
-
-    calls: int
-    rate: int
-    delay: float
-    others: int
-    ringing_delay: float = 2.0
-
-    @property
-    def held(self) -> Load:
-        """The calls that are held."""
-        return Load(self.rate, self.calls / self.rate)
-
-    @property
-    def quick(self) -> Load:
-        """The other calls; they end before the first held call is staged."""
-        return Load(self.others, self.delay - self.held.seconds - _GAP, number=_QUICK_NUMBER)
-
-
-@dataclass(frozen=True, slots=True)
-class Others:
-    """The other calls, which are staged at once.
-
-    ``ringing`` is INVITE to 180 in ms; the shares are those of one core.  ``started`` is the first
-    INVITE and ``ended`` the last 180, in seconds of the capture's clock.
-    """
-
-    calls: int
-    failed: int
-    ringing: Percentiles
-    cpu_share: float
-    api_cpu_share: float
-    started: float
-    ended: float
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The results of one run.
-
-    - ``held``: calls that were held for the whole time of the other calls.
-    - ``rung``: calls that heard local ringing; ``ringing_late``: how late, in ms.
-    - ``kib_per_call``, ``files_per_call``: memory and open files of one held call.
-    - ``connections``: connections that the API accepted.
-    - ``worst_lag``: of the event loop, in ms.
-    """
-
-    mode: Mode
-    calls: int
-    held: int
-    failed: int
-    rung: int
-    ringing_late: Percentiles
-    kib_per_call: float
-    files_per_call: float
-    connections: int
-    alone: Others
-    loaded: Others
-    worst_lag: float
-
-    @property
-    def ratios(self) -> tuple[float, float]:
-        """The p50 and p99 of the other calls, divided by those of the same load alone."""
-        alone, loaded = self.alone.ringing, self.loaded.ringing
-        return loaded.p50 / alone.p50, loaded.p99 / alone.p99
 
 
 class _Processes:
@@ -119,7 +53,7 @@ class _Processes:
         self, parameters: Parameters, mode: Mode, directory: Path, children: ExitStack
     ) -> None:
         self._parameters, self._directory, self._children = parameters, directory, children
-        self.api = FakeApiProcess(directory, behaviours={_QUICK_NUMBER: {}}, delay=parameters.delay)
+        self.api = FakeApiProcess(directory, behaviours={QUICK_NUMBER: {}}, delay=parameters.delay)
         children.callback(self.api.stop)
         self.api.wait_ready()
         self._callee_port = free_port()
@@ -142,7 +76,7 @@ class _Processes:
             log_level="info",
             api={"connections": parameters.calls + parameters.others},
             policy={"ringing_delay": parameters.ringing_delay},
-            tables=[("[[numbers]]", {"number": _QUICK_NUMBER, "agent": AGENT})],
+            tables=[("[[numbers]]", {"number": QUICK_NUMBER, "agent": AGENT})],
         )
 
     def start_callers(self, load: Load) -> Callers:
@@ -231,44 +165,6 @@ def check_open_files(calls: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
-def _table(runs: list[Figures], parameters: Parameters) -> Table:
-    columns = "mode", "held", "failed", "rung", "ringing late", "KiB per call", "files per call"
-    table = Table(
-        *columns, "connections", "worst lag", "others p50", "others p99", "CPU", "API CPU"
-    )
-    table.title = (
-        f"{parameters.calls} calls held for {parameters.delay:g} s, "
-        f"and {parameters.others} other calls per second at the same time"
-    )
-    table.caption = (
-        "times in ms; ringing late: 99th percentile · others: INVITE to 180 of the other calls, "
-        "alone > while calls are held · CPU of the program and of the fake API for the same calls"
-    )
-    for run in runs:
-        table.add_row(*_row(run))
-    return table
-
-
-def _row(run: Figures) -> list[str]:
-    alone, loaded = run.alone, run.loaded
-    p50, p99 = run.ratios
-    return [
-        run.mode,
-        f"{run.held} of {run.calls}",
-        f"{run.failed}, others {alone.failed + loaded.failed}",
-        str(run.rung),
-        f"{run.ringing_late.p99:.1f}",
-        f"{run.kib_per_call:.1f}",
-        f"{run.files_per_call:.2f}",
-        str(run.connections),
-        f"{run.worst_lag:.1f}",
-        f"{alone.ringing.p50:.2f} > {loaded.ringing.p50:.2f} ({p50:.2f}x)",
-        f"{alone.ringing.p99:.2f} > {loaded.ringing.p99:.2f} ({p99:.2f}x)",
-        f"{alone.cpu_share:.0%} > {loaded.cpu_share:.0%}",
-        f"{alone.api_cpu_share:.0%} > {loaded.api_cpu_share:.0%}",
-    ]
-
-
 def main(
     calls: Annotated[int, typer.Option(help="Calls that are held at once")] = 2000,
     rate: Annotated[int, typer.Option(help="Held calls placed per second")] = 400,
@@ -284,7 +180,7 @@ def main(
     parameters = Parameters(calls, rate, delay, others)
     modes: tuple[Mode, ...] = ("sync", "async")
     runs = [measure(parameters, mode) for mode in modes for _ in range(rounds)]
-    Console(width=180).print(_table(runs, parameters))
+    Console(width=180).print(results_table(runs, parameters))
     path = json or Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-held.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps([asdict(run) for run in runs], indent=2) + "\n")

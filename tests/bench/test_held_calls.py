@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from bench.held_calls import Mode, Parameters, check_open_files, measure
+from bench.held_calls import check_open_files, measure
+from bench.held_calls_report import Mode, Parameters
 from tests.interop.sipp import MISSING, SIPP
 from tests.support.needed import need, need_capture
 

@@ -1,3 +1,5 @@
+"""The fake of the platform's API."""
+
 from __future__ import annotations
 
 import json
@@ -66,7 +68,7 @@ async def test_a_synchronous_call_is_held_until_it_is_staged(
     assert fake.stats.held_seconds >= 0.05
 
 
-async def test_a_terminated_call_is_over(client: httpx.AsyncClient) -> None:
+async def test_a_terminated_call_is_canceled(client: httpx.AsyncClient) -> None:
     staged = await _stage(client)
     call_id = staged.json()["data"]["call_id"]
     for _ in range(2):  # idempotent
@@ -75,12 +77,12 @@ async def test_a_terminated_call_is_over(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Api-Key": "another"}])
-async def test_the_key_is_asked_for(fake: FakeApi, headers: dict[str, str]) -> None:
+async def test_a_request_needs_the_key(fake: FakeApi, headers: dict[str, str]) -> None:
     async with httpx.AsyncClient(base_url=fake.url, headers=headers) as client:
         assert (await _stage(client)).status_code == 401
 
 
-async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_path_is_not_found(client: httpx.AsyncClient) -> None:
     for path in ("/v1/calls/unknown", "/v1/agents/unknown", "/elsewhere"):
         assert (await client.get(path)).status_code == 404
 
@@ -97,7 +99,7 @@ async def test_an_agent_has_three_versions_and_declares_variables(
     assert (await client.get(f"/v1/agents/{AGENT}?version=4")).status_code == 404
 
 
-async def test_wrong_fields_are_named(client: httpx.AsyncClient) -> None:
+async def test_invalid_fields_are_named(client: httpx.AsyncClient) -> None:
     refused = await _stage(
         client, to_number="+33", agent_id="nobody", dynamic_variables_values=["x"]
     )
@@ -107,13 +109,11 @@ async def test_wrong_fields_are_named(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"agent_id": [], "to_number": []}'])
-async def test_a_body_that_is_no_staging_request_is_answered_400(
-    client: httpx.AsyncClient, body: bytes
-) -> None:
+async def test_an_invalid_body_is_answered_with_400(client: httpx.AsyncClient, body: bytes) -> None:
     assert (await client.post("/v1/calls/stage", content=body)).status_code == 400
 
 
-async def test_behaviours_are_chosen_by_number_and_by_agent(client: httpx.AsyncClient) -> None:
+async def test_behaviours_are_chosen_by_number_then_by_agent(client: httpx.AsyncClient) -> None:
     behaviours = {
         "default": {"status": 500},
         ASKED["to_number"]: {"status": 429, "retry_after": "3"},
@@ -130,21 +130,21 @@ async def test_behaviours_are_chosen_by_number_and_by_agent(client: httpx.AsyncC
     assert by_default.json()["error"]["status"] == 500
 
 
-async def test_numbers_come_in_pages(fake: FakeApi, client: httpx.AsyncClient) -> None:
+async def test_numbers_are_listed_in_pages(fake: FakeApi, client: httpx.AsyncClient) -> None:
     fake.phone_numbers.items = [number_record(f"+3361234567{digit}", AGENT) for digit in range(5)]
     found = []
     for page in range(1, 4):
         query = {"limit": "2", "page": str(page)}
-        said = (await client.get("/v1/phone-numbers", params=query)).json()
-        assert (said["current_page"], said["total_pages"], said["total_items"]) == (page, 3, 5)
-        found += said["data"]
+        reply = (await client.get("/v1/phone-numbers", params=query)).json()
+        assert (reply["current_page"], reply["total_pages"], reply["total_items"]) == (page, 3, 5)
+        found += reply["data"]
     assert found == fake.phone_numbers.items
 
 
-async def test_a_cursor_that_is_a_time_passes_over_what_was_created_in_that_moment(
+async def test_a_cursor_skips_records_created_at_exactly_its_time(
     fake: FakeApi, client: httpx.AsyncClient
 ) -> None:
-    """The API's own words: "based on the created_at property (datetime of last seen record)"."""
+    """API documentation: "based on the created_at property (datetime of last seen record)"."""
     years = (2025, 2024, 2024, 2024, 2023)
     fake.phone_numbers.items = [
         number_record(f"+3361234567{digit}", AGENT, created_at=f"{year}-11-07T05:31:56Z")
@@ -153,18 +153,18 @@ async def test_a_cursor_that_is_a_time_passes_over_what_was_created_in_that_mome
     found: list[int] = []
     query: dict[str, Any] = {"use_cursor": "true", "limit": "2"}
     while query.get("cursor", "") is not None:
-        said = (await client.get("/v1/phone-numbers", params=query)).json()
-        found += [int(each["number"][-1]) for each in said["data"]]
-        query["cursor"] = said["next_cursor"]
+        reply = (await client.get("/v1/phone-numbers", params=query)).json()
+        found += [int(each["number"][-1]) for each in reply["data"]]
+        query["cursor"] = reply["next_cursor"]
     assert found == [0, 1, 4]
 
 
 @pytest.mark.parametrize("query", ["?limit=1001", "?limit=x", "?page=0"])
-async def test_a_page_that_can_not_be_is_refused(client: httpx.AsyncClient, query: str) -> None:
+async def test_an_impossible_page_is_refused(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"/v1/phone-numbers{query}")).status_code == 422
 
 
-async def test_the_list_of_numbers_has_a_behaviour_of_its_own(
+async def test_the_list_of_numbers_has_its_own_behaviour(
     fake: FakeApi, client: httpx.AsyncClient
 ) -> None:
     fake.default = Behaviour(status=500)
@@ -186,7 +186,7 @@ async def test_the_list_of_numbers_can_be_replaced(
     assert len(fake.phone_numbers.items) == 1
 
 
-async def test_a_label_is_shown_in_the_calls_record_and_has_a_behaviour_of_its_own(
+async def test_a_label_is_in_the_record_of_its_call_and_has_its_own_behaviour(
     fake: FakeApi, client: httpx.AsyncClient
 ) -> None:
     url = f"/v1/calls/{(await _stage(client)).json()['data']['call_id']}"
@@ -197,7 +197,7 @@ async def test_a_label_is_shown_in_the_calls_record_and_has_a_behaviour_of_its_o
     assert (await _stage(client)).status_code == 201
 
 
-async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -> None:
+async def test_statistics_count_requests_and_calls(client: httpx.AsyncClient) -> None:
     await _stage(client)
     await _status(client, await _stage(client))
     await client.get(f"/v1/agents/{AGENT}")
@@ -207,7 +207,7 @@ async def test_its_statistics_tell_what_it_has_seen(client: httpx.AsyncClient) -
     assert stats["aborted"] == 0
 
 
-def test_it_runs_as_a_program_of_its_own_and_says_when_it_is_ready() -> None:
+def test_it_runs_as_a_program_and_prints_when_it_is_ready() -> None:
     command = [*COMMAND, "--delay", "0.01", "--key", "k"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         try:
@@ -219,7 +219,7 @@ def test_it_runs_as_a_program_of_its_own_and_says_when_it_is_ready() -> None:
             program.terminate()
 
 
-def test_its_numbers_come_from_a_file(tmp_path: Path) -> None:
+def test_the_program_reads_numbers_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "numbers.json"
     file.write_text(json.dumps([{"number": "+33612345678", "inbound_agent_id": AGENT}]))
     with subprocess.Popen(
@@ -234,7 +234,7 @@ def test_its_numbers_come_from_a_file(tmp_path: Path) -> None:
     assert listed["data"] == [number_record("+33612345678", AGENT)]
 
 
-def test_what_the_api_answered_may_be_saved_as_the_file() -> None:
+def test_the_file_may_be_a_saved_reply_of_the_api() -> None:
     redirected = number_record("+33612345678", None, redirect=True, name="Old line")
     assert parse_numbers(json.dumps({"data": [redirected], "next_cursor": None}).encode()) == [
         redirected
@@ -244,9 +244,7 @@ def test_what_the_api_answered_may_be_saved_as_the_file() -> None:
 @pytest.mark.parametrize(
     ("option", "text"), [("--numbers", '[{"inbound_agent_id": "x"}]'), ("--behaviours", "delay")]
 )
-def test_an_option_that_makes_no_sense_is_told_by_its_name(
-    tmp_path: Path, option: str, text: str
-) -> None:
+def test_an_invalid_option_is_named(tmp_path: Path, option: str, text: str) -> None:
     file = tmp_path / "numbers.json"
     file.write_text(text)
     given = str(file) if option == "--numbers" else text
@@ -255,9 +253,7 @@ def test_an_option_that_makes_no_sense_is_told_by_its_name(
     assert f"Invalid value for {option}" in ended.stderr
 
 
-async def test_behaviours_that_make_no_sense_change_nothing(
-    fake: FakeApi, client: httpx.AsyncClient
-) -> None:
+async def test_invalid_behaviours_change_nothing(fake: FakeApi, client: httpx.AsyncClient) -> None:
     answer = await client.put("/_fake/behaviours", json={"default": {"delays": 1}})
     assert answer.status_code == 422
     assert fake.default == Behaviour()

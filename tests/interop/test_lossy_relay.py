@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def network(
     loss: float = 0, delay: float = 0, seed: int = 1
 ) -> Iterator[tuple[socket.socket, LossyRelay, socket.socket]]:
-    """Give one end, the relay, and the other end."""
+    """Yield one end, the relay, and the other end."""
     with closing(bound()) as here, closing(bound()) as there:
         target = there.getsockname()[1]
         with LossyRelay(target, loss=loss, delay=delay, seed=seed) as relay:

@@ -46,7 +46,7 @@ CALLS = [
 
 
 def start(scene: Scene) -> None:
-    """Give each carrier an address."""
+    """Start with one address per carrier."""
     rows = [number_row(number, agent) for number, agent in ROWS.items() if number != NUMBER]
     trunks = [
         ("[[trunks]]", {"name": f"trunk-{address}", "networks": [f"{address}/32"], **keys})
