@@ -80,7 +80,7 @@ class Child:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the process within the block; what is sent to it waits."""
+        """Stop the process within the block; bytes sent to it wait."""
         self.signal(signal.SIGSTOP)
         try:
             yield
