@@ -81,7 +81,7 @@ def test_no_spelling_reaches_the_upstream(name: str, place: int) -> None:
 
 
 @pytest.mark.parametrize("name", TAKEN_OFF)
-def test_what_a_lenient_reader_might_take_for_the_field_is_taken_off(name: str) -> None:
+def test_a_field_that_a_lenient_reader_might_take_for_ours_is_removed(name: str) -> None:
     """RFC 3261 16.3: an odd line decides over no message, but none may name a staged call."""
     edge = Conversation(delay=0.1)
     edge.receive(placed(request(), TAKEN_OFF[name], 3))

@@ -42,7 +42,7 @@ def test_the_sections_of_the_example_are_the_models_and_the_variables() -> None:
         ({"$ref": "#/$defs/CallPolicy"}, "table"),
     ],
 )
-def test_what_a_key_may_hold_is_said_in_words(schema: dict[str, Any], words: str) -> None:
+def test_the_values_of_a_key_are_written_in_words(schema: dict[str, Any], words: str) -> None:
     assert values(schema) == words
 
 
