@@ -7,8 +7,8 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from sip_stager.calls.duplicate import COPY_TIMEOUT
 from sip_stager.events import MessageDropped
-from sip_stager.proxy.second_copy import COPY_TIMEOUT
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
@@ -43,7 +43,7 @@ def conversation(pieces: Sequence[bytes], result: CaseResult) -> None:
     forgets everything once all timers have fired.
     """
     edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1)
-    edge.proxy._admission = edge.proxy._new_calls._admission = ADMISSION
+    edge.proxy._admission = edge.new_calls._admission = ADMISSION
     for piece in pieces:
         _run_step(edge, piece, result)
     edge.clock.advance(COPY_TIMEOUT)  # until then it waits for second copies of INVITEs
@@ -53,7 +53,7 @@ def conversation(pieces: Sequence[bytes], result: CaseResult) -> None:
     edge.clock.advance(600)  # seconds; longer than any timer
     assert edge.alive == 0
     assert edge.clock.waiting == 0
-    assert not edge.proxy._new_calls._ongoing
+    assert not edge.new_calls._ongoing
     result.behaviours.update(
         event.cause if isinstance(event, MessageDropped) else type(event).__name__
         for event in edge.events

@@ -21,10 +21,11 @@ waiting for the API read alike.
 The way of an INVITE:
 
 1. ``transport`` hands a datagram to ``transaction/layer.py``: retransmissions end there.
-2. ``proxy/core.py`` validates the request; ``proxy/new_calls.py`` asks admission whose call it is.
-3. ``proxy/held.py`` answers 100 and starts staging.  The loop is free again.
+2. ``proxy/core.py`` validates the request; ``calls/admission.py`` asks admission whose call it is.
+3. ``calls/staging_call.py`` answers 100 and starts staging.  The loop is free again.
 4. ``staging`` is the only await in a call; its outcome is a value.
-5. ``proxy/invite.py`` forwards the INVITE to one target after another, each in a ``branch.py``.
+5. ``proxy/response_context.py`` forwards the INVITE to one target after another, each in a
+   ``branch.py``.
 6. Responses run the same road back, and ``staging/aftercare.py`` does the rest off the call's path.
 
 ``docs/architecture.md`` has the steps with links, the laws and the tests that hold them, and where

@@ -84,7 +84,7 @@ class Application:
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
         self._dispatcher.add(self._metrics.handlers)
-        self._layer, self._proxy = make_core(
+        self._layer, _, self._shutdown = make_core(
             settings,
             loop,
             self._sockets,
@@ -125,7 +125,7 @@ class Application:
         be answered, or until ``at_once`` is set.
         """
         self._not_ready = ("stopping",)
-        self._proxy.ending.refuse_new_calls()
+        self._shutdown.refuse_new_calls()
         self._lag.stop()
         self._collector.stop()
         await self._numbers.stop()
@@ -146,7 +146,7 @@ class Application:
     @property
     def pending(self) -> int:
         """The number of INVITEs without a final response."""
-        return self._proxy.ending.pending
+        return self._shutdown.pending
 
     @property
     def transactions(self) -> Mapping[str, int]:
@@ -168,7 +168,7 @@ class Application:
 
     async def _drain(self, at_once: asyncio.Event) -> None:
         """Wait for the calls that ring; cancel the rest, and wait for their last messages."""
-        ending, drain = self._proxy.ending, self._settings.limits.drain_timeout
+        ending, drain = self._shutdown, self._settings.limits.drain_timeout
         await self._wait_while(lambda: ending.pending > 0, drain, at_once)
         ending.end_calls()
         await self._wait_while(lambda: ending.settling, min(drain, _SETTLE_TIMEOUT), at_once)

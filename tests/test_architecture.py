@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "ports": {"model", "events", "sip"},
     "transaction": GROUND,
     "proxy": GROUND | {"transaction"},
+    "calls": GROUND | {"transaction", "proxy"},
     "trunks": GROUND,
     "config": GROUND | {"trunks"},
     "http_client": set(),
@@ -33,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "transport": SHELL,
     "observability": SHELL,
 }
-CORE = {"model", "ports", "events", "sip", "transaction", "proxy", "trunks"}
+CORE = {"model", "ports", "events", "sip", "transaction", "proxy", "calls", "trunks"}
 PURE = {
     *("__future__", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses"),
     *("enum", "functools", "hashlib", "hmac", "ipaddress", "itertools", "math", "operator", "re"),

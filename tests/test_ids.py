@@ -48,7 +48,7 @@ class World:
         self.fake = self.edge.stager
         clock, notify = self.edge.clock, self.edge.events.append
         self.claims = Claims(self.fake, clock, notify, ttl, finish=True)
-        self.edge.proxy._new_calls._stager = self.claims
+        self.edge.new_calls._stager = self.claims
         self.invites: list[bytes] = []
         self.staged_at: dict[bytes, float] = {}
         self.may_use: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)

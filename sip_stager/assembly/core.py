@@ -8,6 +8,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.admission import make_admission
+from sip_stager.calls.admission import CallAdmission
+from sip_stager.calls.shutdown import Shutdown
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
@@ -15,7 +17,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import UpstreamTargets, distinct
+from sip_stager.proxy.target_set import UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Context
@@ -33,6 +35,7 @@ class Core(NamedTuple):
 
     layer: TransactionLayer
     proxy: Proxy
+    shutdown: Shutdown
 
 
 def make_core(
@@ -65,7 +68,10 @@ def make_core(
     )
     limits = settings.limits
     bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
-    return Core(layer, Proxy(facilities, make_admission(settings, mapping), stager, bounds))
+    admission = make_admission(settings, mapping)
+    new_calls = CallAdmission(facilities, admission, stager, bounds)
+    proxy = Proxy(facilities, admission, bounds, new_calls)
+    return Core(layer, proxy, Shutdown(layer, new_calls))
 
 
 def _on_this_machine(settings: Settings) -> bool:

@@ -21,7 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
-from sip_stager.proxy.mistakes import answer_on_error
+from sip_stager.proxy.last_chance import answer_on_error
 from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Cancellable
     from sip_stager.proxy.facilities import Facilities
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.sip.message import Response
     from sip_stager.transaction.invite_client import InviteClientTransaction
 
 State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING OVER")
 
 
-class ResponseContext(Protocol):
+class BranchOwner(Protocol):
     """The response context of an INVITE (RFC 3261 16.7), which gets the events of its branches."""
 
     def invite_sent(self, branch: Branch, target: Flow) -> None:
@@ -76,7 +76,7 @@ class Branch:
         facilities: Facilities,
         routed: Routed,
         source: Flow,
-        context: ResponseContext,
+        context: BranchOwner,
         failover_timeout: float | None = None,
     ) -> None:
         self._facilities = facilities

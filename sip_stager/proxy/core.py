@@ -5,17 +5,14 @@ Requests of a dialog are recognized by the seal in our Route alone: the proxy ke
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.proxy.bounds import RETRY_AFTER
 from sip_stager.proxy.dialog_road import DialogRoad
-from sip_stager.proxy.ending import Ending
-from sip_stager.proxy.forwarding import STAGED_ID_FIELD
-from sip_stager.proxy.invite import ForwardedInvite
-from sip_stager.proxy.new_calls import NewCalls
 from sip_stager.proxy.relay import Relay
-from sip_stager.proxy.routing import Popped, Routed, route_to_next_hop
+from sip_stager.proxy.request_forwarding import STAGED_ID_FIELD, Routed, route_to_next_hop
+from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.proxy.validation import (
     OwnResponse,
     respond_as_user_agent,
@@ -27,9 +24,10 @@ from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Admission, Stager
+    from sip_stager.ports import Admission
     from sip_stager.proxy.bounds import Bounds
     from sip_stager.proxy.facilities import Facilities
+    from sip_stager.proxy.preprocessing import Popped
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
@@ -44,6 +42,17 @@ NOT_SEALED = "the Route was not made here for this dialog: its user part, Call-I
 """The Warning for a request of a dialog whose Route is ours, but whose seal does not match."""
 
 
+class NewCalls(Protocol):
+    """The owner of INVITEs that begin calls; ``closed`` is True once the program stops."""
+
+    closed: bool
+
+    def receive_invite(
+        self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
+    ) -> None:
+        """Receive a valid INVITE; ``routing`` is the digest of its routing."""
+
+
 class Proxy:
     """The proxy core: the user of the transaction layer.
 
@@ -54,16 +63,15 @@ class Proxy:
         self,
         facilities: Facilities,
         admission: Admission,
-        stager: Stager,
         bounds: Bounds,
+        new_calls: NewCalls,
     ) -> None:
         self._facilities = facilities
         self._admission = admission
         self._bounds = bounds
         parts = facilities.interfaces, facilities.locator, facilities.seal, facilities.identifiers
         self._road = DialogRoad(*parts)
-        self._new_calls = NewCalls(facilities, admission, stager, bounds)
-        self.ending = Ending(facilities.layer, self._new_calls)
+        self._new_calls = new_calls
         facilities.layer.attach(self)
 
     def receive_invite(
@@ -158,7 +166,7 @@ class Proxy:
         self, routed: Routed, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         transaction.respond(make_response(routed.request, 100))
-        ForwardedInvite(self._facilities, (routed,), source, transaction).try_first_target()
+        ResponseContext(self._facilities, (routed,), source, transaction).try_first_target()
 
     def _usual(self, request: Request, source: Flow, transaction: Server) -> Routed | None:
         """Route a usual request of a dialog; None for the general road."""

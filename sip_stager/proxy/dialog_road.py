@@ -15,8 +15,7 @@ from functools import lru_cache
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.forwarding import STAGED_ID_FIELD
-from sip_stager.proxy.routing import Routed
+from sip_stager.proxy.request_forwarding import STAGED_ID_FIELD, Routed
 from sip_stager.proxy.validation import has_been_here, routing_digest
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.privacy import IDENTITY_FIELDS

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
-from sip_stager.proxy.forwarding import make_copy
-from sip_stager.proxy.routing import preprocess
-from sip_stager.proxy.told import refusal_warning
+from sip_stager.proxy.preprocessing import preprocess
+from sip_stager.proxy.refusals import refusal_warning
+from sip_stager.proxy.request_forwarding import make_copy
 from sip_stager.sip.privacy import strip_identity
 from sip_stager.sip.responses import Extra, make_response, warning_field
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from sip_stager.ports import Clock, Notify
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.location import Locator
-    from sip_stager.proxy.routing import Popped, Routed
+    from sip_stager.proxy.preprocessing import Popped
+    from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.proxy.seal import Seal
-    from sip_stager.proxy.targets import UpstreamTargets
+    from sip_stager.proxy.target_set import UpstreamTargets
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.base import ClientUser

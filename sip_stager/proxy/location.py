@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.ports import Cancellable, Clock, Resolver
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.request_forwarding import Routed
 
 
 TCP_AVOIDANCE_TIME = 600.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.mistakes import answer_on_error
+from sip_stager.proxy.last_chance import answer_on_error
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.proxy.facilities import Facilities
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.sip.message import Response
     from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.server import ServerTransaction

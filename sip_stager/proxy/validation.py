@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.proxy.forwarding import max_breadth
+from sip_stager.proxy.request_forwarding import max_breadth
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ ADMISSION = admission_of(dict.fromkeys(("+33612345678", "user", "vivekg", "calle
 def conversation() -> Conversation:
     """Return a conversation with the real admission."""
     edge = Conversation(delay=0.1)
-    edge.proxy._admission = edge.proxy._new_calls._admission = ADMISSION
+    edge.proxy._admission = edge.new_calls._admission = ADMISSION
     return edge
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sip_stager.calls.duplicate import COPY_TIMEOUT
 from sip_stager.events import CallEnded
 from sip_stager.proxy.facilities import Facilities
-from sip_stager.proxy.invite import ForwardedInvite
-from sip_stager.proxy.second_copy import COPY_TIMEOUT
+from sip_stager.proxy.response_context import ResponseContext
 from tests.support.calls import answer, called, ended
 from tests.support.conversation import ROUTE, Conversation
 from tests.support.messages import request
@@ -69,7 +69,7 @@ def test_a_cancel_is_answered_500(edge: Conversation, mistaken: Mistaken) -> Non
 
 def test_a_staged_invite_is_answered_500(edge: Conversation, mistaken: Mistaken) -> None:
     edge.receive(request())
-    mistaken(ForwardedInvite, "try_first_target")
+    mistaken(ResponseContext, "try_first_target")
     with pytest.raises(InternalError):
         edge.stager.stagings[0].succeed()
     assert edge.take() == ["alice 100 INVITE", "alice 500 INVITE"]
@@ -134,7 +134,7 @@ def test_a_call_is_answered_500_after_an_error_at_a_timer(
     invite = called(edge)
     if seconds > 180:
         answer(edge, invite, 180)
-    mistaken(ForwardedInvite, "fail")
+    mistaken(ResponseContext, "fail")
     mistaken(edge.layer, "start_request")
     with pytest.raises(InternalError):
         edge.clock.advance(seconds)
@@ -157,7 +157,7 @@ def test_a_call_is_answered_500_after_an_error_at_a_transport_error(
 ) -> None:
     edge.transport.failing.add("192.0.2.2")
     edge.receive(request())
-    mistaken(ForwardedInvite, "fail")
+    mistaken(ResponseContext, "fail")
     edge.stager.stagings[0].succeed()
     with pytest.raises(InternalError):
         edge.clock.advance(0.1)

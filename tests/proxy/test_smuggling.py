@@ -16,7 +16,7 @@ from tests.support.conversation import ALICE, BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.proxy.targets import RequestUri
+    from sip_stager.proxy.target_set import RequestUri
     from sip_stager.sip.message import Request
 
 EVIL = b"evil-agent"

@@ -20,7 +20,7 @@ def ringing() -> Conversation:
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 180), BOB)
     edge.take()
-    edge.proxy.ending.refuse_new_calls()
+    edge.shutdown.refuse_new_calls()
     return edge
 
 
@@ -30,7 +30,7 @@ def another() -> bytes:
 
 def test_a_new_call_is_refused_with_the_status_of_its_policy_and_retry_after() -> None:
     edge = Conversation()
-    edge.proxy.ending.refuse_new_calls()
+    edge.shutdown.refuse_new_calls()
     edge.receive(another())
     refusal = edge.last_response("alice")
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
@@ -46,7 +46,7 @@ def test_options_gets_503() -> None:
     """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
     request been an INVITE"."""
     edge = Conversation()
-    edge.proxy.ending.refuse_new_calls()
+    edge.shutdown.refuse_new_calls()
     edge.receive(request("OPTIONS"))
     answer = edge.last_response("alice")
     assert (answer.status, answer.value(b"retry-after")) == (503, b"5")
@@ -54,10 +54,10 @@ def test_options_gets_503() -> None:
 
 def test_a_ringing_call_may_still_be_answered() -> None:
     edge = ringing()
-    assert edge.proxy.ending.pending == 1
+    assert edge.shutdown.pending == 1
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     assert edge.take() == ["alice 200 INVITE"]
-    assert edge.proxy.ending.pending == 0
+    assert edge.shutdown.pending == 0
     bye = request("BYE", "sip:bob@192.0.2.2", branch="z9hG4bK-bye", to_tag="bob", cseq=2,
                   extra=(ROUTE,))  # fmt: skip
     edge.relay(bye)
@@ -66,9 +66,9 @@ def test_a_ringing_call_may_still_be_answered() -> None:
 
 def test_a_ringing_call_is_cancelled_upstream_and_refused_at_the_end() -> None:
     edge = ringing()
-    edge.proxy.ending.end_calls()
+    edge.shutdown.end_calls()
     assert sorted(edge.take()) == ["alice 503 INVITE", "bob CANCEL"]
-    assert edge.proxy.ending.pending == 0
+    assert edge.shutdown.pending == 0
     assert b"stopped" in (edge.last_response("alice").value(b"warning") or b"")
     (ended,) = edge.of(CallEnded)
     assert (ended.outcome, ended.status) == ("stopped", 503)
@@ -78,7 +78,7 @@ def test_a_ringing_call_is_refused_with_the_status_of_its_policy() -> None:
     edge = Conversation()
     edge.admission.policy = Policy(refusal=480)
     edge.receive(response(edge.forward(request()), 180), BOB)
-    edge.proxy.ending.end_calls()
+    edge.shutdown.end_calls()
     assert edge.last_response("alice").status == 480
 
 
@@ -89,7 +89,7 @@ def test_a_re_invite_ends_with_500_and_its_call_goes_on() -> None:
     edge = Conversation()
     edge.relay(request(uri="sip:bob@192.0.2.2", to_tag="bob", extra=(ROUTE,)))
     edge.receive(response(edge.last_request("bob"), 180), BOB)
-    edge.proxy.ending.end_calls()
+    edge.shutdown.end_calls()
     assert edge.last_response("alice").status == 500
     assert edge.of(CallEnded) == []
 
@@ -98,14 +98,14 @@ def test_an_answered_call_is_not_stopped() -> None:
     edge = Conversation()
     edge.receive(response(edge.forward(request()), 200), BOB)
     edge.take()
-    edge.proxy.ending.end_calls()
+    edge.shutdown.end_calls()
     assert edge.take() == []
 
 
 def test_a_call_being_staged_is_refused_and_its_staging_cancelled() -> None:
     edge = Conversation()
     edge.receive(another())
-    edge.proxy.ending.end_calls()
+    edge.shutdown.end_calls()
     assert edge.last_response("alice").status == 503
     assert edge.stager.stagings[0].cancelled
     (told,) = edge.of(CallRefused)
@@ -117,10 +117,10 @@ def test_both_copies_of_a_call_are_refused() -> None:
     edge.receive(another())
     edge.receive(another().replace(b"-another", b"-by-another-way"))
     edge.take()
-    edge.proxy.ending.end_calls()
+    edge.shutdown.end_calls()
     assert edge.take() == ["alice 503 INVITE", "alice 503 INVITE"]
     edge.clock.advance(1)
-    assert edge.proxy.ending.pending == 0
+    assert edge.shutdown.pending == 0
 
 
 class Mistaken:
@@ -140,7 +140,7 @@ def test_every_call_is_stopped_even_if_one_raises() -> None:
     edge.receive(another())
     first.owner = Mistaken()
     with pytest.raises(ZeroDivisionError):
-        edge.proxy.ending.end_calls()
+        edge.shutdown.end_calls()
     assert edge.last_response("alice").status == 503
 
 
@@ -150,18 +150,18 @@ def test_an_answered_call_is_settled_once_its_ack_may_have_come() -> None:
     """
     edge = ringing()
     edge.receive(response(edge.last_request("bob"), 200), BOB)
-    assert edge.proxy.ending.settling
+    assert edge.shutdown.settling
     edge.clock.advance(64)
-    assert not edge.proxy.ending.settling
+    assert not edge.shutdown.settling
 
 
 def test_a_cancel_is_settled_with_its_response_and_that_of_its_invite() -> None:
     edge = ringing()
     invite = edge.last_request("bob")
-    edge.proxy.ending.end_calls()
-    assert edge.proxy.ending.settling
+    edge.shutdown.end_calls()
+    assert edge.shutdown.settling
     edge.receive(response(edge.last_request("bob"), 200), BOB)
-    assert edge.proxy.ending.settling
+    assert edge.shutdown.settling
     edge.receive(response(invite, 487), BOB)
     edge.clock.advance(5)
-    assert not edge.proxy.ending.settling
+    assert not edge.shutdown.settling

@@ -12,7 +12,7 @@ from tests.support.conversation import BOB, ROUTE, Conversation
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
-    from sip_stager.proxy.targets import RequestUri
+    from sip_stager.proxy.target_set import RequestUri
 
 FIRST = "sip:192.0.2.2:5060"
 

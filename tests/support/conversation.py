@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from sip_stager.calls.admission import CallAdmission
+from sip_stager.calls.shutdown import Shutdown
 from sip_stager.events import Event, MessageDropped
 from sip_stager.model.flow import Flow
 from sip_stager.proxy.bounds import Bounds
@@ -12,7 +14,7 @@ from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.location import Locator
 from sip_stager.proxy.seal import Seal
-from sip_stager.proxy.targets import RequestUri, UpstreamTargets, distinct
+from sip_stager.proxy.target_set import RequestUri, UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
@@ -96,7 +98,9 @@ class Conversation:
             now=self.clock.time,
         )
         self.admission = FakeAdmission()
-        self.proxy = Proxy(facilities, self.admission, self.stager, bounds)
+        self.new_calls = CallAdmission(facilities, self.admission, self.stager, bounds)
+        self.proxy = Proxy(facilities, self.admission, bounds, self.new_calls)
+        self.shutdown = Shutdown(self.layer, self.new_calls)
         self._taken = 0
 
     def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:

@@ -21,22 +21,22 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
+from sip_stager.proxy.best_response import Final, best_response
 from sip_stager.proxy.branch import Branch
-from sip_stager.proxy.finals import Final, best_response
-from sip_stager.proxy.targets import follow_redirect
-from sip_stager.proxy.told import WARNINGS
+from sip_stager.proxy.refusals import WARNINGS
+from sip_stager.proxy.target_set import follow_redirect
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sip_stager.model.call import Call
     from sip_stager.model.flow import Flow
     from sip_stager.proxy.facilities import Facilities
-    from sip_stager.proxy.new_call import NewCall
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -48,7 +48,29 @@ all else (RFC 3261 8.2).  After any other, even one that the caller can repair (
 after silence, it may have used the id."""
 
 
-class ForwardedInvite:
+class CallObserver(Protocol):
+    """The record of a new call; an INVITE of a dialog has none.
+
+    ``users`` are the branches that may have used the staged agent.
+    """
+
+    call: Call
+    users: set[Branch]
+
+    def without_expired_id(self, routed: Routed) -> Routed:
+        """Return a further target, without the staged id if that is too old."""
+
+    def report_forwarded(self, branch: Branch, target: Flow) -> None:
+        """Report that the INVITE was sent to a target."""
+
+    def report_ringing(self, status: int) -> None:
+        """Report a provisional response that was passed back."""
+
+    def report_ended(self, outcome: CallOutcome, status: int, answered: Branch | None) -> None:
+        """Report the final response that was passed back."""
+
+
+class ResponseContext:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
@@ -62,7 +84,7 @@ class ForwardedInvite:
         targets: Iterable[Routed],
         source: Flow,
         server: InviteServerTransaction,
-        call: NewCall | None = None,
+        call: CallObserver | None = None,
     ) -> None:
         self._facilities = facilities
         self._targets = deque(targets)
@@ -243,7 +265,7 @@ class ForwardedInvite:
             self._finals.clear()
             self._tried.clear()
 
-    def _refuse_by_policy(self, call: NewCall, words: str) -> Response:
+    def _refuse_by_policy(self, call: CallObserver, words: str) -> Response:
         """Return a refusal with the status of the call's policy: no target had an answer."""
         status, tag = call.call.policy.refusal, self._to_tag(self._request)
         return make_response(self._request, status, tag, (warning_field(words),))

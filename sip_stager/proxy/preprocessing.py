@@ -1,4 +1,4 @@
-"""The preprocessing of a request's Route, and its next hop (RFC 3261 16.4, 16.6 steps 6 and 7)."""
+"""The preprocessing of a request's Route (RFC 3261 16.4)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed
-from sip_stager.sip.uri import Uri, as_request_uri, parse_address
+from sip_stager.sip.uri import Uri, parse_address
 
 if TYPE_CHECKING:
-    from sip_stager.model.flow import Flow
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.seal import Seal
     from sip_stager.sip.message import Request
@@ -30,27 +29,6 @@ class Popped(NamedTuple):
     own_route: Uri | None
     leaving: int | None
     route: Uri | None
-
-
-class Routed(NamedTuple):
-    """A request ready to be forwarded, and the URI of its next hop.
-
-    ``leaving`` is the preferred interface.  ``routing`` is the digest of its routing, for the
-    second part of its branch.  ``seal`` is that of its dialog, for our Record-Route.
-    ``to_anonymous``: it is addressed to a party that requested privacy.  ``staged_id`` is the id of
-    the staged call, or empty.  ``own_route`` is the index of a Route field of ours that the copy
-    leaves out, or -1.  ``flow`` is the way to the next hop if it is known without a look-up.
-    """
-
-    request: Request
-    leaving: int | None
-    next_hop: Uri
-    routing: bytes = b""
-    seal: bytes = b""
-    to_anonymous: bool = False
-    staged_id: str = ""
-    own_route: int = -1
-    flow: Flow | None = None
 
 
 def preprocess(request: Request, interfaces: Interfaces, seal: Seal, arrived: int) -> Popped:
@@ -99,36 +77,3 @@ def _without_own_maddr(request: Request, interfaces: Interfaces, arrived: int) -
         return request
     userinfo, at, rest = uri.text.rpartition(b"@")
     return request.with_uri(userinfo + at + _MADDR.sub(b"", rest))
-
-
-def route_to_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
-    """Return the request with its next hop: the topmost Route, else the Request-URI.
-
-    RFC 3261 16.6 steps 2, 6 and 7.  Raises ``Malformed``.
-    """
-    request, _, leaving, route = popped
-    if request.uri.scheme == b"sip":
-        request = _with_uri(request, request.uri_text)
-    if route is None:
-        return Routed(request, leaving, request.uri, routing)
-    if b"lr" in (route.parameters or {}):
-        return Routed(request, leaving, route, routing)
-    # A strict router expects itself in the Request-URI, and that at the end of the Route.
-    moved = request.without_first(b"route").with_last(
-        b"route", b"Route: <" + request.uri_text + b">"
-    )
-    return Routed(_with_uri(moved, route.text), leaving, route, routing)
-
-
-def _with_uri(request: Request, uri: bytes) -> Request:
-    """Step 2: set the Request-URI without the parts that it may not have."""
-    if b"?" in uri or b";" in uri:
-        uri = as_request_uri(uri)
-    return request if uri == request.uri_text else request.with_uri(uri)
-
-
-def upstream_request_uri(user: bytes | None, upstream: Uri) -> bytes:
-    """Return the upstream's URI with another user, which is already escaped."""
-    scheme, _, rest = upstream.text.partition(b":")
-    host_part = rest.rpartition(b"@")[2]
-    return scheme + b":" + (user + b"@" if user else b"") + host_part

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sip_stager.calls.duplicate import DuplicateInvite
+from sip_stager.calls.staging_call import StagingCall
 from sip_stager.events import CallAdmitted
 from sip_stager.model.call import Refusal
 from sip_stager.proxy.bounds import refuse_stopped
-from sip_stager.proxy.held import HeldInvite
-from sip_stager.proxy.second_copy import SecondCopy
 from sip_stager.proxy.validation import OwnResponse
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.responses import warning_field
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 
-class NewCalls:
+class CallAdmission:
     """Holds each new call for its staging, or refuses it.
 
     ``closed`` is True once the program stops.  ``routing`` is a digest of an INVITE's routing: its
@@ -53,7 +53,7 @@ class NewCalls:
             decide()  # waiting costs memory, and there is none left
         else:
             # It owns the transaction until it decides.
-            SecondCopy(self._facilities, request, transaction, decide)
+            DuplicateInvite(self._facilities, request, transaction, decide)
 
     def _decide_on_copy(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
@@ -111,6 +111,6 @@ class NewCalls:
         self._facilities.notify(CallAdmitted(call, source))
         seal = self._facilities.seal.seal_for(request, anonymous=call.anonymous)
         targets = self._facilities.upstream.targets(request, routing, call.to_number, seal)
-        HeldInvite(
+        StagingCall(
             self._facilities, call, targets, source, transaction, self._stager
         ).start_staging()

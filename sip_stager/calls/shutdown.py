@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from sip_stager.transaction.base import State
 
 if TYPE_CHECKING:
-    from sip_stager.proxy.new_calls import NewCalls
+    from sip_stager.calls.admission import CallAdmission
     from sip_stager.transaction.layer import TransactionLayer
 
 _RINGING = frozenset({State.CALLING, State.PROCEEDING})
 
 
-class Ending:
+class Shutdown:
     """Ends the INVITEs that have no final response when the program stops."""
 
-    def __init__(self, layer: TransactionLayer, new_calls: NewCalls) -> None:
+    def __init__(self, layer: TransactionLayer, new_calls: CallAdmission) -> None:
         self._layer = layer
         self._new_calls = new_calls
 

@@ -16,13 +16,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
+from sip_stager.calls.fallbacks import Fallbacks, reserve_time_for_fallback
+from sip_stager.calls.record import CallRecord
 from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
 from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 from sip_stager.proxy.bounds import refuse_stopped
-from sip_stager.proxy.invite import ForwardedInvite
-from sip_stager.proxy.new_call import NewCall
-from sip_stager.proxy.treatments import Treatments, reserve_time_for_fallback
+from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.sip.responses import (
     REASONS,
     RETRY_AFTER_STATUSES,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Cancellable, Stager
     from sip_stager.proxy.facilities import Facilities
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -47,7 +47,7 @@ RINGING_INTERVAL = 60.0
 """Seconds between two provisional responses of ours (RFC 3261 13.3.1.1)."""
 
 
-class HeldInvite:
+class StagingCall:
     """Holds an INVITE until staging decides; rings meanwhile if the policy says so."""
 
     __slots__ = (
@@ -79,7 +79,7 @@ class HeldInvite:
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
         self._rung = False
-        self._treatments = Treatments(call.policy)
+        self._treatments = Fallbacks(call.policy)
 
     def start_staging(self) -> None:
         """Send a 100 and start staging; a call without an agent is forwarded at once."""
@@ -160,8 +160,8 @@ class HeldInvite:
     ) -> None:
         self._release()
         facilities = self._facilities
-        new = NewCall(facilities, call, self._started_at, self._rung, forward, return_unused)
-        ForwardedInvite(facilities, targets, self._source, self._server, new).try_first_target()
+        new = CallRecord(facilities, call, self._started_at, self._rung, forward, return_unused)
+        ResponseContext(facilities, targets, self._source, self._server, new).try_first_target()
 
     def _treat(self, failure: Refusal) -> None:
         """Apply the policy's next treatment to a call that could not be staged."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call, Cause, Policy, Treatment
 
 
-class Treatments:
+class Fallbacks:
     """Yields the treatments for the first failure of a call, one per failure.
 
     The list is chosen by the cause of the first failure and kept for later ones (those of other

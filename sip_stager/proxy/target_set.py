@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sip_stager.proxy.equivalence import equivalent
-from sip_stager.proxy.forwarding import STAGED_ID_FIELD, max_breadth, with_max_breadth
-from sip_stager.proxy.routing import Routed, upstream_request_uri
+from sip_stager.proxy.request_forwarding import (
+    STAGED_ID_FIELD,
+    Routed,
+    max_breadth,
+    with_max_breadth,
+)
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
 
@@ -52,6 +56,13 @@ class UpstreamTargets(NamedTuple):
             Routed(request.with_uri(upstream_request_uri(user, uri)), None, uri, routing, seal)
             for uri in uris
         ]
+
+
+def upstream_request_uri(user: bytes | None, upstream: Uri) -> bytes:
+    """Return the upstream's URI with another user, which is already escaped."""
+    scheme, _, rest = upstream.text.partition(b":")
+    host_part = rest.rpartition(b"@")[2]
+    return scheme + b":" + (user + b"@" if user else b"") + host_part
 
 
 class Redirection(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.mistakes import answer_on_error
+from sip_stager.proxy.last_chance import answer_on_error
 from sip_stager.sip.responses import make_response
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ COPY_TIMEOUT = 0.1
 """Seconds to wait for the CANCEL of the first copy; a 100 would be due after 0.2 (17.2.1)."""
 
 
-class SecondCopy:
+class DuplicateInvite:
     """Waits a moment for a CANCEL of the first copy, and then calls ``decide``."""
 
     __slots__ = ("_decide", "_facilities", "_request", "_server", "_timer")

@@ -1,19 +1,70 @@
-"""The copy of a request that is forwarded, in the steps of RFC 3261 16.6."""
+"""The forwarding of a request: its next hop, and its copy, in the steps of RFC 3261 16.6."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from sip_stager.sip.uri import as_request_uri
 
 if TYPE_CHECKING:
+    from sip_stager.model.flow import Flow
     from sip_stager.proxy.interfaces import Interfaces
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.preprocessing import Popped
     from sip_stager.sip.message import Request
+    from sip_stager.sip.uri import Uri
 
 MAX_BREADTH = 60
 """Branches of one request that may be pending at once, in all proxies (RFC 5393 5.3.3)."""
 _MAX_BREADTH_FIELD = b"Max-Breadth: %d" % MAX_BREADTH
 STAGED_ID_FIELD = b"x-rounded-call-id"
 """The header field that routes a call to its staged agent; one of a peer's is removed."""
+
+
+class Routed(NamedTuple):
+    """A request ready to be forwarded, and the URI of its next hop.
+
+    ``leaving`` is the preferred interface.  ``routing`` is the digest of its routing, for the
+    second part of its branch.  ``seal`` is that of its dialog, for our Record-Route.
+    ``to_anonymous``: it is addressed to a party that requested privacy.  ``staged_id`` is the id of
+    the staged call, or empty.  ``own_route`` is the index of a Route field of ours that the copy
+    leaves out, or -1.  ``flow`` is the way to the next hop if it is known without a look-up.
+    """
+
+    request: Request
+    leaving: int | None
+    next_hop: Uri
+    routing: bytes = b""
+    seal: bytes = b""
+    to_anonymous: bool = False
+    staged_id: str = ""
+    own_route: int = -1
+    flow: Flow | None = None
+
+
+def route_to_next_hop(popped: Popped, routing: bytes = b"") -> Routed:
+    """Return the request with its next hop: the topmost Route, else the Request-URI.
+
+    RFC 3261 16.6 steps 2, 6 and 7.  Raises ``Malformed``.
+    """
+    request, _, leaving, route = popped
+    if request.uri.scheme == b"sip":
+        request = _with_uri(request, request.uri_text)
+    if route is None:
+        return Routed(request, leaving, request.uri, routing)
+    if b"lr" in (route.parameters or {}):
+        return Routed(request, leaving, route, routing)
+    # A strict router expects itself in the Request-URI, and that at the end of the Route.
+    moved = request.without_first(b"route").with_last(
+        b"route", b"Route: <" + request.uri_text + b">"
+    )
+    return Routed(_with_uri(moved, route.text), leaving, route, routing)
+
+
+def _with_uri(request: Request, uri: bytes) -> Request:
+    """Step 2: set the Request-URI without the parts that it may not have."""
+    if b"?" in uri or b";" in uri:
+        uri = as_request_uri(uri)
+    return request if uri == request.uri_text else request.with_uri(uri)
 
 
 def make_copy(

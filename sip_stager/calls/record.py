@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.proxy.branch import Branch
     from sip_stager.proxy.facilities import Facilities
-    from sip_stager.proxy.routing import Routed
+    from sip_stager.proxy.request_forwarding import Routed
 
 _WASTE_REASONS = {
     CallOutcome.REJECTED: WasteReason.REJECTED,
@@ -27,7 +27,7 @@ _WASTE_REASONS = {
 
 
 @dataclass(eq=False, slots=True)
-class NewCall:
+class CallRecord:
     """The call that an INVITE begins; ``started_at`` is when it came, ``rung`` if it has rung.
 
     ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no
