@@ -48,7 +48,7 @@ AGENTS = Chapter(
             title="by weight",
             about="Two agents share a number, 3 to 1. A caller always gets the same agent: the "
             "first caller calls again, and reaches the first agent again.",
-            outcome="Agents that were staged: {agents}.",
+            outcome="Agents that were staged: {agents}",
             number="+33612345752",
             settings=_SHARES,
             calls=(ScriptedCall(caller=_FIRST), ScriptedCall(), ScriptedCall(caller=_FIRST)),
@@ -58,7 +58,7 @@ AGENTS = Chapter(
             name="hours",
             title="by the time of day",
             about="One agent works at this hour, another one later.",
-            outcome="The agent of this hour was staged: {agents}.",
+            outcome="The agent of this hour was staged: {agents}",
             number="+33612345753",
             settings=_HOURS,
         ),

@@ -40,7 +40,7 @@ STRESS = Chapter(
             name="retry",
             title="retry after a 503",
             about="The API answers 503 with Retry-After: 1, which is within the deadline of 4 s. "
-            "The request is repeated after exactly that time.",
+            "The request is repeated after that time, and not before.",
             outcome="The second request staged the call; it rang after {rang}.",
             number="+33612345732",
             behaviour=Behaviour(status=503, retry_after="1", message="Restarting"),

@@ -52,8 +52,8 @@ TOUR = Chapter(
         Scene(
             name="down",
             title="the API is down",
-            about="No agent can be staged. The call is refused at once, with the reason, so that "
-            "the trunk can use another route.",
+            about="No agent can be staged. After two quick retries the call is refused, with the "
+            "reason, so that the trunk can use another route.",
             outcome="The call was refused after {ended}; the response says why: {cause}.",
             softphone_hint="the API drops the connection: 503",
             number="+33612345681",
