@@ -33,7 +33,7 @@ class Peer(NamedTuple):
 
 
 KAMAILIO = Peer("kamailio", ("kamailio", "kamailio-utils-modules", "kamailio-extra-modules"))
-PROMTOOL = Peer("promtool", ("prometheus",))
+PROMTOOL = Peer("promtool", ("prometheus", "promtool"))  # the latter since Debian 13
 PEERS = (
     Peer("sipp", ("sip-tester",)),
     KAMAILIO,
@@ -83,15 +83,19 @@ def keep_from_starting(as_root: list[str]) -> None:
 
 
 def unpack(peer: Peer) -> None:
-    """Download a program's package, and keep the program alone in the project's cache."""
-    with tempfile.TemporaryDirectory(prefix="sip-stager-") as directory:
-        try:
-            fetch_package(peer.packages[0], Path(directory))
-        except SetupError as error:
-            say(str(error))
-            return
-        UNPACKED.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(directory, "usr", "bin", peer.program), UNPACKED)
+    """Keep a program in the project's cache, from the first of its packages that holds it."""
+    for package in peer.packages:
+        with tempfile.TemporaryDirectory(prefix="sip-stager-") as directory:
+            try:
+                fetch_package(package, Path(directory))
+            except SetupError as error:
+                say(str(error))
+                return
+            program = Path(directory, "usr", "bin", peer.program)
+            if program.exists():
+                UNPACKED.mkdir(parents=True, exist_ok=True)
+                shutil.copy(program, UNPACKED)
+                return
 
 
 def main() -> None:
