@@ -30,6 +30,8 @@ _NAME = NAMES.__getitem__
 _SINGLE = (b"from", b"to", b"call-id", b"cseq")
 _ONCE = frozenset(_SINGLE)
 _ADDRESSES = (b"from", b"to")
+_USUAL_PARTY = re.compile(rb'[^",]*+(?:"[^"\\\\,]*+"[^",]*+)?\Z').match
+"""Matches a From or To with neither a comma nor an open quote."""
 _OPTIONAL_SINGLE = (b"max-forwards", b"content-length")
 
 
@@ -60,7 +62,9 @@ def parse(data: bytes) -> Request | Response:
     message = kind(start_line, tuple(map(_NAME, spelled)), lines, body)
     index = message.first_index.get(b"content-length")
     if index is not None:
-        message.length = length = _length(lines[index])
+        text = lines[index].partition(b":")[2].strip(b" \t")
+        plain = text.isdigit() and len(text) <= MAX_LENGTH_DIGITS
+        message.length = length = int(text) if plain else _unusual_length(text)
         if 0 <= length < len(body):
             message.body = body[:length]
     return message
@@ -79,11 +83,9 @@ def _joined(lines: list[bytes]) -> list[bytes]:
     return fields
 
 
-def _length(field: bytes) -> int:
-    """Return the number in a Content-Length field, or -1 if it is invalid."""
-    text = field.partition(b":")[2].strip(b" \t")
-    if b"\r\n" in text:
-        text = unfold(text)
+def _unusual_length(text: bytes) -> int:
+    """Return a Content-Length that may be folded; -1 if it is not a number."""
+    text = unfold(text)
     return int(text) if text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else -1
 
 
@@ -99,10 +101,8 @@ def check_request(request: Request) -> None:
     first, fields = request.first_index, request.fields
     if len(first) != len(fields) or not first.keys() >= _ONCE:
         _check_counts(request)
-    for name in _ADDRESSES:
-        field = fields[first[name]]
-        if b"," in field or field.count(b'"') & 1:  # two addresses, or an open quote?
-            parse_address(request.value(name) or b"")
+    if not (_USUAL_PARTY(fields[first[b"from"]]) and _USUAL_PARTY(fields[first[b"to"]])):
+        _check_parties(request)
     if request.cseq[1] != request.method:
         # RFC 4475 3.1.2.17, 3.1.2.18: 501 where the method is unknown as well.
         status = 400 if request.method in METHODS else 501
@@ -112,6 +112,14 @@ def check_request(request: Request) -> None:
     if not request.top_via.readable:
         raise Malformed("the parameters of Via are not of the form ;name=value")
     check_body(request)
+
+
+def _check_parties(request: Request) -> None:
+    """Raise ``Malformed`` if From or To may be more than one address."""
+    for name in _ADDRESSES:
+        field = request.fields[request.first_index[name]]
+        if b"," in field or field.count(b'"') & 1:  # two addresses, or an open quote?
+            parse_address(request.value(name) or b"")
 
 
 def check_body(message: Message) -> None:
