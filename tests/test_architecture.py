@@ -158,6 +158,18 @@ def test_names_are_terms_of_the_field() -> None:
     assert [path for path, _ in modules() if drawers(path)] == []
 
 
+def test_the_http_client_could_be_a_package_of_its_own() -> None:
+    allowed = sys.stdlib_module_names | {"httptools", "certifi"}
+    foreign = {
+        name
+        for path, tree in modules()
+        if room(path) == "http_client"
+        for name in imports(tree)
+        if name.split(".")[0] not in allowed and not name.startswith("sip_stager.http_client.")
+    }
+    assert foreign == set()
+
+
 def test_no_function_of_the_core_is_longer_than_a_page() -> None:
     long = [
         f"{path}:{name} {lines}"

@@ -73,8 +73,9 @@ async def resolved(caching: NameCache, host: str) -> str | None:
 
 
 async def test_a_name_is_looked_up_once_and_then_known(
-    names: NameServer, caching: NameCache
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(resolver, "RETRY_INTERVAL", 0.0)
     names.names["a.example"] = "192.0.2.1"
     for _ in range(3):
         assert await resolved(caching, "a.example") == "192.0.2.1"

@@ -136,7 +136,7 @@ class Pool:
             phases[phase] = phases.get(phase, 0.0) + perf_counter() - began
             self._busy.discard(connection)
             # A request that was cancelled is still under way: its connection is not reusable.
-            if connection.reusable and not self._closed:
+            if connection.reusable:
                 self._keep_idle(connection)
             else:
                 connection.abort()

@@ -114,6 +114,19 @@ async def test_a_body_of_exactly_the_limit_is_read() -> None:
     assert (response.body, response.unread) == (b"x" * 64, "")
 
 
+async def test_a_body_may_be_larger_than_the_limit_of_a_head() -> None:
+    body = b"x" * 200_000
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + body
+    async with Scripted(said, said) as server:
+        client = Client(
+            f"http://127.0.0.1:{server.port}", fields={}, connections=1, max_body_bytes=len(body)
+        )
+        for _ in range(2):
+            assert (await response_of(client)).body == body
+        await client.aclose()
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize("coding", [b"gzip", b"identity, br", b"x"])
 async def test_a_compressed_body_is_not_read_and_its_connection_is_closed(coding: bytes) -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: 2\r\n\r\nok" % coding

@@ -150,6 +150,58 @@ async def test_an_idle_connection_expires(server: Scripted) -> None:
     await pool.aclose()
 
 
+async def test_the_connection_used_last_is_used_first(slow: Scripted) -> None:
+    """Those of a busy hour then expire in a quiet one."""
+    pool = pool_of(slow)
+    tasks = [asyncio.create_task(ask(pool)) for _ in range(2)]
+    await _received(slow, 2)
+    first, last = slow.writers
+    last.write(OK)
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    first.write(OK)
+    await asyncio.wait(tasks)
+    assert not pool._busy
+    again = asyncio.create_task(ask(pool))
+    await _received(slow, 3)
+    first.write(OK)
+    assert isinstance(await again, Response)
+    await pool.aclose()
+
+
+async def test_no_request_is_sent_on_a_connection_that_is_closing(server: Scripted) -> None:
+    pool = pool_of(server)
+    await ask(pool)
+    [idle] = pool._idle
+    idle.data_received(b"bytes that no request asked for")
+    assert isinstance(await ask(pool), Response)  # the loop has not reported the end yet
+    assert server.connections == 2
+    await pool.aclose()
+
+
+async def test_closing_ends_idle_connections_and_their_timer_and_opens_no_other(
+    server: Scripted,
+) -> None:
+    pool, clock = pool_of(server), HandLoop()
+    pool._loop = clock  # type: ignore[assignment]
+    await ask(pool)
+    assert clock.waiting == 1
+    await pool.aclose()
+    await server.connections_have_ended(1)
+    assert clock.waiting == 0
+    assert await ask(pool) == ConnectFailed("this program has closed its connections")
+    assert server.connections == 1
+
+
+async def test_the_end_of_a_new_connection_never_crosses_its_request() -> None:
+    async with Scripted(b"", closes=True) as server:
+        pool = pool_of(server)
+        phases: Phases = {}
+        assert type(await ask(pool, phases)) is Unanswered
+        await pool.aclose()
+    assert set(phases) == {"connect", "request"}
+    assert (server.connections, len(server.requests)) == (1, 1)
+
+
 async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_once(
     server: Scripted,
 ) -> None:
