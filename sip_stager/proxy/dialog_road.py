@@ -53,6 +53,12 @@ class DialogRoad:
 
     def route(self, request: Request, source: Flow) -> Routed | None:
         """Return a valid request of a dialog with its next hop; None for the general road."""
+        try:
+            return self._route(request, source)
+        except Malformed:  # the general road knows what to answer
+            return None
+
+    def _route(self, request: Request, source: Flow) -> Routed | None:
         first = request.first_index
         if not (first.keys() >= _REQUIRED and _ACTED_ON.isdisjoint(first)):
             return None
@@ -91,7 +97,4 @@ class DialogRoad:
 
     def _find_next_hop(self, uri_text: bytes, interface: int) -> tuple[Uri, Flow] | None:
         """Return the flow to a Request-URI if it needs neither rewriting nor a look-up."""
-        try:
-            return self._locator.known_flow(uri_text, interface)
-        except Malformed:
-            return None
+        return self._locator.known_flow(uri_text, interface)
