@@ -161,15 +161,13 @@ class NameCache:
 
     async def _look_up(self, host: str, name: _Name) -> Sequence[AddressInfo]:
         """Look a name up and remember it; return no addresses if that fails."""
-        found: Sequence[AddressInfo] = ()
         try:
             found = await self._ask_system(host)
         except (OSError, UnicodeError, RuntimeError):  # the last: no thread can be started
-            pass
-        finally:
-            if name.look_up is asyncio.current_task():
-                name.look_up = None
-            self._remember(host, name, found)
+            found = ()
+        if name.look_up is asyncio.current_task():  # else the SIP side has given up on this one
+            name.look_up = None
+        self._remember(host, name, found)
         return found
 
     def _remember(self, host: str, name: _Name, found: Sequence[AddressInfo]) -> None:
