@@ -37,7 +37,7 @@ _SCRIPTS = (Path("bench/whole_call.py"), Path("tests/bench/whole_call.py"))  # n
 # Transactions end 32 s after their calls, and their ends count too: the warm-up lasts until as many
 # end as begin.
 _WARM_UP_TIME = 37.0  # seconds of the core's clock
-_WARM_UP_CALLS = int(_WARM_UP_TIME * whole_call.RATE)
+WARM_UP_CALLS = int(_WARM_UP_TIME * whole_call.RATE)
 _BYTECODE_CALLS = 20  # tracing is slow, and the number hardly varies
 
 Turn = list[float]
@@ -114,7 +114,7 @@ def _measure(
         ]
         for tree, of_tree in trees:
             children.callback(tree.stop)
-            tree.place(_WARM_UP_CALLS)
+            tree.place(WARM_UP_CALLS)
             of_tree.bytecodes = tree.place(_BYTECODE_CALLS, "bytecodes")
         for turn in range(turns):
             # In alternating order: the second of a pair may find warmer caches.
