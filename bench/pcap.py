@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BYTE_ORDERS = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}  # by the magic number
+# The byte order and the ticks of a second, by the magic number.
+_FORMATS = {
+    b"\xd4\xc3\xb2\xa1": ("<", 1e6),
+    b"\xa1\xb2\xc3\xd4": (">", 1e6),
+    b"\x4d\x3c\xb2\xa1": ("<", 1e9),  # dumpcap of Wireshark 4.4 and newer
+    b"\xa1\xb2\x3c\x4d": (">", 1e9),
+}
 _FILE_HEADER, _ETHERNET_HEADER, _UDP_HEADER = 24, 14, 8  # bytes
 
 
@@ -25,19 +31,19 @@ class Datagram(NamedTuple):
 def read_datagrams(path: Path) -> Iterator[Datagram]:
     """Yield the datagrams of a file in order; raise ``ValueError`` if it is not a pcap file."""
     capture = path.read_bytes()
-    if capture[:4] not in _BYTE_ORDERS:
-        raise ValueError(f"{path} is not a pcap file with time stamps in microseconds")
-    order = _BYTE_ORDERS[capture[:4]]
+    if capture[:4] not in _FORMATS:
+        raise ValueError(f"{path} is not a pcap file")
+    order, ticks = _FORMATS[capture[:4]]
     record = struct.Struct(f"{order}IIII")
     offset = _FILE_HEADER
     while offset + record.size <= len(capture):
-        seconds, microseconds, length, _ = record.unpack_from(capture, offset)
+        seconds, fraction, length, _ = record.unpack_from(capture, offset)
         offset += record.size
         frame = capture[offset : offset + length]
         offset += length
         if len(frame) < length:
             return  # the capture tool was stopped while it wrote this record
-        yield _datagram(seconds + microseconds / 1e6, frame)
+        yield _datagram(seconds + fraction / ticks, frame)
 
 
 def _datagram(time: float, frame: bytes) -> Datagram:

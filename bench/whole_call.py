@@ -184,6 +184,18 @@ def seconds(step: Callable[[], None]) -> float:
 def bytecodes(step: Callable[[], None]) -> float:
     """Return the bytecodes executed in a step, a figure that no other program disturbs."""
     executed = count()
+    if sys.version_info >= (3, 12):
+        # A trace function would miss the start of each function that is traced the first time.
+        events, tool = sys.monitoring.events, sys.monitoring.PROFILER_ID
+        sys.monitoring.use_tool_id(tool, "bytecodes")
+        sys.monitoring.register_callback(tool, events.INSTRUCTION, lambda *_: next(executed))
+        sys.monitoring.set_events(tool, events.INSTRUCTION)
+        try:
+            step()
+        finally:
+            sys.monitoring.set_events(tool, events.NO_EVENTS)
+            sys.monitoring.free_tool_id(tool)
+        return next(executed)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         frame.f_trace_opcodes, frame.f_trace_lines = True, False

@@ -19,9 +19,9 @@ def frame(source: int, destination: int, data: bytes, options: bytes = b"") -> b
     return bytes(14) + ip + struct.pack("!HHHH", source, destination, 8 + len(data), 0) + data
 
 
-def pcap(order: str, *frames: tuple[int, int, bytes]) -> bytes:
+def pcap(order: str, *frames: tuple[int, int, bytes], magic: int = 0xA1B2C3D4) -> bytes:
     """Return a capture of frames, each with its seconds and microseconds."""
-    header = struct.pack(f"{order}IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    header = struct.pack(f"{order}IHHIIII", magic, 2, 4, 0, 0, 65535, 1)
     records = (struct.pack(f"{order}IIII", *at, len(data), 999) + data for *at, data in frames)
     return header + b"".join(records)
 
@@ -33,6 +33,13 @@ def test_datagrams_have_time_ports_and_data(tmp_path: Path, order: str) -> None:
         pcap(order, (5, 250_000, frame(1, 2, b"one")), (6, 0, frame(3, 4, b"two", bytes(8))))
     )
     assert list(read_datagrams(path)) == [Datagram(5.25, 1, 2, b"one"), Datagram(6, 3, 4, b"two")]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_time_stamps_may_be_in_nanoseconds(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap(order, (5, 250_000_000, frame(1, 2, b"one")), magic=0xA1B23C4D))
+    assert list(read_datagrams(path)) == [Datagram(5.25, 1, 2, b"one")]
 
 
 def test_a_truncated_record_at_the_end_of_the_file_is_ignored(tmp_path: Path) -> None:

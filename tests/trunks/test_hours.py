@@ -42,8 +42,9 @@ CHANGES = {
     (NEW_YORK, "back"): utc("2026-11-01T06:00"),
     (LORD_HOWE, "forward"): utc("2026-10-03T15:30"),
     (LORD_HOWE, "back"): utc("2026-04-04T15:00"),
-    ("America/Havana", "forward"): utc("2026-03-08T05:00"),
-    ("America/Havana", "back"): utc("2026-11-01T05:00"),
+    # In 2025: the zone data of some systems has summer time in Cuba go on through the next winter.
+    ("America/Havana", "forward"): utc("2025-03-09T05:00"),
+    ("America/Havana", "back"): utc("2025-11-02T05:00"),
     ("Asia/Kolkata", "never"): utc("2026-03-28T20:30"),
     ("UTC", "never"): utc("2026-03-29T02:00"),
 }
