@@ -1,16 +1,17 @@
-"""The command line: one file per command."""
+"""The command line: one file per command, which is loaded only if the command is called."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from sip_stager import __version__
-from sip_stager.cli.check import check
-from sip_stager.cli.demo import demo
-from sip_stager.cli.example import example
-from sip_stager.cli.route import route
-from sip_stager.cli.run import run
+
+_NAMES = ("run", "check", "route", "demo", "example")
+"""The commands in the order of the help; each is a function in the module of its name."""
 
 
 class _Command(TyperCommand):
@@ -18,9 +19,37 @@ class _Command(TyperCommand):
         return _untyped(super().get_params(ctx))
 
 
+class _Commands(Mapping[str, Any]):
+    """The commands by name; the module of one is imported when it is asked for.
+
+    All of them would cost ``run`` half a second of CPU.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in _NAMES:
+            raise KeyError(name)
+        command = getattr(import_module(f"sip_stager.cli.{name}"), name)
+        program = typer.Typer(add_completion=False, rich_markup_mode=app.rich_markup_mode)
+        program.command(cls=_Command)(command)
+        return get_command(program)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
 class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | {"commands": _Commands()})
+
     def get_params(self, ctx: Any) -> list[Any]:
         return _untyped(super().get_params(ctx))
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
+        # Typer's own method goes through the items, and would import every command.
+        return list(self.commands)
 
 
 def _untyped(params: list[Any]) -> list[Any]:
@@ -64,7 +93,3 @@ def _program(
     **Exit codes:** 0 all is well; 1 something failed while running; 2 the command line
     or the settings are wrong.
     """
-
-
-for _command in (run, check, route, demo, example):
-    app.command(cls=_Command)(_command)
