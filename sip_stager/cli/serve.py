@@ -7,7 +7,6 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-import structlog
 import uvloop
 
 from sip_stager import __version__
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from sip_stager.config import Settings
+    from sip_stager.observability.logs import Logger
 
 
 def serve(settings: Settings) -> int:
@@ -46,7 +46,7 @@ async def _serve(settings: Settings, sink: LogSink, warnings: Sequence[str]) -> 
     try:
         starting = await _unless(told_to_stop, application.start())
         if not told_to_stop.is_set():
-            _announce(settings, (*warnings, *starting))
+            _announce(logger, settings, (*warnings, *starting))
             await told_to_stop.wait()
         logger.info("stopping", calls=application.pending)
     except OSError as error:
@@ -86,8 +86,7 @@ def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     return told_to_stop, at_once
 
 
-def _announce(settings: Settings, warnings: Sequence[str]) -> None:
-    logger = structlog.get_logger()
+def _announce(logger: Logger, settings: Settings, warnings: Sequence[str]) -> None:
     for warning in warnings:
         logger.warning("startup_warning", text=warning)
     logger.info(

@@ -26,8 +26,7 @@ from sip_stager.observability.staging_log import StagingLog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from structlog.types import FilteringBoundLogger
-
+    from sip_stager.observability.logs import Logger
     from sip_stager.ports import Handlers
 
 
@@ -36,7 +35,7 @@ class EventLog:
 
     def __init__(
         self,
-        logger: FilteringBoundLogger,
+        logger: Logger,
         numbers: Literal["masked", "plain"] = "masked",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -14,17 +14,16 @@ from sip_stager.model.vocabulary import AgentState, BreakerState
 from sip_stager.observability.log_fields import status_field, truncated
 
 if TYPE_CHECKING:
-    from structlog.types import FilteringBoundLogger
-
     from sip_stager.observability.line_quota import LineQuota
     from sip_stager.observability.log_fields import LogFields
+    from sip_stager.observability.logs import Logger
     from sip_stager.ports import Handlers
 
 
 class PlatformLog:
     """Writes the lines; ``handlers`` are its observer."""
 
-    def __init__(self, logger: FilteringBoundLogger, fields: LogFields, quota: LineQuota) -> None:
+    def __init__(self, logger: Logger, fields: LogFields, quota: LineQuota) -> None:
         self._logger, self._fields, self._quota = logger, fields, quota
         self.handlers: Handlers = {
             AgentStateChanged: self._log_agent,

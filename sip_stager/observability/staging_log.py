@@ -14,10 +14,9 @@ from sip_stager.model.vocabulary import StagingOutcome, WasteReason
 from sip_stager.observability.log_fields import status_field
 
 if TYPE_CHECKING:
-    from structlog.types import FilteringBoundLogger
-
     from sip_stager.observability.line_quota import LineQuota
     from sip_stager.observability.log_fields import LogFields
+    from sip_stager.observability.logs import Logger
     from sip_stager.ports import Handlers
 
 MAX_REMEMBERED = 10_000
@@ -33,7 +32,7 @@ class StagingLog:
     A staging that succeeds has no line: its times go into the line of its call (``pop_times``).
     """
 
-    def __init__(self, logger: FilteringBoundLogger, fields: LogFields, quota: LineQuota) -> None:
+    def __init__(self, logger: Logger, fields: LogFields, quota: LineQuota) -> None:
         self._logger, self._fields, self._quota = logger, fields, quota
         self._staged: dict[str, StagingEnded] = {}
         self.handlers: Handlers = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
-
-import structlog
 
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     AgentKey = tuple[str, int | None]
     """An agent's id, and the version that the mapping names, if any."""
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 MAX_PARALLEL = 4
 """Requests in parallel at start; later there is one at a time."""
@@ -120,7 +119,7 @@ class AgentWatch:
             try:
                 await self._fetch(key)
             except Exception:  # our own error costs this answer alone, not the watch
-                log.exception("agent_not_read", agent_id=key[0])
+                log.exception("agent_not_read", extra={"agent_id": key[0]})
                 await asyncio.sleep(_RETRY_DELAY)
 
     async def _fetch(self, key: AgentKey) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import time
 from typing import TYPE_CHECKING
-
-import structlog
 
 from sip_stager.events import NumbersNotRefreshed, NumbersRefreshed
 from sip_stager.platform.number_list import fetch_number_list
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 _RETRY_DELAY = 10.0  # seconds after a failure, unless the API asks for more
 _MAX_RETRY_AFTER = 3600.0  # seconds; a longer Retry-After is cut to it

@@ -23,11 +23,10 @@ does not fit is skipped and counted, and nothing is sent while either rate limit
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
-
-import structlog
 
 from sip_stager.events import (
     AftercareFailed,
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Handlers, Notify
     from sip_stager.staging.background import Work
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TERMINATIONS_SHARE = 4
@@ -148,8 +147,10 @@ class Aftercare:
         if dropped:
             log.warning(
                 "aftercare_dropped",
-                requests=dropped,
-                text="the program stopped before these requests were done",
+                extra={
+                    "requests": dropped,
+                    "text": "the program stopped before these requests were done",
+                },
             )
         await self._api.aclose()
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
-
-import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Work = Callable[[], Awaitable[None]]
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 
 class BackgroundQueue:

@@ -12,11 +12,10 @@ once it is over or cancelled, for its coroutine leads back to them by way of ``d
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from time import perf_counter  # uvloop's clock has steps of a millisecond
 from typing import TYPE_CHECKING
-
-import structlog
 
 from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
 from sip_stager.model.vocabulary import BreakerState
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Notify
     from sip_stager.staging.attempts import Mode
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 _STOPPING = "the program stops"  # the cancellation's message, which tells it from a hang-up
 _OUR_SIDE = frozenset({"queue", "rate_limit", "retry_wait"})  # phases that do not touch the API
@@ -125,14 +124,14 @@ class ApiStager:
                 raise
             outcome = Stopped()
         except Exception:  # whatever it is, the caller must get an answer
-            log.exception("staging_failed", call_id=call.call_id)
+            log.exception("staging_failed", extra={"call_id": call.call_id})
             outcome = InternalError()
         finally:
             self._report(_ended(call, outcome, perf_counter() - began, phases))
         try:
             done(decide(outcome))
         except Exception:  # nobody awaits this task: the core's error would go unseen
-            log.exception("staging_result_failed", call_id=call.call_id)
+            log.exception("staging_result_failed", extra={"call_id": call.call_id})
 
     async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure:
         now = perf_counter()
@@ -185,7 +184,7 @@ class ApiStager:
         try:
             self._notify(event)
         except Exception:  # an observer's error costs no call
-            log.exception("notify_failed", notified=type(event).__name__)
+            log.exception("notify_failed", extra={"notified": type(event).__name__})
 
 
 def _ended(call: Call, outcome: Outcome, elapsed: float, phases: Phases) -> StagingEnded:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-import structlog
-from structlog.testing import CapturingLogger
 
 from sip_stager.events import (
     AftercareFailed,
@@ -37,6 +37,7 @@ from sip_stager.observability import staging_log
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.line_quota import MAX_LINES_PER_SECOND
+from sip_stager.observability.logs import Logger
 from tests.observability.sample_events import (
     AGENT,
     CALL,
@@ -58,18 +59,22 @@ class LogScene:
 
     def __init__(self, numbers: Literal["masked", "plain"] = "masked") -> None:
         self.now = 0.0
-        self._capture = CapturingLogger()
-        logger = structlog.wrap_logger(
-            self._capture, processors=[structlog.processors.add_log_level]
-        )
-        self.log = EventLog(logger.bind(), numbers, lambda: self.now)
+        self._file = StringIO()
+        self.log = EventLog(Logger(self._file), numbers, lambda: self.now)
         self._dispatcher = Dispatcher([self.log.handlers])
 
     def log_events(self, *events: Event) -> list[dict[str, Any]]:
-        self._capture.calls.clear()
+        self._file.seek(0)
+        self._file.truncate()
         for event in events:
             self._dispatcher.dispatch(event)
-        return [call.kwargs for call in self._capture.calls]
+        return [_without_time(line) for line in self._file.getvalue().splitlines()]
+
+
+def _without_time(text: str) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(text)
+    del line["timestamp"]
+    return line
 
 
 def test_a_good_call_leaves_two_lines() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
-from structlog.testing import capture_logs
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.events import (
@@ -280,19 +279,22 @@ async def test_nothing_is_sent_while_the_calls_rate_limit_is_used_up(
 
 
 async def test_stopping_waits_for_terminations_alone(
-    fake: FakeApi, client: RoundedApi, call: Call, care: Care
+    fake: FakeApi,
+    client: RoundedApi,
+    call: Call,
+    care: Care,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     wasted, labelled = await staged(client, call), await staged(client, call)
     fake.default = Behaviour(latency=0.1)
     care.care(InviteForwarded(call, labelled, AGENT, 0.2))
     care.care(CallEnded(call, labelled, CallOutcome.ANSWERED, 200, 1.0))
     care.care(StagingWasted(call, wasted))
-    with capture_logs() as lines:
-        await care.care.stop()
+    await care.care.stop()
     assert fake._calls[wasted].terminated
     assert fake._calls[labelled].metadata == {}
-    (left,) = (line for line in lines if line["event"] == "aftercare_dropped")
-    assert left["text"] == "the program stopped before these requests were done"
+    (left,) = (line for line in caplog.records if line.message == "aftercare_dropped")
+    assert vars(left)["text"] == "the program stopped before these requests were done"
 
 
 async def test_stopping_waits_a_bounded_time(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

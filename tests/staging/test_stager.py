@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import pytest
 from pydantic import SecretStr
-from structlog.testing import capture_logs
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
 from sip_stager.events import StagingEnded, StagingPolled, StagingStarted
@@ -309,31 +308,33 @@ class Broken(RoundedApi):
         raise ZeroDivisionError
 
 
-async def test_an_internal_error_is_logged_and_refuses_the_call(call: Call) -> None:
+async def test_an_internal_error_is_logged_and_refuses_the_call(
+    call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
     async with Broken("http://127.0.0.1:1", SecretStr(KEY)) as client:
         stage = Stage(client, call)
-        with capture_logs() as logs:
-            decision = await stage.decision()
+        decision = await stage.decision()
     assert isinstance(decision, Refusal)
     assert (decision.status, decision.cause) == (503, "internal_error")
     assert stage.ended.outcome == "internal_error"
-    (line,) = logs
-    assert (line["event"], line["call_id"]) == ("staging_failed", "sip-call-1")
+    (line,) = caplog.records
+    assert (line.message, vars(line)["call_id"]) == ("staging_failed", "sip-call-1")
 
 
-async def test_an_exception_in_an_observer_costs_no_call(client: RoundedApi, call: Call) -> None:
+async def test_an_exception_in_an_observer_costs_no_call(
+    client: RoundedApi, call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(_: Event) -> None:
         raise ZeroDivisionError
 
     decisions: list[Decision] = []
-    with capture_logs() as logs:
-        await ApiStager(client, broken).start_staging(call, decisions.append)
+    await ApiStager(client, broken).start_staging(call, decisions.append)
     assert [type(decision) for decision in decisions] == [Forward]
-    assert {line["event"] for line in logs} == {"notify_failed"}
+    assert set(caplog.messages) == {"notify_failed"}
 
 
 async def test_an_exception_in_done_is_logged_and_done_is_not_called_again(
-    client: RoundedApi, call: Call
+    client: RoundedApi, call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
     decisions: list[Decision] = []
 
@@ -341,10 +342,9 @@ async def test_an_exception_in_done_is_logged_and_done_is_not_called_again(
         decisions.append(decision)
         raise ZeroDivisionError
 
-    with capture_logs() as logs:
-        await ApiStager(client, lambda _: None).start_staging(call, broken)
+    await ApiStager(client, lambda _: None).start_staging(call, broken)
     assert len(decisions) == 1
-    assert [line["event"] for line in logs] == ["staging_result_failed"]
+    assert caplog.messages == ["staging_result_failed"]
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
