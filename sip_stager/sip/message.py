@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from sip_stager.sip.fields import Malformed
 from sip_stager.sip.generic import Message
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
 from sip_stager.sip.via import noteworthy, with_source
 
 __all__ = ["Message", "Request", "Response"]
-
-# Possessive quantifiers: no backtracking over a run of blanks, whose length a stranger chooses.
-_REQUEST_LINE = re.compile(
-    rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
-    re.IGNORECASE,
-)
-_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
 
 MAX_FORWARDS = 255
 """RFC 3261 20.22."""
@@ -28,9 +19,7 @@ class Request(Message):
     """A request (RFC 3261 7.1).
 
     ``method`` is case-sensitive and kept as received, as is ``uri_text``, the Request-URI.
-    ``version`` is case-insensitive and written in upper case (RFC 3261 7.1).  Blanks in the
-    Request-Line are read leniently, so that the request can be rejected with a response;
-    ``Malformed`` is raised for a line that cannot be read at all.
+    ``version`` is in upper case.  All three are parts of the ``start_line``.
     """
 
     __slots__ = ("_hops", "_uri", "method", "uri_text", "version")
@@ -38,40 +27,40 @@ class Request(Message):
     def __init__(
         self,
         start_line: bytes,
-        names: tuple[bytes, ...] | list[bytes],
+        method: bytes,
+        uri_text: bytes,
+        names: tuple[bytes, ...],
         fields: list[bytes],
         body: bytes = b"",
+        length: int = 0,
+        version: bytes = b"SIP/2.0",
     ) -> None:
-        match = _REQUEST_LINE.match(start_line)
-        if match is None:
-            raise Malformed("invalid Request-Line")
-        self.method, self.uri_text, self.version = match.groups()
-        self.start_line, self.names, self.fields, self.body = start_line, tuple(names), fields, body
-        self.length = len(body)
-        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._uri = (
-            self._call_id
-        ) = None
+        self.start_line = start_line
+        self.method = method
+        self.uri_text = uri_text
+        self.version = version
+        self.names = names
+        self.fields = fields
+        self.body = body
+        self.length = length
+        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._call_id = None
+        self._uri: Uri | None = None
         self._hops: int | None = None
-        if not self.version.isupper():
-            start, end = match.span(3)
-            self.version = self.version.upper()
-            self.start_line = start_line[:start] + self.version + start_line[end:]
-
-    _uri: Uri | None
 
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Request:
         """Return a copy with other header fields; From, To and CSeq must be the same."""
-        copy: Request = object.__new__(Request)
-        copy.start_line, copy.names, copy.fields, copy.body = (
-            self.start_line, names, fields, self.body,
+        copy = Request(
+            self.start_line, self.method, self.uri_text, names, fields, self.body, self.length,
+            self.version,
         )  # fmt: skip
-        copy.method, copy.uri_text, copy.version = self.method, self.uri_text, self.version
-        copy.length, copy._first, copy._uri, copy._hops = self.length, None, self._uri, None
-        copy._cseq, copy._from_tag, copy._to_tag = self._cseq, self._from_tag, self._to_tag
-        copy._call_id = None
-        copy._via = self._via if same_via else None
+        copy._uri = self._uri
+        copy._cseq = self._cseq
+        copy._from_tag = self._from_tag
+        copy._to_tag = self._to_tag
+        if same_via:
+            copy._via = self._via
         return copy
 
     def requires(self, option: bytes) -> bool:
@@ -133,37 +122,39 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response (RFC 3261 7.2); its version is written in upper case."""
+    """A response (RFC 3261 7.2); ``status`` and ``reason`` are parts of the ``start_line``."""
 
     __slots__ = ("reason", "status")
 
     def __init__(
         self,
         start_line: bytes,
-        names: tuple[bytes, ...] | list[bytes],
+        status: int,
+        reason: bytes,
+        names: tuple[bytes, ...],
         fields: list[bytes],
         body: bytes = b"",
+        length: int = 0,
     ) -> None:
-        match = _STATUS_LINE.match(start_line)
-        if match is None:
-            raise Malformed("invalid Status-Line")
-        if start_line[:3] != b"SIP":
-            start_line = b"SIP" + start_line[3:]
-        self.start_line, self.names, self.fields, self.body = start_line, tuple(names), fields, body
-        self.length = len(body)
-        self.status, self.reason = int(match[1]), match[2]
+        self.start_line = start_line
+        self.status = status
+        self.reason = reason
+        self.names = names
+        self.fields = fields
+        self.body = body
+        self.length = length
         self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._call_id = None
 
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Response:
         """Return a copy with other header fields; From, To and CSeq must be the same."""
-        copy: Response = object.__new__(Response)
-        copy.start_line, copy.names, copy.fields, copy.body = (
-            self.start_line, names, fields, self.body,
-        )  # fmt: skip
-        copy.status, copy.reason, copy.length = self.status, self.reason, self.length
-        copy._first, copy._via = None, self._via if same_via else None
-        copy._cseq, copy._from_tag, copy._to_tag = self._cseq, self._from_tag, self._to_tag
-        copy._call_id = None
+        copy = Response(
+            self.start_line, self.status, self.reason, names, fields, self.body, self.length
+        )
+        copy._cseq = self._cseq
+        copy._from_tag = self._from_tag
+        copy._to_tag = self._to_tag
+        if same_via:
+            copy._via = self._via
         return copy

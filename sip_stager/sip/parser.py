@@ -24,6 +24,12 @@ METHODS = frozenset(
 MAX_LENGTH_DIGITS = 10
 """Limit on the digits of a Content-Length; no body is larger."""
 
+# Possessive quantifiers: no backtracking over a run of blanks, whose length a stranger chooses.
+_REQUEST_LINE = re.compile(
+    rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
+    re.IGNORECASE,
+)
+_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
 _SPELLED = re.compile(rb"\n([^:\r\n]*+:?)")
 """Matches the name of each header line, with its colon."""
 _NAME = NAMES.__getitem__
@@ -58,8 +64,8 @@ def parse(data: bytes) -> Request | Response:
         spelled = [line[: line.find(b":") + 1] or line for line in lines]
     else:
         spelled = _SPELLED.findall(head)
-    kind = Response if start_line[:4].upper() == b"SIP/" else Request
-    message = kind(start_line, tuple(map(_NAME, spelled)), lines, body)
+    make = _make_response if start_line[:4].upper() == b"SIP/" else _make_request
+    message = make(start_line, tuple(map(_NAME, spelled)), lines, body)
     index = message.first_index.get(b"content-length")
     if index is not None:
         text = lines[index].partition(b":")[2].strip(b" \t")
@@ -68,6 +74,35 @@ def parse(data: bytes) -> Request | Response:
         if 0 <= length < len(body):
             message.body = body[:length]
     return message
+
+
+def _make_request(
+    start_line: bytes, names: tuple[bytes, ...], fields: list[bytes], body: bytes
+) -> Request:
+    """Return a request; raises ``Malformed`` for a Request-Line that cannot be read at all.
+
+    Blanks are read leniently, so that the request can be rejected with a response.
+    """
+    match = _REQUEST_LINE.match(start_line)
+    if match is None:
+        raise Malformed("invalid Request-Line")
+    method, uri, version = match.groups()
+    if not version.isupper():
+        start, end = match.span(3)
+        version = version.upper()
+        start_line = start_line[:start] + version + start_line[end:]
+    return Request(start_line, method, uri, names, fields, body, len(body), version)
+
+
+def _make_response(
+    start_line: bytes, names: tuple[bytes, ...], fields: list[bytes], body: bytes
+) -> Response:
+    match = _STATUS_LINE.match(start_line)
+    if match is None:
+        raise Malformed("invalid Status-Line")
+    if start_line[:3] != b"SIP":
+        start_line = b"SIP" + start_line[3:]
+    return Response(start_line, int(match[1]), match[2], names, fields, body, len(body))
 
 
 def _joined(lines: list[bytes]) -> list[bytes]:

@@ -72,15 +72,15 @@ def make_response(
     if tag and not request.to_tag and b"to" in names:
         fields[names.index(b"to")] += b";tag=" + tag
     for name, value in extra:
-        names.append(name.lower())
+        names = *names, name.lower()
         fields.append(name + b": " + value)
-    names.append(b"content-length")
     fields.append(b"Content-Length: 0")
     phrase = reason or REASONS.get(status, b"")
-    return Response(b"SIP/2.0 %d %b" % (status, phrase), names, fields)
+    start_line = b"SIP/2.0 %d %b" % (status, phrase)
+    return Response(start_line, status, phrase, (*names, b"content-length"), fields)
 
 
-def _copied(request: Request, status: int) -> tuple[list[bytes], list[bytes]]:
+def _copied(request: Request, status: int) -> tuple[tuple[bytes, ...], list[bytes]]:
     """Return the names and fields of a request that its response copies."""
     first = request.first_index
     if (
@@ -88,7 +88,7 @@ def _copied(request: Request, status: int) -> tuple[list[bytes], list[bytes]]:
         and first.keys() >= _COPIED_SET
         and (status != 100 or b"timestamp" not in first)
     ):
-        return list(_COPIED), list(itemgetter(*_COPIED_OF(first))(request.fields))
+        return _COPIED, list(itemgetter(*_COPIED_OF(first))(request.fields))
     names: list[bytes] = []
     fields: list[bytes] = []
     for name in _COPIED if status != 100 else _COPIED_TO_100:
@@ -97,7 +97,7 @@ def _copied(request: Request, status: int) -> tuple[list[bytes], list[bytes]]:
             rows = rows[:1]
         names += [name] * len(rows)
         fields += rows
-    return names, fields
+    return tuple(names), fields
 
 
 def make_early_response(request: Request, status: int, tag: bytes, contact: bytes) -> Response:

@@ -38,4 +38,5 @@ def _derived(invite: Request, method: bytes, to: bytes, reasons: list[bytes]) ->
     fields += [to, b"CSeq: %d %b" % (invite.cseq[0], method), b"Max-Forwards: 70"]
     names += [b"reason"] * len(reasons) + [b"content-length"]
     fields += [*reasons, b"Content-Length: 0"]
-    return Request(b"%b %b SIP/2.0" % (method, invite.uri_text), names, fields)
+    uri = invite.uri_text
+    return Request(b"%b %b SIP/2.0" % (method, uri), method, uri, tuple(names), fields)
