@@ -17,7 +17,7 @@ each time.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Response
     from sip_stager.transaction.invite_client import InviteClientTransaction
 
-State = Enum("State", "LOCATING CALLING PROCEEDING CANCELLED_UNHEARD CANCELLING OVER")
+
+class State(Enum):
+    """The states of a branch."""
+
+    LOCATING = auto()
+    CALLING = auto()
+    PROCEEDING = auto()
+    CANCELLED_UNHEARD = auto()
+    CANCELLING = auto()
+    OVER = auto()
 
 
 class BranchOwner(Protocol):

@@ -20,7 +20,7 @@ After a failover two branches are pending; the one that was tried last is the cu
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
@@ -40,7 +40,14 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
-State = Enum("State", "TRYING CANCELLED OVER")
+
+class State(Enum):
+    """The states of a response context."""
+
+    TRYING = auto()
+    CANCELLED = auto()
+    OVER = auto()
+
 
 _CHALLENGES = frozenset({401, 407})
 """The responses after which a target has certainly not used the staged id: a challenge comes before
@@ -77,6 +84,7 @@ class ResponseContext:
         "_branch", "_call", "_facilities", "_finals", "_redirects", "_request", "_server",
         "_source", "_state", "_tag", "_targets", "_to_anonymous", "_tried", "_via",
     )  # fmt: skip
+    __deletable__ = ("_request",)  # for mypyc
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ Completed absorbs retransmissions of the response: for T4 over UDP, not at all o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.sender import Sender
@@ -60,13 +60,16 @@ class ClientTransaction(Sender):
         if user is not None:
             user.receive_response(response)
 
+    def fire(self, timer: Timer) -> None:
+        """Act on a timer of the present state (``timers.Timed``)."""
+        if timer is Timer.K:
+            self.terminate()
+        elif timer is Timer.E:
+            self._resend()
+        else:
+            self._timed_out()  # F
+
     def _next_interval(self) -> float:
         """Return timer E: doubled up to T2, and T2 after a provisional response (17.1.2.2)."""
         t2 = self._context.timers.t2
         return t2 if self.state is State.PROCEEDING else min(2 * self._interval, t2)
-
-    ACTIONS: ClassVar = {
-        Timer.E: Sender._resend,  # noqa: SLF001  of its own class
-        Timer.F: Sender._timed_out,  # noqa: SLF001  of its own class
-        Timer.K: Sender.terminate,
-    }

@@ -21,7 +21,7 @@ Proceeding has no timer of its own: a callee may ring for minutes.  The proxy's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.hop_by_hop import make_ack
@@ -71,6 +71,15 @@ class InviteClientTransaction(Sender):
         """
         self._start(Timer.CANCELLED, self._context.timers.b)
 
+    def fire(self, timer: Timer) -> None:
+        """Act on a timer of the present state (``timers.Timed``)."""
+        if timer is Timer.M or timer is Timer.D:
+            self.terminate()
+        elif timer is Timer.A:
+            self._resend()
+        else:
+            self._timed_out()  # B, or the end of a cancelled INVITE
+
     def _provisional(self, response: Response) -> None:
         if self.state is State.CALLING:
             self._enter(State.PROCEEDING)
@@ -99,11 +108,3 @@ class InviteClientTransaction(Sender):
         """Send the ACK again: the response was retransmitted, so the first one got lost."""
         if self._ack is not None and response.status >= 300:
             self._context.send_message(self._ack, self.flow, retransmission=True)
-
-    ACTIONS: ClassVar = {
-        Timer.A: Sender._resend,  # noqa: SLF001  of its own class
-        Timer.B: Sender._timed_out,  # noqa: SLF001  of its own class
-        Timer.D: Sender.terminate,
-        Timer.M: Sender.terminate,
-        Timer.CANCELLED: Sender._timed_out,  # noqa: SLF001  of its own class
-    }

@@ -18,7 +18,7 @@ the callee's 2xx pass.  Confirmed absorbs retransmitted ACKs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.transaction.base import Context, State, Store, Transaction
 from sip_stager.transaction.timers import Timer
@@ -96,6 +96,13 @@ class InviteServerTransaction(Transaction):
             return
         self.charge(self._context.send_message(response, self.flow))
 
+    def fire(self, timer: Timer) -> None:
+        """Act on a timer of the present state (``timers.Timed``)."""
+        if timer is Timer.G:
+            self._resend()
+        else:
+            self.terminate()  # H, I, L
+
     def _accept(self) -> None:
         """Stay for timer L (RFC 6026 7.1); the callee retransmits the 2xx, we do not."""
         self._last = self.owner = None
@@ -142,10 +149,3 @@ class InviteServerTransaction(Transaction):
     def _retransmit(self) -> None:
         if self._last is not None:
             self._context.send_message(self._last, self.flow, retransmission=True)
-
-    ACTIONS: ClassVar = {
-        Timer.G: _resend,
-        Timer.H: terminate,
-        Timer.I: terminate,
-        Timer.L: terminate,
-    }

@@ -22,7 +22,7 @@ RFC 4320 changes RFC 3261 here, since a client stops waiting after 64*T1 (timer 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sip_stager.sip.responses import make_response
 from sip_stager.transaction.base import Context, State, Store, Transaction
@@ -75,6 +75,13 @@ class ServerTransaction(Transaction):
         super().terminate()
         self._last = self._request = None
 
+    def fire(self, timer: Timer) -> None:
+        """Act on a timer of the present state (``timers.Timed``)."""
+        if timer is Timer.J:
+            self.terminate()
+        else:
+            self._proceed()
+
     def _proceed(self) -> None:
         """Send 100, so that the client retransmits less often from now on (RFC 4320 4.1)."""
         request, self._request = self._request, None
@@ -82,5 +89,3 @@ class ServerTransaction(Transaction):
             self._enter(State.PROCEEDING)
             self._last = make_response(request, 100)
             self._context.send_message(self._last, self.flow)
-
-    ACTIONS: ClassVar = {Timer.PROCEED: _proceed, Timer.J: terminate}

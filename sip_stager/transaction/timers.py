@@ -58,7 +58,12 @@ class Timers:
     t4: float = 5.0
     c: float = 181.0
     b: float = field(init=False)
-    """64*T1; timers F, H, J, L and M are as long."""
+    """64*T1; so are the next five."""
+    f: float = field(init=False)
+    h: float = field(init=False)
+    j: float = field(init=False)
+    l: float = field(init=False)  # noqa: E741  the RFC's name
+    m: float = field(init=False)
     d: float = field(init=False)
     """At least 32 s, as the T1 of the retransmitting peer is unknown (17.1.1.2)."""
     e_reaches_t2: float = field(init=False)
@@ -66,16 +71,10 @@ class Timers:
 
     def __post_init__(self) -> None:
         fixed = partial(object.__setattr__, self)
-        fixed("b", 64 * self.t1)
+        for name in "bfhjlm":
+            fixed(name, 64 * self.t1)
         fixed("d", max(self.b, 32.0))
         fixed("e_reaches_t2", _reaches(self.t1, self.t2))
-
-    @property
-    def f(self) -> float:
-        """Timer F, 64*T1 like timer B; so are H, J, L and M."""
-        return self.b
-
-    h = j = l = m = f  # noqa: E741  the RFC's names
 
 
 def _reaches(interval: float, t2: float) -> float:
