@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.table import Table
 
+from bench.latency import Percentiles
 from bench.load import Load
-
-if TYPE_CHECKING:
-    from bench.latency import Percentiles
 
 Mode = Literal["sync", "async"]
 

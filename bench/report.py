@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from bench.interpreter import Interpreter
+from bench.measurement import Measurement
 from bench.targets import Verdict, check_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bench.interpreter import Interpreter
-    from bench.measurement import Measurement
 
 CAPTION = """\
 times in ms · added: INVITE to 180 as the caller saw it, minus the measured API delay and direct

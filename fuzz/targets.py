@@ -6,6 +6,7 @@ case that shows a new behaviour is worth keeping.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -25,7 +26,7 @@ from sip_stager.trunks.phone_numbers import is_e164
 from tests.support.conversation import ALICE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from fuzz.fuzz_case import Case
 

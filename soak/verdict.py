@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from soak.call_plan import API_ANSWERS, DEADLINE
+from soak.call_plan import API_ANSWERS, DEADLINE, CallPlan
+from soak.callee import Callee
+from soak.caller import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from soak.call_plan import CallPlan
-    from soak.callee import Callee
-    from soak.caller import Caller
 
 SILENCE = 0
 _READ_ORDER_TOLERANCE = 0.1  # seconds; two sockets may be read in the wrong order

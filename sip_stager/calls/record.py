@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
-from sip_stager.model.call import MAX_STAGED_ID_AGE
+from sip_stager.model.call import MAX_STAGED_ID_AGE, Call, Forward
 from sip_stager.model.vocabulary import CallOutcome, WasteReason
+from sip_stager.proxy.branch import Branch
+from sip_stager.proxy.facilities import Facilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sip_stager.model.call import Call, Forward
     from sip_stager.model.flow import Flow
-    from sip_stager.proxy.branch import Branch
-    from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.request_forwarding import Routed
 
 _WASTE_REASONS = {

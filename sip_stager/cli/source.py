@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.config import Trunk
 from sip_stager.config.suggestions import one_of
 from sip_stager.trunks.admission import TrunkNetworks
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from ipaddress import IPv4Address, IPv6Address
 
-    from sip_stager.config import Settings, Trunk
+    from sip_stager.config import Settings
 
 
 class CallSource(NamedTuple):

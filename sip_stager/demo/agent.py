@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from sip_stager.demo.credentials import are_valid, make_challenge
 from sip_stager.demo.endpoint import Endpoint, make_dialog
+from sip_stager.sip.message import Request
+from sip_stager.transaction.invite_server import InviteServerTransaction
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
-    from sip_stager.sip.message import Request
-    from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.server import ServerTransaction
 
 STAGED_ID = b"x-rounded-call-id"

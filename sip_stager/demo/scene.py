@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sip_stager.demo.caller import NUMBER
 from sip_stager.demo.endpoint import HOST
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.behaviour import Behaviour
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 SECOND_AGENT = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from sip_stager.demo.caller import CallReport
+from sip_stager.demo.scene import Scene
 
-    from sip_stager.demo.caller import CallReport
-    from sip_stager.demo.scene import Scene, ScriptedCall
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sip_stager.demo.scene import ScriptedCall
 
 _CLOCK_RESOLUTION = 0.002  # seconds; timers have steps of a millisecond
 

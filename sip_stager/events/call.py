@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sip_stager.model.call import Call, Cause
-    from sip_stager.model.flow import Flow
-    from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
+from sip_stager.model.call import Call, Cause
+from sip_stager.model.flow import Flow
+from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 
 
 @dataclass(frozen=True, slots=True)

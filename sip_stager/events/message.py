@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from sip_stager.model.flow import Flow
-    from sip_stager.model.vocabulary import DropCause
-    from sip_stager.sip.message import Request, Response
+from sip_stager.model.flow import Flow
+from sip_stager.model.vocabulary import DropCause
+from sip_stager.sip.message import Request, Response
 
 
 class MessageReceived(NamedTuple):

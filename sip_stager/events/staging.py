@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sip_stager.model.vocabulary import WasteReason
-
-if TYPE_CHECKING:
-    from sip_stager.model.call import Call
-    from sip_stager.model.vocabulary import (
-        AftercareKind,
-        AftercareOutcome,
-        RetryCause,
-        StagingOutcome,
-        TerminationOutcome,
-    )
+from sip_stager.model.call import Call
+from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AftercareOutcome,
+    RetryCause,
+    StagingOutcome,
+    TerminationOutcome,
+    WasteReason,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sip_stager.model.vocabulary import RefusalCause, StagingOutcome, TreatmentKind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Cause = RefusalCause | StagingOutcome
 """The reason why a call is refused or treated; a label in the metrics, the same in the log."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from sip_stager.model.vocabulary import CallOutcome
-    from sip_stager.sip.message import Response
+from sip_stager.model.vocabulary import CallOutcome
+from sip_stager.sip.message import Response
 
 _PREFERRED = frozenset({401, 407, 415, 420, 484})
 """Responses that say how to repeat the request with success (16.7 step 6)."""

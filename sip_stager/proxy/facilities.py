@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
+from sip_stager.ports import Clock, Notify
+from sip_stager.proxy.interfaces import Interfaces
+from sip_stager.proxy.location import Locator
 from sip_stager.proxy.preprocessing import preprocess
 from sip_stager.proxy.refusals import refusal_warning
 from sip_stager.proxy.request_forwarding import make_copy
+from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.target_set import UpstreamTargets
+from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.privacy import strip_identity
 from sip_stager.sip.responses import Extra, make_response, warning_field
+from sip_stager.transaction.layer import TransactionLayer
+from sip_stager.transaction.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sip_stager.model.call import Refusal
     from sip_stager.model.flow import Flow
     from sip_stager.model.vocabulary import DropCause
-    from sip_stager.ports import Clock, Notify
-    from sip_stager.proxy.interfaces import Interfaces
-    from sip_stager.proxy.location import Locator
     from sip_stager.proxy.preprocessing import Popped
     from sip_stager.proxy.request_forwarding import Routed
-    from sip_stager.proxy.seal import Seal
-    from sip_stager.proxy.target_set import UpstreamTargets
-    from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.base import ClientUser
     from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.invite_client import InviteClientTransaction
-    from sip_stager.transaction.layer import TransactionLayer
-    from sip_stager.transaction.timers import Timers
 
 MAX_DATAGRAM = 1300
 """Bytes; a larger request is sent over TCP instead of UDP, if possible (RFC 3261 18.1.1)."""

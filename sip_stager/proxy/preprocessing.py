@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Request
 from sip_stager.sip.uri import Uri, parse_address
 
 if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.seal import Seal
-    from sip_stager.sip.message import Request
 
 MAX_OWN_ROUTES = 8
 """Route entries of ours at the top of a request: each pass of a spiral records up to two."""

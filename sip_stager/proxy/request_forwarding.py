@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.sip.uri import as_request_uri
+from sip_stager.model.flow import Flow
+from sip_stager.sip.message import Request
+from sip_stager.sip.uri import Uri, as_request_uri
 
 if TYPE_CHECKING:
-    from sip_stager.model.flow import Flow
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.preprocessing import Popped
-    from sip_stager.sip.message import Request
-    from sip_stager.sip.uri import Uri
 
 MAX_BREADTH = 60
 """Branches of one request that may be pending at once, in all proxies (RFC 5393 5.3.3)."""

@@ -12,12 +12,13 @@ from sip_stager.proxy.request_forwarding import (
     with_max_breadth,
 )
 from sip_stager.sip.fields import Malformed
+from sip_stager.sip.message import Response
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sip_stager.sip.message import Request, Response
+    from sip_stager.sip.message import Request
 
 MAX_CONTACTS = 32
 """Contacts of a 3xx that are considered."""

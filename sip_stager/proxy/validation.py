@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.proxy.request_forwarding import max_breadth
-from sip_stager.sip.responses import warning_field
+from sip_stager.sip.responses import Extra, warning_field
 
 if TYPE_CHECKING:
     from sip_stager.sip.fields import Malformed
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request
-    from sip_stager.sip.responses import Extra
 
 ALLOW = (
     b"Allow",

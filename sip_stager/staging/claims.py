@@ -40,24 +40,24 @@ refer to each other, and a running staging refers to its attempt; ``_enter`` cut
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import StagingClaimed
-from sip_stager.model.call import Forward
+from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform.outcome import TimedOut
+from sip_stager.ports import Cancellable
 from sip_stager.staging.decision import decide
 from sip_stager.staging.reserved import CallQueue, ReservedCalls
 from sip_stager.staging.retry import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sip_stager.model.call import Call, Decision, Refusal
-    from sip_stager.ports import Cancellable, Clock, Notify
+    from sip_stager.model.call import Refusal
+    from sip_stager.ports import Clock, Notify
 
 
 class StagingBackend(Protocol):

@@ -21,17 +21,19 @@ other's staged call.  Calls of one identity are served first in, first out.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sip_stager.events import StagingClaimed, StagingWasted
+from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.model.vocabulary import WasteReason
+from sip_stager.ports import Cancellable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
-    from sip_stager.model.call import Call, Decision, Forward
-    from sip_stager.ports import Cancellable, Clock, Notify
+    from sip_stager.ports import Clock, Notify
 
 MAX_RESERVED = 1_000
 """Reserved calls in the store; past them the oldest is wasted."""

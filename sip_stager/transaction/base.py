@@ -12,20 +12,30 @@ Two rules hold for all of them:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sip_stager.ports import MessageObserver, Notify, Transport
+from sip_stager.transaction.timers import LaneClock, Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable
 
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import MessageObserver, Notify, Transport
     from sip_stager.sip.message import Request, Response
-    from sip_stager.transaction.timers import LaneClock, Timer, Timers
+    from sip_stager.transaction.timers import Timer
 
 
-State = Enum("State", "CALLING TRYING PROCEEDING ACCEPTED COMPLETED CONFIRMED TERMINATED")
-"""The states of RFC 3261 17 and RFC 6026 7."""
+class State(Enum):
+    """The states of RFC 3261 17 and RFC 6026 7."""
+
+    CALLING = auto()
+    TRYING = auto()
+    PROCEEDING = auto()
+    ACCEPTED = auto()
+    COMPLETED = auto()
+    CONFIRMED = auto()
+    TERMINATED = auto()
 
 
 @dataclass(slots=True)
@@ -78,9 +88,6 @@ class Transaction:
 
     __slots__ = ("_context", "_store", "flow", "key", "period", "reliable", "size", "state")
 
-    ACTIONS: ClassVar[Mapping[Timer, Callable[[Any], None]]] = {}
-    """The action of each timer of a machine."""
-
     def __init__(
         self,
         context: Context,
@@ -110,7 +117,7 @@ class Transaction:
 
     def fire(self, timer: Timer) -> None:
         """Act on a timer of the present state (``timers.Timed``)."""
-        self.ACTIONS[timer](self)
+        raise NotImplementedError
 
     def _enter(self, state: State) -> None:
         """Change the state; the timers of the old one end with it."""

@@ -15,6 +15,7 @@ from sip_stager.trunks.caller_number import (
     read_caller_number,
     strip_private_identity,
 )
+from sip_stager.trunks.mapping import Match
 from sip_stager.trunks.phone_numbers import mask_untrusted
 from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import CallVariables
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
     from sip_stager.trunks.budget import Terms
-    from sip_stager.trunks.mapping import Match, NumberMapping
+    from sip_stager.trunks.mapping import NumberMapping
 
 
 class TrunkConfig(CalledNumberConfig, CallerNumberConfig, Protocol):

@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sip_stager.model.call import Policy
+
 if TYPE_CHECKING:
-    from sip_stager.model.call import Policy
     from sip_stager.sip.message import Request
 
 MIN_BUDGET = 0.1

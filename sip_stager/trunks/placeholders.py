@@ -6,22 +6,15 @@ The sources that identify an anonymous caller are missing, unless the trunk pass
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from sip_stager.sip.fields import Malformed, field_name, parse_parameters
+from sip_stager.sip.message import Request
 from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.phone_numbers import to_e164, unescape_user
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sip_stager.sip.message import Request
-
-    Reader = Callable[[Request, "Facts"], str | None]
-    """Returns the text of a source, printable; empty or None if it is missing.  Raises
-    ``Malformed``."""
 
 _LISTS = frozenset(
     b"accept accept-contact alert-info allow call-info contact diversion error-info geolocation "
@@ -54,6 +47,10 @@ class Facts(NamedTuple):
     source: str
     country: str | None = None
     anonymous: bool = False
+
+
+Reader = Callable[[Request, Facts], str | None]
+"""Returns the text of a source, printable; empty or None if it is missing; raises ``Malformed``."""
 
 
 def make_reader(source: str) -> Reader:

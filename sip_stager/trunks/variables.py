@@ -13,13 +13,12 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.call import Value
-from sip_stager.trunks.placeholders import Facts, make_reader
+from sip_stager.trunks.placeholders import Facts, Reader, make_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sip_stager.sip.message import Request
-    from sip_stager.trunks.placeholders import Reader
 
 MAX_VALUE_LENGTH = 1024
 """Characters of one value; a longer one is left out, since half a value may mislead."""

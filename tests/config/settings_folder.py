@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sip_stager.config import Mistake, Settings, SettingsError, load
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = "rk-very-secret-key"
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"

@@ -14,13 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sip_stager.events import Event, StagingClaimed, StagingWasted
 from sip_stager.model.call import Call, Decision, Forward, Refusal
+from sip_stager.ports import Cancellable
 from sip_stager.staging.claims import Claims
 from tests.support.fakes import FakeClock, FakeStager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sip_stager.ports import Cancellable, Notify
+    from sip_stager.ports import Notify
     from tests.support.fakes import FakeStaging
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sip_stager.model.flow import Flow
 
 MARK = b"x-agent"
 """Every response of an agent holds this field: what has none is the proxy's own."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.calls.duplicate import DuplicateInvite
 from sip_stager.model.call import MAX_STAGED_ID_AGE
+from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.base import State
 from sip_stager.transaction.layer import server_key
@@ -16,7 +17,6 @@ from tests.support.agents import MARK
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sip_stager.model.flow import Flow
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from tests.support.conversation import Conversation
 

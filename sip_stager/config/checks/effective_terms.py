@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.config.errors import Location
 from sip_stager.config.tables.policy import CAUSES, CallPolicy, combine_terms
+from sip_stager.config.tables.trunk import Trunk
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from sip_stager.sip.uri import Uri, parse_uri
+from sip_stager.trunks.budget import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.config.errors import Location
     from sip_stager.config.tables.settings import Settings
-    from sip_stager.config.tables.trunk import Trunk
     from sip_stager.model.call import Policy
-    from sip_stager.trunks.budget import Terms
 
 _Placed = tuple["Location", CallPolicy]
 

@@ -6,6 +6,7 @@ A fallback agent is staged after the number's own agent failed, so it cannot sta
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ from sip_stager.config.tables.policy import CAUSES
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sip_stager.config.tables.numbers import Number
     from sip_stager.config.tables.policy import CallPolicy

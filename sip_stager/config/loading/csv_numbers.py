@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -17,7 +18,6 @@ from sip_stager.config.tables.policy import CallPolicy
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
-    from pathlib import Path
 
 _REQUIRED = ("number", "agent")
 _POLICY_KEYS = tuple(CallPolicy.model_fields)

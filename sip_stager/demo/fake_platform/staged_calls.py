@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-if TYPE_CHECKING:
-    from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.demo.fake_platform.behaviour import Behaviour
 
 UNCLAIMED_TIMEOUT = 60.0  # seconds after which the API ends a staged call that nobody joined
 
