@@ -7,15 +7,14 @@ by metric, and connections and requests are limited in number and size.
 from __future__ import annotations
 
 import asyncio
-import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from sip_stager import __version__
+from sip_stager.observability.http_connection import HttpConnection, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,17 +22,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 MAX_CONNECTIONS = 64  # far more than scrapers and probes need; the oldest gives way to a new one
-IDLE_TIMEOUT = 75.0  # seconds; longer than scrapers pause
-MAX_BODY_BYTES = 1024  # of a request: none of ours has a body
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Server": "sip-stager",
-    "X-Content-Type-Options": "nosniff",
-}
-
+_METHODS = ("GET", "HEAD")
 _INDEX = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>sip-stager</title></head>
 <body><h1>sip-stager {__version__}</h1><ul>
@@ -42,17 +32,6 @@ _INDEX = f"""<!doctype html>
 <li><a href="/readyz">/readyz</a>: readiness for calls</li>
 </ul></body></html>
 """
-
-
-def _logger() -> logging.Logger:
-    """Return a logger for our own bugs, without the errors of strangers who send no HTTP."""
-    logger = logging.getLogger("aiohttp.server")
-    logger.addFilter(_is_no_http_error)
-    return logger
-
-
-def _is_no_http_error(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class _Slice(Collector):
@@ -82,13 +61,13 @@ class HttpServer:
         self._port = port
         self._registry = registry
         self._ready = ready
-        self._runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            logger=_logger(),
-            keepalive_timeout=IDLE_TIMEOUT,
-            shutdown_timeout=1.0,
-        )
+        self._pages = {
+            "/": self._index,
+            "/metrics": self._metrics,
+            "/healthz": self._alive,
+            "/readyz": self._readiness,
+        }
+        self._connections: dict[HttpConnection, None] = {}
         self._server: asyncio.Server | None = None
 
     @property
@@ -101,66 +80,51 @@ class HttpServer:
 
     async def start(self) -> None:
         """Start listening; raises ``OSError`` if the address cannot be listened on."""
-        await self._runner.setup()
         loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(self._accept, self._address, self._port)
-        except OSError:
-            await self._runner.cleanup()
-            raise
+        self._server = await loop.create_server(self._accept, self._address, self._port)
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        await self._runner.cleanup()
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)  # the connections are told of their end in the loop's next turn
 
-    def _accept(self) -> asyncio.Protocol:
-        server = self._runner.server
-        assert server is not None  # noqa: S101  # set up before anything is listened on
-        connections = server.connections
-        if len(connections) >= MAX_CONNECTIONS:
-            connections[0].force_close()  # a scraper gets in, even among strangers who hold all
-        return server()
+    def _accept(self) -> HttpConnection:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            # A scraper gets in, even among strangers who hold all connections.
+            oldest = next(iter(self._connections))
+            del self._connections[oldest]
+            oldest.abort()
+        return HttpConnection(self._answer, self._connections)
 
-    def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MAX_BODY_BYTES)
-        application.on_response_prepare.append(_add_security_headers)
-        application.add_routes(
-            [
-                web.get("/", _index),
-                web.get("/metrics", self._metrics),
-                web.get("/healthz", _alive),
-                web.get("/readyz", self._readiness),
-            ]
-        )
-        return application
+    async def _answer(self, method: str, path: str) -> Response:
+        page = self._pages.get(path)
+        if page is None:
+            return Response.of_status(HTTPStatus.NOT_FOUND)
+        if method not in _METHODS:
+            return Response.of_status(HTTPStatus.METHOD_NOT_ALLOWED, ", ".join(_METHODS))
+        return await page()
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self) -> Response:
         """Answer a scrape; the loop does its other work between one metric and the next."""
         slices = []
         for metric in self._registry.collect():
             slices.append(generate_latest(_Slice(metric)))
             await asyncio.sleep(0)  # all at once would hold the loop for milliseconds
-        return web.Response(
-            body=b"".join(slices), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-        )
+        return Response(HTTPStatus.OK, b"".join(slices), CONTENT_TYPE_PLAIN_0_0_4)
 
-    async def _readiness(self, _request: web.Request) -> web.Response:
+    async def _readiness(self) -> Response:
         ready, reasons = self._ready()
         if ready:
-            return web.Response(text="ready\n")
-        return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
+            return Response(HTTPStatus.OK, b"ready\n")
+        body = "".join(f"{reason}\n" for reason in reasons).encode()
+        return Response(HTTPStatus.SERVICE_UNAVAILABLE, body)
 
+    async def _index(self) -> Response:
+        return Response(HTTPStatus.OK, _INDEX.encode(), "text/html; charset=utf-8")
 
-async def _index(_request: web.Request) -> web.Response:
-    return web.Response(text=_INDEX, content_type="text/html")
-
-
-async def _alive(_request: web.Request) -> web.Response:
-    return web.Response(text="alive\n")
-
-
-async def _add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    async def _alive(self) -> Response:
+        return Response(HTTPStatus.OK, b"alive\n")
