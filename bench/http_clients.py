@@ -34,7 +34,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from sip_stager.http_client import Client, Response
+from sip_stager.http_client import Client, HttpResponse
 from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.platform.api import RoundedApi
 from sip_stager.staging.stager import ApiStager
@@ -76,7 +76,7 @@ async def _clients(base_url: str, stack: AsyncExitStack) -> dict[str, Once]:
 
     async def on_own(client: Client, head: RequestHead) -> object:
         response = await client.exchange(head, BODY, {})
-        if not isinstance(response, Response):
+        if not isinstance(response, HttpResponse):
             raise TypeError(response)
         return response.body
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from sip_stager.http_client.connection import Connection
-from sip_stager.http_client.messages import Broken, RequestHead, Response, Unanswered
+from sip_stager.http_client.messages import Broken, HttpResponse, RequestHead, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ async def _send_request(pieces: Sequence[bytes], result: CaseResult) -> None:
             result.timed(connection.data_received, piece)
     connection.connection_lost(None)
     outcome = answer.result()
-    if isinstance(outcome, Response):
+    if isinstance(outcome, HttpResponse):
         assert len(outcome.body) <= MAX_BODY or outcome.unread
         shape = (len(outcome.fields) > 0, bool(outcome.body))
         result.behaviours.add((outcome.status // 100, outcome.unread[:20], *shape))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from sip_stager.platform.agent import Agent
+from sip_stager.platform.agent import AgentRecord
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, Refused, TimedOut, describe_failure
 from sip_stager.platform.timeout import answer_within
@@ -31,14 +31,14 @@ _MAX_RETRY_DELAY = 10.0  # seconds; a longer Retry-After is cut to it
 
 def fetch_agents(
     settings: Settings, agents: tuple[AgentKey, ...], console: Console
-) -> dict[AgentKey, Agent | str]:
+) -> dict[AgentKey, AgentRecord | str]:
     """Return each agent, or the reason why it could not be fetched; shows a progress bar."""
     return asyncio.run(_fetch(settings, agents, console))
 
 
 async def _fetch(
     settings: Settings, agents: tuple[AgentKey, ...], console: Console
-) -> dict[AgentKey, Agent | str]:
+) -> dict[AgentKey, AgentRecord | str]:
     async with RoundedApi(
         settings.api.base_url,
         settings.api.key,
@@ -50,7 +50,7 @@ async def _fetch(
         with Progress(console=console, transient=True, disable=disabled) as progress:
             task = progress.add_task("fetching agents", total=len(agents))
 
-            async def ask(key: AgentKey) -> Agent | str:
+            async def ask(key: AgentKey) -> AgentRecord | str:
                 answer = await fetcher.fetch(key)
                 progress.advance(task)
                 return answer
@@ -70,7 +70,7 @@ class _AgentFetcher:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._unanswered = 0
 
-    async def fetch(self, key: AgentKey) -> Agent | str:
+    async def fetch(self, key: AgentKey) -> AgentRecord | str:
         """Return the agent, or the reason why it could not be fetched."""
         async with self._free:
             if self._unanswered >= AT_ONCE:
@@ -79,9 +79,9 @@ class _AgentFetcher:
         # A 4xx is an answer: only timeouts, lost connections and a busy API count.
         unanswered = isinstance(answer, TimedOut | ApiUnreachable) or _is_busy(answer)
         self._unanswered = self._unanswered + 1 if unanswered else 0
-        return answer if isinstance(answer, Agent) else describe_failure(answer)
+        return answer if isinstance(answer, AgentRecord) else describe_failure(answer)
 
-    async def _fetch_with_retries(self, key: AgentKey) -> Agent | Failure:
+    async def _fetch_with_retries(self, key: AgentKey) -> AgentRecord | Failure:
         # Retries are safe: reading an agent changes nothing.
         for _ in range(_MAX_TRIES - 1):
             answer = await self._fetch_once(key)
@@ -90,9 +90,9 @@ class _AgentFetcher:
             await asyncio.sleep(min(answer.retry_after or _RETRY_DELAY, _MAX_RETRY_DELAY))
         return await self._fetch_once(key)
 
-    async def _fetch_once(self, key: AgentKey) -> Agent | Failure:
+    async def _fetch_once(self, key: AgentKey) -> AgentRecord | Failure:
         return await answer_within(_TIMEOUT, self._api.agent(*key))
 
 
-def _is_busy(answer: Agent | Failure) -> bool:
+def _is_busy(answer: AgentRecord | Failure) -> bool:
     return isinstance(answer, Refused) and answer.http_status in {429, 503}

@@ -17,7 +17,7 @@ from sip_stager.cli.platform import check_numbers, fetch_numbers, listed_agents
 from sip_stager.cli.variable_types import find_mismatches, format_agents, map_agents
 from sip_stager.config.agents import locate_agents
 from sip_stager.config.errors import format_location
-from sip_stager.platform.agent import Agent
+from sip_stager.platform.agent import AgentRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def check_agents(
     """
     places = _places(settings, found)
     answers = fetch_agents(settings, tuple(places), console)
-    agents = {key: answer for key, answer in answers.items() if isinstance(answer, Agent)}
+    agents = {key: answer for key, answer in answers.items() if isinstance(answer, AgentRecord)}
     problems = [
         *_first(_missing(answers, places)),
         *_first(find_mismatches(settings, agents, found)),
@@ -105,7 +105,7 @@ def _tabulated(rows: Sequence[Sequence[str | Text]], *, every: bool) -> Iterator
 
 
 def _rows(
-    settings: Settings, found: Found, answers: Mapping[AgentKey, Agent | str]
+    settings: Settings, found: Found, answers: Mapping[AgentKey, AgentRecord | str]
 ) -> list[tuple[str | Text, ...]]:
     """Return a row per agent; versions for which the API gives the same answer share one."""
     numbers = map_agents(settings)
@@ -123,7 +123,7 @@ def _rows(
 
 
 def _missing(
-    answers: Mapping[AgentKey, Agent | str], places: Mapping[AgentKey, str]
+    answers: Mapping[AgentKey, AgentRecord | str], places: Mapping[AgentKey, str]
 ) -> Iterator[str]:
     """Yield a line for each agent that could not be fetched: its place, and why."""
     for key, answer in answers.items():
@@ -132,7 +132,7 @@ def _missing(
             yield f"{places[key]}: {answer} ({format_agents([key[0]])}{version})"
 
 
-def _cells(answer: Agent | str) -> Iterator[Text]:
+def _cells(answer: AgentRecord | str) -> Iterator[Text]:
     if isinstance(answer, str):
         yield Text(answer, style="red")
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sip_stager.config.agents import AgentKey
     from sip_stager.config.errors import Location
     from sip_stager.model.call import Value
-    from sip_stager.platform.agent import Agent, Declared
+    from sip_stager.platform.agent import AgentRecord, Declared
 
     Rows = Sequence[tuple[int, Number]]
     Trunks = Sequence[tuple[int, Trunk]]
@@ -38,7 +38,7 @@ def map_agents(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
 
 
 def find_mismatches(
-    settings: Settings, agents: Mapping[AgentKey, Agent], found: Collection[str] = ()
+    settings: Settings, agents: Mapping[AgentKey, AgentRecord], found: Collection[str] = ()
 ) -> Iterator[str]:
     """Yield a line for each variable that an agent does not declare, or declares with another type.
 

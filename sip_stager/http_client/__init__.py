@@ -14,7 +14,7 @@ What it guarantees:
    within a round trip or so (the kernel's own measure, ``TCP_INFO``), before any byte of a
    response.  The request and the close then crossed on the wire.  There is one second attempt, on
    a new connection.
-2. **Failures are values.**  ``Client.exchange`` returns a ``Response``, ``ConnectFailed``,
+2. **Failures are values.**  ``Client.exchange`` returns an ``HttpResponse``, ``ConnectFailed``,
    ``Broken``, ``Unanswered`` or ``Rejected``.  It raises nothing but ``CancelledError``.
 3. **Cancellation closes.**  Cancelling a request closes its connection at once, so that the server
    notices, and frees its slot.
@@ -40,13 +40,13 @@ from sip_stager.http_client.messages import (
     Broken,
     ConnectFailed,
     Failure,
+    HttpResponse,
     Rejected,
     RequestHead,
-    Response,
     Result,
     Unanswered,
 )
-from sip_stager.http_client.phases import Phases, Timed
+from sip_stager.http_client.phases import Phases, PhaseTimer
 from sip_stager.http_client.slots import Priority
 from sip_stager.http_client.waiters import Waiters
 
@@ -56,14 +56,14 @@ __all__ = [
     "Client",
     "ConnectFailed",
     "Failure",
+    "HttpResponse",
     "Names",
+    "PhaseTimer",
     "Phases",
     "Priority",
     "Rejected",
     "RequestHead",
-    "Response",
     "Result",
-    "Timed",
     "Unanswered",
     "Waiters",
 ]

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from sip_stager.http_client.messages import Broken, Crossed, Response, Unanswered
+from sip_stager.http_client.messages import Broken, Crossed, HttpResponse, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         # Of the request under way:
         self._result: asyncio.Future[Sent] | None = None
-        self._response = Response()
+        self._response = HttpResponse()
         self._body = bytearray()
         self._head_bytes = 0  # of the response: all but its body
         self._has_body = True
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         """Send a request; cancelling the future leaves a connection that is not reusable."""
         was_idle = self._state is State.IDLE
         self._crosses_until = perf_counter() + self.crossing_window if was_idle else None
-        self._response = Response()
+        self._response = HttpResponse()
         self._head_bytes = 0
         self._has_body = head.method != "HEAD"
         result = self._result = self._loop.create_future()
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
     def _leave_unread(self, why: str) -> None:
         """Settle with the head alone; only the connection's end keeps the rest out."""
         response = self._response
-        self._break(Response(response.status, response.fields, unread=why))
+        self._break(HttpResponse(response.status, response.fields, unread=why))
 
     def on_message_complete(self) -> None:
         """Settle with the response, if it is the final one."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from sip_stager.http_client.connection import Connection, reason
 from sip_stager.http_client.happy_eyeballs import AddressInfo, race
 from sip_stager.http_client.messages import ConnectFailed
-from sip_stager.http_client.phases import Timed
+from sip_stager.http_client.phases import PhaseTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ class Connector:
         if not addresses:
             return ConnectFailed(f"the name {self._host} cannot be resolved")
         try:
-            with Timed(phases, "connect"):
+            with PhaseTimer(phases, "connect"):
                 connected = await race([self._with_port(each) for each in addresses])
             if isinstance(connected, socket.socket):
                 return await self._start_tls(connected, make_protocol, phases)
@@ -107,7 +107,7 @@ class Connector:
         found = self._names.find(self._host)
         if not isinstance(found, asyncio.Future):
             return found
-        with Timed(phases, "name_lookup"):
+        with PhaseTimer(phases, "name_lookup"):
             # wait() does not cancel the look-up with its caller: others may wait for it, too.
             await asyncio.wait((found, self._closing), return_when=asyncio.FIRST_COMPLETED)
         return found.result() if found.done() and not found.cancelled() else ()
@@ -122,7 +122,7 @@ class Connector:
         """Hand the socket to the loop, with a TLS handshake where there is to be one."""
         try:
             window = crossing_window(_round_trip(connected))
-            with Timed(phases, "tls") if self._tls else nullcontext():
+            with PhaseTimer(phases, "tls") if self._tls else nullcontext():
                 _, connection = await asyncio.get_running_loop().create_connection(
                     make_protocol,
                     sock=connected,

@@ -34,7 +34,7 @@ class RequestHead:
 
 
 @dataclass(slots=True, eq=False)
-class Response:
+class HttpResponse:
     """A response; ``unread`` is the reason why its body was not read, or empty.
 
     Field names are in lower case.  Body and fields are in no ``repr``: an API may echo the key.
@@ -86,6 +86,6 @@ class Crossed(Unanswered):
 
 
 Failure = Rejected | ConnectFailed | Broken | Unanswered
-Result = Response | Failure
-Sent = Response | Broken | Unanswered
+Result = HttpResponse | Failure
+Sent = HttpResponse | Broken | Unanswered
 """The result of a request that has a connection."""

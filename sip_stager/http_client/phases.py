@@ -8,7 +8,7 @@ Phases = dict[str, float]
 """Seconds by phase; only the phases that a request went through are there."""
 
 
-class Timed:
+class PhaseTimer:
     """A context that adds the seconds spent in it to a phase, also when it is cancelled."""
 
     __slots__ = ("_began", "_phase", "_phases")

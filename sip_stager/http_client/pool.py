@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.http_client.connection import Connection
 from sip_stager.http_client.messages import ConnectFailed, Crossed, Rejected
-from sip_stager.http_client.phases import Timed
+from sip_stager.http_client.phases import PhaseTimer
 from sip_stager.http_client.slots import Priority, Slots
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Pool:
     ) -> Result:
         """Send a request and return its response or its failure; cancelling it closes."""
         if not self.slots.take():
-            with Timed(phases, "queue"):
+            with PhaseTimer(phases, "queue"):
                 if not await self.slots.wait(priority):
                     return Rejected()
         try:

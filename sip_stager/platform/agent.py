@@ -26,8 +26,8 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """An agent's public facts; ``variables`` is None if its record has no list of them."""
+class AgentRecord:
+    """The public facts of an agent; ``variables`` is None if its record has no list of them."""
 
     name: str
     version: str
@@ -35,13 +35,13 @@ class Agent:
     variables: Declared | None = field(default=None, hash=False)
 
 
-def read_agent(record: dict[str, Any], sanitize: Callable[[str], str]) -> Agent:
+def read_agent(record: dict[str, Any], sanitize: Callable[[str], str]) -> AgentRecord:
     """Read an agent's record; ``sanitize`` makes its texts fit for a log."""
     name, version, language = (
         sanitize(str(record.get(key, ""))[:_MAX_TEXT_LENGTH])
         for key in ("name", "version", "language")
     )
-    return Agent(name, version, language, _declared(record))
+    return AgentRecord(name, version, language, _declared(record))
 
 
 def _declared(record: dict[str, Any]) -> Declared | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
-from sip_stager.platform.agent import Agent
+from sip_stager.platform.agent import AgentRecord
 from sip_stager.platform.outcome import Refused
 from sip_stager.platform.timeout import answer_within
 
@@ -127,7 +127,7 @@ class AgentWatch:
         if key not in self._states:  # a race: its number went away during the request
             return
         match answer:
-            case Agent() as agent:
+            case AgentRecord() as agent:
                 self._learn(key, agent)
                 self._enter(key, AgentState.KNOWN)
             case Refused(http_status=404, text=text):
@@ -137,7 +137,7 @@ class AgentWatch:
             case _:
                 await asyncio.sleep(_RETRY_DELAY)
 
-    def _learn(self, key: AgentKey, agent: Agent) -> None:
+    def _learn(self, key: AgentKey, agent: AgentRecord) -> None:
         """Store what an agent declares."""
         agent_id, version = key
         # A call gets the version that was published last: if that is watched, too, it counts.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sip_stager.http_client import Names, Phases, RequestHead
     from sip_stager.model.call import Call
-    from sip_stager.platform.agent import Agent, Declared
+    from sip_stager.platform.agent import AgentRecord, Declared
     from sip_stager.platform.rate_limit import RateLimit
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
@@ -140,7 +140,7 @@ class RoundedApi:
         body = json.dumps({"metadata": metadata, "override": False}).encode()
         return await self._change("PATCH", f"/v1/calls/{staged_id}", body)
 
-    async def agent(self, agent_id: str, version: int | None = None) -> Agent | Failure:
+    async def agent(self, agent_id: str, version: int | None = None) -> AgentRecord | Failure:
         """Fetch a version of an agent, or the one that was published last."""
         query = f"?version={version}" if version else ""
         data = await self._json.data(self._get(f"/v1/agents/{agent_id}{query}"), {}, Priority.LOW)

@@ -10,7 +10,7 @@ from http.client import responses as reason_phrases
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-from sip_stager.http_client import ConnectFailed, Rejected, Response
+from sip_stager.http_client import ConnectFailed, HttpResponse, Rejected
 from sip_stager.platform.outcome import (
     ApiUnreachable,
     BreakerOpen,
@@ -68,7 +68,7 @@ class JsonClient:
     ) -> dict[str, Any] | Failure:
         """Send a request and return a successful response, whose ``data`` is of that type."""
         response = await self._http.exchange(head, body, phases, priority)
-        if not isinstance(response, Response):
+        if not isinstance(response, HttpResponse):
             return _failure(response)
         self.rate_limit.update(response.status, response.fields, perf_counter(), time())
         answer = json_object(response.body)
@@ -84,7 +84,7 @@ class JsonClient:
         """Return text fit to be shown: escaped, capped, and with the key masked."""
         return sanitize(text.replace(self._key.get_secret_value(), "***"))
 
-    def _refused(self, response: Response, answer: dict[str, Any]) -> Refused | TimedOut:
+    def _refused(self, response: HttpResponse, answer: dict[str, Any]) -> Refused | TimedOut:
         status = response.status
         text = self.shown(error_text(answer)) or reason_phrases.get(status, "")
         text = text or "the API gave no reason"

@@ -33,7 +33,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
-from sip_stager.http_client import Priority, Timed, Waiters
+from sip_stager.http_client import PhaseTimer, Priority, Waiters
 from sip_stager.model.vocabulary import RetryCause, WasteReason
 from sip_stager.platform.outcome import NOT_SENT, BreakerOpen, Failure, Refused, Staged
 from sip_stager.staging.retry import Retries, fits, spread
@@ -134,7 +134,7 @@ class Attempts:
 
     async def _pause(self, seconds: float, phases: Phases, phase: str) -> None:
         """Wait so many seconds, or until ``reject_waiting``."""
-        with Timed(phases, phase), suppress(TimeoutError):
+        with PhaseTimer(phases, phase), suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._pausing.wait()
 
@@ -172,7 +172,7 @@ class Attempts:
             if limited and limited > deadline - self._loop.time():
                 text = f"not staged yet, and no poll is allowed for another {limited:.1f} s"
                 return Refused(NOT_SENT, text, ceil(limited))
-            with Timed(phases, "poll"):
+            with PhaseTimer(phases, "poll"):
                 await asyncio.sleep(max(interval, asked_delay, limited))
             answer = await self._api.status(staged.staged_id, phases, Priority.HIGH)
             if isinstance(answer, str):

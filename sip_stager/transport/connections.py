@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.transport.stream import Connection
+    from sip_stager.transport.stream import TcpConnection
 
 
 class Connections:
@@ -22,20 +22,20 @@ class Connections:
     def __init__(self, limit: int, limit_per_host: int) -> None:
         self._limit = limit
         self._limit_per_host = limit_per_host
-        self._by_number: dict[int, Connection] = {}
+        self._by_number: dict[int, TcpConnection] = {}
         self._per_host: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._by_number)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[TcpConnection]:
         return iter(list(self._by_number.values()))  # a copy: closing one discards it
 
-    def get(self, number: int) -> Connection | None:
+    def get(self, number: int) -> TcpConnection | None:
         """Return the connection with that number, or None."""
         return self._by_number.get(number)
 
-    def add(self, connection: Connection) -> bool:
+    def add(self, connection: TcpConnection) -> bool:
         """Add a connection; return False if a limit is reached."""
         host = connection.flow.host
         if self._per_host[host] >= self._limit_per_host:
@@ -46,7 +46,7 @@ class Connections:
         self._per_host[host] += 1
         return True
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: TcpConnection) -> None:
         """Remove a connection; harmless if it was not added."""
         if self._by_number.pop(connection.flow.connection, None) is not None:
             self._per_host -= Counter((connection.flow.host,))  # drops a count of 0
@@ -57,7 +57,7 @@ class Connections:
         Return False if no host has more than ``count``: one stranger does not displace another.
         """
 
-        def rank(connection: Connection) -> tuple[int, float]:
+        def rank(connection: TcpConnection) -> tuple[int, float]:
             return -self._per_host[connection.flow.host], connection.used
 
         # One that is being opened cannot be cut: its messages wait for it.

@@ -62,17 +62,17 @@ class State(Enum):
 class Owner(Protocol):
     """The keeper of the connections."""
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: TcpConnection) -> None:
         """Keep a connection that can be used now."""
 
-    def closed(self, connection: Connection, why: str) -> None:
+    def closed(self, connection: TcpConnection, why: str) -> None:
         """Forget a connection that is over; ``why`` is empty if we closed it."""
 
     def broken(self, flow: Flow, cause: DropCause, why: str) -> None:
         """Report a connection that is cut: malformed, too slow, or one too many."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class TcpConnection(asyncio.BufferedProtocol):
     """A connection that hands each message to ``receive``, with the flow to answer on.
 
     ``accepted`` is true if the peer opened it.  Such a peer has to send a whole message in time,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sip_stager.model.flow import Flow
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.transport.connections import Connections
-from sip_stager.transport.stream import MAX_UNSENT, Connection
+from sip_stager.transport.stream import MAX_UNSENT, TcpConnection
 from sip_stager.transport.turns import Turns
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TcpTransport:
         # Each side has a limit of its own, so that peers leave room for what we open.
         self.accepted = Connections(limits.connections, limits.connections_per_source)
         self.ours = Connections(limits.connections, limits.connections_per_source)
-        self._by_target: dict[Flow, Connection] = {}
+        self._by_target: dict[Flow, TcpConnection] = {}
         self._unsent: dict[Flow, _UnsentMessages] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server] = []
@@ -67,9 +67,11 @@ class TcpTransport:
     async def listen(self, address: tuple[str, int], index: int) -> int:
         """Bind a listener and return its port; raises ``OSError``."""
 
-        def accepted() -> Connection:
+        def accepted() -> TcpConnection:
             flow = Flow("TCP", "", 0, index, next(self._numbers))
-            return Connection(flow, self._receive, self, self._limits, self._turns, accepted=True)
+            return TcpConnection(
+                flow, self._receive, self, self._limits, self._turns, accepted=True
+            )
 
         server = await self._loop.create_server(accepted, *address, reuse_address=True)
         self._listeners.append(server)
@@ -92,7 +94,7 @@ class TcpTransport:
         if not unsent.add(data, failed):
             self._loop.call_soon(failed, "too many messages wait for the connection")
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: TcpConnection) -> None:
         """Send what waited for a connection of ours; keep a peer's, or close it at a limit."""
         _enable_keepalive(connection.tcp_socket)
         if not connection.accepted:
@@ -103,7 +105,7 @@ class TcpTransport:
             self._dropped(connection.flow, DropCause.TOO_MANY_CONNECTIONS, "it was closed at once")
             connection.close()
 
-    def closed(self, connection: Connection, why: str) -> None:
+    def closed(self, connection: TcpConnection, why: str) -> None:
         """Forget a connection; report the address of one that we opened and that broke."""
         if connection.accepted:
             self.accepted.discard(connection)
@@ -131,7 +133,7 @@ class TcpTransport:
 
     def _open(self, target: Flow) -> None:
         flow = target._replace(connection=next(self._numbers))
-        connection = Connection(flow, self._receive, self, self._limits, self._turns)
+        connection = TcpConnection(flow, self._receive, self, self._limits, self._turns)
         if self.ours.add(connection):  # before it is open, so that the limit counts it
             task = self._loop.create_task(self._connect(connection, target))
             self._opening.add(task)
@@ -139,7 +141,7 @@ class TcpTransport:
         else:
             self._loop.call_soon(self._on_open_failed, connection, target, "too many connections")
 
-    async def _connect(self, connection: Connection, target: Flow) -> None:
+    async def _connect(self, connection: TcpConnection, target: Flow) -> None:
         """Open a connection from the listener's address, which the peer knows as ours."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -157,7 +159,7 @@ class TcpTransport:
             why = getattr(error, "strerror", None) or str(error)
             self._on_open_failed(connection, target, why)
 
-    def _on_open_failed(self, connection: Connection, target: Flow, why: str) -> None:
+    def _on_open_failed(self, connection: TcpConnection, target: Flow, why: str) -> None:
         self.ours.discard(connection)
         # None wait if the connection opened as the timeout ended.
         self._unsent.pop(target, _UnsentMessages()).fail(why)
@@ -178,7 +180,7 @@ class _UnsentMessages:
         self._messages.append((data, failed))
         return True
 
-    def send_on(self, connection: Connection) -> None:
+    def send_on(self, connection: TcpConnection) -> None:
         """Send all of them in their order."""
         for data, failed in self._messages:
             if not connection.send_message(data):

@@ -12,7 +12,7 @@ from sip_stager.cli import agents as module
 from sip_stager.cli.agents import AT_ONCE, fetch_agents
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.server import FakeApi
-from sip_stager.platform.agent import Agent
+from sip_stager.platform.agent import AgentRecord
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MANY: tuple[AgentKey, ...] = tuple((f"{AGENT[:-2]}{index:02}", None) for index in range(40))
 
 
-async def fetch(folder: Folder, url: str) -> dict[AgentKey, Agent | str]:
+async def fetch(folder: Folder, url: str) -> dict[AgentKey, AgentRecord | str]:
     settings = folder.load(RIGHT.replace("[api]", f'[api]\nbase_url = "{url}"'))
     return await asyncio.to_thread(fetch_agents, settings, MANY, Console(quiet=True))
 
@@ -49,7 +49,7 @@ async def test_all_agents_are_fetched_once_a_busy_api_recovers(
     ) as api:
         answers = await fetch(folder, api.url)
         assert api.stats.requests == 2 * len(MANY)
-    assert all(isinstance(answer, Agent) for answer in answers.values())
+    assert all(isinstance(answer, AgentRecord) for answer in answers.values())
 
 
 class BusyOnce(FakeApi):
@@ -74,4 +74,4 @@ async def test_missing_agents_do_not_stop_the_fetching(folder: Folder) -> None:
     async with FakeApi(behaviours={each: missing for each, _ in MANY[:-1]}, key=KEY) as api:
         answers = await fetch(folder, api.url)
         assert api.stats.requests == len(MANY)
-    assert isinstance(answers[MANY[-1]], Agent)
+    assert isinstance(answers[MANY[-1]], AgentRecord)

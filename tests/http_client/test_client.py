@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.server import FakeApi
-from sip_stager.http_client import Client, Priority, Rejected, Response
+from sip_stager.http_client import Client, HttpResponse, Priority, Rejected
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, Staged
 from tests.support.black_hole import black_hole, one_more_hangs, port_of, short_wait, silent_server
@@ -37,8 +37,8 @@ async def test_a_request_has_the_clients_fields_and_our_framing(path: str) -> No
     async with Scripted(OK, OK) as server:
         client = client_at(f"http://127.0.0.1:{server.port}{path}")
         post, get = client.prepare("POST", "/a?b=c", fields), client.prepare("GET", "/a?b=c")
-        assert isinstance(await client.exchange(post, b"{}", {}), Response)
-        assert isinstance(await client.exchange(get, b"", {}), Response)
+        assert isinstance(await client.exchange(post, b"{}", {}), HttpResponse)
+        assert isinstance(await client.exchange(get, b"", {}), HttpResponse)
         await client.aclose()
     target = path.rstrip("/").encode() + b"/a?b=c HTTP/1.1\r\n"
     host = b"Host: 127.0.0.1:%d\r\n" % server.port

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.http_client import Broken, Client, Response, Result
+from sip_stager.http_client import Broken, Client, HttpResponse, Result
 from tests.support.scripted_api import Scripted
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ async def ask(client: Client, method: str = "GET") -> Result:
     return await client.exchange(client.prepare(method, "/a?b=c"), b"", {})
 
 
-async def response_of(client: Client, method: str = "GET") -> Response:
+async def response_of(client: Client, method: str = "GET") -> HttpResponse:
     result = await ask(client, method)
-    assert isinstance(result, Response)
+    assert isinstance(result, HttpResponse)
     return result
 
 

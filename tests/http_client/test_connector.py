@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sip_stager.http_client.connector import Connector, crossing_window
-from sip_stager.http_client.messages import ConnectFailed, RequestHead, Response
+from sip_stager.http_client.messages import ConnectFailed, HttpResponse, RequestHead
 from sip_stager.http_client.pool import Pool
 from sip_stager.http_client.slots import Priority
 from sip_stager.transport import resolver
@@ -107,7 +107,7 @@ async def test_a_name_is_looked_up_once_for_all_connections(
     assert [set(each) for each in phases] == [{"name_lookup", "connect", "request"}] * 2
     await without_connections(server)
     later: Phases = {}
-    assert isinstance(await ask(pool, later), Response)
+    assert isinstance(await ask(pool, later), HttpResponse)
     await pool.aclose()
     assert set(later) == {"connect", "request"}
     assert system.asked == [NAME]
@@ -119,7 +119,7 @@ async def test_without_a_cache_the_system_is_asked_for_each_connection(
     pool = pool_of(server)
     for _ in range(2):
         phases: Phases = {}
-        assert isinstance(await ask(pool, phases), Response)
+        assert isinstance(await ask(pool, phases), HttpResponse)
         assert set(phases) == {"name_lookup", "connect", "request"}
         await without_connections(server)
     await pool.aclose()
@@ -134,7 +134,7 @@ async def test_a_name_that_cannot_be_resolved_is_looked_up_again(
     pool = pool_of(server, names if cached else None)
     assert await ask(pool) == ConnectFailed("the name api.example cannot be resolved")
     system.find(HERE)
-    assert isinstance(await ask(pool), Response)
+    assert isinstance(await ask(pool), HttpResponse)
     await pool.aclose()
 
 
@@ -151,7 +151,7 @@ async def test_a_look_up_that_hangs_is_the_phase_name_lookup(
     assert set(phases) == {"name_lookup"}
     assert phases["name_lookup"] >= 0.04
     system.answers.set()
-    assert isinstance(await ask(pool), Response)
+    assert isinstance(await ask(pool), HttpResponse)
     await pool.aclose()
 
 
@@ -165,7 +165,7 @@ async def test_a_deadline_ends_the_wait_of_one_request_and_not_the_look_up_of_an
     hasty.cancel()
     await asyncio.wait([hasty])
     system.answers.set()
-    assert isinstance(await patient, Response)
+    assert isinstance(await patient, HttpResponse)
     await pool.aclose()
     assert system.asked == [NAME]
 
@@ -173,7 +173,7 @@ async def test_a_deadline_ends_the_wait_of_one_request_and_not_the_look_up_of_an
 async def test_an_address_is_not_looked_up(server: Scripted, system: SystemResolver) -> None:
     pool = Pool(Connector(HERE, server.port, None), connections=1, max_body_bytes=64)
     phases: Phases = {}
-    assert isinstance(await ask(pool, phases), Response)
+    assert isinstance(await ask(pool, phases), HttpResponse)
     await pool.aclose()
     assert (set(phases), system.asked) == ({"connect", "request"}, [])
 
@@ -183,7 +183,7 @@ async def test_all_addresses_of_a_name_are_tried(
 ) -> None:
     system.find(NOBODY, "127.0.0.3", HERE)
     pool = pool_of(server, names)
-    assert isinstance(await ask(pool), Response)
+    assert isinstance(await ask(pool), HttpResponse)
     await pool.aclose()
 
 
@@ -198,7 +198,7 @@ async def test_addresses_of_both_families_are_tried(
     taken = socket.create_server((reachable, 0), family=family)
     async with Scripted(OK, listener=taken) as server:
         pool = pool_of(server, names)
-        assert isinstance(await ask(pool), Response)
+        assert isinstance(await ask(pool), HttpResponse)
         await pool.aclose()
 
 
@@ -212,7 +212,7 @@ def soon_old(monkeypatch: pytest.MonkeyPatch) -> None:
 async def connect_once(server: Scripted, names: NameCache) -> Pool:
     """Return a pool whose names know the server's address, without a connection."""
     pool = pool_of(server, names)
-    assert isinstance(await ask(pool), Response)
+    assert isinstance(await ask(pool), HttpResponse)
     await without_connections(server)
     return pool
 
@@ -225,7 +225,7 @@ async def test_a_look_up_is_not_waited_for_while_an_older_address_is_known(
     system.answers.clear()
     for _ in range(2):
         phases: Phases = {}
-        assert isinstance(await ask(pool, phases), Response)
+        assert isinstance(await ask(pool, phases), HttpResponse)
         assert set(phases) == {"connect", "request"}
         await without_connections(server)
     assert system.asked == [NAME] * 2  # the second joined the look-up that hangs
@@ -235,7 +235,7 @@ async def test_a_look_up_is_not_waited_for_while_an_older_address_is_known(
             system.find(NOBODY)
             system.answers.set()
             await asyncio.sleep(0.01)
-            assert isinstance(await ask(pool), Response)
+            assert isinstance(await ask(pool), HttpResponse)
             assert moved.connections == 1
             await pool.aclose()
 
@@ -247,7 +247,7 @@ async def test_a_resolver_that_fails_costs_nothing_while_an_older_address_is_kno
     pool = await connect_once(server, names)
     system.find()
     for _ in range(3):
-        assert isinstance(await ask(pool), Response)
+        assert isinstance(await ask(pool), HttpResponse)
         await without_connections(server)
     assert len(system.asked) == 4
     await pool.aclose()
@@ -278,7 +278,7 @@ async def test_an_api_that_moved_is_found_after_one_connection_that_failed(
     system.find(NOBODY, HERE)
     assert await ask(pool) == refused  # and the name is looked up again
     await asyncio.sleep(0.01)
-    assert isinstance(await ask(pool), Response)
+    assert isinstance(await ask(pool), HttpResponse)
     await pool.aclose()
 
 

@@ -10,8 +10,8 @@ from sip_stager.http_client.connector import Connector
 from sip_stager.http_client.messages import (
     Broken,
     ConnectFailed,
+    HttpResponse,
     RequestHead,
-    Response,
     Unanswered,
 )
 from sip_stager.http_client.pool import Pool
@@ -64,7 +64,7 @@ async def test_requests_that_wait_for_a_connection_are_sent_in_order_of_arrival(
     order: list[int] = []
 
     async def one(number: int) -> None:
-        assert isinstance(await ask(pool), Response)
+        assert isinstance(await ask(pool), HttpResponse)
         order.append(number)
 
     tasks = [asyncio.create_task(one(number)) for number in range(4)]
@@ -91,10 +91,10 @@ async def test_a_deadline_ends_the_wait_for_a_connection(slow: Scripted) -> None
     assert phases["queue"] >= 0.015
     last = asyncio.create_task(ask(pool))
     slow.writers[0].write(OK)
-    assert isinstance(await first, Response)
+    assert isinstance(await first, HttpResponse)
     await _received(slow, 2)
     slow.writers[0].write(OK)
-    assert isinstance(await last, Response)
+    assert isinstance(await last, HttpResponse)
     await pool.aclose()
 
 
@@ -128,7 +128,7 @@ async def test_a_cancelled_request_closes_its_connection_and_frees_its_slot(
     waiting = asyncio.create_task(ask(pool))
     await _received(slow, 2)
     slow.writers[1].write(OK)
-    assert isinstance(await waiting, Response)
+    assert isinstance(await waiting, HttpResponse)
     await pool.aclose()
 
 
@@ -164,7 +164,7 @@ async def test_the_connection_used_last_is_used_first(slow: Scripted) -> None:
     again = asyncio.create_task(ask(pool))
     await _received(slow, 3)
     first.write(OK)
-    assert isinstance(await again, Response)
+    assert isinstance(await again, HttpResponse)
     await pool.aclose()
 
 
@@ -173,7 +173,7 @@ async def test_no_request_is_sent_on_a_connection_that_is_closing(server: Script
     await ask(pool)
     [idle] = pool._idle
     idle.data_received(b"bytes that no request asked for")
-    assert isinstance(await ask(pool), Response)  # the loop has not reported the end yet
+    assert isinstance(await ask(pool), HttpResponse)  # the loop has not reported the end yet
     assert server.connections == 2
     await pool.aclose()
 
@@ -212,7 +212,7 @@ async def test_a_connection_that_the_server_closes_while_idle_is_forgotten_at_on
     while pool._idle:  # noqa: ASYNC110  # that it ends is the test
         await asyncio.sleep(0.001)
     phases: Phases = {}
-    assert isinstance(await ask(pool, phases), Response)
+    assert isinstance(await ask(pool, phases), HttpResponse)
     await pool.aclose()
     assert set(phases) == {"connect", "request"}
     assert len(server.requests) == 2
@@ -223,10 +223,10 @@ async def test_a_request_that_crosses_the_close_of_an_idle_connection_is_sent_ag
     server: Scripted,
 ) -> None:
     pool = pool_of(server)
-    assert isinstance(await ask(pool), Response)
+    assert isinstance(await ask(pool), HttpResponse)
     server.close(0)
     phases: Phases = {}
-    assert isinstance(await ask(pool, phases), Response)
+    assert isinstance(await ask(pool, phases), HttpResponse)
     await pool.aclose()
     assert set(phases) == {"closed", "connect", "request"}
     assert (server.connections, len(server.requests)) == (2, 2)
@@ -235,7 +235,7 @@ async def test_a_request_that_crosses_the_close_of_an_idle_connection_is_sent_ag
 async def test_a_request_that_the_server_took_before_it_closed_is_not_sent_again() -> None:
     async with Scripted(OK, b"") as server:
         pool = pool_of(server)
-        assert isinstance(await ask(pool), Response)
+        assert isinstance(await ask(pool), HttpResponse)
         [idle] = pool._idle
         phases: Phases = {}
         asking = asyncio.create_task(ask(pool, phases))
@@ -252,7 +252,7 @@ async def test_a_request_that_the_server_took_before_it_closed_is_not_sent_again
 async def test_a_request_whose_answer_has_begun_is_not_sent_again() -> None:
     async with Scripted(OK, b"H", closes=True) as server:
         pool = pool_of(server)
-        assert isinstance(await ask(pool), Response)
+        assert isinstance(await ask(pool), HttpResponse)
         assert isinstance(await ask(pool), Broken)
         await pool.aclose()
     assert (server.connections, len(server.requests)) == (1, 2)

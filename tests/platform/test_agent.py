@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sip_stager.platform.agent import Agent, coerce, coerce_variables, read_agent
+from sip_stager.platform.agent import AgentRecord, coerce, coerce_variables, read_agent
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Value
@@ -23,7 +23,7 @@ def test_only_the_public_facts_of_an_agents_record_are_kept() -> None:
         "states": [{"variables": [{"name": "order", "type": "number"}], "tools": ["secret"]}],
     }
     agent = read_agent(record, str)
-    assert agent == Agent("Zoe", "3", "fr-FR", {"vip": "boolean", "order": "number"})
+    assert agent == AgentRecord("Zoe", "3", "fr-FR", {"vip": "boolean", "order": "number"})
     assert "secret" not in repr(agent)
 
 

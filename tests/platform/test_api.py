@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour, Fault
-from sip_stager.platform.agent import Agent
+from sip_stager.platform.agent import AgentRecord
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import ApiUnreachable, InvalidResponse, Refused, Staged, TimedOut
 from tests.support.scripted_api import Scripted, answer
@@ -137,7 +137,7 @@ async def test_the_key_is_masked_where_the_api_repeats_it(
 async def test_an_agent_is_fetched_with_its_name_version_and_language(
     client: RoundedApi, call: Call
 ) -> None:
-    assert await client.agent(call.agent_id) == Agent("Agent 411b82c8", "3", "fr-FR", {})
+    assert await client.agent(call.agent_id) == AgentRecord("Agent 411b82c8", "3", "fr-FR", {})
 
 
 async def test_an_agent_is_fetched_with_the_variables_it_declares(
@@ -145,7 +145,7 @@ async def test_an_agent_is_fetched_with_the_variables_it_declares(
 ) -> None:
     fake.default = Behaviour(variables={"vip": "boolean", "born": "date"})
     agent = await client.agent(call.agent_id, 2)
-    assert agent == Agent("Agent 411b82c8", "2", "fr-FR", {"vip": "boolean", "born": "date"})
+    assert agent == AgentRecord("Agent 411b82c8", "2", "fr-FR", {"vip": "boolean", "born": "date"})
     assert await client.agent(call.agent_id, 4) == Refused(404, "Agent not found")
 
 

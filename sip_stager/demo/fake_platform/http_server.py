@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHUTDOWN_TIMEOUT = 0.05  # seconds that close() waits for active requests
 
 
-class HttpServer(ABC):
+class ReopenableServer(ABC):
     """A server whose requests are answered by ``handle``; ``url`` is its address."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from sip_stager.demo.fake_platform import faults
 from sip_stager.demo.fake_platform.behaviour import Behaviour
-from sip_stager.demo.fake_platform.http_server import HttpServer
+from sip_stager.demo.fake_platform.http_server import ReopenableServer
 from sip_stager.demo.fake_platform.number_list import NumberList, parse_numbers
 from sip_stager.demo.fake_platform.replies import (
     LATEST_VERSION,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 BEHAVIOURS = TypeAdapter(dict[str, Behaviour])
 
 
-class FakeApi(HttpServer):
+class FakeApi(ReopenableServer):
     """The server; ``behaviours`` are by agent id or dialled number, the number first."""
 
     def __init__(
