@@ -18,14 +18,14 @@ from pathlib import Path
 from time import thread_time
 from typing import TYPE_CHECKING, Any
 
-from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
+from sip_stager.assembly.trunks import make_mapping
 from sip_stager.config import load
 from sip_stager.model.call import Forward
 from sip_stager.model.flow import Flow
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
-from sip_stager.observability.log_sink import LogSink
+from sip_stager.observability.log_writer import LogWriter
 from sip_stager.observability.logs import set_up
 from sip_stager.observability.metrics import Metrics
 from tests.interop.program import NUMBER, ProgramSettings
@@ -88,7 +88,7 @@ class WholeCall:
         program = ProgramSettings("http://127.0.0.1:8080", CALLEE.port, log_level="info")
         file.write_text(program.to_toml(5060, 9090))
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
-        logger = set_up(LogSink(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
+        logger = set_up(LogWriter(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
         metrics = Metrics(GAUGE_SOURCES, ("sipp",))
         dispatcher = Dispatcher([EventLog(logger).handlers, metrics.handlers])
         self._clock = FakeClock()

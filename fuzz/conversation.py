@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.calls.duplicate import COPY_TIMEOUT
 from sip_stager.events import MessageDropped
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from tests.support.conversation import (

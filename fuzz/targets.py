@@ -18,7 +18,7 @@ from fuzz.conversation import ADMISSION, conversation
 from fuzz.http_connection import http_connection
 from sip_stager.model.call import Refusal
 from sip_stager.platform import replies
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.framing import Framer
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check_request, parse

@@ -6,7 +6,7 @@ HTTP, and goes on upstream with ``X-Rounded-Call-Id``.  Everything else it does 
 Dependencies point one way, from the bottom of this list to its top::
 
     model  events  ports                                values, facts and protocols
-    sip -> transaction -> proxy          trunks         the core
+    sip -> transaction -> proxy -> calls    trunks      the core
     config                                              what the operator set
     http_client -> platform -> staging                  the shell
     transport  observability                            the shell
@@ -21,12 +21,12 @@ waiting for the API read alike.
 The way of an INVITE:
 
 1. ``transport`` hands a datagram to ``transaction/layer.py``: retransmissions end there.
-2. ``proxy/core.py`` validates the request; ``calls/admission.py`` asks admission whose call it is.
+2. ``proxy/core.py`` validates the request; ``calls/new_calls.py`` asks admission whose call it is.
 3. ``calls/staging_call.py`` answers 100 and starts staging.  The loop is free again.
 4. ``staging`` is the only await in a call; its outcome is a value.
 5. ``proxy/response_context.py`` forwards the INVITE to one target after another, each in a
-   ``branch.py``.
-6. Responses run the same road back, and ``staging/aftercare.py`` does the rest off the call's path.
+   ``proxy/branch.py``.
+6. Responses take the same way back, and ``staging/aftercare.py`` does the rest off the call's path.
 
 ``docs/architecture.md`` has the steps with links, the laws and the tests that hold them, and where
 each kind of error is caught.

@@ -14,7 +14,6 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.gc_policy import IdleCollector
 from sip_stager.assembly.staging import (
@@ -25,6 +24,7 @@ from sip_stager.assembly.staging import (
     make_number_watch,
     make_stager,
 )
+from sip_stager.assembly.trunks import make_mapping
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.events import MessageSent
 from sip_stager.observability.dispatcher import Dispatcher
@@ -32,8 +32,8 @@ from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.http import HttpServer
 from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
+from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import TimedOut
-from sip_stager.platform.timeout import answer_within
 from sip_stager.proxy.interfaces import ip_version
 from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transport.bind_errors import BindErrors

@@ -187,3 +187,36 @@ def test_tests_that_a_page_names_exist(page: Path) -> None:
         )
     ]
     assert missing == []
+
+
+SOURCES_OF_NAMES = sorted([*PAGES, *(ROOT / "sip_stager").rglob("*.py")])
+NAMED_FILE = re.compile(r"(?<![\w/.:-])((?:[\w-]+/)*[\w-]+\.py)\b")
+
+
+def missing_files(text: str, near: Path) -> list[str]:
+    """Return the Python files that a text names and that do not exist.
+
+    A name is that of a file beside the text, or a path in the package or in the project.
+    """
+    folders = (near, ROOT / "sip_stager", ROOT)
+    return [
+        name
+        for name in NAMED_FILE.findall(re.sub(r"\[[^]]*\]\(", "(", text))  # links have their test
+        if not any((folder / name).is_file() for folder in folders)
+    ]
+
+
+def test_files_that_a_page_or_a_docstring_names_exist() -> None:
+    changelog = ROOT / "CHANGELOG.md"  # it names what was there before
+    found = {
+        str(source.relative_to(ROOT)): missing
+        for source in SOURCES_OF_NAMES
+        if source != changelog and (missing := missing_files(source.read_text(), source.parent))
+    }
+    assert found == {}
+
+
+def test_a_file_that_is_missing_is_seen() -> None:
+    near = ROOT / "sip_stager/calls"
+    text = "``record.py``, ``proxy/core.py``, `tests/test_language.py`, ``held.py`` and (a/b.py)"
+    assert missing_files(text, near) == ["held.py", "a/b.py"]

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.assembly.admission import make_admission
-from sip_stager.calls.admission import CallAdmission
+from sip_stager.assembly.trunks import make_admission
+from sip_stager.calls.new_calls import NewCalls
 from sip_stager.calls.shutdown import Shutdown
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
@@ -69,7 +69,7 @@ def make_core(
     limits = settings.limits
     bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
     admission = make_admission(settings, mapping)
-    new_calls = CallAdmission(facilities, admission, stager, bounds)
+    new_calls = NewCalls(facilities, admission, stager, bounds)
     proxy = Proxy(facilities, admission, bounds, new_calls)
     return Core(layer, proxy, Shutdown(layer, new_calls))
 

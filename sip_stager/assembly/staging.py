@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly.admission import make_terms
-from sip_stager.config.agents import locate_agents
+from sip_stager.assembly.trunks import make_terms
+from sip_stager.config.named_agents import locate_agents
 from sip_stager.platform.agent_watch import MAX_AGENT_BYTES, MAX_PARALLEL, AgentWatch
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import MAX_PAGE_BYTES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.http_client import Names
     from sip_stager.platform.agent import Declared
-    from sip_stager.platform.rate_limit import RateLimit
+    from sip_stager.platform.rate_limit_fields import RateLimit
     from sip_stager.ports import Clock, Notify
     from sip_stager.trunks.platform_numbers import PlatformNumbers
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sip_stager.transaction.base import State
 
 if TYPE_CHECKING:
-    from sip_stager.calls.admission import CallAdmission
+    from sip_stager.calls.new_calls import NewCalls
     from sip_stager.transaction.layer import TransactionLayer
 
 _RINGING = frozenset({State.CALLING, State.PROCEEDING})
@@ -17,7 +17,7 @@ _RINGING = frozenset({State.CALLING, State.PROCEEDING})
 class Shutdown:
     """Ends the INVITEs that have no final response when the program stops."""
 
-    def __init__(self, layer: TransactionLayer, new_calls: CallAdmission) -> None:
+    def __init__(self, layer: TransactionLayer, new_calls: NewCalls) -> None:
         self._layer = layer
         self._new_calls = new_calls
 

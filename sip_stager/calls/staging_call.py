@@ -2,7 +2,7 @@
 
 ::
 
-      INVITE -> held ---- staged ----> forwarded (invite.py)
+      INVITE -> held ---- staged ----> forwarded (proxy/response_context.py)
                  |  |
                  |  +---- failed ----> the policy's treatments, one after another: another agent is
                  |                     staged, or the call is forwarded without one, redirected or

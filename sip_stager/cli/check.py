@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sip_stager.cli.dump import SHOWN, describe_numbers, describe_settings
-from sip_stager.cli.failure_report import describe_failures
-from sip_stager.cli.online import OnlineReport, ask
+from sip_stager.cli.fallback_report import describe_failures
+from sip_stager.cli.online_check import OnlineReport, ask
+from sip_stager.cli.settings_dump import SHOWN, describe_numbers, describe_settings
 from sip_stager.cli.settings_file import ConfigOption, format_count, load_or_exit
 from sip_stager.config import Settings
 

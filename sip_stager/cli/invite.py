@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from sip_stager.sip.fields import Malformed, field_name
+from sip_stager.sip.field_grammar import Malformed, field_name
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.sip.uri import parse_address

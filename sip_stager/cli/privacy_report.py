@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS

@@ -6,9 +6,9 @@ import json
 from calendar import day_name
 from typing import TYPE_CHECKING
 
-from sip_stager.assembly.admission import make_admission
+from sip_stager.assembly.trunks import make_admission
 from sip_stager.cli.dry_run import DryRun
-from sip_stager.cli.failure_report import describe_fallbacks
+from sip_stager.cli.fallback_report import describe_fallbacks
 from sip_stager.cli.privacy_report import describe_privacy
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.mapping import ANY
@@ -16,7 +16,7 @@ from sip_stager.trunks.mapping import ANY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.cli.source import CallSource
+    from sip_stager.cli.call_source import CallSource
     from sip_stager.config import Settings, Trunk
     from sip_stager.model.call import Call
     from sip_stager.sip.message import Request, Response

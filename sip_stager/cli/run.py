@@ -16,6 +16,6 @@ def run(config: ConfigOption) -> None:
     not be listened on; 2 the settings are wrong (see `sip-stager check --help`).
     """
     settings = load_or_exit(config)
-    from sip_stager.cli.serve import serve  # noqa: PLC0415 (no other command needs the server)
+    from sip_stager.cli.application_runner import serve  # noqa: PLC0415 (no other command needs the server)
 
     raise typer.Exit(serve(settings))

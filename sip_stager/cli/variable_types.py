@@ -7,8 +7,8 @@ from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from sip_stager.config.agents import fallback_agents
 from sip_stager.config.errors import format_location
+from sip_stager.config.named_agents import fallback_agents
 from sip_stager.platform.agent import coerce
 from sip_stager.trunks.variables import compile_variable, default_value
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sip_stager.config import Number, Settings, Trunk
-    from sip_stager.config.agents import AgentKey
     from sip_stager.config.errors import Location
+    from sip_stager.config.named_agents import AgentKey
     from sip_stager.model.call import Value
     from sip_stager.platform.agent import AgentRecord, Declared
 

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.demo.credentials import are_valid, make_challenge
+from sip_stager.demo.digest_authentication import are_valid, make_challenge
 from sip_stager.demo.endpoint import Endpoint, make_dialog
 from sip_stager.sip.message import Request
 from sip_stager.transaction.invite_server import InviteServerTransaction

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from sip_stager.demo.credentials import make_credentials
+from sip_stager.demo.digest_authentication import make_credentials
 from sip_stager.demo.endpoint import HOST, SDP, Dialog, Endpoint, make_dialog
 from sip_stager.model.flow import Flow
 from sip_stager.transaction.hop_by_hop import make_cancel

@@ -14,7 +14,7 @@ from sip_stager.demo.output import DemoOutput
 from sip_stager.demo.participants import Participants
 from sip_stager.demo.scene_runner import ProxyObserver, run_scene
 from sip_stager.observability.ladder import Ladder
-from sip_stager.observability.log_sink import LogSink
+from sip_stager.observability.log_writer import LogWriter
 from sip_stager.observability.logs import set_up
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ _SOFTPHONE_TALK_TIME = 20.0  # seconds until the agent hangs up on the user's ow
 
 def run_demo(chapters: Sequence[Chapter], *, keep: bool) -> int:
     """Play chapters; return the exit code, 0 if every call went as expected."""
-    sink = LogSink(sys.stderr.fileno())
-    set_up(sink, "error")  # the ladder shows the calls; the log is for faults of the program
+    log_writer = LogWriter(sys.stderr.fileno())
+    set_up(log_writer, "error")  # the ladder shows the calls; the log is for faults of the program
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_Demo(chapters).run(keep=keep))
@@ -38,7 +38,7 @@ def run_demo(chapters: Sequence[Chapter], *, keep: bool) -> int:
         sys.stderr.write(f"sip-stager demo: {error}\n")
         return 1
     finally:
-        sink.close()
+        log_writer.close()
 
 
 def print_contents() -> None:

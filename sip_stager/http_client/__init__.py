@@ -46,7 +46,7 @@ from sip_stager.http_client.messages import (
     Result,
     Unanswered,
 )
-from sip_stager.http_client.phases import Phases, PhaseTimer
+from sip_stager.http_client.phase_times import Phases, PhaseTimer
 from sip_stager.http_client.slots import Priority
 from sip_stager.http_client.waiters import Waiters
 

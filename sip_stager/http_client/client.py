@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sip_stager.http_client.messages import Result
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client.phase_times import Phases
 
 _PORTS = {"http": 80, "https": 443}
 _FRAMING = {"host", "connection", "content-length", "transfer-encoding"}  # ours to write

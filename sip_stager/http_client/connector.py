@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Protocol
 from sip_stager.http_client.connection import Connection, reason
 from sip_stager.http_client.happy_eyeballs import AddressInfo, race
 from sip_stager.http_client.messages import ConnectFailed
-from sip_stager.http_client.phases import PhaseTimer
+from sip_stager.http_client.phase_times import PhaseTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client.phase_times import Phases
 
 MIN_CROSSING_WINDOW = 0.1  # seconds; a busy server closes a while after it has decided to
 MAX_CROSSING_WINDOW = 0.2  # seconds; a staging may be over after that

@@ -19,7 +19,7 @@ from sip_stager.events import (
 )
 from sip_stager.observability.ladder_columns import Column, Step, printable
 from sip_stager.observability.ladder_staging_steps import staging_step
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request
 
 if TYPE_CHECKING:

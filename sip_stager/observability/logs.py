@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
-    from sip_stager.observability.log_sink import LogSink
+    from sip_stager.observability.log_writer import LogWriter
 
 # The standard library's JSON escapes everything but visible ASCII, so that text of a stranger
 # cannot move a terminal's cursor; faster encoders do not.
@@ -43,13 +43,13 @@ class Logger:
         self._write(_line(event, "error", fields))
 
 
-def set_up(sink: LogSink, level: str = "info") -> Logger:
-    """Send the lines of the standard library to the sink, from that level up; return a logger.
+def set_up(writer: LogWriter, level: str = "info") -> Logger:
+    """Send the lines of the standard library to the writer, from that level up; return a logger.
 
     ``level`` is one of the standard library's, in upper or lower case.
     """
     lowest = logging.getLevelNamesMapping()[level.upper()]
-    file = cast("TextIO", sink)
+    file = cast("TextIO", writer)
     handler = logging.StreamHandler(file)
     handler.terminator = ""  # the line has its own
     handler.setFormatter(_Formatter())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
 from sip_stager.platform.agent import AgentRecord
+from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import Refused
-from sip_stager.platform.timeout import answer_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sip_stager.http_client import Names, Phases, RequestHead
     from sip_stager.model.call import Call
     from sip_stager.platform.agent import AgentRecord, Declared
-    from sip_stager.platform.rate_limit import RateLimit
+    from sip_stager.platform.rate_limit_fields import RateLimit
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
 _MAX_CACHED_POLLS = 4096  # one for each call that is polled; to make one is a quarter of a poll

@@ -19,7 +19,7 @@ from sip_stager.platform.outcome import (
     Refused,
     TimedOut,
 )
-from sip_stager.platform.rate_limit import RateLimit
+from sip_stager.platform.rate_limit_fields import RateLimit
 from sip_stager.platform.replies import (
     error_text,
     json_object,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import Failure, InvalidResponse
-from sip_stager.platform.timeout import answer_within
 from sip_stager.trunks.platform_numbers import PlatformNumbers
 
 if TYPE_CHECKING:

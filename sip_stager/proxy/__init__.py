@@ -10,8 +10,8 @@ What happens to a request, in the RFC's order:
 - ``response_context.py``: 16.7, the targets of an INVITE and its responses
 - ``best_response.py``: 16.7 steps 6 and 7
 - ``branch.py``: 16.8 and 16.9, one target of an INVITE until its final response
-- ``relay.py``: a request of a dialog other than INVITE, until its final response
-- ``dialog_road.py``: the short road of usual requests of dialogs
+- ``non_invite_relay.py``: a request of a dialog other than INVITE, until its final response
+- ``dialog_fast_path.py``: a fast path for usual requests of dialogs
 
 What they share:
 
@@ -22,7 +22,7 @@ What they share:
 - ``equivalence.py``: URI comparison (19.1.4)
 - ``bounds.py``: limits above which new calls are refused
 - ``refusals.py``: the Warnings that explain a refusal
-- ``last_chance.py``: a decorator that answers the caller when our own code raises
+- ``answer_on_error.py``: a decorator that answers the caller when our own code raises
 
 New calls are the business of ``calls/``, which this room does not know.
 """

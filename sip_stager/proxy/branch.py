@@ -21,7 +21,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
-from sip_stager.proxy.last_chance import answer_on_error
+from sip_stager.proxy.answer_on_error import answer_on_error
 from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.proxy.bounds import RETRY_AFTER
-from sip_stager.proxy.dialog_road import DialogRoad
-from sip_stager.proxy.relay import Relay
+from sip_stager.proxy.dialog_fast_path import DialogFastPath
+from sip_stager.proxy.non_invite_relay import Relay
 from sip_stager.proxy.request_forwarding import STAGED_ID_FIELD, Routed, route_to_next_hop
 from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.proxy.validation import (
@@ -19,7 +19,7 @@ from sip_stager.proxy.validation import (
     routing_digest,
     validate,
 )
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ NOT_SEALED = "the Route was not made here for this dialog: its user part, Call-I
 """The Warning for a request of a dialog whose Route is ours, but whose seal does not match."""
 
 
-class NewCalls(Protocol):
+class NewCallHandler(Protocol):
     """The owner of INVITEs that begin calls; ``closed`` is True once the program stops."""
 
     closed: bool
@@ -64,13 +64,13 @@ class Proxy:
         facilities: Facilities,
         admission: Admission,
         bounds: Bounds,
-        new_calls: NewCalls,
+        new_calls: NewCallHandler,
     ) -> None:
         self._facilities = facilities
         self._admission = admission
         self._bounds = bounds
         parts = facilities.interfaces, facilities.locator, facilities.seal, facilities.identifiers
-        self._road = DialogRoad(*parts)
+        self._fast_path = DialogFastPath(*parts)
         self._new_calls = new_calls
         facilities.layer.attach(self)
 
@@ -110,7 +110,7 @@ class Proxy:
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
-        if (routed := self._road.route(ack, source)) and routed.flow is not None:
+        if (routed := self._fast_path.route(ack, source)) and routed.flow is not None:
             if ack.to_tag != facilities.tag(ack):
                 facilities.forward_ack(routed, source, routed.flow)
             return
@@ -169,10 +169,10 @@ class Proxy:
         ResponseContext(self._facilities, (routed,), source, transaction).try_first_target()
 
     def _usual(self, request: Request, source: Flow, transaction: Server) -> Routed | None:
-        """Route a usual request of a dialog; None for the general road."""
+        """Route a usual request of a dialog; None for the general path."""
         if self._bounds.exceeded(self._facilities.layer, transaction.size, 2):
             return None
-        return self._road.route(request, source)
+        return self._fast_path.route(request, source)
 
     def _check(
         self, request: Request, source: Flow, transaction: Server

@@ -172,7 +172,10 @@ class ResponseContext:
             branch.cancel([])
 
     def stop(self) -> None:
-        """End it with 500, which does not end the dialog of a later INVITE (RFC 3261 14.1)."""
+        """End it: a new call gets its refusal, a later INVITE 500.
+
+        A 500 does not end the dialog of a later INVITE (RFC 3261 14.1).
+        """
         self._finish_with_500(CallOutcome.STOPPED)
 
     def respond_internal_error(self) -> None:

@@ -11,7 +11,7 @@ from sip_stager.proxy.request_forwarding import (
     max_breadth,
     with_max_breadth,
 )
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Response
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
 

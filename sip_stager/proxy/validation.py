@@ -8,7 +8,7 @@ from sip_stager.proxy.request_forwarding import max_breadth
 from sip_stager.sip.responses import Extra, warning_field
 
 if TYPE_CHECKING:
-    from sip_stager.sip.fields import Malformed
+    from sip_stager.sip.field_grammar import Malformed
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sip_stager.sip.fields import Malformed
-from sip_stager.sip.generic import Message
+from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.generic_message import Message
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
 from sip_stager.sip.via import noteworthy, with_source
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sip_stager.sip.fields import NAMES, Malformed, unfold
+from sip_stager.sip.field_grammar import NAMES, Malformed, unfold
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.uri import parse_address
 

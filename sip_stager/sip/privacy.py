@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from sip_stager.sip.generic import Message
+    from sip_stager.sip.generic_message import Message
 
 M = TypeVar("M", bound="Message")
 

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
+from sip_stager.sip.field_grammar import Malformed, Parameters, parse_parameters
 
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):([^\x00-\x20\x7f<>\"]*)\Z")
 _HOST = rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from sip_stager.sip.fields import Malformed, Parameters, parse_parameters
+from sip_stager.sip.field_grammar import Malformed, Parameters, parse_parameters
 from sip_stager.sip.uri import DEFAULT_PORT, bracketed, port_number
 
 _VIA = re.compile(

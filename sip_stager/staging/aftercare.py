@@ -45,7 +45,7 @@ from sip_stager.model.vocabulary import (
     StagingOutcome,
     TerminationOutcome,
 )
-from sip_stager.platform.timeout import answer_within
+from sip_stager.platform.background_timeout import answer_within
 from sip_stager.staging.background import BackgroundQueue
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
     from sip_stager.platform.outcome import Failure, TimedOut
-    from sip_stager.platform.rate_limit import RateLimit
+    from sip_stager.platform.rate_limit_fields import RateLimit
     from sip_stager.ports import Handlers, Notify
     from sip_stager.staging.background import Work
 

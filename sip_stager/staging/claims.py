@@ -5,7 +5,7 @@ The API has begun to stage the call anyway, so it is finished (``finish``): a se
 it over while it runs, or claims its result, which is reserved (``reserved.py``).  Each staged call
 is used by one call at a time.  All of it is pure: the clock is a port.
 
-An attempt (one staging), and the transitions of ``_enter``:
+A staging, and the transitions of ``_enter``:
 
     start_staging, nothing to reuse
               |
@@ -19,23 +19,23 @@ An attempt (one staging), and the transitions of ``_enter``:
               v                                                          v
             OVER                                                       OVER
 
-A waiting caller, which is joined to exactly one attempt until it is GONE:
+A waiting caller, which is joined to exactly one staging until it is GONE:
 
-   start_staging, nothing to reuse                start_staging, an attempt is LEFT
+   start_staging, nothing to reuse                start_staging, a staging is LEFT
                  |                                                 |
-                 v          the attempt failed, time is left       v
-            OWN_ATTEMPT <------------------------------------ TAKEN_OVER
+                 v          the staging failed, time is left       v
+            OWN_STAGING <------------------------------------ TAKEN_OVER
                  |                                                 |
                  | decided, or hangs up                            | decided, hangs up, or timer
                  v                                                 |
                 GONE <---------------------------------------------+
 
-The deadline of a caller's own attempt is the caller's own.  Another call's attempt may run longer
+The deadline of a caller's own staging is the caller's own.  Another call's staging may run longer
 than the caller who took it over may wait, so that caller has a timer.
 
 The law behind the odd lines: nothing on a call's path leaves a reference cycle, because the
-garbage collector is off while calls are up (``assembly/gc_policy.py``).  An attempt and its caller
-refer to each other, and a running staging refers to its attempt; ``_enter`` cuts these links.
+garbage collector is off while calls are up (``assembly/gc_policy.py``).  A staging and its caller
+refer to each other, and a running staging refers to its staging; ``_enter`` cuts these links.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class StagingBackend(Protocol):
         """Stage a call, and call ``done`` later, once."""
 
 
-class AttemptState(Enum):
+class StagingState(Enum):
     """The state of a staging."""
 
     WAITED_FOR = auto()
@@ -82,31 +82,31 @@ class AttemptState(Enum):
 class CallerState(Enum):
     """The state of a waiting caller."""
 
-    OWN_ATTEMPT = auto()
+    OWN_STAGING = auto()
     TAKEN_OVER = auto()
     GONE = auto()
 
 
 @dataclass(eq=False, slots=True)
-class Attempt:
+class Staging:
     """A staging for ``call``; ``caller`` is set while it is WAITED_FOR."""
 
     call: Call
-    state: AttemptState = AttemptState.WAITED_FOR
+    state: StagingState = StagingState.WAITED_FOR
     caller: WaitingCaller | None = None
-    staging: Cancellable | None = None
+    running: Cancellable | None = None
 
 
 @dataclass(eq=False, slots=True)
 class WaitingCaller:
-    """A caller who waits until ``until``; ``timer`` runs while its attempt is TAKEN_OVER."""
+    """A caller who waits until ``until``; ``timer`` runs while its staging is TAKEN_OVER."""
 
     claims: Claims
     call: Call
     done: Callable[[Decision], None]
     until: float
-    state: CallerState = CallerState.OWN_ATTEMPT
-    attempt: Attempt | None = None
+    state: CallerState = CallerState.OWN_STAGING
+    staging: Staging | None = None
     timer: Cancellable | None = None
 
     def cancel(self) -> None:
@@ -115,7 +115,7 @@ class WaitingCaller:
 
     def detach(self) -> None:
         """Become GONE; ``done`` is not called any more."""
-        self.state, self.attempt = CallerState.GONE, None
+        self.state, self.staging = CallerState.GONE, None
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -136,7 +136,7 @@ class Claims:
         self._notify = notify
         self._reserved = ReservedCalls(clock, notify, ttl)
         self._finish = finish and ttl > 0
-        self._left = CallQueue[Attempt]()
+        self._left = CallQueue[Staging]()
 
     @property
     def waiting(self) -> int:
@@ -149,18 +149,18 @@ class Claims:
         return len(self._reserved)
 
     def can_reuse(self, call: Call) -> bool:
-        """Return True if there is a staged call to claim, or an attempt to take over."""
+        """Return True if there is a staged call to claim, or a staging to take over."""
         return self._reserved.has(call) or self._left.first(call) is not None
 
     def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
-        """Claim a reserved call, else take over an attempt, else stage the call."""
+        """Claim a reserved call, else take over a staging, else stage the call."""
         if (claimed := self._reserved.claim(call, done)) is not None:
             return claimed
         caller = WaitingCaller(self, call, done, self._clock.time() + call.deadline)
-        if (attempt := self._left.first(call)) is not None:
-            self._take_over(caller, attempt)
+        if (staging := self._left.first(call)) is not None:
+            self._take_over(caller, staging)
         else:
-            self._start_attempt(caller, call)
+            self._stage(caller, call)
         return caller
 
     def return_unused(self, call: Call, forward: Forward) -> None:
@@ -173,73 +173,73 @@ class Claims:
         self._reserved.stop()
 
     def leave(self, caller: WaitingCaller) -> None:
-        """Detach a caller who hung up or ran out of time; its attempt is finished or cancelled."""
-        attempt = caller.attempt
-        if caller.state is CallerState.GONE or attempt is None:  # answered, or cancelled twice
+        """Detach a caller who hung up or ran out of time; its staging is finished or cancelled."""
+        staging = caller.staging
+        if caller.state is CallerState.GONE or staging is None:  # answered, or cancelled twice
             return
         if self._finish:
-            self._enter(attempt, AttemptState.LEFT)
+            self._enter(staging, StagingState.LEFT)
             return
-        staging = attempt.staging
-        self._enter(attempt, AttemptState.OVER)
-        if staging is not None:
-            staging.cancel()
+        running = staging.running
+        self._enter(staging, StagingState.OVER)
+        if running is not None:
+            running.cancel()
 
-    def _start_attempt(self, caller: WaitingCaller, call: Call) -> None:
-        attempt = Attempt(call)
-        caller.state = CallerState.OWN_ATTEMPT
-        self._enter(attempt, AttemptState.WAITED_FOR, caller)
-        attempt.staging = self._stager.start_staging(call, partial(self._decided, attempt))
+    def _stage(self, caller: WaitingCaller, call: Call) -> None:
+        staging = Staging(call)
+        caller.state = CallerState.OWN_STAGING
+        self._enter(staging, StagingState.WAITED_FOR, caller)
+        staging.running = self._stager.start_staging(call, partial(self._decided, staging))
 
-    def _take_over(self, caller: WaitingCaller, attempt: Attempt) -> None:
+    def _take_over(self, caller: WaitingCaller, staging: Staging) -> None:
         caller.state = CallerState.TAKEN_OVER
-        self._enter(attempt, AttemptState.WAITED_FOR, caller)
+        self._enter(staging, StagingState.WAITED_FOR, caller)
         caller.timer = self._clock.call_later(caller.call.deadline, self._time_out, caller)
 
     def _time_out(self, caller: WaitingCaller) -> None:
         self.leave(caller)
         caller.done(decide(TimedOut.after(caller.call.deadline)))
 
-    def _decided(self, attempt: Attempt, decision: Decision) -> None:
+    def _decided(self, staging: Staging, decision: Decision) -> None:
         """Answer the waiting caller; without one, reserve the staged call."""
         if isinstance(decision, Forward):
             decision = replace(decision, staged_at=self._clock.time())
-        caller = attempt.caller
+        caller = staging.caller
         taken_over = caller is not None and caller.state is CallerState.TAKEN_OVER
-        self._enter(attempt, AttemptState.OVER)
+        self._enter(staging, StagingState.OVER)
         if caller is None:
             if isinstance(decision, Forward):
-                self.return_unused(attempt.call, decision)
+                self.return_unused(staging.call, decision)
         elif not taken_over:
             caller.done(decision)
         elif isinstance(decision, Forward):
-            self._notify(StagingClaimed(caller.call, decision.staged_id, attempt.call.call_id))
+            self._notify(StagingClaimed(caller.call, decision.staged_id, staging.call.call_id))
             caller.done(decision)
         else:
             self._stage_again(caller, decision)
 
     def _stage_again(self, caller: WaitingCaller, refusal: Refusal) -> None:
-        """Stage a call whose taken-over attempt failed, if there is time; else refuse it."""
-        # The attempt had the first caller's deadline: that it failed, by a timeout above all, says
+        """Stage a call whose taken-over staging failed, if there is time; else refuse it."""
+        # The staging had the first caller's deadline: that it failed, by a timeout above all, says
         # little about this caller, who has time left.  A stopping program would refuse it again.
         left = caller.until - self._clock.time()
         if refusal.cause != StagingOutcome.STOPPED and fits(0.0, left):
-            self._start_attempt(caller, replace(caller.call, deadline=left))
+            self._stage(caller, replace(caller.call, deadline=left))
         else:
             caller.done(refusal)
 
     def _enter(
-        self, attempt: Attempt, state: AttemptState, caller: WaitingCaller | None = None
+        self, staging: Staging, state: StagingState, caller: WaitingCaller | None = None
     ) -> None:
-        """Move an attempt to a state; links between attempts and callers change only here."""
-        if attempt.state is AttemptState.LEFT:
-            self._left.discard(attempt.call, attempt)
-        if attempt.caller is not None:
-            attempt.caller.detach()
-        attempt.state, attempt.caller = state, caller
+        """Move a staging to a state; links between stagings and callers change only here."""
+        if staging.state is StagingState.LEFT:
+            self._left.discard(staging.call, staging)
+        if staging.caller is not None:
+            staging.caller.detach()
+        staging.state, staging.caller = state, caller
         if caller is not None:
-            caller.attempt = attempt
-        if state is AttemptState.LEFT:
-            self._left.add(attempt.call, attempt)
-        elif state is AttemptState.OVER:
-            attempt.staging = None  # its frame, even that of a cancelled task, refers to us
+            caller.staging = staging
+        if state is StagingState.LEFT:
+            self._left.add(staging.call, staging)
+        elif state is StagingState.OVER:
+            staging.running = None  # its frame, even that of a cancelled task, refers to us

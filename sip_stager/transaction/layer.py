@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check_body, check_request, parse

@@ -26,7 +26,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
 from sip_stager.model.vocabulary import DropCause
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.framing import PONG, Framer
 from sip_stager.transport.turns import MIN_MESSAGE_COST
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.trunks.number_fields import REQUEST_URI, find_number
 from sip_stager.trunks.phone_numbers import is_dialable, to_e164
 

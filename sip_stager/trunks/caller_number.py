@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.privacy import IDENTITY_FIELDS, strip_identity
 from sip_stager.sip.uri import Address, parse_address
 from sip_stager.trunks.number_fields import number_of_uri

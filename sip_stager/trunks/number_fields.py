@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.sip.fields import Malformed, field_name
+from sip_stager.sip.field_grammar import Malformed, field_name
 from sip_stager.sip.uri import Uri, parse_address
 from sip_stager.trunks.phone_numbers import unescape_user
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sip_stager.sip.fields import Malformed, field_name, parse_parameters
+from sip_stager.sip.field_grammar import Malformed, field_name, parse_parameters
 from sip_stager.sip.message import Request
 from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.sip.uri import parse_address

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from sip_stager.cli import agents as module
-from sip_stager.cli.agents import AT_ONCE, fetch_agents
+from sip_stager.cli import agent_fetching as module
+from sip_stager.cli.agent_fetching import AT_ONCE, fetch_agents
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.platform.agent import AgentRecord
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 if TYPE_CHECKING:
-    from sip_stager.config.agents import AgentKey
+    from sip_stager.config.named_agents import AgentKey
 
 MANY: tuple[AgentKey, ...] = tuple((f"{AGENT[:-2]}{index:02}", None) for index in range(40))
 

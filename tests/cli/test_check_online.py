@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.cli import online as cli_online
+from sip_stager.cli import online_check as cli_online
 from sip_stager.cli.name_lookup import find_unresolved_names
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.number_list import number_record

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sip_stager.assembly.admission import make_mapping
 from sip_stager.assembly.core import make_core
+from sip_stager.assembly.trunks import make_mapping
+from sip_stager.cli.call_source import find_source
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.route_report import RouteReport
-from sip_stager.cli.source import find_source
 from sip_stager.config import load
 from sip_stager.events import CallAdmitted, Event
 from sip_stager.model.flow import Flow
-from sip_stager.sip.fields import field_name
+from sip_stager.sip.field_grammar import field_name
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 from sip_stager.transaction.reporter import MessageReporter

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.assembly.admission import make_terms
+from sip_stager.assembly.trunks import make_terms
 from sip_stager.config.tables.carrier_profiles import PROFILES
 from tests.config.settings_folder import RIGHT, Folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sip_stager.assembly.admission import make_terms
+from sip_stager.assembly.trunks import make_terms
 from sip_stager.config import Settings, load
 from sip_stager.model.call import Treatment
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sip_stager.demo.agent import Agent
 from sip_stager.demo.caller import Caller
 from sip_stager.demo.chapters import TOUR
-from sip_stager.demo.credentials import are_valid, make_credentials
+from sip_stager.demo.digest_authentication import are_valid, make_credentials
 from sip_stager.demo.participants import Participants
 from sip_stager.demo.scene import ScriptedCall
 from sip_stager.demo.scene_runner import ProxyObserver, run_scene

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sip_stager.http_client import AddressInfo, Names
     from sip_stager.http_client.messages import Result
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client.phase_times import Phases
 
 NAME = "api.example"
 HERE = "127.0.0.1"

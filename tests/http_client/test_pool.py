@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from sip_stager.http_client.messages import Result
-    from sip_stager.http_client.phases import Phases
+    from sip_stager.http_client.phase_times import Phases
     from sip_stager.ports import Cancellable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

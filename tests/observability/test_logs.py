@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sip_stager.observability.log_sink import LogSink
+from sip_stager.observability.log_writer import LogWriter
 from sip_stager.observability.logs import set_up
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def sink(tmp_path: Path) -> Iterator[LogSink]:
-    """Yield a sink to a file; restore the settings of the standard library afterwards."""
+def log_writer(tmp_path: Path) -> Iterator[LogWriter]:
+    """Yield a log_writer to a file; restore the settings of the standard library afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers = []  # those of pytest stay open
     with (tmp_path / "log").open("wb") as file:
-        sink = LogSink(file.fileno())
-        yield sink
-        sink.close()
+        log_writer = LogWriter(file.fileno())
+        yield log_writer
+        log_writer.close()
     root.handlers, root.level = handlers, level
 
 
 @pytest.fixture
-def raw(sink: LogSink, tmp_path: Path) -> Callable[[], bytes]:
+def raw(log_writer: LogWriter, tmp_path: Path) -> Callable[[], bytes]:
     def read() -> bytes:
-        sink.close()
+        log_writer.close()
         return (tmp_path / "log").read_bytes()
 
     return read
@@ -43,15 +43,15 @@ def lines(raw: Callable[[], bytes]) -> Lines:
     return lambda: [json.loads(line) for line in raw().splitlines()]
 
 
-def test_a_line_is_one_json_object(sink: LogSink, lines: Lines) -> None:
-    set_up(sink).info("started", listeners=["udp:192.0.2.1:5060"])
+def test_a_line_is_one_json_object(log_writer: LogWriter, lines: Lines) -> None:
+    set_up(log_writer).info("started", listeners=["udp:192.0.2.1:5060"])
     [line] = lines()
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "started", "level": "info", "listeners": ["udp:192.0.2.1:5060"]}
 
 
-def test_lines_below_the_level_are_left_out(sink: LogSink, lines: Lines) -> None:
-    logger = set_up(sink, "warning")
+def test_lines_below_the_level_are_left_out(log_writer: LogWriter, lines: Lines) -> None:
+    logger = set_up(log_writer, "warning")
     logger.info("no")
     logger.warning("yes")
     logging.getLogger("aiohttp.server").info("no")
@@ -60,24 +60,24 @@ def test_lines_below_the_level_are_left_out(sink: LogSink, lines: Lines) -> None
 
 
 def test_every_logger_of_the_standard_library_writes_to_the_sink(
-    sink: LogSink, lines: Lines
+    log_writer: LogWriter, lines: Lines
 ) -> None:
     logger = logging.getLogger("elsewhere")  # before set_up, as modules get theirs
-    set_up(sink)
+    set_up(log_writer)
     logger.warning("from elsewhere", extra={"call_id": "x"})
     assert [line["call_id"] for line in lines()] == ["x"]
 
 
-def test_the_standard_librarys_lines_look_the_same(sink: LogSink, lines: Lines) -> None:
-    set_up(sink)
+def test_the_standard_librarys_lines_look_the_same(log_writer: LogWriter, lines: Lines) -> None:
+    set_up(log_writer)
     logging.getLogger("asyncio").warning("slow: %s", "callback")
     [line] = lines()
     assert (line["event"], line["level"]) == ("slow: callback", "warning")
     assert (line["logger"], line["timestamp"][-1]) == ("asyncio", "Z")
 
 
-def test_a_traceback_is_a_field(sink: LogSink, lines: Lines) -> None:
-    set_up(sink)
+def test_a_traceback_is_a_field(log_writer: LogWriter, lines: Lines) -> None:
+    set_up(log_writer)
     try:
         _ = 1 / 0
     except ZeroDivisionError:
@@ -87,9 +87,9 @@ def test_a_traceback_is_a_field(sink: LogSink, lines: Lines) -> None:
     assert line["exception"].endswith("ZeroDivisionError: division by zero")
 
 
-def test_only_visible_ascii_is_written(sink: LogSink, raw: Callable[[], bytes]) -> None:
+def test_only_visible_ascii_is_written(log_writer: LogWriter, raw: Callable[[], bytes]) -> None:
     nasty = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2028, 0xDCFF, 0x1F600]))
-    set_up(sink).info("x", detail=nasty)
+    set_up(log_writer).info("x", detail=nasty)
     logging.getLogger().warning("%s", nasty, extra={"detail": nasty})
     text = raw()
     assert text.count(b"\n") == 2
@@ -97,7 +97,9 @@ def test_only_visible_ascii_is_written(sink: LogSink, raw: Callable[[], bytes]) 
     assert [json.loads(line)["detail"] for line in text.splitlines()] == [nasty, nasty]
 
 
-def test_a_value_that_json_lacks_is_written_as_its_repr(sink: LogSink, lines: Lines) -> None:
-    set_up(sink).info("x", flow={1}, raw=b"\xff")
+def test_a_value_that_json_lacks_is_written_as_its_repr(
+    log_writer: LogWriter, lines: Lines
+) -> None:
+    set_up(log_writer).info("x", flow={1}, raw=b"\xff")
     [line] = lines()
     assert (line["flow"], line["raw"]) == ("{1}", "b'\\xff'")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.platform.rate_limit import MAX_DELAY, RateLimit
+from sip_stager.platform.rate_limit_fields import MAX_DELAY, RateLimit
 
 NOW = 50.0
 DATE = b"Wed, 21 Oct 2015 07:28:00 GMT"

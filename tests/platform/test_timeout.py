@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import TimedOut
-from sip_stager.platform.timeout import answer_within
 
 
 async def test_an_answer_in_time_is_returned() -> None:

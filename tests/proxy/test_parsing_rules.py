@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.sip.fields import MAX_VALUES
+from sip_stager.sip.field_grammar import MAX_VALUES
 from sip_stager.sip.framing import Framer
 from sip_stager.sip.parser import MAX_HEADER_LINES
 from sip_stager.sip.uri import MAX_URI_BYTES

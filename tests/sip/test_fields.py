@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.sip.fields import (
+from sip_stager.sip.field_grammar import (
     NAMES,
     Malformed,
     field_name,

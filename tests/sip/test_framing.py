@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.framing import MAX_BODY_BYTES, MAX_HEADER_BYTES, Framer
 from sip_stager.sip.parser import check_body, parse
 from tests.support.reading import status_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.sip.fields import Malformed, parse_parameters, split_list, unfold
+from sip_stager.sip.field_grammar import Malformed, parse_parameters, split_list, unfold
 from sip_stager.sip.parser import parse
 from sip_stager.sip.uri import as_request_uri, parse_address, parse_uri
 from sip_stager.sip.via import branch_of, parse_via, with_source

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Response
 from sip_stager.sip.parser import parse
 from tests.support.messages import request

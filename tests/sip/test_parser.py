@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 
-from sip_stager.sip.fields import MAX_VALUES, UNREADABLE, Malformed
+from sip_stager.sip.field_grammar import MAX_VALUES, UNREADABLE, Malformed
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import MAX_HEADER_LINES, check_body, check_request, parse
 from sip_stager.sip.uri import MAX_URI_BYTES

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.uri import MAX_URI_BYTES, as_request_uri, bracketed, parse_address, parse_uri
 
 

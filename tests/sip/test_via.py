@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.via import branch_of, make_via, parse_via, with_source
 
 

@@ -78,7 +78,7 @@ def test_a_returned_staged_call_is_claimed_by_the_next_call_of_its_identity() ->
     assert len(desk.stager.stagings) == 2  # a reserved call is claimed once
 
 
-def test_reserved_calls_and_attempts_that_are_left_can_be_reused_by_their_identity_alone() -> None:
+def test_reserved_calls_and_stagings_that_are_left_can_be_reused_by_their_identity_alone() -> None:
     desk = Desk()
     other = replace(CALL, from_number="+33600000000")
     assert not desk.claims.can_reuse(AGAIN)
@@ -98,13 +98,13 @@ def test_a_time_to_live_of_zero_reserves_nothing() -> None:
     assert (desk.kinds(), desk.claims.reserved) == (["StagingWasted"], 0)
 
 
-def test_without_finish_the_attempt_of_a_caller_who_hangs_up_is_cancelled() -> None:
+def test_without_finish_the_staging_of_a_caller_who_hangs_up_is_cancelled() -> None:
     desk = Desk(finish=False)
     desk.start().cancel()
     assert desk.stager.stagings[0].cancelled
 
 
-def test_an_attempt_whose_caller_hung_up_is_finished_and_its_staged_call_reserved() -> None:
+def test_a_staging_whose_caller_hung_up_is_finished_and_its_staged_call_reserved() -> None:
     desk = Desk()
     desk.start().cancel()
     desk.stager.stagings[0].succeed("call-1")
@@ -114,7 +114,7 @@ def test_an_attempt_whose_caller_hung_up_is_finished_and_its_staged_call_reserve
     assert [one.staged_id for one in desk.decided if isinstance(one, Forward)] == ["call-1"]
 
 
-def test_an_attempt_that_is_left_is_taken_over_by_the_next_call() -> None:
+def test_a_staging_that_is_left_is_taken_over_by_the_next_call() -> None:
     desk = Desk()
     desk.start().cancel()
     desk.start(AGAIN)
@@ -123,7 +123,7 @@ def test_an_attempt_that_is_left_is_taken_over_by_the_next_call() -> None:
     assert desk.decided == [Forward("call-1", desk.clock.now)]
 
 
-def test_an_attempt_that_fails_while_it_is_left_is_dropped() -> None:
+def test_a_staging_that_fails_while_it_is_left_is_dropped() -> None:
     desk = Desk()
     desk.start().cancel()
     desk.stager.stagings[0].fail()
@@ -132,7 +132,7 @@ def test_an_attempt_that_fails_while_it_is_left_is_dropped() -> None:
     assert len(desk.stager.stagings) == 2
 
 
-def test_two_calls_at_the_same_moment_are_two_attempts() -> None:
+def test_two_calls_at_the_same_moment_are_two_stagings() -> None:
     desk = Desk()
     desk.start(CALL)
     desk.start(AGAIN)
@@ -151,7 +151,7 @@ def test_taking_over_is_reported_as_a_claim_and_hanging_up_twice_does_nothing() 
     assert desk.clock.waiting == 0
 
 
-def test_after_a_taken_over_attempt_fails_the_call_is_staged_with_the_time_it_has_left() -> None:
+def test_after_a_taken_over_staging_fails_the_call_is_staged_with_the_time_it_has_left() -> None:
     desk = Desk()
     desk.start().cancel()
     desk.clock.advance(3.6)
@@ -168,7 +168,7 @@ def test_after_a_taken_over_attempt_fails_the_call_is_staged_with_the_time_it_ha
 
 
 @pytest.mark.parametrize(("cause", "waited"), [("stopped", 0.0), ("timeout", 2.8)])
-def test_a_taken_over_attempt_that_fails_is_not_repeated_without_time_or_at_the_stop(
+def test_a_taken_over_staging_that_fails_is_not_repeated_without_time_or_at_the_stop(
     cause: str, waited: float
 ) -> None:
     desk = Desk()
@@ -219,7 +219,7 @@ def test_the_time_of_staging_is_when_the_stager_decided() -> None:
     assert desk.decided == [Forward("call-1", desk.clock.now)]
 
 
-def test_after_the_stop_the_attempt_of_a_caller_who_hangs_up_is_cancelled() -> None:
+def test_after_the_stop_the_staging_of_a_caller_who_hangs_up_is_cancelled() -> None:
     desk = Desk()
     caller = desk.start()
     desk.claims.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from sip_stager.calls.admission import CallAdmission
+from sip_stager.calls.new_calls import NewCalls
 from sip_stager.calls.shutdown import Shutdown
 from sip_stager.events import Event, MessageDropped
 from sip_stager.model.flow import Flow
@@ -98,7 +98,7 @@ class Conversation:
             now=self.clock.time,
         )
         self.admission = FakeAdmission()
-        self.new_calls = CallAdmission(facilities, self.admission, self.stager, bounds)
+        self.new_calls = NewCalls(facilities, self.admission, self.stager, bounds)
         self.proxy = Proxy(facilities, self.admission, bounds, self.new_calls)
         self.shutdown = Shutdown(self.layer, self.new_calls)
         self._taken = 0

@@ -10,7 +10,7 @@ import pytest
 from sip_stager.model.call import Call, Policy, Refusal
 from sip_stager.model.flow import Flow
 from sip_stager.model.vocabulary import RefusalCause
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks

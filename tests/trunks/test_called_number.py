@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.trunks.called_number import CalledNumber, read_called_number
 from sip_stager.trunks.number_fields import field_of_source
 from tests.sip.test_linear_time import grows_linearly

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from sip_stager.assembly.admission import local_time
+from sip_stager.assembly.trunks import local_time
 from sip_stager.config.tables.field_types import parse_hours
 from sip_stager.trunks.mapping import Row, Share
 

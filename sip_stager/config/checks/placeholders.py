@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sip_stager.config.agents import fallback_agents
 from sip_stager.config.checks.effective_terms import all_policies, treatment_uris
 from sip_stager.config.errors import Finding, Location
+from sip_stager.config.named_agents import fallback_agents
 from sip_stager.config.tables.address_types import Network, parse_ip, split_sip_uri
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sip_stager.config.checks.carrier_next_route import find_stuck_calls
 from sip_stager.config.checks.consistency import is_own_address
 from sip_stager.config.checks.effective_terms import treatment_uris, trunk_terms
-from sip_stager.config.checks.failover import find_stuck_calls
 from sip_stager.config.checks.fallback_agents import find_late_fallbacks, find_partial_fallbacks
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.api_key import is_readable_by_others

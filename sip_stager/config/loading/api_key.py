@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from sip_stager.config.errors import Finding, SettingsError
-from sip_stager.config.loading.files import read_text
+from sip_stager.config.loading.file_reading import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from sip_stager.config.errors import Mistake, SettingsError
-from sip_stager.config.loading.files import read_text
+from sip_stager.config.loading.file_reading import read_text
 from sip_stager.config.loading.renamed_keys import new_name
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.policy import CallPolicy

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, ValidationError
 
 from sip_stager.config.checks.consistency import find_inconsistencies
-from sip_stager.config.checks.contradictions import find_contradictions
 from sip_stager.config.checks.placeholders import find_placeholders
+from sip_stager.config.checks.settings_without_effect import find_contradictions
 from sip_stager.config.checks.warnings import find_warnings
 from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, format_location
 from sip_stager.config.loading.api_key import explain_misplaced_key, find_key
 from sip_stager.config.loading.csv_numbers import read_numbers
-from sip_stager.config.loading.files import read_toml
+from sip_stager.config.loading.file_reading import read_toml
 from sip_stager.config.loading.key_lines import KeyLines
 from sip_stager.config.loading.valid_parts import ValidParts
 from sip_stager.config.loading.validation_errors import explain_errors

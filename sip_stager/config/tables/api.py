@@ -7,8 +7,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from sip_stager.config.errors import invalid
 from sip_stager.config.tables.address_types import BaseUrl
+from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import E164, Count, Seconds, VariableName
-from sip_stager.config.tables.table import Table
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 
 _FIRST_DELAYS = {

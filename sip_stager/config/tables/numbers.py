@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator
 
 from sip_stager.config.errors import invalid
+from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import (
     AgentId,
     CalledNumber,
@@ -15,7 +16,6 @@ from sip_stager.config.tables.field_types import (
     parse_hours,
 )
 from sip_stager.config.tables.policy import CallPolicy
-from sip_stager.config.tables.table import Table
 from sip_stager.config.tables.variables import Variables
 from sip_stager.trunks.mapping import Row, Share
 

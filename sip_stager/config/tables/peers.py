@@ -15,8 +15,8 @@ from sip_stager.config.tables.address_types import (
     UpstreamUri,
     split_sip_uri,
 )
+from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import Seconds
-from sip_stager.config.tables.table import Table
 
 
 class Listener(Table):

@@ -15,11 +15,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from sip_stager.config.errors import invalid
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.address_types import check_brackets
+from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import Seconds
-from sip_stager.config.tables.table import Table
 from sip_stager.model.call import Cause, Policy, Treatment
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.uri import parse_uri
 from sip_stager.trunks.budget import Terms
 

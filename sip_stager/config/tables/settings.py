@@ -9,11 +9,11 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from sip_stager.config.errors import Location, Mistake, invalid
 from sip_stager.config.tables.address_types import Address, Port
 from sip_stager.config.tables.api import Api
+from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import Bytes, Count, Seconds
 from sip_stager.config.tables.numbers import AgentShare, Number
 from sip_stager.config.tables.peers import Listener, Upstream
 from sip_stager.config.tables.policy import CallPolicy
-from sip_stager.config.tables.table import Table
 from sip_stager.config.tables.trunk import Trunk
 from sip_stager.config.tables.variables import Variables
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from sip_stager.config.tables.address_types import TrunkNetwork
+from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.carrier_profiles import PROFILES, Profile, ProfileName
 from sip_stager.config.tables.field_types import (
     CalledSource,
@@ -16,7 +17,6 @@ from sip_stager.config.tables.field_types import (
     TrunkName,
 )
 from sip_stager.config.tables.policy import CallPolicy
-from sip_stager.config.tables.table import Table
 from sip_stager.config.tables.variables import Variables
 
 

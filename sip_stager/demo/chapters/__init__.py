@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.demo.chapters.agents import AGENTS
-from sip_stager.demo.chapters.claims import CLAIMS
 from sip_stager.demo.chapters.policies import POLICIES
+from sip_stager.demo.chapters.reuse import CLAIMS
 from sip_stager.demo.chapters.ringing import RINGING
 from sip_stager.demo.chapters.stress import STRESS
 from sip_stager.demo.chapters.tour import TOUR

@@ -13,7 +13,7 @@ from sip_stager import __version__
 from sip_stager.app import Application
 from sip_stager.cli.open_files import raise_open_file_limit
 from sip_stager.observability.event_log import EventLog
-from sip_stager.observability.log_sink import LogSink
+from sip_stager.observability.log_writer import LogWriter
 from sip_stager.observability.logs import set_up
 
 if TYPE_CHECKING:
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 def serve(settings: Settings) -> int:
     """Serve until told to stop; return the exit code, 1 if an address could not be listened on."""
     warnings = raise_open_file_limit(settings)
-    sink = LogSink(sys.stdout.fileno())
+    log_writer = LogWriter(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, sink, warnings))
+            return runner.run(_serve(settings, log_writer, warnings))
     finally:
-        sink.close()
+        log_writer.close()
 
 
-async def _serve(settings: Settings, sink: LogSink, warnings: Sequence[str]) -> int:
-    logger = set_up(sink, settings.log.level)
+async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[str]) -> int:
+    logger = set_up(log_writer, settings.log.level)
     told_to_stop, at_once = _stop_on_signals()
     application = Application(
         settings,
         [EventLog(logger, settings.log.numbers).handlers],
-        lambda: sink.dropped,
-        lambda: sink.errors,
+        lambda: log_writer.dropped,
+        lambda: log_writer.errors,
     )
     try:
         starting = await _unless(told_to_stop, application.start())

@@ -1,4 +1,4 @@
-"""The short road of a dialog's requests leads where the general one does (RFC 3261 16.4, 16.6)."""
+"""The fast path of a dialog's requests leads where the general one does (RFC 3261 16.4, 16.6)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip_stager.proxy.dialog_road import DialogRoad
+from sip_stager.proxy.dialog_fast_path import DialogFastPath
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, URI, Conversation
 from tests.support.messages import request
 
@@ -132,11 +132,11 @@ def outcome(data: bytes, source: Flow) -> tuple[object, ...]:
 
 
 def assert_same_place(data: bytes, source: Flow = ALICE) -> None:
-    """Compare what a request leads to with what it leads to without the short road."""
-    by_short_road = outcome(data, source)
+    """Compare what a request leads to with what it leads to without the fast path."""
+    by_fast_path = outcome(data, source)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DialogRoad, "route", lambda *_: None)
-        assert by_short_road == outcome(data, source)
+        patch.setattr(DialogFastPath, "route", lambda *_: None)
+        assert by_fast_path == outcome(data, source)
 
 
 @pytest.mark.parametrize("unlike", UNLIKE)
@@ -156,28 +156,28 @@ def test_several_unusual_things_lead_to_the_same_place(drawn: tuple[bytes, Flow]
 
 
 @pytest.mark.parametrize("method", ["BYE", "ACK", "INVITE"])
-def test_a_loop_is_seen_on_either_road(method: str) -> None:
+def test_a_loop_is_seen_on_either_path(method: str) -> None:
     """RFC 3261 16.3 step 4: what a branch of ours says was here before."""
     forwarded = Conversation().relay(later(method))
-    looped = bytes(forwarded.without(b"max-breadth"))  # with it, the short road is not taken
+    looped = bytes(forwarded.without(b"max-breadth"))  # with it, the fast path is not taken
     assert_same_place(looped.replace(b"Contact:", ROUTE.encode() + b"\r\nContact:"), BOB)
 
 
 @pytest.mark.parametrize("method", ["ACK", "BYE", "INVITE", "UPDATE"])
 @pytest.mark.parametrize("uri", USUAL)
 @pytest.mark.parametrize("swap", [False, True])
-def test_usual_requests_take_the_short_road(
+def test_usual_requests_take_the_fast_path(
     monkeypatch: pytest.MonkeyPatch, method: str, uri: str, *, swap: bool
 ) -> None:
     """The comparison above would hold as well if nothing took it."""
     taken: list[Routed | None] = []
-    route = DialogRoad.route
+    route = DialogFastPath.route
 
-    def watched(road: DialogRoad, later: Request, source: Flow) -> Routed | None:
-        taken.append(route(road, later, source))
+    def watched(path: DialogFastPath, later: Request, source: Flow) -> Routed | None:
+        taken.append(route(path, later, source))
         return taken[-1]
 
-    monkeypatch.setattr(DialogRoad, "route", watched)
+    monkeypatch.setattr(DialogFastPath, "route", watched)
     data = later(method, uri)
     Conversation().receive(swap_sides(data) if swap else data)
     assert [routed is not None for routed in taken] == [True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.last_chance import answer_on_error
+from sip_stager.proxy.answer_on_error import answer_on_error
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:

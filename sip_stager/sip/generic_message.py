@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from typing import Self
 
-from sip_stager.sip.fields import MAX_VALUES, Malformed, first_list_value, split_list, unfold
+from sip_stager.sip.field_grammar import MAX_VALUES, Malformed, first_list_value, split_list, unfold
 from sip_stager.sip.uri import Address, parse_address
 from sip_stager.sip.via import Via, branch_of, parse_via, usual_via
 

@@ -11,7 +11,7 @@ from sip_stager.events import CallAdmitted
 from sip_stager.model.call import Refusal
 from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.validation import OwnResponse
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 
-class CallAdmission:
+class NewCalls:
     """Holds each new call for its staging, or refuses it.
 
     ``closed`` is True once the program stops.  ``routing`` is a digest of an INVITE's routing: its

@@ -17,7 +17,7 @@ GATHERING_INTERVAL = 0.05  # seconds in which lines gather before they are writt
 RETRY_INTERVAL = 1.0  # seconds until the next try after an error; no disk is emptied sooner
 
 
-class LogSink:
+class LogWriter:
     """A text file to its writers, which never makes them wait.
 
     ``dropped`` counts the lines that found the buffer full, ``errors`` the writes that failed, each
@@ -63,7 +63,7 @@ class LogSink:
             self._write_out(b"".join(lines))
 
     def _gathered(self) -> list[bytes]:
-        """Wait for lines and return them all; none if the sink is closed."""
+        """Wait for lines and return them all; none if it is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._lines or self._closing)
             # One write of many lines costs the program less than many of one.
@@ -94,6 +94,6 @@ class LogSink:
         poll.poll(RETRY_INTERVAL * 1000)
 
     def _wait_to_retry(self) -> bool:
-        """Wait for the interval; return True if the sink was closed, so that no retry follows."""
+        """Wait for the interval; return True if it was closed, so that no retry follows."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closing, RETRY_INTERVAL)

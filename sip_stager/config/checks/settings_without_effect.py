@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sip_stager.config.checks.consistency import check_next_hop
 from sip_stager.config.checks.effective_terms import all_policies, treatment_uris, trunk_terms
 from sip_stager.config.checks.fallback_agents import find_self_fallbacks
-from sip_stager.config.checks.unused import find_unused
+from sip_stager.config.checks.switched_off import find_unused
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.valid_parts import ValidParts
 from sip_stager.sip.uri import DEFAULT_PORT

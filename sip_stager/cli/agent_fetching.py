@@ -9,14 +9,14 @@ from rich.progress import Progress
 
 from sip_stager.platform.agent import AgentRecord
 from sip_stager.platform.api import RoundedApi
+from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import ApiUnreachable, Refused, TimedOut, describe_failure
-from sip_stager.platform.timeout import answer_within
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
-    from sip_stager.config.agents import AgentKey
+    from sip_stager.config.named_agents import AgentKey
     from sip_stager.platform.outcome import Failure
 
 AT_ONCE = 8

@@ -1,12 +1,12 @@
-"""The short road of the requests that dialogs consist of (RFC 3261 16.4 to 16.6).
+"""A fast path for the requests that dialogs consist of (RFC 3261 16.4 to 16.6).
 
 Nearly every ACK, BYE and re-INVITE looks the same: one Route, which is ours to the last byte, a
 Request-URI with an IP address, and nothing that a proxy must act on.  Such a request is recognized
 by comparing its Route with the one that we must have recorded, without parsing it, and its next hop
 is known from the last request to the same URI.
 
-Every check of the general road is made here as well.  Whatever is unusual gets None, and takes the
-general road (``core.py``), with the same result: a test sends the same requests down both.
+Every check of the general path is made here as well.  Whatever is unusual gets None, and takes the
+general path (``core.py``), with the same result: a test sends the same requests along both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.proxy.request_forwarding import STAGED_ID_FIELD, Routed
 from sip_stager.proxy.validation import has_been_here, routing_digest
-from sip_stager.sip.fields import Malformed
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.privacy import IDENTITY_FIELDS
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ MAX_CACHED_BYTES = 256
 _ACTED_ON = frozenset(
     {STAGED_ID_FIELD, b"proxy-require", b"proxy-authorization", b"max-breadth", *IDENTITY_FIELDS}
 )
-"""Fields that the general road acts on."""
+"""Fields that the general path acts on."""
 _REQUIRED = frozenset({b"route", b"content-length", b"max-forwards"})
 
 
-class DialogRoad:
+class DialogFastPath:
     """Recognizes usual requests of dialogs, and routes them."""
 
     def __init__(
@@ -52,10 +52,10 @@ class DialogRoad:
         self._next_hop = lru_cache(maxsize=4096)(self._find_next_hop)
 
     def route(self, request: Request, source: Flow) -> Routed | None:
-        """Return a valid request of a dialog with its next hop; None for the general road."""
+        """Return a valid request of a dialog with its next hop; None for the general path."""
         try:
             return self._route(request, source)
-        except Malformed:  # the general road knows what to answer
+        except Malformed:  # the general path knows what to answer
             return None
 
     def _route(self, request: Request, source: Flow) -> Routed | None:

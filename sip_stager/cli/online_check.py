@@ -10,13 +10,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.cli.agents import fetch_agents
-from sip_stager.cli.dump import SHOWN
+from sip_stager.cli.agent_fetching import fetch_agents
 from sip_stager.cli.name_lookup import find_unresolved_names
-from sip_stager.cli.platform import check_numbers, fetch_numbers, listed_agents
+from sip_stager.cli.platform_numbers_report import check_numbers, fetch_numbers, listed_agents
+from sip_stager.cli.settings_dump import SHOWN
 from sip_stager.cli.variable_types import find_mismatches, format_agents, map_agents
-from sip_stager.config.agents import locate_agents
 from sip_stager.config.errors import format_location
+from sip_stager.config.named_agents import locate_agents
 from sip_stager.platform.agent import AgentRecord
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
-    from sip_stager.config.agents import AgentKey
+    from sip_stager.config.named_agents import AgentKey
 
     Found = Mapping[str, Sequence[str]]
 
