@@ -12,7 +12,10 @@ MAX_RETRY_AFTER = 300
 
 
 def decide(outcome: Outcome) -> Decision:
-    """Forward a staged call, else refuse it with the cause that the number's policy goes by."""
+    """Forward a staged call, else refuse it with the cause that the number's policy goes by.
+
+    The caller's response is that of the policy (``calls/staging_call.py``), not the 503 here.
+    """
     if isinstance(outcome, Staged):
         return Forward(outcome.staged_id)
     retry_after = _retry_after(outcome)
