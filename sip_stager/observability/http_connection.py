@@ -161,7 +161,7 @@ class HttpConnection(asyncio.Protocol):
         self._task = self._loop.create_task(self._respond(method, target))
 
     def on_message_complete(self) -> None:
-        """Note that the request has no body left to be read."""
+        """Mark the request as read to its end, body included."""
         self._complete = True
 
     async def _respond(self, method: str, target: bytes) -> None:
@@ -177,7 +177,7 @@ class HttpConnection(asyncio.Protocol):
         self._write(response, with_body=method != "HEAD")
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer what is no request of HTTP; a response that is being made goes first."""
+        """Answer bytes that are no HTTP request; a response that is being made goes first."""
         self._keep_alive = False
         if self._state is State.READING:
             self._write(Response.of_status(status))
