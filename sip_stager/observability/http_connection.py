@@ -20,7 +20,7 @@ import logging
 from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import httptools
 
@@ -90,8 +90,8 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # the server listens on TCP
-        self._transport = transport
+        # The server listens on TCP; uvloop's transports are of no class of asyncio.
+        self._transport = cast("asyncio.Transport", transport)
         self._connections[self] = None
         self._enter(State.READING)
 
