@@ -78,7 +78,7 @@ def test_a_budget_never_exceeds_a_limit(
     extra = [f"Expires: {expires}"] if expires is not None else []
     extra += ["Require: 100rel"] if reliable else []
     bounds = [deadline] + ([expires - margin] if expires is not None else [])
-    rings = ringing and not reliable and ringing_delay <= (ringback_timeout or 0.0) - margin
+    rings = ringing and not reliable and ringing_delay + margin <= (ringback_timeout or 0.0)
     if ringback_timeout is not None and not rings:
         bounds.append(ringback_timeout - margin)
     assert terms.budget(request(extra=tuple(extra))) == pytest.approx(max(MIN_BUDGET, min(bounds)))
