@@ -14,11 +14,18 @@ SOAK =
 # order of tests/support/order.py.
 SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 
+# The tests that run against the compiled core: those of its rooms, and some of whole calls.  -P and its
+# like keep the uncompiled package of this folder from being found first.
+COMPILED = PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/build/compiled:$(CURDIR)"
+COMPILED_TESTS = $(addprefix tests/,sip transaction proxy trunks observability assembly test_app.py \
+	test_compiled.py $(addprefix interop/test_,good_calls.py dialogs.py cancelled_calls.py))
+
 # Kamailio's place in Debian, and that of the programs which tools/peers.py unpacks.
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/.cache/programs
 
 .DEFAULT_GOAL = help
 .PHONY: help setup install demo quick test check format bench fuzz soak docs lock clean
+.PHONY: build test-compiled
 .PHONY: conformance settings pictures
 .PHONY: setup-dev peers
 
@@ -30,6 +37,8 @@ help:
 	@echo
 	@echo 'make quick    the tests of the core alone, in under a minute'
 	@echo 'make check    what CI runs: format, lint, types, the tests with branch coverage'
+	@echo 'make build    compile the core: a wheel in dist/, the same in build/compiled (needs a C compiler)'
+	@echo 'make test-compiled   the tests of the core, and of whole calls, against build/compiled'
 	@echo 'make format   put the code into its format, fix what the linter can fix'
 	@echo 'make bench    the benchmark against SIPp (BENCH="--help" shows its options)'
 	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
@@ -56,6 +65,13 @@ check: setup-dev peers
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov $(PYTEST)
+
+build: setup-dev
+	@$(BIN)/python tools/build_compiled.py
+
+test-compiled: build peers
+	$(COMPILED) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -o pythonpath= -m 'not patches_core' \
+		$(COMPILED_TESTS) $(PYTEST)
 
 format: setup-dev
 	$(BIN)/ruff format

@@ -1,9 +1,10 @@
 """The CPU that the core needs for a call: ``python -m bench.core [--against TREE]``.
 
 A whole call without sockets and without staging is measured step by step (``whole_call.py``).  Two
-source trees run in processes of their own and take turns, so that a busy machine affects both
-alike.  Each tree gets several processes one after another, because the memory layout of a process
-alone makes a difference of some percent.
+trees run in processes of their own and take turns, so that a busy machine affects both alike: two
+source trees, or ours and ``build/compiled``, the same with a compiled core (``make build``).  Each
+tree gets several processes one after another, because the memory layout of a process alone makes a
+difference of some percent.
 
 Of times the minimum over all turns is printed, which other programs disturbed least; of ratios the
 median.  Bytecodes are what Python itself executes, without C code; their number hardly varies.
@@ -45,11 +46,13 @@ Turn = list[float]
 
 
 def _script_of(tree: Path) -> Path:
-    """Return the path of ``whole_call.py`` in a source tree, or raise ``FileNotFoundError``."""
+    """Return the path of a tree's ``whole_call.py``, or of our own for ``build/compiled``."""
     for script in _SCRIPTS:
         if (tree / script).is_file():
-            return script
-    raise FileNotFoundError(f"{tree} has no {' or '.join(map(str, _SCRIPTS))}")
+            return tree / script
+    if (tree / "sip_stager").is_dir():
+        return HERE / _SCRIPTS[0]
+    raise FileNotFoundError(f"{tree} has neither {_SCRIPTS[0]} nor sip_stager")
 
 
 @dataclass
@@ -64,10 +67,11 @@ class Tree:
     """A process that places calls through the core of a source tree."""
 
     def __init__(self, path: Path, python: str) -> None:
+        script = _script_of(path)
         self._process = subprocess.Popen(
-            [python, "-P", str(path / _script_of(path))],
+            [python, "-P", str(script)],
             cwd=path,
-            env={**os.environ, "PYTHONPATH": str(path), "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONPATH": f"{path}:{script.parents[1]}", "PYTHONHASHSEED": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -34,12 +34,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "sip_stager", source / "sip_stager", ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     sdist = build("sdist", source, folder)
     subprocess.run(["tar", "-xf", sdist, "-C", folder], check=True)
     unpacked = folder / sdist.name.removesuffix(".tar.gz")
     return build("wheel", unpacked, folder)
+
+
+def test_the_wheel_fits_every_python_and_machine(wheel: Path) -> None:
+    """Nothing is compiled unless it is asked for."""
+    assert wheel.name.endswith("-py3-none-any.whl")
 
 
 def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
