@@ -1,4 +1,4 @@
-"""A packet capture of INVITEs and 180s, with the kernel's time stamps."""
+"""A packet capture of some SIP messages, with the kernel's time stamps."""
 
 from __future__ import annotations
 
@@ -15,23 +15,33 @@ if TYPE_CHECKING:
 MISSING = "no capture tool: install the Debian package wireshark-common (dumpcap) or tcpdump"
 _SNAP_LENGTH = 640  # bytes of each packet: enough for a Call-ID near the top of the message
 _TAIL = 16384  # bytes at the end of the file that are searched for a marker
-# The payload starts 8 bytes into UDP: a request that starts with "INVI", or a response whose status
-# code, after "SIP/2.0 ", is "180 ".
-_MESSAGES = "(udp[8:4] = 0x494e5649 or udp[16:4] = 0x31383020)"
+
+
+def message_filter(*statuses: int) -> str:
+    """Return a filter for INVITEs and for responses with these status codes.
+
+    The payload starts 8 bytes into UDP: a request starts with "INVI", and a response has its status
+    code and a blank after "SIP/2.0 ".
+    """
+    codes = (int.from_bytes(b"%d " % status) for status in statuses)
+    parts = ["udp[8:4] = 0x494e5649", *(f"udp[16:4] = {code:#x}" for code in codes)]
+    return f"({' or '.join(parts)})"
 
 
 class Capture(Child):
     """dumpcap or tcpdump on the loopback interface."""
 
-    def __init__(self, ports: tuple[int, ...], directory: Path, name: str) -> None:
-        """Start to record the INVITEs and 180s of UDP ports.
+    def __init__(
+        self, ports: tuple[int, ...], directory: Path, name: str, statuses: tuple[int, ...] = (180,)
+    ) -> None:
+        """Start to record the INVITEs of UDP ports, and the responses with these codes.
 
         Markers are sent to the first port, so no other capture may include it.
         """
         self.path = directory / f"{name}.pcap"
         self._port = ports[0]
         port_filter = " or ".join(f"udp port {port}" for port in ports)
-        command = _command(self.path, f"({port_filter}) and {_MESSAGES}")
+        command = _command(self.path, f"({port_filter}) and {message_filter(*statuses)}")
         super().__init__("capture", command, directory / f"{name}.capture.txt")
 
     def wait_ready(self) -> None:

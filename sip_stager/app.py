@@ -27,6 +27,7 @@ from sip_stager.assembly.staging import (
 from sip_stager.assembly.trunks import make_mapping
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.events import MessageSent
+from sip_stager.model.vocabulary import OverloadState
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.http import HttpServer
@@ -84,7 +85,7 @@ class Application:
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
         self._dispatcher.add(self._metrics.handlers)
-        self._layer, _, self._shutdown = make_core(
+        self._layer, _, self._shutdown, self._shedder = make_core(
             settings,
             loop,
             self._sockets,
@@ -94,7 +95,7 @@ class Application:
             self._message_observer(),
             self._mapping,
         )
-        self._sockets.attach(self._layer.receive_message, self._layer.flow_lost)
+        self._sockets.attach(self._layer.receive_message, self._layer.flow_lost, self._shedder)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http
         self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
@@ -112,7 +113,7 @@ class Application:
         warnings = [] if bind_errors else await self._warm()  # no need to wait before an error
         await self._listen(bind_errors)
         bind_errors.raise_all()
-        self._lag.start(self._metrics.loop_lag.observe)
+        self._lag.start(self._observe_lag)
         self._collector.start()
         self._agents.start()
         self._not_ready = ()
@@ -141,7 +142,10 @@ class Application:
 
     def ready(self) -> tuple[bool, Sequence[str]]:
         """Return whether calls are taken, and if not, the reasons in words."""
-        return not self._not_ready, self._not_ready
+        reasons = self._not_ready
+        if self._settings.http.unready_in_overload and self._is_shedding:
+            reasons = (*reasons, "overload: new calls are refused")
+        return not reasons, reasons
 
     @property
     def pending(self) -> int:
@@ -158,6 +162,14 @@ class Application:
             "invite_client": len(layer.invite_clients),
             "client": len(layer.clients),
         }
+
+    @property
+    def _is_shedding(self) -> bool:
+        return self._shedder.control.state is OverloadState.SHEDDING
+
+    def _observe_lag(self, lag: float) -> None:
+        self._metrics.loop_lag.observe(lag)
+        self._shedder.end_interval(lag)
 
     def _message_observer(self) -> MessageObserver:
         """Return the counter of messages, with events where an observer asks for them."""
@@ -210,6 +222,8 @@ class Application:
             log_lines_dropped=log_lines_dropped,
             log_write_errors=log_write_errors,
             worst_lag=self._lag.worst,
+            overload_state=lambda: self._shedder.control.state,
+            worst_receive_delay=lambda: self._shedder.control.worst_delay,
         )
 
     async def _listen(self, bind_errors: BindErrors) -> None:

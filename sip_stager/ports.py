@@ -74,6 +74,12 @@ class MessageObserver(Protocol):
     ) -> None:
         """Observe a message that was handed to the transport."""
 
+    def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:
+        """Observe a message that was never parsed: of an INVITE that was refused in overload.
+
+        It is the INVITE, its response (``sent``), or the ACK of that.
+        """
+
 
 class Resolver(Protocol):
     """The lookup of host names (RFC 3263, A and AAAA records) (``FakeResolver``)."""
@@ -85,11 +91,14 @@ class Resolver(Protocol):
 class Admission(Protocol):
     """The decision on which trunk a caller belongs to and which number it means.
 
-    Both methods decide at once, from memory (``FakeAdmission``).
+    All methods decide at once, from memory (``FakeAdmission``).
     """
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Return the call of a new INVITE, or its refusal; raises ``Malformed``."""
+
+    def refuse_unread(self, source: Flow) -> Refusal:
+        """Return the refusal of a new INVITE in overload, by its source alone."""
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         """Strip the identity fields of a caller who requests privacy (RFC 3323, RFC 3325).

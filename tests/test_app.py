@@ -71,6 +71,7 @@ class World:
         self.numbers_refresh_interval = 0.0
         self.more = ""
         self.drain = TIMEOUT
+        self.unready_in_overload = "false"
         self.call_id = b""
 
     @property
@@ -108,7 +109,7 @@ class World:
         file = self.folder / "s.toml"
         file.write_text(
             f"""
-            http = {{ port = {self.http_port} }}
+            http = {{ port = {self.http_port}, unready_in_overload = {self.unready_in_overload} }}
             limits = {{ drain_timeout = {self.drain} }}
             listeners = [
               {{ address = "127.0.0.1", port = {self.port} }},
@@ -197,6 +198,20 @@ async def test_the_program_is_ready_from_the_end_of_start_until_stop(world: Worl
     assert (await fetched(world, "/healthz"))[0] == 200
     await application.stop()
     assert application.ready() == (False, ("stopping",))
+
+
+@pytest.mark.parametrize(("unready", "status"), [("false", 200), ("true", 503)])
+async def test_in_overload_the_program_is_not_ready_if_the_operator_wants_that(
+    world: World, unready: str, status: int
+) -> None:
+    world.unready_in_overload = unready
+    async with running(world) as application:
+        for _ in range(2):
+            application._observe_lag(1.0)
+        assert application.ready()[0] == (status == 200)
+        assert (await fetched(world, "/readyz"))[0] == status
+        _, text = await fetched(world, "/metrics")
+    assert 'sip_stager_overload_state{state="shedding"} 1.0' in text
 
 
 async def ringing(world: World) -> Request:

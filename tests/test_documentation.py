@@ -11,7 +11,7 @@ import pytest
 from sip_stager.config import load
 from sip_stager.config.tables.settings import TABLES
 from sip_stager.model import vocabulary
-from sip_stager.model.vocabulary import BreakerState, TreatmentKind
+from sip_stager.model.vocabulary import BreakerState, OverloadState, TreatmentKind
 from sip_stager.observability.gauges import GaugeSources
 from sip_stager.observability.metrics import Metrics
 from sip_stager.trunks.placeholders import SOURCES
@@ -42,6 +42,8 @@ def served() -> set[str]:
         log_lines_dropped=lambda: 0,
         log_write_errors=lambda: 0,
         worst_lag=lambda: 0.0,
+        overload_state=lambda: OverloadState.NORMAL,
+        worst_receive_delay=lambda: 0.0,
     )
     found = (metric.name for metric in Metrics(sources).registry.collect())
     return {name for name in found if name.startswith("sip_stager_")}
@@ -74,6 +76,7 @@ LABELLED = {
     "DropCause": "messages_dropped_total",
     "TreatmentKind": "calls_treated_total",
     "BreakerState": "breaker_state",
+    "OverloadState": "overload_state",
     "AgentState": "agents",
     "AftercareKind": "aftercare_failed_total",
     "AftercareOutcome": "aftercare_failed_total",

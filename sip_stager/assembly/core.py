@@ -8,7 +8,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.trunks import make_admission
+from sip_stager.calls.load_shedder import LoadShedder, SheddingRules
 from sip_stager.calls.new_calls import NewCalls
+from sip_stager.calls.overload import OverloadControl
 from sip_stager.calls.shutdown import Shutdown
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
@@ -31,11 +33,15 @@ if TYPE_CHECKING:
 
 
 class Core(NamedTuple):
-    """The transaction layer, which receives messages, and the proxy on top of it."""
+    """The transaction layer, which receives messages, and the proxy on top of it.
+
+    In overload ``shedder`` screens the messages before the layer.
+    """
 
     layer: TransactionLayer
     proxy: Proxy
     shutdown: Shutdown
+    shedder: LoadShedder
 
 
 def make_core(
@@ -71,7 +77,23 @@ def make_core(
     admission = make_admission(settings, mapping)
     new_calls = NewCalls(facilities, admission, stager, bounds)
     proxy = Proxy(facilities, admission, bounds, new_calls)
-    return Core(layer, proxy, Shutdown(layer, new_calls))
+    shedder = LoadShedder(
+        facilities,
+        transport,
+        messages,
+        admission,
+        new_calls,
+        OverloadControl(limits.overload_delay),
+        _make_shedding_rules(settings),
+    )
+    return Core(layer, proxy, Shutdown(layer, new_calls), shedder)
+
+
+def _make_shedding_rules(settings: Settings) -> SheddingRules:
+    """Make the rules for refusals in overload."""
+    limits, t1 = settings.limits, settings.sip.t1
+    retry_after = limits.overload_retry_after_min, limits.overload_retry_after_max
+    return SheddingRules(*retry_after, max_age=t1, lifetime=64 * t1)
 
 
 def _on_this_machine(settings: Settings) -> bool:

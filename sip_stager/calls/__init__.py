@@ -1,7 +1,9 @@
-"""New calls, beyond the RFC: admission, staging, fallbacks, and the end of the program.
+"""New calls, beyond the RFC: overload, admission, staging, fallbacks, the end of the program.
 
 In the order in which a call meets them:
 
+- ``overload.py``: the overload control: how many new calls are admitted
+- ``load_shedder.py``: the refusal of the others, ahead of the transaction layer
 - ``new_calls.py``: takes INVITEs that begin calls, by trunk and number and within the bounds
 - ``duplicate.py``: an INVITE that arrived by a second path while the first copy is in progress
 - ``staging_call.py``: the INVITE while its agent is staged

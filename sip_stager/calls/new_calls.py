@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class NewCalls:
     """Holds each new call for its staging, or refuses it.
 
-    ``closed`` is True once the program stops.  ``routing`` is a digest of an INVITE's routing: its
+    ``admitted`` counts the calls since the start, and ``closed`` is True once the program stops.
+    ``routing`` is a digest of an INVITE's routing: its
     copies by other paths have the same one, and so are found in ``_ongoing``.
     """
 
@@ -39,6 +40,7 @@ class NewCalls:
         self._stager = stager
         self._bounds = bounds
         self._ongoing: dict[bytes, InviteServerTransaction] = {}
+        self.admitted = 0
         self.closed = False
 
     def receive_invite(
@@ -106,6 +108,7 @@ class NewCalls:
         source: Flow,
         transaction: InviteServerTransaction,
     ) -> None:
+        self.admitted += 1
         self._ongoing[routing] = transaction
         transaction.register(self._ongoing, routing)
         self._facilities.notify(CallAdmitted(call, source))

@@ -20,6 +20,7 @@ from sip_stager.events.message import (
     MessageReceived,
     MessageSent,
 )
+from sip_stager.events.overload import OverloadChanged
 from sip_stager.events.platform import (
     AgentStateChanged,
     BreakerMoved,
@@ -55,6 +56,7 @@ __all__ = [
     "MessageSent",
     "NumbersNotRefreshed",
     "NumbersRefreshed",
+    "OverloadChanged",
     "StagingClaimed",
     "StagingEnded",
     "StagingPolled",
@@ -88,4 +90,5 @@ Event = (
     | AgentStateChanged
     | NumbersRefreshed
     | NumbersNotRefreshed
+    | OverloadChanged
 )

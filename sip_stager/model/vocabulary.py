@@ -74,6 +74,14 @@ class DropCause(StrEnum):
     SEND_FAILED = "send_failed"  # a socket error or an ICMP error
     TOO_MANY_CONNECTIONS = "too_many_connections"
     TOO_SLOW = "too_slow"  # a TCP peer: no complete message in time, or it does not read
+    STALE = "stale"  # an INVITE that waited in the socket for longer than T1, in overload
+
+
+class OverloadState(StrEnum):
+    """The state of the overload control; label ``state`` of ``overload_state``."""
+
+    NORMAL = "normal"  # every new call is admitted
+    SHEDDING = "shedding"  # some new calls are refused, so that the others are served in time
 
 
 class TreatmentKind(StrEnum):

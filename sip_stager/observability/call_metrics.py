@@ -13,8 +13,9 @@ from sip_stager.events import (
     CallTreated,
     HeaderLost,
     InviteForwarded,
+    OverloadChanged,
 )
-from sip_stager.model.vocabulary import CallOutcome
+from sip_stager.model.vocabulary import CallOutcome, OverloadState
 from sip_stager.observability.instruments import EventCounter, duration_histogram
 from sip_stager.observability.registered_labels import code_label
 from sip_stager.observability.staging_metrics import STAGING_BUCKETS
@@ -62,6 +63,9 @@ class CallMetrics:
             "Answered calls whose staged agent was not claimed: the header was lost.",
             "trunk",
         )
+        self._overload_transitions = counter(
+            "overload_transitions", "Changes of the overload control's state.", "state"
+        )
         self._forward = duration_histogram(
             registry,
             "invite_forward",
@@ -83,9 +87,12 @@ class CallMetrics:
             CallRinging: self._time_ringing,
             CallEnded: self._count_ended,
             HeaderLost: lambda event: self._headers_lost.increment(event.call.trunk),
+            OverloadChanged: lambda event: self._overload_transitions.increment(event.state),
         }
 
     def _initialize(self, trunks: Iterable[str]) -> None:
+        for state in OverloadState:
+            self._overload_transitions.initialize(state)
         for trunk in trunks:
             self._admitted.initialize(trunk)
             self._answered.initialize(trunk)

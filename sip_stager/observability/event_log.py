@@ -16,8 +16,9 @@ from sip_stager.events import (
     HeaderLost,
     InviteForwarded,
     MessageDropped,
+    OverloadChanged,
 )
-from sip_stager.model.vocabulary import CallOutcome, DropCause
+from sip_stager.model.vocabulary import CallOutcome, DropCause, OverloadState, RefusalCause
 from sip_stager.observability.line_quota import LineQuota
 from sip_stager.observability.log_fields import LogFields
 from sip_stager.observability.platform_log import PlatformLog
@@ -48,6 +49,7 @@ class EventLog:
             InviteForwarded: self._log_forwarded,
             CallEnded: self._log_ended,
             HeaderLost: self._log_header_lost,
+            OverloadChanged: self._log_overload,
             **self._stagings.handlers,
             **PlatformLog(logger, self._fields, self._quota).handlers,
         }
@@ -70,7 +72,9 @@ class EventLog:
         )
 
     def _log_refused(self, event: CallRefused) -> None:
-        extra = {} if event.trunk else self._quota.admit("call_refused", event.cause)
+        # In overload there may be a thousand a second, and each line takes time from a call.
+        limited = not event.trunk or event.cause is RefusalCause.OVERLOAD
+        extra = self._quota.admit("call_refused", event.cause) if limited else {}
         if extra is None:
             return
         self._logger.warning(
@@ -122,3 +126,17 @@ class EventLog:
         self._logger.warning(
             "header_lost", **self._fields.call(event.call), staged_id=event.staged_id, text=text
         )
+
+    def _log_overload(self, event: OverloadChanged) -> None:
+        extra = self._quota.admit("overload", event.state)
+        if extra is None:
+            return
+        fields = {"delay_seconds": round(event.delay, 3), **extra}
+        if event.state is OverloadState.SHEDDING:
+            rate = round(event.calls_per_second, 1)
+            self._logger.warning("overload_began", calls_per_second=rate, **fields)
+        else:
+            seconds = round(event.seconds, 1)
+            self._logger.info(
+                "overload_ended", calls_refused=event.refused, seconds=seconds, **fields
+            )

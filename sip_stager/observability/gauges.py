@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from sip_stager.model.vocabulary import BreakerState
+from sip_stager.model.vocabulary import BreakerState, OverloadState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class GaugeSources:
     A mapping has a value for each value of the metric's label; ``limits`` has one for each store.
     ``rate_limit_remaining`` and ``numbers_refreshed_at`` (seconds since 1970) return None until
     they are known.  ``log_lines_dropped`` and ``log_write_errors`` count since the start, and
-    ``worst_lag`` is in seconds.
+    ``worst_lag`` and ``worst_receive_delay`` are in seconds.
     """
 
     calls_staging: Callable[[], int]
@@ -43,6 +43,8 @@ class GaugeSources:
     log_lines_dropped: Callable[[], int]
     log_write_errors: Callable[[], int]
     worst_lag: Callable[[], float]
+    overload_state: Callable[[], OverloadState]
+    worst_receive_delay: Callable[[], float]
 
 
 class GaugeCollector(Collector):
@@ -78,6 +80,11 @@ class GaugeCollector(Collector):
                 sources.worst_lag(),
             ),
             (
+                "receive_delay_max_seconds",
+                "Longest time that a datagram waited in a socket within the last minute.",
+                sources.worst_receive_delay(),
+            ),
+            (
                 "api_rate_limit_remaining",
                 "Requests left in the API's rate limit, as it last said.",
                 sources.rate_limit_remaining(),
@@ -102,6 +109,8 @@ class GaugeCollector(Collector):
         sources = self._sources
         breaker = sources.breaker_state()
         states = {state: int(state == breaker) for state in BreakerState}
+        overload = sources.overload_state()
+        overload_states = {state: int(state == overload) for state in OverloadState}
         for name, documentation, label, values in (
             ("transactions", "SIP transactions alive.", "kind", sources.transactions()),
             ("tcp_connections", "Open TCP connections.", "kind", sources.tcp_connections()),
@@ -112,6 +121,12 @@ class GaugeCollector(Collector):
                 sources.api_requests(),
             ),
             ("breaker_state", "1 for the state of the circuit breaker, else 0.", "state", states),
+            (
+                "overload_state",
+                "1 for the state of the overload control, else 0.",
+                "state",
+                overload_states,
+            ),
             ("agents", "Mapped agents by their state at the platform.", "state", sources.agents()),
             ("numbers", "Mapped numbers by source.", "source", sources.numbers()),
             (

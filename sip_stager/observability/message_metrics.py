@@ -79,3 +79,10 @@ class MessageMetrics:
             self._responses_sent[method, CODE_LABELS[message.status]] += 1
         if retransmission:
             self._retransmissions.increment(method)
+
+    def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:  # noqa: ARG002
+        """Count a message of an INVITE that was refused in overload."""
+        if sent:
+            self._responses_sent["INVITE", CODE_LABELS[int(data[8:11])]] += 1
+        else:
+            self._requests_received[("ACK" if data.startswith(b"ACK") else "INVITE",)] += 1

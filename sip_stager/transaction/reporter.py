@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.events import MessageReceived, MessageSent
+from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -32,3 +33,10 @@ class MessageReporter:
         if self._counter is not None:
             self._counter.message_sent(message, flow, retransmission=retransmission)
         self._notify(MessageSent(message, flow, retransmission))
+
+    def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:
+        """Report a message that was never parsed; for the event it has to be."""
+        if self._counter is not None:
+            self._counter.raw_message(data, flow, sent=sent)
+        message = parse(data)
+        self._notify(MessageSent(message, flow) if sent else MessageReceived(message, flow))

@@ -37,6 +37,7 @@ _IP_RECVERR, _IPV6_RECVERR = 11, 25
 # "Source quench and TTL exceeded ICMP errors SHOULD be ignored" (18.4).
 _UNREACHABLE = {(2, 3), (2, 12), (3, 1), (3, 4)}
 _ERROR = struct.Struct("=IBB")  # the beginning of struct sock_extended_err
+_ERROR_KINDS = {(socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR)}
 _ANCILLARY_BYTES = 512
 _RESPONSE = b"SIP/2.0 "
 
@@ -89,8 +90,9 @@ class ErrorQueue:
                 )
             except OSError:  # the queue is empty
                 return
-            for _, _, error in ancillary:
-                self._gather(quoted, *_ERROR.unpack_from(error))
+            for level, kind, error in ancillary:  # a time stamp comes as well
+                if (level, kind) in _ERROR_KINDS:
+                    self._gather(quoted, *_ERROR.unpack_from(error))
 
     def close(self) -> None:
         """Stop; harmless if it is closed."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Notify
-    from sip_stager.transport.types import Lost, Receive
+    from sip_stager.transport.types import Lost, Receive, Screen
 
 _log = logging.getLogger(__name__)
 
@@ -40,14 +40,19 @@ class Sockets:
         )
         self._receive: Receive | None = None
         self._lost: Lost | None = None
+        self._screen: Screen | None = None
 
     @property
     def connections(self) -> Mapping[str, int]:
         """The number of open TCP connections: ``accepted`` from peers, and ``opened`` by us."""
         return {"accepted": len(self._tcp.accepted), "opened": len(self._tcp.ours)}
 
-    def attach(self, receive: Receive, lost: Lost | None = None) -> None:
+    def attach(
+        self, receive: Receive, lost: Lost | None = None, screen: Screen | None = None
+    ) -> None:
         """Set the callbacks for what arrives; call it before ``listen``.
+
+        While ``screen`` is active, ``receive`` is called only for messages that it passes.
 
         ``lost`` is called when an address cannot be reached: for an ICMP error, or for a
         connection that we opened and that broke; never while something is being sent.  It gets the
@@ -55,12 +60,15 @@ class Sockets:
         """
         self._receive = receive
         self._lost = lost
+        self._screen = screen
 
     async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
         """Bind the listener with that index and return its port; raises ``OSError``."""
         if transport == "TCP":
             return await self._tcp.listen(address, index)
-        listener = UdpListener(self._loop, address, index, self._on_message, self._on_unreachable)
+        listener = UdpListener(
+            self._loop, address, index, self._on_message, self._on_unreachable, self._screen
+        )
         self._udp[index] = listener
         return listener.port
 
@@ -106,9 +114,16 @@ class Sockets:
         if self._lost is not None:
             self._guarded(self._lost, flow, flow, why)
 
-    def _on_message(self, data: bytes, flow: Flow) -> None:
-        if self._receive is not None:
+    def _on_message(self, data: bytes, flow: Flow, age: float = 0.0) -> None:
+        if self._screen is not None and self._screen.active:
+            self._guarded(self._screen_message, flow, data, flow, age)
+        elif self._receive is not None:
             self._guarded(self._receive, flow, data, flow)
+
+    def _screen_message(self, data: bytes, flow: Flow, age: float) -> None:
+        assert self._screen is not None  # noqa: S101  asked by the only caller
+        if not self._screen.screen(data, flow, age) and self._receive is not None:
+            self._receive(data, flow)
 
     def _guarded(self, callback: Callable[..., None], flow: Flow, *arguments: object) -> None:
         try:

@@ -1,8 +1,9 @@
-"""The callbacks between the sockets of this room and their owner."""
+"""The callbacks and ports between the sockets of this room and their owner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from sip_stager.model.flow import Flow
 
@@ -10,3 +11,17 @@ Receive = Callable[[bytes, Flow], None]
 """Called with one message and the flow to answer on."""
 Lost = Callable[[Flow, str], None]
 """Called with an address that cannot be reached, and the reason in words."""
+
+
+class Screen(Protocol):
+    """A screen in front of ``Receive``, which settles some messages itself while it is active."""
+
+    @property
+    def active(self) -> bool:
+        """True while it must see each message."""
+
+    def observe_age(self, interface: int, seconds: float) -> None:
+        """Take the age of the oldest datagram in a listener's socket, as it is read."""
+
+    def screen(self, data: bytes, source: Flow, age: float) -> bool:
+        """Return True if a message was settled; ``age`` is its time in the socket in seconds."""

@@ -6,12 +6,15 @@ import socket
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
+from sip_stager.sip.unparsed import is_new_invite
 from sip_stager.transport.icmp import ErrorQueue
+from sip_stager.transport.receive_time import ANCILLARY_BYTES, age_of, request_times
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
-    from sip_stager.transport.types import Lost, Receive
+    from sip_stager.transport.types import Lost, Screen
 
 # A batch ends at whichever limit comes first; then the loop serves timers and other sockets.
 MAX_BATCH = 64  # datagrams; at 50 us each they take about 3 ms
@@ -27,6 +30,8 @@ _MAX_TRIES = 3
 class UdpListener:
     """One bound socket.
 
+    ``receive`` is called with each datagram, its flow and its age in seconds.
+
     It is read by ``add_reader`` and not by asyncio's datagram endpoint, which allocates 256 KiB
     for each datagram and returns to the loop after each.
     """
@@ -36,12 +41,14 @@ class UdpListener:
         loop: asyncio.AbstractEventLoop,
         address: tuple[str, int],
         index: int,
-        receive: Receive,
+        receive: Callable[[bytes, Flow, float], None],
         lost: Lost,
+        screen: Screen | None = None,
     ) -> None:
         self._loop = loop
         self._index = index
         self._receive = receive
+        self._screen = screen
         self._socket = _bound(address)
         self._errors = ErrorQueue(loop, self._socket, lost)
         loop.add_reader(self._errors.fileno(), self._read_batch)
@@ -78,21 +85,33 @@ class UdpListener:
             self._socket.close()
 
     def _read_batch(self) -> None:
-        size = 0
+        new_invites: list[tuple[bytes, Flow, float]] = []
+        size, observed = 0, False
         for count in range(MAX_BATCH):
             if size >= MAX_BATCH_BYTES:
-                return
+                break
             try:
-                data, address = self._socket.recvfrom(65535)
+                data, ancillary, _, address = self._socket.recvmsg(65535, ANCILLARY_BYTES)
             except BlockingIOError:
                 if not count:  # readable without a datagram: an error waits
                     self._errors.drain()
-                return
+                break
             except OSError:  # the ICMP error of an earlier datagram
                 self._errors.drain()
                 continue
             size += len(data)
-            self._receive(data, Flow("UDP", address[0], address[1], self._index))
+            flow = Flow("UDP", address[0], address[1], self._index)
+            age = age_of(ancillary)
+            if not observed and self._screen is not None:
+                observed = True  # the first is the oldest
+                self._screen.observe_age(self._index, age)
+            # In overload live calls go first, and new ones wait for the end of the batch.
+            if self._screen is not None and self._screen.active and is_new_invite(data):
+                new_invites.append((data, flow, age))
+            else:
+                self._receive(data, flow, age)
+        for new_invite in new_invites:
+            self._receive(*new_invite)
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:
@@ -103,6 +122,7 @@ def _bound(address: tuple[str, int]) -> socket.socket:
         if family == socket.AF_INET6:  # leave the port of IPv4 to a listener of its own
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         _enlarge_buffer(bound)
+        request_times(bound)
         bound.bind(address)
     except BaseException:
         bound.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.model.call import Call, Refusal
 from sip_stager.model.vocabulary import RefusalCause
+from sip_stager.sip.responses import REASONS
 from sip_stager.trunks.called_number import CalledNumber, CalledNumberConfig, read_called_number
 from sip_stager.trunks.caller_number import (
     CallerNumber,
@@ -83,9 +84,20 @@ class TrunkAdmission:
         """Decide on a new call; raises ``Malformed`` for an invalid Request-URI."""
         trunk = self._networks.trunk_of(source.host)
         if trunk is None:
-            text = f"{source.host} belongs to no trunk"
-            return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
+            return _refuse_stranger(source)
         return self.decide(invite, source, trunk, self.route(invite, trunk))
+
+    def refuse_unread(self, source: Flow) -> Refusal:
+        """Return the refusal of a new INVITE in overload (``ports.Admission``).
+
+        The status is that of the trunk's policy: to find the number's, the INVITE would be read.
+        """
+        trunk = self._networks.trunk_of(source.host)
+        if trunk is None:
+            return _refuse_stranger(source)
+        status = self._terms_of(trunk.name, "").policy.refusal
+        reason = REASONS.get(status, b"").decode()
+        return Refusal(status, reason, RefusalCause.OVERLOAD, "", trunk=trunk.name)
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         """Strip the identity fields of a caller who requests privacy (``ports.Admission``).
@@ -163,6 +175,11 @@ class TrunkNetworks:
                 if trunk is not None:
                     return trunk
         return None
+
+
+def _refuse_stranger(source: Flow) -> Refusal:
+    text = f"{source.host} belongs to no trunk"
+    return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
 
 
 def _unmap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

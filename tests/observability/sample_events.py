@@ -21,6 +21,7 @@ from sip_stager.events import (
     MessageSent,
     NumbersNotRefreshed,
     NumbersRefreshed,
+    OverloadChanged,
     StagingClaimed,
     StagingEnded,
     StagingPolled,
@@ -37,6 +38,7 @@ from sip_stager.model.vocabulary import (
     BreakerState,
     CallOutcome,
     DropCause,
+    OverloadState,
     StagingOutcome,
     TerminationOutcome,
     TreatmentKind,
@@ -71,6 +73,8 @@ GAUGE_SOURCES = GaugeSources(
     log_lines_dropped=lambda: 7,
     log_write_errors=lambda: 2,
     worst_lag=lambda: 0.004,
+    overload_state=lambda: OverloadState.SHEDDING,
+    worst_receive_delay=lambda: 0.12,
 )
 
 
@@ -132,4 +136,5 @@ EVERYTHING: list[Event] = [
     AgentStateChanged(CALL.agent_id, None, AgentState.MISSING, "Agent not found"),
     NumbersRefreshed(GAUGE_SOURCES.platform_numbers(), ("+331******89 is no number",), news=True),
     NumbersNotRefreshed(StagingOutcome.REFUSED, 403, f"not for {CALLED}"),
+    OverloadChanged(OverloadState.SHEDDING, 0.12, 600.0, 0, 0.0),
 ]

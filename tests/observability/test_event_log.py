@@ -17,6 +17,7 @@ from sip_stager.events import (
     MessageDropped,
     NumbersNotRefreshed,
     NumbersRefreshed,
+    OverloadChanged,
     StagingClaimed,
     StagingEnded,
     StagingWasted,
@@ -29,6 +30,7 @@ from sip_stager.model.vocabulary import (
     BreakerState,
     CallOutcome,
     DropCause,
+    OverloadState,
     RefusalCause,
     StagingOutcome,
     WasteReason,
@@ -143,7 +145,7 @@ def test_an_unreachable_upstream_is_a_warning() -> None:
 
 def test_every_line_has_the_sip_call_id_or_the_peer() -> None:
     for line in LogScene().log_events(*EVERYTHING):
-        if line["event"].startswith(("breaker_", "agent_", "numbers_")):
+        if line["event"].startswith(("breaker_", "agent_", "numbers_", "overload_")):
             continue  # about no call
         assert line.get("call_id") == SIP_CALL_ID or line["peer"] == str(FLOW)
 
@@ -309,3 +311,33 @@ def test_failed_aftercare_leaves_lines_within_a_quota() -> None:
     assert (lines[0]["kind"], lines[0]["http_status"]) == ("label", 404)
     assert lines[0]["text"] == "no call of +331******89"
     assert lines[-1]["kind"] == "terminate"
+
+
+def test_overload_leaves_a_line_at_its_beginning_and_one_at_its_end() -> None:
+    began, ended = LogScene().log_events(
+        OverloadChanged(OverloadState.SHEDDING, 0.1234, 612.34, 0, 0.0),
+        OverloadChanged(OverloadState.NORMAL, 0.2, 600.0, 1234, 61.26),
+    )
+    assert began == {
+        "event": "overload_began",
+        "level": "warning",
+        "delay_seconds": 0.123,
+        "calls_per_second": 612.3,
+    }
+    assert ended == {
+        "event": "overload_ended",
+        "level": "info",
+        "delay_seconds": 0.2,
+        "calls_refused": 1234,
+        "seconds": 61.3,
+    }
+
+
+def test_calls_refused_in_overload_leave_few_lines() -> None:
+    """There may be a thousand a second, and a line costs as much as the refusal."""
+    scene = LogScene()
+    refused = CallRefused(SIP_CALL_ID, "carrier", 503, RefusalCause.OVERLOAD, "late", 0.0)
+    assert len(scene.log_events(*[refused] * 1000)) == MAX_LINES_PER_SECOND
+    scene.now += 1
+    (line,) = scene.log_events(refused)
+    assert line["suppressed_lines"] == 1000 - MAX_LINES_PER_SECOND

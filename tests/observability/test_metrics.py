@@ -231,3 +231,28 @@ def test_two_instances_share_nothing() -> None:
 
 def test_the_first_lost_header_of_a_trunk_is_an_increase() -> None:
     assert value(counted(trunks=["carrier"]), "headers_lost_total", trunk="carrier") == 0
+
+
+def test_the_overload_control_has_a_state_and_a_delay() -> None:
+    samples = counted()
+    assert value(samples, "overload_state", state="shedding") == 1
+    assert value(samples, "overload_state", state="normal") == 0
+    assert value(samples, "receive_delay_max_seconds") == 0.12
+    assert value(samples, "overload_transitions_total", state="shedding") == 0
+
+
+def test_messages_that_are_never_parsed_are_counted() -> None:
+    metrics = Metrics(GAUGE_SOURCES)
+    for data, sent in (
+        (b"INVITE sip:a SIP/2.0\r\n", False),
+        (b"SIP/2.0 503 Service Unavailable\r\n", True),
+        (b"ACK sip:a SIP/2.0\r\n", False),
+    ):
+        metrics.messages.raw_message(data, FLOW, sent=sent)
+    text = generate_latest(metrics.registry).decode()
+    found = [line for line in text.splitlines() if line.endswith("} 1.0") and "INVITE" in line]
+    assert found == [
+        'sip_stager_requests_received_total{method="INVITE"} 1.0',
+        'sip_stager_responses_sent_total{code="503",method="INVITE"} 1.0',
+    ]
+    assert 'sip_stager_requests_received_total{method="ACK"} 1.0' in text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from sip_stager.calls.load_shedder import LoadShedder
 from sip_stager.calls.new_calls import NewCalls
+from sip_stager.calls.overload import OverloadControl
 from sip_stager.calls.shutdown import Shutdown
 from sip_stager.events import Event, MessageDropped
 from sip_stager.model.flow import Flow
@@ -101,11 +103,15 @@ class Conversation:
         self.new_calls = NewCalls(facilities, self.admission, self.stager, bounds)
         self.proxy = Proxy(facilities, self.admission, bounds, self.new_calls)
         self.shutdown = Shutdown(self.layer, self.new_calls)
+        screened = self.transport, reporter, self.admission, self.new_calls
+        self.shedder = LoadShedder(facilities, *screened, OverloadControl(0.1))
         self._taken = 0
 
-    def receive(self, data: bytes | Message, source: Flow = ALICE) -> None:
-        """Pass a message from a peer to the core."""
-        self.layer.receive_message(bytes(data), source)
+    def receive(self, data: bytes | Message, source: Flow = ALICE, age: float = 0.0) -> None:
+        """Pass a message from a peer to the core; ``age`` is its time in the socket."""
+        shedder = self.shedder
+        if not (shedder.active and shedder.screen(bytes(data), source, age)):
+            self.layer.receive_message(bytes(data), source)
 
     def forward(self, invite: bytes | Request, source: Flow = ALICE) -> Request:
         """Pass a new call to the core and stage it; return the request that was forwarded."""

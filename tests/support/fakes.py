@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sip_stager.model.call import Call, Decision, Forward, Policy, Refusal
 from sip_stager.model.vocabulary import RefusalCause, StagingOutcome
+from sip_stager.sip.responses import REASONS
 from sip_stager.trunks.budget import Terms
 
 if TYPE_CHECKING:
@@ -163,6 +164,12 @@ class FakeAdmission:
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         anonymous = anonymous or source.host in self.anonymous
         return request.without(b"p-asserted-identity") if anonymous else request
+
+    def refuse_unread(self, source: Flow) -> Refusal:
+        if source.host in self.strangers:
+            return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, "no trunk")
+        status = self.policy.refusal
+        return Refusal(status, REASONS[status].decode(), RefusalCause.OVERLOAD, "", None, "trunk")
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         if source.host in self.strangers:

@@ -43,9 +43,21 @@ class Limits(Table):
     calls_staging: Count = 5_000
     connections: Count = 1_000
     connections_per_source: Count = 100
+    overload_delay: Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)] = 0.1
+    overload_retry_after_min: Count = 1
+    overload_retry_after_max: Count = 10
     message_timeout: Seconds = 30.0
     idle_timeout: Seconds = 1_800.0
     drain_timeout: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
+
+    @field_validator("overload_retry_after_max")
+    @classmethod
+    def _check_retry_after(cls, longest: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("overload_retry_after_min")
+        if shortest is not None and longest < shortest:
+            wrong = f"is {longest}, less than overload_retry_after_min = {shortest}"
+            raise invalid(wrong, "write a value that is at least overload_retry_after_min")
+        return longest
 
 
 class Http(Table):
@@ -53,6 +65,7 @@ class Http(Table):
 
     address: Address = "127.0.0.1"
     port: Port = 9090
+    unready_in_overload: bool = False
 
 
 class Log(Table):
