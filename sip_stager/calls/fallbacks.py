@@ -59,6 +59,6 @@ def reserve_time_for_fallback(call: Call, *, rings: bool) -> Call:
         following = (rung and policy.after_ringing) or policy.treatments.get(
             StagingOutcome.TIMEOUT, ()
         )
-        if following and following[0].kind == TreatmentKind.AGENT:
+        if following and following[0].kind is TreatmentKind.AGENT:
             return replace(call, deadline=min(end, call.deadline), another_follows=True)
     return call

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sip_stager.config.checks.effective_terms import treatment_uris
 from sip_stager.config.errors import format_location
 from sip_stager.config.tables.address_types import parse_ip, split_sip_uri
+from sip_stager.model.vocabulary import TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def _hosts(settings: Settings) -> Iterator[tuple[Location, str]]:
     yield ("upstream", "uri"), settings.upstream.host
     for index, uri in enumerate(settings.upstream.backups):
         yield ("upstream", "backups", index), split_sip_uri(uri)[0]
-    for location, target in treatment_uris(settings, "redirect"):
+    for location, target in treatment_uris(settings, TreatmentKind.REDIRECT):
         yield location, target.target
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.config.checks.effective_terms import all_policies
 from sip_stager.model.call import Treatment
+from sip_stager.model.vocabulary import TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,5 +37,5 @@ def fallback_agents(policy: CallPolicy) -> Iterator[tuple[str, str]]:
     for name in policy.model_fields_set:
         treatments = getattr(policy, name)
         for one in treatments if isinstance(treatments, tuple) else ():
-            if isinstance(one, Treatment) and one.kind == "agent":
+            if isinstance(one, Treatment) and one.kind is TreatmentKind.AGENT:
                 yield name, one.target

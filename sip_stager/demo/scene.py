@@ -9,6 +9,8 @@ from typing import Any, Literal
 from sip_stager.demo.caller import NUMBER
 from sip_stager.demo.endpoint import HOST
 from sip_stager.demo.fake_platform.behaviour import Behaviour
+from sip_stager.model.call import Cause
+from sip_stager.model.vocabulary import BreakerState, TreatmentKind
 
 AGENT = "411b82c8-462a-4e1b-89bc-10ab3ce1ed29"
 SECOND_AGENT = "7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77"
@@ -66,8 +68,8 @@ class ScriptedCall:
     provisional: tuple[int, ...] = (180,)
     silent_for: float = 0.0
     reaches: tuple[str, ...] = (STAGED,)
-    cause: str = ""
-    treatments: tuple[str, ...] = ()
+    cause: Cause | None = None
+    treatments: tuple[TreatmentKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class Scene:
     closed_requests: int = 0
     ended_calls: int = 0
     settle_time: float = 0.1
-    breaker: tuple[str, ...] = ()
+    breaker: tuple[BreakerState, ...] = ()
 
     @property
     def called_number(self) -> str:

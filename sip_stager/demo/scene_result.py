@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sip_stager.demo.caller import CallReport
 from sip_stager.demo.scene import Scene
+from sip_stager.model.call import Cause
+from sip_stager.model.vocabulary import BreakerState, TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +33,8 @@ class ObservedCall:
     report: CallReport
     reached: tuple[str, ...] = ()
     staged_ids: tuple[str, ...] = ()
-    cause: str = ""
-    treatments: tuple[str, ...] = ()
+    cause: Cause | None = None
+    treatments: tuple[TreatmentKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class SceneResult:
     request_fields: Mapping[str, Any]
     closed_requests: int
     ended_calls: int
-    breaker: tuple[str, ...]
+    breaker: tuple[BreakerState, ...]
     warm_up_time: float = 0.0
 
     @property
@@ -101,4 +103,4 @@ def _call_checks(script: ScriptedCall, call: ObservedCall) -> Iterator[Check]:
 def _in_words(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "nothing"
-    return str(value) or "nothing"
+    return "nothing" if value in (None, "") else str(value)

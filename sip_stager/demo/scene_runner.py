@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sip_stager.demo.fake_platform.staged_calls import StagedCall
     from sip_stager.demo.participants import Participants
     from sip_stager.demo.scene import Scene, ScriptedCall
+    from sip_stager.model.call import Cause
+    from sip_stager.model.vocabulary import BreakerState, TreatmentKind
     from sip_stager.ports import Handlers
 
 
@@ -22,9 +24,9 @@ class ProxyObserver:
     """Records what the proxy reports: causes and treatments by Call-ID, the breaker's states."""
 
     def __init__(self) -> None:
-        self.causes: dict[str, str] = {}
-        self.treatments: dict[str, tuple[str, ...]] = {}
-        self.breaker: list[str] = []
+        self.causes: dict[str, Cause] = {}
+        self.treatments: dict[str, tuple[TreatmentKind, ...]] = {}
+        self.breaker: list[BreakerState] = []
         self.handlers: Handlers = {
             CallRefused: self._refused,
             CallTreated: self._treated,
@@ -111,7 +113,7 @@ def _observed(
             *(QUEUE for _ in participants.queue.staged_ids.get(call_id, ())),
         ),
         (*ids, *standby_ids),
-        observer.causes.get(call_id, ""),
+        observer.causes.get(call_id),
         observer.treatments.get(call_id, ()),
     )
 

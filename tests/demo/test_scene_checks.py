@@ -15,6 +15,7 @@ from sip_stager.demo.participants import Participants
 from sip_stager.demo.scene import AGENT, COLD, SECOND_AGENT, STAGED, ScriptedCall
 from sip_stager.demo.scene_result import ObservedCall, SceneResult
 from sip_stager.demo.scene_runner import ProxyObserver, run_scene
+from sip_stager.model.vocabulary import BreakerState, StagingOutcome, TreatmentKind
 
 if TYPE_CHECKING:
     from typing import Any
@@ -70,8 +71,8 @@ def test_a_call_that_went_as_expected_has_no_differences() -> None:
             "it rang after 0.10 s instead of 0.15 s or more",
         ),
         ({"reached": (COLD,)}, f"the INVITE reached {COLD} instead of {STAGED}"),
-        ({"cause": "refused"}, "the cause was refused instead of nothing"),
-        ({"treatments": ("moved",)}, "the treatments were moved instead of nothing"),
+        ({"cause": StagingOutcome.REFUSED}, "the cause was refused instead of nothing"),
+        ({"treatments": (TreatmentKind.MOVED,)}, "the treatments were moved instead of nothing"),
     ],
 )
 def test_a_difference_in_a_call_is_reported(changed: dict[str, Any], difference: str) -> None:
@@ -100,7 +101,7 @@ def test_a_missing_header_field_is_reported(expected: dict[str, Any], difference
         ),
         ({"closed_requests": 1}, "closed: 1 instead of 0"),
         ({"ended_calls": 1}, "ended: 1 instead of 0"),
-        ({"breaker": ("open",)}, "the circuit breaker became open instead of nothing"),
+        ({"breaker": (BreakerState.OPEN,)}, "the circuit breaker became open instead of nothing"),
     ],
 )
 def test_a_difference_at_the_api_is_reported(changed: dict[str, Any], difference: str) -> None:

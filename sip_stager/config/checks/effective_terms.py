@@ -105,10 +105,10 @@ def all_policies(settings: Settings) -> Iterator[_Placed]:
     yield from number_policies(settings)
 
 
-def treatment_uris(settings: Settings, kind: str) -> Iterator[tuple[Location, Uri]]:
+def treatment_uris(settings: Settings, kind: TreatmentKind) -> Iterator[tuple[Location, Uri]]:
     """Yield the URIs of one kind of treatment in all policies, each with its location."""
     for place, policy in all_policies(settings):
         for key in (*CAUSES, "after_ringing"):
             for treatment in getattr(policy, key) or ():
-                if treatment.kind == kind:
+                if treatment.kind is kind:
                     yield (*place, key), parse_uri(treatment.target.encode())

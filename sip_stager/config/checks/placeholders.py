@@ -12,6 +12,7 @@ from sip_stager.config.checks.effective_terms import all_policies, treatment_uri
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.named_agents import fallback_agents
 from sip_stager.config.tables.address_types import Network, parse_ip, split_sip_uri
+from sip_stager.model.vocabulary import TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def _hosts(settings: Settings) -> Iterator[Finding]:
     ]
     for index, uri in enumerate(settings.upstream.backups):
         found.append((("upstream", "backups", index), split_sip_uri(uri)[0], _ASK_PLATFORM))
-    for kind in ("redirect", "moved"):
+    for kind in (TreatmentKind.REDIRECT, TreatmentKind.MOVED):
         for place, target in treatment_uris(settings, kind):
             found.append((place, target.target, "write the address that such calls are for"))
     for location, host, right in found:

@@ -10,6 +10,7 @@ from sip_stager.config.checks.fallback_agents import find_self_fallbacks
 from sip_stager.config.checks.switched_off import find_unused
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.valid_parts import ValidParts
+from sip_stager.model.vocabulary import TreatmentKind
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.budget import MIN_BUDGET
 
@@ -78,7 +79,7 @@ def _find_useless_margins(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
 def _check_redirects(settings: Settings) -> Iterator[Finding]:
     """Yield redirect targets that no listener can send to, and those that are this program."""
     parts = ValidParts.of_settings(settings)
-    for place, uri in treatment_uris(settings, "redirect"):
+    for place, uri in treatment_uris(settings, TreatmentKind.REDIRECT):
         yield from check_next_hop(
             parts, place, uri.target, uri.port or DEFAULT_PORT, uri.transport.lower()
         )

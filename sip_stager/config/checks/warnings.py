@@ -12,6 +12,7 @@ from sip_stager.config.checks.fallback_agents import find_late_fallbacks, find_p
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.api_key import is_readable_by_others
 from sip_stager.config.tables.address_types import Network, parse_ip
+from sip_stager.model.vocabulary import TreatmentKind
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
 from sip_stager.trunks.phone_numbers import is_e164, to_e164, why_impossible
@@ -85,7 +86,7 @@ def _find_idle_connections(settings: Settings) -> Iterator[Finding]:
 
 def _find_loops(settings: Settings) -> Iterator[Finding]:
     """Yield 302 targets that send the carrier back to this program."""
-    for place, uri in treatment_uris(settings, "moved"):
+    for place, uri in treatment_uris(settings, TreatmentKind.MOVED):
         if is_own_address(settings.listeners, uri.target, uri.port or DEFAULT_PORT):
             right = "nothing to do if that number has another agent or policy"
             yield Finding(place, "sends the carrier back here: the call is staged again", right)

@@ -43,7 +43,7 @@ _WITH_TARGET = {TreatmentKind.REDIRECT, TreatmentKind.MOVED, TreatmentKind.AGENT
 
 def parse_treatment(text: str) -> Treatment:
     """Parse one treatment; raises a mistake."""
-    if text == "forward":
+    if text == TreatmentKind.FORWARD:
         return Treatment(TreatmentKind.FORWARD)
     if match := _REFUSE.fullmatch(text):
         return Treatment(TreatmentKind.REFUSE, _check_refusal(int(match[1] or 0)), match[2] or "")
@@ -136,7 +136,7 @@ class CallPolicy(Table):
 
 DEFAULTS = CallPolicy.model_validate(
     {
-        **dict.fromkeys(map(str, CAUSES), "refuse"),
+        **dict.fromkeys(map(str, CAUSES), str(TreatmentKind.REFUSE)),
         "refusal": 503,
         "ringing": "180",
         "ringing_delay": 2.0,

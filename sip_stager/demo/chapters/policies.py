@@ -11,6 +11,7 @@ from sip_stager.demo.scene import (
     Scene,
     ScriptedCall,
 )
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 POLICIES = Chapter(
     name="policies",
@@ -28,7 +29,11 @@ POLICIES = Chapter(
             settings={"policy": {"api_unreachable": "forward"}},
             behaviour=Behaviour(fault="truncated_body"),
             calls=(
-                ScriptedCall(reaches=(COLD,), cause="api_unreachable", treatments=("forward",)),
+                ScriptedCall(
+                    reaches=(COLD,),
+                    cause=StagingOutcome.API_UNREACHABLE,
+                    treatments=(TreatmentKind.FORWARD,),
+                ),
             ),
         ),
         Scene(
@@ -46,7 +51,7 @@ POLICIES = Chapter(
                     retry_after="5",
                     provisional=(),
                     reaches=(),
-                    cause="refused",
+                    cause=StagingOutcome.REFUSED,
                 ),
             ),
         ),
@@ -65,7 +70,7 @@ POLICIES = Chapter(
                     retry_after="5",
                     provisional=(),
                     reaches=(),
-                    cause="busy",
+                    cause=StagingOutcome.BUSY,
                 ),
             ),
         ),
@@ -80,7 +85,10 @@ POLICIES = Chapter(
             behaviour=Behaviour(delay=3.0),
             calls=(
                 ScriptedCall(
-                    silent_for=0.3, reaches=(QUEUE,), cause="timeout", treatments=("redirect",)
+                    silent_for=0.3,
+                    reaches=(QUEUE,),
+                    cause=StagingOutcome.TIMEOUT,
+                    treatments=(TreatmentKind.REDIRECT,),
                 ),
             ),
             closed_requests=1,
@@ -100,8 +108,8 @@ POLICIES = Chapter(
                     contact=f"<{QUEUE_URI}>",
                     provisional=(),
                     reaches=(),
-                    cause="invalid_response",
-                    treatments=("moved",),
+                    cause=StagingOutcome.INVALID_RESPONSE,
+                    treatments=(TreatmentKind.MOVED,),
                 ),
             ),
         ),
@@ -114,7 +122,7 @@ POLICIES = Chapter(
             number="+33612345706",
             settings={"agent": SECOND_AGENT, "policy": {"refused": [f"agent {AGENT}", "refuse"]}},
             agents={SECOND_AGENT: Behaviour(status=403, message="This agent is not yours")},
-            calls=(ScriptedCall(cause="refused", treatments=("agent",)),),
+            calls=(ScriptedCall(cause=StagingOutcome.REFUSED, treatments=(TreatmentKind.AGENT,)),),
             staged_agents=(SECOND_AGENT, AGENT),
         ),
     ),

@@ -2,6 +2,7 @@
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.scene import COLD, Chapter, Scene, ScriptedCall
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 _SLOW = Behaviour(delay=0.6)
 
@@ -75,8 +76,8 @@ RINGING = Chapter(
                     provisional=(180, 180),
                     silent_for=0.1,
                     reaches=(COLD,),
-                    cause="timeout",
-                    treatments=("forward",),
+                    cause=StagingOutcome.TIMEOUT,
+                    treatments=(TreatmentKind.FORWARD,),
                 ),
             ),
             closed_requests=1,

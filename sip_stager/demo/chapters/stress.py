@@ -2,8 +2,11 @@
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.scene import AGENT, Chapter, Scene, ScriptedCall
+from sip_stager.model.vocabulary import BreakerState, StagingOutcome
 
-_FAILED = ScriptedCall(final="503 Service Unavailable", provisional=(), reaches=(), cause="failed")
+_FAILED = ScriptedCall(
+    final="503 Service Unavailable", provisional=(), reaches=(), cause=StagingOutcome.FAILED
+)
 
 STRESS = Chapter(
     name="stress",
@@ -29,12 +32,12 @@ STRESS = Chapter(
                     final="503 Service Unavailable",
                     provisional=(),
                     reaches=(),
-                    cause="breaker_open",
+                    cause=StagingOutcome.BREAKER_OPEN,
                 ),
                 ScriptedCall(pause=0.9, api=Behaviour()),
             ),
             staged_agents=(AGENT,) * 4,
-            breaker=("open", "half_open", "closed"),
+            breaker=(BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED),
         ),
         Scene(
             name="retry",
@@ -77,7 +80,7 @@ STRESS = Chapter(
                     retry_after="30",
                     provisional=(),
                     reaches=(),
-                    cause="busy",
+                    cause=StagingOutcome.BUSY,
                 ),
             ),
         ),

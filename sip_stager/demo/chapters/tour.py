@@ -2,6 +2,7 @@
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.scene import Chapter, Scene, ScriptedCall
+from sip_stager.model.vocabulary import StagingOutcome
 
 _MEASURED = "It rang after {rang}: {warm_up} to warm up the agent, {overhead} for everything else."
 
@@ -64,7 +65,7 @@ TOUR = Chapter(
                     final="503 Service Unavailable",
                     provisional=(),
                     reaches=(),
-                    cause="api_unreachable",
+                    cause=StagingOutcome.API_UNREACHABLE,
                 ),
             ),
             staged_agents=(),
