@@ -19,6 +19,7 @@ from sip_stager.observability.gauges import GaugeCollector, GaugeSources
 from sip_stager.observability.instruments import duration_histogram
 from sip_stager.observability.message_metrics import MessageMetrics
 from sip_stager.observability.staging_metrics import StagingMetrics
+from sip_stager.sip import parser
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,9 +59,12 @@ class Metrics:
 
     def _describe_process(self) -> None:
         python = f"{platform.python_implementation()} {platform.python_version()}"
+        core = "python" if parser.__file__.endswith(".py") else "compiled"
         build = Info(
-            "sip_stager_build", "Versions of the program and of Python.", registry=self.registry
+            "sip_stager_build",
+            "Versions of the program and of Python, and the form of the core.",
+            registry=self.registry,
         )
-        build.info({"version": __version__, "python": python})
+        build.info({"version": __version__, "python": python, "core": core})
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
