@@ -68,6 +68,10 @@ def raise_priority(pid: int) -> bool:
     """
     try:
         os.setpriority(os.PRIO_PGRP, os.getpgid(pid), PRIORITY)
+        # A process with a session of its own may be in a scheduling group of its own (sched(7),
+        # autogroup).  Among groups only their own nice values count, and not those of processes.
+        with suppress(OSError):
+            (_PROC / str(pid) / "autogroup").write_text(str(PRIORITY))
     except PermissionError:
         return False
     return True
