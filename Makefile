@@ -17,7 +17,7 @@ SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 # The tests that run against the compiled core: those of its rooms, and some of whole calls.  -P and its
 # like keep the uncompiled package of this folder from being found first.
 COMPILED = PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/build/compiled:$(CURDIR)"
-COMPILED_TESTS = $(addprefix tests/,sip transaction proxy trunks observability assembly test_app.py \
+COMPILED_TESTS = $(addprefix tests/,sip transaction proxy calls trunks observability assembly test_app.py \
 	test_compiled.py $(addprefix interop/test_,good_calls.py dialogs.py cancelled_calls.py))
 
 # Kamailio's place in Debian, and that of the programs which tools/peers.py unpacks.
