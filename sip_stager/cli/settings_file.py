@@ -13,6 +13,7 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         metavar="FILE",
+        readable=False,  # not checked here: `load` names the file's owner and the cure
         help="The settings (TOML); `sip-stager example` prints one with every key.",
     ),
 ]

@@ -47,7 +47,7 @@ def print_contents() -> None:
 
 
 class _Demo:
-    """Plays one chapter after another, each on a participants of its own."""
+    """Plays one chapter after another, each with participants of its own."""
 
     def __init__(self, chapters: Sequence[Chapter]) -> None:
         self._chapters = chapters

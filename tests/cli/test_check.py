@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -237,6 +239,22 @@ def test_all_mistakes_go_to_stderr(folder: Folder) -> None:
     assert first == f"{path}:5: api.modus: is not a key that exists"
     assert second == f"{path}:6: api.key: the API key must not be in this file"
     assert verdict == "NOT OK, 2 mistakes: the settings cannot be used"
+
+
+def test_a_settings_file_that_this_user_may_not_read_is_a_mistake_with_its_cure(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "s.toml")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    result = check(folder, RIGHT)
+    path = folder.path / "s.toml"
+    assert result.exit_code == 2
+    wrong, right, _ = result.stderr.splitlines()
+    assert wrong == f"{path}: cannot be read: Permission denied"
+    assert f"read {path}, which belongs to" in right
 
 
 def test_a_warning_goes_to_stderr_and_the_exit_code_stays_0(folder: Folder) -> None:

@@ -50,8 +50,10 @@ def test_log_write_errors_are_counted_from_the_first_on(
         open("/dev/full", "w") as full,  # noqa: PTH123 (a device, not a path of ours)
         subprocess.Popen([*COMMAND, str(settings)], stdout=full) as program,
     ):
+        deadline = time.monotonic() + 60
         while not failed:
             assert program.poll() is None
+            assert time.monotonic() < deadline, "the metric does not come"
             time.sleep(0.05)
             failed = re.search(r"log_write_errors_total ([1-9].*)", metrics(ports[1]))
         assert "sip_stager_log_lines_dropped_total 0.0" in metrics(ports[1])  # they still wait

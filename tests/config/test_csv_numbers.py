@@ -125,3 +125,16 @@ def test_thousands_of_mistakes_do_not_bury_the_others(folder: Folder) -> None:
     assert (mistakes[0].line, mistakes[0].key) == (9, "upstream.x")
     assert [m.line for m in mistakes[1:-1]] == list(range(2, 52))
     assert said(mistakes[-1])[3:] == ("and 2950 more like these", "fix the first 50")
+
+
+def test_as_many_mistakes_as_are_shown_have_no_line_about_more(folder: Folder) -> None:
+    folder.write("n.csv", "number,agent\n" + "+33612345679,x\n" * 50)
+    assert [mistake.line for mistake in folder.mistakes(WITH_CSV)] == list(range(2, 52))
+
+
+def test_a_csv_that_cannot_be_read_is_the_only_mistake_of_settings_without_numbers(
+    folder: Folder,
+) -> None:
+    folder.write("n.csv", f"number\tagent\n{ROW}\n")
+    text = WITH_CSV.partition("[[numbers]]")[0]
+    assert [mistake.file.name for mistake in folder.mistakes(text)] == ["n.csv"]
