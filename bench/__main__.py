@@ -23,7 +23,7 @@ from bench.measurement import Measurement, measure, measure_claims, measure_dire
 from bench.process import PRIORITY
 from bench.report import Report
 from bench.targets import check_targets
-from sip_stager.staging.reserved import MAX_RESERVED
+from sip_stager.staging.reserved_calls import MAX_RESERVED
 from tests.interop.sipp import MISSING, SIPP
 
 if TYPE_CHECKING:

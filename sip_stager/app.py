@@ -38,8 +38,8 @@ from sip_stager.platform.outcome import TimedOut
 from sip_stager.proxy.interfaces import ip_version
 from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transport.bind_errors import BindErrors
+from sip_stager.transport.listeners import Sockets
 from sip_stager.transport.resolver import NameCache
-from sip_stager.transport.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -17,7 +17,7 @@ from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
-from sip_stager.proxy.location import Locator
+from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.target_set import UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from sip_stager.calls.fallbacks import Fallbacks, reserve_time_for_fallback
+from sip_stager.calls.next_treatment import Fallbacks, reserve_time_for_fallback
 from sip_stager.calls.record import CallRecord
 from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal

@@ -7,9 +7,9 @@ from calendar import day_name
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.trunks import make_admission
-from sip_stager.cli.dry_run import DryRun
+from sip_stager.cli.anonymity_report import describe_privacy
 from sip_stager.cli.fallback_report import describe_fallbacks
-from sip_stager.cli.privacy_report import describe_privacy
+from sip_stager.cli.simulated_call import DryRun
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.mapping import ANY
 

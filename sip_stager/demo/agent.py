@@ -17,7 +17,7 @@ from sip_stager.transaction.invite_server import InviteServerTransaction
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
-    from sip_stager.transaction.server import ServerTransaction
+    from sip_stager.transaction.non_invite_server import ServerTransaction
 
 STAGED_ID = b"x-rounded-call-id"
 _MAX_REMEMBERED = 1000  # calls

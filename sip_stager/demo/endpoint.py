@@ -19,7 +19,7 @@ from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transaction.timers import LaneClock, Timers
-from sip_stager.transport.sockets import Sockets
+from sip_stager.transport.listeners import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sip_stager.sip.responses import Extra
     from sip_stager.transaction.base import ClientUser
     from sip_stager.transaction.invite_server import InviteServerTransaction
-    from sip_stager.transaction.server import ServerTransaction
+    from sip_stager.transaction.non_invite_server import ServerTransaction
 
 HOST = "127.0.0.1"
 

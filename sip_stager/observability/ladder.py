@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sip_stager.events import MessageReceived, MessageSent
 from sip_stager.observability.dispatcher import handlers_of_all
-from sip_stager.observability.ladder_columns import Column
+from sip_stager.observability.ladder_model import Column
 from sip_stager.observability.ladder_steps import call_key, from_tag, step
 from sip_stager.trunks.phone_numbers import mask
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.events import Event
-    from sip_stager.observability.ladder_columns import Step
+    from sip_stager.observability.ladder_model import Step
     from sip_stager.ports import Handlers
 
 MAX_CALLS = 1000

@@ -18,7 +18,7 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.vocabulary import BreakerState, StagingOutcome, TreatmentKind, WasteReason
-from sip_stager.observability.ladder_columns import Column, Step, printable, remark
+from sip_stager.observability.ladder_model import Column, Step, printable, remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from sip_stager.events import (
     StagingStarted,
     StagingWasted,
 )
-from sip_stager.observability.ladder_columns import Column, Step, printable
+from sip_stager.observability.ladder_model import Column, Step, printable
 from sip_stager.observability.ladder_staging_steps import staging_step
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request

@@ -18,7 +18,7 @@ What they share:
 - ``facilities.py``: sending, answering, refusing, and events
 - ``seal.py``: the signature in our Record-Route that proves a dialog is ours
 - ``interfaces.py``: our listeners, and the addresses that others know them by
-- ``location.py``: the flow to a next hop
+- ``next_hop.py``: the flow to a next hop
 - ``equivalence.py``: URI comparison (19.1.4)
 - ``bounds.py``: limits above which new calls are refused
 - ``refusals.py``: the Warnings that explain a refusal

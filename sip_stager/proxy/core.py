@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sip_stager.proxy.preprocessing import Popped
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
-    from sip_stager.transaction.server import ServerTransaction
+    from sip_stager.transaction.non_invite_server import ServerTransaction
 
     Server = InviteServerTransaction | ServerTransaction
 

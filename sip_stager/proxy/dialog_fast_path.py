@@ -23,7 +23,7 @@ from sip_stager.sip.privacy import IDENTITY_FIELDS
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.proxy.interfaces import Interfaces
-    from sip_stager.proxy.location import Locator
+    from sip_stager.proxy.next_hop import Locator
     from sip_stager.proxy.seal import Seal
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request

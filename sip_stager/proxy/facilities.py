@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
 from sip_stager.ports import Clock, Notify
 from sip_stager.proxy.interfaces import Interfaces
-from sip_stager.proxy.location import Locator
+from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.preprocessing import preprocess
 from sip_stager.proxy.refusals import refusal_warning
 from sip_stager.proxy.request_forwarding import make_copy
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.base import ClientUser
-    from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.invite_client import InviteClientTransaction
+    from sip_stager.transaction.non_invite_client import ClientTransaction
 
 MAX_DATAGRAM = 1300
 """Bytes; a larger request is sent over TCP instead of UDP, if possible (RFC 3261 18.1.1)."""

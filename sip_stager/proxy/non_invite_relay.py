@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.sip.message import Response
-    from sip_stager.transaction.client import ClientTransaction
-    from sip_stager.transaction.server import ServerTransaction
+    from sip_stager.transaction.non_invite_client import ClientTransaction
+    from sip_stager.transaction.non_invite_server import ServerTransaction
 
 
 class Relay:

@@ -46,7 +46,7 @@ from sip_stager.model.vocabulary import (
     TerminationOutcome,
 )
 from sip_stager.platform.background_timeout import answer_within
-from sip_stager.staging.background import BackgroundQueue
+from sip_stager.staging.background_queue import BackgroundQueue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from sip_stager.platform.outcome import Failure, TimedOut
     from sip_stager.platform.rate_limit_fields import RateLimit
     from sip_stager.ports import Handlers, Notify
-    from sip_stager.staging.background import Work
+    from sip_stager.staging.background_queue import Work
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -2,8 +2,8 @@
 
 Theory of operation.  A caller who hangs up while the agent is staged often calls again at once.
 The API has begun to stage the call anyway, so it is finished (``finish``): a second call takes
-it over while it runs, or claims its result, which is reserved (``reserved.py``).  Each staged call
-is used by one call at a time.  All of it is pure: the clock is a port.
+it over while it runs, or claims its result, which is reserved (``reserved_calls.py``).  Each staged
+call is used by one call at a time.  All of it is pure: the clock is a port.
 
 A staging, and the transitions of ``_enter``:
 
@@ -52,7 +52,7 @@ from sip_stager.model.vocabulary import StagingOutcome
 from sip_stager.platform.outcome import TimedOut
 from sip_stager.ports import Cancellable
 from sip_stager.staging.decision import decide
-from sip_stager.staging.reserved import CallQueue, ReservedCalls
+from sip_stager.staging.reserved_calls import CallQueue, ReservedCalls
 from sip_stager.staging.retry import fits
 
 if TYPE_CHECKING:

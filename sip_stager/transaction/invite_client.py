@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.transaction.base import ClientUser, Context, State, Store
 from sip_stager.transaction.hop_by_hop import make_ack
-from sip_stager.transaction.sender import Sender
+from sip_stager.transaction.retransmitting_client import RetransmittingClient
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
 
 
-class InviteClientTransaction(Sender):
+class InviteClientTransaction(RetransmittingClient):
     """The client transaction of an INVITE; it acknowledges all final responses but 2xx."""
 
     __slots__ = ("_ack",)

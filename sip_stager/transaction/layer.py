@@ -22,10 +22,10 @@ from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check_body, check_request, parse
 from sip_stager.sip.responses import make_response, response_flow, warning_field
 from sip_stager.sip.via import COOKIE
-from sip_stager.transaction.client import ClientTransaction
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from sip_stager.transaction.invite_server import InviteServerTransaction
-from sip_stager.transaction.server import ServerTransaction
+from sip_stager.transaction.non_invite_client import ClientTransaction
+from sip_stager.transaction.non_invite_server import ServerTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.proxy.interfaces import Interface, Interfaces
-from sip_stager.proxy.location import Locator
+from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.request_forwarding import Routed
 from sip_stager.sip.uri import parse_uri
 from tests.support.fakes import FakeClock, FakeResolver

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sip_stager.staging.background import BackgroundQueue
+from sip_stager.staging.background_queue import BackgroundQueue
 
 if TYPE_CHECKING:
     import pytest

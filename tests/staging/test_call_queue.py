@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sip_stager.model.call import Call
-from sip_stager.staging.reserved import CallQueue
+from sip_stager.staging.reserved_calls import CallQueue
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
 OTHERS = [

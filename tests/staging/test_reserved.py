@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sip_stager.events import Event, StagingClaimed, StagingWasted
 from sip_stager.model.call import Call, Decision, Forward
 from sip_stager.model.vocabulary import WasteReason
-from sip_stager.staging import reserved as module
-from sip_stager.staging.reserved import ReservedCalls
+from sip_stager.staging import reserved_calls as module
+from sip_stager.staging.reserved_calls import ReservedCalls
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from tests.support.messages import request, response
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Message, Request, Response
-    from sip_stager.transaction.client import ClientTransaction
     from sip_stager.transaction.invite_client import InviteClientTransaction
     from sip_stager.transaction.invite_server import InviteServerTransaction
-    from sip_stager.transaction.server import ServerTransaction
+    from sip_stager.transaction.non_invite_client import ClientTransaction
+    from sip_stager.transaction.non_invite_server import ServerTransaction
 
     Client = InviteClientTransaction | ClientTransaction
     Server = InviteServerTransaction | ServerTransaction

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from sip_stager.events import Event, MessageDropped
-from sip_stager.transport.sockets import Sockets
+from sip_stager.transport.listeners import Sockets
 from tests.support.fakes import FakeClock
 from tests.support.needed import has_ipv6, need_ipv6
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.transaction.base import ClientUser, Context, State, Store
-from sip_stager.transaction.sender import Sender
+from sip_stager.transaction.retransmitting_client import RetransmittingClient
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
 
 
-class ClientTransaction(Sender):
+class ClientTransaction(RetransmittingClient):
     """The client transaction of all methods but INVITE.
 
     A CANCEL has no ``user``: its own response decides nothing, that of the INVITE does.

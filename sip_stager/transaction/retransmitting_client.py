@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.timers import Timer
 
 
-class Sender(Transaction):
+class RetransmittingClient(Transaction):
     """A client transaction: sends a request at once, and again while no response comes.
 
     ``timers`` are those of the retransmissions and of the timeout: A and B, or E and F.
