@@ -211,7 +211,7 @@ class Application:
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
             agents=lambda: self._agents.states,
             numbers=lambda: {
-                "settings": len(self._settings.numbers),
+                "settings": len(self._settings.rows),
                 "platform": len(self._mapping.platform),
             },
             platform_numbers=lambda: self._numbers.counts,

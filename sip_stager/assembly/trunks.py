@@ -33,7 +33,7 @@ def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> 
     variables = CallVariables(
         settings.variables,
         {trunk.name: trunk.variables for trunk in settings.trunks},
-        {row.number: row.variables for row in settings.numbers},
+        {row.number: row.table.variables for row in settings.rows if row.table.variables},
     )
     return TrunkAdmission(
         settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables
@@ -42,13 +42,15 @@ def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> 
 
 def make_mapping(settings: Settings, moment: Callable[[str], Moment] = local_time) -> NumberMapping:
     """Build the mapping of the numbers; ``moment`` returns the time in a zone."""
-    return NumberMapping((number.row() for number in settings.numbers), moment)
+    return NumberMapping(((number, table.row) for number, table in settings.rows), moment)
 
 
 def make_terms(settings: Settings) -> Callable[[str, str], Terms]:
     """Return a function of a trunk's name and a mapped number that returns the terms of a call."""
     trunks = {trunk.name: trunk for trunk in settings.trunks}
-    numbers = {row.number: row.policy for row in settings.numbers if row.policy.model_fields_set}
+    numbers = {
+        number: table.policy for number, table in settings.rows if table.policy.model_fields_set
+    }
 
     # Most numbers have no policy of their own: they share one entry per trunk.
     @lru_cache(maxsize=4096)

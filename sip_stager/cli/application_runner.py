@@ -95,6 +95,6 @@ def _announce(logger: Logger, settings: Settings, warnings: Sequence[str]) -> No
         listeners=[f"{one.transport} {one.sent_by}" for one in settings.listeners],
         upstream=settings.upstream.uri,
         trunks=len(settings.trunks),
-        numbers=len(settings.numbers),
+        numbers=len(settings.rows),
         metrics=f"http://{settings.http.address}:{settings.http.port}/metrics",
     )

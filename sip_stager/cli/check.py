@@ -65,11 +65,11 @@ def check(
 def _show_settings(console: Console, settings: Settings, *, every: bool) -> None:
     for line in describe_settings(settings, every=every):
         console.print(line, soft_wrap=True)
-    rows = settings.numbers if every else settings.numbers[:SHOWN]
+    rows = settings.rows if every else settings.rows[:SHOWN]
     for line in describe_numbers(settings, rows):
         console.print(line, soft_wrap=True)
-    if len(rows) < len(settings.numbers):
-        console.print(f"... and {len(settings.numbers) - len(rows)} more (--all shows them)")
+    if len(rows) < len(settings.rows):
+        console.print(f"... and {len(settings.rows) - len(rows)} more (--all shows them)")
     console.print()
     for line in describe_failures(settings, every=every):
         console.print(line, soft_wrap=True)
@@ -82,7 +82,7 @@ def _verdict(settings: Settings, problems: int) -> str:
     agents = {agent for several in settings.agents.values() for agent in several}
     return (
         f"{_state(settings, problems)}: peers reach it at {listeners}; "
-        f"trunks: {len(settings.trunks)}, numbers: {len(settings.numbers)}, agents: {len(agents)}"
+        f"trunks: {len(settings.trunks)}, numbers: {len(settings.rows)}, agents: {len(agents)}"
     )
 
 

@@ -67,7 +67,7 @@ def describe_fallbacks(
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str]]:
-    own = [row.number for row in settings.numbers if row.policy.model_fields_set][:_MAX_ROWS]
+    own = [row.number for row in settings.rows if row.table.policy.model_fields_set][:_MAX_ROWS]
     for trunk in settings.trunks:
         for number in own:
             yield trunk.name, number

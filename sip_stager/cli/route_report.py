@@ -102,19 +102,19 @@ class RouteReport:
         number = route.called.number
         for _, wanted, row in self._mapping.candidates(number) if number else ():
             if row is not None:
-                yield f"{json.dumps(wanted)} ({self._place(row)})"
+                yield f"{json.dumps(wanted)} ({self._place(wanted, row)})"
                 break
             yield f"no {json.dumps(wanted)}"
         if route.match is not None and route.match.number != number:
             yield f"the API gets {json.dumps(route.match.number)}"
-        if self._list_is_unknown and (route.match is None or route.match.row.number.endswith(ANY)):
+        if self._list_is_unknown and (route.match is None or route.match.key.endswith(ANY)):
             yield "the platform's list may have it: add --online to fetch that"
 
-    def _place(self, row: Row) -> str:
+    def _place(self, key: str, row: Row) -> str:
         if row.generation:
             return "the platform's list"
-        numbers = self._settings.numbers
-        index = next(index for index, each in enumerate(numbers) if each.number == row.number)
+        rows = enumerate(self._settings.rows)
+        index = next(index for index, (number, _) in rows if number == key)
         return self._settings.place(("numbers", index, "number"))
 
     def _caller(self, caller: CallerNumber, call: Call, trunk: Trunk) -> Iterator[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from sip_stager.config import Number, Settings
+    from sip_stager.config import MappedNumber, Number, Settings
 
 SHOWN = 50
 """Numbers that are shown without --all."""
@@ -101,7 +101,7 @@ def _toml(value: Any) -> str:
     return json.dumps(value if isinstance(value, int | float | str) else str(value))
 
 
-def describe_numbers(settings: Settings, rows: Sequence[Number]) -> Iterator[Text]:
+def describe_numbers(settings: Settings, rows: Sequence[MappedNumber]) -> Iterator[Text]:
     """Yield what happens to a call to each number, one agent per line (to be searched)."""
     yield Text(
         f"What each number does: staged ({settings.api.mode}) for its agent, then forwarded as"
@@ -109,15 +109,15 @@ def describe_numbers(settings: Settings, rows: Sequence[Number]) -> Iterator[Tex
     yield Text(f"  {_target(settings)}")
     width = max((len(row.number) for row in rows), default=0)
     for row in rows:
-        for agent in describe_agents(row):
+        for agent in describe_agents(row.table):
             yield Text(f"{row.number:<{width}}  {agent}")
 
 
-def describe_agents(row: Number) -> Iterator[str]:
+def describe_agents(number: Number) -> Iterator[str]:
     """Yield the agents that answer a number, each with its weight and its hours."""
-    for share in row.shares:
-        weight = f"weight {share.weight}" if len(row.shares) > 1 else ""
-        when = [*share.days, *share.hours, row.timezone or ""] if share.timed else []
+    for share in number.shares:
+        weight = f"weight {share.weight}" if len(number.shares) > 1 else ""
+        when = [*share.days, *share.hours, number.timezone or ""] if share.timed else []
         details = ", ".join(filter(None, (weight, " ".join(when))))
         yield f"{share.agent} ({details})" if details else str(share.agent)
 

@@ -15,24 +15,24 @@ from sip_stager.trunks.variables import compile_variable, default_value
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from sip_stager.config import Number, Settings, Trunk
+    from sip_stager.config import MappedNumber, Settings, Trunk
     from sip_stager.config.errors import Location
     from sip_stager.config.named_agents import AgentKey
     from sip_stager.model.call import Value
     from sip_stager.platform.agent import AgentRecord, Declared
 
-    Rows = Sequence[tuple[int, Number]]
+    Rows = Sequence[tuple[int, MappedNumber]]
     Trunks = Sequence[tuple[int, Trunk]]
 
 _SHOWN = 3  # agents per line
 _UNDECLARED = "is not declared by the agent"
 
 
-def map_agents(settings: Settings) -> dict[AgentKey, list[tuple[int, Number]]]:
+def map_agents(settings: Settings) -> dict[AgentKey, list[tuple[int, MappedNumber]]]:
     """Return the agents of the settings, each with its rows and their indexes."""
-    rows: defaultdict[AgentKey, list[tuple[int, Number]]] = defaultdict(list)
-    for index, row in enumerate(settings.numbers):
-        for key in {(str(share.agent), share.version) for share in row.shares}:
+    rows: defaultdict[AgentKey, list[tuple[int, MappedNumber]]] = defaultdict(list)
+    for index, row in enumerate(settings.rows):
+        for key in {(str(share.agent), share.version) for share in row.table.shares}:
             rows[key].append((index, row))
     return dict(rows)
 
@@ -81,11 +81,11 @@ def _calls_of_agents(
 
     Calls to numbers of the platform's list have no row.
     """
-    trunks, numbers = list(enumerate(settings.trunks)), list(enumerate(settings.numbers))
+    trunks, numbers = list(enumerate(settings.trunks)), list(enumerate(settings.rows))
     for key, rows in map_agents(settings).items():
         yield key, trunks, rows
     for row in numbers:
-        for _, agent_id in fallback_agents(row[1].policy):
+        for _, agent_id in fallback_agents(row[1].table.policy):
             yield (agent_id, None), trunks, [row]
     for agent_id in found:
         yield (agent_id, None), trunks, []
@@ -104,13 +104,13 @@ def _tables(
 
     A variable that all of its numbers set themselves is taken from no other table.
     """
-    tables = [set(row.variables) for _, row in rows]
+    tables = [set(row.table.variables) for _, row in rows]
     own = set.intersection(*tables) if tables else set()
     yield ("variables",), _without(settings.variables, own)
     for index, trunk in trunks:
         yield ("trunks", index, "variables"), _without(trunk.variables, own)
     for index, row in rows:
-        yield ("numbers", index, "variables"), row.variables
+        yield ("numbers", index, "variables"), row.table.variables
 
 
 def _without(table: Mapping[str, Value], names: set[str]) -> dict[str, Value]:

@@ -6,7 +6,7 @@
 from sip_stager.config.errors import Mistake, SettingsError
 from sip_stager.config.loading.load import load
 from sip_stager.config.tables.api import Api
-from sip_stager.config.tables.numbers import AgentShare, Number
+from sip_stager.config.tables.numbers import AgentShare, MappedNumber, Number
 from sip_stager.config.tables.peers import Listener, Upstream
 from sip_stager.config.tables.settings import Http, Limits, Log, Settings, Sip
 from sip_stager.config.tables.trunk import Trunk
@@ -18,6 +18,7 @@ __all__ = [
     "Limits",
     "Listener",
     "Log",
+    "MappedNumber",
     "Mistake",
     "Number",
     "Settings",

@@ -22,9 +22,9 @@ AgentKey = tuple[str, int | None]
 def locate_agents(settings: Settings) -> dict[AgentKey, Location]:
     """Return the location of each agent that a number or a policy names, the first of several."""
     found: dict[AgentKey, Location] = {}
-    for index, row in enumerate(settings.numbers):
-        for position, share in enumerate(row.shares):
-            of_row: Location = ("agents", position, "agent") if row.agents else ("agent",)
+    for index, table in settings.tables.items():
+        for position, share in enumerate(table.shares):
+            of_row: Location = ("agents", position, "agent") if table.agents else ("agent",)
             found.setdefault((str(share.agent), share.version), ("numbers", index, *of_row))
     for place, policy in all_policies(settings):
         for name, agent_id in fallback_agents(policy):

@@ -62,7 +62,7 @@ class TrunkAdmission:
     """Admits calls from known networks to mapped numbers (``ports.Admission``).
 
     ``mapping`` has the agents of the called numbers.  ``terms_of`` returns the terms of a call by
-    the name of its trunk and the number of its row.  ``anonymous_number`` stands for a caller who
+    the name of its trunk and the key of its row.  ``anonymous_number`` stands for a caller who
     is anonymous or has no number.  ``variables`` are those of all trunks and numbers.
     """
 
@@ -128,10 +128,10 @@ class TrunkAdmission:
         if route.match is None:
             text = f"no agent is mapped to {mask_untrusted(route.called.number)}"
             return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, text, trunk=trunk.name)
-        caller, called, number = route.caller, route.match.number, route.match.row.number
+        caller, called, key = route.caller, route.match.number, route.match.key
         anonymous = bool(caller.privacy) and not trunk.pass_private_number
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, anonymous)
-        terms = self._terms_of(trunk.name, number)
+        terms = self._terms_of(trunk.name, key)
         return Call(
             call_id=invite.call_id_text,
             trunk=trunk.name,
@@ -141,7 +141,7 @@ class TrunkAdmission:
             deadline=terms.budget(invite),
             pass_503=trunk.pass_503,
             policy=terms.policy,
-            variables=self._variables.fill(invite, facts, number),
+            variables=self._variables.fill(invite, facts, key),
             generation=route.match.row.generation,
             anonymous=anonymous,
         )

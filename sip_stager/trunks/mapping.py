@@ -74,14 +74,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A number, a name, a prefix that ends in ``*``, or ``*`` alone, and the agents that answer.
+    """The agents that answer calls to a number; numbers with the same agents share a row.
 
     ``zone`` is the time zone of their days and hours.  ``generation`` is 0 for a row of the
-    settings.  A row of the platform has the ``generation`` of the list in which it was new, an
-    empty ``number``, since many numbers share it, and no agent if the platform redirects the calls.
+    settings.  A row of the platform has the ``generation`` of the list in which it was new, and no
+    agent if the platform redirects the calls.
     """
 
-    number: str
     shares: tuple[Share, ...]
     zone: str = ""
     generation: int = 0
@@ -121,41 +120,46 @@ def _point(key: str, total: int) -> int:
 
 
 class Match(NamedTuple):
-    """The row of a called number, and the number as the row has it."""
+    """The row of a called number, the number as the mapping spells it, and the key of the row.
+
+    The ``key`` is that number, a prefix that ends in ``*``, or ``*`` alone.
+    """
 
     row: Row
     number: str
+    key: str
 
 
 class NumberMapping:
     """Finds the row of a called number: its own, else that of the longest prefix, else the default.
 
-    The cost grows with the number of different prefix lengths alone.  ``moment`` returns the time
-    of the week in a zone.  ``platform`` has the rows of the platform's list by number; those of the
-    settings go first.  The dictionary is replaced as a whole, never changed.
+    The cost grows with the number of different prefix lengths alone.  ``rows`` are pairs of a key
+    and its row.  ``moment`` returns the time of the week in a zone.  ``platform`` has the rows of
+    the platform's list by number; those of the settings go first.  The dictionary is replaced as a
+    whole, never changed.
     """
 
-    def __init__(self, rows: Iterable[Row], moment: Callable[[str], Moment]) -> None:
+    def __init__(self, rows: Iterable[tuple[str, Row]], moment: Callable[[str], Moment]) -> None:
         self.platform: Mapping[str, Row] = {}
         self.moment = moment
         self._exact: dict[str, Row] = {}
         self._default: Row | None = None
         prefixes: dict[int, dict[str, Row]] = {}
-        for row in rows:
-            if row.number == ANY:
+        for key, row in rows:
+            if key == ANY:
                 self._default = row
-            elif row.number.endswith(ANY):
-                prefixes.setdefault(len(row.number) - 1, {})[row.number[:-1]] = row
+            elif key.endswith(ANY):
+                prefixes.setdefault(len(key) - 1, {})[key[:-1]] = row
             else:
-                self._exact[row.number] = row
+                self._exact[key] = row
         self._prefixes = sorted(prefixes.items(), reverse=True)
 
     def find(self, number: str) -> Match | None:
         """Return the row of a called number in E.164, or of a called name, or None."""
         if (row := self._own(number)) is not None:
-            return Match(row, number)
+            return Match(row, number, number)
         candidates = self.candidates(number)
-        return next((Match(row, spelling) for spelling, _, row in candidates if row), None)
+        return next((Match(row, spelling, key) for spelling, key, row in candidates if row), None)
 
     def choose_agent(self, match: Match, caller: str) -> str:
         """Return the agent of a match; ``caller`` is a text that stays the same for one caller."""

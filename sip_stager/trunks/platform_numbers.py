@@ -90,7 +90,7 @@ class PlatformNumbers:
     def _row(self, shares: tuple[Share, ...]) -> Row:
         row = self._new.get(shares)
         if row is None:
-            row = self._new[shares] = Row("", shares, generation=self.generation)
+            row = self._new[shares] = Row(shares, generation=self.generation)
         return row
 
     def _shares(self, agent: object) -> tuple[Share, ...]:

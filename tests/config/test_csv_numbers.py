@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import pytest
 
+from sip_stager.assembly.trunks import make_admission, make_mapping
 from sip_stager.config.tables.policy import CallPolicy
 from tests.config.settings_folder import AGENT, RIGHT, Folder, said
 
@@ -82,7 +86,7 @@ def test_further_columns_are_the_version_and_the_policy(folder: Folder) -> None:
         f",{AGENT},,+33612345671,,486\n"
         f",{AGENT},,+33612345672,,\n",
     )
-    first, second, third = folder.load(WITH_CSV).numbers[1:]
+    first, second, third = (row.table for row in folder.load(WITH_CSV).rows[1:])
     assert first.version == 3
     assert first.policy == CallPolicy.model_validate(
         {"deadline": 2.5, "timeout": [f"agent {OTHER}", "refuse 480 Later"]}
@@ -94,7 +98,7 @@ def test_further_columns_are_the_version_and_the_policy(folder: Folder) -> None:
 def test_equal_rows_share_a_policy_and_each_wrong_row_is_reported(folder: Folder) -> None:
     rows = "".join(f"+3361234567{digit},{AGENT},forward\n" for digit in range(8))
     folder.write("n.csv", f"number,agent,busy\n{rows}")
-    policies = [row.policy for row in folder.load(WITH_CSV).numbers[1:]]
+    policies = [row.table.policy for row in folder.load(WITH_CSV).rows[1:]]
     assert len({id(policy) for policy in policies}) == 1
     folder.write("n.csv", f"number,agent,busy\n{rows}".replace("forward", "drop"))
     assert [(mistake.line, mistake.key) for mistake in folder.mistakes(WITH_CSV)] == [
@@ -138,3 +142,35 @@ def test_a_csv_that_cannot_be_read_is_the_only_mistake_of_settings_without_numbe
     folder.write("n.csv", f"number\tagent\n{ROW}\n")
     text = WITH_CSV.partition("[[numbers]]")[0]
     assert [mistake.file.name for mistake in folder.mistakes(text)] == ["n.csv"]
+
+
+def numbers_csv(rows: int) -> str:
+    agents = AGENT, OTHER
+    lines = (f"+336{row:08},{agents[row % 2]},forward\n" for row in range(rows))
+    return "number,agent,busy\n" + "".join(lines)
+
+
+def test_rows_with_equal_cells_share_all_but_their_number(folder: Folder) -> None:
+    folder.write("n.csv", numbers_csv(50))
+    settings = folder.load(WITH_CSV)
+    assert list(settings.tables) == [0, 1, 2]
+    assert len({id(row.table) for row in settings.rows[1:]}) == 2
+    assert [settings.rows[index].table.agent_ids for index in (1, 2)] == [(AGENT,), (OTHER,)]
+
+
+def test_a_row_takes_a_few_hundred_bytes(folder: Folder) -> None:
+    def used(rows: int) -> int:
+        folder.write("n.csv", numbers_csv(rows))
+        gc.collect()
+        tracemalloc.start()
+        settings = folder.load(WITH_CSV)
+        mapping = make_mapping(settings)
+        kept = settings, mapping, make_admission(settings, mapping)
+        gc.collect()
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        del kept
+        return size
+
+    used(100)  # what is loaded and cached once
+    assert (used(3000) - used(1000)) / 2000 < 300

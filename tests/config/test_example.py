@@ -54,7 +54,7 @@ def test_the_example_loads_with_its_csv(tmp_path: Path) -> None:
         text = (EXAMPLE.parent / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text.replace("# numbers_csv", "numbers_csv"))
     settings = load(tmp_path / "sip_stager.example.toml", {"ROUNDED_API_KEY": "x"})
-    assert len(settings.numbers) == 6
+    assert len(settings.rows) == 6
 
 
 def test_the_example_has_every_table() -> None:

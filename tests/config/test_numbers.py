@@ -57,8 +57,8 @@ def test_agents_share_a_number(folder: Folder) -> None:
     assert settings.agents == {"+33612345678": (AGENT, OTHER, OTHER)}
     hours = ((540, 720), (1320, 360))
     day, monday = Share(AGENT, 3, frozenset({0, 4}), hours), Share(OTHER, days=frozenset({0}))
-    row = Row("+33612345678", (day, Share(OTHER), monday), "Europe/Paris")
-    assert settings.numbers[0].row() == row
+    row = Row((day, Share(OTHER), monday), "Europe/Paris")
+    assert settings.numbers[0].row == row
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def mapped(agents: Mapping[str, str]) -> NumberMapping:
     """Map each number to one agent."""
-    rows = (Row(number, (Share(agent),)) for number, agent in agents.items())
+    rows = ((number, Row((Share(agent),))) for number, agent in agents.items())
     return NumberMapping(rows, monday_noon)
 
 

@@ -17,7 +17,7 @@ class LocalHours:
 
     def __init__(self, zone: str, hours: str, *days: int) -> None:
         shares = Share("hours", days=frozenset(days), hours=(parse_hours(hours),)), Share("rest")
-        self._row = Row("+33612345678", shares, zone)
+        self._row = Row(shares, zone)
 
     def at(self, utc: datetime) -> str:
         """Return the agent that answers at a time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from sip_stager.trunks.phone_numbers import (
     mask_untrusted,
     to_e164,
     unescape_user,
+    why_impossible,
 )
 
 
@@ -155,6 +157,20 @@ def test_an_untrusted_number_is_logged_as_short_plain_ascii(text: str) -> None:
 )
 def test_e164_is_a_plus_sign_and_7_to_15_digits(number: str, *, answer: bool) -> None:
     assert is_e164(number) is answer
+
+
+CODES = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)).map(str)
+
+
+@given(CODES | st.text("123456789", min_size=1, max_size=3), st.text("0123456789", max_size=12))
+def test_a_number_is_possible_as_the_numbering_plans_say(code: str, rest: str) -> None:
+    number = f"+{code}{rest}"
+    if is_e164(number):
+        try:
+            possible = phonenumbers.is_possible_number(phonenumbers.parse(number))
+        except phonenumbers.NumberParseException:
+            possible = False
+        assert (why_impossible(number) == "") is possible
 
 
 def test_countries_are_iso_3166() -> None:

@@ -45,7 +45,7 @@ def agents(made: PlatformNumbers) -> dict[str, str]:
 )
 def test_a_number_is_stored_as_the_key_of_its_calls(given_as: str, kind: str, found: str) -> None:
     made = table(item(given_as, AGENT.upper(), type=kind))
-    assert made.rows == {found: Row("", (Share(AGENT),), generation=1)}
+    assert made.rows == {found: Row((Share(AGENT),), generation=1)}
     assert made.counts == {"staged": 1, "redirected": 0, "without_agent": 0, "unusable": 0}
     assert made.agents.keys() == {AGENT}
 

@@ -90,11 +90,11 @@ def trunk_terms(settings: Settings) -> Iterator[TrunkTerms]:
 def number_policies(settings: Settings) -> Iterator[_Placed]:
     """Yield each distinct policy of the numbers with its location; rows of a CSV share policies."""
     seen: set[int] = set()
-    for index, row in enumerate(settings.numbers):
+    for index, table in settings.tables.items():
         # Rows of a CSV with the same cells share one policy object.
-        if row.policy.model_fields_set and id(row.policy) not in seen:
-            seen.add(id(row.policy))
-            yield ("numbers", index, "policy"), row.policy
+        if table.policy.model_fields_set and id(table.policy) not in seen:
+            seen.add(id(table.policy))
+            yield ("numbers", index, "policy"), table.policy
 
 
 def all_policies(settings: Settings) -> Iterator[_Placed]:

@@ -18,7 +18,7 @@ from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sip_stager.config.tables.numbers import Number
+    from sip_stager.config.tables.numbers import MappedNumber
     from sip_stager.config.tables.policy import CallPolicy
     from sip_stager.config.tables.settings import Settings
 
@@ -90,13 +90,13 @@ def find_late_fallbacks(settings: Settings) -> Iterator[Finding]:
 def _fallback_agents(settings: Settings) -> Iterator[FallbackAgent]:
     wanted = list(_named_agents(settings))
     agents = settings.agents if wanted else {}
-    sharing: defaultdict[int, list[Number]] = defaultdict(list)
-    for row in settings.numbers if wanted else ():
-        sharing[id(row.policy)].append(row)
+    sharing: defaultdict[int, list[MappedNumber]] = defaultdict(list)
+    for row in settings.rows if wanted else ():
+        sharing[id(row.table.policy)].append(row)
     for place, policy, key, agent in wanted:
         own = place[0] == "numbers"
         # A policy that is not a number's applies to the numbers without that key.
-        silent = (row for row in settings.numbers if getattr(row.policy, key) is None)
+        silent = (row for row in settings.rows if getattr(row.table.policy, key) is None)
         rows = sharing[id(policy)] if own else silent
         answering = {row.number: agents[row.number] for row in rows}
         yield FallbackAgent(

@@ -17,6 +17,7 @@ from sip_stager.model.vocabulary import TreatmentKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sip_stager.config.tables.numbers import Number
     from sip_stager.config.tables.settings import Settings
 
 _DOCUMENTATION: tuple[Network, ...] = tuple(
@@ -78,15 +79,22 @@ def _networks(settings: Settings) -> Iterator[Finding]:
 
 def _agents(settings: Settings) -> Iterator[Finding]:
     right = "write the agent's id, as the platform shows it"
-    for index, row in enumerate(settings.numbers):
-        for position, share in enumerate(row.shares):
-            if _is_made_up(share.agent):
-                of_row: Location = ("agents", position, "agent") if row.agents else ("agent",)
-                yield Finding(("numbers", index, *of_row), _wrong(str(share.agent)), right)
+    made_up = {id(table) for table in settings.tables.values() if any(_made_up_shares(table))}
+    for index, (_, table) in enumerate(settings.rows):
+        for place, agent in _made_up_shares(table) if id(table) in made_up else ():
+            yield Finding(("numbers", index, *place), _wrong(agent), right)
     for place, policy in all_policies(settings):
         for key, agent_id in fallback_agents(policy):
             if _is_made_up(UUID(agent_id)):
                 yield Finding((*place, key), _wrong(agent_id), right)
+
+
+def _made_up_shares(table: Number) -> Iterator[tuple[Location, str]]:
+    """Yield the made-up agents of a number, each with its place in the table."""
+    for position, share in enumerate(table.shares):
+        if _is_made_up(share.agent):
+            place: Location = ("agents", position, "agent") if table.agents else ("agent",)
+            yield place, str(share.agent)
 
 
 def _wrong(value: str) -> str:

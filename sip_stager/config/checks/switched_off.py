@@ -29,7 +29,7 @@ def find_unused(settings: Settings) -> Iterator[Finding]:
         for key in keys:
             if getattr(values, key) != type(values).model_fields[key].default:
                 yield Finding((table, key), f"has no effect: {why}", f"{right}, or remove it")
-    for index, row in enumerate(settings.numbers):
+    for index, row in enumerate(settings.numbers):  # a CSV has no such column
         yield from _find_in_number(index, row)
 
 

@@ -94,7 +94,9 @@ def _find_loops(settings: Settings) -> Iterator[Finding]:
 
 def _find_national_numbers(settings: Settings) -> Iterator[Finding]:
     """Yield numbers that a trunk with a country reads otherwise than they are written."""
-    for index, row in enumerate(settings.numbers):
+    for index, row in enumerate(settings.rows):
+        if is_e164(row.number):
+            continue
         for trunk in settings.trunks:
             if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
                 wrong = (
@@ -147,7 +149,7 @@ def _find_wide_networks(settings: Settings) -> Iterator[Finding]:
 
 def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:
     """Yield numbers that nobody can dial: too short or too long for their country."""
-    for index, row in enumerate(settings.numbers):
+    for index, row in enumerate(settings.rows):
         if is_e164(row.number) and (why := why_impossible(row.number)):
             wrong = f'"{row.number}" is an impossible number: {why}'
             right = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sip_stager.config.checks.settings_without_effect import find_contradictions
 from sip_stager.config.checks.warnings import find_warnings
 from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, format_location
 from sip_stager.config.loading.api_key import explain_misplaced_key, find_key
-from sip_stager.config.loading.csv_numbers import read_numbers
+from sip_stager.config.loading.csv_numbers import CsvNumbers, column_of, read_numbers
 from sip_stager.config.loading.file_reading import read_toml
 from sip_stager.config.loading.key_lines import KeyLines
 from sip_stager.config.loading.valid_parts import ValidParts
@@ -36,17 +37,14 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     text, document = read_toml(path)
     places = _Locations(path, KeyLines(text))
     findings: list[Finding] = []
-    mistakes = _add_rows(document, places)
+    table = _read_csv(document, places)
+    mistakes = table.mistakes
     _add_key(document, path.parent, environ, findings)
-    settings, parts = _validated(document, findings)
+    settings, parts = _validated(document, table, places.first_row, findings)
     findings += find_inconsistencies(parts)
     if settings is not None:
         findings += find_contradictions(settings)
-    if (
-        settings
-        and not (settings.numbers or settings.api.numbers_refresh_interval)
-        and not mistakes
-    ):
+    if not mistakes and settings and not (settings.rows or settings.api.numbers_refresh_interval):
         right = "add [[numbers]], or set [api] numbers_refresh_interval to use the platform's"
         findings.append(Finding(("numbers",), "no number is mapped", right))
     mistakes += [places.mistake(finding) for finding in findings]
@@ -64,7 +62,7 @@ class _Locations:
     path: Path
     lines: KeyLines
     csv: Path | None = None
-    csv_lines: list[int] = field(default_factory=list)
+    csv_lines: Sequence[int] = ()
     first_row: int = 0
 
     def __call__(self, location: Location) -> str:
@@ -82,29 +80,28 @@ class _Locations:
 
     def _place(self, location: Location) -> tuple[Path, int, str]:
         match location:
-            case ("numbers", int(row), *rest) if self.csv and row >= self.first_row:
-                columns = [part for part in rest if isinstance(part, str)]
-                return self.csv, self.csv_lines[row - self.first_row], "".join(columns[-1:])
+            case ("numbers", int(row), *_) if self.csv and row >= self.first_row:
+                return self.csv, self.csv_lines[row - self.first_row], column_of(location)
             case _:
                 return self.path, self.lines.of(location), format_location(location)
 
 
-def _add_rows(document: dict[str, Any], places: _Locations) -> list[Mistake]:
-    """Append the rows of the CSV to the numbers of the document."""
+def _read_csv(document: dict[str, Any], places: _Locations) -> CsvNumbers:
+    """Read the CSV of numbers that the document names, if any."""
     name, rows = document.get("numbers_csv"), document.get("numbers", [])
     if not isinstance(name, str) or not isinstance(rows, list):
-        return []
+        return CsvNumbers(places.path)
     table = read_numbers(places.path.parent / name)
     places.csv, places.csv_lines, places.first_row = table.path, table.lines, len(rows)
     document["numbers_csv"] = table.path
-    document["numbers"] = rows + table.numbers
     line = places.lines.of(("numbers_csv",))
-    return [
+    table.mistakes = [
         each
         if each.line
         else Mistake(places.path, line, "numbers_csv", f"{name} {each.wrong}", each.right)
         for each in table.mistakes
     ]
+    return table
 
 
 def _add_key(
@@ -126,14 +123,16 @@ def _add_key(
 
 
 def _validated(
-    document: dict[str, Any], findings: list[Finding]
+    document: dict[str, Any], table: CsvNumbers, first_row: int, findings: list[Finding]
 ) -> tuple[Settings | None, ValidParts]:
     try:
-        settings = Settings.model_validate(document)
+        settings = Settings.model_validate(document).append(table.rows)
     except ValidationError as error:
         findings += explain_errors(error)
-        return None, ValidParts.of_document(document)
-    return settings, ValidParts.of_settings(settings)
+    else:
+        if table.valid:
+            return settings, ValidParts.of_settings(settings)
+    return None, ValidParts.of_document(document, table.rows, first_row)
 
 
 def _ordered(mistakes: Iterable[Mistake], path: Path) -> list[Mistake]:

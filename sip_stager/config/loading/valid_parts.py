@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from sip_stager.config.tables.numbers import Number
+from sip_stager.config.tables.numbers import MappedNumber, Number
 from sip_stager.config.tables.peers import Listener, Upstream
 from sip_stager.config.tables.settings import Http, Settings
 from sip_stager.config.tables.trunk import Trunk
@@ -19,12 +20,14 @@ M = TypeVar("M", bound=BaseModel)
 class ValidParts:
     """The tables that are valid by themselves, each with its index.
 
-    ``all_listeners`` is True if none of the listeners is missing here.
+    ``row_indexes`` are the indexes of the mapped numbers, ``rows``.  ``all_listeners`` is True if
+    none of the listeners is missing here.
     """
 
     listeners: dict[int, Listener]
     trunks: dict[int, Trunk]
-    numbers: dict[int, Number]
+    rows: Sequence[MappedNumber]
+    row_indexes: Sequence[int]
     upstream: Upstream | None
     http: Http | None
     all_listeners: bool = True
@@ -35,24 +38,33 @@ class ValidParts:
         return cls(
             dict(enumerate(settings.listeners)),
             dict(enumerate(settings.trunks)),
-            dict(enumerate(settings.numbers)),
+            settings.rows,
+            range(len(settings.rows)),
             settings.upstream,
             settings.http,
         )
 
     @classmethod
-    def of_document(cls, document: dict[str, Any]) -> ValidParts:
-        """Return the tables of a document that are valid by themselves."""
+    def of_document(
+        cls, document: dict[str, Any], csv_rows: Sequence[MappedNumber], first_csv_row: int
+    ) -> ValidParts:
+        """Return the tables of a document that are valid by themselves, and the rows of its CSV."""
         listeners = document.get("listeners")
         usable = _valid_rows(Listener, listeners)
+        numbers = _valid_rows(Number, document.get("numbers"))
         return cls(
             usable,
             _valid_rows(Trunk, document.get("trunks")),
-            _valid_rows(Number, document.get("numbers")),
+            [*(MappedNumber(each.number, each) for each in numbers.values()), *csv_rows],
+            [*numbers, *range(first_csv_row, first_csv_row + len(csv_rows))],
             _valid_rows(Upstream, [document.get("upstream")]).get(0),
             _valid_rows(Http, [document.get("http", {})]).get(0),
             isinstance(listeners, list) and len(usable) == len(listeners),
         )
+
+    def numbered_rows(self) -> Iterator[tuple[int, MappedNumber]]:
+        """Yield the mapped numbers, each with its index."""
+        return zip(self.row_indexes, self.rows, strict=True)
 
 
 def _valid_rows(model: type[M], rows: object) -> dict[int, M]:

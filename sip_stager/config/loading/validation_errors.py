@@ -38,8 +38,11 @@ _BOUNDS = {
 """The remedy for a number outside its bounds, by pydantic's name of the error."""
 
 
-def explain_errors(error: ValidationError) -> list[Finding]:
-    """Convert pydantic's errors to what is wrong and what would be right."""
+def explain_errors(error: ValidationError, table: Location = ()) -> list[Finding]:
+    """Convert pydantic's errors to what is wrong and what would be right.
+
+    ``table`` is the location of the table that was validated, the whole file if it is empty.
+    """
     errors = [
         each
         for each in error.errors(include_url=False)
@@ -48,7 +51,7 @@ def explain_errors(error: ValidationError) -> list[Finding]:
     ]
     blamed = {each["loc"][:-1] for each in errors}
     return [
-        _explain(each)
+        _explain(each, table)
         for each in errors
         # pydantic also reports an array as too short if all of its entries are wrong.
         if each["type"] != "too_short" or not _contains_blamed(each["loc"], blamed)
@@ -59,8 +62,8 @@ def _contains_blamed(location: Location, blamed: set[Location]) -> bool:
     return any(other[: len(location)] == location for other in blamed)
 
 
-def _explain(error: ErrorDetails) -> Finding:
-    location = _location(error)
+def _explain(error: ErrorDetails, table: Location) -> Finding:
+    location = (*table, *_location(error))
     name, found = location[-1], _shorten(error["input"])
     match error["type"]:
         case "mistake":

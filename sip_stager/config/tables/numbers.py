@@ -1,6 +1,7 @@
 """The tables ``[[numbers]]`` and ``[[numbers.agents]]``: which agent answers which number."""
 
-from typing import Annotated, Literal, get_args
+from functools import cached_property
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -92,14 +93,30 @@ class Number(Table):
             raise invalid("belongs to `agent`, but the number has `agents`", right)
         return version
 
-    @property
+    @cached_property
     def shares(self) -> tuple[AgentShare, ...]:
         """The agents that answer, also if it is only one."""
         if self.agent is None:
             return self.agents
         return (AgentShare(agent=self.agent, version=self.version),)
 
+    @cached_property
+    def agent_ids(self) -> tuple[str, ...]:
+        """The ids of these agents."""
+        return tuple(str(each.agent) for each in self.shares)
+
+    @cached_property
     def row(self) -> Row:
-        """Return the row for the mapping."""
-        shares = tuple(each.share() for each in self.shares)
-        return Row(self.number, shares, self.timezone or "")
+        """The row for the mapping."""
+        return Row(tuple(each.share() for each in self.shares), self.timezone or "")
+
+
+class MappedNumber(NamedTuple):
+    """A mapped number, and the table that says what answers it.
+
+    Rows of a CSV that differ in nothing but their numbers share the ``table`` of the first of them,
+    for a hundred thousand tables would take a hundred megabytes.
+    """
+
+    number: str
+    table: Number

@@ -1,6 +1,7 @@
 """The settings as a whole, and the tables that belong to no other file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from sip_stager.config.tables.address_types import Address, Port
 from sip_stager.config.tables.api import Api
 from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import Bytes, Count, Seconds
-from sip_stager.config.tables.numbers import AgentShare, Number
+from sip_stager.config.tables.numbers import AgentShare, MappedNumber, Number
 from sip_stager.config.tables.peers import Listener, Upstream
 from sip_stager.config.tables.policy import CallPolicy
 from sip_stager.config.tables.trunk import Trunk
@@ -83,7 +84,7 @@ class Settings(Table):
     upstream: Upstream
     trunks: Annotated[tuple[Trunk, ...], Field(min_length=1)]
     numbers: Annotated[tuple[Number, ...], Field(repr=False)] = ()
-    """The rows of the file, then the rows of the CSV."""
+    """The tables of the file; `rows` has the numbers of the CSV too."""
     numbers_csv: Path | None = None
     variables: Variables = Field(default_factory=dict)
     """Variables for every call; a trunk's and a number's override them."""
@@ -96,11 +97,30 @@ class Settings(Table):
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
     _placeholders: tuple[Mistake, ...] = PrivateAttr(default=())
     _place: Callable[[Location], str] | None = PrivateAttr(default=None)
+    _csv_rows: Sequence[MappedNumber] = PrivateAttr(default=())
+
+    @cached_property
+    def rows(self) -> Sequence[MappedNumber]:
+        """All mapped numbers: those of the file, then those of the CSV."""
+        return (*(MappedNumber(table.number, table) for table in self.numbers), *self._csv_rows)
+
+    @cached_property
+    def tables(self) -> Mapping[int, Number]:
+        """The different tables of the rows, each by the index of the first row that has it."""
+        first: dict[int, int] = {}
+        for index, row in enumerate(self.rows):
+            first.setdefault(id(row.table), index)
+        return {index: self.rows[index].table for index in first.values()}
 
     @property
     def agents(self) -> dict[str, tuple[str, ...]]:
         """The ids of the agents of each called number."""
-        return {row.number: tuple(str(one.agent) for one in row.shares) for row in self.numbers}
+        return {number: table.agent_ids for number, table in self.rows}
+
+    def append(self, rows: Sequence[MappedNumber]) -> Self:
+        """Append the rows of the CSV."""
+        self._csv_rows = rows
+        return self
 
     def attach(
         self,
