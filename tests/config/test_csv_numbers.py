@@ -174,3 +174,8 @@ def test_a_row_takes_a_few_hundred_bytes(folder: Folder) -> None:
 
     used(100)  # what is loaded and cached once
     assert (used(3000) - used(1000)) / 2000 < 300
+
+
+def test_comments_and_blank_lines_count_as_lines(folder: Folder) -> None:
+    folder.write("n.csv", f"# numbers\n\nnumber,agent\n{ROW}\n# one more\n+33612345670,x\n")
+    assert [said(mistake)[:3] for mistake in folder.mistakes(WITH_CSV)] == [("n.csv", 6, "agent")]
