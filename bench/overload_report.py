@@ -21,6 +21,13 @@ _FIRST = 1e-6  # seconds: the time of the first INVITE, since 0 means none
 _CALL_ID = re.compile(rb"\r\nCall-ID: ([^\r]+)")
 
 
+CAPTION = """\
+rates in calls per second, times in ms from the INVITE
+answered: a 200 within 2 s · late: neither that nor a 503"""
+PATIENCE = 2.0
+"""Seconds from the INVITE in which a call must be answered to count as such."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """One call as its caller saw it: times of messages in seconds, 0 if there was none."""
@@ -30,6 +37,11 @@ class Attempt:
     answered: float = 0.0
     refused: float = 0.0
     repeats: int = 0
+
+    @property
+    def is_answered(self) -> bool:
+        """True if a 200 came in time."""
+        return bool(self.answered) and self.answered - self.invite <= PATIENCE
 
     def record(self, datagram: Datagram, proxy_port: int) -> None:
         """Record an INVITE, a 180, a 200 or a 503; the first of each counts."""
@@ -59,7 +71,7 @@ class Period:
 
     @property
     def failed(self) -> int:
-        """The calls that got neither a 200 nor a 503."""
+        """The calls that got no 503, and no 200 in time."""
         return self.offered - self.answered - self.refused
 
 
@@ -82,8 +94,8 @@ def period(calls: Iterable[Attempt], start: float, seconds: float) -> Period:
         start,
         seconds,
         offered=len(mine),
-        answered=sum(bool(each.answered) for each in mine),
-        refused=sum(bool(each.refused) and not each.answered for each in mine),
+        answered=sum(each.is_answered for each in mine),
+        refused=sum(bool(each.refused) and not each.is_answered for each in mine),
         repeats=sum(each.repeats for each in mine),
         ringing=percentiles([1000 * (a.ringing - a.invite) for a in mine if a.ringing]),
         refusal=percentiles([1000 * (a.refused - a.invite) for a in mine if a.refused]),
@@ -92,8 +104,8 @@ def period(calls: Iterable[Attempt], start: float, seconds: float) -> Period:
 
 def table(periods: Iterable[Period]) -> Table:
     """Return the figures, one row per period."""
-    shown = Table("s", caption="rates in calls per second, times in ms from the INVITE")
-    for column in ("offered", "answered", "refused", "failed", "repeats"):
+    shown = Table("s", caption=CAPTION)
+    for column in ("offered", "answered", "refused", "late", "repeats"):
         shown.add_column(column, justify="right")
     for column in ("180 p50", "180 p99", "503 p50", "503 p99"):
         shown.add_column(column, justify="right")
@@ -122,7 +134,7 @@ def charts(periods: list[Period], capacity: float) -> list[Chart]:
                 Line("offered", at, rates("offered")),
                 Line("answered", at, rates("answered")),
                 Line("refused (503)", at, rates("refused")),
-                Line("neither", at, rates("failed")),
+                Line("late or never", at, rates("failed")),
                 Line("capacity", [at[0], at[-1]], [capacity, capacity], dashed=True),
             ],
         ),

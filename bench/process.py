@@ -60,18 +60,18 @@ def _peak(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def raise_priority(pid: int) -> bool:
+def raise_priority(pid: int, priority: int = PRIORITY) -> bool:
     """Raise a process group to the priority of the unit file; return False if that is not allowed.
 
     In a benchmark the callers, the callees and the API share the cores with the program.  Without
     priority they would preempt it each time that it sends them a message.
     """
     try:
-        os.setpriority(os.PRIO_PGRP, os.getpgid(pid), PRIORITY)
+        os.setpriority(os.PRIO_PGRP, os.getpgid(pid), priority)
         # A process with a session of its own may be in a scheduling group of its own (sched(7),
         # autogroup).  Among groups only their own nice values count, and not those of processes.
         with suppress(OSError):
-            (_PROC / str(pid) / "autogroup").write_text(str(PRIORITY))
+            (_PROC / str(pid) / "autogroup").write_text(str(priority))
     except PermissionError:
         return False
     return True

@@ -22,6 +22,7 @@ caller the call is over.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import CallRefused, MessageDropped, OverloadChanged
@@ -40,7 +41,7 @@ from sip_stager.transaction.layer import server_key
 if TYPE_CHECKING:
     from sip_stager.calls.new_calls import NewCalls
     from sip_stager.calls.overload import OverloadControl
-    from sip_stager.model.call import Refusal
+    from sip_stager.model.call import Cause, Refusal
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Admission, MessageObserver, Transport
     from sip_stager.proxy.facilities import Facilities
@@ -144,7 +145,7 @@ class LoadShedder:
         return True
 
     def _respond(self, head: InviteHead, source: Flow, tag: bytes, refusal: Refusal) -> None:
-        extra = [refusal_warning(refusal.cause, 0.0)]
+        extra = [_warning(refusal.cause)]
         if refusal.status in RETRY_AFTER_STATUSES:
             extra.append((b"Retry-After", b"%d" % self._retry_after(tag)))
         reason = refusal.reason.encode("utf-8")
@@ -205,6 +206,12 @@ class _Recent:
         if now - self._renewed_at >= self._lifetime:
             self._old, self._young = self._young, set()
             self._renewed_at = now
+
+
+@lru_cache(maxsize=8)
+def _warning(cause: Cause) -> tuple[bytes, bytes]:
+    """Return the Warning of a refusal; the same few are sent a thousand times a second."""
+    return refusal_warning(cause, 0.0)
 
 
 def _transaction_key(head: InviteHead) -> object:

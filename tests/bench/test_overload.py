@@ -59,6 +59,11 @@ def test_a_call_that_was_refused_and_answered_is_answered() -> None:
     assert (found.answered, found.refused, found.failed) == (1, 0, 0)
 
 
+def test_a_call_that_was_answered_late_is_not_answered() -> None:
+    found = period([Attempt(invite=1.0, answered=3.1)], 0, 2)
+    assert (found.answered, found.refused, found.failed) == (0, 0, 1)
+
+
 def test_a_ramp_rises_to_its_peak_and_falls() -> None:
     rate = ramp(100, 2.0, 60)
     assert [rate(at) for at in (0, 30, 60)] == [50, 200, 50]
