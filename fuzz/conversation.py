@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from sip_stager.calls.duplicate import COPY_TIMEOUT
+from sip_stager.calls.second_copy import COPY_TIMEOUT
 from sip_stager.events import MessageDropped
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request, Response

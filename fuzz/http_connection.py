@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from sip_stager.http_client.connection import Connection
-from sip_stager.http_client.messages import Broken, HttpResponse, RequestHead, Unanswered
+from sip_stager.http_client.messages import HttpResponse, RequestHead
+from sip_stager.http_client.results import Broken, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

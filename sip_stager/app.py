@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.core import make_core
-from sip_stager.assembly.gc_policy import IdleCollector
+from sip_stager.assembly.idle_collector import IdleCollector
 from sip_stager.assembly.staging import (
     make_aftercare,
     make_agent_watch,

@@ -221,5 +221,5 @@ def test_files_that_a_page_or_a_docstring_names_exist() -> None:
 
 def test_a_file_that_is_missing_is_seen() -> None:
     near = ROOT / "sip_stager/calls"
-    text = "``record.py``, ``proxy/core.py``, `tests/test_language.py`, ``held.py`` and (a/b.py)"
+    text = "``shutdown.py``, ``proxy/core.py``, `tests/test_language.py`, ``held.py`` and (a/b.py)"
     assert missing_files(text, near) == ["held.py", "a/b.py"]

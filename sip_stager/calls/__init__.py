@@ -5,9 +5,9 @@ In the order in which a call meets them:
 - ``overload.py``: the overload control: how many new calls are admitted
 - ``load_shedder.py``: the refusal of the others, ahead of the transaction layer
 - ``new_calls.py``: takes INVITEs that begin calls, by trunk and number and within the bounds
-- ``duplicate.py``: an INVITE that arrived by a second path while the first copy is in progress
+- ``second_copy.py``: an INVITE that arrived by a second path while the first copy is in progress
 - ``staging_call.py``: the INVITE while its agent is staged
 - ``next_treatment.py``: the policy's steps for a call that could not be staged
-- ``record.py``: the record of a call: its staged id, and which branches got it
+- ``staged_id_use.py``: the record of a call: its staged id, and which branches got it
 - ``shutdown.py``: the calls when the program stops
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sip_stager.calls.duplicate import DuplicateInvite
+from sip_stager.calls.second_copy import SecondCopy
 from sip_stager.calls.staging_call import StagingCall
 from sip_stager.events import CallAdmitted
 from sip_stager.model.call import Refusal
@@ -55,7 +55,7 @@ class NewCalls:
             decide()  # waiting costs memory, and there is none left
         else:
             # It owns the transaction until it decides.
-            DuplicateInvite(self._facilities, request, transaction, decide)
+            SecondCopy(self._facilities, request, transaction, decide)
 
     def _decide_on_copy(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from sip_stager.calls.next_treatment import Fallbacks, reserve_time_for_fallback
-from sip_stager.calls.record import CallRecord
+from sip_stager.calls.staged_id_use import StagedIdUse
 from sip_stager.events import CallEnded, CallRinging, CallTreated
 from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
 from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
@@ -160,7 +160,7 @@ class StagingCall:
     ) -> None:
         self._release()
         facilities = self._facilities
-        new = CallRecord(facilities, call, self._started_at, self._rung, forward, return_unused)
+        new = StagedIdUse(facilities, call, self._started_at, self._rung, forward, return_unused)
         ResponseContext(facilities, targets, self._source, self._server, new).try_first_target()
 
     def _treat(self, failure: Refusal) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sip_stager.assembly.trunks import make_terms
-from sip_stager.config.checks.effective_terms import rings_before_timeout, rings_within
 from sip_stager.config.tables.api import Api
 from sip_stager.config.tables.policy import CAUSES, merge_policies
+from sip_stager.config.terms_by_trunk import rings_before_timeout, rings_within
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from sip_stager.config.checks.effective_terms import treatment_uris
 from sip_stager.config.errors import format_location
 from sip_stager.config.tables.address_types import parse_ip, split_sip_uri
+from sip_stager.config.terms_by_trunk import treatment_uris
 from sip_stager.model.vocabulary import TreatmentKind
 
 if TYPE_CHECKING:

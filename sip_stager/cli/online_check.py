@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sip_stager.cli.agent_fetching import fetch_agents
 from sip_stager.cli.name_lookup import find_unresolved_names
 from sip_stager.cli.platform_numbers_report import check_numbers, fetch_numbers, listed_agents
 from sip_stager.cli.settings_dump import SHOWN
+from sip_stager.cli.throttled_agent_fetch import fetch_agents
 from sip_stager.cli.variable_types import find_mismatches, format_agents, map_agents
 from sip_stager.config.errors import format_location
 from sip_stager.config.named_agents import locate_agents

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import typer
 
 from sip_stager.assembly.trunks import local_time, make_mapping
-from sip_stager.cli.call_source import find_source
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.platform_numbers_report import fetch_numbers
 from sip_stager.cli.route_report import RouteReport
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
+from sip_stager.cli.source_address import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from sip_stager.trunks.mapping import ANY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.cli.call_source import CallSource
+    from sip_stager.cli.source_address import CallSource
     from sip_stager.config import Settings, Trunk
     from sip_stager.model.call import Call
     from sip_stager.sip.message import Request, Response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.config.checks.effective_terms import all_policies
+from sip_stager.config.terms_by_trunk import all_policies
 from sip_stager.model.call import Treatment
 from sip_stager.model.vocabulary import TreatmentKind
 

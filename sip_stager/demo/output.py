@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sip_stager.demo.endpoint import HOST
-from sip_stager.demo.summary import outcome_sentence, summary_table, toml_value
+from sip_stager.demo.outcome_text import outcome_sentence, summary_table, toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -36,17 +36,16 @@ speaks neither HTTP/2 nor WebSocket, and does not stream bodies.
 from sip_stager.http_client.client import Client
 from sip_stager.http_client.connector import Names
 from sip_stager.http_client.happy_eyeballs import AddressInfo
-from sip_stager.http_client.messages import (
+from sip_stager.http_client.messages import HttpResponse, RequestHead
+from sip_stager.http_client.phase_times import Phases, PhaseTimer
+from sip_stager.http_client.results import (
     Broken,
     ConnectFailed,
     Failure,
-    HttpResponse,
     Rejected,
-    RequestHead,
     Result,
     Unanswered,
 )
-from sip_stager.http_client.phase_times import Phases, PhaseTimer
 from sip_stager.http_client.slots import Priority
 from sip_stager.http_client.waiters import Waiters
 

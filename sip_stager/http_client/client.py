@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from typing import Any
 
-    from sip_stager.http_client.messages import Result
     from sip_stager.http_client.phase_times import Phases
+    from sip_stager.http_client.results import Result
 
 _PORTS = {"http": 80, "https": 443}
 _FRAMING = {"host", "connection", "content-length", "transfer-encoding"}  # ours to write

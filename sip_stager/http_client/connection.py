@@ -33,12 +33,14 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from sip_stager.http_client.messages import Broken, Crossed, HttpResponse, Unanswered
+from sip_stager.http_client.messages import HttpResponse
+from sip_stager.http_client.results import Broken, Crossed, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.http_client.messages import RequestHead, Sent
+    from sip_stager.http_client.messages import RequestHead
+    from sip_stager.http_client.results import Sent
 
 MAX_HEAD_BYTES = 65536  # of a response besides its body, heads of chunks included
 _CLOSED = "the connection was closed before any answer"

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.http_client.connection import Connection, reason
 from sip_stager.http_client.happy_eyeballs import AddressInfo, race
-from sip_stager.http_client.messages import ConnectFailed
 from sip_stager.http_client.phase_times import PhaseTimer
+from sip_stager.http_client.results import ConnectFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

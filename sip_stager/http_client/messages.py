@@ -1,4 +1,4 @@
-"""A request's head, its response, and the failures, as values (RFC 9112)."""
+"""A request's head and its response (RFC 9112)."""
 
 from __future__ import annotations
 
@@ -49,43 +49,3 @@ class HttpResponse:
         """Return a field's value, those of several lines joined (RFC 9110 5.3), or None."""
         values = [value for each, value in self.fields if each == name]
         return b", ".join(values).decode("latin-1") if values else None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The request waited for a connection, and ``reject_waiting`` ended the wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectFailed:
-    """There is no connection: the request was not sent."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """The connection broke within the response, or the response is not HTTP."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """The connection ended before any byte of a response; the server may have seen the request."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Crossed(Unanswered):
-    """An idle connection's end crossed the request: the server did not see it.
-
-    It never leaves the pool, which sends the request again.
-    """
-
-
-Failure = Rejected | ConnectFailed | Broken | Unanswered
-Result = HttpResponse | Failure
-Sent = HttpResponse | Broken | Unanswered
-"""The result of a request that has a connection."""

@@ -32,14 +32,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sip_stager.http_client.connection import Connection
-from sip_stager.http_client.messages import ConnectFailed, Crossed, Rejected
 from sip_stager.http_client.phase_times import PhaseTimer
+from sip_stager.http_client.results import ConnectFailed, Crossed, Rejected
 from sip_stager.http_client.slots import Priority, Slots
 
 if TYPE_CHECKING:
     from sip_stager.http_client.connector import Connector
-    from sip_stager.http_client.messages import RequestHead, Result, Sent
+    from sip_stager.http_client.messages import RequestHead
     from sip_stager.http_client.phase_times import Phases
+    from sip_stager.http_client.results import Result, Sent
 
 _CLOSED = ConnectFailed("this program has closed its connections")
 IDLE_TIMEOUT = 50.0  # seconds; load balancers close at 60, and a close of ours crosses nothing

@@ -34,8 +34,8 @@ The deadline of a caller's own staging is the caller's own.  Another call's stag
 than the caller who took it over may wait, so that caller has a timer.
 
 The law behind the odd lines: nothing on a call's path leaves a reference cycle, because the
-garbage collector is off while calls are up (``assembly/gc_policy.py``).  A staging and its caller
-refer to each other, and a running staging refers to its staging; ``_enter`` cuts these links.
+garbage collector is off while calls are up (``assembly/idle_collector.py``).  A staging and its
+caller refer to each other, and a running staging to its staging; ``_enter`` cuts these links.
 """
 
 from __future__ import annotations

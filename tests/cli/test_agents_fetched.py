@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from sip_stager.cli import agent_fetching as module
-from sip_stager.cli.agent_fetching import AT_ONCE, fetch_agents
+from sip_stager.cli import throttled_agent_fetch as module
+from sip_stager.cli.throttled_agent_fetch import AT_ONCE, fetch_agents
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.platform.agent import AgentRecord

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.trunks import make_mapping
-from sip_stager.cli.call_source import find_source
 from sip_stager.cli.invite import make_invite
 from sip_stager.cli.route_report import RouteReport
+from sip_stager.cli.source_address import find_source
 from sip_stager.config import load
 from sip_stager.events import CallAdmitted, Event
 from sip_stager.model.flow import Flow

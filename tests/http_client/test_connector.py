@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sip_stager.http_client.connector import Connector, crossing_window
-from sip_stager.http_client.messages import ConnectFailed, HttpResponse, RequestHead
+from sip_stager.http_client.messages import HttpResponse, RequestHead
 from sip_stager.http_client.pool import Pool
+from sip_stager.http_client.results import ConnectFailed
 from sip_stager.http_client.slots import Priority
 from sip_stager.transport import resolver
 from sip_stager.transport.resolver import NameCache
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sip_stager.http_client import AddressInfo, Names
-    from sip_stager.http_client.messages import Result
     from sip_stager.http_client.phase_times import Phases
+    from sip_stager.http_client.results import Result
 
 NAME = "api.example"
 HERE = "127.0.0.1"

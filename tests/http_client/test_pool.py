@@ -7,14 +7,9 @@ import pytest
 
 from sip_stager.http_client.connection import Connection
 from sip_stager.http_client.connector import Connector
-from sip_stager.http_client.messages import (
-    Broken,
-    ConnectFailed,
-    HttpResponse,
-    RequestHead,
-    Unanswered,
-)
+from sip_stager.http_client.messages import HttpResponse, RequestHead
 from sip_stager.http_client.pool import Pool
+from sip_stager.http_client.results import Broken, ConnectFailed, Unanswered
 from sip_stager.http_client.slots import Priority
 from tests.support.fakes import FakeClock
 from tests.support.scripted_api import Scripted
@@ -22,8 +17,8 @@ from tests.support.scripted_api import Scripted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sip_stager.http_client.messages import Result
     from sip_stager.http_client.phase_times import Phases
+    from sip_stager.http_client.results import Result
     from sip_stager.ports import Cancellable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

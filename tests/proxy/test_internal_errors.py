@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sip_stager.calls.duplicate import COPY_TIMEOUT
+from sip_stager.calls.second_copy import COPY_TIMEOUT
 from sip_stager.events import CallEnded
 from sip_stager.model.call import Policy, Treatment
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind

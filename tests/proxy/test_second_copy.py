@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.calls.duplicate import COPY_TIMEOUT
+from sip_stager.calls.second_copy import COPY_TIMEOUT
 from sip_stager.proxy.bounds import Bounds
 from tests.support.conversation import ALICE, BOB, Conversation
 from tests.support.messages import request, response

@@ -278,7 +278,7 @@ def staged_again(desk: Desk) -> None:
 def test_no_way_to_its_end_leaves_a_reference_cycle(
     way: Callable[[Desk], None], garbage: list[object]
 ) -> None:
-    """The collector is off while calls are up (``assembly/gc_policy.py``)."""
+    """The collector is off while calls are up (``assembly/idle_collector.py``)."""
     desk = Desk()
     way(desk)
     desk.stager.stagings.clear()

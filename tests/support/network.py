@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from sip_stager.calls.duplicate import COPY_TIMEOUT
+from sip_stager.calls.second_copy import COPY_TIMEOUT
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.calls.duplicate import DuplicateInvite
+from sip_stager.calls.second_copy import SecondCopy
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
@@ -195,7 +195,7 @@ class Watch:
     def _waits(self, key: Hashable) -> bool:
         """True if an INVITE waits for the end of its first copy."""
         server = self._edge.layer.invite_servers.get(key)
-        return server is not None and isinstance(server.owner, DuplicateInvite)
+        return server is not None and isinstance(server.owner, SecondCopy)
 
     def _cancel_answered(
         self, cancel: Request, sent: Sent, invite: InviteServerTransaction | None

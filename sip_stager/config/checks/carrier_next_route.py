@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.config.checks.effective_terms import trunk_terms
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.tables.policy import CAUSES
+from sip_stager.config.terms_by_trunk import trunk_terms
 from sip_stager.model.vocabulary import TreatmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sip_stager.config.checks.effective_terms import TrunkTerms
     from sip_stager.config.tables.settings import Settings
     from sip_stager.config.tables.trunk import Trunk
+    from sip_stager.config.terms_by_trunk import TrunkTerms
 
 
 def find_stuck_calls(settings: Settings) -> Iterator[Finding]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from sip_stager.config.checks.effective_terms import all_policies, rings_before_timeout, trunk_terms
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.tables.policy import CAUSES
+from sip_stager.config.terms_by_trunk import all_policies, rings_before_timeout, trunk_terms
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 
 if TYPE_CHECKING:

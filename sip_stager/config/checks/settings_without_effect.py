@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.config.checks.consistency import check_next_hop
-from sip_stager.config.checks.effective_terms import all_policies, treatment_uris, trunk_terms
 from sip_stager.config.checks.fallback_agents import find_self_fallbacks
 from sip_stager.config.checks.switched_off import find_unused
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.valid_parts import ValidParts
+from sip_stager.config.terms_by_trunk import all_policies, treatment_uris, trunk_terms
 from sip_stager.model.vocabulary import TreatmentKind
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.budget import MIN_BUDGET
@@ -17,8 +17,8 @@ from sip_stager.trunks.budget import MIN_BUDGET
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sip_stager.config.checks.effective_terms import TrunkTerms
     from sip_stager.config.tables.settings import Settings
+    from sip_stager.config.terms_by_trunk import TrunkTerms
 
 
 def find_contradictions(settings: Settings) -> Iterator[Finding]:

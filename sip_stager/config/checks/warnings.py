@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from sip_stager.config.checks.carrier_next_route import find_stuck_calls
 from sip_stager.config.checks.consistency import is_own_address
-from sip_stager.config.checks.effective_terms import treatment_uris, trunk_terms
 from sip_stager.config.checks.fallback_agents import find_late_fallbacks, find_partial_fallbacks
 from sip_stager.config.errors import Finding, Location
 from sip_stager.config.loading.api_key import is_readable_by_others
 from sip_stager.config.tables.address_types import Network, parse_ip
+from sip_stager.config.terms_by_trunk import treatment_uris, trunk_terms
 from sip_stager.model.vocabulary import TreatmentKind
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sip_stager.demo.chapters.agents import AGENTS
+from sip_stager.demo.chapters.agent_choice import AGENTS
 from sip_stager.demo.chapters.policies import POLICIES
 from sip_stager.demo.chapters.reuse import CLAIMS
 from sip_stager.demo.chapters.ringing import RINGING

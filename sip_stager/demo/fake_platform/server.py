@@ -25,8 +25,8 @@ from pydantic import TypeAdapter
 
 from sip_stager.demo.fake_platform import faults
 from sip_stager.demo.fake_platform.behaviour import Behaviour
-from sip_stager.demo.fake_platform.http_server import ReopenableServer
 from sip_stager.demo.fake_platform.number_list import NumberList, parse_numbers
+from sip_stager.demo.fake_platform.reopenable_server import ReopenableServer
 from sip_stager.demo.fake_platform.replies import (
     LATEST_VERSION,
     UUID,

@@ -25,7 +25,7 @@ COPY_TIMEOUT = 0.1
 """Seconds to wait for the CANCEL of the first copy; a 100 would be due after 0.2 (17.2.1)."""
 
 
-class DuplicateInvite:
+class SecondCopy:
     """Waits a moment for a CANCEL of the first copy, and then calls ``decide``."""
 
     __slots__ = ("_decide", "_facilities", "_request", "_server", "_timer")

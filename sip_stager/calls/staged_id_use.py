@@ -1,4 +1,4 @@
-"""The record of a new call: its staged id, and the branches that may have used it."""
+"""The use of a new call's staged id: the branches that got it, and what became of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WASTE_REASONS = {
 
 
 @dataclass(eq=False, slots=True)
-class CallRecord:
+class StagedIdUse:
     """The call that an INVITE begins; ``started_at`` is when it came, ``rung`` if it has rung.
 
     ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.assembly.gc_policy import CHECK_INTERVAL, MAX_INTERVAL, IdleCollector
+from sip_stager.assembly.idle_collector import CHECK_INTERVAL, MAX_INTERVAL, IdleCollector
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
