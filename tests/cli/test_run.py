@@ -42,6 +42,30 @@ def settings(tmp_path: Path, ports: tuple[int, int], monkeypatch: pytest.MonkeyP
     return file
 
 
+OF_OTHER_COMMANDS = {
+    *("aiohttp", "attr", "httpx", "markdown_it", "pygments", "rich", "yarl"),
+    *(f"sip_stager.{name}" for name in ("demo", "cli.check", "cli.demo", "cli.route")),
+}
+"""Modules that `run` has no use for; together they would double the CPU of its start."""
+
+
+def test_the_start_imports_nothing_of_other_commands(settings: Path) -> None:
+    command = [sys.executable, "-X", "importtime", *COMMAND[1:], str(settings)]
+    imported: set[str] = set()
+    with (
+        (settings.parent / "imports").open("w+") as times,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=times, text=True) as program,
+    ):
+        assert program.stdout
+        assert any('"event": "ready"' in line for line in program.stdout)
+        program.terminate()
+        program.wait()
+        times.seek(0)
+        imported = {line.rpartition("|")[2].strip() for line in times}
+    assert "sip_stager.app" in imported
+    assert imported & OF_OTHER_COMMANDS == set()
+
+
 def test_log_write_errors_are_counted_from_the_first_on(
     settings: Path, ports: tuple[int, int]
 ) -> None:
