@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.trunks import make_terms
-from sip_stager.config.named_agents import locate_agents
+from sip_stager.config.mentioned_agents import locate_agents
 from sip_stager.platform.agent_watch import MAX_AGENT_BYTES, MAX_PARALLEL, AgentWatch
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.number_list import MAX_PAGE_BYTES

@@ -16,7 +16,7 @@ from sip_stager.cli.settings_dump import SHOWN
 from sip_stager.cli.throttled_agent_fetch import fetch_agents
 from sip_stager.cli.variable_types import find_mismatches, format_agents, map_agents
 from sip_stager.config.errors import format_location
-from sip_stager.config.named_agents import locate_agents
+from sip_stager.config.mentioned_agents import locate_agents
 from sip_stager.platform.agent import AgentRecord
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
-    from sip_stager.config.named_agents import AgentKey
+    from sip_stager.config.mentioned_agents import AgentKey
 
     Found = Mapping[str, Sequence[str]]
 

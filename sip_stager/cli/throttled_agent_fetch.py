@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sip_stager.config import Settings
-    from sip_stager.config.named_agents import AgentKey
+    from sip_stager.config.mentioned_agents import AgentKey
     from sip_stager.platform.outcome import Failure
 
 AT_ONCE = 8

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import format_location
-from sip_stager.config.named_agents import fallback_agents
+from sip_stager.config.mentioned_agents import fallback_agents
 from sip_stager.platform.agent import coerce
 from sip_stager.trunks.variables import compile_variable, default_value
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sip_stager.config import MappedNumber, Settings, Trunk
     from sip_stager.config.errors import Location
-    from sip_stager.config.named_agents import AgentKey
+    from sip_stager.config.mentioned_agents import AgentKey
     from sip_stager.model.call import Value
     from sip_stager.platform.agent import AgentRecord, Declared
 

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from sip_stager import __version__
-from sip_stager.observability.http_connection import HttpConnection, Response
+from sip_stager.observability.http_connection import HttpConnection, PageResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -100,31 +100,31 @@ class HttpServer:
             oldest.abort()
         return HttpConnection(self._answer, self._connections)
 
-    async def _answer(self, method: str, path: str) -> Response:
+    async def _answer(self, method: str, path: str) -> PageResponse:
         page = self._pages.get(path)
         if page is None:
-            return Response.of_status(HTTPStatus.NOT_FOUND)
+            return PageResponse.of_status(HTTPStatus.NOT_FOUND)
         if method not in _METHODS:
-            return Response.of_status(HTTPStatus.METHOD_NOT_ALLOWED, ", ".join(_METHODS))
+            return PageResponse.of_status(HTTPStatus.METHOD_NOT_ALLOWED, ", ".join(_METHODS))
         return await page()
 
-    async def _metrics(self) -> Response:
+    async def _metrics(self) -> PageResponse:
         """Answer a scrape; the loop does its other work between one metric and the next."""
         slices = []
         for metric in self._registry.collect():
             slices.append(generate_latest(_Slice(metric)))
             await asyncio.sleep(0)  # all at once would hold the loop for milliseconds
-        return Response(HTTPStatus.OK, b"".join(slices), CONTENT_TYPE_PLAIN_0_0_4)
+        return PageResponse(HTTPStatus.OK, b"".join(slices), CONTENT_TYPE_PLAIN_0_0_4)
 
-    async def _readiness(self) -> Response:
+    async def _readiness(self) -> PageResponse:
         ready, reasons = self._ready()
         if ready:
-            return Response(HTTPStatus.OK, b"ready\n")
+            return PageResponse(HTTPStatus.OK, b"ready\n")
         body = "".join(f"{reason}\n" for reason in reasons).encode()
-        return Response(HTTPStatus.SERVICE_UNAVAILABLE, body)
+        return PageResponse(HTTPStatus.SERVICE_UNAVAILABLE, body)
 
-    async def _index(self) -> Response:
-        return Response(HTTPStatus.OK, _INDEX.encode(), "text/html; charset=utf-8")
+    async def _index(self) -> PageResponse:
+        return PageResponse(HTTPStatus.OK, _INDEX.encode(), "text/html; charset=utf-8")
 
-    async def _alive(self) -> Response:
-        return Response(HTTPStatus.OK, b"alive\n")
+    async def _alive(self) -> PageResponse:
+        return PageResponse(HTTPStatus.OK, b"alive\n")

@@ -27,7 +27,7 @@ import httptools
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    Answer = Callable[[str, str], Coroutine[None, None, "Response"]]
+    Answer = Callable[[str, str], Coroutine[None, None, "PageResponse"]]
 
 MAX_HEAD_BYTES = 16 * 1024  # of a request; those of scrapers and probes have a few hundred
 IDLE_TIMEOUT = 75.0  # seconds for a whole request; longer than scrapers pause
@@ -56,7 +56,7 @@ class State(Enum):
 _TIMEOUTS = {State.READING: IDLE_TIMEOUT, State.ANSWERING: IDLE_TIMEOUT}
 
 
-class Response(NamedTuple):
+class PageResponse(NamedTuple):
     """A response; ``allow`` lists the methods of a page, in a 405."""
 
     status: HTTPStatus
@@ -65,7 +65,7 @@ class Response(NamedTuple):
     allow: str = ""
 
     @classmethod
-    def of_status(cls, status: HTTPStatus, allow: str = "") -> Response:
+    def of_status(cls, status: HTTPStatus, allow: str = "") -> PageResponse:
         """Return a response whose body is its status."""
         return cls(status, f"{status.value} {status.phrase}\n".encode(), allow=allow)
 
@@ -169,10 +169,10 @@ class HttpConnection(asyncio.Protocol):
             path = httptools.parse_url(target).path or b"/"
             response = await self._answer(method, path.decode("latin-1"))
         except httptools.HttpParserInvalidURLError:
-            response = Response.of_status(HTTPStatus.BAD_REQUEST)
+            response = PageResponse.of_status(HTTPStatus.BAD_REQUEST)
         except Exception:  # our own bug must not leave the peer waiting
             log.exception("page_failed")
-            response = Response.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)
+            response = PageResponse.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)
         self._task = None
         self._write(response, with_body=method != "HEAD")
 
@@ -180,9 +180,9 @@ class HttpConnection(asyncio.Protocol):
         """Answer bytes that are no HTTP request; a response that is being made goes first."""
         self._keep_alive = False
         if self._state is State.READING:
-            self._write(Response.of_status(status))
+            self._write(PageResponse.of_status(status))
 
-    def _write(self, response: Response, *, with_body: bool = True) -> None:
+    def _write(self, response: PageResponse, *, with_body: bool = True) -> None:
         if self._transport is None:
             return
         self._transport.write(_head(response, self._keep_alive))
@@ -200,7 +200,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write_eof()
 
 
-def _head(response: Response, keep_alive: bool) -> bytes:  # noqa: FBT001
+def _head(response: PageResponse, keep_alive: bool) -> bytes:  # noqa: FBT001
     status = response.status
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"

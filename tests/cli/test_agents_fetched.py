@@ -16,7 +16,7 @@ from sip_stager.platform.agent import AgentRecord
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
 
 if TYPE_CHECKING:
-    from sip_stager.config.named_agents import AgentKey
+    from sip_stager.config.mentioned_agents import AgentKey
 
 MANY: tuple[AgentKey, ...] = tuple((f"{AGENT[:-2]}{index:02}", None) for index in range(40))
 

@@ -12,7 +12,7 @@ from sip_stager.observability import http_connection
 from sip_stager.observability.http_connection import (
     MAX_HEAD_BYTES,
     HttpConnection,
-    Response,
+    PageResponse,
     State,
 )
 
@@ -47,12 +47,12 @@ class Scene:
             connection.abort()
         await asyncio.sleep(0)
 
-    async def _answer(self, method: str, path: str) -> Response:
+    async def _answer(self, method: str, path: str) -> PageResponse:
         self.asked.append((method, path))
         await self.may_answer.wait()
         if path == "/broken":
             raise ZeroDivisionError
-        return Response(HTTPStatus.OK, self.body)
+        return PageResponse(HTTPStatus.OK, self.body)
 
     async def response(self, *, head: bool = False) -> tuple[str, dict[str, str], bytes]:
         """Return the status line, the fields and the body of the next response."""

@@ -1,1 +1,1 @@
-"""The checks across tables: inconsistencies, contradictions, warnings and placeholders."""
+"""The checks across tables: inconsistencies, settings without effect, warnings and placeholders."""

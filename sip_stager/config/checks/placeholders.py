@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from sip_stager.config.errors import Finding, Location
-from sip_stager.config.named_agents import fallback_agents
+from sip_stager.config.mentioned_agents import fallback_agents
 from sip_stager.config.tables.address_types import Network, parse_ip, split_sip_uri
 from sip_stager.config.terms_by_trunk import all_policies, treatment_uris
 from sip_stager.model.vocabulary import TreatmentKind

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sip_stager.config.terms_by_trunk import TrunkTerms
 
 
-def find_contradictions(settings: Settings) -> Iterator[Finding]:
-    """Yield settings that contradict each other; each message names both."""
+def find_settings_without_effect(settings: Settings) -> Iterator[Finding]:
+    """Yield settings that cannot take effect; each message names the one that prevents it."""
     calls = tuple(trunk_terms(settings))
     yield from _find_unheard_ringing(calls)
     yield from _find_useless_margins(calls)
@@ -40,7 +40,7 @@ def _find_unheard_ringing(calls: Iterable[TrunkTerms]) -> Iterator[Finding]:
         for key in ("after_ringing", "ringing_delay"):
             if (place := entry.place(key)) is not None:
                 useless = None if entry.rings else Finding(place, *_explain_silence(entry))
-                # A setting that some calls use is no contradiction.
+                # A setting that some calls use has an effect.
                 found[place] = useless and found.get(place, useless)
     yield from filter(None, found.values())
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from sip_stager.config.checks.consistency import find_inconsistencies
 from sip_stager.config.checks.placeholders import find_placeholders
-from sip_stager.config.checks.settings_without_effect import find_contradictions
+from sip_stager.config.checks.settings_without_effect import find_settings_without_effect
 from sip_stager.config.checks.warnings import find_warnings
 from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, format_location
 from sip_stager.config.loading.api_key import explain_misplaced_key, find_key
@@ -43,7 +43,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     settings, parts = _validated(document, table, places.first_row, findings)
     findings += find_inconsistencies(parts)
     if settings is not None:
-        findings += find_contradictions(settings)
+        findings += find_settings_without_effect(settings)
     if not mistakes and settings and not (settings.rows or settings.api.numbers_refresh_interval):
         right = "add [[numbers]], or set [api] numbers_refresh_interval to use the platform's"
         findings.append(Finding(("numbers",), "no number is mapped", right))

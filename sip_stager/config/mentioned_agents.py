@@ -1,4 +1,4 @@
-"""The agents that the settings name, in numbers and in policies."""
+"""The agents that the settings mention, in numbers and in policies."""
 
 from __future__ import annotations
 
