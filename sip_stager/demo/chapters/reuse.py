@@ -10,8 +10,8 @@ _GIVEN_UP = ScriptedCall(
 CLAIMS = Chapter(
     name="claims",
     title="no call is staged twice",
-    about="An unused staged call is kept for the next call of the same caller to the same number: "
-    "for 45 s from its staging by default, shorter here.",
+    about="An unused staged call is reserved for the next call of the same caller to the same "
+    "number: for 45 s from its staging by default, shorter here.",
     api={"after_hangup": "keep", "claim_ttl": 0.8, "terminate_wasted": True},
     scenes=(
         Scene(
