@@ -16,7 +16,7 @@ from sip_stager.events import (
     OverloadChanged,
 )
 from sip_stager.model.vocabulary import CallOutcome, OverloadState
-from sip_stager.observability.instruments import EventCounter, duration_histogram
+from sip_stager.observability.instruments import EventCounter, make_histogram
 from sip_stager.observability.registered_labels import code_label
 from sip_stager.observability.staging_metrics import STAGING_BUCKETS
 
@@ -66,13 +66,13 @@ class CallMetrics:
         self._overload_transitions = counter(
             "overload_transitions", "Changes of the overload control's state.", "state"
         )
-        self._forward = duration_histogram(
+        self._forward = make_histogram(
             registry,
             "invite_forward",
             "Time from the INVITE to its first copy upstream, in seconds.",
             STAGING_BUCKETS,
         )
-        self._ringing = duration_histogram(
+        self._ringing = make_histogram(
             registry,
             "invite_ringing",
             "Time from the INVITE to the first 18x to the caller, in seconds.",
@@ -80,7 +80,7 @@ class CallMetrics:
         )
         self._initialize(trunks)
         self.handlers: Handlers = {
-            CallAdmitted: lambda event: self._admitted.increment(event.call.trunk),
+            CallAdmitted: self._count_admitted,
             CallRefused: self._count_refused,
             CallTreated: self._count_treated,
             InviteForwarded: self._time_forwarded,
@@ -100,6 +100,9 @@ class CallMetrics:
             for outcome in CallOutcome:
                 self._ended.initialize(trunk, outcome)
 
+    def _count_admitted(self, event: CallAdmitted) -> None:
+        self._admitted.series[event.call.trunk,].count += 1
+
     def _count_refused(self, event: CallRefused) -> None:
         self._refused.increment(event.trunk, event.cause, code_label(event.status))
 
@@ -107,9 +110,10 @@ class CallMetrics:
         self._treated.increment(event.call.trunk, event.cause, event.treatment)
 
     def _count_ended(self, event: CallEnded) -> None:
-        self._ended.increment(event.call.trunk, event.outcome)
-        if event.outcome is CallOutcome.ANSWERED and event.staged_id:
-            self._answered.increment(event.call.trunk)
+        trunk, outcome = event.call.trunk, event.outcome
+        self._ended.series[trunk, outcome].count += 1
+        if event.staged_id and outcome is CallOutcome.ANSWERED:
+            self._answered.series[trunk,].count += 1
 
     def _time_forwarded(self, event: InviteForwarded) -> None:
         if event.attempt == 1:  # the wait before further attempts is the upstream's time, not ours

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import LargeRequestSent, MessageDropped
-from sip_stager.observability.instruments import EventCounter
+from sip_stager.observability.instruments import EventCounter, Series
 from sip_stager.observability.registered_labels import (
     CODE_LABELS,
     METHOD_LABELS,
     OTHER,
     method_label,
 )
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request
 
 if TYPE_CHECKING:
@@ -23,22 +24,61 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Response
 
 
+class _RequestSeries(dict[bytes, Series]):
+    """The series of a counter of requests, by the method as it is in the message.
+
+    Only registered methods are kept: those that strangers make up would fill the memory.
+    """
+
+    def __init__(self, counter: EventCounter) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def __missing__(self, method: bytes) -> Series:
+        series = self._counter.series[METHOD_LABELS.get(method, OTHER),]
+        if method in METHOD_LABELS:
+            self[method] = series
+        return series
+
+
+class _ResponseSeries(dict[tuple[int, bytes], Series]):
+    """The series of a counter of responses, by the code and the method of the CSeq.
+
+    Only registered ones are kept: those that strangers make up would fill the memory.
+    """
+
+    def __init__(self, counter: EventCounter) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def __missing__(self, key: tuple[int, bytes]) -> Series:
+        status, method = key
+        series = self._counter.series[METHOD_LABELS.get(method, OTHER), CODE_LABELS[status]]
+        if status in CODE_LABELS and method in METHOD_LABELS:
+            self[key] = series
+        return series
+
+
 class MessageMetrics:
-    """Messages received, sent and dropped, by method and code."""
+    """Messages received, sent and dropped, by method and code.
+
+    Each call has a dozen messages: one is counted with one look-up, by its own words.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(EventCounter, registry)
-        # Each call has a dozen messages, so these are counted without a method call.
-        self._requests_received = counter(
-            "requests_received", "SIP requests received.", "method"
-        ).counts
-        self._requests_sent = counter("requests_sent", "SIP requests sent.", "method").counts
-        self._responses_received = counter(
-            "responses_received", "SIP responses received.", "method", "code"
-        ).counts
-        self._responses_sent = counter(
-            "responses_sent", "SIP responses sent.", "method", "code"
-        ).counts
+        self._requests_received = _RequestSeries(
+            counter("requests_received", "SIP requests received.", "method")
+        )
+        self._requests_sent = _RequestSeries(
+            counter("requests_sent", "SIP requests sent.", "method")
+        )
+        self._responses_received = _ResponseSeries(
+            counter("responses_received", "SIP responses received.", "method", "code")
+        )
+        self._responses_sent = _ResponseSeries(
+            counter("responses_sent", "SIP responses sent.", "method", "code")
+        )
         self._retransmissions = counter(
             "retransmissions_sent",
             "SIP messages retransmitted; they are counted as sent, too.",
@@ -58,10 +98,9 @@ class MessageMetrics:
     def message_received(self, message: Request | Response, flow: Flow) -> None:  # noqa: ARG002
         """Count a message that was parsed."""
         if isinstance(message, Request):
-            self._requests_received[(METHOD_LABELS.get(message.method, OTHER),)] += 1
+            self._requests_received[message.method].count += 1
         else:  # its CSeq was read before: its transaction is found by it
-            method = METHOD_LABELS.get(message.cseq[1], OTHER)
-            self._responses_received[method, CODE_LABELS[message.status]] += 1
+            self._responses_received[message.status, message.cseq[1]].count += 1
 
     def message_sent(
         self,
@@ -72,17 +111,19 @@ class MessageMetrics:
     ) -> None:
         """Count a message that was handed to the transport."""
         if isinstance(message, Request):
-            method = METHOD_LABELS.get(message.method, OTHER)
-            self._requests_sent[(method,)] += 1
+            self._requests_sent[message.method].count += 1
         else:
-            method = method_label(message)
-            self._responses_sent[method, CODE_LABELS[message.status]] += 1
+            try:
+                method = message.cseq[1]
+            except Malformed:  # it repeats the CSeq of a request that may have none
+                method = b""
+            self._responses_sent[message.status, method].count += 1
         if retransmission:
-            self._retransmissions.increment(method)
+            self._retransmissions.increment(method_label(message))
 
     def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:  # noqa: ARG002
         """Count a message of an INVITE that was refused in overload."""
         if sent:
-            self._responses_sent["INVITE", CODE_LABELS[int(data[8:11])]] += 1
+            self._responses_sent[int(data[8:11]), b"INVITE"].count += 1
         else:
-            self._requests_received[("ACK" if data.startswith(b"ACK") else "INVITE",)] += 1
+            self._requests_received[b"ACK" if data.startswith(b"ACK") else b"INVITE"].count += 1

@@ -16,7 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from sip_stager import __version__
 from sip_stager.observability.call_metrics import CallMetrics
 from sip_stager.observability.gauges import GaugeCollector, GaugeSources
-from sip_stager.observability.instruments import duration_histogram
+from sip_stager.observability.instruments import make_histogram
 from sip_stager.observability.message_metrics import MessageMetrics
 from sip_stager.observability.staging_metrics import StagingMetrics
 from sip_stager.sip import parser
@@ -48,7 +48,7 @@ class Metrics:
             **CallMetrics(self.registry, trunks).handlers,
             **StagingMetrics(self.registry, trunks).handlers,
         }
-        self.loop_lag = duration_histogram(
+        self.loop_lag = make_histogram(
             self.registry,
             "event_loop_lag",
             "Delay of timers in the event loop, in seconds.",

@@ -26,7 +26,7 @@ from sip_stager.model.vocabulary import (
     StagingOutcome,
     WasteReason,
 )
-from sip_stager.observability.instruments import EventCounter, HistogramByLabel, duration_histogram
+from sip_stager.observability.instruments import EventCounter, make_histogram_by_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,23 +61,19 @@ class StagingMetrics:
     def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
         self._make_staging_counters(registry)
         self._make_platform_counters(registry)
-        self._duration = HistogramByLabel(
-            duration_histogram(
-                registry,
-                "staging_duration",
-                "Duration of stagings, in seconds.",
-                STAGING_BUCKETS,
-                "outcome",
-            )
+        self._duration = make_histogram_by_label(
+            registry,
+            "staging_duration",
+            "Duration of stagings, in seconds.",
+            STAGING_BUCKETS,
+            "outcome",
         )
-        self._phases = HistogramByLabel(
-            duration_histogram(
-                registry,
-                "staging_phase_duration",
-                "Duration of the phases of stagings, in seconds.",
-                PHASE_BUCKETS,
-                "phase",
-            )
+        self._phases = make_histogram_by_label(
+            registry,
+            "staging_phase_duration",
+            "Duration of the phases of stagings, in seconds.",
+            PHASE_BUCKETS,
+            "phase",
         )
         self._initialize(trunks)
         self.handlers: Handlers = {

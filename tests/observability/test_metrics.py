@@ -256,3 +256,14 @@ def test_messages_that_are_never_parsed_are_counted() -> None:
         'sip_stager_responses_sent_total{code="503",method="INVITE"} 1.0',
     ]
     assert 'sip_stager_requests_received_total{method="ACK"} 1.0' in text
+
+
+def test_words_that_strangers_make_up_are_counted_without_being_kept() -> None:
+    messages = Metrics(GAUGE_SOURCES).messages
+    for n in range(50):
+        messages.message_received(message(f"M{n} sip:x@edge.example SIP/2.0", f"1 M{n}"), FLOW)
+        messages.message_sent(
+            message(f"SIP/2.0 {610 + n} x", "1 INVITE"), FLOW, retransmission=False
+        )
+        messages.message_sent(message("SIP/2.0 200 OK", f"1 M{n}"), FLOW, retransmission=False)
+    assert (messages._requests_received, messages._responses_sent) == ({}, {})
