@@ -73,9 +73,9 @@ class NewCalls:
         try:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
-            transaction.respond_statelessly(
-                self._facilities.make_response(request, *OwnResponse.to_malformed(fault))
-            )
+            answer = OwnResponse.to_malformed(fault)
+            transaction.respond_statelessly(self._facilities.make_response(request, *answer))
+            self._facilities.report_invalid(request, *answer)
             return
         if not isinstance(admitted, Refusal):
             admitted = self._refusal_at_limit(admitted, transaction.size) or admitted

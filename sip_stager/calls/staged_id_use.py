@@ -11,6 +11,7 @@ from sip_stager.model.call import MAX_STAGED_ID_AGE, Call, Forward
 from sip_stager.model.vocabulary import CallOutcome, WasteReason
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.facilities import Facilities
+from sip_stager.sip.message import Request, Response
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -31,7 +32,8 @@ class StagedIdUse:
     ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no
     target has used it.  ``users`` are the branches that got its id, without those that certainly
     did not use it; ``sent_id`` is the id, empty until a branch got it.  ``id_expired`` is True once
-    a target was tried without the id, because the platform may have forgotten it.
+    a target was tried without the id, because the platform may have forgotten it.  ``received`` is
+    the last final response of a target, and ``cancel`` the caller's CANCEL.
     """
 
     facilities: Facilities
@@ -44,6 +46,9 @@ class StagedIdUse:
     sent_id: str = ""
     id_expired: bool = False
     attempts: int = 0
+    received: Response | None = None
+    cancel: Request | None = None
+    cancelled_after: float = 0.0
 
     def without_expired_id(self, routed: Routed) -> Routed:
         """Return a further target, without the id if that is too old to be sent.
@@ -72,7 +77,11 @@ class StagedIdUse:
             self.rung = True
             self.facilities.notify(CallRinging(self.call, status, self._elapsed()))
 
-    def report_ended(self, outcome: CallOutcome, status: int, answered: Branch | None) -> None:
+    def note_cancel(self, cancel: Request) -> None:
+        """Remember the caller's CANCEL for the report."""
+        self.cancel, self.cancelled_after = cancel, self._elapsed()
+
+    def report_ended(self, outcome: CallOutcome, sent: Response, answered: Branch | None) -> None:
         """Report the end of the INVITE, and return or report a staged call that went unused.
 
         The event has the id that was sent; of an answered call only if the answering branch got it.
@@ -80,7 +89,18 @@ class StagedIdUse:
         staged_id = (
             self.sent_id if outcome != CallOutcome.ANSWERED or answered in self.users else ""
         )
-        self.facilities.notify(CallEnded(self.call, staged_id, outcome, status, self._elapsed()))
+        event = CallEnded(
+            self.call,
+            staged_id,
+            outcome,
+            sent.status,
+            self._elapsed(),
+            sent,
+            self.received,
+            self.cancel,
+            self.cancelled_after,
+        )
+        self.facilities.notify(event)
         if answered not in self.users:
             self._settle_unused(outcome)
 

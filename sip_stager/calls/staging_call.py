@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, assert_never
 
 from sip_stager.calls.next_treatment import Fallbacks, reserve_time_for_fallback
 from sip_stager.calls.staged_id_use import StagedIdUse
-from sip_stager.events import CallEnded, CallRinging, CallTreated
+from sip_stager.events import CallEnded, CallRefused, CallRinging, CallTreated
 from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
-from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
+from sip_stager.model.vocabulary import CallOutcome, StagingOutcome, TreatmentKind
 from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.sip.responses import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Cancellable, Stager
     from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.request_forwarding import Routed
-    from sip_stager.sip.message import Request
+    from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 RINGING_INTERVAL = 60.0
@@ -93,14 +93,15 @@ class StagingCall:
             clock, ringing_delay = self._facilities.clock, self._call.policy.ringing_delay
             self._ringing = clock.call_later(ringing_delay, self._ring)
 
-    def cancel(self, _cancel: Request) -> None:
+    def cancel(self, cancel: Request) -> None:
         """Cancel staging and end the call with 487; nothing is sent upstream."""
         if self._staging is not None:
             self._staging.cancel()
         self._release()
-        self._respond(487)
+        sent, elapsed = self._respond(487), self._elapsed()
+        cancelled = CallOutcome.CANCELLED
         self._facilities.notify(
-            CallEnded(self._call, "", CallOutcome.CANCELLED, 487, self._elapsed())
+            CallEnded(self._call, "", cancelled, 487, elapsed, sent, None, cancel, elapsed)
         )
 
     def stop(self) -> None:
@@ -140,7 +141,11 @@ class StagingCall:
                 self._treat(decision)
         except Exception:  # an error of our own must not leave the caller without a response
             self._release()
-            self._respond(500)
+            sent, cause = self._respond(500), StagingOutcome.INTERNAL_ERROR
+            call, reason = self._call, sent.reason.decode()
+            self._facilities.notify(
+                CallRefused(call.call_id, call.trunk, 500, cause, "", self._elapsed(), reason)
+            )
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
@@ -204,8 +209,10 @@ class StagingCall:
     def _end_moved(self, uri: str) -> None:
         self._release()
         extra = ((b"Contact", b"<%b>" % uri.encode()),)
-        self._respond(302, extra)
-        self._facilities.notify(CallEnded(self._call, "", CallOutcome.MOVED, 302, self._elapsed()))
+        sent = self._respond(302, extra)
+        self._facilities.notify(
+            CallEnded(self._call, "", CallOutcome.MOVED, 302, self._elapsed(), sent)
+        )
 
     def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
         self._release()
@@ -218,10 +225,12 @@ class StagingCall:
             self._request, server.respond, refusal, trunk, self._elapsed(), server.to_tag
         )
 
-    def _respond(self, status: int, extra: Extra = ()) -> None:
+    def _respond(self, status: int, extra: Extra = ()) -> Response:
         """Respond to the INVITE; after our own ringing, with the To tag of that early dialog."""
         tag = self._server.to_tag or self._facilities.tag(self._request)
-        self._server.respond(make_response(self._request, status, tag, extra))
+        response = make_response(self._request, status, tag, extra)
+        self._server.respond(response)
+        return response
 
     def _report(self, failure: Refusal, kind: TreatmentKind) -> None:
         event = CallTreated(self._attempt, failure.cause, kind, failure.text, self._elapsed())

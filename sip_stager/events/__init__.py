@@ -1,13 +1,15 @@
 """Events: the facts that metrics, logs and the ladder are made of, as frozen values.
 
 The core and the shell report them through ``ports.Notify``.  Times are durations in seconds; an
-observer knows itself when an event arrived.  The two events that occur a dozen times per call are
-named tuples, which are created in half the time of a frozen dataclass.
+observer knows itself when an event arrived.  The events of messages are named
+tuples, which are created in half the time of a frozen dataclass.
 """
 
 from sip_stager.events.call import (
+    CallAcknowledged,
     CallAdmitted,
     CallEnded,
+    CallHungUp,
     CallRefused,
     CallRinging,
     CallTreated,
@@ -42,8 +44,10 @@ __all__ = [
     "AftercareFailed",
     "AgentStateChanged",
     "BreakerMoved",
+    "CallAcknowledged",
     "CallAdmitted",
     "CallEnded",
+    "CallHungUp",
     "CallRefused",
     "CallRinging",
     "CallTreated",
@@ -87,6 +91,8 @@ Event = (
     | InviteForwarded
     | CallRinging
     | CallEnded
+    | CallAcknowledged
+    | CallHungUp
     | AgentStateChanged
     | NumbersRefreshed
     | NumbersNotRefreshed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sip_stager.model.call import Call, Cause
 from sip_stager.model.flow import Flow
 from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
+from sip_stager.sip.message import Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class CallAdmitted:
 class CallRefused:
     """A new INVITE was refused here.
 
-    ``trunk`` is empty if the source belongs to none.  ``elapsed`` counts from the INVITE.
+    ``trunk`` is empty if the source belongs to none, or was not asked for.  ``elapsed`` counts from
+    the INVITE.  The numbers are empty if they were not read; a stranger may have chosen them.
     """
 
     call_id: str
@@ -33,6 +36,9 @@ class CallRefused:
     cause: Cause
     text: str
     elapsed: float
+    reason: str = ""
+    from_number: str = ""
+    to_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,9 @@ class CallEnded:
     """An admitted call's INVITE got its final response, and was not refused.
 
     ``staged_id`` is the id that was sent upstream.  If the call was answered, it is set only if
-    the target that answered received it.
+    the target that answered received it.  ``sent`` is the final response to the caller, and
+    ``received`` the last one of the upstream.  ``cancel`` is the caller's CANCEL, which came
+    ``cancelled_after`` seconds after the INVITE.
     """
 
     call: Call
@@ -91,6 +99,27 @@ class CallEnded:
     outcome: CallOutcome
     status: int
     elapsed: float
+    sent: Response | None = None
+    received: Response | None = None
+    cancel: Request | None = None
+    cancelled_after: float = 0.0
+
+
+class CallAcknowledged(NamedTuple):
+    """The ACK of a 2xx was forwarded; a retransmitted one is reported as well."""
+
+    ack: Request
+
+
+class CallHungUp(NamedTuple):
+    """A BYE of a dialog that we recorded got its final response, or none in time.
+
+    ``seal`` is that of the dialog, from the BYE's Route.
+    """
+
+    bye: Request
+    seal: bytes
+    response: Response | None
 
 
 @dataclass(frozen=True, slots=True)

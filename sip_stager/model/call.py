@@ -98,7 +98,8 @@ class Refusal:
     """A decision against a call: the response to its caller, and the reason.
 
     ``text`` is for the log only; it is never sent to a peer.  ``retry_after`` is in seconds.
-    ``trunk`` is empty if the source belongs to none.
+    ``trunk`` is empty if the source belongs to none.  The numbers are for the log as well; they are
+    empty if they were not read, the caller's also if the caller requested privacy.
     """
 
     status: int
@@ -107,6 +108,8 @@ class Refusal:
     text: str
     retry_after: int | None = None
     trunk: str = ""
+    from_number: str = ""
+    to_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)

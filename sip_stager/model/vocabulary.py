@@ -30,6 +30,7 @@ class RefusalCause(StrEnum):
 
     UNKNOWN_SOURCE = "unknown_source"
     UNMAPPED_NUMBER = "unmapped_number"
+    INVALID_REQUEST = "invalid_request"  # the INVITE breaks a rule of SIP: a loop, no hops left
     OVERLOAD = "overload"
     STOPPED = "stopped"
 

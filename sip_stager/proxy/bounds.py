@@ -62,4 +62,5 @@ def _refuse(call: Call, cause: RefusalCause, text: str) -> Refusal:
     status = call.policy.refusal
     reason = REASONS.get(status, b"").decode()
     retry_after = RETRY_AFTER if status in RETRY_AFTER_STATUSES else None
-    return Refusal(status, reason, cause, text, retry_after, call.trunk)
+    numbers = call.from_number, call.to_number
+    return Refusal(status, reason, cause, text, retry_after, call.trunk, *numbers)

@@ -187,6 +187,8 @@ class Proxy:
         if answer is None:
             return popped, routing
         self._answer(request, transaction, answer)
+        if request.method == b"INVITE" and not request.to_tag:
+            self._facilities.report_invalid(request, *answer)
         return None
 
     def _route(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallRefused, LargeRequestSent, MessageDropped
+from sip_stager.events import CallAcknowledged, CallRefused, LargeRequestSent, MessageDropped
+from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.ports import Clock, Notify
 from sip_stager.proxy.interfaces import Interfaces
 from sip_stager.proxy.next_hop import Locator
@@ -17,7 +18,7 @@ from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.target_set import UpstreamTargets
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.privacy import strip_identity
-from sip_stager.sip.responses import Extra, make_response, warning_field
+from sip_stager.sip.responses import REASONS, Extra, make_response, warning_field
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
 
@@ -92,6 +93,7 @@ class Facilities:
         Retransmissions get the same branch.
         """
         ack = routed.request
+        self.notify(CallAcknowledged(ack))
         parts = ack.call_id, ack.to_tag, b"%d" % ack.cseq[0], ack.uri_text
         branch = self.identifiers.stateless_branch(ack.value(b"via") or b"", *parts)
         copy, flow = self._copy(routed, source, target, branch)
@@ -146,8 +148,25 @@ class Facilities:
         reason = refusal.reason.encode("utf-8")
         tag = tag or self.tag(invite)
         respond(make_response(invite, refusal.status, tag, tuple(extra), reason))
-        status, cause, text = refusal.status, refusal.cause, refusal.text
-        self.notify(CallRefused(invite.call_id_text, trunk, status, cause, text, elapsed))
+        event = CallRefused(
+            invite.call_id_text,
+            trunk,
+            refusal.status,
+            refusal.cause,
+            refusal.text,
+            elapsed,
+            refusal.reason,
+            refusal.from_number,
+            refusal.to_number,
+        )
+        self.notify(event)
+
+    def report_invalid(self, invite: Request, status: int, extra: Extra) -> None:
+        """Report a new INVITE that got an error response, with the words of its Warning."""
+        warning = dict(extra).get(b"Warning", b"").decode("ascii", "backslashreplace")
+        cause = RefusalCause.INVALID_REQUEST
+        reason = REASONS.get(status, b"").decode()
+        self.notify(CallRefused(invite.call_id_text, "", status, cause, warning, 0.0, reason))
 
     def drop(self, source: Flow, cause: DropCause, detail: str) -> None:
         """Report a message that is dropped."""

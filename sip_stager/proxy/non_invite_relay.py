@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.events import CallHungUp
 from sip_stager.proxy.answer_on_error import answer_on_error
 from sip_stager.sip.responses import warning_field
 
@@ -42,14 +43,15 @@ class Relay:
         branch = request.top_via.branch
         if passed := self._facilities.pop_via(response, branch, anonymous=anonymous):
             passed = self._facilities.replace_503(passed, request, pass_503=False)
-            self._server.respond(passed)
+            self._respond(passed)
         elif response.status >= 200:  # it has no Via of the requester, who must not wait for ever
-            self._server.respond(self._facilities.make_response(request, 500))
+            self._respond(self._facilities.make_response(request, 500))
 
     @answer_on_error
     def timed_out(self) -> None:
         """End without a response: a 408 would come too late to be of use (RFC 4320 4.2)."""
         self._server.terminate()
+        self._report_hang_up(None)
 
     @answer_on_error
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
@@ -64,7 +66,7 @@ class Relay:
 
     def respond_internal_error(self) -> None:
         """Answer 500, because our own code raised."""
-        self._server.respond(self._facilities.make_response(self._routed.request, 500))
+        self._respond(self._facilities.make_response(self._routed.request, 500))
 
     @answer_on_error
     def _located(self, target: Flow | None) -> None:
@@ -78,4 +80,14 @@ class Relay:
     def _fail(self) -> None:
         """Answer 500; a 503 would say that we are out of service as a whole (16.7 step 6)."""
         extra = (warning_field("the next hop cannot be reached"),)
-        self._server.respond(self._facilities.make_response(self._routed.request, 500, extra))
+        self._respond(self._facilities.make_response(self._routed.request, 500, extra))
+
+    def _respond(self, response: Response) -> None:
+        self._server.respond(response)
+        self._report_hang_up(response)
+
+    def _report_hang_up(self, response: Response | None) -> None:
+        """Report the end of a BYE: with any final response, or without one, the dialog is over."""
+        routed = self._routed
+        if routed.request.method == b"BYE" and (response is None or response.status >= 200):
+            self._facilities.notify(CallHungUp(routed.request, routed.seal, response))

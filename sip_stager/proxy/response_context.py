@@ -58,11 +58,13 @@ after silence, it may have used the id."""
 class CallObserver(Protocol):
     """The record of a new call; an INVITE of a dialog has none.
 
-    ``users`` are the branches that may have used the staged agent.
+    ``users`` are the branches that may have used the staged agent.  ``received`` is the last final
+    response of a target, before any change of ours.
     """
 
     call: Call
     users: set[Branch]
+    received: Response | None
 
     def without_expired_id(self, routed: Routed) -> Routed:
         """Return a further target, without the staged id if that is too old."""
@@ -73,7 +75,10 @@ class CallObserver(Protocol):
     def report_ringing(self, status: int) -> None:
         """Report a provisional response that was passed back."""
 
-    def report_ended(self, outcome: CallOutcome, status: int, answered: Branch | None) -> None:
+    def note_cancel(self, cancel: Request) -> None:
+        """Remember the caller's CANCEL for the report."""
+
+    def report_ended(self, outcome: CallOutcome, sent: Response, answered: Branch | None) -> None:
         """Report the final response that was passed back."""
 
 
@@ -119,6 +124,8 @@ class ResponseContext:
         self._enter(State.CANCELLED)
         self._tag = self._to_tag(cancel)
         self._drop_targets()
+        if self._call is not None:
+            self._call.note_cancel(cancel)
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
 
@@ -139,6 +146,8 @@ class ResponseContext:
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Pass a 2xx back at once; keep any other response until all targets had theirs."""
         passed = self._facilities.pop_via(response, self._via, anonymous=self._to_anonymous)
+        if self._call is not None:
+            self._call.received = response
         if response.status in _CHALLENGES:
             self._mark_unused(branch)
         if passed is None:
@@ -262,7 +271,7 @@ class ResponseContext:
         if current is not None:
             current.cancel([])
         if call is not None:
-            call.report_ended(outcome, response.status, by)
+            call.report_ended(outcome, response, by)
 
     def _enter(self, state: State) -> None:
         """Change the state; OVER releases everything but the means to pass another 2xx back."""

@@ -49,6 +49,10 @@ class Seal:
             sealed, request, request.to_tag
         )
 
+    def sent_by_caller(self, sealed: bytes, request: Request) -> bool:
+        """Return True if the caller of the dialog with that seal sent the request."""
+        return self._is_of(sealed, request, request.from_tag)
+
     def from_anonymous(self, route: Uri, request: Request) -> bool:
         """Return True if the dialog's caller is anonymous, and sent this request.
 

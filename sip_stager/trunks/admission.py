@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.model.call import Call, Refusal
 from sip_stager.model.vocabulary import RefusalCause
+from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.responses import REASONS
 from sip_stager.trunks.called_number import CalledNumber, CalledNumberConfig, read_called_number
 from sip_stager.trunks.caller_number import (
+    FROM,
     CallerNumber,
     CallerNumberConfig,
     read_caller_number,
     strip_private_identity,
 )
 from sip_stager.trunks.mapping import Match
+from sip_stager.trunks.number_fields import REQUEST_URI
 from sip_stager.trunks.phone_numbers import mask_untrusted
 from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import CallVariables
@@ -84,7 +88,7 @@ class TrunkAdmission:
         """Decide on a new call; raises ``Malformed`` for an invalid Request-URI."""
         trunk = self._networks.trunk_of(source.host)
         if trunk is None:
-            return _refuse_stranger(source)
+            return _refuse_stranger(source, invite)
         return self.decide(invite, source, trunk, self.route(invite, trunk))
 
     def refuse_unread(self, source: Flow) -> Refusal:
@@ -126,8 +130,7 @@ class TrunkAdmission:
     ) -> Call | Refusal:
         """Return the admitted call of a route, or the refusal of one without a match."""
         if route.match is None:
-            text = f"no agent is mapped to {mask_untrusted(route.called.number)}"
-            return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, text, trunk=trunk.name)
+            return _refuse_unmapped(invite, trunk, route.called.number)
         caller, called, key = route.caller, route.match.number, route.match.key
         anonymous = bool(caller.privacy) and not trunk.pass_private_number
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, anonymous)
@@ -177,9 +180,39 @@ class TrunkNetworks:
         return None
 
 
-def _refuse_stranger(source: Flow) -> Refusal:
+def _refuse_unmapped(invite: Request, trunk: TrunkConfig, number: str) -> Refusal:
+    text = f"no agent is mapped to {mask_untrusted(number)}"
+    cause, caller = RefusalCause.UNMAPPED_NUMBER, read_caller_number(invite, trunk)
+    # A trunk may pass private numbers to the agent; that of a call without one is for nobody.
+    from_number = "" if caller.privacy else caller.number
+    return Refusal(404, "Not Found", cause, text, None, trunk.name, from_number, number)
+
+
+class _Stranger(NamedTuple):
+    """The numbers of a source that belongs to no trunk, as they are written, for the log."""
+
+    country: str | None = None
+    called: tuple[str, ...] = (REQUEST_URI,)
+    strip: tuple[str, ...] = ()
+    caller: tuple[str, ...] = (FROM,)
+    pass_private_number: bool = False
+
+
+_STRANGER = _Stranger()
+
+
+def _refuse_stranger(source: Flow, invite: Request | None = None) -> Refusal:
+    """Refuse a source without a trunk; of an ``invite`` that was read, with the numbers."""
     text = f"{source.host} belongs to no trunk"
-    return Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
+    refusal = Refusal(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, text)
+    if invite is None:
+        return refusal
+    caller = read_caller_number(invite, _STRANGER).number
+    try:
+        called = read_called_number(invite, _STRANGER).number
+    except Malformed:  # a stranger gets the same 403 for any Request-URI
+        called = ""
+    return replace(refusal, from_number=caller, to_number=called)
 
 
 def _unmap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

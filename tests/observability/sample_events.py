@@ -8,8 +8,10 @@ from sip_stager.events import (
     AftercareFailed,
     AgentStateChanged,
     BreakerMoved,
+    CallAcknowledged,
     CallAdmitted,
     CallEnded,
+    CallHungUp,
     CallRefused,
     CallRinging,
     CallTreated,
@@ -44,11 +46,11 @@ from sip_stager.model.vocabulary import (
     TreatmentKind,
 )
 from sip_stager.observability.gauges import GaugeSources
+from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
 
 if TYPE_CHECKING:
     from sip_stager.events import Event
-    from sip_stager.sip.message import Request, Response
 
 CALLER = "+33612345678"
 CALLED = "+33123456789"
@@ -78,6 +80,20 @@ GAUGE_SOURCES = GaugeSources(
 )
 
 
+def request(start_line: str, cseq: str) -> Request:
+    """Return a request with only the mandatory header fields."""
+    parsed = message(start_line, cseq)
+    assert isinstance(parsed, Request)
+    return parsed
+
+
+def response(start_line: str, cseq: str) -> Response:
+    """Return a response with only the mandatory header fields."""
+    parsed = message(start_line, cseq)
+    assert isinstance(parsed, Response)
+    return parsed
+
+
 def message(
     start_line: str, cseq: str = "1 INVITE", tag: str = "caller", call_id: str = SIP_CALL_ID
 ) -> Request | Response:
@@ -94,6 +110,9 @@ def message(
 
 INVITE = message(f"INVITE sip:{CALLED}@edge.example SIP/2.0")
 TRYING = message("SIP/2.0 100 Trying")
+ACK = request(f"ACK sip:{CALLED}@edge.example SIP/2.0", "1 ACK")
+BYE = request(f"BYE sip:{CALLED}@edge.example SIP/2.0", "2 BYE")
+OK = response("SIP/2.0 200 OK", "2 BYE")
 
 STAGED = StagingEnded(
     CALL, StagingOutcome.STAGED, 0.2, {"connect": 0.01, "request": 0.19}, "c-1", 201
@@ -133,6 +152,8 @@ EVERYTHING: list[Event] = [
         CALL, StagingOutcome.TIMEOUT, TreatmentKind.FORWARD, f"{CALLED} was not staged in 4 s", 4.0
     ),
     CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.3),
+    CallAcknowledged(ACK),
+    CallHungUp(BYE, b"", OK),
     AgentStateChanged(CALL.agent_id, None, AgentState.MISSING, "Agent not found"),
     NumbersRefreshed(GAUGE_SOURCES.platform_numbers(), ("+331******89 is no number",), news=True),
     NumbersNotRefreshed(StagingOutcome.REFUSED, 403, f"not for {CALLED}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,9 @@ def test_the_source_address_decides_the_trunk(source: str, name: str) -> None:
 )
 def test_a_source_without_a_trunk_is_refused(source: str) -> None:
     assert admit(invite(), source) == Refusal(
-        403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, f"{source} belongs to no trunk"
+        *(403, "Forbidden", RefusalCause.UNKNOWN_SOURCE, f"{source} belongs to no trunk"),
+        from_number="+33912345678",
+        to_number="+33612345678",
     )
 
 
@@ -188,13 +191,25 @@ def test_a_name_is_found_unchanged(name: str) -> None:
     ],
 )
 def test_an_unmapped_number_is_refused_and_masked(uri: str, masked: str) -> None:
-    assert admit(invite(uri), "203.0.113.1") == Refusal(
+    refusal = admit(invite(uri), "203.0.113.1")
+    assert isinstance(refusal, Refusal)
+    assert replace(refusal, to_number="") == Refusal(
         404,
         "Not Found",
         RefusalCause.UNMAPPED_NUMBER,
         f"no agent is mapped to {masked}",
         trunk="bare",
+        from_number="+33912345678",
     )
+
+
+@pytest.mark.parametrize("source", ["203.0.113.1", "192.0.3.1"])
+def test_a_refused_call_has_its_numbers_for_the_log_unless_they_are_withheld(source: str) -> None:
+    plain = admit(invite("sip:+33699999999@edge"), source)
+    private = admit(invite("sip:+33699999999@edge", extra="Privacy: id\r\n"), source)
+    for refusal, caller in ((plain, "+33912345678"), (private, "")):
+        assert isinstance(refusal, Refusal)
+        assert (refusal.from_number, refusal.to_number) == (caller, "+33699999999")
 
 
 @pytest.mark.parametrize(
