@@ -203,6 +203,7 @@ class Application:
         return GaugeSources(
             calls_staging=lambda: self._staging.waiting,
             stagings_reserved=lambda: self._claims.reserved,
+            polls_delayed=lambda: self._staging.polls_delayed,
             transactions=lambda: self.transactions,
             message_bytes=lambda: self._layer.message_bytes,
             tcp_connections=lambda: self._sockets.connections,

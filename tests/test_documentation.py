@@ -28,6 +28,7 @@ def served() -> set[str]:
     sources = GaugeSources(
         calls_staging=lambda: 0,
         stagings_reserved=lambda: 0,
+        polls_delayed=lambda: 0,
         transactions=dict,
         message_bytes=lambda: 0,
         tcp_connections=dict,

@@ -60,6 +60,7 @@ def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStage
         mode=wanted.mode,
         poll_interval_min=wanted.poll_interval_min,
         poll_interval_max=wanted.poll_interval_max,
+        max_polls_per_second=wanted.max_polls_per_second,
         retries=Retries(wanted.retries, wanted.retry_delay, wanted.retry_ambiguous),
         breaker=make_breaker_rules(settings),
     )

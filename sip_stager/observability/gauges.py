@@ -29,6 +29,7 @@ class GaugeSources:
 
     calls_staging: Callable[[], int]
     stagings_reserved: Callable[[], int]
+    polls_delayed: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
     message_bytes: Callable[[], int]
     tcp_connections: Callable[[], Mapping[str, int]]
@@ -73,6 +74,11 @@ class GaugeCollector(Collector):
                 "stagings_reserved",
                 "Staged calls that were not used and wait for a next call.",
                 sources.stagings_reserved(),
+            ),
+            (
+                "staging_polls_delayed",
+                "Polls that are due and wait for the budget of all polls.",
+                sources.polls_delayed(),
             ),
             (
                 "event_loop_lag_max_seconds",

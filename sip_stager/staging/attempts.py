@@ -21,6 +21,8 @@ used up, and nothing more once the circuit breaker has opened since it was let t
 When the breaker opens, all waits that come before an attempt end at once (``reject_waiting``), so
 that those calls go to their numbers' policies without delay.  Polls go on: such a call is at the
 API already, may well be staged, and a second staging would be a second call.
+
+The polls of all calls share a budget, which ``poll_schedule.py`` spreads fairly.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ from sip_stager.events import StagingPolled, StagingRetried, StagingWasted
 from sip_stager.http_client import PhaseTimer, Priority, Waiters
 from sip_stager.model.vocabulary import RetryCause, WasteReason
 from sip_stager.platform.outcome import NOT_SENT, BreakerOpen, Failure, Refused, Staged
+from sip_stager.staging.poll_queue import PollQueue
+from sip_stager.staging.poll_schedule import next_due
 from sip_stager.staging.retry import Retries, fits, spread
 
 if TYPE_CHECKING:
@@ -56,7 +60,7 @@ _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redi
 class Attempts:
     """Stages calls, as often as ``retries`` allow and the API's rate limit permits.
 
-    ``mode``, ``poll_interval_min`` and ``poll_interval_max`` are as in ``ApiStager``.
+    ``mode`` and the settings of polls are as in ``ApiStager``.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Attempts:
         mode: Mode,
         poll_interval_min: float,
         poll_interval_max: float,
+        max_polls_per_second: int,
         retries: Retries,
     ) -> None:
         self._api = api
@@ -77,6 +82,12 @@ class Attempts:
         self._retries = retries
         self._loop = asyncio.get_running_loop()
         self._pausing = Waiters()
+        self._polls = PollQueue(max_polls_per_second)
+
+    @property
+    def polls_delayed(self) -> int:
+        """How many polls are due and wait for the budget of all polls."""
+        return self._polls.delayed
 
     def reject_waiting(self) -> None:
         """End all waits that come before an attempt: the API is to be left alone."""
@@ -166,14 +177,18 @@ class Attempts:
         self, call: Call, staged: Staged, phases: Phases, deadline: float
     ) -> Staged | Failure:
         """Ask for the call's status until it is staged, over, or cannot be asked for in time."""
-        interval, asked_delay = self._poll_interval_min, 0.0
+        interval, asked_delay, first = self._poll_interval_min, 0.0, True
         while True:
+            now = self._loop.time()
             limited = self._api.rate_limit.delay(perf_counter())
-            if limited and limited > deadline - self._loop.time():
+            if limited and limited > deadline - now:
                 text = f"not staged yet, and no poll is allowed for another {limited:.1f} s"
                 return Refused(NOT_SENT, text, ceil(limited))
+            due = next_due(now, interval, self._poll_interval_min, deadline)
             with PhaseTimer(phases, "poll"):
-                await asyncio.sleep(max(interval, asked_delay, limited))
+                due = max(due, now + asked_delay, now + limited)
+                await self._polls.wait(due, deadline, first=first)
+            first = False
             answer = await self._api.status(staged.staged_id, phases, Priority.HIGH)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.staged_id, answer))

@@ -60,7 +60,8 @@ class ApiStager:
 
     ``mode`` "sync" is one request that the API answers once the call is staged; "async" polls,
     the first time after ``poll_interval_min`` seconds, then at doubling intervals up to
-    ``poll_interval_max``.  The call's deadline covers everything, ``retries`` included.
+    ``poll_interval_max``, and shortly before the deadline.  All calls together poll at most
+    ``max_polls_per_second`` times.  The call's deadline covers everything, ``retries`` included.
     """
 
     def __init__(
@@ -71,13 +72,20 @@ class ApiStager:
         mode: Mode = "sync",
         poll_interval_min: float = 0.1,
         poll_interval_max: float = 1.0,
+        max_polls_per_second: int = 1000,
         retries: Retries = _RETRIES,
         breaker: BreakerRules = _BREAKER,
     ) -> None:
         self._notify = notify
         self._mode = mode
         self._attempts = Attempts(
-            api, self._report, mode, poll_interval_min, poll_interval_max, retries
+            api,
+            self._report,
+            mode,
+            poll_interval_min,
+            poll_interval_max,
+            max_polls_per_second,
+            retries,
         )
         self._breaker = Breaker(breaker, self._breaker_changed)
         self._slow_call = breaker.slow_call
@@ -88,6 +96,11 @@ class ApiStager:
     def waiting(self) -> int:
         """How many calls are being staged."""
         return len(self._tasks)
+
+    @property
+    def polls_delayed(self) -> int:
+        """How many polls are due and wait for the budget of all polls."""
+        return self._attempts.polls_delayed
 
     @property
     def breaker_state(self) -> BreakerState:

@@ -26,6 +26,7 @@ def assert_unused(folder: Folder, text: str, key: str) -> None:
     [
         ("api", "poll_interval_min = 0.5", 'mode = "sync"', 'mode = "async"'),
         ("api", "poll_interval_max = 2.0", 'mode = "sync"', 'mode = "async"'),
+        ("api", "max_polls_per_second = 50", 'mode = "sync"', 'mode = "async"'),
         ("api", "retry_delay = 0.5", "retries = 0", "retries = 1"),
         ("api", "retry_ambiguous = true", "retries = 0", "retries = 1"),
         ("api", 'after_hangup = "keep"', "claim_ttl = 0", "claim_ttl = 1"),

@@ -61,6 +61,7 @@ AGENT = Flow("UDP", "198.51.100.9", 5060)
 GAUGE_SOURCES = GaugeSources(
     calls_staging=lambda: 3,
     stagings_reserved=lambda: 2,
+    polls_delayed=lambda: 11,
     transactions=lambda: {"invite_server": 2, "client": 1},
     message_bytes=lambda: 4300,
     tcp_connections=lambda: {"accepted": 5, "opened": 1},

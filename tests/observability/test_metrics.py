@@ -267,3 +267,7 @@ def test_words_that_strangers_make_up_are_counted_without_being_kept() -> None:
         )
         messages.message_sent(message("SIP/2.0 200 OK", f"1 M{n}"), FLOW, retransmission=False)
     assert (messages._requests_received, messages._responses_sent) == ({}, {})
+
+
+def test_the_polls_that_wait_for_the_budget_are_a_gauge() -> None:
+    assert value(counted(), "staging_polls_delayed") == 11

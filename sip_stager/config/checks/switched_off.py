@@ -39,9 +39,8 @@ def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
         yield _SwitchedOff("api", ("key_env",), "key_file is read instead", "remove key_file")
     if api.mode == "sync":
         right = 'write mode = "async"'
-        yield _SwitchedOff(
-            "api", ("poll_interval_min", "poll_interval_max"), 'mode = "sync" does not poll', right
-        )
+        of_polls = "poll_interval_min", "poll_interval_max", "max_polls_per_second"
+        yield _SwitchedOff("api", of_polls, 'mode = "sync" does not poll', right)
     if not api.retries:
         of_retries = "retry_delay", "retry_ambiguous"
         yield _SwitchedOff("api", of_retries, "retries = 0 allows no retry", "allow retries")

@@ -30,6 +30,7 @@ class Api(Table):
     deadline: Annotated[Seconds, Field(le=60)] = 4.0
     poll_interval_min: Seconds = 0.1
     poll_interval_max: Seconds = 1.0
+    max_polls_per_second: Count = 1000
     connections: Count = 1000
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
     retry_delay: Seconds = 0.2
