@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.parties import parse_party, party_values
 from sip_stager.sip.privacy import IDENTITY_FIELDS
-from sip_stager.sip.uri import parse_address
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.number_fields import number_of_uri
 from sip_stager.trunks.phone_numbers import is_e164, to_e164
@@ -42,7 +42,7 @@ def _spelled(request: Request, names: frozenset[bytes]) -> str:
 
 def _holds_number(request: Request, name: bytes, country: str | None) -> bool:
     try:
-        text, context = number_of_uri(parse_address(request.first(name) or b"").uri)
+        text, context = number_of_uri(parse_party(next(party_values(request.rows(name)), b"")).uri)
     except Malformed:
         return False
     return is_e164(to_e164(text, country, context))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sip_stager.proxy.equivalence import equivalent
@@ -13,7 +14,8 @@ from sip_stager.proxy.request_forwarding import (
 )
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Response
-from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user, parse_address
+from sip_stager.sip.parties import parse_party, party_values
+from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,8 +113,8 @@ def distinct(uris: Iterable[Uri], known: Iterable[Uri] = ()) -> list[Uri]:
 
 def _contacts(response: Response) -> list[tuple[bytes, Address]]:
     try:
-        values = response.values(b"contact")[:MAX_CONTACTS]
-        return [(value, parse_address(value)) for value in values]
+        values = islice(party_values(response.rows(b"contact")), MAX_CONTACTS)
+        return [(value, parse_party(value)) for value in values]
     except Malformed:
         return []
 

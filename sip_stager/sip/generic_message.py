@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sip_stager.sip.field_grammar import MAX_VALUES, Malformed, first_list_value, split_list, unfold
-from sip_stager.sip.uri import Address, parse_address
+from sip_stager.sip.parties import parse_party
 from sip_stager.sip.via import Via, branch_of, parse_via, usual_via
+
+if TYPE_CHECKING:
+    from sip_stager.sip.uri import Address
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
 _USUAL_CSEQ = re.compile(rb"CSeq: ([0-9]{1,9}) ([A-Z]+)\Z")
@@ -141,12 +144,12 @@ class Message:
     @property
     def from_(self) -> Address:
         """The From; raises ``Malformed``."""
-        return parse_address(self.value(b"from") or b"")
+        return parse_party(self.value(b"from") or b"")
 
     @property
     def to(self) -> Address:
         """The To; raises ``Malformed``."""
-        return parse_address(self.value(b"to") or b"")
+        return parse_party(self.value(b"to") or b"")
 
     @property
     def to_tag(self) -> bytes:
@@ -174,7 +177,7 @@ class Message:
         end_of_uri = field.rfind(b">") + 1
         if field.find(b'"', end_of_uri) >= 0:  # the last bracket may be in a quoted parameter
             with suppress(Malformed):
-                return parse_address(self.value(name) or b"").tag
+                return parse_party(self.value(name) or b"").tag
         match = _TAG.search(field, end_of_uri)
         return match[1] if match else b""
 

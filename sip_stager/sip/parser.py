@@ -10,7 +10,7 @@ import re
 
 from sip_stager.sip.field_grammar import NAMES, Malformed, unfold
 from sip_stager.sip.message import Message, Request, Response
-from sip_stager.sip.uri import parse_address
+from sip_stager.sip.parties import parse_party, split_parties
 
 MAX_HEADER_LINES = 256
 """Limit on the lines of a header, folded ones included; real ones have a few dozen."""
@@ -150,11 +150,15 @@ def check_request(request: Request) -> None:
 
 
 def _check_parties(request: Request) -> None:
-    """Raise ``Malformed`` if From or To may be more than one address."""
+    """Raise ``Malformed`` if From or To is more than one address, or none.
+
+    Commas and quotes of a display name decide nothing: carriers copy names as they are.
+    """
     for name in _ADDRESSES:
-        field = request.fields[request.first_index[name]]
-        if b"," in field or field.count(b'"') & 1:  # two addresses, or an open quote?
-            parse_address(request.value(name) or b"")
+        values = list(split_parties(request.value(name) or b""))
+        if len(values) > 1:
+            raise Malformed(f"{name.decode().capitalize()} has more than one address")
+        parse_party(values[0])
 
 
 def check_body(message: Message) -> None:

@@ -6,15 +6,16 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.parties import parse_party, party_values
 from sip_stager.sip.privacy import IDENTITY_FIELDS, strip_identity
-from sip_stager.sip.uri import Address, parse_address
 from sip_stager.trunks.number_fields import number_of_uri
 from sip_stager.trunks.phone_numbers import is_e164, to_e164
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sip_stager.sip.message import Request
+    from sip_stager.sip.uri import Address
 
 FROM = "from"
 CALLER_SOURCES = ("p_asserted_identity", "remote_party_id", FROM)
@@ -102,20 +103,21 @@ def _number_in(invite: Request, source: str, country: str | None) -> str:
 
 
 def _addresses(invite: Request, source: str) -> Iterator[Address]:
-    """Yield the addresses of a source, up to the first that cannot be read.
+    """Yield the addresses of a source that can be read.
 
     A Remote-Party-ID may be that of another party (draft-ietf-sip-privacy-04 5.2).
     """
-    try:
-        if source == FROM:
-            yield invite.from_
-            return
-        for value in invite.values(_FIELDS[source]):
-            address = parse_address(value)
-            if (address.parameters.get(b"party") or b"calling").lower() == b"calling":
-                yield address
-    except Malformed:
-        return
+    if source == FROM:
+        values: Iterable[bytes] = (invite.value(b"from") or b"",)
+    else:
+        values = party_values(invite.rows(_FIELDS[source]))
+    for value in values:
+        try:
+            address = parse_party(value)
+        except Malformed:
+            continue
+        if (address.parameters.get(b"party") or b"calling").lower() == b"calling":
+            yield address
 
 
 def _requested_privacy(invite: Request) -> str:

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.sip.field_grammar import Malformed, field_name
-from sip_stager.sip.uri import Uri, parse_address
+from sip_stager.sip.parties import parse_party, party_values
 from sip_stager.trunks.phone_numbers import unescape_user
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Request
+    from sip_stager.sip.uri import Uri
 
 REQUEST_URI = "request_uri"
 """The only source that is not a header field."""
@@ -56,17 +57,13 @@ def find_number(invite: Request, source: str) -> RawNumber:
     field = field_of_source(source)
     if not field:
         return number_of_uri(invite.uri)
-    value = invite.first(field)
+    value = invite.value(field)
     if value is None:
         raise Malformed("is missing")
-    return _of_value(value)
-
-
-def _of_value(value: bytes) -> RawNumber:
-    """Return the number of an address, or a bare number, as in custom header fields."""
     if b"<" in value or b":" in value:
-        return number_of_uri(parse_address(value).uri)
-    return _raw_number(unescape_user(value.strip(b' \t"')))
+        return number_of_uri(parse_party(next(party_values(invite.rows(field)))).uri)
+    # A bare number, as in header fields that are not of the RFCs.
+    return _raw_number(unescape_user((invite.first(field) or b"").strip(b' \t"')))
 
 
 def number_of_uri(uri: Uri) -> RawNumber:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sip_stager.sip.field_grammar import Malformed, field_name, parse_parameters
 from sip_stager.sip.message import Request
+from sip_stager.sip.parties import parse_party, party_values
 from sip_stager.sip.privacy import IDENTITY_FIELDS
-from sip_stager.sip.uri import parse_address
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.phone_numbers import to_e164, unescape_user
 
@@ -103,7 +103,7 @@ def _parameter(value: bytes, name: bytes) -> str | None:
     match = _BEFORE_PARAMETERS.match(value)
     parameters = parse_parameters(value[match.end() :] if match else b"")
     if name not in parameters and b"<" in value:
-        parameters = parse_address(value).uri.parameters or {}
+        parameters = parse_party(value).uri.parameters or {}
     return _parameter_text(parameters[name]) if name in parameters else None
 
 
@@ -125,19 +125,22 @@ def _parameter_text(value: bytes | None) -> str:
 
 def _display_name(invite: Request, facts: Facts) -> str | None:
     value = None if facts.anonymous else _value(invite, b"from")
-    match = _DISPLAY_NAME.match(value) if value else None
-    if match is None:
+    if value is None or b"<" not in value:
         return None
-    name = match[2] if match[1] is None else _ESCAPED.sub(rb"\1", match[1])
+    match = _DISPLAY_NAME.match(value)
+    if match is None:  # quotes that do not match: what stands ahead of the last brackets
+        name = value[: value.rindex(b"<")].strip(b' \t"')
+    else:
+        name = match[2] if match[1] is None else _ESCAPED.sub(rb"\1", match[1])
     return replace_unprintable(name.decode("utf-8", "replace"))
 
 
 def _diversion(invite: Request, facts: Facts) -> str | None:
     """Return the number that diverted the call last, unless it is private (RFC 5806)."""
-    value = _value(invite, b"diversion")
-    if value is None:
+    value = next(party_values(invite.rows(b"diversion")), None)
+    if value is None or len(value) > _MAX_VALUE_BYTES:
         return None
-    diverter = parse_address(value)
+    diverter = parse_party(value)
     if (diverter.parameters.get(b"privacy") or b"off").strip(b'"').lower() in {b"full", b"uri"}:
         return None
     user = diverter.uri.user or b""

@@ -227,5 +227,5 @@ def test_an_unreadable_header_field_leaves_no_state(edge: Conversation) -> None:
 
 
 def test_an_unreadable_to_is_answered_400(edge: Conversation) -> None:
-    edge.receive(bytes(request()).replace(b"To: <sip", b'To: "open <sip'))
+    edge.receive(bytes(request()).replace(b"To: <sip", b"To: <sip:b@c>, <sip"))
     assert edge.take() == ["alice 400 INVITE"]

@@ -16,6 +16,7 @@ import pytest
 
 from sip_stager.sip.field_grammar import Malformed, parse_parameters, split_list, unfold
 from sip_stager.sip.parser import parse
+from sip_stager.sip.parties import parse_party, split_parties
 from sip_stager.sip.uri import as_request_uri, parse_address, parse_uri
 from sip_stager.sip.via import branch_of, parse_via, with_source
 from tests.support.reading import outcomes
@@ -141,6 +142,9 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "as_request_uri": lambda text: as_request_uri(b"sip:b;method" + text),
     "parse_address": parse_address,
     "parse_address, of SIP": lambda text: parse_address(b"<sip:a@b>" + text),
+    "parse_party": parse_party,
+    "parse_party, of SIP": lambda text: parse_party(b'"<sip:a@b>' + text),
+    "split_parties": lambda text: list(split_parties(b"," + text)),
     "parse_via": parse_via,
     "parse_via, parameters": lambda text: parse_via(b"SIP/2.0/UDP h" + text),
     "branch_of": branch_of,

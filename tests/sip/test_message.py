@@ -33,10 +33,8 @@ def test_commas_in_quotes_and_angle_brackets_do_not_split_values() -> None:
 
 
 @pytest.mark.parametrize("to", [b'"a <sip:a@b>', b"<sip:a@b", b'"a\\" <sip:a@b>,'])
-def test_unclosed_quotes_and_angle_brackets_are_malformed(to: bytes) -> None:
+def test_unclosed_quotes_and_angle_brackets_of_a_route_are_malformed(to: bytes) -> None:
     message = with_fields(b"To: " + to, b"Route: <sip:a@b>, " + to)
-    with pytest.raises(Malformed):
-        _ = message.to
     with pytest.raises(Malformed):
         message.values(b"route")
 

@@ -66,7 +66,7 @@ def test_to_is_read_if_the_request_uri_is_a_user_name() -> None:
         ("Diversion: <urn:service:sos>\r\n", "has no user part"),
         ("Diversion: \r\n", "has no user part"),
         ("Diversion: <sip:0699999999@\r\n", "invalid address"),
-        ('Diversion: "<sip:0699999999@a>, x\r\n', "unbalanced quotes or angle brackets"),
+        ('Diversion: "<sip:0699999999@a>, x\r\n', "invalid address"),
         ("Diversion: <sip:06@[::>\r\n", "invalid SIP URI"),
     ],
 )
