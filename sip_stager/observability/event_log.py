@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from sip_stager.observability.logs import Logger
     from sip_stager.ports import Handlers
 
+_LOST = frozenset({CallOutcome.UPSTREAM_UNREACHABLE, CallOutcome.TIMEOUT})
+"""The outcomes of calls that an operator may have to do something about."""
+
 
 class EventLog:
     """Writes a line for each event that matters; ``handlers`` are its observer."""
@@ -110,8 +113,7 @@ class EventLog:
         )
 
     def _log_ended(self, event: CallEnded) -> None:
-        lost = event.outcome in {CallOutcome.UPSTREAM_UNREACHABLE, CallOutcome.TIMEOUT}
-        write = self._logger.warning if lost else self._logger.info
+        write = self._logger.warning if event.outcome in _LOST else self._logger.info
         write(
             f"call_{event.outcome}",
             call_id=self._fields.call_id(event.call.call_id),

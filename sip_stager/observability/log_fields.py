@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sip_stager.trunks.phone_numbers import mask
@@ -19,12 +18,15 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class LogFields:
-    """Makes fields of values; phone numbers are masked unless ``numbers`` is ``plain``."""
+    """Makes fields of values; phone numbers are masked unless ``numbers`` is ``plain``.
+
+    Nothing is cached: callers differ, and masking a number costs less than a cache miss.
+    """
 
     def __init__(self, numbers: Literal["masked", "plain"]) -> None:
         self._masks = numbers == "masked"
         self._mask: Callable[[str], str] = mask if self._masks else str
-        self._number = lru_cache(4096)(self.text)
+        self._number: Callable[[str], str] = _masked_number if self._masks else truncated
 
     def text(self, text: str) -> str:
         """Return a text that a stranger may have written, masked and truncated."""
@@ -35,6 +37,8 @@ class LogFields:
 
         A carrier finds its record by the Call-ID, so the rest stays as it came.
         """
+        if "+" not in call_id and len(call_id) <= MAX_CHARACTERS:
+            return call_id
         text = truncated(call_id)
         return _E164.sub(lambda match: mask(match[0]), text) if self._masks else text
 
@@ -47,6 +51,12 @@ class LogFields:
             "to_number": self._number(call.to_number),
             "agent_id": call.agent_id,
         }
+
+
+def _masked_number(number: str) -> str:
+    if _E164.fullmatch(number):  # as ``mask`` does, which looks for numbers in a text
+        return f"{number[:4]}{'*' * (len(number) - 6)}{number[-2:]}"
+    return mask(truncated(number))
 
 
 def truncated(text: str) -> str:

@@ -114,10 +114,9 @@ class MessageMetrics:
             self._requests_sent[message.method].count += 1
         else:
             try:
-                method = message.cseq[1]
+                self._responses_sent[message.status, message.cseq[1]].count += 1
             except Malformed:  # it repeats the CSeq of a request that may have none
-                method = b""
-            self._responses_sent[message.status, method].count += 1
+                self._responses_sent[message.status, b""].count += 1
         if retransmission:
             self._retransmissions.increment(method_label(message))
 

@@ -39,6 +39,13 @@ def test_observers_are_called_in_the_order_in_which_they_were_added() -> None:
     assert order == ["first", "first", "second"]
 
 
+def test_an_event_without_a_handler_is_ignored() -> None:
+    dispatcher = Dispatcher([{CallEnded: lambda _: None}])
+    for event in EVERYTHING:
+        dispatcher.dispatch(event)
+        assert dispatcher.hears(type(event)) == isinstance(event, CallEnded)
+
+
 def test_the_metrics_have_a_handler_for_every_event_type() -> None:
     messages = {MessageReceived, MessageSent}  # counted by a port of their own
     assert Metrics(GAUGE_SOURCES).handlers.keys() == set(get_args(Event)) - messages

@@ -40,6 +40,7 @@ from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.line_quota import MAX_LINES_PER_SECOND
 from sip_stager.observability.logs import Logger
+from sip_stager.trunks.phone_numbers import mask
 from tests.observability.sample_events import (
     AGENT,
     CALL,
@@ -211,6 +212,18 @@ def test_numbers_are_masked_everywhere() -> None:
     lines = str(LogScene("masked").log_events(*EVERYTHING))
     assert CALLER[1:] not in lines
     assert CALLED[1:] not in lines
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("+3361234", "+33612345678", "+123456789012345", "+1234567890123456", "+0612345678"),
+        *("0612345678", "+336", "anonymous", "+33 6 12 34 56 78", "+3361234567x", ""),
+    ],
+)
+def test_a_callers_number_is_masked_like_one_in_a_text(number: str) -> None:
+    (line,) = LogScene().log_events(StagingWasted(replace(CALL, from_number=number), "c-1"))
+    assert line["from_number"] == mask(number)
 
 
 def test_numbers_are_plain_if_the_operator_sets_it() -> None:

@@ -2,13 +2,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from sip_stager.observability import log_writer as module
 from sip_stager.observability.log_writer import LogWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the writer's thread sleep and wake as often as it can, switching threads all the time."""
+    monkeypatch.setattr(module, "GATHERING_INTERVAL", 0.0)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def until(condition: object) -> None:
@@ -64,7 +80,7 @@ async def test_a_full_pipe_does_not_stop_the_loop() -> None:
     while read < taken:
         read += len(await asyncio.to_thread(os.read, reader, 65_536))
     assert read == taken
-    until(lambda: not log_writer._buffered)
+    until(lambda: not log_writer._buffer)
     log_writer.write(line)  # there is room again
     assert await asyncio.to_thread(os.read, reader, 65_536) == line.encode()
     log_writer.close()
@@ -131,4 +147,123 @@ def test_closing_does_not_wait_for_a_reader_beyond_its_timeout() -> None:
     assert log_writer.dropped == 1
     os.close(reader)  # ends the write
     log_writer._thread.join()
+    os.close(writer)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_line_wakes_the_thread_at_whatever_moment_it_comes() -> None:
+    reader, writer = os.pipe()
+    log_writer = LogWriter(writer)
+    for number in range(3000):
+        log_writer.write("x\n")
+        for _ in range(number % 50):
+            pass  # the thread is on its way to sleep
+        log_writer.write("y\n")
+        read = b""
+        while read != b"x\ny\n":  # a line left behind would never come
+            read += os.read(reader, 4)
+    log_writer.close()
+    assert not log_writer._thread.is_alive()
+    os.close(reader)
+    os.close(writer)
+
+
+class Racing(bytearray):
+    """A buffer that a line is appended to right after the thread found it empty."""
+
+    log_writer: LogWriter
+    line = "late\n"
+
+    def __len__(self) -> int:
+        length = super().__len__()
+        line, self.line = self.line, ""
+        if line:
+            self.log_writer.write(line)
+        return length
+
+
+def test_a_line_that_comes_after_the_thread_looked_wakes_it() -> None:
+    log_writer = LogWriter(os.open(os.devnull, os.O_WRONLY))
+    log_writer.close()
+    log_writer._max_bytes = 1000
+    log_writer._closing.clear()
+    log_writer._buffer = racing = Racing()
+    racing.log_writer = log_writer
+    log_writer._wait_for_lines()  # else it would wait for ever
+    assert bytes(racing) == b"late\n"
+
+
+@pytest.mark.usefixtures("hurried")
+def test_no_line_of_several_threads_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        log_writer = LogWriter(file.fileno())
+        threads = [
+            threading.Thread(target=lambda name=name: write_lines(log_writer, name))
+            for name in "abc"
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        log_writer.close()
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3 * LINES - log_writer.dropped == 3 * LINES
+    for name in "abc":
+        numbers = [int(line[1:]) for line in lines if line[0] == name]
+        assert numbers == list(range(LINES))
+
+
+@pytest.mark.usefixtures("hurried")
+def test_no_dropped_line_of_several_threads_is_uncounted() -> None:
+    log_writer = LogWriter(os.open(os.devnull, os.O_WRONLY))
+    log_writer.close()
+    threads = [threading.Thread(target=write_lines, args=(log_writer, "x")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert log_writer.dropped == 3 * LINES
+
+
+LINES = 3000
+
+
+def write_lines(log_writer: LogWriter, name: str) -> None:
+    for number in range(LINES):
+        log_writer.write(f"{name}{number}\n")
+
+
+def test_a_line_written_while_another_is_written_is_kept(tmp_path: Path) -> None:
+    """A destructor or a signal may write a line at any moment, in the middle of a write."""
+
+    class Interrupting(str):
+        __slots__ = ()
+
+        def encode(self, *args: Any) -> bytes:
+            log_writer.write("inner\n")
+            return super().encode(*args)
+
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        log_writer = LogWriter(file.fileno())
+        log_writer.write(Interrupting("outer\n"))
+        log_writer.close()
+    assert path.read_text() == "inner\nouter\n"
+
+
+def test_lines_that_came_while_others_were_written_are_written_before_the_end() -> None:
+    reader, writer = os.pipe()
+    log_writer = LogWriter(writer)
+    log_writer.write("x" * 100_000)
+    until(lambda: len(os.read(reader, 1)) == 1)  # the thread is in the middle of it
+    log_writer.write("last\n")
+    closing = threading.Thread(target=log_writer.close)
+    closing.start()
+    read = b""
+    while not read.endswith(b"last\n"):
+        read += os.read(reader, 65_536)
+    closing.join()
+    assert not log_writer._thread.is_alive()
+    os.close(reader)
     os.close(writer)

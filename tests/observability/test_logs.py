@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.observability.log_writer import LogWriter
-from sip_stager.observability.logs import set_up
+from sip_stager.observability.logs import Logger, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,3 +105,40 @@ def test_a_value_that_json_lacks_is_written_as_its_repr(
     set_up(log_writer).info("x", flow={1}, raw=b"\xff")
     [line] = lines()
     assert (line["flow"], line["raw"]) == ("{1}", "b'\\xff'")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "".join(map(chr, range(0x300))),
+        "\ud800 \udfff \udcff lone, \ud83d\ude00 not lone, \U0001f600 \u2028 \ufeff \uffff",
+        '\\ " / \b \f \n \r \t \x7f',
+        "",
+        *(0, -1, 10**30, True, False, None),
+        *(0.1, -0.0, 1e300, 5e-324, 0.30000000000000004),
+        *(float("inf"), float("-inf"), float("nan")),
+        CallOutcome.ANSWERED,
+        [],
+        {},
+        ["a", 1, [None, ("\ud800",)], {"b": {"c": 2.5}}],
+        {"\ud800": "\x00", CallOutcome.MOVED: "x", 1: 2, None: True, 0.5: {}},
+        {"staging_phases": {"connect": 0.01, "request": 0.19}},
+    ],
+)
+def test_a_line_is_encoded_as_the_standard_library_does(value: Any) -> None:
+    file = StringIO()
+    Logger(file).info("\udcff", first=value, second=1)
+    stamp = json.loads(file.getvalue())["timestamp"]
+    fields = {"first": value, "second": 1, "event": "\udcff", "level": "info", "timestamp": stamp}
+    assert file.getvalue() == json.dumps(fields) + "\n"
+
+
+def test_a_value_that_contains_itself_does_not_stop_the_program(
+    log_writer: LogWriter, lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    set_up(log_writer)
+    logging.getLogger("elsewhere").warning("x", extra={"circle": circle})
+    assert lines() == []
+    assert "Circular reference" in capsys.readouterr().err
