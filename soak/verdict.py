@@ -96,7 +96,7 @@ def _expected_statuses(call: Call) -> set[int]:
     elif plan.caller == "from no trunk":
         statuses = {403}
     elif not API_ANSWERS[plan.api].staged:
-        statuses = {503}
+        statuses = {480, 503}  # 503 while the circuit breaker is open
     elif call.callee.finals:
         # A 503 of the upstream is forwarded as 500 (RFC 3261 16.7 step 6).
         statuses = {500 if final == 503 else final for final in call.callee.finals}

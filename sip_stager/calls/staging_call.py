@@ -216,7 +216,7 @@ class StagingCall:
 
     def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
         self._release()
-        status = treatment.status or self._call.policy.refusal
+        status = treatment.status or self._call.policy.refusal_for(failure.cause)
         reason = treatment.reason or REASONS.get(status, b"").decode()
         retry_after = failure.retry_after if status in RETRY_AFTER_STATUSES else None
         refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)

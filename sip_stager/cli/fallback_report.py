@@ -11,15 +11,18 @@ from sip_stager.assembly.trunks import make_terms
 from sip_stager.config.tables.api import Api
 from sip_stager.config.tables.policy import CAUSES, merge_policies
 from sip_stager.config.terms_by_trunk import rings_before_timeout, rings_within
-from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
+from sip_stager.model.call import REFUSE, SERVICE_CAUSES
+from sip_stager.model.vocabulary import RefusalCause, StagingOutcome, TreatmentKind
+from sip_stager.sip.responses import RETRY_AFTER_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sip_stager.config import Settings
-    from sip_stager.model.call import Policy, Treatment
+    from sip_stager.model.call import Cause, Policy, Treatment
 
 _REST = "all others"
+_BREAKER = StagingOutcome.BREAKER_OPEN
 _MAX_ROWS = 50
 
 
@@ -32,7 +35,10 @@ def describe_failures(settings: Settings, *, every: bool) -> Iterator[Text]:
     default = dict(describe_fallbacks(merge_policies(), Api.model_fields["deadline"].default))
     yield Text("When a call is not staged", style="bold")
     if not every:
-        yield Text(f"By default: {default[CAUSES[0]]} for every cause; rings: {default['rings']}.")
+        yield Text(
+            f"By default: {default[CAUSES[0]]} ({_BREAKER}, overload: {default[_BREAKER]}); "
+            f"rings: {default['rings']}."
+        )
     terms_of = make_terms(settings)
     rows = list(_rows(settings))
     trunks, numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -59,10 +65,12 @@ def describe_fallbacks(
             cause is StagingOutcome.TIMEOUT and may_ring and rings_before_timeout(policy, seconds)
         )
         early = " (before ringing only)" if late else ""
-        yield cause, _written(policy, policy.treatments.get(cause, ())) + early
+        yield cause, _written(policy, cause) + early
+    # A refusal of these concerns every call: its status and Retry-After differ from those above.
+    yield _BREAKER, _written(policy, _BREAKER)
+    yield "overload", _with_status(policy, RefusalCause.OVERLOAD, REFUSE)
     if may_ring and rings_within(policy, seconds):
-        after = _written(policy, policy.after_ringing) if policy.after_ringing else "same as above"
-        yield "after ringing", after
+        yield "after ringing", _after_ringing(policy)
     yield "rings", _ringing(policy, seconds, may_ring=may_ring)
 
 
@@ -74,14 +82,26 @@ def _rows(settings: Settings) -> Iterator[tuple[str, str]]:
         yield trunk.name, _REST
 
 
-def _written(policy: Policy, treatments: tuple[Treatment, ...]) -> str:
-    coded = [
-        replace(one, status=policy.refusal)
-        if one.kind is TreatmentKind.REFUSE and not one.status
-        else one
-        for one in treatments
-    ]
-    return ", then ".join(map(str, coded)) or f"refuse {policy.refusal}"
+def _written(policy: Policy, cause: Cause) -> str:
+    """Return the treatments for a cause."""
+    treatments = policy.treatments.get(cause, ())
+    return ", then ".join(_with_status(policy, cause, one) for one in treatments or (REFUSE,))
+
+
+def _with_status(policy: Policy, cause: Cause, treatment: Treatment) -> str:
+    """Return a treatment; a refusal has its status, and says whether it has Retry-After."""
+    if treatment.kind is not TreatmentKind.REFUSE:
+        return str(treatment)
+    coded = replace(treatment, status=treatment.status or policy.refusal_for(cause))
+    later = cause in SERVICE_CAUSES and coded.status in RETRY_AFTER_STATUSES
+    return f"{coded} with Retry-After" if later else str(coded)
+
+
+def _after_ringing(policy: Policy) -> str:
+    if not policy.after_ringing:
+        return "same as above"
+    timeout = StagingOutcome.TIMEOUT
+    return ", then ".join(_with_status(policy, timeout, one) for one in policy.after_ringing)
 
 
 def _ringing(policy: Policy, seconds: float, *, may_ring: bool) -> str:

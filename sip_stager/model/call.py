@@ -9,6 +9,13 @@ from sip_stager.model.vocabulary import RefusalCause, StagingOutcome, TreatmentK
 
 Cause = RefusalCause | StagingOutcome
 """The reason why a call is refused or treated; a label in the metrics, the same in the log."""
+SERVICE_CAUSES = frozenset[Cause](
+    {RefusalCause.OVERLOAD, RefusalCause.STOPPED, StagingOutcome.BREAKER_OPEN}
+)
+"""The causes that concern every call, so that a caller may be asked to stay away for a while.
+
+RFC 3261 21.5.4: a client that receives Retry-After sends this server no other request for that
+time.  A carrier must not be told so because of one call, number or agent."""
 Value = str | int | float | bool
 """The value of an agent's variable."""
 MIN_STAGING_TIME = 0.3
@@ -45,7 +52,9 @@ class Policy:
     - ``treatments`` lists, by the cause of the failure, the steps to try in order.  A cause without
       an entry is refused.
     - ``after_ringing`` replaces them for all causes once the caller has heard us ring.
-    - ``refusal`` is the default status of a refusal.
+    - ``refusal`` is the default status of a refusal that concerns every call
+      (``SERVICE_CAUSES``, or no upstream can be reached), ``call_refusal`` that of one call's
+      failure, ``error_refusal`` that of an error of this program.
     - ``ringing`` is the status of our own provisional response: 180, 183, or 0 for none.  It is
       sent after ``ringing_delay`` seconds.
     """
@@ -53,6 +62,8 @@ class Policy:
     treatments: Mapping[Cause, tuple[Treatment, ...]] = field(default_factory=dict)
     after_ringing: tuple[Treatment, ...] = ()
     refusal: int = 503
+    call_refusal: int = 480
+    error_refusal: int = 500
     ringing: int = 0
     ringing_delay: float = 2.0
     stages_another: bool = field(init=False)
@@ -62,6 +73,13 @@ class Policy:
         after_a_timeout = *self.treatments.get(StagingOutcome.TIMEOUT, ()), *self.after_ringing
         found = any(one.kind is TreatmentKind.AGENT for one in after_a_timeout)
         object.__setattr__(self, "stages_another", found)
+
+    def refusal_for(self, cause: Cause) -> int:
+        """Return the default status of a refusal with this cause."""
+        if cause in SERVICE_CAUSES:
+            return self.refusal
+        own = cause == StagingOutcome.INTERNAL_ERROR
+        return self.error_refusal if own else self.call_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +115,10 @@ class Call:
 class Refusal:
     """A decision against a call: the response to its caller, and the reason.
 
-    ``text`` is for the log only; it is never sent to a peer.  ``retry_after`` is in seconds.
-    ``trunk`` is empty if the source belongs to none.  The numbers are for the log as well; they are
-    empty if they were not read, the caller's also if the caller requested privacy.
+    ``text`` is for the log only; it is never sent to a peer.  ``retry_after`` is in seconds, and
+    None unless the cause is one of ``SERVICE_CAUSES``.  ``trunk`` is empty if the source belongs to
+    none.  The numbers are for the log as well; they are empty if they were not read, the caller's
+    also if the caller requested privacy.
     """
 
     status: int

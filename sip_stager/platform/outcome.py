@@ -82,11 +82,16 @@ class InvalidResponse:
 
 @dataclass(frozen=True, slots=True)
 class BreakerOpen:
-    """A request that was not sent, since the circuit breaker is open."""
+    """A request that was not sent, since the circuit breaker is open.
+
+    ``seconds_to_probe`` is the time until it lets a call through; 0 while one call probes the API,
+    or if the request had been let through before the breaker opened.
+    """
 
     kind: ClassVar = StagingOutcome.BREAKER_OPEN
     text: str
     http_status: int = 0
+    seconds_to_probe: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

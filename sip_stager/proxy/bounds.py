@@ -59,7 +59,7 @@ def refuse_stopped(call: Call) -> Refusal:
 
 def _refuse(call: Call, cause: RefusalCause, text: str) -> Refusal:
     """Return a refusal with the status of the call's policy."""
-    status = call.policy.refusal
+    status = call.policy.refusal_for(cause)
     reason = REASONS.get(status, b"").decode()
     retry_after = RETRY_AFTER if status in RETRY_AFTER_STATUSES else None
     numbers = call.from_number, call.to_number

@@ -152,7 +152,8 @@ class ApiStager:
         if ticket is None:
             seconds = self._breaker.seconds_to_probe(now)
             until = f"for another {seconds:.1f} s" if seconds else "but for one call as a probe"
-            return BreakerOpen(f"the API failed too often; it is left alone {until}")
+            text = f"the API failed too often; it is left alone {until}"
+            return BreakerOpen(text, seconds_to_probe=seconds)
         self._report(StagingStarted(call, self._mode))
         outcome: Staged | Failure | None = None
         deadline = self._loop.time() + call.deadline

@@ -7,5 +7,5 @@ from bench.dead_api import measure
 
 def test_every_call_is_refused() -> None:
     figures = measure("refused", 20, 0.5, breaker=True)
-    assert figures.statuses == {"503": 10}
+    assert figures.statuses == {"480": 10}
     assert figures.outcomes == {"api_unreachable": 10}

@@ -58,7 +58,7 @@ What each number does: staged (sync) for its agent, then forwarded as
 +33612345678  {AGENT}
 
 When a call is not staged
-By default: refuse 503 for every cause; rings: 180 after 2 s.
+By default: refuse 480 (breaker_open, overload: refuse 503 with Retry-After); rings: 180 after 2 s.
 No trunk or number differs.
 
 Settings at their defaults are left out; --all shows them.
@@ -151,7 +151,7 @@ def test_numbers_agents_and_uris_are_never_wrapped(folder: Folder, columns: int)
     )
     assert f"\n+33612345678  {AGENT}\n" in shown
     assert f"\ncarrier  +33612345678  busy: agent {OTHER}, then redirect {uri}\n" in shown
-    assert "\ncarrier  all others    busy: refuse 503\n" in shown
+    assert "\ncarrier  all others    busy: refuse 480\n" in shown
     assert "\ncarrier  all others    rings: 180 after 2 s\n" in shown
 
 
@@ -200,7 +200,7 @@ def test_values_from_a_carrier_profile_say_so(folder: Folder) -> None:
 def test_all_shows_the_default_policy(folder: Folder) -> None:
     shown = check(folder, RIGHT, "--all").stdout
     assert '[policy]\ntimeout = "refuse"  # default\n' in shown
-    assert 'refusal = 503  # default\nringing = "180"  # default\n' in shown
+    assert '# refusal is not set\nringing = "180"  # default\n' in shown
     assert "# deadline is not set\nmargin = 0.3  # default\n" in shown
 
 
@@ -310,8 +310,25 @@ def test_fallbacks_are_shown_by_trunk_and_number(folder: Folder) -> None:
     own = f"timeout: agent {OTHER}, then refuse 486 Busy"
     assert f"\ncarrier  +33612345678  {own}\n" in shown
     assert "\ncarrier  +33612345678  api_unreachable: forward\n" in shown
-    assert "\ncarrier  all others    timeout: refuse 480\n" in shown
+    assert "\ncarrier  all others    overload: refuse 480 with Retry-After\n" in shown
+    assert "\ncarrier  all others    breaker_open: forward\n" in shown
     assert "\ncarrier  all others    rings: never\n" in shown
+
+
+def test_the_fallbacks_say_which_refusals_have_retry_after(folder: Folder) -> None:
+    """RFC 3261 21.5.4: only those that concern every call, so that one keeps no others away."""
+    shown = check(folder, RIGHT, "--all").stdout
+    for cause in ("timeout", "api_unreachable", "refused", "busy", "invalid_response"):
+        assert f"\ncarrier  all others  {cause}: refuse 480\n" in shown
+    for cause in ("breaker_open", "overload"):
+        assert f"\ncarrier  all others  {cause}: refuse 503 with Retry-After\n" in shown
+
+
+def test_a_profile_has_its_own_code_for_every_cause(folder: Folder) -> None:
+    text = RIGHT.replace("[[trunks]]\n", '[[trunks]]\nprofile = "twilio"\n')
+    shown = check(folder, text, "--all").stdout
+    assert "\ncarrier  all others  refused: refuse 503\n" in shown
+    assert "\ncarrier  all others  overload: refuse 503 with Retry-After\n" in shown
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_call_is_followed_from_its_trunk_to_its_upstream(folder: Folder) -> No
         "upstream": ["INVITE sip:990612345678@sip.example.com to udp:sip.example.com:5060"],
         "if not staged": steps(result)["if not staged"],
     }
-    assert "timeout: refuse 503" in steps(result)["if not staged"]
+    assert "timeout: refuse 480" in steps(result)["if not staged"]
 
 
 def test_the_called_number_is_read_from_the_headers_of_the_trunk(folder: Folder) -> None:

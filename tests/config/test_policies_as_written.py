@@ -113,14 +113,19 @@ def test_an_open_breaker_is_treated_as_an_unreachable_api() -> None:
     assert policy.treatments[StagingOutcome.FAILED] == (Treatment(TreatmentKind.FORWARD),)
 
 
-def test_the_default_policy_refuses_with_503_and_rings_after_two_seconds() -> None:
+def test_the_default_policy_refuses_by_cause_and_rings_after_two_seconds() -> None:
     causes = [*CAUSES, StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN]
     refused: dict[Cause, tuple[Treatment, ...]] = dict.fromkeys(
         causes, (Treatment(TreatmentKind.REFUSE),)
     )
-    assert merge_policies(CallPolicy()) == Policy(
-        refused, refusal=503, ringing=180, ringing_delay=2.0
-    )
+    policy = merge_policies(CallPolicy())
+    assert policy == Policy(refused, ringing=180, ringing_delay=2.0)
+    assert (policy.refusal, policy.call_refusal, policy.error_refusal) == (503, 480, 500)
+
+
+def test_a_refusal_that_is_set_applies_to_every_cause() -> None:
+    policy = merge_policies(CallPolicy(), CallPolicy(refusal=486))
+    assert (policy.refusal, policy.call_refusal, policy.error_refusal) == (486, 486, 486)
 
 
 def test_ringing_can_be_switched_off() -> None:

@@ -184,14 +184,12 @@ def test_if_the_fallback_agent_fails_the_next_treatment_applies(module_scene: Sc
     ]
 
 
-@pytest.mark.parametrize(
-    ("called", "status", "after"), [(BUSY_HERE, 486, ["30"]), (NOT_ACCEPTABLE, 488, [])]
-)
-def test_retry_after_is_sent_with_codes_that_allow_it(
-    module_scene: Scene, called: str, status: int, after: list[str]
+@pytest.mark.parametrize(("called", "status"), [(BUSY_HERE, 486), (NOT_ACCEPTABLE, 488)])
+def test_the_apis_retry_after_is_not_passed_to_the_carrier(
+    module_scene: Scene, called: str, status: int
 ) -> None:
-    """RFC 3261 20.33: Retry-After goes with the codes that it belongs to."""
-    assert place_refused_call(module_scene, status, number=called).values("Retry-After") == after
+    """RFC 3261 21.5.4: the carrier would keep all calls away because of one number."""
+    assert place_refused_call(module_scene, status, number=called).values("Retry-After") == []
 
 
 def test_an_agent_that_is_not_ready_by_the_deadline_is_a_timeout(module_scene: Scene) -> None:

@@ -61,7 +61,7 @@ def test_a_call_is_admitted_again_once_another_has_ended() -> None:
     edge.receive(call(2))
     edge.stager.stagings[1].succeed()
     edge.receive(call(3))
-    assert statuses(edge) == ["100", "503", "100", "INVITE", "100"]
+    assert statuses(edge) == ["100", "480", "100", "INVITE", "100"]
 
 
 def test_above_the_limit_of_transactions_a_new_call_gets_503() -> None:

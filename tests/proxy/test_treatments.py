@@ -32,12 +32,31 @@ def timeout(*treatments: Treatment, **keys: Any) -> Conversation:
     return edge_with(Policy({StagingOutcome.TIMEOUT: treatments}, **keys))
 
 
-def test_without_a_policy_a_call_is_refused_with_503_and_retry_after() -> None:
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        *((cause, 480) for cause in ("timeout", "api_unreachable", "failed", "refused", "busy")),
+        ("invalid_response", 480),
+        ("internal_error", 500),
+    ],
+)
+def test_a_failure_of_one_call_is_no_503_and_has_no_retry_after(cause: str, status: int) -> None:
+    """RFC 3261 21.5.4: who receives a Retry-After with 503 "SHOULD NOT forward any other requests
+    to that server" for that time: one call, number or agent must not keep all others away.
+    """
     edge = edge_with(Policy())
-    edge.stager.stagings[0].fail("api_unreachable")
+    edge.stager.stagings[0].fail(cause)
+    refusal = edge.last_response("alice")
+    assert (refusal.status, refusal.value(b"retry-after")) == (status, None)
+    assert (refusal.value(b"warning") or b"").startswith(f'399 sip-stager "{cause}: '.encode())
+
+
+def test_an_open_breaker_is_a_503_with_retry_after() -> None:
+    """RFC 3261 21.5.4: it concerns every call, so the carrier may use another route for a time."""
+    edge = edge_with(Policy())
+    edge.stager.stagings[0].fail("breaker_open")
     refusal = edge.last_response("alice")
     assert (refusal.status, refusal.value(b"retry-after")) == (503, b"5")
-    assert (refusal.value(b"warning") or b"").startswith(b'399 sip-stager "api_unreachable: ')
 
 
 def test_forward_is_upstream_without_a_staged_id() -> None:
@@ -72,7 +91,7 @@ def test_refuse_has_the_status_and_reason_of_the_policy() -> None:
     edge.stager.stagings[0].fail()
     refusal = edge.last_response("alice")
     assert refusal.start_line == b"SIP/2.0 486 All lines busy"
-    assert refusal.value(b"retry-after") == b"5"
+    assert b"retry-after" not in refusal.names
     assert [one.status for one in edge.of(CallRefused)] == [486]
     assert edge.of(CallTreated) == []
 
@@ -80,15 +99,16 @@ def test_refuse_has_the_status_and_reason_of_the_policy() -> None:
 @pytest.mark.parametrize(("status", "fits"), [(480, True), (503, True), (488, False), (504, False)])
 def test_retry_after_is_in_the_responses_that_may_have_it(status: int, *, fits: bool) -> None:
     """RFC 3261 20.33: the section lists the responses that may have it."""
-    edge = timeout(Treatment(TreatmentKind.REFUSE, status))
-    edge.stager.stagings[0].fail()
+    refused = Treatment(TreatmentKind.REFUSE, status)
+    edge = edge_with(Policy({StagingOutcome.BREAKER_OPEN: (refused,)}))
+    edge.stager.stagings[0].fail("breaker_open")
     assert (b"retry-after" in edge.last_response("alice").names) is fits
 
 
 def test_a_refusal_without_a_status_has_the_trunks() -> None:
-    edge = timeout(Treatment(TreatmentKind.REFUSE), refusal=480)
+    edge = timeout(Treatment(TreatmentKind.REFUSE), call_refusal=486)
     edge.stager.stagings[0].fail()
-    assert edge.last_response("alice").start_line == b"SIP/2.0 480 Temporarily Unavailable"
+    assert edge.last_response("alice").start_line == b"SIP/2.0 486 Busy Here"
 
 
 def test_redirect_tries_another_uri_with_the_same_invite() -> None:

@@ -98,7 +98,9 @@ class FakeStaging:
     def fail(self, cause: str = StagingOutcome.TIMEOUT, text: str = 'too "slow"') -> None:
         assert not self.cancelled
         self.over = True
-        self._done(Refusal(503, "Service Unavailable", StagingOutcome(cause), text, retry_after=5))
+        retry_after = 5 if cause == StagingOutcome.BREAKER_OPEN else None
+        refusal = Refusal(503, "Service Unavailable", StagingOutcome(cause), text, retry_after)
+        self._done(refusal)
 
 
 class FakeStager:

@@ -51,7 +51,7 @@ def test_the_values_of_a_key_are_written_in_words(schema: dict[str, Any], words:
     [
         ("listeners", Key("address", '"127.0.0.1"', given=True, text=[]), "must be set"),
         ("listeners", Key("advertise", '"192.0.2.1"', given=False, text=[]), "none"),
-        ("policy", Key("refusal", "503", given=False, text=[]), "`503`"),
+        ("policy", Key("refusal", "480", given=False, text=[]), "none"),
         ("numbers.agents", Key("weight", "3", given=True, text=[]), "`1`"),
         ("trunks", Key("pass_503", "false", given=False, text=[]), "of other keys"),
     ],

@@ -34,7 +34,7 @@ def _find_refusals(entry: TrunkTerms) -> Iterator[Finding]:
     policy = entry.terms.policy
     for cause in CAUSES:
         last = policy.treatments[cause][-1]
-        status = last.status or policy.refusal
+        status = last.status or policy.refusal_for(cause)
         if last.kind is TreatmentKind.REFUSE and not entry.trunk.carrier.tries_next_on(status):
             place = entry.place(cause if last.status else "refusal")
             wrong, right = _explain(entry.trunk, status, "refuses with")

@@ -137,7 +137,6 @@ class CallPolicy(Table):
 DEFAULTS = CallPolicy.model_validate(
     {
         **dict.fromkeys(map(str, CAUSES), str(TreatmentKind.REFUSE)),
-        "refusal": 503,
         "ringing": "180",
         "ringing_delay": 2.0,
     }
@@ -170,12 +169,15 @@ def merge_policies(*policies: CallPolicy) -> Policy:
         cause: first_value(policies, cause) for cause in CAUSES
     }
     ringing = first_value(policies, "ringing")
+    refusal = first_value(policies, "refusal")
+    # A status that is set applies to every cause; else each cause keeps the policy's own default.
+    keys = ("refusal", "call_refusal", "error_refusal")
     return Policy(
         treatments | dict.fromkeys(_LIKE_UNREACHABLE, treatments[StagingOutcome.API_UNREACHABLE]),
         after_ringing=first_value(policies, "after_ringing") or (),
-        refusal=first_value(policies, "refusal"),
         ringing=0 if ringing == "never" else int(ringing),
         ringing_delay=first_value(policies, "ringing_delay"),
+        **(dict.fromkeys(keys, refusal) if refusal else {}),
     )
 
 

@@ -48,7 +48,7 @@ POLICIES = Chapter(
             calls=(
                 ScriptedCall(
                     final="603 Not now",
-                    retry_after="5",
+                    retry_after="",
                     provisional=(),
                     reaches=(),
                     cause=StagingOutcome.REFUSED,
@@ -59,15 +59,15 @@ POLICIES = Chapter(
             name="busy",
             title="the API is busy",
             about="The API is overloaded (429). The carrier gets a code on which it tries its "
-            "next route, and the time to wait before a new attempt.",
-            outcome="480 with Retry-After, which this carrier reroutes.",
+            "next route, and no Retry-After, which would keep its other calls away.",
+            outcome="480 without Retry-After, which this carrier reroutes.",
             number="+33612345703",
-            settings={"policy": {"busy": "refuse", "refusal": 480}},
+            settings={"policy": {"busy": "refuse 480 Next route"}},
             behaviour=Behaviour(status=429, message="Too many requests"),
             calls=(
                 ScriptedCall(
-                    final="480 Temporarily Unavailable",
-                    retry_after="5",
+                    final="480 Next route",
+                    retry_after="",
                     provisional=(),
                     reaches=(),
                     cause=StagingOutcome.BUSY,

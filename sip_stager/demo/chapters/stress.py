@@ -5,7 +5,7 @@ from sip_stager.demo.scene import AGENT, Chapter, Scene, ScriptedCall
 from sip_stager.model.vocabulary import BreakerState, StagingOutcome
 
 _FAILED = ScriptedCall(
-    final="503 Service Unavailable", provisional=(), reaches=(), cause=StagingOutcome.FAILED
+    final="480 Temporarily Unavailable", provisional=(), reaches=(), cause=StagingOutcome.FAILED
 )
 
 STRESS = Chapter(
@@ -17,7 +17,7 @@ STRESS = Chapter(
     scenes=(
         Scene(
             name="breaker",
-            title="the circuit breaker",
+            title="the breaker",
             about="The API fails for three calls. The fourth is not sent to it: its policy applies "
             "at once, a refusal. After the pause one call tries the API again.",
             outcome="The fourth call was refused without a request to the API; the fifth closed "
@@ -53,7 +53,7 @@ STRESS = Chapter(
         ),
         Scene(
             name="queued",
-            title="a queue for the API",
+            title="queue for the API",
             about="Two callers at once, 0.3 s for each, and one connection to the API: the second "
             "call waits for the first, within its deadline.",
             outcome="The second agent was staged after the first: it rang after {rang}.",
@@ -69,15 +69,15 @@ STRESS = Chapter(
             name="limited",
             title="429, for too long",
             about="The API answers 429 with Retry-After: 30. No caller waits that long: the policy "
-            "applies at once, and the caller gets the time to wait.",
-            outcome="Refused after {ended}, with Retry-After: 30.",
+            "applies at once. The carrier is not asked to wait: its next call may be staged.",
+            outcome="Refused after {ended}, without Retry-After.",
             number="+33612345734",
             settings={"policy": {"busy": "refuse 480"}},
             behaviour=Behaviour(status=429, retry_after="30", message="Too many requests"),
             calls=(
                 ScriptedCall(
                     final="480 Temporarily Unavailable",
-                    retry_after="30",
+                    retry_after="",
                     provisional=(),
                     reaches=(),
                     cause=StagingOutcome.BUSY,

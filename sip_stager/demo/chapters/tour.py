@@ -56,13 +56,13 @@ TOUR = Chapter(
             about="No agent can be staged. After two quick retries the call is refused, with the "
             "reason, so that the trunk can use another route.",
             outcome="The call was refused after {ended}; the response says why: {cause}.",
-            softphone_hint="the API drops the connection: 503",
+            softphone_hint="the API drops the connection: 480",
             number="+33612345681",
             behaviour=Behaviour(fault="hang_up"),
             calls=(
                 ScriptedCall(
                     api_down=True,
-                    final="503 Service Unavailable",
+                    final="480 Temporarily Unavailable",
                     provisional=(),
                     reaches=(),
                     cause=StagingOutcome.API_UNREACHABLE,
