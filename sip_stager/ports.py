@@ -69,10 +69,13 @@ class MessageObserver(Protocol):
     def message_received(self, message: Request | Response, flow: Flow) -> None:
         """Observe a message that was parsed."""
 
-    def message_sent(
-        self, message: Request | Response, flow: Flow, *, retransmission: bool
+    def request_sent(self, data: bytes, method: bytes, flow: Flow, *, retransmission: bool) -> None:
+        """Observe a request that was handed to the transport."""
+
+    def response_sent(
+        self, data: bytes, method: bytes, status: int, flow: Flow, *, retransmission: bool
     ) -> None:
-        """Observe a message that was handed to the transport."""
+        """Observe a response, to a request with that method, that was handed to the transport."""
 
     def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:
         """Observe a message that was never parsed: of an INVITE that was refused in overload.

@@ -29,6 +29,7 @@ from sip_stager.sip.responses import (
     Extra,
     make_early_response,
     make_response,
+    make_trying,
 )
 from sip_stager.sip.uri import as_request_uri, parse_uri
 
@@ -84,7 +85,7 @@ class StagingCall:
     def start_staging(self) -> None:
         """Send a 100 and start staging; a call without an agent is forwarded at once."""
         self._server.owner = self
-        self._server.respond(make_response(self._request, 100))
+        self._server.send_response(100, make_trying(self._request))
         if not self._call.agent_id:
             self._forward_unstaged(self._targets)
             return

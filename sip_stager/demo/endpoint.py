@@ -144,17 +144,16 @@ class Endpoint:
 
     def send_request(self, request: Request, flow: Flow) -> None:
         """Send a request other than INVITE, and retransmit it until it is answered."""
-        self._layer.start_request(request, request.branch, flow)
+        self._layer.start_request(bytes(request), request.method, request.branch, flow)
 
     def send_invite(self, invite: Request, flow: Flow, user: ClientUser) -> None:
         """Send an INVITE, and retransmit it until a response; ``user`` receives the responses."""
-        self._layer.start_invite(invite, invite.branch, flow, user)
+        self._layer.start_invite(bytes(invite), invite.branch, flow, user)
 
     def send_ack(self, dialog: Dialog) -> None:
         """Send the ACK of a 2xx."""
-        self._layer.send_ack(
-            self.build_in_dialog(dialog, "ACK", dialog.invite_cseq), dialog.next_hop
-        )
+        ack = self.build_in_dialog(dialog, "ACK", dialog.invite_cseq)
+        self._layer.send_ack(bytes(ack), dialog.next_hop)
 
     def build_response(
         self, request: Request, status: int, tag: bytes = b"", extra: Extra = ()

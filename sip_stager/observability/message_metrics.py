@@ -11,9 +11,7 @@ from sip_stager.observability.registered_labels import (
     CODE_LABELS,
     METHOD_LABELS,
     OTHER,
-    method_label,
 )
-from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request
 
 if TYPE_CHECKING:
@@ -102,23 +100,32 @@ class MessageMetrics:
         else:  # its CSeq was read before: its transaction is found by it
             self._responses_received[message.status, message.cseq[1]].count += 1
 
-    def message_sent(
+    def request_sent(
         self,
-        message: Request | Response,
+        data: bytes,  # noqa: ARG002
+        method: bytes,
         flow: Flow,  # noqa: ARG002
         *,
         retransmission: bool,
     ) -> None:
-        """Count a message that was handed to the transport."""
-        if isinstance(message, Request):
-            self._requests_sent[message.method].count += 1
-        else:
-            try:
-                self._responses_sent[message.status, message.cseq[1]].count += 1
-            except Malformed:  # it repeats the CSeq of a request that may have none
-                self._responses_sent[message.status, b""].count += 1
+        """Count a request that was handed to the transport."""
+        self._requests_sent[method].count += 1
         if retransmission:
-            self._retransmissions.increment(method_label(message))
+            self._retransmissions.increment(METHOD_LABELS.get(method, OTHER))
+
+    def response_sent(
+        self,
+        data: bytes,  # noqa: ARG002
+        method: bytes,
+        status: int,
+        flow: Flow,  # noqa: ARG002
+        *,
+        retransmission: bool,
+    ) -> None:
+        """Count a response that was handed to the transport."""
+        self._responses_sent[status, method].count += 1
+        if retransmission:
+            self._retransmissions.increment(METHOD_LABELS.get(method, OTHER))
 
     def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:  # noqa: ARG002
         """Count a message of an INVITE that was refused in overload."""

@@ -5,14 +5,6 @@ A label for each word that a stranger makes up would be a series for each.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from sip_stager.sip.field_grammar import Malformed
-from sip_stager.sip.message import Request
-
-if TYPE_CHECKING:
-    from sip_stager.sip.message import Response
-
 
 class _CodeLabels(dict[int, str]):
     def __missing__(self, status: int) -> str:
@@ -38,15 +30,6 @@ CODE_LABELS = _CodeLabels(
         *(500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607, 608),
     )
 )
-
-
-def method_label(message: Request | Response) -> str:
-    """Return the method of a message's transaction, or ``other`` if it is not registered."""
-    try:
-        method = message.method if isinstance(message, Request) else message.cseq[1]
-    except Malformed:  # a response of ours repeats the CSeq of a request that may have none
-        return OTHER
-    return METHOD_LABELS.get(method, OTHER)
 
 
 code_label = CODE_LABELS.__getitem__

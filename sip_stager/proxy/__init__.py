@@ -7,6 +7,7 @@ What happens to a request, in the RFC's order:
 - ``preprocessing.py``: 16.4, the Route
 - ``target_set.py``: 16.5, and the Contacts of a redirection
 - ``request_forwarding.py``: 16.6, the next hop and the copy that is sent to it
+- ``response_forwarding.py``: 16.7 step 3, the removal of our Via from a response
 - ``response_context.py``: 16.7, the targets of an INVITE and its responses
 - ``best_response.py``: 16.7 steps 6 and 7
 - ``branch.py``: 16.8 and 16.9, one target of an INVITE until its final response

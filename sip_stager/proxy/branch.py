@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.answer_on_error import answer_on_error
+from sip_stager.sip.parser import parse_request
 from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:
@@ -194,8 +195,9 @@ class Branch:
         client = self._client
         if client is not None and client.request is not None:
             client.start_cancel_timer()
-            cancel = make_cancel(client.request, self._reasons)
-            self._facilities.layer.start_request(cancel, cancel.branch, client.flow)
+            cancel = make_cancel(parse_request(client.request), self._reasons)
+            layer, flow = self._facilities.layer, client.flow
+            layer.start_request(bytes(cancel), b"CANCEL", cancel.branch, flow)
 
     @answer_on_error
     def _ring_out(self) -> None:

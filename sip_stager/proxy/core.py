@@ -20,7 +20,7 @@ from sip_stager.proxy.validation import (
     validate,
 )
 from sip_stager.sip.field_grammar import Malformed
-from sip_stager.sip.responses import make_response, warning_field
+from sip_stager.sip.responses import make_response, make_trying, warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -165,7 +165,7 @@ class Proxy:
     def _forward_later_invite(
         self, routed: Routed, source: Flow, transaction: InviteServerTransaction
     ) -> None:
-        transaction.respond(make_response(routed.request, 100))
+        transaction.send_response(100, make_trying(routed.request))
         ResponseContext(self._facilities, (routed,), source, transaction).try_first_target()
 
     def _usual(self, request: Request, source: Flow, transaction: Server) -> Routed | None:

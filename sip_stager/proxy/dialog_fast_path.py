@@ -59,10 +59,10 @@ class DialogFastPath:
             return None
 
     def _route(self, request: Request, source: Flow) -> Routed | None:
-        first = request.first_index
-        if not (first.keys() >= _REQUIRED and _ACTED_ON.isdisjoint(first)):
+        shape = request.shape
+        index = shape.route
+        if not (shape.first.keys() >= _REQUIRED and _ACTED_ON.isdisjoint(shape.first)):
             return None
-        index = first[b"route"]
         seal = self._recorded_seal(request, request.fields[index], source.interface)
         if not seal or request.names.count(b"route") != 1 or request.max_forwards <= 0:
             return None

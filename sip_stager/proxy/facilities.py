@@ -17,7 +17,6 @@ from sip_stager.proxy.request_forwarding import make_copy
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.target_set import UpstreamTargets
 from sip_stager.sip.identifiers import Identifiers
-from sip_stager.sip.privacy import strip_identity
 from sip_stager.sip.responses import REASONS, Extra, make_response, warning_field
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
@@ -85,7 +84,7 @@ class Facilities:
         """Send a copy of any other request."""
         branch = self.identifiers.branch(routed.routing)
         copy, flow = self._copy(routed, source, target, branch)
-        return self.layer.start_request(copy, branch, flow, user)
+        return self.layer.start_request(copy, routed.request.method, branch, flow, user)
 
     def forward_ack(self, routed: Routed, source: Flow, target: Flow) -> None:
         """Send a copy of the ACK of a 2xx without state (RFC 3261 16.11).
@@ -109,25 +108,8 @@ class Facilities:
 
         self.layer.send_ack(copy, flow, refused)
 
-    def pop_via(
-        self, response: Response, branch: bytes, *, anonymous: bool = False
-    ) -> Response | None:
-        """Return a response without our Via; None if the next one is not the requester's (16.7).
-
-        With ``anonymous`` the callee's identity fields are stripped as well (RFC 3325 7).
-        """
-        response = response.without_first(b"via")
-        response = strip_identity(response) if anonymous else response
-        # A peer may send a response with a Via of its own making below ours: only the requester's
-        # branch shows that it answers this request.
-        if branch in (response.value(b"via") or b""):
-            return response if b"via" in response.names else None
-        return None
-
-    def replace_503(self, response: Response, request: Request, *, pass_503: bool) -> Response:
+    def instead_of_503(self, request: Request) -> Response:
         """Return a 500 for a 503, which would say that this proxy is out of service (16.7)."""
-        if response.status != 503 or pass_503:
-            return response
         return self.make_response(
             request, 500, (warning_field("the next hop is out of service: 503"),)
         )
@@ -174,11 +156,11 @@ class Facilities:
 
     def _copy(
         self, routed: Routed, source: Flow, target: Flow, branch: bytes, *, record: bool = False
-    ) -> tuple[Request, Flow]:
+    ) -> tuple[bytes, Flow]:
         """Return the copy and its flow: TCP instead of UDP if it is too large for a datagram."""
         sides = source.interface, target.interface
         copy = make_copy(routed, self.interfaces, sides, branch, record=record)
-        if target.transport != "UDP" or copy.size <= MAX_DATAGRAM:
+        if target.transport != "UDP" or len(copy) <= MAX_DATAGRAM:
             return copy, target
         flow = self.locator.tcp_flow(routed.next_hop, target) or target
         self.notify(LargeRequestSent(flow))

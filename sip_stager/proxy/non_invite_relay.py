@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallHungUp
 from sip_stager.proxy.answer_on_error import answer_on_error
+from sip_stager.proxy.response_forwarding import pop_via
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -39,13 +40,18 @@ class Relay:
     @answer_on_error
     def receive_response(self, response: Response) -> None:
         """Pass the final response back; provisional ones are not passed (RFC 4320 4.1)."""
-        request, anonymous = self._routed.request, self._routed.to_anonymous
-        branch = request.top_via.branch
-        if passed := self._facilities.pop_via(response, branch, anonymous=anonymous):
-            passed = self._facilities.replace_503(passed, request, pass_503=False)
-            self._respond(passed)
-        elif response.status >= 200:  # it has no Via of the requester, who must not wait for ever
-            self._respond(self._facilities.make_response(request, 500))
+        routed, status = self._routed, response.status
+        if status < 200:
+            return
+        branch = routed.request.top_via.branch
+        passed = pop_via(response, branch, anonymous=routed.to_anonymous)
+        if passed is None:  # it has no Via of the requester, who must not wait for ever
+            self._respond(self._facilities.make_response(routed.request, 500))
+        elif status == 503:
+            self._respond(self._facilities.instead_of_503(routed.request))
+        else:
+            self._server.send_response(status, passed)
+            self._report_hang_up(response)
 
     @answer_on_error
     def timed_out(self) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.flow import Flow
-from sip_stager.sip.message import Request
+from sip_stager.sip.message import USUAL_MAX_FORWARDS, Request
 from sip_stager.sip.uri import Uri, as_request_uri
 
 if TYPE_CHECKING:
     from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.preprocessing import Popped
+    from sip_stager.sip.shape import Shape
 
 MAX_BREADTH = 60
 """Branches of one request that may be pending at once, in all proxies (RFC 5393 5.3.3)."""
 _MAX_BREADTH_FIELD = b"Max-Breadth: %d" % MAX_BREADTH
+_DECREMENTED = {
+    field: b"Max-Forwards: %d" % (hops - 1) for field, hops in USUAL_MAX_FORWARDS.items() if hops
+}
 STAGED_ID_FIELD = b"x-rounded-call-id"
 """The header field that routes a call to its staged agent; one of a peer's is removed."""
 
@@ -73,38 +77,35 @@ def make_copy(
     branch: bytes,
     *,
     record: bool = False,
-) -> Request:
-    """Return the copy of a request in one pass over its fields, from received to sent.
+) -> bytes:
+    """Return the copy of a request, from the fields as received in one pass.
 
     ``sides`` are the interfaces that it arrived on and leaves from.  With ``record`` it gets our
     Record-Route.
     """
     request = routed.request
-    if b"max-breadth" in request.names:
+    if b"max-breadth" in request.shape.first:
         request = with_max_breadth(request)
-    names, fields = list(request.names), request.fields.copy()
-    _decrement_max_forwards(request, names, fields)
-    if routed.own_route >= 0:  # 16.4: what brought the request here goes no further
-        del names[routed.own_route], fields[routed.own_route]
-    if record:
-        _add_record_route(names, fields, interfaces, sides, routed.seal)
+    shape, lines = request.shape, request.fields.copy()
+    if shape.max_forwards >= 0:
+        lines[shape.max_forwards] = _decremented(request)
+    if record or routed.own_route >= 0:
+        _replace_routes(lines, routed, shape, interfaces, sides, record=record)
+    if shape.max_forwards < 0:
+        lines.append(b"Max-Forwards: 70")  # step 3
     if routed.staged_id:
-        names.append(STAGED_ID_FIELD)
-        fields.append(b"X-Rounded-Call-Id: " + routed.staged_id.encode("ascii"))
-    if b"max-breadth" not in names:
-        names.append(b"max-breadth")
-        fields.append(_MAX_BREADTH_FIELD)
-    if b"content-length" not in names:  # step 9: required over a stream, harmless over UDP
-        names.append(b"content-length")
-        fields.append(b"Content-Length: %d" % len(request.body))
-    names.insert(0, b"via")
-    fields.insert(0, interfaces.via(sides[1], branch))
-    return request.edited(tuple(names), fields, same_via=False)
+        lines.append(b"X-Rounded-Call-Id: " + routed.staged_id.encode("ascii"))
+    if b"max-breadth" not in shape.first:
+        lines.append(_MAX_BREADTH_FIELD)
+    if shape.content_length < 0:  # step 9: required over a stream, harmless over UDP
+        lines.append(b"Content-Length: %d" % len(request.body))
+    via = interfaces.via(sides[1], branch)
+    return b"\r\n".join((request.start_line, via, *lines, b"", request.body))
 
 
 def max_breadth(request: Request) -> int:
     """Return Max-Breadth; our own limit if it is absent, not a number, or larger."""
-    if b"max-breadth" not in request.names:
+    if b"max-breadth" not in request.shape.first:
         return MAX_BREADTH
     text = request.value(b"max-breadth") or b""
     if not text.isdigit() or len(text) > 10:
@@ -118,29 +119,32 @@ def with_max_breadth(request: Request, branches: int = 1) -> Request:
     return request.without(b"max-breadth").with_last(b"max-breadth", field)
 
 
-def _decrement_max_forwards(request: Request, names: list[bytes], fields: list[bytes]) -> None:
-    """Step 3: decrement Max-Forwards, or start with 70."""
-    hops = request.max_forwards
-    if hops < 0:
-        names.append(b"max-forwards")
-        fields.append(b"Max-Forwards: 70")
-    else:
-        index = request.first_index[b"max-forwards"]
-        fields[index] = b"%b: %d" % (fields[index].partition(b":")[0], hops - 1)
+def _decremented(request: Request) -> bytes:
+    """Return Max-Forwards for the copy (step 3)."""
+    field = request.fields[request.shape.max_forwards]
+    usual = _DECREMENTED.get(field)
+    return usual or b"%b: %d" % (field.partition(b":")[0], request.max_forwards - 1)
 
 
-def _add_record_route(
-    names: list[bytes],
-    fields: list[bytes],
+def _replace_routes(
+    lines: list[bytes],
+    routed: Routed,
+    shape: Shape,
     interfaces: Interfaces,
     sides: tuple[int, int],
-    seal: bytes,
+    *,
+    record: bool,
 ) -> None:
-    """Step 4: add Record-Route above all others; two if the interfaces differ (RFC 5658)."""
-    at = names.index(b"record-route") if b"record-route" in names else 0
-    arrived, leaving = sides
-    names.insert(at, b"record-route")
-    fields.insert(at, interfaces.record_route(leaving, seal))
-    if leaving != arrived:
-        names.insert(at + 1, b"record-route")
-        fields.insert(at + 1, interfaces.record_route(arrived, seal))
+    """Leave out our own Route, and with ``record`` add our Record-Route above all others (step 4).
+
+    There are two of ours if the interfaces differ (RFC 5658).
+    """
+    at, own = max(shape.record_route, 0), routed.own_route
+    if own >= 0:  # 16.4: what brought the request here goes no further
+        del lines[own]
+        at -= own < at
+    if record:
+        arrived, leaving = sides
+        lines.insert(at, interfaces.record_route(leaving, routed.seal))
+        if leaving != arrived:
+            lines.insert(at + 1, interfaces.record_route(arrived, routed.seal))

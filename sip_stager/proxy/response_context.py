@@ -27,7 +27,9 @@ from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.best_response import Final, best_response
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.refusals import WARNINGS
+from sip_stager.proxy.response_forwarding import pop_via
 from sip_stager.proxy.target_set import follow_redirect
+from sip_stager.sip.parser import parse_response
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
@@ -136,16 +138,16 @@ class ResponseContext:
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
-        passed = self._facilities.pop_via(response, self._via, anonymous=self._to_anonymous)
+        passed = pop_via(response, self._via, anonymous=self._to_anonymous)
         if passed is None or self._state is State.OVER:
             return
-        self._server.respond(passed)
+        self._server.send_response(response.status, passed)
         if self._call is not None:
             self._call.report_ringing(response.status)
 
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Pass a 2xx back at once; keep any other response until all targets had theirs."""
-        passed = self._facilities.pop_via(response, self._via, anonymous=self._to_anonymous)
+        passed = pop_via(response, self._via, anonymous=self._to_anonymous)
         if self._call is not None:
             self._call.received = response
         if response.status in _CHALLENGES:
@@ -153,13 +155,13 @@ class ResponseContext:
         if passed is None:
             self.fail(branch, 500, CallOutcome.REJECTED)
         elif response.status < 300:
-            self._finish(passed, CallOutcome.ANSWERED, branch)
+            self._accept(response, passed, branch)
         elif response.status == 487 and self._cancelled_by_us(branch):
             self.fail(branch, 408, CallOutcome.TIMEOUT)  # the caller has not cancelled
         else:
             cancelled = self._state is State.CANCELLED
             outcome = CallOutcome.CANCELLED if cancelled else CallOutcome.REJECTED
-            self._end_branch(branch, Final(passed, outcome))
+            self._end_branch(branch, Final(parse_response(passed), outcome))
 
     def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
         """End a branch without a response, as if it had got one with that status."""
@@ -255,23 +257,34 @@ class ResponseContext:
         self._targets.clear()
         self._redirects = 0
 
-    def _finish(self, response: Response, outcome: CallOutcome, by: Branch | None = None) -> None:
-        """Answer the caller, and cancel the current branch (16.7 steps 5, 6, 9 and 10)."""
+    def _accept(self, response: Response, passed: bytes, by: Branch) -> None:
+        """Pass a 2xx back, every one that comes, and cancel the current branch (16.7 step 5)."""
+        self._server.send_response(response.status, passed)
+        if self._state is not State.OVER:
+            self._end(CallOutcome.ANSWERED, response, by)
+
+    def _finish(self, response: Response, outcome: CallOutcome) -> None:
+        """Answer the caller with any other final response (16.7 steps 6 and 9)."""
         if self._state is State.OVER:
-            self._server.respond(response)  # another 2xx: every one is passed back
             return
-        current, call = self._branch, self._call
+        call = self._call
         if call is not None and outcome in WARNINGS:
             response = self._refuse_by_policy(call, WARNINGS[outcome])
         else:
             pass_503 = call is not None and call.call.pass_503
-            response = self._facilities.replace_503(response, self._request, pass_503=pass_503)
+            if response.status == 503 and not pass_503:
+                response = self._facilities.instead_of_503(self._request)
         self._server.respond(response)
+        self._end(outcome, response, None)
+
+    def _end(self, outcome: CallOutcome, sent: Response, by: Branch | None) -> None:
+        """Cancel the current branch (16.7 step 10), and report the end of the call."""
+        current, call = self._branch, self._call
         self._enter(State.OVER)
         if current is not None:
             current.cancel([])
         if call is not None:
-            call.report_ended(outcome, response, by)
+            call.report_ended(outcome, sent, by)
 
     def _enter(self, state: State) -> None:
         """Change the state; OVER releases everything but the means to pass another 2xx back."""

@@ -46,17 +46,17 @@ def routing_digest(request: Request, identifiers: Identifiers, *, own_route: boo
     final response get the branch of their INVITE.  With ``own_route`` the Route is still there,
     and is ours alone.
     """
-    first, fields = request.first_index, request.fields
+    shape, fields = request.shape, request.fields
     parts = [
         request.uri_text,
         b"%d" % request.cseq[0],
-        fields[first[b"from"]],
-        fields[first[b"to"]],
-        fields[first[b"call-id"]],
+        fields[shape.from_],
+        fields[shape.to],
+        fields[shape.call_id],
     ]
     if not own_route:
         for name in _RARELY_ROUTED_BY:
-            if name in first:
+            if name in shape.first:
                 parts += request.rows(name)
     return identifiers.routing(*parts)
 
@@ -71,7 +71,7 @@ def validate(request: Request, routing: bytes) -> OwnResponse | None:
         return OwnResponse(483)
     if has_been_here(request, routing):
         return OwnResponse(482)
-    if b"proxy-require" in request.names and (
+    if b"proxy-require" in request.shape.first and (
         unsupported := _reject_extensions(request, b"proxy-require")
     ):
         return unsupported
@@ -94,8 +94,9 @@ def has_been_here(request: Request, routing: bytes) -> bool:
     The digest is keyed, so no other branch can hold it.  A request that was here before with
     another routing is a spiral, which is allowed.
     """
-    if len(request.first_index) == len(request.names):
-        return routing in request.fields[request.first_index[b"via"]]
+    shape = request.shape
+    if shape.next_via < 0:
+        return routing in request.fields[shape.via]
     return any(routing in field for field in request.rows(b"via"))
 
 

@@ -1,8 +1,8 @@
 """The generic message, base of requests and responses (RFC 3261 7).
 
-A message is a start line, header fields and a body.  ``names`` and ``fields`` are parallel lists:
-the canonical name of each header field, and the field as received, folds included, without its
-final line break.  A message is immutable: an edited copy shares all that did not change.
+A message is a start line, header fields and a body.  ``fields`` are the header fields as received,
+folds included, each without its final line break; the ``shape`` knows their names.  A message is
+immutable: an edited copy shares all that did not change.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sip_stager.sip.parties import parse_party
 from sip_stager.sip.via import Via, branch_of, parse_via, usual_via
 
 if TYPE_CHECKING:
+    from sip_stager.sip.shape import Shape
     from sip_stager.sip.uri import Address
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
@@ -31,50 +32,31 @@ MAX_CSEQ = 2**31
 
 
 class Message:
-    """A request or a response."""
+    """A request or a response; ``length`` is its Content-Length.
 
-    __slots__ = (
-        "_call_id", "_cseq", "_first", "_from_tag", "_to_tag", "_via", "body", "fields", "length",
-        "names", "start_line",
-    )  # fmt: skip
+    Without a Content-Length ``length`` is that of the body, and -1 if it is not a number.
+    """
+
+    __slots__ = ("_cseq", "body", "fields", "length", "shape", "start_line")
 
     start_line: bytes
-    names: tuple[bytes, ...]
+    shape: Shape
     fields: list[bytes]
     body: bytes
     length: int
-    """The Content-Length; without one the length of the body, and -1 if it is not a number."""
-    _first: dict[bytes, int] | None
-    _via: Via | None
-    _call_id: bytes | None
     _cseq: tuple[int, bytes] | None
-    _from_tag: bytes | None
-    _to_tag: bytes | None
 
     def __bytes__(self) -> bytes:
         return b"\r\n".join((self.start_line, *self.fields, b"", self.body))
 
     @property
-    def size(self) -> int:
-        """The length of the whole message in bytes."""
-        lines = self.fields
-        line_breaks = 2 * len(lines) + 4
-        return len(self.start_line) + sum(map(len, lines)) + line_breaks + len(self.body)
-
-    @property
-    def first_index(self) -> dict[bytes, int]:
-        """The index of the first field of each name."""
-        first = self._first
-        if first is None:  # built backwards, so that the first of equal names wins
-            names = self.names
-            indexes = range(len(names) - 1, -1, -1)
-            first = self._first = dict(zip(names[::-1], indexes, strict=True))
-        return first
+    def names(self) -> tuple[bytes, ...]:
+        """The canonical names of the fields, in order."""
+        return self.shape.names
 
     def value(self, name: bytes) -> bytes | None:
         """Return the value of the first field of that name, unfolded, or None."""
-        first = self._first
-        index = (self.first_index if first is None else first).get(name)
+        index = self.shape.first.get(name)
         if index is None:
             return None
         value = self.fields[index].partition(b":")[2]
@@ -101,22 +83,19 @@ class Message:
 
     def rows(self, name: bytes) -> list[bytes]:
         """Return all header field rows of that name, as received."""
-        first = self.first_index
-        if name not in first:
+        shape = self.shape
+        if name not in shape.first:
             return []
-        if len(first) == len(self.names):  # no name is there twice
-            return [self.fields[first[name]]]
+        if shape.distinct:
+            return [self.fields[shape.first[name]]]
         return [
-            field for known, field in zip(self.names, self.fields, strict=True) if known == name
+            field for known, field in zip(shape.names, self.fields, strict=True) if known == name
         ]
 
     @property
     def call_id(self) -> bytes:
         """The Call-ID, or empty."""
-        call_id = self._call_id
-        if call_id is None:
-            call_id = self._call_id = self.value(b"call-id") or b""
-        return call_id
+        return self.value(b"call-id") or b""
 
     @property
     def call_id_text(self) -> str:
@@ -128,7 +107,7 @@ class Message:
         """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
         cseq = self._cseq
         if cseq is None:
-            index = self.first_index.get(b"cseq", -1)
+            index = self.shape.cseq
             match = _USUAL_CSEQ.match(self.fields[index]) if index >= 0 else None
             match = match or _CSEQ.match(self.value(b"cseq") or b"")
             if match is None or int(match[1]) >= MAX_CSEQ:
@@ -154,22 +133,15 @@ class Message:
     @property
     def to_tag(self) -> bytes:
         """The tag of the To, or empty."""
-        tag = self._to_tag
-        if tag is None:
-            tag = self._to_tag = self._read_tag(b"to")
-        return tag
+        return self._read_tag(self.shape.to)
 
     @property
     def from_tag(self) -> bytes:
         """The tag of the From, or empty."""
-        tag = self._from_tag
-        if tag is None:
-            tag = self._from_tag = self._read_tag(b"from")
-        return tag
+        return self._read_tag(self.shape.from_)
 
-    def _read_tag(self, name: bytes) -> bytes:
-        index = self.first_index.get(name)
-        if index is None:
+    def _read_tag(self, index: int) -> bytes:
+        if index < 0:
             return b""
         field = self.fields[index]
         if match := _USUAL_TAG.match(field):
@@ -177,31 +149,28 @@ class Message:
         end_of_uri = field.rfind(b">") + 1
         if field.find(b'"', end_of_uri) >= 0:  # the last bracket may be in a quoted parameter
             with suppress(Malformed):
-                return parse_party(self.value(name) or b"").tag
+                return parse_party(unfold(field.partition(b":")[2])).tag
         match = _TAG.search(field, end_of_uri)
         return match[1] if match else b""
 
     @property
     def branch(self) -> bytes:
         """The branch of the topmost Via; raises ``Malformed``."""
-        index = self.first_index.get(b"via", -1)
+        index = self.shape.via
         field = self.fields[index] if index >= 0 else b""
         return branch_of(field if b"," not in field else self.first(b"via") or b"")
 
     @property
     def top_via(self) -> Via:
         """The topmost Via value; raises ``Malformed``."""
-        via = self._via
-        if via is None:
-            index = self.first_index.get(b"via", -1)
-            via = usual_via(self.fields[index]) if index >= 0 else None
-            self._via = via = via or parse_via(self.first(b"via") or b"")
-        return via
+        index = self.shape.via
+        via = usual_via(self.fields[index]) if index >= 0 else None
+        return via or parse_via(self.first(b"via") or b"")
 
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Self:
-        """Return a copy with other header fields; From, To and CSeq must be the same.
+        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same.
 
         Their parsed values are shared, and that of the top Via with ``same_via``.
         """
@@ -209,7 +178,7 @@ class Message:
 
     def without(self, name: bytes) -> Self:
         """Return the message without the fields of that name."""
-        if name not in self.names:
+        if name not in self.shape.first:
             return self
         kept = [(n, f) for n, f in zip(self.names, self.fields, strict=True) if n != name]
         return self.edited(tuple([n for n, _ in kept]), [f for _, f in kept])
@@ -234,7 +203,7 @@ class Message:
 
         Other values in its row stay as received.  Raises ``KeyError`` without such a field.
         """
-        index, names, fields = self.first_index[name], self.names, self.fields.copy()
+        index, names, fields = self.shape.first[name], self.names, self.fields.copy()
         field = fields[index]
         if b"," in field:
             spelled, _, rest = self.split_first_value(index)

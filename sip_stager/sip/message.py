@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.generic_message import Message
+from sip_stager.sip.shape import CANONICAL, Shape
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
-from sip_stager.sip.via import noteworthy, with_source
+from sip_stager.sip.via import Via, noteworthy, parse_via, usual_via, with_source
 
 __all__ = ["Message", "Request", "Response"]
 
 MAX_FORWARDS = 255
 """RFC 3261 20.22."""
+USUAL_MAX_FORWARDS = {b"Max-Forwards: %d" % hops: hops for hops in range(MAX_FORWARDS + 1)}
+"""Max-Forwards as nearly all write it."""
 MAX_DIGITS = 10
 """Digits of a number that is read; a longer one is no count of hops."""
 
@@ -22,14 +25,15 @@ class Request(Message):
     ``version`` is in upper case.  All three are parts of the ``start_line``.
     """
 
-    __slots__ = ("_hops", "_uri", "method", "uri_text", "version")
+    __slots__ = ("_call_id", "_from_tag", "_hops", "_to_tag", "_uri", "_via", "method",
+                 "uri_text", "version")  # fmt: skip
 
     def __init__(
         self,
         start_line: bytes,
         method: bytes,
         uri_text: bytes,
-        names: tuple[bytes, ...],
+        shape: Shape,
         fields: list[bytes],
         body: bytes = b"",
         length: int = 0,
@@ -39,33 +43,73 @@ class Request(Message):
         self.method = method
         self.uri_text = uri_text
         self.version = version
-        self.names = names
+        self.shape = shape
         self.fields = fields
         self.body = body
         self.length = length
-        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._call_id = None
+        self._cseq = self._call_id = self._from_tag = self._to_tag = None
+        self._via: Via | None = None
         self._uri: Uri | None = None
         self._hops: int | None = None
+
+    _call_id: bytes | None
+    _from_tag: bytes | None
+    _to_tag: bytes | None
 
     def edited(
         self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
     ) -> Request:
-        """Return a copy with other header fields; From, To and CSeq must be the same."""
+        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same."""
         copy = Request(
-            self.start_line, self.method, self.uri_text, names, fields, self.body, self.length,
-            self.version,
+            self.start_line, self.method, self.uri_text, CANONICAL[names], fields, self.body,
+            self.length, self.version,
         )  # fmt: skip
         copy._uri = self._uri
         copy._cseq = self._cseq
+        copy._call_id = self._call_id
         copy._from_tag = self._from_tag
         copy._to_tag = self._to_tag
         if same_via:
             copy._via = self._via
         return copy
 
+    @property
+    def call_id(self) -> bytes:
+        """The Call-ID, or empty."""
+        call_id = self._call_id
+        if call_id is None:
+            call_id = self._call_id = self.value(b"call-id") or b""
+        return call_id
+
+    @property
+    def to_tag(self) -> bytes:
+        """The tag of the To, or empty."""
+        tag = self._to_tag
+        if tag is None:
+            tag = self._to_tag = self._read_tag(self.shape.to)
+        return tag
+
+    @property
+    def from_tag(self) -> bytes:
+        """The tag of the From, or empty."""
+        tag = self._from_tag
+        if tag is None:
+            tag = self._from_tag = self._read_tag(self.shape.from_)
+        return tag
+
+    @property
+    def top_via(self) -> Via:
+        """The topmost Via value; raises ``Malformed``."""
+        via = self._via
+        if via is None:
+            index = self.shape.via
+            via = usual_via(self.fields[index]) if index >= 0 else None
+            self._via = via = via or parse_via(self.first(b"via") or b"")
+        return via
+
     def requires(self, option: bytes) -> bool:
         """Return True if Require lists an option tag, passed in lower case (RFC 3261 20.32)."""
-        if b"require" not in self.names:
+        if b"require" not in self.shape.first:
             return False
         return option in b"\n".join(self.rows(b"require")).lower()
 
@@ -84,10 +128,11 @@ class Request(Message):
         """Max-Forwards, at most 255 (RFC 3261 20.22); -1 if it is absent; raises ``Malformed``."""
         hops = self._hops
         if hops is None:
-            text = self.value(b"max-forwards")
-            if text is None:
-                hops = -1
-            elif text.isdigit() and len(text) <= MAX_DIGITS:
+            index = self.shape.max_forwards
+            hops = USUAL_MAX_FORWARDS.get(self.fields[index]) if index >= 0 else -1
+        if hops is None:
+            text = self.value(b"max-forwards") or b""
+            if text.isdigit() and len(text) <= MAX_DIGITS:
                 hops = min(int(text), MAX_FORWARDS)
             else:
                 raise Malformed("Max-Forwards is not a number")
@@ -112,7 +157,7 @@ class Request(Message):
         via = self.top_via
         if not noteworthy(via, host):
             return
-        index, fields = self.first_index[b"via"], self.fields
+        index, fields = self.shape.via, self.fields
         field = fields[index]
         if b"," in field:
             spelled, first, rest = self.split_first_value(index)
@@ -122,39 +167,42 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response (RFC 3261 7.2); ``status`` and ``reason`` are parts of the ``start_line``."""
+    """A response (RFC 3261 7.2); ``status`` is part of the ``start_line``."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("status",)
 
     def __init__(
         self,
         start_line: bytes,
         status: int,
-        reason: bytes,
-        names: tuple[bytes, ...],
+        shape: Shape,
         fields: list[bytes],
         body: bytes = b"",
         length: int = 0,
     ) -> None:
         self.start_line = start_line
         self.status = status
-        self.reason = reason
-        self.names = names
+        self.shape = shape
         self.fields = fields
         self.body = body
         self.length = length
-        self._first = self._via = self._cseq = self._from_tag = self._to_tag = self._call_id = None
+        self._cseq = None
+
+    @property
+    def reason(self) -> bytes:
+        """The reason phrase."""
+        return self.start_line[len(b"SIP/2.0 200 ") :]
 
     def edited(
-        self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
+        self,
+        names: tuple[bytes, ...],
+        fields: list[bytes],
+        *,
+        same_via: bool = True,  # noqa: ARG002  a response's Via is not kept
     ) -> Response:
-        """Return a copy with other header fields; From, To and CSeq must be the same."""
+        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same."""
         copy = Response(
-            self.start_line, self.status, self.reason, names, fields, self.body, self.length
+            self.start_line, self.status, CANONICAL[names], fields, self.body, self.length
         )
         copy._cseq = self._cseq
-        copy._from_tag = self._from_tag
-        copy._to_tag = self._to_tag
-        if same_via:
-            copy._via = self._via
         return copy

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from sip_stager.sip.field_grammar import NAMES, Malformed, unfold
+from sip_stager.sip.field_grammar import Malformed, unfold
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parties import parse_party, split_parties
+from sip_stager.sip.shape import SPELLED, Shape
 
 MAX_HEADER_LINES = 256
 """Limit on the lines of a header, folded ones included; real ones have a few dozen."""
@@ -28,17 +29,13 @@ MAX_LENGTH_DIGITS = 10
 _REQUEST_LINE = re.compile(
     rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
     re.IGNORECASE,
-)
-_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n]*)\Z", re.IGNORECASE)
+).match
+_USUAL_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ").match
 _SPELLED = re.compile(rb"\n([^:\r\n]*+:?)")
 """Matches the name of each header line, with its colon."""
-_NAME = NAMES.__getitem__
-_SINGLE = (b"from", b"to", b"call-id", b"cseq")
-_ONCE = frozenset(_SINGLE)
 _ADDRESSES = (b"from", b"to")
 _USUAL_PARTY = re.compile(rb'[^",]*+(?:"[^"\\\\,]*+"[^",]*+)?\Z').match
 """Matches a From or To with neither a comma nor an open quote."""
-_OPTIONAL_SINGLE = (b"max-forwards", b"content-length")
 
 
 def parse(data: bytes) -> Request | Response:
@@ -53,37 +50,55 @@ def parse(data: bytes) -> Request | Response:
         raise Malformed("no blank line ends the header")
     lines = head.split(b"\r\n")
     start_line = lines.pop(0)
+    spelled = _SPELLED.findall(head)
     count = len(lines)
     # A lone CR or LF is a line break to some peers: forwarded, it would smuggle a header field.
-    if head.count(b"\n") != count or head.count(b"\r") != count:
+    if len(spelled) != count or head.count(b"\r") != count:
         raise Malformed("a line break that is not CR LF")
     if count > MAX_HEADER_LINES:
         raise Malformed("too many header lines")
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = _joined(lines)
         spelled = [line[: line.find(b":") + 1] or line for line in lines]
-    else:
-        spelled = _SPELLED.findall(head)
-    make = _make_response if start_line[:4].upper() == b"SIP/" else _make_request
-    message = make(start_line, tuple(map(_NAME, spelled)), lines, body)
-    index = message.first_index.get(b"content-length")
-    if index is not None:
+    shape = SPELLED[tuple(spelled)]
+    length, index = len(body), shape.content_length
+    if index >= 0:
         text = lines[index].partition(b":")[2].strip(b" \t")
         plain = text.isdigit() and len(text) <= MAX_LENGTH_DIGITS
-        message.length = length = int(text) if plain else _unusual_length(text)
+        length = int(text) if plain else _unusual_length(text)
         if 0 <= length < len(body):
-            message.body = body[:length]
-    return message
+            body = body[:length]
+    if match := _USUAL_STATUS_LINE(start_line):
+        return Response(start_line, int(match[1]), shape, lines, body, length)
+    if start_line[:4].upper() == b"SIP/":
+        return _make_response(start_line, shape, lines, body, length)
+    return _make_request(start_line, shape, lines, body, length)
+
+
+def parse_request(data: bytes) -> Request:
+    """Parse a request that was composed here: what is sent is kept as bytes."""
+    message = parse(data)
+    if isinstance(message, Request):
+        return message
+    raise Malformed("a response in place of a request")
+
+
+def parse_response(data: bytes) -> Response:
+    """Parse a response that was composed here."""
+    message = parse(data)
+    if isinstance(message, Response):
+        return message
+    raise Malformed("a request in place of a response")
 
 
 def _make_request(
-    start_line: bytes, names: tuple[bytes, ...], fields: list[bytes], body: bytes
+    start_line: bytes, shape: Shape, fields: list[bytes], body: bytes, length: int
 ) -> Request:
     """Return a request; raises ``Malformed`` for a Request-Line that cannot be read at all.
 
     Blanks are read leniently, so that the request can be rejected with a response.
     """
-    match = _REQUEST_LINE.match(start_line)
+    match = _REQUEST_LINE(start_line)
     if match is None:
         raise Malformed("invalid Request-Line")
     method, uri, version = match.groups()
@@ -91,18 +106,18 @@ def _make_request(
         start, end = match.span(3)
         version = version.upper()
         start_line = start_line[:start] + version + start_line[end:]
-    return Request(start_line, method, uri, names, fields, body, len(body), version)
+    return Request(start_line, method, uri, shape, fields, body, length, version)
 
 
 def _make_response(
-    start_line: bytes, names: tuple[bytes, ...], fields: list[bytes], body: bytes
+    start_line: bytes, shape: Shape, fields: list[bytes], body: bytes, length: int
 ) -> Response:
-    match = _STATUS_LINE.match(start_line)
+    """Return a response whose version is not in upper case; raises ``Malformed`` for any other."""
+    start_line = start_line[:4].upper() + start_line[4:]
+    match = _USUAL_STATUS_LINE(start_line)
     if match is None:
         raise Malformed("invalid Status-Line")
-    if start_line[:3] != b"SIP":
-        start_line = b"SIP" + start_line[3:]
-    return Response(start_line, int(match[1]), match[2], names, fields, body, len(body))
+    return Response(start_line, int(match[1]), shape, fields, body, length)
 
 
 def _joined(lines: list[bytes]) -> list[bytes]:
@@ -133,10 +148,10 @@ def check_request(request: Request) -> None:
         raise Malformed("only SIP/2.0 is supported", 505)
     if request.start_line.count(b" ") != 2 or b"\t" in request.start_line:
         raise Malformed("extra white space in the Request-Line")
-    first, fields = request.first_index, request.fields
-    if len(first) != len(fields) or not first.keys() >= _ONCE:
-        _check_counts(request)
-    if not (_USUAL_PARTY(fields[first[b"from"]]) and _USUAL_PARTY(fields[first[b"to"]])):
+    shape, fields = request.shape, request.fields
+    if shape.counts_fault:
+        raise Malformed(shape.counts_fault)
+    if not (_USUAL_PARTY(fields[shape.from_]) and _USUAL_PARTY(fields[shape.to])):
         _check_parties(request)
     if request.cseq[1] != request.method:
         # RFC 4475 3.1.2.17, 3.1.2.18: 501 where the method is unknown as well.
@@ -167,13 +182,3 @@ def check_body(message: Message) -> None:
         raise Malformed("the body is shorter than Content-Length")
     if message.length < 0:
         raise Malformed("Content-Length is not a number")
-
-
-def _check_counts(request: Request) -> None:
-    """Raise ``Malformed`` if a field that must occur once does not."""
-    for name in _SINGLE:
-        if request.names.count(name) != 1:
-            raise Malformed(f"{name.decode()} must occur exactly once")
-    for name in _OPTIONAL_SINGLE:
-        if request.names.count(name) > 1:
-            raise Malformed(f"{name.decode()} occurs more than once")

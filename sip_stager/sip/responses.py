@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
+from sip_stager.sip.shape import CANONICAL, COPIED
 from sip_stager.sip.uri import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from sip_stager.sip.via import Via
 
-_COPIED = (b"via", b"from", b"to", b"call-id", b"cseq")
-_COPIED_SET = frozenset(_COPIED)
-_COPIED_OF = itemgetter(*_COPIED)
-_COPIED_TO_100 = (*_COPIED, b"timestamp")
+_COPIED_TO_100 = (*COPIED, b"timestamp")
 
 REASONS = {
     100: b"Trying",
@@ -77,21 +74,26 @@ def make_response(
     fields.append(b"Content-Length: 0")
     phrase = reason or REASONS.get(status, b"")
     start_line = b"SIP/2.0 %d %b" % (status, phrase)
-    return Response(start_line, status, phrase, (*names, b"content-length"), fields)
+    return Response(start_line, status, CANONICAL[(*names, b"content-length")], fields)
+
+
+def make_trying(request: Request) -> bytes:
+    """Return the 100 to a request: the same bytes as ``make_response``."""
+    shape = request.shape
+    if shape.copied is None or b"timestamp" in shape.first:
+        return bytes(make_response(request, 100))
+    copied = shape.copied(request.fields)
+    return b"\r\n".join((b"SIP/2.0 100 Trying", *copied, b"Content-Length: 0", b"", b""))
 
 
 def _copied(request: Request, status: int) -> tuple[tuple[bytes, ...], list[bytes]]:
     """Return the names and fields of a request that its response copies."""
-    first = request.first_index
-    if (
-        len(first) == len(request.names)
-        and first.keys() >= _COPIED_SET
-        and (status != 100 or b"timestamp" not in first)
-    ):
-        return _COPIED, list(itemgetter(*_COPIED_OF(first))(request.fields))
+    shape = request.shape
+    if shape.copied and (status != 100 or b"timestamp" not in shape.first):
+        return COPIED, list(shape.copied(request.fields))
     names: list[bytes] = []
     fields: list[bytes] = []
-    for name in _COPIED if status != 100 else _COPIED_TO_100:
+    for name in COPIED if status != 100 else _COPIED_TO_100:
         rows = request.rows(name)
         if name != b"via":
             rows = rows[:1]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from sip_stager.model.flow import Flow
-    from sip_stager.sip.message import Request, Response
+    from sip_stager.sip.message import Response
     from sip_stager.transaction.timers import Timer
 
 
@@ -56,19 +56,29 @@ class Context:
     timers: Timers
     memory: MemoryAccount = field(default_factory=MemoryAccount)
 
-    def send_message(
+    def send_request(
         self,
-        message: Request | Response,
+        data: bytes,
+        method: bytes,
         flow: Flow,
         failed: Callable[[str], None] | None = None,
         *,
         retransmission: bool = False,
-    ) -> int:
-        """Send a message, report it, and return its size in bytes."""
-        data = bytes(message)
+    ) -> None:
+        """Send a request, and report it; ``failed`` is called if it cannot be sent."""
         self.transport.send(data, flow, failed)
-        self.messages.message_sent(message, flow, retransmission=retransmission)
-        return len(data)
+        self.messages.request_sent(data, method, flow, retransmission=retransmission)
+
+    def send_response(
+        self, data: bytes, method: bytes, status: int, flow: Flow, *, retransmission: bool = False
+    ) -> None:
+        """Send a response to a request with that method, and report it."""
+        self.transport.send(data, flow)
+        self.messages.response_sent(data, method, status, flow, retransmission=retransmission)
+
+
+ClientKey = tuple[bytes, bytes]
+"""The key of a client transaction: branch and method (RFC 3261 17.1.3)."""
 
 
 class Store(Protocol):
@@ -123,19 +133,6 @@ class Transaction:
         """Change the state; the timers of the old one end with it."""
         self.period += 1
         self.state = state
-
-    def _start(self, timer: Timer, delay: float) -> None:
-        """Start a timer of the present state; ``delay`` is in seconds."""
-        self._context.clock.start_timer(delay, self, timer)
-
-    def respond_statelessly(self, response: Response) -> None:
-        """Send a final response and forget the request (RFC 3261 8.2.7).
-
-        A retransmission is a new request then, and gets an equal response.  A stranger whose
-        requests are rejected so cannot fill a store.
-        """
-        self._context.send_message(response, self.flow)
-        self.terminate()
 
     def terminate(self) -> None:
         """End the transaction in any state; a message that still comes matches nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.message import Request
+from sip_stager.sip.shape import CANONICAL
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Response
@@ -39,4 +40,5 @@ def _derived(invite: Request, method: bytes, to: bytes, reasons: list[bytes]) ->
     names += [b"reason"] * len(reasons) + [b"content-length"]
     fields += [*reasons, b"Content-Length: 0"]
     uri = invite.uri_text
-    return Request(b"%b %b SIP/2.0" % (method, uri), method, uri, tuple(names), fields)
+    start_line, shape = b"%b %b SIP/2.0" % (method, uri), CANONICAL[tuple(names)]
+    return Request(start_line, method, uri, shape, fields)

@@ -23,16 +23,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientUser, Context, State, Store
+from sip_stager.sip.parser import parse_request
+from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store
 from sip_stager.transaction.hop_by_hop import make_ack
 from sip_stager.transaction.retransmitting_client import RetransmittingClient
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from sip_stager.model.flow import Flow
-    from sip_stager.sip.message import Request, Response
+    from sip_stager.sip.message import Response
 
 
 class InviteClientTransaction(RetransmittingClient):
@@ -44,12 +43,12 @@ class InviteClientTransaction(RetransmittingClient):
         self,
         context: Context,
         store: Store,
-        key: Hashable,
+        key: ClientKey,
         flow: Flow,
-        request: Request,
+        request: bytes,
         user: ClientUser,
     ) -> None:
-        self._ack: Request | None = None
+        self._ack: bytes | None = None
         timers = Timer.A, Timer.B
         super().__init__(context, store, key, flow, State.CALLING, request, user, timers)
 
@@ -69,7 +68,7 @@ class InviteClientTransaction(RetransmittingClient):
 
         A peer of RFC 2543 may never send the 487.
         """
-        self._start(Timer.CANCELLED, self._context.timers.b)
+        self._context.clock.start_timer(self, Timer.CANCELLED, self._context.timers.b)
 
     def fire(self, timer: Timer) -> None:
         """Act on a timer of the present state (``timers.Timed``)."""
@@ -90,21 +89,26 @@ class InviteClientTransaction(RetransmittingClient):
         if self.state is not State.ACCEPTED:
             self._enter(State.ACCEPTED)
             self.request = None
-            self._start(Timer.M, self._context.timers.m)  # more 2xx may come
+            self._context.clock.start_timer(
+                self, Timer.M, self._context.timers.m
+            )  # more 2xx may come
         if self._user is not None:
             self._user.receive_response(response)
 
-    def _complete(self, response: Response, user: ClientUser, request: Request) -> None:
-        self._ack = make_ack(request, response)
+    def _complete(self, response: Response, user: ClientUser, request: bytes) -> None:
+        self._ack = ack = bytes(make_ack(parse_request(request), response))
         self._user = self.request = None
         self._enter(State.COMPLETED)
         # Timer D, 32 s or more over UDP: the peer retransmits its response until it has the ACK,
         # by its own T1, which is not known here (17.1.1.2).  TCP loses no ACK.
-        self._start(Timer.D, 0.0 if self.reliable else self._context.timers.d)
-        self.charge(self._context.send_message(self._ack, self.flow))
+        self._context.clock.start_timer(
+            self, Timer.D, 0.0 if self.reliable else self._context.timers.d
+        )
+        self.charge(len(ack))
+        self._context.send_request(ack, b"ACK", self.flow)
         user.receive_response(response)
 
     def _acknowledge_again(self, response: Response) -> None:
         """Send the ACK again: the response was retransmitted, so the first one got lost."""
         if self._ack is not None and response.status >= 300:
-            self._context.send_message(self._ack, self.flow, retransmission=True)
+            self._context.send_request(self._ack, b"ACK", self.flow, retransmission=True)

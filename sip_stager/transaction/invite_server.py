@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from sip_stager.sip.parser import parse
 from sip_stager.transaction.base import Context, State, Store, Transaction
 from sip_stager.transaction.timers import Timer
 
@@ -58,7 +59,7 @@ class InviteServerTransaction(Transaction):
     ) -> None:
         super().__init__(context, store, key, flow, State.PROCEEDING)
         self._ack = ack
-        self._last: Response | None = None
+        self._last: bytes | None = None
         self._interval = context.timers.t1
         self._registered: tuple[Store, Hashable] | None = None
         self.owner: InviteOwner | None = None
@@ -66,7 +67,7 @@ class InviteServerTransaction(Transaction):
     @property
     def to_tag(self) -> bytes:
         """The To tag of the last provisional response, or empty."""
-        return self._last.to_tag if self._last else b""
+        return parse(self._last).to_tag if self._last else b""
 
     def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
         """Handle a retransmission of the INVITE, or an ACK."""
@@ -76,11 +77,26 @@ class InviteServerTransaction(Transaction):
             self._enter(State.CONFIRMED)
             self._last = None
             # Timer I, T4 over UDP: the longest that a retransmitted ACK stays on the way.
-            self._start(Timer.I, 0.0 if self.reliable else self._context.timers.t4)
+            self._context.clock.start_timer(
+                self, Timer.I, 0.0 if self.reliable else self._context.timers.t4
+            )
         elif self.state is State.ACCEPTED:
             self._ack(request, source)
 
     def respond(self, response: Response) -> None:
+        """Send a response of our own (``send_response``)."""
+        self.send_response(response.status, bytes(response))
+
+    def respond_statelessly(self, response: Response) -> None:
+        """Send a final response and forget the request (RFC 3261 8.2.7).
+
+        A retransmission is a new request then, and gets an equal response.  A stranger whose
+        requests are rejected so cannot fill a store.
+        """
+        self._context.send_response(bytes(response), b"INVITE", response.status, self.flow)
+        self.terminate()
+
+    def send_response(self, status: int, response: bytes) -> None:
         """Send a response; after a final one only more 2xx pass, after a 2xx.
 
         Others are dropped without an error: a branch may still ring or fail after the caller has
@@ -88,13 +104,14 @@ class InviteServerTransaction(Transaction):
         """
         if self.state is State.PROCEEDING:
             self._last = response
-            if response.status >= 300:
+            if status >= 300:
                 self._complete()
-            elif response.status >= 200:
+            elif status >= 200:
                 self._accept()
-        elif self.state is not State.ACCEPTED or not 200 <= response.status < 300:
+        elif self.state is not State.ACCEPTED or not 200 <= status < 300:
             return
-        self.charge(self._context.send_message(response, self.flow))
+        self.charge(len(response))
+        self._context.send_response(response, b"INVITE", status, self.flow)
 
     def fire(self, timer: Timer) -> None:
         """Act on a timer of the present state (``timers.Timed``)."""
@@ -107,7 +124,7 @@ class InviteServerTransaction(Transaction):
         """Stay for timer L (RFC 6026 7.1); the callee retransmits the 2xx, we do not."""
         self._last = self.owner = None
         self._enter(State.ACCEPTED)
-        self._start(Timer.L, self._context.timers.l)
+        self._context.clock.start_timer(self, Timer.L, self._context.timers.l)
 
     def terminate(self) -> None:
         """End the transaction in any state."""
@@ -136,16 +153,19 @@ class InviteServerTransaction(Transaction):
         """Retransmit the final response until an ACK comes (17.2.1)."""
         self._release()
         self._enter(State.COMPLETED)
-        self._start(Timer.H, self._context.timers.h)
+        self._context.clock.start_timer(self, Timer.H, self._context.timers.h)
         if not self.reliable:
-            self._start(Timer.G, self._interval)
+            self._context.clock.start_timer(self, Timer.G, self._interval)
 
     def _resend(self) -> None:
         """Retransmit the response; timer G is T1 at first and doubled up to T2."""
         self._retransmit()
         self._interval = min(2 * self._interval, self._context.timers.t2)
-        self._start(Timer.G, self._interval)
+        self._context.clock.start_timer(self, Timer.G, self._interval)
 
     def _retransmit(self) -> None:
         if self._last is not None:
-            self._context.send_message(self._last, self.flow, retransmission=True)
+            status = int(self._last[8:11])
+            self._context.send_response(
+                self._last, b"INVITE", status, self.flow, retransmission=True
+            )

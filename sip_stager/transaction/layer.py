@@ -95,7 +95,8 @@ class TransactionLayer:
         try:
             message = parse(data)
             if isinstance(message, Response):
-                check_body(message)
+                if message.length != len(message.body):
+                    check_body(message)
                 key: Hashable = message.branch, message.cseq[1]
             else:
                 message.note_source(source.host, source.port)
@@ -121,10 +122,10 @@ class TransactionLayer:
             self._receive_request(message, (key, message.method), source, len(data))
 
     def start_invite(
-        self, invite: Request, branch: bytes, flow: Flow, user: ClientUser
+        self, invite: bytes, branch: bytes, flow: Flow, user: ClientUser
     ) -> InviteClientTransaction:
         """Send an INVITE, whose top Via has that branch, in a transaction."""
-        key = branch, invite.method
+        key = branch, b"INVITE"
         client = InviteClientTransaction(
             self._context, self.invite_clients, key, flow, invite, user
         )
@@ -132,19 +133,22 @@ class TransactionLayer:
         return client
 
     def start_request(
-        self, request: Request, branch: bytes, flow: Flow, user: ClientUser | None = None
+        self,
+        request: bytes,
+        method: bytes,
+        branch: bytes,
+        flow: Flow,
+        user: ClientUser | None = None,
     ) -> ClientTransaction:
         """Send any other request in a transaction; responses go to ``user``, if given."""
-        key = branch, request.method
+        key = branch, method
         client = ClientTransaction(self._context, self.clients, key, flow, request, user)
         self.clients[key] = client
         return client
 
-    def send_ack(
-        self, request: Request, flow: Flow, failed: Callable[[str], None] | None = None
-    ) -> None:
+    def send_ack(self, ack: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
         """Send the ACK of a 2xx, which has no transaction (RFC 3261 17.1.1.3)."""
-        self._context.send_message(request, flow, failed)
+        self._context.send_request(ack, b"ACK", flow, failed)
 
     def flow_lost(self, flow: Flow, why: str) -> None:
         """Handle that an address cannot be reached, or a connection ended (RFC 3261 17.1.4, 18.4).
@@ -212,7 +216,8 @@ class TransactionLayer:
         if request.method != b"ACK":
             extra = (warning_field(str(fault)),)
             response = make_response(request, fault.status, tag_of(request), extra)
-            self._context.send_message(response, response_flow(request.top_via, source))
+            flow = response_flow(request.top_via, source)
+            self._context.send_response(bytes(response), request.method, fault.status, flow)
 
     def _drop(self, source: Flow, cause: DropCause, detail: str) -> None:
         self._context.notify(MessageDropped(source, cause, detail))

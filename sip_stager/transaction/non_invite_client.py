@@ -15,15 +15,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientUser, Context, State, Store
+from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store
 from sip_stager.transaction.retransmitting_client import RetransmittingClient
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from sip_stager.model.flow import Flow
-    from sip_stager.sip.message import Request, Response
+    from sip_stager.sip.message import Response
 
 
 class ClientTransaction(RetransmittingClient):
@@ -38,9 +36,9 @@ class ClientTransaction(RetransmittingClient):
         self,
         context: Context,
         store: Store,
-        key: Hashable,
+        key: ClientKey,
         flow: Flow,
-        request: Request,
+        request: bytes,
         user: ClientUser | None = None,
     ) -> None:
         timers = Timer.E, Timer.F
@@ -56,7 +54,9 @@ class ClientTransaction(RetransmittingClient):
         else:
             self._enter(State.COMPLETED)
             self.request = self._user = None
-            self._start(Timer.K, 0.0 if self.reliable else self._context.timers.t4)
+            self._context.clock.start_timer(
+                self, Timer.K, 0.0 if self.reliable else self._context.timers.t4
+            )
         if user is not None:
             user.receive_response(response)
 

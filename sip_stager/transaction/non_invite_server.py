@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class ServerTransaction(Transaction):
     """The server transaction of all methods but INVITE; it absorbs retransmissions."""
 
-    __slots__ = ("_last", "_request")
+    __slots__ = ("_last", "_request", "method")
 
     def __init__(
         self,
@@ -49,26 +49,44 @@ class ServerTransaction(Transaction):
         request: Request,
     ) -> None:
         super().__init__(context, store, key, flow, State.TRYING)
-        self._last: Response | None = None
+        self._last: bytes | None = None
         self._request: Request | None = request
-        self._start(Timer.PROCEED, context.timers.e_reaches_t2)
+        self.method = request.method
+        self._context.clock.start_timer(self, Timer.PROCEED, context.timers.e_reaches_t2)
 
     def receive_retransmission(self) -> None:
         """Send the last response again, if there is one."""
         if self._last is not None:
-            self._context.send_message(self._last, self.flow, retransmission=True)
+            status = int(self._last[8:11])
+            self._context.send_response(
+                self._last, self.method, status, self.flow, retransmission=True
+            )
 
     def respond(self, response: Response) -> None:
+        """Send a response of our own (``send_response``)."""
+        self.send_response(response.status, bytes(response))
+
+    def respond_statelessly(self, response: Response) -> None:
+        """Send a final response and forget the request (RFC 3261 8.2.7)."""
+        self._context.send_response(bytes(response), self.method, response.status, self.flow)
+        self.terminate()
+
+    def send_response(self, status: int, response: bytes) -> None:
         """Send the final response, unless RFC 4320 forbids it: 101 to 199, and 408."""
-        if self.state not in {State.TRYING, State.PROCEEDING} or response.status < 200:
+        if status < 200 or not (self.state is State.TRYING or self.state is State.PROCEEDING):
             return
         self._enter(State.COMPLETED)
         # Timer J, 64*T1 over UDP: the client retransmits until its timer F at the latest.
-        self._start(Timer.J, 0.0 if self.reliable else self._context.timers.j)
+        self._context.clock.start_timer(
+            self, Timer.J, 0.0 if self.reliable else self._context.timers.j
+        )
         self._request = None
-        self._last = None if response.status == 408 else response
-        if self._last is not None:
-            self.charge(self._context.send_message(self._last, self.flow))
+        if status == 408:
+            self._last = None
+        else:
+            self._last = response
+            self.charge(len(response))
+            self._context.send_response(response, self.method, status, self.flow)
 
     def terminate(self) -> None:
         """End the transaction in any state."""
@@ -87,5 +105,5 @@ class ServerTransaction(Transaction):
         request, self._request = self._request, None
         if request is not None:
             self._enter(State.PROCEEDING)
-            self._last = make_response(request, 100)
-            self._context.send_message(self._last, self.flow)
+            self._last = trying = bytes(make_response(request, 100))
+            self._context.send_response(trying, self.method, 100, self.flow)

@@ -26,13 +26,20 @@ class MessageReporter:
             self._counter.message_received(message, flow)
         self._notify(MessageReceived(message, flow))
 
-    def message_sent(
-        self, message: Request | Response, flow: Flow, *, retransmission: bool
-    ) -> None:
-        """Report a message that was handed to the transport."""
+    def request_sent(self, data: bytes, method: bytes, flow: Flow, *, retransmission: bool) -> None:
+        """Report a request that was handed to the transport."""
         if self._counter is not None:
-            self._counter.message_sent(message, flow, retransmission=retransmission)
-        self._notify(MessageSent(message, flow, retransmission))
+            self._counter.request_sent(data, method, flow, retransmission=retransmission)
+        self._notify(MessageSent(parse(data), flow, retransmission))
+
+    def response_sent(
+        self, data: bytes, method: bytes, status: int, flow: Flow, *, retransmission: bool
+    ) -> None:
+        """Report a response that was handed to the transport."""
+        if self._counter is not None:
+            counter = self._counter
+            counter.response_sent(data, method, status, flow, retransmission=retransmission)
+        self._notify(MessageSent(parse(data), flow, retransmission))
 
     def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:
         """Report a message that was never parsed; for the event it has to be."""

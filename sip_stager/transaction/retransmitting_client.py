@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientUser, Context, State, Store, Transaction
+from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from sip_stager.model.flow import Flow
-    from sip_stager.sip.message import Request
     from sip_stager.transaction.timers import Timer
 
 
@@ -21,34 +18,40 @@ class RetransmittingClient(Transaction):
     """A client transaction: sends a request at once, and again while no response comes.
 
     ``timers`` are those of the retransmissions and of the timeout: A and B, or E and F.
-    ``request`` is dropped with the final response, and the user when it has been told all.
+    ``request`` is what was sent: it is dropped with the final response, and the user when it has
+    been told all.
     ``retransmitted``: the request was sent more than once, so the peer may have it even if it
     cannot be reached any more.
     """
 
-    __slots__ = ("_interval", "_resend_timer", "_user", "request", "retransmitted")
+    __slots__ = (
+        "_interval", "_resend_timer", "_timeout", "_user", "method", "request", "retransmitted",
+    )  # fmt: skip
 
     def __init__(
         self,
         context: Context,
         store: Store,
-        key: Hashable,
+        key: ClientKey,
         flow: Flow,
         state: State,
-        request: Request,
+        request: bytes,
         user: ClientUser | None,
         timers: tuple[Timer, Timer],
     ) -> None:
         super().__init__(context, store, key, flow, state)
-        self.request: Request | None = request
+        self.method = key[1]
+        self.request: bytes | None = request
         self._user = user
         self.retransmitted = False
         self._interval = context.timers.t1
-        self._resend_timer, timeout = timers
-        self._start(timeout, context.timers.b)
-        if not self.reliable:
-            self._start(self._resend_timer, self._interval)
-        self.charge(context.send_message(request, flow, self._send_failed))
+        self._resend_timer, self._timeout = timers
+        if self.reliable:
+            context.clock.start_timer(self, self._timeout, context.timers.b)
+        else:  # the timeout's timer begins with the first retransmission: most have none
+            context.clock.start_timer(self, self._resend_timer, self._interval)
+        self.charge(len(request))
+        context.send_request(request, self.method, flow, self._send_failed)
 
     def terminate(self) -> None:
         """End the transaction in any state; a response that still comes is a stray."""
@@ -68,10 +71,7 @@ class RetransmittingClient(Transaction):
             and self._unanswered
             and self.request is not None
         ):
-            self.retransmitted = True
-            self._context.send_message(
-                self.request, self.flow, self._send_failed, retransmission=True
-            )
+            self._send_again(self.request)
         else:
             self._send_failed(why)
 
@@ -86,12 +86,19 @@ class RetransmittingClient(Transaction):
 
     def _resend(self) -> None:
         if self.request is not None:
-            self.retransmitted = True
-            self._context.send_message(
-                self.request, self.flow, self._send_failed, retransmission=True
-            )
+            timers = self._context.timers
+            if not self.retransmitted:  # T1 of the timeout has passed
+                left = timers.b - timers.t1
+                self._context.clock.start_timer(self, self._timeout, left)
+            self._send_again(self.request)
             self._interval = self._next_interval()
-            self._start(self._resend_timer, self._interval)
+            self._context.clock.start_timer(self, self._resend_timer, self._interval)
+
+    def _send_again(self, request: bytes) -> None:
+        self.retransmitted = True
+        self._context.send_request(
+            request, self.method, self.flow, self._send_failed, retransmission=True
+        )
 
     def _timed_out(self) -> None:
         user = self._user

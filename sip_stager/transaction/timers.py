@@ -151,7 +151,7 @@ class LaneClock:
         self._lanes: dict[float, _Lane] = {}
         self.time = clock.time
 
-    def start_timer(self, delay: float, transaction: Timed, timer: Timer) -> None:
+    def start_timer(self, transaction: Timed, timer: Timer, delay: float) -> None:
         """Fire a timer after ``delay`` seconds, unless the transaction changes its state."""
         lane = self._lanes.get(delay)
         if lane is None or len(lane.entries) >= lane.sweep_size:
@@ -161,7 +161,7 @@ class LaneClock:
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> _Call:
         """Call ``callback(*args)`` after ``delay`` seconds."""
         call = _Call(callback, args)
-        self.start_timer(delay, call, Timer.PROCEED)
+        self.start_timer(call, Timer.PROCEED, delay)
         return call
 
     def pending(self, transaction: Timed) -> Iterator[tuple[Timer, float]]:

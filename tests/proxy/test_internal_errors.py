@@ -10,7 +10,7 @@ from sip_stager.calls.second_copy import COPY_TIMEOUT
 from sip_stager.events import CallEnded
 from sip_stager.model.call import Policy, Treatment
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
-from sip_stager.proxy.facilities import Facilities
+from sip_stager.proxy import non_invite_relay
 from sip_stager.proxy.response_context import ResponseContext
 from tests.support.calls import answer, called, ended
 from tests.support.conversation import ROUTE, Conversation
@@ -136,7 +136,7 @@ def test_a_request_is_answered_500_after_an_error_at_its_final_response(
 ) -> None:
     """No port is asked between its response and ours."""
     edge.receive(request("BYE", "sip:bob@192.0.2.2", to_tag="bob", cseq=2, extra=(ROUTE,)))
-    mistaken(Facilities, "pop_via")
+    mistaken(non_invite_relay, "pop_via")
     with pytest.raises(InternalError):
         answer(edge, edge.last_request("bob"), 200)
     assert edge.take() == ["bob BYE", "alice 500 BYE"]

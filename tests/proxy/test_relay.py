@@ -136,7 +136,7 @@ def test_an_ack_to_a_contact_without_an_address_is_dropped(edge: Conversation) -
 
 
 def test_an_unreadable_from_of_a_new_call_is_answered_400(edge: Conversation) -> None:
-    edge.receive(bytes(request()).replace(b'From: "Alice"', b'From: "Alice'))
+    edge.receive(bytes(request()).replace(b'From: "Alice" <', b'From: "Alice '))
     assert edge.take() == ["alice 400 INVITE"]
 
 
@@ -156,7 +156,7 @@ def test_an_odd_from_does_not_hide_the_tag_of_its_dialog(edge: Conversation) -> 
 
 
 def test_an_unreadable_to_is_answered_400(edge: Conversation) -> None:
-    asked = bytes(request("OPTIONS")).replace(b"To: <", b'To: "<')
+    asked = bytes(request("OPTIONS")).replace(b"To: <", b'To: "')
     edge.receive(asked)
     assert edge.take() == ["alice 400 OPTIONS"]
     assert "internal_error" not in edge.dropped

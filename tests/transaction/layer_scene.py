@@ -105,9 +105,17 @@ class Scene:
     def send(self, method: str, flow: Flow = BOB) -> tuple[Request, RecordingUser]:
         """Send a request in a transaction."""
         sent, user = request(method, branch="z9hG4bK-ours"), RecordingUser()
-        start = self.layer.start_invite if method == "INVITE" else self.layer.start_request
-        start(sent, b"z9hG4bK-ours", flow, user)
+        self.start(sent, flow, user)
         return sent, user
+
+    def start(self, sent: Request, flow: Flow = BOB, user: RecordingUser | None = None) -> None:
+        """Send a request in a transaction."""
+        data, branch = bytes(sent), sent.branch
+        if sent.method == b"INVITE":
+            assert user is not None
+            self.layer.start_invite(data, branch, flow, user)
+        else:
+            self.layer.start_request(data, sent.method, branch, flow, user)
 
     @property
     def client(self) -> Client:

@@ -185,7 +185,7 @@ def test_a_cancel_is_retransmitted_until_its_response_and_has_no_user(scene: Sce
     for the CANCEL"
     """
     sent = request("CANCEL", branch="z9hG4bK-ours")
-    scene.layer.start_request(sent, b"z9hG4bK-ours", BOB)
+    scene.start(sent)
     assert scene.times("CANCEL", 4) == [0, 0.5, 1.5, 3.5]
     scene.answer(sent, 100)
     scene.answer(sent, 200)
@@ -194,7 +194,7 @@ def test_a_cancel_is_retransmitted_until_its_response_and_has_no_user(scene: Sce
 
 
 def test_a_cancel_without_a_response_ends_after_64_t1(scene: Scene, flow: Flow) -> None:
-    scene.layer.start_request(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", flow)
+    scene.start(request("CANCEL", branch="z9hG4bK-ours"), flow)
     assert scene.lifetime() == 32
     assert scene.over
 
@@ -206,6 +206,6 @@ def test_request_and_user_are_released_with_the_final_response(scene: Scene) -> 
     scene.answer(sent, 100)
     kept = [scene.client.request]
     scene.answer(sent, 200)
-    assert [*kept, scene.client.request] == [sent, None]
+    assert [*kept, scene.client.request] == [bytes(sent), None]
     assert reference() is None
     assert [timer for timer, _ in scene.lanes.pending(scene.client)] == [Timer.K]

@@ -76,7 +76,7 @@ def test_an_ack_is_sent_without_a_transaction(scene: Scene) -> None:
     """RFC 3261 17.1: "There is no client transaction for ACK. If the TU wishes to send an ACK, it
     passes one directly to the transport layer for transmission."
     """
-    scene.layer.send_ack(request("ACK"), BOB)
+    scene.layer.send_ack(bytes(request("ACK")), BOB)
     assert scene.times("ACK", 100) == [0]
     assert scene.alive == 0
 

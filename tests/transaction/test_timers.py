@@ -301,8 +301,7 @@ def live(scene: Scene, kind: int, branch: str) -> None:
     if kind < 3:
         method = ("INVITE", "INVITE", "BYE")[kind]
         sent, user = request(method, branch=branch), RecordingUser()
-        start = scene.layer.start_invite if method == "INVITE" else scene.layer.start_request
-        start(sent, branch.encode(), BOB, user)
+        scene.start(sent, BOB, user)
         if kind == 1:
             scene.answer(sent, 486)
     else:

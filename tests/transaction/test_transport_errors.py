@@ -145,7 +145,7 @@ def test_a_loss_after_a_response_is_ignored(
 
 
 def test_a_lost_cancel_ends_silently(scene: Scene) -> None:
-    scene.layer.start_request(request("CANCEL", branch="z9hG4bK-ours"), b"z9hG4bK-ours", BOB)
+    scene.start(request("CANCEL", branch="z9hG4bK-ours"))
     scene.client.flow_lost("port unreachable")
     assert scene.over
 
