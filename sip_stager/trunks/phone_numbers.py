@@ -14,6 +14,10 @@ import phonenumbers
 from phonenumbers import PhoneMetadata
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_CODES = "|".join(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
+# The first look-ahead is there for speed: few numbers have a zero where the second may find one.
+_UNAMBIGUOUS = re.compile(rf"(?!(?=\+[0-9]{{1,3}}0)\+(?:{_CODES})0){_E164.pattern}")
+"""E.164 without a zero after the country's code, which may be that of the national form."""
 _SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 5.1.1, and the blank that people use
 _DIALABLE = re.compile(r"\+?[0-9]{3,20}")
 _MAX_LENGTH = 64  # characters; a longer text is not a number, and must not fill the cache
@@ -27,6 +31,14 @@ COUNTRIES: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)
 def is_e164(number: str) -> bool:
     """Return True for E.164 with the plus sign: 7 to 15 digits, the first not 0."""
     return _E164.fullmatch(number) is not None
+
+
+def is_unambiguous(number: str) -> bool:
+    """Return True for E.164 that ``to_e164`` returns unchanged, whatever the numbering plans say.
+
+    A zero after the country's code may be that of the national form: +33 0 3... is +33 3...
+    """
+    return _UNAMBIGUOUS.fullmatch(number) is not None
 
 
 def why_impossible(number: str) -> str:
@@ -105,8 +117,11 @@ def to_e164(number: str, country: str | None = None, context: str = "") -> str:
     ``country`` (ISO 3166 alpha-2) is the country whose national numbers and international prefix
     are dialled; ``context``, a phone-context like ``+33``, is that of this number alone (RFC 3966
     5.1.5).  A text with anything but digits and separators is a name.
+
+    The national zero behind a country's code is removed where the numbering plan has one: +33 0 3
+    66 is +33 3 66, and +39 06 stays.
     """
-    if _E164.fullmatch(number) or len(number) + len(context) > _MAX_LENGTH:
+    if _UNAMBIGUOUS.fullmatch(number) or len(number) + len(context) > _MAX_LENGTH:
         return number
     local = _read_local(number, context) if context and not number.startswith("+") else None
     return local or _read(number, country)
@@ -131,7 +146,22 @@ def _read(number: str, country: str | None) -> str:
     explicit = bare.startswith(("+", "00")) and is_e164(abroad)
     # In this order: a national number, an international one without its plus sign, and digits that
     # claim to be international although no numbering plan has them (test numbers, new ranges).
-    return _valid(bare, country) or _valid(abroad, None) or (abroad if explicit else number)
+    found = _valid(bare, country) or _valid(abroad, None)
+    return found or (_without_national_zero(abroad) if explicit else number)
+
+
+def _without_national_zero(number: str) -> str:
+    """Return E.164 that no plan has as valid without a national zero, if its country has one."""
+    if _UNAMBIGUOUS.fullmatch(number):
+        return number
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    shorter = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    # Whatever begins with yet another zero is no number with a national zero.
+    possible = phonenumbers.is_possible_number(parsed) and is_unambiguous(shorter)
+    return shorter if possible else number
 
 
 def _valid(number: str, country: str | None) -> str | None:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sip_stager.trunks.mapping import ANY, Row, Share, is_plain
-from sip_stager.trunks.phone_numbers import is_e164, mask_untrusted
+from sip_stager.trunks.phone_numbers import is_e164, is_unambiguous, mask_untrusted, to_e164
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -116,10 +116,12 @@ def _number(item: dict[str, object]) -> str:
     number = item.get("number")
     if not isinstance(number, str):
         raise TypeError("has a number that is not a text")
-    if is_e164(number):
+    if is_unambiguous(number):
         return number
+    if is_e164(number):
+        return to_e164(number)
     if is_e164(f"+{number}"):
-        return f"+{number}"
+        return to_e164(f"+{number}")
     if item.get("type") == "sip" and is_plain(number) and not number.endswith(ANY):
         return number
     raise ValueError("is neither E.164 nor the name of a SIP number")

@@ -179,3 +179,9 @@ def test_a_row_takes_a_few_hundred_bytes(folder: Folder) -> None:
 def test_comments_and_blank_lines_count_as_lines(folder: Folder) -> None:
     folder.write("n.csv", f"# numbers\n\nnumber,agent\n{ROW}\n# one more\n+33612345670,x\n")
     assert [said(mistake)[:3] for mistake in folder.mistakes(WITH_CSV)] == [("n.csv", 6, "agent")]
+
+
+def test_a_national_zero_behind_the_country_code_is_removed_in_every_row(folder: Folder) -> None:
+    folder.write("n.csv", f"number,agent\n+33366725520,{AGENT}\n+330366725521,{AGENT}\n")
+    numbers = list(folder.load('numbers_csv = "n.csv"\n' + RIGHT).agents)
+    assert numbers[1:] == ["+33366725520", "+33366725521"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sip_stager.trunks.phone_numbers import (
     COUNTRIES,
     is_e164,
+    is_unambiguous,
     mask,
     mask_untrusted,
     to_e164,
@@ -44,6 +45,33 @@ from sip_stager.trunks.phone_numbers import (
         ("06.12.34.56.78", "FR", "+33612345678"),
         ("+1 (555) 000-1234", None, "+15550001234"),
         ("0015550001234", None, "+15550001234"),
+        # The national zero behind the country's code, in every spelling.
+        ("+330366725520", None, "+33366725520"),
+        ("+330366725520", "FR", "+33366725520"),
+        ("+330366725520", "US", "+33366725520"),
+        ("00330366725520", None, "+33366725520"),
+        ("330366725520", "FR", "+33366725520"),
+        ("+33 0 3 66 72 55 20", None, "+33366725520"),
+        ("+33(0)366725520", None, "+33366725520"),
+        ("+4402079460018", None, "+442079460018"),
+        ("+44 (0) 20 7946 0018", "GB", "+442079460018"),
+        ("004402079460018", "FR", "+442079460018"),
+        ("+49030123456", None, "+4930123456"),
+        ("+49 0 30 123456", "DE", "+4930123456"),
+        ("+810312345678", None, "+81312345678"),
+        ("+6102 5550 1234", "AU", "+61255501234"),
+        ("+4407700900123", None, "+447700900123"),  # of a range that no plan has
+        # The zero of the number itself.
+        ("+390612345678", None, "+390612345678"),
+        ("+39 06 1234 5678", "IT", "+390612345678"),
+        ("+2250707070707", None, "+2250707070707"),
+        ("2250707070707", None, "+2250707070707"),
+        ("+2290161234567", None, "+2290161234567"),
+        ("+22901 61 23 45 67", "BJ", "+2290161234567"),
+        ("+24106123456", None, "+24106123456"),
+        ("002410 6123456", "GA", "+24106123456"),
+        ("+242061234567", None, "+242061234567"),
+        ("+3780549882000", None, "+3780549882000"),
     ],
 )
 def test_every_spelling_becomes_e164(spelling: str, country: str | None, number: str) -> None:
@@ -72,6 +100,9 @@ def test_every_spelling_becomes_e164(spelling: str, country: str | None, number:
         ("*31#0612345678", "FR"),
         ("\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668", "FR"),
         ("+" + "3" * 16, None),
+        ("+33000366725520", "FR"),
+        ("+39000000000", "IT"),
+        ("+3300000", None),
         ("3" * 5000, "FR"),
         ("33612345678@example.com", "FR"),
         ("+33612345678\n", None),
@@ -81,7 +112,12 @@ def test_a_name_is_left_unchanged(name: str, country: str | None) -> None:
     assert to_e164(name, country) == name
 
 
-@given(st.text("+0123456789 -.()a\n", max_size=24), st.sampled_from([None, "FR", "US", "DE"]))
+SPELLINGS = st.text("+0123456789 -.()a\n", max_size=24) | st.from_regex(
+    r"(\+|00)?(33|44|49|39|225|229|241|81|7|1)0{0,2}[0-9]{5,10}", fullmatch=True
+)
+
+
+@given(SPELLINGS, st.sampled_from([None, "FR", "US", "DE"]))
 def test_the_result_is_e164_or_unchanged_and_stable(text: str, country: str | None) -> None:
     number = to_e164(text, country)
     assert number == text or is_e164(number)
@@ -157,6 +193,12 @@ def test_an_untrusted_number_is_logged_as_short_plain_ascii(text: str) -> None:
 )
 def test_e164_is_a_plus_sign_and_7_to_15_digits(number: str, *, answer: bool) -> None:
     assert is_e164(number) is answer
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True), st.sampled_from([None, "FR", "IT"]))
+def test_unambiguous_e164_is_unchanged(number: str, country: str | None) -> None:
+    if is_unambiguous(number):
+        assert to_e164(number, country) == number
 
 
 CODES = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)).map(str)

@@ -39,6 +39,8 @@ def agents(made: PlatformNumbers) -> dict[str, str]:
         (NUMBER, "pstn", NUMBER),
         ("33612345678", "pstn", NUMBER),
         ("33612345678", "sip", NUMBER),
+        ("+330612345678", "pstn", NUMBER),
+        ("330612345678", "pstn", NUMBER),
         ("support", "sip", "support"),
         ("100", "sip", "100"),
     ],

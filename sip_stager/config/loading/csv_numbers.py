@@ -18,7 +18,7 @@ from sip_stager.config.loading.validation_errors import explain_errors
 from sip_stager.config.suggestions import did_you_mean
 from sip_stager.config.tables.numbers import MappedNumber, Number
 from sip_stager.config.tables.policy import CallPolicy
-from sip_stager.trunks.phone_numbers import is_e164
+from sip_stager.trunks.phone_numbers import is_unambiguous
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
@@ -144,7 +144,7 @@ class _Table:
         number = cells[self._number_column]
         others = (*cells[: self._number_column], *cells[self._number_column + 1 :])
         table = self._tables.get(others)
-        if table is not None and is_e164(number):  # which validation returns as it is
+        if table is not None and is_unambiguous(number):  # which validation returns as it is
             return MappedNumber(number, table)
         found = Number.model_validate(self._document(cells))
         return MappedNumber(found.number, self._tables.setdefault(others, found))
