@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.observability.logs import Logger
 
+_NO_EFFECT = "it has no effect; SIGTERM or SIGINT stops the program"
+_HARMLESS_SIGNALS = {
+    signal.SIGHUP: "the settings are not read again; restart the program to use new ones",
+    signal.SIGUSR1: _NO_EFFECT,
+    signal.SIGUSR2: _NO_EFFECT,
+    signal.SIGQUIT: _NO_EFFECT,
+}
+
 
 def serve(settings: Settings) -> int:
     """Serve until told to stop; return the exit code, 1 if an address could not be listened on."""
@@ -37,6 +46,7 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[str]) -> int:
     logger = set_up(log_writer, settings.log.level)
     told_to_stop, at_once = _stop_on_signals()
+    _log_harmless_signals(logger)
     application = Application(
         settings,
         [EventLog(logger, settings.log.numbers).handlers],
@@ -81,9 +91,23 @@ def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
         # The first signal drains the calls, the second one ends them at once.
         (at_once if told_to_stop.is_set() else told_to_stop).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     return told_to_stop, at_once
+
+
+def _log_harmless_signals(logger: Logger) -> None:
+    """Log the signals that mean no stop; by default each of them would end the program.
+
+    A closed terminal sends SIGHUP, a log rotation SIGHUP or SIGUSR1, a stray key SIGQUIT: none of
+    them may cost a call.
+    """
+    loop = asyncio.get_running_loop()
+    for number, text in _HARMLESS_SIGNALS.items():
+        # Whoever started the program may have it ignored, as nohup does: then it stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            log = partial(logger.warning, "signal_ignored", signal=number.name, text=text)
+            loop.add_signal_handler(number, log)
 
 
 def _announce(logger: Logger, settings: Settings, warnings: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ from sip_stager.cli.settings_file import ConfigOption, load_or_exit
 def run(config: ConfigOption) -> None:
     """Take calls until told to stop.
 
-    Writes its log to stdout, one JSON object per line. SIGINT, SIGTERM and SIGHUP stop it.
+    Writes its log to stdout, one JSON object per line. SIGINT and SIGTERM stop it; other
+    signals do not.
 
     **Example:** `ROUNDED_API_KEY=... sip-stager run --config sip_stager.toml`
 

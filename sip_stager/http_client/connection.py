@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sip_stager.http_client.results import Sent
 
 MAX_HEAD_BYTES = 65536  # of a response besides its body, heads of chunks included
+INVALID_STATUS = "its status is not one of HTTP"
 _CLOSED = "the connection was closed before any answer"
 
 State = Enum("State", "NEW SENT HEAD BODY IDLE CLOSED")
@@ -133,6 +134,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes += len(data)
         try:
             cast("httptools.HttpResponseParser", self._parser).feed_data(data)
+        except httptools.HttpParserInvalidStatusError:
+            self._break(HttpResponse(unread=INVALID_STATUS))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._break(Broken("the answer is not HTTP"))
         if self._head_bytes > MAX_HEAD_BYTES:
@@ -185,6 +188,12 @@ class Connection(asyncio.Protocol):
             return
         response = self._response
         status = self._parser.get_status_code()
+        if status < 100:
+            # RFC 9110 15: it is of no class.  Taken for an interim one, it would let the caller
+            # wait for a final response until the deadline.
+            response.status = status
+            self._leave_unread(INVALID_STATUS)
+            return
         if status < 200:
             response.fields.clear()
             return

@@ -37,6 +37,8 @@ class RequestHead:
 class HttpResponse:
     """A response; ``unread`` is the reason why its body was not read, or empty.
 
+    A ``status`` below 100 is not one of HTTP; it is 0 if it cannot be read as a number.
+
     Field names are in lower case.  Body and fields are in no ``repr``: an API may echo the key.
     """
 

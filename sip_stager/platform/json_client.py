@@ -70,6 +70,9 @@ class JsonClient:
         response = await self._http.exchange(head, body, phases, priority)
         if not isinstance(response, HttpResponse):
             return _failure(response)
+        if response.status < 100:
+            text = f"the API's answer is of no use: {response.unread}"
+            return InvalidResponse(text, response.status)
         self.rate_limit.update(response.status, response.fields, perf_counter(), time())
         answer = json_object(response.body)
         if not 200 <= response.status < 300:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -119,6 +121,30 @@ def test_a_second_signal_ends_ringing_calls(settings: Path, ports: tuple[int, in
             program.terminate()
             heard(caller, 503)
             assert program.wait() == 0
+
+
+HARMLESS = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQUIT")
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_only_int_and_term_stop_the_program(settings: Path, *, ignored: bool) -> None:
+    """An ignored signal stays ignored, as `nohup` wants it; the others are logged."""
+    prefix = ["env", *(f"--ignore-signal={name[3:]}" for name in HARMLESS)] if ignored else []
+    with subprocess.Popen([*prefix, *COMMAND, str(settings)], stdout=subprocess.PIPE) as program:
+        assert program.stdout
+        while b'"ready"' not in program.stdout.readline():
+            assert program.poll() is None
+        logged = []
+        for name in HARMLESS:
+            program.send_signal(getattr(signal, name))
+            if not ignored:
+                logged.append(json.loads(program.stdout.readline()))
+        program.terminate()
+        rest = program.stdout.read()
+        assert program.wait() == 0
+    assert [line["event"] for line in logged] == ["signal_ignored"] * len(logged)
+    assert [line["signal"] for line in logged] == ([] if ignored else list(HARMLESS))
+    assert re.findall(rb'"event": "(\w+)"', rest) == [b"stopping", b"stopped"]
 
 
 @pytest.mark.parametrize("warm_connections", [0, 4])

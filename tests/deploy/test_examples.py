@@ -113,6 +113,11 @@ def test_only_keys_that_add_up_are_repeated_in_the_unit() -> None:
     assert twice == {"SystemCallFilter"}
 
 
+def test_the_unit_writes_no_core_dump() -> None:
+    """It would hold the API key, and the numbers of callers."""
+    assert "LimitCORE=0" in UNIT.splitlines()
+
+
 def unit_for_low_ports() -> str:
     """Return the unit with the three lines of its comment in the place of those with their keys."""
     lines = re.findall(r"^#   (\w+=.*)$", UNIT, re.MULTILINE)

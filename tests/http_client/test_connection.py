@@ -56,6 +56,18 @@ async def test_a_whole_response_is_read(said: bytes, status: int, body: bytes) -
     assert not {b"link", b"x-trailer"} & {name for name, _ in response.fields}
 
 
+@pytest.mark.parametrize(
+    ("said", "status"), [(b"099", 99), (b"042", 42), (b"000", 0), (b"99", 0), (b"5", 0), (b"-1", 0)]
+)
+async def test_a_status_below_100_ends_the_exchange_at_once(said: bytes, status: int) -> None:
+    """By RFC 9110 15 "values outside the range 100..599 are invalid": none follows them."""
+    head = b"HTTP/1.1 %b What\r\nContent-Length: 2\r\n\r\n" % said
+    async with Scripted(head + b"ok" + OK) as server, client_of(server) as client:
+        response = await asyncio.wait_for(response_of(client), 5)
+    assert (response.status, response.body) == (status, b"")
+    assert response.unread == "its status is not one of HTTP"
+
+
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 async def test_a_body_can_end_with_the_connection(version: bytes) -> None:
     said = b"HTTP/%b 200 OK\r\n\r\nok" % version

@@ -148,6 +148,20 @@ async def test_oddities_beside_a_usable_id_cost_no_call(
 
 
 @both_modes
+@pytest.mark.parametrize(
+    ("status", "told"), [("099 Early", 99), ("000 Nothing", 0), ("7 Seven", 0)]
+)
+async def test_a_status_below_100_is_an_invalid_response_at_once(
+    call: Call, mode: Mode, status: str, told: int
+) -> None:
+    """It is of no class of RFC 9110 15: the caller must not wait for a final response."""
+    async with Scripted(answer(given("abc"), status)) as server, asyncio.timeout(call.deadline / 2):
+        result = await stage(base(server), call, mode)
+    assert (result.ended.outcome, result.ended.http_status) == ("invalid_response", told)
+    assert len(server.requests) == 1
+
+
+@both_modes
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, identity"])
 async def test_a_compressed_body_is_not_read(call: Call, mode: Mode, coding: str) -> None:
     said = answer(BOMB, "201 Created", f"Content-Encoding: {coding}")
