@@ -12,6 +12,7 @@ from sip_stager.cli.fallback_report import describe_fallbacks
 from sip_stager.cli.simulated_call import DryRun
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.mapping import ANY
+from sip_stager.trunks.phone_numbers import is_e164, why_impossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +106,8 @@ class RouteReport:
                 yield f"{json.dumps(wanted)} ({self._place(wanted, row)})"
                 break
             yield f"no {json.dumps(wanted)}"
-        if route.match is not None and route.match.number != number:
-            yield f"the API gets {json.dumps(route.match.number)}"
+        if route.match is not None:
+            yield from _number_for_api(route.match, number)
         if self._list_is_unknown and (route.match is None or route.match.key.endswith(ANY)):
             yield "the platform's list may have it: add --online to fetch that"
 
@@ -125,6 +126,8 @@ class RouteReport:
         if caller.number:
             passed = ", passed on by pass_private_number" if caller.privacy else ""
             yield f"{caller.source} says {caller.number}{passed}"
+            if why := why_impossible(caller.number):
+                yield f"{caller.number} is an impossible number: {why}"
         else:
             yield f"the API gets {call.from_number}, the anonymous_number of [api]"
         if caller.privacy and self._dry_run.onward:
@@ -168,6 +171,19 @@ class RouteReport:
         may_ring = not self._invite.requires(b"100rel")
         for what, text in describe_fallbacks(call.policy, call.deadline, may_ring=may_ring):
             yield f"{what}: {text}"
+
+
+def _number_for_api(match: Match, number: str) -> Iterator[str]:
+    """Yield the called number as the API gets it if that is another, or none at all."""
+    given = match.row.number_for_api(match.number)
+    if given != match.number:
+        yield f"the API gets {json.dumps(given)}, the row's e164"
+    elif not is_e164(given) and not match.row.generation:
+        yield f"the API gets {json.dumps(given)}, which is no number: the row has no e164"
+    elif given != number:
+        yield f"the API gets {json.dumps(given)}"
+    if is_e164(given) and (why := why_impossible(given)):
+        yield f"{json.dumps(given)} is an impossible number: {why}"
 
 
 def _deadline(call: Call, asked: Call) -> Iterator[str]:

@@ -87,7 +87,8 @@ class Call:
     """A new call that was admitted, with all that staging needs.
 
     - ``call_id`` is SIP's Call-ID.
-    - Numbers are in E.164 with a plus sign; a user part that is not a number is kept as received.
+    - Numbers are in E.164 with a plus sign; a user part that is not a number is kept as received,
+      unless its row has a number for it.
     - ``agent_id`` is empty if the platform redirects the number itself: the call is not staged.
     - ``deadline`` is the time for all of staging, in seconds.
     - ``pass_503``: the trunk wants an upstream's 503 unchanged.

@@ -131,7 +131,7 @@ class TrunkAdmission:
         """Return the admitted call of a route, or the refusal of one without a match."""
         if route.match is None:
             return _refuse_unmapped(invite, trunk, route.called.number)
-        caller, called, key = route.caller, route.match.number, route.match.key
+        caller, (row, called, key) = route.caller, route.match
         anonymous = bool(caller.privacy) and not trunk.pass_private_number
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, anonymous)
         terms = self._terms_of(trunk.name, key)
@@ -139,13 +139,13 @@ class TrunkAdmission:
             call_id=invite.call_id_text,
             trunk=trunk.name,
             from_number=caller.number or self._anonymous_number,
-            to_number=called,
+            to_number=row.number_for_api(called) if row.e164 else called,
             agent_id=route.agent,
             deadline=terms.budget(invite),
             pass_503=trunk.pass_503,
             policy=terms.policy,
             variables=self._variables.fill(invite, facts, key),
-            generation=route.match.row.generation,
+            generation=row.generation,
             anonymous=anonymous,
         )
 

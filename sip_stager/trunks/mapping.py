@@ -78,12 +78,18 @@ class Row:
 
     ``zone`` is the time zone of their days and hours.  ``generation`` is 0 for a row of the
     settings.  A row of the platform has the ``generation`` of the list in which it was new, and no
-    agent if the platform redirects the calls.
+    agent if the platform redirects the calls.  ``e164`` is the number of calls to a name, for the
+    API, or empty.
     """
 
     shares: tuple[Share, ...]
     zone: str = ""
     generation: int = 0
+    e164: str = ""
+
+    def number_for_api(self, called: str) -> str:
+        """Return a called number or name as the API gets it."""
+        return called if is_e164(called) else self.e164 or called
 
     def choose_agent(self, caller: str, called: str, moment: Callable[[str], Moment]) -> str:
         """Return the agent for a caller, empty if there is none.

@@ -166,3 +166,24 @@ def test_the_profile_of_the_carrier_is_shown_and_applied(folder: Folder) -> None
     found = steps(route(folder, with_trunk('profile = "telnyx"'), "--to", "+33612345678"))
     assert found["trunk"] == ['carrier (the only one), profile "telnyx"']
     assert {"busy: refuse 480", "rings: never"} <= set(found["if not staged"])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("", 'the API gets "reception", which is no number: the row has no e164'),
+        ('e164 = "+33366725529"', 'the API gets "+33366725529", the row\'s e164'),
+    ],
+)
+def test_the_report_says_which_number_the_api_gets_for_a_name(
+    folder: Folder, row: str, said: str
+) -> None:
+    text = RIGHT.replace("+33612345678", "reception") + f"{row}\n"
+    assert steps(route(folder, text, "--to", "reception"))["row"][1:] == [said]
+
+
+def test_impossible_numbers_are_reported(folder: Folder) -> None:
+    text = RIGHT.replace("+33612345678", "+3361*")
+    shown = steps(route(folder, text, "--to", "+336123456", "--from", "+3391234567"))
+    assert shown["row"][-1] == '"+336123456" is an impossible number: too short for +33'
+    assert shown["caller"][-1] == "+3391234567 is an impossible number: too short for +33"

@@ -108,3 +108,60 @@ def test_a_contradiction_in_a_shared_number_is_a_mistake(
     assert (mistake.line, mistake.key) == (line, f"numbers[0].{key}")
     assert wrong in mistake.wrong
     assert right in mistake.right
+
+
+NAMED = RIGHT.replace("+33612345678", "reception")
+LACKS = '"reception" is no number in E.164, and the API needs one: it gets the name'
+
+
+@pytest.mark.parametrize("name", ["reception", "1000", "support-*", "10*"])
+def test_a_row_of_a_name_without_its_number_is_a_warning(folder: Folder, name: str) -> None:
+    text = RIGHT.replace("+33612345678", name)
+    (warning,) = folder.load(text).warnings
+    assert warning.wrong == LACKS.replace("reception", name)
+    assert warning.right == 'add `e164 = "+..."` with the number that the API knows'
+    assert folder.load(f'{text}e164 = "+33366725529"\n').warnings == ()
+
+
+@pytest.mark.parametrize("number", ["+33612345678", "+3361*", "*"])
+def test_a_row_of_numbers_needs_no_other(folder: Folder, number: str) -> None:
+    assert folder.load(RIGHT.replace("+33612345678", number)).warnings == ()
+
+
+@pytest.mark.parametrize("number", ["+33612345678", "+3361*"])
+def test_a_row_of_numbers_has_no_other(folder: Folder, number: str) -> None:
+    text = RIGHT.replace("+33612345678", number) + 'e164 = "+33366725529"\n'
+    (mistake,) = folder.mistakes(text)
+    assert (mistake.key, mistake.wrong) == (
+        "numbers[0].e164",
+        "is for calls to a name or a short code, but `number` is a number",
+    )
+
+
+@pytest.mark.parametrize("e164", ["0366725529", "reception", "+33", "1000"])
+def test_the_number_of_a_name_is_in_e164(folder: Folder, e164: str) -> None:
+    (mistake,) = folder.mistakes(f'{NAMED}e164 = "{e164}"\n')
+    assert mistake.key == "numbers[0].e164"
+    assert mistake.wrong == f"'{e164}' is not an E.164 number"
+
+
+@pytest.mark.parametrize("e164", ["+33366725529", "+330366725529", "+33 3 66 72 55 29"])
+def test_the_number_of_a_name_may_be_written_for_people(folder: Folder, e164: str) -> None:
+    assert folder.load(f'{NAMED}e164 = "{e164}"\n').rows[0].table.e164 == "+33366725529"
+
+
+def test_an_impossible_number_of_a_name_is_a_warning(folder: Folder) -> None:
+    (warning,) = folder.load(f'{NAMED}e164 = "+3336672552"\n').warnings
+    assert (warning.key, warning.wrong) == (
+        "numbers[0].e164",
+        '"+3336672552" is an impossible number: too short for +33',
+    )
+
+
+def test_the_csv_has_a_column_for_the_number_of_a_name(folder: Folder) -> None:
+    rows = f"desk,+33366725521,{AGENT}\n1000,+33366725522,{AGENT}\n+33366725523,,{AGENT}\n"
+    folder.write("n.csv", f"number,e164,agent\n{rows}x,,{AGENT}\n")
+    settings = folder.load('numbers_csv = "n.csv"\n' + RIGHT)
+    given = {row.number: row.table.row.e164 for row in settings.rows[1:]}
+    assert given == {"desk": "+33366725521", "1000": "+33366725522", "+33366725523": "", "x": ""}
+    assert [each.line for each in settings.warnings] == [5]

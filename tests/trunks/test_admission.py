@@ -16,9 +16,10 @@ from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.trunks.admission import TrunkAdmission, TrunkNetworks
 from sip_stager.trunks.budget import Terms
+from sip_stager.trunks.mapping import NumberMapping, Row, Share
 from sip_stager.trunks.variables import CallVariables
 from tests.support.fakes import on_terms
-from tests.support.mapping import mapped
+from tests.support.mapping import mapped, monday_noon
 from tests.support.trunks import Trunk
 
 if TYPE_CHECKING:
@@ -295,3 +296,25 @@ def test_a_call_gets_the_terms_of_its_trunk_and_number() -> None:
     assert isinstance(call, Call)
     assert asked == [("french", "+33612345678")]
     assert (call.policy, call.deadline) == (policy, 4.5)
+
+
+@pytest.mark.parametrize(
+    ("key", "user", "given"),
+    [
+        ("reception", "reception", "+33366725529"),
+        ("1000", "1000", "+33366725529"),
+        ("support-*", "support-fr", "+33366725529"),
+        ("*", "reception", "+33366725529"),
+        ("*", "+33612345678", "+33612345678"),
+        ("*", "0612345678", "+33612345678"),
+    ],
+)
+def test_the_api_gets_the_number_of_a_name(key: str, user: str, given: str) -> None:
+    row = Row((Share(AGENT),), e164="+33366725529")
+    variables = CallVariables({"line": "${called}"})
+    mapping = NumberMapping([(key, row)], monday_noon)
+    admission = TrunkAdmission(TRUNKS, mapping, on_terms, NOBODY, variables)
+    call = admission.admit(invite(f"sip:{user}@edge"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.to_number == given
+    assert call.variables == {"line": "+33612345678" if given.endswith("678") else user}

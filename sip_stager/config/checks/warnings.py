@@ -20,6 +20,7 @@ from sip_stager.trunks.phone_numbers import is_e164, to_e164, why_impossible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sip_stager.config.tables.numbers import MappedNumber
     from sip_stager.config.tables.settings import Settings
 
 _MIN_PREFIX = {4: 8, 6: 16}  # bits; a carrier's networks are much smaller
@@ -39,7 +40,7 @@ def find_warnings(settings: Settings) -> Iterator[Finding]:
     yield from _find_wide_networks(settings)
     yield from _find_nested_networks(settings)
     yield from _find_impossible_numbers(settings)
-    yield from _find_national_numbers(settings)
+    yield from _find_names(settings)
     yield from find_stuck_calls(settings)
     yield from _find_cut_deadlines(settings)
     yield from _find_idle_connections(settings)
@@ -92,24 +93,38 @@ def _find_loops(settings: Settings) -> Iterator[Finding]:
             yield Finding(place, "sends the carrier back here: the call is staged again", right)
 
 
-def _find_national_numbers(settings: Settings) -> Iterator[Finding]:
-    """Yield numbers that a trunk with a country reads otherwise than they are written."""
+def _find_names(settings: Settings) -> Iterator[Finding]:
+    """Yield rows of a name, a short code or a national number that may not be meant so."""
     for index, row in enumerate(settings.rows):
         if is_e164(row.number):
             continue
-        for trunk in settings.trunks:
-            if trunk.country and row.number.endswith(ANY) and row.number.startswith("0"):
-                wrong = (
-                    f'"{row.number}" begins a national number, but those of the trunk '
-                    f'"{trunk.name}" are looked up as +...'
-                )
-                right = 'write it with the country\'s code, like "+336*"'
-                yield Finding(("numbers", index, "number"), wrong, right)
-                break
-            if (meant := to_e164(row.number, trunk.country)) != row.number:
-                wrong = f'"{row.number}" is {meant} on the trunk "{trunk.name}": not found there'
-                yield Finding(("numbers", index, "number"), wrong, f'write "{meant}"')
-                break
+        if finding := _national_number(settings, row.number):
+            yield Finding(("numbers", index, "number"), *finding)
+        elif lacks_e164(row):
+            wrong = f'"{row.number}" is no number in E.164, and the API needs one: it gets the name'
+            right = 'add `e164 = "+..."` with the number that the API knows'
+            yield Finding(("numbers", index, "number"), wrong, right)
+
+
+def lacks_e164(row: MappedNumber) -> bool:
+    """Return True for a row of a name or a short code without a number for the API."""
+    number = row.number
+    return number != ANY and not number.startswith("+") and row.table.e164 is None
+
+
+def _national_number(settings: Settings, number: str) -> tuple[str, str] | None:
+    """Return what is wrong with a number that a trunk reads otherwise than it is written."""
+    for trunk in settings.trunks:
+        if trunk.country and number.endswith(ANY) and number.startswith("0"):
+            wrong = (
+                f'"{number}" begins a national number, but those of the trunk '
+                f'"{trunk.name}" are looked up as +...'
+            )
+            return wrong, 'write it with the country\'s code, like "+336*"'
+        if (meant := to_e164(number, trunk.country)) != number:
+            wrong = f'"{number}" is {meant} on the trunk "{trunk.name}": not found there'
+            return wrong, f'write "{meant}"'
+    return None
 
 
 def _is_unencrypted(url: str) -> bool:
@@ -149,14 +164,16 @@ def _find_wide_networks(settings: Settings) -> Iterator[Finding]:
 
 def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:
     """Yield numbers that nobody can dial: too short or too long for their country."""
+    whole = "write the whole number, with its country's code"
     for index, row in enumerate(settings.rows):
         if is_e164(row.number) and (why := why_impossible(row.number)):
             wrong = f'"{row.number}" is an impossible number: {why}'
-            right = (
-                f'write the whole number, with its country\'s code; "{row.number}{ANY}" matches '
-            )
-            right += "all numbers that begin so"
+            right = f'{whole}; "{row.number}{ANY}" matches all numbers that begin so'
             yield Finding(("numbers", index, "number"), wrong, right)
+    for index, table in settings.tables.items():
+        if table.e164 and (why := why_impossible(table.e164)):
+            wrong = f'"{table.e164}" is an impossible number: {why}'
+            yield Finding(("numbers", index, "e164"), wrong, whole)
 
 
 def _supernets(network: Network) -> Iterator[Network]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _REQUIRED = ("number", "agent")
 _POLICY_KEYS = tuple(CallPolicy.model_fields)
-COLUMNS = (*_REQUIRED, "version", *_POLICY_KEYS)
+COLUMNS = (*_REQUIRED, "e164", "version", *_POLICY_KEYS)
 """All columns; the first two are required."""
 _INTEGERS = {"version", "refusal"}
 _OTHER_SEPARATORS = re.compile(r"[;\t|]")
@@ -153,6 +153,8 @@ class _Table:
         """Return a row as an entry of [[numbers]]."""
         given = dict(zip(self.header, cells, strict=True))
         row: dict[str, Any] = {name: given.pop(name) for name in _REQUIRED}
+        if e164 := given.pop("e164", ""):
+            row["e164"] = e164
         if version := given.pop("version", ""):
             row["version"] = _value("version", version)
         if any(given.values()):

@@ -86,9 +86,10 @@ def _check_time_zone(name: str) -> str:
 
 
 def _check_e164(text: str) -> str:
-    if not is_e164(text) or len(text) < 9:
+    number = to_e164(text.strip())
+    if not is_e164(number) or len(number) < 9:
         raise invalid(f"{text!r} is not an E.164 number", 'write it like "+33612345678"')
-    return text
+    return number
 
 
 def _parse_agent_id(value: object) -> uuid.UUID:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from sip_stager.config.errors import invalid
 from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import (
+    E164,
     AgentId,
     CalledNumber,
     Count,
@@ -49,12 +50,21 @@ class Number(Table):
     """A called number, and the agent that answers it."""
 
     number: CalledNumber
+    e164: E164 | None = None
     agent: AgentId | None = None
     agents: tuple[AgentShare, ...] = ()
     timezone: TimeZone | None = None
     policy: CallPolicy = CallPolicy()
     version: Count | None = None
     variables: Variables = Field(default_factory=dict)
+
+    @field_validator("e164")
+    @classmethod
+    def _check_e164(cls, e164: str | None, info: ValidationInfo) -> str | None:
+        if e164 is not None and info.data.get("number", "").startswith("+"):
+            right = "remove it: the API gets the called number itself"
+            raise invalid("is for calls to a name or a short code, but `number` is a number", right)
+        return e164
 
     @field_validator("agents")
     @classmethod
@@ -108,7 +118,8 @@ class Number(Table):
     @cached_property
     def row(self) -> Row:
         """The row for the mapping."""
-        return Row(tuple(each.share() for each in self.shares), self.timezone or "")
+        shares = tuple(each.share() for each in self.shares)
+        return Row(shares, self.timezone or "", e164=self.e164 or "")
 
 
 class MappedNumber(NamedTuple):
