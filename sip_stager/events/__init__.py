@@ -1,8 +1,8 @@
 """Events: the facts that metrics, logs and the ladder are made of, as frozen values.
 
 The core and the shell report them through ``ports.Notify``.  Times are durations in seconds; an
-observer knows itself when an event arrived.  The events of messages are named
-tuples, which are created in half the time of a frozen dataclass.
+observer knows itself when an event arrived.  The events that every call has are named tuples, which
+are created in a fifth of the steps of a frozen dataclass.
 """
 
 from sip_stager.events.call import (

@@ -11,8 +11,7 @@ from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 from sip_stager.sip.message import Request, Response
 
 
-@dataclass(frozen=True, slots=True)
-class CallAdmitted:
+class CallAdmitted(NamedTuple):
     """A new INVITE came from a trunk for a mapped number.
 
     It will be staged, unless the platform redirects the number itself (``call.agent_id``).
@@ -22,8 +21,7 @@ class CallAdmitted:
     source: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class CallRefused:
+class CallRefused(NamedTuple):
     """A new INVITE was refused here.
 
     ``trunk`` is empty if the source belongs to none, or was not asked for.  ``elapsed`` counts from
@@ -55,8 +53,7 @@ class CallTreated:
     elapsed: float
 
 
-@dataclass(frozen=True, slots=True)
-class InviteForwarded:
+class InviteForwarded(NamedTuple):
     """The INVITE of a call was sent upstream; ``elapsed`` counts from its arrival.
 
     ``staged_id`` is the id that it carries; empty if the call was not staged, or too long ago.
@@ -71,8 +68,7 @@ class InviteForwarded:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class CallRinging:
+class CallRinging(NamedTuple):
     """The caller was sent the first 18x of a call; ``elapsed`` counts from the INVITE.
 
     ``local``: it is our own, sent while the call was staged.
@@ -84,8 +80,7 @@ class CallRinging:
     local: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """An admitted call's INVITE got its final response, and was not refused.
 
     ``staged_id`` is the id that was sent upstream.  If the call was answered, it is set only if

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sip_stager.model.call import Call
 from sip_stager.model.vocabulary import (
@@ -15,8 +16,7 @@ from sip_stager.model.vocabulary import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StagingStarted:
+class StagingStarted(NamedTuple):
     """A staging began; it may still wait for the API's rate limit and for a connection."""
 
     call: Call
@@ -45,8 +45,7 @@ class StagingRetried:
     wait: float
 
 
-@dataclass(frozen=True, slots=True)
-class StagingEnded:
+class StagingEnded(NamedTuple):
     """A staging is over.
 
     ``elapsed`` is the time of all of it.  ``phases`` has the seconds of each phase that occurred:

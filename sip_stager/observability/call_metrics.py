@@ -19,7 +19,7 @@ from sip_stager.events import (
 )
 from sip_stager.model.vocabulary import CallOutcome, OverloadState
 from sip_stager.observability.instruments import EventCounter, make_histogram
-from sip_stager.observability.registered_labels import code_label
+from sip_stager.observability.registered_labels import CODE_LABELS
 from sip_stager.observability.staging_metrics import STAGING_BUCKETS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class CallMetrics:
             InviteForwarded: self._time_forwarded,
             CallRinging: self._time_ringing,
             CallEnded: self._count_ended,
-            CallAcknowledged: lambda _: self._acknowledged.increment(),
+            CallAcknowledged: self._count_acknowledged,
             CallHungUp: self._count_hung_up,
             HeaderLost: lambda event: self._headers_lost.increment(event.call.trunk),
             OverloadChanged: lambda event: self._overload_transitions.increment(event.state),
@@ -115,7 +115,7 @@ class CallMetrics:
         self._admitted.series[event.call.trunk,].count += 1
 
     def _count_refused(self, event: CallRefused) -> None:
-        self._refused.increment(event.trunk, event.cause, code_label(event.status))
+        self._refused.increment(event.trunk, event.cause, CODE_LABELS[event.status])
 
     def _count_treated(self, event: CallTreated) -> None:
         self._treated.increment(event.call.trunk, event.cause, event.treatment)
@@ -126,8 +126,13 @@ class CallMetrics:
         if event.staged_id and outcome is CallOutcome.ANSWERED:
             self._answered.series[trunk,].count += 1
 
+    def _count_acknowledged(self, _: CallAcknowledged) -> None:
+        self._acknowledged.series[()].count += 1
+
     def _count_hung_up(self, event: CallHungUp) -> None:
-        self._hung_up.increment(code_label(event.response.status) if event.response else "none")
+        response = event.response
+        code = "none" if response is None else CODE_LABELS[response.status]
+        self._hung_up.series[code,].count += 1
 
     def _time_forwarded(self, event: InviteForwarded) -> None:
         if event.attempt == 1:  # the wait before further attempts is the upstream's time, not ours

@@ -30,7 +30,3 @@ CODE_LABELS = _CodeLabels(
         *(500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607, 608),
     )
 )
-
-
-code_label = CODE_LABELS.__getitem__
-"""Return a response's code, or its class (``4xx``) if it is not registered."""

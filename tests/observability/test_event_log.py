@@ -119,7 +119,7 @@ def test_a_failed_staging_and_its_refusal_have_the_reason() -> None:
     failed, refused = LogScene().log_events(FAILED, refusal)
     assert (failed["event"], failed["level"]) == ("staging_failed", "warning")
     assert (failed["outcome"], failed["http_status"]) == ("refused", 404)
-    (silent,) = LogScene().log_events(replace(FAILED, http_status=0))
+    (silent,) = LogScene().log_events(FAILED._replace(http_status=0))
     assert "http_status" not in silent
     assert failed["text"] == "no agent at +331******89"
     assert failed["staging_phases"] == {"request": 0.1}

@@ -126,7 +126,7 @@ def test_stagings_are_counted_by_outcome_and_timed_by_phase() -> None:
 def test_a_staged_call_that_is_answered_is_counted_and_one_that_was_not_staged_is_not() -> None:
     answered = CallEnded(CALL, "c-1", CallOutcome.ANSWERED, 200, 1.0)
     samples = counted(
-        answered, replace(answered, staged_id=""), replace(answered, outcome=CallOutcome.REJECTED)
+        answered, answered._replace(staged_id=""), answered._replace(outcome=CallOutcome.REJECTED)
     )
     assert value(samples, "stagings_answered_total", trunk="carrier") == 1
 
@@ -163,7 +163,7 @@ def test_calls_are_counted_and_timed() -> None:
 
 def test_the_time_of_failed_targets_is_not_counted_as_ours() -> None:
     forwarded = InviteForwarded(CALL, "c-1", FLOW, 0.2)
-    samples = counted(forwarded, replace(forwarded, elapsed=2.2, attempt=2))
+    samples = counted(forwarded, forwarded._replace(elapsed=2.2, attempt=2))
     assert value(samples, "invite_forward_seconds_sum") == 0.2
 
 
