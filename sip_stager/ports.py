@@ -66,8 +66,11 @@ class MessageObserver(Protocol):
     call and one increment.
     """
 
-    def message_received(self, message: Request | Response, flow: Flow) -> None:
-        """Observe a message that was parsed."""
+    def request_received(self, request: Request, flow: Flow) -> None:
+        """Observe a request that was parsed."""
+
+    def response_received(self, response: Response, method: bytes, flow: Flow) -> None:
+        """Observe a response, to a request with that method, that was parsed."""
 
     def request_sent(self, data: bytes, method: bytes, flow: Flow, *, retransmission: bool) -> None:
         """Observe a request that was handed to the transport."""

@@ -12,14 +12,13 @@ from sip_stager.observability.registered_labels import (
     METHOD_LABELS,
     OTHER,
 )
-from sip_stager.sip.message import Request
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Handlers
-    from sip_stager.sip.message import Response
+    from sip_stager.sip.message import Request, Response
 
 
 class _RequestSeries(dict[bytes, Series]):
@@ -93,12 +92,13 @@ class MessageMetrics:
             LargeRequestSent: lambda event: self._large.increment(event.target.transport),
         }
 
-    def message_received(self, message: Request | Response, flow: Flow) -> None:  # noqa: ARG002
-        """Count a message that was parsed."""
-        if isinstance(message, Request):
-            self._requests_received[message.method].count += 1
-        else:  # its CSeq was read before: its transaction is found by it
-            self._responses_received[message.status, message.cseq[1]].count += 1
+    def request_received(self, request: Request, flow: Flow) -> None:  # noqa: ARG002
+        """Count a request that was parsed."""
+        self._requests_received[request.method].count += 1
+
+    def response_received(self, response: Response, method: bytes, flow: Flow) -> None:  # noqa: ARG002
+        """Count a response that was parsed."""
+        self._responses_received[response.status, method].count += 1
 
     def request_sent(
         self,

@@ -97,7 +97,8 @@ class TransactionLayer:
             if isinstance(message, Response):
                 if message.length != len(message.body):
                     check_body(message)
-                key: Hashable = message.branch, message.cseq[1]
+                method = message.cseq[1]
+                key: Hashable = message.branch, method
             else:
                 message.note_source(source.host, source.port)
                 key = server_key(message)
@@ -108,15 +109,17 @@ class TransactionLayer:
                 str(fault),
             )
             return
-        self._context.messages.message_received(message, source)
         if isinstance(message, Response):
+            self._context.messages.response_received(message, method, source)
             client = self.invite_clients.get(key) or self.clients.get(key)
             if client is None:
                 text = f"{message.status} to nothing that is alive"
                 self._drop(source, DropCause.STRAY_RESPONSE, text)
             else:
                 client.receive_response(message)
-        elif message.method in _INVITE_OR_ACK:
+            return
+        self._context.messages.request_received(message, source)
+        if message.method in _INVITE_OR_ACK:
             self._receive_invite(message, key, source, len(data))
         else:
             self._receive_request(message, (key, message.method), source, len(data))

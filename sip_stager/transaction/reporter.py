@@ -20,11 +20,17 @@ class MessageReporter:
         self._notify = notify
         self._counter = counter
 
-    def message_received(self, message: Request | Response, flow: Flow) -> None:
-        """Report a message that was parsed."""
+    def request_received(self, request: Request, flow: Flow) -> None:
+        """Report a request that was parsed."""
         if self._counter is not None:
-            self._counter.message_received(message, flow)
-        self._notify(MessageReceived(message, flow))
+            self._counter.request_received(request, flow)
+        self._notify(MessageReceived(request, flow))
+
+    def response_received(self, response: Response, method: bytes, flow: Flow) -> None:
+        """Report a response that was parsed."""
+        if self._counter is not None:
+            self._counter.response_received(response, method, flow)
+        self._notify(MessageReceived(response, flow))
 
     def request_sent(self, data: bytes, method: bytes, flow: Flow, *, retransmission: bool) -> None:
         """Report a request that was handed to the transport."""

@@ -42,8 +42,10 @@ def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
     metrics = Metrics(GAUGE_SOURCES, trunks)
     for event in events:
         match event:
-            case MessageReceived(received, flow):
-                metrics.messages.message_received(received, flow)
+            case MessageReceived(Request() as received, flow):
+                metrics.messages.request_received(received, flow)
+            case MessageReceived(Response() as received, flow):
+                metrics.messages.response_received(received, received.cseq_method, flow)
             case MessageSent(Request() as sent, flow, again):
                 metrics.messages.request_sent(b"", sent.method, flow, retransmission=again)
             case MessageSent(Response() as sent, flow, again):
@@ -265,7 +267,9 @@ def test_messages_that_are_never_parsed_are_counted() -> None:
 def test_words_that_strangers_make_up_are_counted_without_being_kept() -> None:
     messages = Metrics(GAUGE_SOURCES).messages
     for n in range(50):
-        messages.message_received(message(f"M{n} sip:x@edge.example SIP/2.0", f"1 M{n}"), FLOW)
+        request = message(f"M{n} sip:x@edge.example SIP/2.0", f"1 M{n}")
+        assert isinstance(request, Request)
+        messages.request_received(request, FLOW)
         messages.response_sent(b"", b"INVITE", 610 + n, FLOW, retransmission=False)
         messages.response_sent(b"", b"M%d" % n, 200, FLOW, retransmission=False)
     assert (messages._requests_received, messages._responses_sent) == ({}, {})
