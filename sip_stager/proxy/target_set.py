@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from sip_stager.proxy.request_forwarding import (
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Response
 from sip_stager.sip.parties import parse_party, party_values
+from sip_stager.sip.telephone_uri import USER_PHONE, is_telephone, telephone_user
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user
 
 if TYPE_CHECKING:
@@ -54,18 +56,48 @@ class UpstreamTargets(NamedTuple):
         if self.request_uri == "keep":
             kept = request.with_uri(as_request_uri(request.uri_text))
             return [Routed(kept, None, uri, routing, seal) for uri in uris]
-        user = escaped_user(number) if self.request_uri == "e164" else request.uri.user
+        dialled = request.uri
+        user = escaped_user(number) if self.request_uri == "e164" else dialled.user
+        if b";" in dialled.text or not dialled.host:
+            user, mark = self._telephone_user(user, dialled)
+        else:
+            mark = b""
         return [
-            Routed(request.with_uri(upstream_request_uri(user, uri)), None, uri, routing, seal)
+            Routed(
+                request.with_uri(upstream_request_uri(user, uri, mark)), None, uri, routing, seal
+            )
             for uri in uris
         ]
 
+    def _telephone_user(self, user: bytes | None, dialled: Uri) -> tuple[bytes | None, bytes]:
+        """Return the user part for a URI that has parameters, and ``user=phone`` if it needs that.
 
-def upstream_request_uri(user: bytes | None, upstream: Uri) -> bytes:
-    """Return the upstream's URI with another user, which is already escaped."""
-    scheme, _, rest = upstream.text.partition(b":")
-    host_part = rest.rpartition(b"@")[2]
-    return scheme + b":" + (user + b"@" if user else b"") + host_part
+        With "e164" the number goes without parameters: npdi, rn and cic served a routing that is
+        over (RFC 4694), and a number in E.164 needs no other to be read.
+        """
+        if not is_telephone(dialled):
+            return user, b""
+        if self.request_uri == "e164":
+            return user, USER_PHONE if user and user.startswith(b"+") else b""
+        return telephone_user(dialled), USER_PHONE
+
+
+def upstream_request_uri(user: bytes | None, upstream: Uri, mark: bytes = b"") -> bytes:
+    """Return the upstream's URI with another user, which is already escaped.
+
+    ``mark`` is ``user=phone`` or empty.
+    """
+    scheme, host_part = _parts(upstream.text)
+    if mark and mark in host_part.lower():
+        mark = b""
+    return scheme + (user + b"@" if user else b"") + host_part + mark
+
+
+@lru_cache(maxsize=64)
+def _parts(upstream: bytes) -> tuple[bytes, bytes]:
+    """Split a URI into its scheme with the colon, and all behind its user."""
+    scheme, colon, rest = upstream.partition(b":")
+    return scheme + colon, rest.rpartition(b"@")[2]
 
 
 class Redirection(NamedTuple):

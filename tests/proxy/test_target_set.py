@@ -61,7 +61,6 @@ def test_a_target_is_in_the_set_once(again: str) -> None:
         "sip:+33612345678@elsewhere.example",
         "sip:+33612345678@198.51.100.1;maddr=203.0.113.9",
         "sip:+33612345678@203.0.113.9:5099;transport=tcp",
-        "tel:+33612345678",
     ],
 )
 def test_the_caller_does_not_choose_the_target(uri: str) -> None:
@@ -87,10 +86,8 @@ def test_the_request_uri_is_kept_if_the_settings_say_so() -> None:
     [
         ("sip:ovhuser@198.51.100.1", "+33366725530", "sip:+33366725530@"),
         ("sip:0366725530@198.51.100.1", "+33366725530", "sip:+33366725530@"),
-        ("sip:0366725530;phone-context=+33@198.51.100.1", "+33366725530", "sip:+33366725530@"),
         ("sip:198.51.100.1", "+33366725530", "sip:+33366725530@"),
         ("sip:%2B33366725530@198.51.100.1", "+33366725530", "sip:+33366725530@"),
-        ("tel:0366725530;phone-context=+33", "+33366725530", "sip:+33366725530@"),
         ("sip:1@h", "Support-1.a_b!~*'(ok)&=+$,?/", "sip:Support-1.a_b!~*'(ok)&=+$,?/@"),
         ("sip:1@h", 'a@b:c;d#e f"<>\r\n%é', "sip:a%40b%3Ac%3Bd%23e%20f%22%3C%3E%0D%0A%25%C3%A9@"),
     ],
@@ -103,6 +100,68 @@ def test_the_request_uri_can_hold_the_number_as_mapped(uri: str, number: str, go
     edge = Conversation(FIRST, backups=(backup,), request_uri="e164")
     edge.admission.number = number
     assert refused(edge, 2, uri) == [f"{goes}192.0.2.2:5060", goes + backup.removeprefix("sip:")]
+
+
+PORTED = [
+    ("sip:+33366725520;npdi;rn=+33199@198.51.100.1;user=phone", "+33366725520;npdi;rn=+33199"),
+    ("sip:+33366725520;npdi;rn=+33199@198.51.100.1", "+33366725520;npdi;rn=+33199"),
+    ("sip:+33366725520;NPDI;RN=+33199@198.51.100.1;USER=Phone", "+33366725520;npdi;rn=+33199"),
+    ("sip:%2B33366725520;npdi@198.51.100.1", "%2b33366725520;npdi"),
+    ("sip:0366725520;phone-context=+33@198.51.100.1", "0366725520;phone-context=+33"),
+    ("sip:+33366725520@198.51.100.1;user=phone", "+33366725520"),
+    ("tel:+33366725520;npdi;rn=+33199", "+33366725520;npdi;rn=+33199"),
+    ("TEL:+33366725520;rn=+33199;NPDI", "+33366725520;npdi;rn=+33199"),
+    (
+        "tel:+33366725520;rn=+33199;isub=1;cic=+1-6789",
+        "+33366725520;isub=1;cic=+1-6789;rn=+33199",
+    ),
+    ("tel:0366725520;phone-context=+33", "0366725520;phone-context=+33"),
+    ("tel:+33-3-66-72-55-20", "+33-3-66-72-55-20"),
+    ("tel:+33366725520", "+33366725520"),
+    ("tel:+33366725520;x=a:b[c]@d", "+33366725520;x=a%3Ab%5Bc%5D%40d"),
+]
+
+
+@pytest.mark.parametrize(("uri", "user"), PORTED)
+def test_the_parameters_of_a_number_stay_in_the_user_part(uri: str, user: str) -> None:
+    """RFC 3261 19.1.6: "the "user=phone" parameter is present", and "fold any case-insensitive
+    portion of the "telephone-subscriber" part of the tel URL to lower case, and order the
+    telephone-subscriber parameters".
+    """
+    edge = Conversation(FIRST)
+    assert refused(edge, 1, uri) == [f"sip:{user}@192.0.2.2:5060;user=phone"]
+
+
+@pytest.mark.parametrize(("uri", "user"), PORTED)
+def test_the_number_as_mapped_needs_no_parameters(uri: str, user: str) -> None:
+    """RFC 4694: the routing that npdi, rn and cic served is over."""
+    edge = Conversation(FIRST, request_uri="e164")
+    edge.admission.number = "+33366725520"
+    assert refused(edge, 1, uri) == ["sip:+33366725520@192.0.2.2:5060;user=phone"]
+
+
+@pytest.mark.parametrize("mode", ["rewrite", "e164"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sip:alice;X=Y@198.51.100.1",
+        "sip:alice;X=Y@198.51.100.1;user=phone",
+        "sip:alice;X=Y@198.51.100.1;user=ip",
+        "sip:alice;X=Y@198.51.100.1;transport=udp",
+    ],
+)
+def test_a_name_is_no_telephone_number(uri: str, mode: RequestUri) -> None:
+    edge = Conversation(FIRST, request_uri=mode)
+    edge.admission.number = "alice"
+    user = "alice;X=Y" if mode == "rewrite" else "alice"
+    assert refused(edge, 1, uri) == [f"sip:{user}@192.0.2.2:5060"]
+
+
+@pytest.mark.parametrize("upstream", ["sip:192.0.2.2;user=phone", "sip:192.0.2.2;USER=phone;x=1"])
+def test_user_phone_is_written_once(upstream: str) -> None:
+    edge = Conversation(upstream)
+    (sent,) = refused(edge, 1, "tel:+33366725520")
+    assert sent == upstream.replace("sip:", "sip:+33366725520@")
 
 
 def test_the_request_uri_of_a_dialog_is_kept() -> None:
