@@ -66,9 +66,7 @@ class Logger:
         self._write_line(event, "error", fields)
 
     def _write_line(self, event: str, level: str, fields: dict[str, Any]) -> None:
-        fields["event"] = event
-        fields["level"] = level
-        fields["timestamp"] = _timestamp()
+        fields |= _own_fields(event, level)
         self._write("".join(_encode(fields, 0)) + "\n")
 
 
@@ -95,11 +93,11 @@ class _Formatter(logging.Formatter):
         fields["logger"] = record.name
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        fields["event"], fields["level"] = record.getMessage(), record.levelname.lower()
-        fields["timestamp"] = _timestamp()
+        fields |= _own_fields(record.getMessage(), record.levelname.lower())
         # Anybody's fields may be in it, even one that contains itself.
         return _ENCODER.encode(fields) + "\n"
 
 
-def _timestamp() -> str:
-    return datetime.now(UTC).isoformat()[:-6] + "Z"  # instead of +00:00
+def _own_fields(event: str, level: str) -> dict[str, str]:
+    timestamp = datetime.now(UTC).isoformat()[:-6] + "Z"  # instead of +00:00
+    return {"event": event, "level": level, "timestamp": timestamp}
