@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import typer
 import uvloop
 
 from sip_stager import __version__
@@ -61,7 +62,7 @@ async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[s
         logger.info("stopping", calls=application.pending)
     except OSError as error:
         for words in (error.strerror or str(error)).splitlines():
-            sys.stderr.write(f"sip-stager: {words}\n")
+            typer.echo(f"sip-stager: {words}", err=True)
         return 1
     finally:
         await application.stop(at_once)

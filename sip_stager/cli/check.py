@@ -27,6 +27,13 @@ def check(
             "`[api] numbers_refresh_interval` the agents of the platform's numbers are included.",
         ),
     ] = False,
+    without_key: Annotated[
+        bool,
+        typer.Option(
+            "--without-key",
+            help="Do not look for the API key. With `--online`, the API is not asked.",
+        ),
+    ] = False,
     every: Annotated[
         bool,
         typer.Option(
@@ -38,7 +45,7 @@ def check(
 
     Prints warnings and the verdict first, then the settings that differ from their defaults
     (secrets left out), and what happens to a call to each mapped number. Places no call and opens
-    no port.
+    no port. An API key that only the systemd unit can read is a warning.
 
     **Example:** `ROUNDED_API_KEY=... sip-stager check --config sip_stager.toml --online`
 
@@ -47,7 +54,7 @@ def check(
     its agent, or a list of numbers that could not be fetched; 2 the settings are wrong, and stderr
     has the line and the key of each mistake, what is wrong and what would be right.
     """
-    settings = load_or_exit(config)
+    settings = load_or_exit(config, key_use="unused" if without_key else "of_unit")
     width = None if sys.stdout.isatty() else _WIDE
     console = Console(width=width, highlight=False, markup=False, emoji=False)
     report = ask(settings, console, every=every) if online else OnlineReport()

@@ -81,7 +81,7 @@ def route(
     number; 1 it would be refused; 2 the command line or the settings are wrong, or the platform's
     numbers (`--online`) could not be fetched.
     """
-    settings = load_or_exit(config)
+    settings = load_or_exit(config, key_use="needed" if online else "of_unit")
     try:
         invite = make_invite(to, caller, header or [])
         call_source = find_source(settings, trunk, source)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 from rich.text import Text
 
+from sip_stager.config.tables.api import Api
+from sip_stager.config.tables.peers import Listener
 from sip_stager.config.tables.policy import DEFAULTS, CallPolicy
 from sip_stager.config.tables.settings import TABLES
 from sip_stager.config.tables.trunk import Trunk
@@ -55,7 +57,13 @@ def _lines(table: BaseModel, *, every: bool) -> Iterator[Text]:
         if value is None:
             yield Text(f"# {name} is not set", style="dim")
         elif isinstance(value, SecretStr):
-            yield Text("# the API key was found, and is not shown", style="green")
+            if value:
+                yield Text("# the API key was found, and is not shown", style="green")
+            else:
+                yield Text("# the API key was not looked for, or is not readable here")
+        elif name == "key_file" and isinstance(table, Api) and not table.key:
+            # Without a look into it, nobody knows that it is a path and not the key itself.
+            yield Text("# key_file is set, and is not shown")
         else:
             note = f"  # {origin}" if origin else ""
             yield Text(f"{name} = {_toml(value)}{note}", style="dim" if origin else "")
@@ -75,6 +83,8 @@ def _in_effect(table: BaseModel, name: str) -> tuple[Any, str]:
             return own | added, f"{', '.join(added)}: {profile}" if added else ""
         if name in table.carrier.keys and not written:
             return value, profile
+    if isinstance(table, Listener) and name == "advertise" and table.advertise_env:
+        return value, f"${table.advertise_env}"
     if isinstance(table, CallPolicy) and value is None:
         value = getattr(DEFAULTS, name)
     return value, "" if written else "default"

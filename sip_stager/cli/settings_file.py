@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sip_stager.config import Settings, SettingsError, load
+from sip_stager.config.loading.api_key import KeyUse
 
 ConfigOption = Annotated[
     Path,
@@ -19,10 +20,13 @@ ConfigOption = Annotated[
 ]
 
 
-def load_or_exit(path: Path) -> Settings:
-    """Load the settings and print their warnings; print every mistake and exit with 2 instead."""
+def load_or_exit(path: Path, *, key_use: KeyUse = "needed") -> Settings:
+    """Load the settings and print their warnings; print every mistake and exit with 2 instead.
+
+    ``key_use`` is as in ``load``.
+    """
     try:
-        settings = load(path)
+        settings = load(path, key_use=key_use)
     except SettingsError as error:
         mistakes = error.mistakes
     else:

@@ -324,6 +324,41 @@ def test_the_fallbacks_say_which_refusals_have_retry_after(folder: Folder) -> No
         assert f"\ncarrier  all others  {cause}: refuse 503 with Retry-After\n" in shown
 
 
+UNIT = "/run/credentials/sip-stager.service/api-key"
+"""The key of the unit in `deploy`."""
+
+
+def test_check_works_outside_the_unit(folder: Folder) -> None:
+    result = check(folder, REAL.replace("[api]", f'[api]\nkey_file = "{UNIT}"'))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("OK, 1 warning: ")
+    assert "# the API key was not looked for, or is not readable here\n" in result.stdout
+    wrong = f"{UNIT} exists only in its systemd unit: the key was not checked"
+    assert result.stderr.startswith(f"warning: {folder.path / 's.toml'}:5: api.key_file: {wrong}\n")
+
+
+@pytest.mark.parametrize("line", ["", 'key_file = "sk-secret"', f'key_file = "{UNIT}"'])
+def test_check_works_without_the_key(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.delenv("ROUNDED_API_KEY")
+    text = REAL.replace("[api]", f"[api]\n{line}")
+    assert check(folder, text).exit_code == (0 if UNIT in line else 2)
+    result = check(folder, text, "--without-key", "--all")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "sk-secret" not in result.output
+
+
+def test_an_advertised_address_shows_the_variable_that_it_comes_from(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST_IP", "8.8.4.4")
+    text = REAL.replace('"127.0.0.1"', '"0.0.0.0"\nadvertise_env = "HOST_IP"')
+    shown = check(folder, text).stdout
+    assert 'advertise = "8.8.4.4"  # $HOST_IP\n' in shown
+    assert shown.startswith("OK: peers reach it at udp:8.8.4.4:5060;")
+
+
 def test_a_profile_has_its_own_code_for_every_cause(folder: Folder) -> None:
     text = RIGHT.replace("[[trunks]]\n", '[[trunks]]\nprofile = "twilio"\n')
     shown = check(folder, text, "--all").stdout

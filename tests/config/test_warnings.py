@@ -115,3 +115,17 @@ def test_a_national_prefix_is_a_warning(folder: Folder) -> None:
         '"06*" begins a national number, but those of the trunk "carrier" are looked up as +...',
         'write it with the country\'s code, like "+336*"',
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "warns"),
+    [
+        *((address, True) for address in ("0.0.0.0", "::", "8.8.8.8", "2600::1")),
+        *((address, False) for address in ("127.0.0.1", "10.0.0.1", "::1", "fd00::1")),
+    ],
+)
+def test_metrics_on_a_public_address_are_a_warning(
+    folder: Folder, address: str, *, warns: bool
+) -> None:
+    found = warned(folder, f'{RIGHT}[http]\naddress = "{address}"\n')
+    assert [key for key, _ in found] == (["http.address"] if warns else [])

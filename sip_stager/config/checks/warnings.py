@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -30,12 +31,14 @@ _MIN_REFRESH_INTERVAL = 10.0  # seconds; people change these records, not progra
 def find_warnings(settings: Settings) -> Iterator[Finding]:
     """Yield settings that are allowed, and may not be meant."""
     file = settings.api.key_file
-    if file is not None and is_readable_by_others(file):
+    # Without the key, its file may not exist.
+    if file is not None and settings.api.key and is_readable_by_others(file):
         right = "run `chmod 600` on it"
         yield Finding(("api", "key_file"), f"other users can read {file}", right)
     if _is_unencrypted(settings.api.base_url):
         wrong = "the API key and the callers' numbers cross the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")
+    yield from _find_public_metrics(settings)
     yield from _find_short_intervals(settings)
     yield from _find_wide_networks(settings)
     yield from _find_nested_networks(settings)
@@ -160,6 +163,18 @@ def _find_wide_networks(settings: Settings) -> Iterator[Finding]:
                     f"{network} is {part} the Internet: anyone there can place calls",
                     "write the addresses that the carrier sends calls from",
                 )
+
+
+def _find_public_metrics(settings: Settings) -> Iterator[Finding]:
+    """Yield an address for metrics and health that the Internet may reach."""
+    address = ip_address(settings.http.address)
+    if address.is_unspecified or address.is_global:
+        every = "every address of this machine" if address.is_unspecified else "a public address"
+        wrong = (
+            f"{address} is {every}: whoever reaches it reads metrics, which show traffic figures"
+        )
+        right = 'write "127.0.0.1" or a private address, or let a firewall admit Prometheus alone'
+        yield Finding(("http", "address"), wrong, right)
 
 
 def _find_impossible_numbers(settings: Settings) -> Iterator[Finding]:

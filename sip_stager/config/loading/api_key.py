@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 
@@ -14,10 +15,18 @@ from sip_stager.config.loading.file_reading import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sip_stager.config.errors import Location
 
+KeyUse = Literal["needed", "of_unit", "unused"]
+"""Whether the API key must be found.
+
+- ``needed``: yes, or the settings cannot be used.
+- ``of_unit``: only if this user can read it.  A credential of a systemd unit is below
+  ``/run/credentials``, and exists in the unit alone.
+- ``unused``: it is not looked for.
+"""
+CREDENTIALS = Path("/run/credentials")
 _VISIBLE = re.compile(r"[!-~]+")
 DEFAULT_VARIABLE = "ROUNDED_API_KEY"
 _MISPLACED = {"key", "api_key", "apikey", "api-key", "token"}
@@ -31,6 +40,19 @@ def explain_misplaced_key(location: Location) -> tuple[str, str] | None:
     return "the API key must not be in this file", right
 
 
+def is_credential_of_unit(path: Path, environ: Mapping[str, str]) -> bool:
+    """Return True if a file is a credential of a systemd unit, and this program runs outside it."""
+    inside = "CREDENTIALS_DIRECTORY" in environ  # systemd.exec(5)
+    return not inside and Path(os.path.normpath(path)).is_relative_to(CREDENTIALS)
+
+
+def explain_unread_credential(path: Path) -> Finding:
+    """Return the warning of a key that was not checked, since it exists in its unit alone."""
+    wrong = f"{path} exists only in its systemd unit: the key was not checked"
+    right = "nothing to do if the unit has that LoadCredential=; --without-key omits this warning"
+    return Finding(("api", "key_file"), wrong, right)
+
+
 def find_key(
     api: dict[str, Any], folder: Path, environ: Mapping[str, str]
 ) -> SecretStr | Finding | None:
@@ -40,7 +62,7 @@ def find_key(
     """
     file, variable = api.get("key_file"), api.get("key_env", DEFAULT_VARIABLE)
     if isinstance(file, str):
-        return _in_file(folder / file)
+        return _in_file(folder / file, folder)
     if file is None and isinstance(variable, str):
         return _in_environment(variable, environ)
     return None
@@ -57,12 +79,21 @@ def _in_environment(variable: str, environ: Mapping[str, str]) -> SecretStr | Fi
     )
 
 
-def _in_file(path: Path) -> SecretStr | Finding:
+def _in_file(path: Path, folder: Path) -> SecretStr | Finding:
     try:
         text = read_text(path)
     except SettingsError as error:
         (mistake,) = error.mistakes
-        return Finding(("api", "key_file"), f"{path} {mistake.wrong}", mistake.right)
+        if os.path.exists(path):  # noqa: PTH110 (Path.exists raises on a name that is too long)
+            return Finding(("api", "key_file"), f"{path} {mistake.wrong}", mistake.right)
+        # It may be the key itself, so no message shows it.
+        right = (
+            "write the path of the file that holds the API key, never the key itself; a relative "
+            f"one begins in this folder: {folder.absolute()}"
+        )
+        if isinstance(error.__context__, PermissionError):
+            right = mistake.right  # it names the closed folder, which exists
+        return Finding(("api", "key_file"), f"the file {mistake.wrong}", right)
     return _checked(text, ("api", "key_file"), f"in the file {path}")
 
 

@@ -15,7 +15,14 @@ from sip_stager.config.checks.placeholders import find_placeholders
 from sip_stager.config.checks.settings_without_effect import find_settings_without_effect
 from sip_stager.config.checks.warnings import find_warnings
 from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, format_location
-from sip_stager.config.loading.api_key import explain_misplaced_key, find_key
+from sip_stager.config.loading.advertised import resolve_advertised
+from sip_stager.config.loading.api_key import (
+    KeyUse,
+    explain_misplaced_key,
+    explain_unread_credential,
+    find_key,
+    is_credential_of_unit,
+)
 from sip_stager.config.loading.csv_numbers import CsvNumbers, column_of, read_numbers
 from sip_stager.config.loading.file_reading import read_toml
 from sip_stager.config.loading.key_lines import KeyLines
@@ -29,17 +36,21 @@ if TYPE_CHECKING:
 _SHOWN = 50  # mistakes per file; a broken table of thousands must not hide the others
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def load(
+    path: Path, environ: Mapping[str, str] = os.environ, *, key_use: KeyUse = "needed"
+) -> Settings:
     """Read and check a settings file and the files that it names.
 
-    Raises SettingsError with all mistakes. Paths in the file are relative to its folder.
+    Raises SettingsError with all mistakes. Paths in the file are relative to its folder. Without
+    the API key, which ``key_use`` may allow, ``settings.api.key`` is empty.
     """
     text, document = read_toml(path)
     places = _Locations(path, KeyLines(text))
     findings: list[Finding] = []
     table = _read_csv(document, places)
     mistakes = table.mistakes
-    _add_key(document, path.parent, environ, findings)
+    unread = _add_key(document, path.parent, environ, findings, key_use)
+    findings += resolve_advertised(document, environ)
     settings, parts = _validated(document, table, places.first_row, findings)
     findings += find_inconsistencies(parts)
     if settings is not None:
@@ -50,7 +61,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    warnings = _ordered(map(places.mistake, find_warnings(settings)), path)
+    warnings = _ordered(map(places.mistake, (*unread, *find_warnings(settings))), path)
     left = _ordered(map(places.mistake, find_placeholders(settings)), path)
     return settings.attach(warnings, left, places)
 
@@ -105,21 +116,33 @@ def _read_csv(document: dict[str, Any], places: _Locations) -> CsvNumbers:
 
 
 def _add_key(
-    document: dict[str, Any], folder: Path, environ: Mapping[str, str], findings: list[Finding]
-) -> None:
-    """Put the API key into the document, or the reason why there is none into the findings."""
+    document: dict[str, Any],
+    folder: Path,
+    environ: Mapping[str, str],
+    findings: list[Finding],
+    use: KeyUse,
+) -> tuple[Finding, ...]:
+    """Put the API key into the document, or the reason why there is none into the findings.
+
+    Return the warning for a key that only the unit can read.
+    """
     api = document.setdefault("api", {})
     if not isinstance(api, dict):
-        return
+        return ()
     if "key" in api and (words := explain_misplaced_key(("api", "key"))):
         findings.append(Finding(("api", "key"), *words))
-    found = find_key(api, folder, environ)
-    if isinstance(found, Finding):
-        findings.append(found)
+    file = api["key_file"] if isinstance(api.get("key_file"), str) else None
+    found = None if use == "unused" else find_key(api, folder, environ)
     # Without a key, validation goes on with an empty one, to find the other mistakes.
     api["key"] = found if isinstance(found, SecretStr) else SecretStr("")
-    if isinstance(api.get("key_file"), str):
-        api["key_file"] = folder / api["key_file"]
+    if file is not None:
+        api["key_file"] = folder / file
+    if not isinstance(found, Finding):
+        return ()
+    if use == "of_unit" and file is not None and is_credential_of_unit(folder / file, environ):
+        return (explain_unread_credential(folder / file),)
+    findings.append(found)
+    return ()
 
 
 def _validated(

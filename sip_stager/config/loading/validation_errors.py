@@ -29,6 +29,9 @@ _OF_TYPE = {
 }
 """The remedy for a value of the wrong type, by pydantic's name of the error."""
 
+_SECRETS: set[Location] = {("api", "key_file"), ("api", "key_env")}
+"""Keys whose value is never shown: it may be the API key itself."""
+
 _BOUNDS = {
     "greater_than": "write more than {gt:.15g}",
     "greater_than_equal": "write {ge:.15g} or more",
@@ -64,7 +67,7 @@ def _contains_blamed(location: Location, blamed: set[Location]) -> bool:
 
 def _explain(error: ErrorDetails, table: Location) -> Finding:
     location = (*table, *_location(error))
-    name, found = location[-1], _shorten(error["input"])
+    name, found = location[-1], _shown(location, error["input"])
     match error["type"]:
         case "mistake":
             wrong, right = error["ctx"]["wrong"], error["ctx"]["right"]
@@ -108,6 +111,10 @@ def _location(error: ErrorDetails) -> Location:
     if error["type"] == "mistake" and error["ctx"]["key"]:
         return (*location[:-1], error["ctx"]["key"])
     return location[:-1] if location[-1] == "[key]" else location
+
+
+def _shown(location: Location, value: object) -> str:
+    return "not of the right type" if location in _SECRETS else _shorten(value)
 
 
 def _shorten(value: object) -> str:

@@ -82,7 +82,8 @@ def _check_address(text: str) -> str:
     return text
 
 
-def _check_host(text: str) -> str:
+def check_host(text: str) -> str:
+    """Return a host name or IP address that a peer can send to; raises a mistake."""
     address = parse_ip(text)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         right = f'write "{address.ipv4_mapped}"'
@@ -156,13 +157,13 @@ def _check_upstream(uri: str) -> str:
         raise invalid(wrong, one_of(transport, ("udp", "tcp")))
     if not 0 < port < 65536:
         raise invalid(f"{port} is not a port", "write a port from 1 to 65535")
-    _check_host(host)
+    check_host(host)
     return uri
 
 
 Transport = Annotated[Literal["udp", "tcp"], BeforeValidator(_check_transport)]
 Address = Annotated[str, AfterValidator(_check_address)]
-Host = Annotated[str, AfterValidator(_check_host)]
+Host = Annotated[str, AfterValidator(check_host)]
 TrunkNetwork = Annotated[Network, BeforeValidator(_parse_network)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 UpstreamUri = Annotated[str, AfterValidator(_check_upstream)]

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from sip_stager.config.errors import invalid
 from sip_stager.config.tables.address_types import BaseUrl
 from sip_stager.config.tables.base_table import Table
-from sip_stager.config.tables.field_types import E164, Count, Seconds, VariableName
+from sip_stager.config.tables.field_types import E164, Count, KeyVariable, Seconds
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 
 _FIRST_DELAYS = {
@@ -22,7 +22,7 @@ class Api(Table):
     """The voice platform's API, and how long a caller waits for it."""
 
     base_url: BaseUrl = "https://api.callrounded.com"
-    key_env: VariableName = "ROUNDED_API_KEY"
+    key_env: KeyVariable = "ROUNDED_API_KEY"
     key_file: Path | None = None
     key: SecretStr
     """The key itself, as it was found: it is never a key of the settings file."""

@@ -25,7 +25,8 @@ _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][
 _REWRITTEN = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _PREFIX = re.compile(r"\+?[A-Za-z0-9_.*#-]{1,32}")
 _TRUNK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+ENVIRONMENT_VARIABLE = r"[A-Z_][A-Z0-9_]*"
+"""The pattern of the names of environment variables."""
 
 
 def _check_country(code: str) -> str:
@@ -137,8 +138,15 @@ def _check_trunk_name(name: str) -> str:
     return name
 
 
-def _check_variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
+def _check_address_variable(name: str) -> str:
+    if not re.fullmatch(ENVIRONMENT_VARIABLE, name):
+        right = 'write a name in capitals, like "HOST_IP", or the address as advertise'
+        raise invalid("is not the name of an environment variable", right)
+    return name
+
+
+def _check_key_variable(name: str) -> str:
+    if not re.fullmatch(ENVIRONMENT_VARIABLE, name):
         raise invalid(
             "is not the name of an environment variable (is it the key itself?)",
             'write a name in capitals, like "ROUNDED_API_KEY", and put the key into that variable',
@@ -157,7 +165,8 @@ TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 E164 = Annotated[str, AfterValidator(_check_e164)]
 AgentId = Annotated[uuid.UUID, BeforeValidator(_parse_agent_id)]
 TrunkName = Annotated[str, AfterValidator(_check_trunk_name)]
-VariableName = Annotated[str, AfterValidator(_check_variable)]
+KeyVariable = Annotated[str, AfterValidator(_check_key_variable)]
+AddressVariable = Annotated[str, AfterValidator(_check_address_variable)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Bytes = Annotated[int, Field(strict=True, ge=4 * 1024 * 1024)]
 Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]

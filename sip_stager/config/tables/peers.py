@@ -16,7 +16,7 @@ from sip_stager.config.tables.address_types import (
     split_sip_uri,
 )
 from sip_stager.config.tables.base_table import Table
-from sip_stager.config.tables.field_types import Seconds
+from sip_stager.config.tables.field_types import AddressVariable, Seconds
 
 
 class Listener(Table):
@@ -25,6 +25,7 @@ class Listener(Table):
     transport: Transport = "udp"
     address: Address
     port: Port = 5060
+    advertise_env: AddressVariable | None = None
     advertise: Host | None = None
     advertise_port: Port | None = None
 
@@ -32,10 +33,14 @@ class Listener(Table):
     @classmethod
     def _check_advertise(cls, advertise: str | None, info: ValidationInfo) -> str | None:
         address = info.data.get("address")
+        # A variable without an address is reported where it is read; a mistaken key is not in data.
+        if info.data.get("advertise_env", "mistaken") is not None:
+            return advertise
         if advertise is None and address is not None and ip_address(address).is_unspecified:
             raise invalid(
                 f"is missing: peers cannot send to the wildcard {address}",
-                'add `advertise = "198.51.100.7"` with the address or name that peers send to',
+                'add `advertise = "198.51.100.7"` with the address or name that peers send to, or '
+                "advertise_env with the environment variable that holds it",
             )
         return advertise
 
