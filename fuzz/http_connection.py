@@ -47,7 +47,7 @@ async def _send_request(pieces: Sequence[bytes], result: CaseResult) -> None:
     transport = FakeTransport()
     connection = Connection(MAX_BODY, lambda _: None)
     connection.connection_made(cast("asyncio.BaseTransport", transport))
-    answer = connection.send(RequestHead("GET", b"/", [(b"Host", b"a")]), b"")
+    answer = connection.send(RequestHead("GET", b"/", b"Host: a\r\n"), b"")
     for piece in pieces:
         if not transport.closing:
             result.timed(connection.data_received, piece)

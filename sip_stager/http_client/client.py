@@ -29,6 +29,7 @@ _PORTS = {"http": 80, "https": 443}
 _FRAMING = {"host", "connection", "content-length", "transfer-encoding"}  # ours to write
 _PATH_SAFE = "/%:@!$&'()*+,;=[]|^\\"  # may stand in a path as it is, besides letters and digits
 _BREAKS_LINE = re.compile(r"[\r\n\0]")
+_BROKEN = "a line break in a request's head"
 
 
 class Client:
@@ -58,6 +59,7 @@ class Client:
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         authority = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         self._fields = {"Host": authority, **fields}
+        self._own_fields = _render(self._fields)
         if parts.scheme == "http":
             tls = None
         elif tls is None:
@@ -76,16 +78,13 @@ class Client:
         The client's own fields replace those of the same names; a target or a field with a line
         break is a ``ValueError``: it would be a request of somebody else's making.
         """
-        ours = _FRAMING | {name.lower() for name in self._fields}
-        theirs = {name: value for name, value in (fields or {}).items() if name.lower() not in ours}
-        every = self._fields | theirs
-        if any(map(_BREAKS_LINE.search, (method, target, *every, *every.values()))):
-            raise ValueError("a line break in a request's head")
-        return RequestHead(
-            method,
-            f"{self._path}{target}".encode("ascii"),
-            [(name.encode(), value.encode()) for name, value in every.items()],
-        )
+        if _BREAKS_LINE.search(method) or _BREAKS_LINE.search(target):
+            raise ValueError(_BROKEN)
+        rendered = self._own_fields
+        if fields:
+            ours = _FRAMING | {name.lower() for name in self._fields}
+            rendered += _render({n: value for n, value in fields.items() if n.lower() not in ours})
+        return RequestHead(method, f"{self._path}{target}".encode("ascii"), rendered)
 
     def exchange(
         self,
@@ -110,3 +109,10 @@ class Client:
     async def aclose(self) -> None:
         """Close every connection; requests under way fail."""
         await self._pool.aclose()
+
+
+def _render(fields: Mapping[str, str]) -> bytes:
+    """Return header fields as they are sent."""
+    if any(map(_BREAKS_LINE.search, (*fields, *fields.values()))):
+        raise ValueError(_BROKEN)
+    return b"".join(b"%b: %b\r\n" % (n.encode(), value.encode()) for n, value in fields.items())

@@ -12,6 +12,9 @@ A request is under way in SENT, HEAD and BODY; ``_result`` is then its future, a
 these states settles it.  Interim responses (1xx) are read in HEAD.  A response to HEAD has no body,
 which llhttp cannot know: it ends with its head, and its connection with it.
 
+Ten thousand held calls may wait in SENT, so nothing that belongs to a response exists before its
+first byte, nor after its end: a parser alone is most of a kilobyte.
+
 Two facts decide what a lost connection means for its request:
 
 - In SENT no byte of a response has come.  If the connection was idle before (never one that is
@@ -46,6 +49,7 @@ MAX_HEAD_BYTES = 65536  # of a response besides its body, heads of chunks includ
 INVALID_STATUS = "its status is not one of HTTP"
 _CLOSED = "the connection was closed before any answer"
 
+_NO_RESPONSE = HttpResponse()
 State = Enum("State", "NEW SENT HEAD BODY IDLE CLOSED")
 
 
@@ -54,6 +58,11 @@ class Connection(asyncio.Protocol):
 
     ``crossing_window`` is in seconds: an end so soon after a request has crossed it.
     """
+
+    __slots__ = (
+        "_body", "_crosses_until", "_has_body", "_head_bytes", "_loop", "_lost", "_max_body_bytes",
+        "_parser", "_response", "_result", "_state", "_transport", "crossing_window",
+    )  # fmt: skip
 
     def __init__(self, max_body_bytes: int, lost: Callable[[Connection], None]) -> None:
         self.crossing_window = 0.0
@@ -65,11 +74,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         # Of the request under way:
         self._result: asyncio.Future[Sent] | None = None
-        self._response = HttpResponse()
-        self._body = bytearray()
-        self._head_bytes = 0  # of the response: all but its body
         self._has_body = True
         self._crosses_until: float | None = None  # None on a new connection
+        # Of its response, from the first byte on:
+        self._response = _NO_RESPONSE
+        self._body: bytes | bytearray = b""
+        self._head_bytes = 0  # all but its body
 
     @property
     def reusable(self) -> bool:
@@ -80,8 +90,6 @@ class Connection(asyncio.Protocol):
         """Send a request; cancelling the future leaves a connection that is not reusable."""
         was_idle = self._state is State.IDLE
         self._crosses_until = perf_counter() + self.crossing_window if was_idle else None
-        self._response = HttpResponse()
-        self._head_bytes = 0
         self._has_body = head.method != "HEAD"
         result = self._result = self._loop.create_future()
         # A transport drops what is written once it closes, and ``connection_lost`` may have come.
@@ -89,7 +97,6 @@ class Connection(asyncio.Protocol):
             self._finish(self._unanswered(_CLOSED), State.CLOSED)
         else:
             self._enter(State.SENT)
-            self._parser = self._parser or httptools.HttpResponseParser(self)
             self._transport.write(head.with_body(body))
         return result
 
@@ -107,10 +114,18 @@ class Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():  # it is done when it was cancelled
             waiting.set_result(result)
 
+    def _begin_response(self) -> None:
+        self._enter(State.HEAD)
+        self._response = HttpResponse()
+        self._body = bytearray()
+        self._head_bytes = 0
+        self._parser = httptools.HttpResponseParser(self)
+
     def _finish_whole(self, then: State) -> None:
-        self._response.body = bytes(self._body)
-        self._body.clear()
-        self._finish(self._response, then)
+        response = self._response
+        response.body = bytes(self._body)
+        self._parser, self._response, self._body = None, _NO_RESPONSE, b""
+        self._finish(response, then)
 
     def _break(self, result: Sent) -> None:
         self._finish(result, State.CLOSED)
@@ -125,7 +140,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read a part of the response."""
         if self._state is State.SENT:
-            self._enter(State.HEAD)
+            self._begin_response()
         elif self._result is None:
             # Bytes without a request: a late 408, or a response to a request we never sent.  They
             # must not be taken for the next request's response.

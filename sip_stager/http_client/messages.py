@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class RequestHead:
     """A request line and header fields, ready to send.
 
-    They hold the API key, so no ``repr`` shows them.  ``fields`` are all header fields but
-    Content-Length, which is added for the body.
+    They hold the API key, so no ``repr`` shows them.  ``fields`` are all header fields, each with
+    its line end, but Content-Length, which is added for the body.
     """
 
     __slots__ = ("_bytes", "method")
 
-    def __init__(self, method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, method: str, target: bytes, fields: bytes) -> None:
         self.method = method
-        self._bytes = b"%b %b HTTP/1.1\r\n%b" % (
-            method.encode(),
-            target,
-            b"".join(b"%b: %b\r\n" % each for each in fields),
-        )
+        self._bytes = b"%b %b HTTP/1.1\r\n%b" % (method.encode(), target, fields)
 
     def with_body(self, body: bytes) -> bytes:
         """Return the bytes of the whole request."""

@@ -79,14 +79,18 @@ class Pool:
                 if not await self.slots.wait(priority):
                     return Rejected()
         try:
-            if (idle := self._take_idle()) is not None:
-                result = await self._send(idle, head, body, phases)
+            connection = self._take_idle() or await self._connect(phases)
+            while not isinstance(connection, ConnectFailed):
+                self._busy.add(connection)
+                began, result = perf_counter(), None
+                try:
+                    result = await connection.send(head, body)
+                finally:
+                    self._end_request(connection, result, phases, perf_counter() - began)
                 if not isinstance(result, Crossed):
                     return result
-            made = await self._connect(phases)
-            if isinstance(made, ConnectFailed):
-                return made
-            return await self._send(made, head, body, phases)
+                connection = await self._connect(phases)
+            return connection
         finally:
             self.slots.release()
 
@@ -122,25 +126,18 @@ class Pool:
                 return connection
         return None
 
-    async def _send(
-        self, connection: Connection, head: RequestHead, body: bytes, phases: Phases
-    ) -> Sent:
-        self._busy.add(connection)
-        phase = "request"
-        began = perf_counter()
-        try:
-            result = await connection.send(head, body)
-            if isinstance(result, Crossed):
-                phase = "closed"
-            return result
-        finally:
-            phases[phase] = phases.get(phase, 0.0) + perf_counter() - began
-            self._busy.discard(connection)
-            # A request that was cancelled is still under way: its connection is not reusable.
-            if connection.reusable:
-                self._keep_idle(connection)
-            else:
-                connection.abort()
+    def _end_request(
+        self, connection: Connection, result: Sent | None, phases: Phases, spent: float
+    ) -> None:
+        """Account for the time of a request, and keep its connection or close it."""
+        phase = "closed" if isinstance(result, Crossed) else "request"
+        phases[phase] = phases.get(phase, 0.0) + spent
+        self._busy.discard(connection)
+        # A request that was cancelled is still under way: its connection is not reusable.
+        if connection.reusable:
+            self._keep_idle(connection)
+        else:
+            connection.abort()
 
     def _keep_idle(self, connection: Connection) -> None:
         self._idle[connection] = self._loop.time()

@@ -50,8 +50,10 @@ class Slots:
 
     def release(self) -> None:
         """Pass a slot on to the first waiter of the highest priority, or free it."""
-        if not any(waiters.wake_first() for waiters in self._waiters):
-            self._free += 1
+        for waiters in self._waiters:
+            if waiters.wake_first():
+                return
+        self._free += 1
 
     def reject(self, priority: Priority) -> None:
         """Reject all waiters of a priority."""

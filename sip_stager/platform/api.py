@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from sip_stager.http_client import Client, Priority
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from sip_stager.platform.rate_limit_fields import RateLimit
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
-_MAX_CACHED_POLLS = 4096  # one for each call that is polled; to make one is a quarter of a poll
 
 
 class RoundedApi:
@@ -65,9 +63,6 @@ class RoundedApi:
         self._declared = {} if declared is None else declared
         self._stage, self._stage_sync = (
             http.prepare("POST", f"/v1/calls/stage?sync={sync}", JSON) for sync in ("false", "true")
-        )
-        self._poll = lru_cache(_MAX_CACHED_POLLS)(
-            lambda staged_id: http.prepare("GET", f"/v1/calls/{staged_id}")
         )
 
     async def __aenter__(self) -> Self:
@@ -107,7 +102,7 @@ class RoundedApi:
         """
         head = self._stage_sync if sync else self._stage
         body = _staging_body(call, self._declared)
-        data = await self._json.data(head, phases, Priority.NORMAL, body)
+        data = self._json.data(await self._json.exchange(head, phases, Priority.NORMAL, body))
         if not isinstance(data, dict):
             return data
         staged_id = data.get("call_id")
@@ -123,7 +118,8 @@ class RoundedApi:
         A poll of a call that waits has ``Priority.HIGH``: it is about to be ready.  When calls come
         faster than the API can take them, polls behind new stagings would make all calls late.
         """
-        data = await self._json.data(self._poll(staged_id), phases, priority)
+        head = self._get(f"/v1/calls/{staged_id}")
+        data = self._json.data(await self._json.exchange(head, phases, priority))
         if not isinstance(data, dict):
             return data
         status = data.get("status")
@@ -143,13 +139,14 @@ class RoundedApi:
     async def agent(self, agent_id: str, version: int | None = None) -> AgentRecord | Failure:
         """Fetch a version of an agent, or the one that was published last."""
         query = f"?version={version}" if version else ""
-        data = await self._json.data(self._get(f"/v1/agents/{agent_id}{query}"), {}, Priority.LOW)
+        head = self._get(f"/v1/agents/{agent_id}{query}")
+        data = self._json.data(await self._json.exchange(head, {}, Priority.LOW))
         return read_agent(data, self._json.shown) if isinstance(data, dict) else data
 
     async def numbers(self, limit: int, page: int) -> tuple[list[Any], int] | Failure:
         """Fetch a page of numbers, from 1; return them and the number of all numbers there are."""
         head = self._get(f"/v1/phone-numbers?use_cursor=false&limit={limit}&page={page}")
-        answer = await self._json.answer(head, {}, Priority.LOW, data=list)
+        answer = self._json.answer(await self._json.exchange(head, {}, Priority.LOW), data=list)
         if not isinstance(answer, dict):
             return answer
         total = answer.get("total_items")
@@ -164,7 +161,7 @@ class RoundedApi:
 
     async def _change(self, method: str, target: str, body: bytes = b"") -> Failure | None:
         head = self.http.prepare(method, target, JSON if body else None)
-        data = await self._json.data(head, {}, Priority.LOW, body)
+        data = self._json.data(await self._json.exchange(head, {}, Priority.LOW, body))
         return None if isinstance(data, dict) else data
 
 

@@ -29,9 +29,11 @@ from sip_stager.platform.replies import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from pydantic import SecretStr
 
-    from sip_stager.http_client import Client, Phases, Priority, RequestHead
+    from sip_stager.http_client import Client, Phases, Priority, RequestHead, Result
     from sip_stager.http_client import Failure as HttpFailure
 
 FIELDS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "sip-stager"}
@@ -48,40 +50,39 @@ class JsonClient:
         self._key = key
         self.rate_limit = RateLimit()
 
-    async def data(
+    def exchange(
         self, head: RequestHead, phases: Phases, priority: Priority, body: bytes = b""
-    ) -> dict[str, Any] | Failure:
-        """Send a request and return the ``data`` of a successful response."""
-        answer = await self.answer(head, phases, priority, body)
+    ) -> Coroutine[Any, Any, Result]:
+        """Send a request; ``data`` or ``answer`` reads its result."""
+        # Awaited by whoever asks, not here: a call that is held would have one more frame.
+        return self._http.exchange(head, body, phases, priority)
+
+    def data(self, result: Result) -> dict[str, Any] | Failure:
+        """Return the ``data`` of a successful response."""
+        answer = self.answer(result)
         if not isinstance(answer, dict):
             return answer
         data: dict[str, Any] = answer["data"]
         return data
 
-    async def answer(
-        self,
-        head: RequestHead,
-        phases: Phases,
-        priority: Priority,
-        body: bytes = b"",
-        data: type[dict[Any, Any] | list[Any]] = dict,
+    def answer(
+        self, result: Result, data: type[dict[Any, Any] | list[Any]] = dict
     ) -> dict[str, Any] | Failure:
-        """Send a request and return a successful response, whose ``data`` is of that type."""
-        response = await self._http.exchange(head, body, phases, priority)
-        if not isinstance(response, HttpResponse):
-            return _failure(response)
-        if response.status < 100:
-            text = f"the API's answer is of no use: {response.unread}"
-            return InvalidResponse(text, response.status)
-        self.rate_limit.update(response.status, response.fields, perf_counter(), time())
-        answer = json_object(response.body)
-        if not 200 <= response.status < 300:
-            return self._refused(response, answer)
+        """Return a successful response, whose ``data`` is of that type."""
+        if not isinstance(result, HttpResponse):
+            return _failure(result)
+        if result.status < 100:
+            text = f"the API's answer is of no use: {result.unread}"
+            return InvalidResponse(text, result.status)
+        self.rate_limit.update(result.status, result.fields, perf_counter(), time())
+        answer = json_object(result.body)
+        if not 200 <= result.status < 300:
+            return self._refused(result, answer)
         if isinstance(answer.get("data"), data):
             return answer
         kind = "an object" if data is dict else "a list"
-        why = response.unread or f"it is not JSON with {kind} as data"
-        return InvalidResponse(f"the API's answer is of no use: {why}", response.status)
+        why = result.unread or f"it is not JSON with {kind} as data"
+        return InvalidResponse(f"the API's answer is of no use: {why}", result.status)
 
     def shown(self, text: str) -> str:
         """Return text fit to be shown: escaped, capped, and with the key masked."""

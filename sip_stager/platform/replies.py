@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 
 MAX_TEXT_LENGTH = 200
 """Characters of the API's own words that are kept."""
+_BOM = "\ufeff"  # RFC 8259 8.1: it may be ignored
+_decode = json.JSONDecoder().decode  # ``json.loads`` would guess the encoding: it is UTF-8
 _TOKEN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
 
 
@@ -25,7 +27,7 @@ def is_token(value: object) -> TypeGuard[str]:
 def json_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object; return an empty one for anything else."""
     try:
-        read = json.loads(body)
+        read = _decode(body.decode().removeprefix(_BOM))
     except (ValueError, RecursionError):  # nested too deep is a RecursionError
         return {}
     return read if isinstance(read, dict) else {}

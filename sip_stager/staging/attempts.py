@@ -1,7 +1,7 @@
 """One call's attempts to be staged, with their polls and the pauses between, within one deadline.
 
 Theory of operation.  Each call has one coroutine.  It sends nothing while the API's rate limit is
-used up, and nothing more once the circuit breaker has opened since it was let through (``again``):
+used up, and nothing more once the circuit breaker has opened since it gave the call its ticket:
 
     +---> wait for the rate limit -----> used up past the deadline, or breaker open ---> failure
     |                |
@@ -16,7 +16,7 @@ used up, and nothing more once the circuit breaker has opened since it was let t
     |          any final failure ------> not repeatable, no time left, or breaker open -> failure
     |                |
     |                v
-    +--- pause, ask again() once more -> breaker open ---------------------------------> failure
+    +--- pause, ask the breaker ------> breaker open ----------------------------------> failure
 
 When the breaker opens, all waits that come before an attempt end at once (``reject_waiting``), so
 that those calls go to their numbers' policies without delay.  Polls go on: such a call is at the
@@ -60,6 +60,7 @@ _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redi
 class Attempts:
     """Stages calls, as often as ``retries`` allow and the API's rate limit permits.
 
+    ``is_current`` is the breaker's: True while a call with that ticket may make another attempt.
     ``mode`` and the settings of polls are as in ``ApiStager``.
     """
 
@@ -67,6 +68,7 @@ class Attempts:
         self,
         api: RoundedApi,
         report: Notify,
+        is_current: Callable[[int], bool],
         mode: Mode,
         poll_interval_min: float,
         poll_interval_max: float,
@@ -76,6 +78,7 @@ class Attempts:
         self._api = api
         self._reject_waiting = api.http.reject_waiting
         self._report = report
+        self._is_current = is_current
         self._mode = mode
         self._poll_interval_min = poll_interval_min
         self._poll_interval_max = poll_interval_max
@@ -95,31 +98,33 @@ class Attempts:
         self._reject_waiting()
 
     async def stage(
-        self, call: Call, phases: Phases, deadline: float, again: Callable[[], bool]
+        self, call: Call, phases: Phases, deadline: float, ticket: int
     ) -> Staged | Failure:
-        """Stage a call; the caller of this function enforces ``deadline``, a time of the loop.
-
-        ``again`` returns True while another attempt may be made at all.
-        """
+        """Stage a call; the caller of this function enforces ``deadline``, a time of the loop."""
         retry: StagingRetried | None = None
         attempts = 0
         while True:
-            if (refused := await self._rate_limited(phases, deadline, again)) is not None:
-                return refused
+            if self._api.rate_limit.delay(perf_counter()):
+                refused = await self._wait_for_rate_limit(phases, deadline, ticket)
+                if refused is not None:
+                    return refused
             # Reported only here: the rate limit may still have ended the call instead.
             if retry is not None:
                 self._report(retry)
-            outcome = await self._attempt(call, phases, deadline)
+            if self._mode == "sync":
+                outcome = await self._post(call, phases)
+            else:
+                outcome = await self._post_and_poll(call, phases, deadline)
             if isinstance(outcome, Staged):
                 return outcome
             attempts += 1
             delay = self._next_delay(outcome, attempts, deadline)
             # Asked before the pause, since the breaker may have opened during the attempt, and
             # after it, since it may have opened during the pause (which reject_waiting then ends).
-            if delay is None or not again():
+            if delay is None or not self._is_current(ticket):
                 return outcome
             await self._pause(delay, phases, "retry_wait")
-            if not again():
+            if not self._is_current(ticket):
                 return outcome
             retry = StagingRetried(call, outcome.kind, outcome.http_status, delay)
 
@@ -128,8 +133,8 @@ class Attempts:
         reset = self._api.rate_limit.delay(perf_counter())
         return self._retries.next_delay(failure, attempts, left, _random(), reset)
 
-    async def _rate_limited(
-        self, phases: Phases, deadline: float, again: Callable[[], bool]
+    async def _wait_for_rate_limit(
+        self, phases: Phases, deadline: float, ticket: int
     ) -> Failure | None:
         """Wait until the API takes requests again; return a failure if that is too late."""
         # A loop: an answer to another call may have prolonged the limit during the wait.
@@ -139,7 +144,7 @@ class Attempts:
                 text = f"the API's rate limit is used up for another {delay:.1f} s"
                 return Refused(NOT_SENT, text, ceil(delay))
             await self._pause(spread(delay, left, _random()), phases, "rate_limit")
-            if not again():
+            if not self._is_current(ticket):
                 return BreakerOpen("the API failed too often while its rate limit was waited for")
         return None
 
@@ -149,9 +154,9 @@ class Attempts:
             async with asyncio.timeout(seconds):
                 await self._pausing.wait()
 
-    async def _attempt(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
+    async def _post_and_poll(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
         staged = await self._post(call, phases)
-        if self._mode == "sync" or not isinstance(staged, Staged):
+        if not isinstance(staged, Staged):
             return staged
         outcome: Staged | Failure | None = None
         # "finally", as a cancellation (the caller hung up, the deadline passed) abandons it, too.

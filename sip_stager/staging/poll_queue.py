@@ -1,15 +1,11 @@
-"""The queue in which calls wait for their next poll: ``poll_schedule`` on the event loop.
-
-One timer serves all calls that wait: ten thousand timers of the loop would be megabytes.
-"""
+"""The queue in which calls wait for their next poll: ``poll_schedule`` on the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 
+from sip_stager.staging.earliest_timer import CLOCK_STEP, EarliestTimer
 from sip_stager.staging.poll_schedule import PollSchedule, PollTurn
-
-_CLOCK_STEP = 0.001  # seconds; uvloop rounds to it, so that a timer may fire as much too soon
 
 
 class PollQueue:
@@ -18,8 +14,7 @@ class PollQueue:
     def __init__(self, max_per_second: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._schedule = PollSchedule[asyncio.Future[None]](max_per_second)
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
+        self._timer = EarliestTimer(self._loop, self._serve)
 
     def __len__(self) -> int:
         """How many calls wait."""
@@ -43,21 +38,11 @@ class PollQueue:
                 self._set_timer()
 
     def _set_timer(self) -> None:
-        """Set the timer to the next turn, unless it fires before that anyway."""
-        due = self._schedule.next_time()
-        if self._timer is not None:
-            if due is not None and self._timer_due <= due:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer_due = due
-            self._timer = self._loop.call_at(due, self._serve)
+        self._timer.set(self._schedule.next_time())
 
     def _serve(self) -> None:
         """Let calls poll whose turn it is."""
-        self._timer = None
-        now = self._loop.time() + _CLOCK_STEP
+        now = self._loop.time() + CLOCK_STEP
         while (turn := self._schedule.take(now)) is not None:
             if not turn.waiter.done():  # it is done when it was cancelled, and its task has not run
                 turn.waiter.set_result(None)

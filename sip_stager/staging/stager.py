@@ -7,15 +7,17 @@ Nothing on a call's path leaves a reference cycle, as the garbage collector is o
 up.  Here that means: no exception stays bound to a name after its handler, for its traceback holds
 the frame that would hold it; and a task is dropped, by the set here and by whoever may cancel it,
 once it is over or cancelled, for its coroutine leads back to them by way of ``done``.
+
+A held call is a task that waits, and most of what it takes is the frames of its coroutines.  So
+they are few: what need not wait is a plain function, and all deadlines share a timer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 from time import perf_counter  # uvloop's clock has steps of a millisecond
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
 from sip_stager.model.vocabulary import BreakerState
@@ -23,7 +25,6 @@ from sip_stager.platform.outcome import (
     ApiUnreachable,
     BreakerOpen,
     Cancelled,
-    Failure,
     InternalError,
     InvalidResponse,
     Outcome,
@@ -34,6 +35,7 @@ from sip_stager.platform.outcome import (
 )
 from sip_stager.staging.attempts import Attempts
 from sip_stager.staging.breaker import Breaker, BreakerRules
+from sip_stager.staging.deadlines import Deadlines, EndedBy
 from sip_stager.staging.decision import decide
 from sip_stager.staging.retry import Retries
 
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STOPPING = "the program stops"  # the cancellation's message, which tells it from a hang-up
 _OUR_SIDE = frozenset({"queue", "rate_limit", "retry_wait"})  # phases that do not touch the API
 _RETRIES = Retries()
 _BREAKER = BreakerRules()
@@ -78,16 +79,18 @@ class ApiStager:
     ) -> None:
         self._notify = notify
         self._mode = mode
+        self._breaker = Breaker(breaker, self._breaker_changed)
         self._attempts = Attempts(
             api,
             self._report,
+            self._breaker.is_current,
             mode,
             poll_interval_min,
             poll_interval_max,
             max_polls_per_second,
             retries,
         )
-        self._breaker = Breaker(breaker, self._breaker_changed)
+        self._deadlines = Deadlines()
         self._slow_call = breaker.slow_call
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,59 +122,51 @@ class ApiStager:
 
     async def stop(self) -> None:
         """Refuse the calls that are being staged, and close their HTTP requests."""
-        # A task that has not begun would be cancelled before it can see the message.
+        # A task that has not begun would be cancelled before it has a deadline.
         await asyncio.sleep(0)
-        for task in self._tasks:
-            task.cancel(_STOPPING)
+        self._deadlines.end_all(EndedBy.STOP)
         if self._tasks:
             await asyncio.wait(self._tasks)
 
     async def _run(self, call: Call, done: Callable[[Decision], None]) -> None:
         began = perf_counter()
         phases: Phases = {}
+        ticket = self._breaker.admit(began)
+        due = self._loop.time() + call.deadline
+        deadline = self._deadlines.start(due, cast("asyncio.Task[None]", asyncio.current_task()))
         outcome: Outcome = Cancelled()
         try:
-            outcome = await self._within_deadline(call, phases)
-        except asyncio.CancelledError as cancelled:
-            if cancelled.args != (_STOPPING,):
+            if ticket is None:
+                outcome = self._left_alone(began)
+            else:
+                self._report(StagingStarted(call, self._mode))
+                outcome = await self._attempts.stage(call, phases, due, ticket)
+        except asyncio.CancelledError:
+            if not deadline.caller_is_there:
                 raise
-            outcome = Stopped()
+            timed_out = deadline.ended_by is EndedBy.TIMEOUT
+            outcome = TimedOut.after(call.deadline) if timed_out else Stopped()
         except Exception:  # whatever it is, the caller must get an answer
             log.exception("staging_failed", extra={"call_id": call.call_id})
             outcome = InternalError()
         finally:
+            self._deadlines.discard(deadline)
+            if ticket is not None:  # a cancelled call's, too: it may be the probe
+                failed = self._api_failed(call, outcome, phases)
+                self._breaker.record(ticket, perf_counter(), failed=failed)
             self._report(_ended(call, outcome, perf_counter() - began, phases))
         try:
             done(decide(outcome))
         except Exception:  # nobody awaits this task: the core's error would go unseen
             log.exception("staging_result_failed", extra={"call_id": call.call_id})
 
-    async def _within_deadline(self, call: Call, phases: Phases) -> Staged | Failure:
-        now = perf_counter()
-        ticket = self._breaker.admit(now)
-        if ticket is None:
-            seconds = self._breaker.seconds_to_probe(now)
-            until = f"for another {seconds:.1f} s" if seconds else "but for one call as a probe"
-            text = f"the API failed too often; it is left alone {until}"
-            return BreakerOpen(text, seconds_to_probe=seconds)
-        self._report(StagingStarted(call, self._mode))
-        outcome: Staged | Failure | None = None
-        deadline = self._loop.time() + call.deadline
-        # "finally", as a cancelled call must hand its ticket back, too: it may be the probe.
-        try:
-            async with asyncio.timeout_at(deadline):
-                again = partial(self._breaker.is_current, ticket)
-                outcome = await self._attempts.stage(call, phases, deadline, again)
-        except TimeoutError:
-            outcome = TimedOut.after(call.deadline)
-        finally:
-            failed = self._api_failed(call, outcome, phases)
-            self._breaker.record(ticket, perf_counter(), failed=failed)
-        return outcome
+    def _left_alone(self, now: float) -> BreakerOpen:
+        seconds = self._breaker.seconds_to_probe(now)
+        until = f"for another {seconds:.1f} s" if seconds else "but for one call as a probe"
+        text = f"the API failed too often; it is left alone {until}"
+        return BreakerOpen(text, seconds_to_probe=seconds)
 
-    def _api_failed(
-        self, call: Call, outcome: Staged | Failure | None, phases: Phases
-    ) -> bool | None:
+    def _api_failed(self, call: Call, outcome: Outcome, phases: Phases) -> bool | None:
         """Return True if the API failed, False if it is well, None if the call proves nothing."""
         at_api = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
         match outcome:

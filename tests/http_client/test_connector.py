@@ -27,7 +27,7 @@ NAME = "api.example"
 HERE = "127.0.0.1"
 NOBODY = "127.0.0.2"  # an address of this machine where nobody listens
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-GET = RequestHead("GET", b"/", [(b"Host", b"a")])
+GET = RequestHead("GET", b"/", b"Host: a\r\n")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sip_stager.ports import Cancellable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-GET = RequestHead("GET", b"/", [(b"Host", b"a")])
+GET = RequestHead("GET", b"/", b"Host: a\r\n")
 
 
 @pytest.fixture

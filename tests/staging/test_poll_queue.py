@@ -28,7 +28,7 @@ async def test_a_poll_waits_until_it_is_due() -> None:
     began = loop.time()
     await asyncio.gather(poll(polls, 0.05), poll(polls, 0.03))
     assert loop.time() >= began + 0.045
-    assert (len(polls), polls._timer) == (0, None)
+    assert (len(polls), polls._timer.is_set) == (0, False)
 
 
 async def test_polls_of_many_calls_keep_to_the_budget() -> None:
@@ -49,7 +49,7 @@ async def test_a_cancelled_poll_leaves_nothing_behind() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    assert (len(polls), polls._schedule.entries, polls._timer) == (0, 0, None)
+    assert (len(polls), polls._schedule.entries, polls._timer.is_set) == (0, 0, False)
 
 
 async def test_a_new_call_is_polled_in_time_while_many_calls_that_are_never_ready_are_held(

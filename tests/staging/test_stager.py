@@ -288,6 +288,30 @@ async def test_nothing_is_decided_after_cancel_at_any_moment(
         assert len(stage.decisions) == decided
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("hangs_up_first", [True, False])
+async def test_a_caller_who_hangs_up_as_the_deadline_passes_gets_no_decision(
+    fake: FakeApi,
+    client: RoundedApi,
+    call: Call,
+    mode: Mode,
+    deadlines: Deadlines,
+    *,
+    hangs_up_first: bool,
+) -> None:
+    fake.default = Behaviour(delay=9)
+    stage = Stage(client, call, mode)
+    task = stage.start()
+    await _eventually(lambda: fake.stats.stage_requests)
+    if hangs_up_first:
+        task.cancel()
+    deadlines.pass_()
+    if not hangs_up_first:
+        task.cancel()
+    await asyncio.wait([task])
+    assert (stage.decisions, stage.ended.outcome) == ([], "cancelled")
+
+
 async def test_many_cancelled_calls_leave_nothing_behind(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:

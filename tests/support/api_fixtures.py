@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.http_client import connector
 from sip_stager.model.call import Call
 from sip_stager.platform.api import RoundedApi
+from sip_stager.staging import deadlines as deadlines_of_calls
+from sip_stager.staging import stager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,23 +38,21 @@ class Deadlines:
     """
 
     def __init__(self) -> None:
-        self._begun: list[asyncio.Timeout] = []
+        self._made: list[deadlines_of_calls.Deadlines] = []
 
-    def begin(self, when: float | None) -> asyncio.Timeout:
-        self._begun.append(asyncio.Timeout(when))
-        return self._begun[-1]
+    def make(self) -> deadlines_of_calls.Deadlines:
+        self._made.append(deadlines_of_calls.Deadlines())
+        return self._made[-1]
 
     def pass_(self) -> None:
-        for one in self._begun:
-            with suppress(RuntimeError):  # it is over already
-                one.reschedule(asyncio.get_running_loop().time())
-        self._begun.clear()
+        for one in self._made:
+            one.end_all(deadlines_of_calls.EndedBy.TIMEOUT)
 
 
 @pytest.fixture
 def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
     deadlines = Deadlines()
-    monkeypatch.setattr(asyncio, "timeout_at", deadlines.begin)
+    monkeypatch.setattr(stager, "Deadlines", deadlines.make)
     return deadlines
 
 
