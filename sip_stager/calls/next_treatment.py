@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.model.call import REFUSE
@@ -60,5 +59,5 @@ def reserve_time_for_fallback(call: Call, *, rings: bool) -> Call:
             StagingOutcome.TIMEOUT, ()
         )
         if following and following[0].kind is TreatmentKind.AGENT:
-            return replace(call, deadline=min(end, call.deadline), another_follows=True)
+            return call._replace(deadline=min(end, call.deadline), another_follows=True)
     return call

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
@@ -197,7 +196,7 @@ class StagingCall:
             self._treat(failure)
             return
         self._report(failure, TreatmentKind.AGENT)
-        self._attempt = replace(self._call, agent_id=agent_id, deadline=left)
+        self._attempt = self._call._replace(agent_id=agent_id, deadline=left)
         self._staging = self._stager.start_staging(self._attempt, self._decided)
 
     def _redirected(self, uri: str) -> Routed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sip_stager.model.vocabulary import RefusalCause, StagingOutcome, TreatmentKind
 
@@ -18,6 +20,7 @@ RFC 3261 21.5.4: a client that receives Retry-After sends this server no other r
 time.  A carrier must not be told so because of one call, number or agent."""
 Value = str | int | float | bool
 """The value of an agent's variable."""
+_NO_VARIABLES: Mapping[str, Value] = MappingProxyType({})
 MIN_STAGING_TIME = 0.3
 """Seconds; with less time left no staging begins, since its agent would wait in vain."""
 MAX_STAGED_ID_AGE = 55.0
@@ -82,8 +85,7 @@ class Policy:
         return self.error_refusal if own else self.call_refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A new call that was admitted, with all that staging needs.
 
     - ``call_id`` is SIP's Call-ID.
@@ -106,10 +108,19 @@ class Call:
     deadline: float
     pass_503: bool = False
     policy: Policy = Policy()
-    variables: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
+    variables: Mapping[str, Value] = _NO_VARIABLES
     generation: int = 0
     another_follows: bool = False
     anonymous: bool = False
+
+    def __repr__(self) -> str:
+        # A traceback or a log line must not show what strangers wrote into the variables.
+        shown = [
+            f"{name}={value!r}"
+            for name, value in zip(self._fields, self, strict=True)
+            if name != "variables"
+        ]
+        return f"Call({', '.join(shown)})"
 
 
 @dataclass(frozen=True, slots=True)

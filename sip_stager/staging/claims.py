@@ -224,7 +224,7 @@ class Claims:
         # little about this caller, who has time left.  A stopping program would refuse it again.
         left = caller.until - self._clock.time()
         if refusal.cause != StagingOutcome.STOPPED and fits(0.0, left):
-            self._stage(caller, replace(caller.call, deadline=left))
+            self._stage(caller, caller.call._replace(deadline=left))
         else:
             caller.done(refusal)
 

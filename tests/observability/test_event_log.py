@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -222,7 +221,7 @@ def test_numbers_are_masked_everywhere() -> None:
     ],
 )
 def test_a_callers_number_is_masked_like_one_in_a_text(number: str) -> None:
-    (line,) = LogScene().log_events(StagingWasted(replace(CALL, from_number=number), "c-1"))
+    (line,) = LogScene().log_events(StagingWasted(CALL._replace(from_number=number), "c-1"))
     assert line["from_number"] == mask(number)
 
 
@@ -297,7 +296,7 @@ def test_a_number_in_a_call_id_is_masked_and_the_rest_of_it_is_not() -> None:
 
 
 def test_a_claimed_staging_has_its_first_call_and_its_times() -> None:
-    redial = replace(CALL, call_id="redial")
+    redial = CALL._replace(call_id="redial")
     first, again = LogScene().log_events(
         STAGED, StagingClaimed(redial, "c-1", SIP_CALL_ID), StagingClaimed(redial, "c-1", "redial")
     )

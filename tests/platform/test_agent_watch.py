@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -224,11 +223,11 @@ async def test_the_published_version_decides_which_variables_are_declared(
 async def test_a_staging_request_has_values_of_the_declared_types(
     fake: FakeApi, call: Call
 ) -> None:
-    asking = replace(call, variables={"vip": "yes", "age": "x", "new": "y"})
+    asking = call._replace(variables={"vip": "yes", "age": "x", "new": "y"})
     declared = {call.agent_id: {"vip": "boolean", "age": "number"}}
     async with RoundedApi(fake.url, SecretStr(KEY), declared=declared) as api:
         assert isinstance(await api.stage(asking, {}, sync=True), Staged)
         assert fake.last_request["dynamic_variables_values"] == {"vip": True, "new": "y"}
-        only = replace(call, variables={"age": "x"})
+        only = call._replace(variables={"age": "x"})
         assert isinstance(await api.stage(only, {}, sync=True), Staged)
         assert "dynamic_variables_values" not in fake.last_request

@@ -324,7 +324,7 @@ async def test_a_rate_limit_used_up_past_the_deadline_ends_the_staging_without_a
     fake.default = Behaviour(headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"})
     staged = Staged(client)
     assert isinstance(await staged.decision(call), Forward)
-    decision = await staged.decision(replace(call, deadline=4.0))
+    decision = await staged.decision(call._replace(deadline=4.0))
     assert isinstance(decision, Refusal)
     assert decision.text.startswith("the API's rate limit is used up for")
     assert decision.retry_after is None
@@ -421,7 +421,7 @@ async def test_a_call_that_never_left_our_queue_does_not_open_the_breaker(
         first = staged.start(call)
         while not fake.stats.stage_requests:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
-        await asyncio.gather(*(staged.start(replace(call, deadline=0.1)) for _ in range(5)))
+        await asyncio.gather(*(staged.start(call._replace(deadline=0.1)) for _ in range(5)))
         assert set(staged.ended.phases) == {"queue"}
         first.cancel()
         await asyncio.wait([first])
@@ -447,7 +447,7 @@ async def test_a_timeout_counts_as_a_failure_only_if_the_api_had_the_call_for_lo
     fake.default = Behaviour(delay=30)
     staged = Staged(client, breaker=replace(LONG_OPEN, slow_call=slow))
     for _ in range(3):
-        await timeout(fake, staged, replace(call, another_follows=follows), deadlines)
+        await timeout(fake, staged, call._replace(another_follows=follows), deadlines)
     assert staged.ended.outcome == "timeout"
     assert staged.moves == moves
 
@@ -468,7 +468,7 @@ async def test_one_call_probes_the_api_and_closes_the_breaker(
 
 
 async def test_an_open_breaker_ends_retries(fake: FakeApi, client: RoundedApi, call: Call) -> None:
-    other = replace(call, to_number="+33199999999")
+    other = call._replace(to_number="+33199999999")
     fake.behaviours[other.to_number] = Behaviour(status=500)
     fake.default = Behaviour(status=503, message="busy", retry_after="30")
     staged = Staged(client)
@@ -528,7 +528,7 @@ async def test_an_opening_breaker_rejects_calls_that_wait_for_an_attempt(
     monkeypatch.setattr(fake, "_hold", hold)
     staged = Staged(client, breaker=BreakerRules(0.5, 10.0, 1, 60.0, 60.0))
     fake.behaviours["+33199999999"] = Behaviour(status=500)
-    fails = staged.start(replace(call, to_number="+33199999999"))
+    fails = staged.start(call._replace(to_number="+33199999999"))
     while not fake.stats.stage_requests:  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.005)
     fake.default = behaviour
@@ -551,7 +551,7 @@ async def test_an_opening_breaker_does_not_end_polling(fake: FakeApi, call: Call
         good = staged.start(call)
         while not fake.stats.polls:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(0.005)
-        await staged.start(replace(call, to_number="+33199999999"))
+        await staged.start(call._replace(to_number="+33199999999"))
         assert staged.moves == ["open"]
         for one in fake.calls.values():
             one.created -= 30
@@ -581,7 +581,7 @@ async def test_many_calls_refused_with_429_come_back_spread_out(
     staged = Staged(client, mode, then=recovery(fake))
     numbers = (f"+336123{number:05}" for number in range(storm))
     began = asyncio.get_running_loop().time()
-    await asyncio.gather(*(staged.start(replace(call, to_number=number)) for number in numbers))
+    await asyncio.gather(*(staged.start(call._replace(to_number=number)) for number in numbers))
     assert [type(one) for one in staged.decisions] == [Forward] * storm
     assert (staged.moves, fake.stats.stage_requests) == ([], 2 * storm)
     waits = sorted(retried.wait for retried in staged.retried)
@@ -634,7 +634,7 @@ async def test_a_deadline_that_passes_while_the_loop_is_blocked_is_a_timeout(
             time.sleep(0.3)  # blocks the loop
 
     staged.staging = ApiStager(client, report, mode="async", poll_interval_min=0.01)
-    await staged.decision(replace(call, deadline=0.2))
+    await staged.decision(call._replace(deadline=0.2))
     assert staged.ended.outcome == "timeout"
 
 

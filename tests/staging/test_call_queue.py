@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from sip_stager.model.call import Call
@@ -9,12 +7,12 @@ from sip_stager.staging.reserved_calls import CallQueue
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
 OTHERS = [
-    replace(CALL, trunk="other"),
-    replace(CALL, from_number="+33911111111"),
-    replace(CALL, to_number="+33611111111"),
-    replace(CALL, agent_id="other"),
-    replace(CALL, variables={"name": "Zoe"}),
-    replace(CALL, generation=1),
+    CALL._replace(trunk="other"),
+    CALL._replace(from_number="+33911111111"),
+    CALL._replace(to_number="+33611111111"),
+    CALL._replace(agent_id="other"),
+    CALL._replace(variables={"name": "Zoe"}),
+    CALL._replace(generation=1),
 ]
 
 
@@ -29,8 +27,8 @@ def test_calls_of_different_identities_share_nothing(other: Call) -> None:
 
 def test_an_identity_is_what_the_agent_is_told_of_a_call() -> None:
     queue = CallQueue[str]()
-    queue.add(replace(CALL, variables={"a": 1, "b": 2}), "item")
-    again = replace(CALL, call_id="b@h", deadline=1.0, variables={"b": 2, "a": 1})
+    queue.add(CALL._replace(variables={"a": 1, "b": 2}), "item")
+    again = CALL._replace(call_id="b@h", deadline=1.0, variables={"b": 2, "a": 1})
     assert queue.first(again) == "item"
 
 

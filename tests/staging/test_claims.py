@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.fakes import FakeStaging
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
-AGAIN = replace(CALL, call_id="b@h", deadline=3.0)
+AGAIN = CALL._replace(call_id="b@h", deadline=3.0)
 TTL = 45.0
 
 
@@ -80,7 +80,7 @@ def test_a_returned_staged_call_is_claimed_by_the_next_call_of_its_identity() ->
 
 def test_reserved_calls_and_stagings_that_are_left_can_be_reused_by_their_identity_alone() -> None:
     desk = Desk()
-    other = replace(CALL, from_number="+33600000000")
+    other = CALL._replace(from_number="+33600000000")
     assert not desk.claims.can_reuse(AGAIN)
     desk.start().cancel()
     assert desk.claims.can_reuse(AGAIN)
@@ -185,7 +185,7 @@ def test_a_third_call_takes_over_from_a_second_that_hung_up() -> None:
     desk.start().cancel()
     desk.start(AGAIN).cancel()
     assert desk.clock.waiting == 0
-    third = replace(AGAIN, call_id="c@h")
+    third = AGAIN._replace(call_id="c@h")
     desk.start(third)
     desk.stager.stagings[0].succeed("call-1")
     assert desk.events == [StagingClaimed(third, "call-1", "a@h")]
@@ -194,7 +194,7 @@ def test_a_third_call_takes_over_from_a_second_that_hung_up() -> None:
 def test_a_caller_who_took_over_waits_no_longer_than_the_calls_own_deadline() -> None:
     desk = Desk()
     desk.start().cancel()
-    desk.start(replace(AGAIN, deadline=1.0))
+    desk.start(AGAIN._replace(deadline=1.0))
     desk.clock.advance(1.0)
     assert [one.cause for one in desk.decided if isinstance(one, Refusal)] == ["timeout"]
     desk.stager.stagings[0].succeed("call-1")
@@ -204,7 +204,7 @@ def test_a_caller_who_took_over_waits_no_longer_than_the_calls_own_deadline() ->
 def test_stopping_wastes_reserved_calls_and_those_that_are_staged_without_a_caller() -> None:
     desk = Desk()
     desk.claims.return_unused(CALL, desk.stage())
-    desk.start(replace(CALL, from_number="+33911111111")).cancel()
+    desk.start(CALL._replace(from_number="+33911111111")).cancel()
     desk.claims.stop()
     desk.stager.stagings[1].succeed("call-2")
     assert desk.kinds() == ["StagingWasted"] * 2
@@ -326,8 +326,7 @@ class Callers(RuleBasedStateMachine):
     @rule(number=st.integers(0, 1), deadline=st.sampled_from([0.2, 4.0]), waits=st.booleans())
     def calls(self, *, number: int, deadline: float, waits: bool) -> None:
         caller = Caller(
-            replace(
-                CALL,
+            CALL._replace(
                 from_number=f"+3391234567{number}",
                 deadline=deadline,
                 generation=self.generation,

@@ -7,7 +7,6 @@ import gzip
 import itertools
 import json
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -194,7 +193,7 @@ async def test_no_fault_of_the_api_leaves_anything_behind(
     decisions: list[Decision] = []
     async with RoundedApi(fake.url, SecretStr(KEY), connections=3, max_body_bytes=4096) as api:
         staging = ApiStager(api, lambda _: None, mode=mode, poll_interval_min=0.01)
-        brief = replace(call, deadline=0.4)
+        brief = call._replace(deadline=0.4)
         await asyncio.gather(*(staging.start_staging(brief, decisions.append) for _ in range(10)))
         await asyncio.sleep(0)
         assert (len(decisions), staging.waiting) == (10, 0)
@@ -212,7 +211,7 @@ async def test_every_http_status_is_an_outcome(
     staging = ApiStager(client, result.events.append, mode=mode, retries=Retries(0))
     for status in statuses:
         fake.behaviours[f"+33612345{status}"] = Behaviour(status=status)
-    numbers = (replace(call, to_number=f"+33612345{status}") for status in statuses)
+    numbers = (call._replace(to_number=f"+33612345{status}") for status in statuses)
     await asyncio.gather(*(staging.start_staging(one, result.decisions.append) for one in numbers))
     outcomes = {
         event.http_status: event.outcome
@@ -362,7 +361,7 @@ async def test_a_jump_of_our_clock_moves_no_deadline(
         client, result.events.append, mode=mode, poll_interval_min=0.05, poll_interval_max=0.05
     )
     await staging.start_staging(call, result.decisions.append)
-    await staging.start_staging(replace(call, deadline=0.2), result.decisions.append)
+    await staging.start_staging(call._replace(deadline=0.2), result.decisions.append)
     first, second = (event for event in result.events if isinstance(event, StagingEnded))
     assert (first.outcome, second.outcome) == ("staged", "timeout")
     assert 0.29 <= first.elapsed < 3600  # a loop's timers have steps of a millisecond

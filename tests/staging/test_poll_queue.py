@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
@@ -72,7 +71,7 @@ async def test_a_new_call_is_polled_in_time_while_many_calls_that_are_never_read
     decisions: list[Decision] = []
     loop = asyncio.get_running_loop()
     began = loop.time()
-    quick = replace(call, to_number="+33100000000")
+    quick = call._replace(to_number="+33100000000")
     await staging.start_staging(quick, decisions.append)
     assert loop.time() - began < 0.3
     for task in tasks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip_stager.events import Event, StagingClaimed, StagingWasted
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     import pytest
 
 CALL = Call("a@h", "carrier", "+33912345678", "+33612345678", "agent", 4.0)
-AGAIN = replace(CALL, call_id="b@h", deadline=3.0)
-OTHER = replace(CALL, call_id="c@h", from_number="+33911111111")
+AGAIN = CALL._replace(call_id="b@h", deadline=3.0)
+OTHER = CALL._replace(call_id="c@h", from_number="+33911111111")
 TTL = 45.0
 
 
@@ -96,7 +95,7 @@ def test_a_full_store_wastes_its_oldest_call(
 def test_a_claim_cancelled_before_its_hand_over_is_reserved_again_and_not_reported() -> None:
     store = Store()
     store.reserve("call-1")
-    claimed = store.calls.claim(replace(AGAIN, call_id="gone@h"), store.decided.append)
+    claimed = store.calls.claim(AGAIN._replace(call_id="gone@h"), store.decided.append)
     assert claimed
     claimed.cancel()
     claimed.cancel()

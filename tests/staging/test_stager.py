@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import pytest
@@ -215,7 +214,7 @@ async def test_one_deadline_holds_over_everything(
     fake: FakeApi, client: RoundedApi, call: Call, fault: Fault, mode: Mode
 ) -> None:
     fake.default = Behaviour(fault=fault)
-    stage = Stage(client, dataclasses.replace(call, deadline=0.30004), mode)
+    stage = Stage(client, call._replace(deadline=0.30004), mode)
     decision = await stage.decision()
     assert isinstance(decision, Refusal)
     assert (decision.status, decision.cause) == (503, "timeout")
@@ -228,7 +227,7 @@ async def test_no_poll_comes_after_the_deadline(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:
     fake.default = Behaviour(delay=9)
-    stage = Stage(client, dataclasses.replace(call, deadline=0.15), "async")
+    stage = Stage(client, call._replace(deadline=0.15), "async")
     assert isinstance(await stage.decision(), Refusal)
     polls = fake.stats.polls
     await asyncio.sleep(0.15)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -183,4 +182,4 @@ class FakeAdmission:
         call_id = invite.call_id.decode("ascii", "backslashreplace")
         called = self.number or user, self.agent_id
         call = Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
-        return replace(call, anonymous=source.host in self.anonymous)
+        return call._replace(anonymous=source.host in self.anonymous)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sip_stager.model.call import Call
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from sip_stager.trunks.placeholders import Facts
@@ -239,3 +240,9 @@ def test_no_header_field_raises_or_yields_a_control_character(value: bytes, name
 def test_no_request_uri_raises(uri: bytes) -> None:
     uri = b"sip:" + bytes(byte for byte in uri if byte > 0x20)
     CallVariables(EVERY_SOURCE).fill(invite(uri=uri), FACTS, NUMBER)
+
+
+def test_the_text_of_a_call_does_not_show_its_variables() -> None:
+    call = Call("x@h", "t", "+33612345678", "+33123456789", "a", 4.0, variables={"name": "secret"})
+    assert "secret" not in repr(call)
+    assert repr(call).startswith("Call(call_id='x@h', trunk='t', from_number='+33612345678', ")
