@@ -154,9 +154,9 @@ def test_closing_does_not_wait_for_a_reader_beyond_its_timeout() -> None:
 def test_a_line_wakes_the_thread_at_whatever_moment_it_comes() -> None:
     reader, writer = os.pipe()
     log_writer = LogWriter(writer)
-    for number in range(3000):
+    for number in range(5000):
         log_writer.write("x\n")
-        for _ in range(number % 50):
+        for _ in range(number % 5000):
             pass  # the thread is on its way to sleep
         log_writer.write("y\n")
         read = b""
