@@ -216,4 +216,4 @@ def _warning(cause: Cause) -> tuple[bytes, bytes]:
 
 def _transaction_key(head: InviteHead) -> object:
     """Return the key of the server transaction that the INVITE would have."""
-    return server_key(head.request) if head.request else (head.via.branch, head.via.sent_by)
+    return server_key(head.request) if head.request else (head.via.branch, *head.via.sent_by)

@@ -24,7 +24,7 @@ from sip_stager.transport.listeners import Sockets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sip_stager.sip.message import Message, Request, Response
+    from sip_stager.sip.message import Request, Response
     from sip_stager.sip.responses import Extra
     from sip_stager.transaction.base import ClientUser
     from sip_stager.transaction.invite_server import InviteServerTransaction
@@ -63,7 +63,7 @@ class Dialog:
         return Flow("UDP", uri.host, uri.port or 5060)
 
 
-def make_dialog(message: Message, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
+def make_dialog(message: Request | Response, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
     """Return the dialog that an INVITE or its 2xx creates; its Contact is the target."""
     target = parse_address(message.value(b"contact") or b"").uri.text
     return Dialog(message.call_id, message.cseq[0], local, remote, target, tuple(routes))

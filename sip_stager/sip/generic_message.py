@@ -13,20 +13,14 @@ from typing import TYPE_CHECKING, Self
 
 from sip_stager.sip.field_grammar import MAX_VALUES, Malformed, first_list_value, split_list, unfold
 from sip_stager.sip.parties import parse_party
-from sip_stager.sip.via import Via, branch_of, parse_via, usual_via
+from sip_stager.sip.via import Via, branch_of, parse_via
 
 if TYPE_CHECKING:
     from sip_stager.sip.shape import Shape
     from sip_stager.sip.uri import Address
 
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]+)\Z")
-_USUAL_CSEQ = re.compile(rb"CSeq: ([0-9]{1,9}) ([A-Z]+)\Z")
-# The usual From or To: angle brackets and at most a tag behind them, no quotes there.
-_USUAL_TAG = re.compile(rb'[^">]*+(?:"[^"\\]*+"[^">]*+)?>(?:;tag=([^\s;,"=]++))?\Z')
 _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
-
-MAX_CALL_ID_TEXT = 256
-"""Limit on the length of a Call-ID in events."""
 MAX_CSEQ = 2**31
 """The exclusive limit of a CSeq number (RFC 3261 8.1.1.5)."""
 
@@ -37,14 +31,13 @@ class Message:
     Without a Content-Length ``length`` is that of the body, and -1 if it is not a number.
     """
 
-    __slots__ = ("_cseq", "body", "fields", "length", "shape", "start_line")
+    __slots__ = ("body", "fields", "length", "shape", "start_line")
 
     start_line: bytes
     shape: Shape
     fields: list[bytes]
     body: bytes
     length: int
-    _cseq: tuple[int, bytes] | None
 
     def __bytes__(self) -> bytes:
         return b"\r\n".join((self.start_line, *self.fields, b"", self.body))
@@ -93,34 +86,6 @@ class Message:
         ]
 
     @property
-    def call_id(self) -> bytes:
-        """The Call-ID, or empty."""
-        return self.value(b"call-id") or b""
-
-    @property
-    def call_id_text(self) -> str:
-        """The Call-ID for events: in ASCII, cut to the limit."""
-        return self.call_id[:MAX_CALL_ID_TEXT].decode("ascii", "backslashreplace")
-
-    @property
-    def cseq(self) -> tuple[int, bytes]:
-        """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
-        cseq = self._cseq
-        if cseq is None:
-            index = self.shape.cseq
-            match = _USUAL_CSEQ.match(self.fields[index]) if index >= 0 else None
-            match = match or _CSEQ.match(self.value(b"cseq") or b"")
-            if match is None or int(match[1]) >= MAX_CSEQ:
-                raise Malformed("CSeq is not a number below 2**31 and a method")
-            cseq = self._cseq = int(match[1]), match[2]
-        return cseq
-
-    @property
-    def cseq_method(self) -> bytes:
-        """The method in the CSeq: that of the transaction."""
-        return self.cseq[1]
-
-    @property
     def from_(self) -> Address:
         """The From; raises ``Malformed``."""
         return parse_party(self.value(b"from") or b"")
@@ -131,21 +96,28 @@ class Message:
         return parse_party(self.value(b"to") or b"")
 
     @property
-    def to_tag(self) -> bytes:
-        """The tag of the To, or empty."""
-        return self._read_tag(self.shape.to)
+    def branch(self) -> bytes:
+        """The branch of the topmost Via; raises ``Malformed``."""
+        index = self.shape.via
+        field = self.fields[index] if index >= 0 else b""
+        return branch_of(field if b"," not in field else self.first(b"via") or b"")
 
-    @property
-    def from_tag(self) -> bytes:
-        """The tag of the From, or empty."""
-        return self._read_tag(self.shape.from_)
+    def _parse_via(self) -> Via:
+        """Parse the topmost Via value; raises ``Malformed``."""
+        return parse_via(self.first(b"via") or b"")
+
+    def _parse_cseq(self) -> tuple[int, bytes]:
+        """Parse the CSeq; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
+        match = _CSEQ.match(self.value(b"cseq") or b"")
+        if match is None or int(match[1]) >= MAX_CSEQ:
+            raise Malformed("CSeq is not a number below 2**31 and a method")
+        return int(match[1]), match[2]
 
     def _read_tag(self, index: int) -> bytes:
+        """Return the tag of the From or To at ``index``, or empty."""
         if index < 0:
             return b""
         field = self.fields[index]
-        if match := _USUAL_TAG.match(field):
-            return match[1] or b""
         end_of_uri = field.rfind(b">") + 1
         if field.find(b'"', end_of_uri) >= 0:  # the last bracket may be in a quoted parameter
             with suppress(Malformed):
@@ -153,27 +125,8 @@ class Message:
         match = _TAG.search(field, end_of_uri)
         return match[1] if match else b""
 
-    @property
-    def branch(self) -> bytes:
-        """The branch of the topmost Via; raises ``Malformed``."""
-        index = self.shape.via
-        field = self.fields[index] if index >= 0 else b""
-        return branch_of(field if b"," not in field else self.first(b"via") or b"")
-
-    @property
-    def top_via(self) -> Via:
-        """The topmost Via value; raises ``Malformed``."""
-        index = self.shape.via
-        via = usual_via(self.fields[index]) if index >= 0 else None
-        return via or parse_via(self.first(b"via") or b"")
-
-    def edited(
-        self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
-    ) -> Self:
-        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same.
-
-        Their parsed values are shared, and that of the top Via with ``same_via``.
-        """
+    def edited(self, names: tuple[bytes, ...], fields: list[bytes]) -> Self:
+        """Return a copy with other header fields."""
         raise NotImplementedError
 
     def without(self, name: bytes) -> Self:
@@ -185,8 +138,7 @@ class Message:
 
     def with_first(self, name: bytes, field: bytes) -> Self:
         """Return the message with a field ahead of all others."""
-        same_via = name != b"via"
-        return self.edited((name, *self.names), [field, *self.fields], same_via=same_via)
+        return self.edited((name, *self.names), [field, *self.fields])
 
     def with_last(self, name: bytes, field: bytes) -> Self:
         """Return the message with a field after all others."""
@@ -215,7 +167,7 @@ class Message:
         else:
             del fields[index]
             names = names[:index] + names[index + 1 :]
-        return self.edited(names, fields, same_via=name != b"via")
+        return self.edited(names, fields)
 
     def split_first_value(self, index: int) -> tuple[bytes, bytes, bytes]:
         """Split the field at ``index`` after its colon and after its first value."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.generic_message import Message
 from sip_stager.sip.shape import CANONICAL, Shape
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
-from sip_stager.sip.via import Via, noteworthy, parse_via, usual_via, with_source
+from sip_stager.sip.via import Via, noteworthy, usual_via, with_source
 
 __all__ = ["Message", "Request", "Response"]
 
@@ -14,19 +16,41 @@ MAX_FORWARDS = 255
 """RFC 3261 20.22."""
 USUAL_MAX_FORWARDS = {b"Max-Forwards: %d" % hops: hops for hops in range(MAX_FORWARDS + 1)}
 """Max-Forwards as nearly all write it."""
+MAX_CALL_ID_TEXT = 256
+"""Limit on the length of a Call-ID in events."""
 MAX_DIGITS = 10
 """Digits of a number that is read; a longer one is no count of hops."""
 
+# The forms that nearly all peers write.  A usual From or To has neither a comma nor an open quote,
+# and at most a tag behind its angle brackets.
+_USUAL_PARTY = re.compile(rb'[^",>]*+(?:"[^"\\,]*+"[^",>]*+)?>(?:;tag=([^\s;,"=]++))?\Z').match
+_USUAL_CSEQ = re.compile(rb"CSeq: ([0-9]{1,9}+) ([A-Z]++)\Z").match
+_USUAL_CALL_ID = re.compile(rb"Call-ID: (\S++)\Z").match
+
 
 class Request(Message):
-    """A request (RFC 3261 7.1).
+    """A request (RFC 3261 7.1), read when it is made.
 
     ``method`` is case-sensitive and kept as received, as is ``uri_text``, the Request-URI.
     ``version`` is in upper case.  All three are parts of the ``start_line``.
+
+    ``call_id`` and the tags are empty if they are absent.  ``via`` is the topmost Via value, None
+    if it is malformed; so is ``cseq_number``, with an empty ``cseq_method``.  ``usual`` is True if
+    the header has every field that a request must have, once, and all are written as nearly all
+    peers write them.
     """
 
-    __slots__ = ("_call_id", "_from_tag", "_hops", "_to_tag", "_uri", "_via", "method",
-                 "uri_text", "version")  # fmt: skip
+    __slots__ = (
+        "_hops", "_uri", "call_id", "cseq_method", "cseq_number", "from_tag", "method", "to_tag",
+        "uri_text", "usual", "version", "via",
+    )  # fmt: skip
+
+    call_id: bytes
+    cseq_method: bytes
+    cseq_number: int | None
+    from_tag: bytes
+    to_tag: bytes
+    via: Via | None
 
     def __init__(
         self,
@@ -47,65 +71,61 @@ class Request(Message):
         self.fields = fields
         self.body = body
         self.length = length
-        self._cseq = self._call_id = self._from_tag = self._to_tag = None
-        self._via: Via | None = None
         self._uri: Uri | None = None
         self._hops: int | None = None
+        self.usual = not shape.counts_fault and shape.via >= 0 and self._read_usual()
+        if not self.usual:
+            self._read_any()
 
-    _call_id: bytes | None
-    _from_tag: bytes | None
-    _to_tag: bytes | None
+    def _read_usual(self) -> bool:
+        """Read the fields of a usual header; False if one of them is not written as usual."""
+        shape, fields = self.shape, self.fields
+        sender, recipient = _USUAL_PARTY(fields[shape.from_]), _USUAL_PARTY(fields[shape.to])
+        cseq, call_id = _USUAL_CSEQ(fields[shape.cseq]), _USUAL_CALL_ID(fields[shape.call_id])
+        via = usual_via(fields[shape.via])
+        if sender and recipient and cseq and call_id and via:
+            self.from_tag, self.to_tag = sender[1] or b"", recipient[1] or b""
+            self.cseq_number, self.cseq_method = int(cseq[1]), cseq[2]
+            self.call_id, self.via = call_id[1], via
+            return True
+        return False
 
-    def edited(
-        self, names: tuple[bytes, ...], fields: list[bytes], *, same_via: bool = True
-    ) -> Request:
-        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same."""
-        copy = Request(
+    def _read_any(self) -> None:
+        """Read the fields of any header."""
+        self.call_id = self.value(b"call-id") or b""
+        self.from_tag = self._read_tag(self.shape.from_)
+        self.to_tag = self._read_tag(self.shape.to)
+        try:
+            self.via = self._parse_via()
+        except Malformed:
+            self.via = None
+        try:
+            self.cseq_number, self.cseq_method = self._parse_cseq()
+        except Malformed:
+            self.cseq_number, self.cseq_method = None, b""
+
+    def edited(self, names: tuple[bytes, ...], fields: list[bytes]) -> Request:
+        """Return a copy with other header fields."""
+        return Request(
             self.start_line, self.method, self.uri_text, CANONICAL[names], fields, self.body,
             self.length, self.version,
         )  # fmt: skip
-        copy._uri = self._uri
-        copy._cseq = self._cseq
-        copy._call_id = self._call_id
-        copy._from_tag = self._from_tag
-        copy._to_tag = self._to_tag
-        if same_via:
-            copy._via = self._via
-        return copy
-
-    @property
-    def call_id(self) -> bytes:
-        """The Call-ID, or empty."""
-        call_id = self._call_id
-        if call_id is None:
-            call_id = self._call_id = self.value(b"call-id") or b""
-        return call_id
-
-    @property
-    def to_tag(self) -> bytes:
-        """The tag of the To, or empty."""
-        tag = self._to_tag
-        if tag is None:
-            tag = self._to_tag = self._read_tag(self.shape.to)
-        return tag
-
-    @property
-    def from_tag(self) -> bytes:
-        """The tag of the From, or empty."""
-        tag = self._from_tag
-        if tag is None:
-            tag = self._from_tag = self._read_tag(self.shape.from_)
-        return tag
 
     @property
     def top_via(self) -> Via:
         """The topmost Via value; raises ``Malformed``."""
-        via = self._via
-        if via is None:
-            index = self.shape.via
-            via = usual_via(self.fields[index]) if index >= 0 else None
-            self._via = via = via or parse_via(self.first(b"via") or b"")
-        return via
+        return self.via or self._parse_via()
+
+    @property
+    def cseq(self) -> tuple[int, bytes]:
+        """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
+        number = self.cseq_number
+        return self._parse_cseq() if number is None else (number, self.cseq_method)
+
+    @property
+    def call_id_text(self) -> str:
+        """The Call-ID for events: in ASCII, cut to the limit."""
+        return self.call_id[:MAX_CALL_ID_TEXT].decode("ascii", "backslashreplace")
 
     def requires(self, option: bytes) -> bool:
         """Return True if Require lists an option tag, passed in lower case (RFC 3261 20.32)."""
@@ -141,20 +161,19 @@ class Request(Message):
 
     def with_uri(self, uri: bytes) -> Request:
         """Return the request with another Request-URI."""
-        copy = self.edited(self.names, self.fields)
-        copy.start_line = b"%b %b SIP/2.0" % (self.method, uri)
-        copy.uri_text = uri
-        copy._uri = None  # noqa: SLF001  of its own class
-        return copy
+        start_line = b"%b %b SIP/2.0" % (self.method, uri)
+        return Request(
+            start_line, self.method, uri, self.shape, self.fields, self.body, self.length
+        )
 
     def note_source(self, host: str, port: int) -> None:
         """Write the source of the request into its top Via (RFC 3261 18.2.1, RFC 3581 4).
 
         This is the only change of a message in place.  The transaction layer makes it before any
-        other room sees the request.  ``top_via`` stays the Via as the peer wrote it.  Raises
+        other room sees the request.  ``via`` stays the Via as the peer wrote it.  Raises
         ``Malformed`` if there is no Via or an invalid one.
         """
-        via = self.top_via
+        via = self.via or self._parse_via()
         if not noteworthy(via, host):
             return
         index, fields = self.shape.via, self.fields
@@ -169,7 +188,7 @@ class Request(Message):
 class Response(Message):
     """A response (RFC 3261 7.2); ``status`` is part of the ``start_line``."""
 
-    __slots__ = ("status",)
+    __slots__ = ("_cseq", "status")
 
     def __init__(
         self,
@@ -186,23 +205,49 @@ class Response(Message):
         self.fields = fields
         self.body = body
         self.length = length
-        self._cseq = None
+        self._cseq: tuple[int, bytes] | None = None
 
     @property
     def reason(self) -> bytes:
         """The reason phrase."""
         return self.start_line[len(b"SIP/2.0 200 ") :]
 
-    def edited(
-        self,
-        names: tuple[bytes, ...],
-        fields: list[bytes],
-        *,
-        same_via: bool = True,  # noqa: ARG002  a response's Via is not kept
-    ) -> Response:
-        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same."""
-        copy = Response(
-            self.start_line, self.status, CANONICAL[names], fields, self.body, self.length
-        )
-        copy._cseq = self._cseq
-        return copy
+    @property
+    def cseq(self) -> tuple[int, bytes]:
+        """The CSeq's number and method; raises ``Malformed`` (RFC 3261 8.1.1.5: below 2**31)."""
+        cseq = self._cseq
+        if cseq is None:
+            index = self.shape.cseq
+            match = _USUAL_CSEQ(self.fields[index]) if index >= 0 else None
+            cseq = self._cseq = (int(match[1]), match[2]) if match else self._parse_cseq()
+        return cseq
+
+    @property
+    def cseq_method(self) -> bytes:
+        """The method of the request that the response is to; raises ``Malformed``."""
+        return self.cseq[1]
+
+    @property
+    def top_via(self) -> Via:
+        """The topmost Via value; raises ``Malformed``."""
+        return self._parse_via()
+
+    @property
+    def call_id(self) -> bytes:
+        """The Call-ID, or empty."""
+        return self.value(b"call-id") or b""
+
+    @property
+    def to_tag(self) -> bytes:
+        """The tag of the To, or empty."""
+        return self._read_tag(self.shape.to)
+
+    @property
+    def from_tag(self) -> bytes:
+        """The tag of the From, or empty."""
+        return self._read_tag(self.shape.from_)
+
+    def edited(self, names: tuple[bytes, ...], fields: list[bytes]) -> Response:
+        """Return a copy with other header fields."""
+        shape = CANONICAL[names]
+        return Response(self.start_line, self.status, shape, fields, self.body, self.length)

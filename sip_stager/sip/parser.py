@@ -30,11 +30,12 @@ _REQUEST_LINE = re.compile(
     rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
     re.IGNORECASE,
 ).match
+_USUAL_REQUEST_LINE = re.compile(rb"[^ \t]++ [^ \t]++ SIP/2\.0\Z").match
 _USUAL_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ").match
 _SPELLED = re.compile(rb"\n([^:\r\n]*+:?)")
 """Matches the name of each header line, with its colon."""
 _ADDRESSES = (b"from", b"to")
-_USUAL_PARTY = re.compile(rb'[^",]*+(?:"[^"\\\\,]*+"[^",]*+)?\Z').match
+_PLAIN_PARTY = re.compile(rb'[^",]*+(?:"[^"\\\\,]*+"[^",]*+)?\Z').match
 """Matches a From or To with neither a comma nor an open quote."""
 
 
@@ -144,14 +145,17 @@ def check_request(request: Request) -> None:
 
     Fields that a proxy does not use are not checked.
     """
+    usual = request.usual and _USUAL_REQUEST_LINE(request.start_line)
+    if usual and request.method == request.cseq_method and request.length == len(request.body):
+        return
     if request.version != b"SIP/2.0":
         raise Malformed("only SIP/2.0 is supported", 505)
     if request.start_line.count(b" ") != 2 or b"\t" in request.start_line:
         raise Malformed("extra white space in the Request-Line")
-    shape, fields = request.shape, request.fields
-    if shape.counts_fault:
-        raise Malformed(shape.counts_fault)
-    if not (_USUAL_PARTY(fields[shape.from_]) and _USUAL_PARTY(fields[shape.to])):
+    if request.shape.counts_fault:
+        raise Malformed(request.shape.counts_fault)
+    fields, shape = request.fields, request.shape
+    if not (_PLAIN_PARTY(fields[shape.from_]) and _PLAIN_PARTY(fields[shape.to])):
         _check_parties(request)
     if request.cseq[1] != request.method:
         # RFC 4475 3.1.2.17, 3.1.2.18: 501 where the method is unknown as well.

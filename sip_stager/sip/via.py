@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from sip_stager.sip.field_grammar import Malformed, Parameters, parse_parameters
@@ -15,9 +16,9 @@ _VIA = re.compile(
 )
 # The form that nearly every peer writes: nothing in it needs unescaping or unfolding.
 _USUAL = re.compile(
-    rb"[Vv]ia: SIP/2\.0/([A-Z]{2,4}) ([0-9A-Za-z.-]++)(?::([0-9]{1,5}+))?(;rport)?"
+    rb"[Vv]ia: (SIP/2\.0/[A-Z]{2,4} [0-9A-Za-z.-]{1,64}+(?::[0-9]{1,5}+)?)(;rport)?"
     rb";branch=([^\s;,=\"<>]++)(;rport)?\Z"
-)
+).match
 _BRANCH = re.compile(rb";\s*branch\s*=\s*([^\s;,\"]+)", re.IGNORECASE)
 _RPORT = re.compile(rb";\s*+rport\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
 _RECEIVED = re.compile(rb";\s*+received\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
@@ -46,6 +47,10 @@ class Via(NamedTuple):
         return self.host, self.port or DEFAULT_PORT
 
 
+# A named tuple is made in C from a tuple, but in Python from its fields.
+_new_via = partial(tuple.__new__, Via)
+
+
 def branch_of(value: bytes) -> bytes:
     """Return a Via value's branch without parsing the rest; raises ``Malformed``.
 
@@ -59,17 +64,28 @@ def branch_of(value: bytes) -> bytes:
 
 def usual_via(field: bytes) -> Via | None:
     """Parse a whole Via field that is written as nearly all are; None for ``parse_via``."""
-    match = _USUAL.match(field)
+    match = _USUAL(field)
     if match is None:
         return None
-    transport, host, port, early_rport, branch, rport = match.groups()
+    sender, early_rport, branch, rport = match.groups()
+    origin = _origin(sender)
+    if origin is None or branch == COOKIE:
+        return None
     parameters: Parameters = {b"branch": branch}
     if early_rport or rport:
         parameters[b"rport"] = None
-    number = int(port) if port else None
-    if branch == COOKIE or (number is not None and not 0 < number < 65536):
+    return _new_via((*origin, branch, parameters, True))
+
+
+@lru_cache(maxsize=1024)
+def _origin(sender: bytes) -> tuple[str, str, int | None] | None:
+    """Return transport, host and port of a usual Via; the peers are few."""
+    protocol, _, sent_by = sender.decode().partition(" ")
+    host, colon, port = sent_by.partition(":")
+    number = int(port) if colon else None
+    if number is not None and not 0 < number < 65536:
         return None
-    return Via(transport.decode(), host.decode().lower(), number, branch, parameters)
+    return protocol.rpartition("/")[2], host.lower(), number
 
 
 def parse_via(value: bytes) -> Via:

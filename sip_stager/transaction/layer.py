@@ -21,6 +21,7 @@ from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check_body, check_request, parse
 from sip_stager.sip.responses import make_response, response_flow, warning_field
+from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.sip.via import COOKIE
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from sip_stager.transaction.invite_server import InviteServerTransaction
@@ -246,9 +247,9 @@ def server_key(request: Request) -> Hashable:
     A branch without the cookie comes from a peer of RFC 2543 and is not unique: such requests
     are compared by Via, From, Request-URI, Call-ID and the CSeq number.
     """
-    via = request.top_via
+    via = request.via or request.top_via
     if via.branch.startswith(COOKIE):
-        return via.branch, via.sent_by
+        return via.branch, via.host, via.port or DEFAULT_PORT
     number = (request.value(b"cseq") or b"").replace(b"\t", b" ").partition(b" ")[0]
     sender = request.first(b"via"), request.value(b"from")
     return sender, request.uri_text, request.call_id, number
