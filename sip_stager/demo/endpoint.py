@@ -63,7 +63,9 @@ class Dialog:
         return Flow("UDP", uri.host, uri.port or 5060)
 
 
-def make_dialog(message: Request | Response, local: bytes, remote: bytes, routes: list[bytes]) -> Dialog:
+def make_dialog(
+    message: Request | Response, local: bytes, remote: bytes, routes: list[bytes]
+) -> Dialog:
     """Return the dialog that an INVITE or its 2xx creates; its Contact is the target."""
     target = parse_address(message.value(b"contact") or b"").uri.text
     return Dialog(message.call_id, message.cseq[0], local, remote, target, tuple(routes))

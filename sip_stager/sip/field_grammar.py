@@ -79,7 +79,8 @@ def field_name(spelled: bytes) -> bytes:
 UNREADABLE = b""
 """The name of a line without a valid one: no colon, or no token before it.  It is forwarded."""
 _NOT_TOKEN = re.compile(rb"[^A-Za-z0-9.!%*_+`'~-]+")
-_OURS = b"x-rounded-call-id"
+OURS = b"x-rounded-call-id"
+"""The name of the field that holds the staged id; one of a peer's is never forwarded."""
 
 
 class _Names(dict[bytes, bytes]):
@@ -95,7 +96,7 @@ class _Names(dict[bytes, bytes]):
             return COMPACT.get(name, name)
         # A peer that skips invalid bytes must not read a staged id that a caller wrote.
         plain = _NOT_TOKEN.sub(b"", spelled).lower()
-        return _OURS if plain.startswith(_OURS) else UNREADABLE
+        return OURS if plain.startswith(OURS) else UNREADABLE
 
 
 NAMES = _Names()

@@ -36,8 +36,8 @@ class Request(Message):
 
     ``call_id`` and the tags are empty if they are absent.  ``via`` is the topmost Via value, None
     if it is malformed; so is ``cseq_number``, with an empty ``cseq_method``.  ``usual`` is True if
-    the header has every field that a request must have, once, and all are written as nearly all
-    peers write them.
+    start line and header are written as nearly all peers write them, with every field that a
+    request must have, once.
     """
 
     __slots__ = (
@@ -107,7 +107,7 @@ class Request(Message):
     def edited(self, names: tuple[bytes, ...], fields: list[bytes]) -> Request:
         """Return a copy with other header fields."""
         return Request(
-            self.start_line, self.method, self.uri_text, CANONICAL[names], fields, self.body,
+            self.start_line, self.method, self.uri_text, CANONICAL.of(names), fields, self.body,
             self.length, self.version,
         )  # fmt: skip
 
@@ -249,5 +249,5 @@ class Response(Message):
 
     def edited(self, names: tuple[bytes, ...], fields: list[bytes]) -> Response:
         """Return a copy with other header fields."""
-        shape = CANONICAL[names]
+        shape = CANONICAL.of(names)
         return Response(self.start_line, self.status, shape, fields, self.body, self.length)

@@ -22,6 +22,8 @@ METHODS = frozenset(
 )
 """The registered methods."""
 
+MAX_USUAL_LENGTH = 2048
+"""The exclusive limit of a Content-Length that is looked up instead of read."""
 MAX_LENGTH_DIGITS = 10
 """Limit on the digits of a Content-Length; no body is larger."""
 
@@ -30,10 +32,13 @@ _REQUEST_LINE = re.compile(
     rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t]++([^\r\n]*)(?<![ \t])[ \t]++(SIP/[0-9]+\.[0-9]+)[ \t]*+\Z",
     re.IGNORECASE,
 ).match
-_USUAL_REQUEST_LINE = re.compile(rb"[^ \t]++ [^ \t]++ SIP/2\.0\Z").match
+_USUAL_REQUEST_LINE = re.compile(rb"([A-Z]++) ([^ \t]++) SIP/2\.0\Z").match
 _USUAL_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ").match
-_SPELLED = re.compile(rb"\n([^:\r\n]*+:?)")
-"""Matches the name of each header line, with its colon."""
+_SPELLED = re.compile(rb"\n([^:\r\n]*+:?)").findall
+"""Finds the name of each header line, with its colon."""
+_known_shape = SPELLED.get
+_USUAL_LENGTHS = {b"Content-Length: %d" % length: length for length in range(MAX_USUAL_LENGTH)}
+_NO_END = "no blank line ends the header"
 _ADDRESSES = (b"from", b"to")
 _PLAIN_PARTY = re.compile(rb'[^",]*+(?:"[^"\\\\,]*+"[^",]*+)?\Z').match
 """Matches a From or To with neither a comma nor an open quote."""
@@ -47,33 +52,48 @@ def parse(data: bytes) -> Request | Response:
     everything else is kept as received.
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    if not blank_line:
-        raise Malformed("no blank line ends the header")
     lines = head.split(b"\r\n")
-    start_line = lines.pop(0)
-    spelled = _SPELLED.findall(head)
-    count = len(lines)
     # A lone CR or LF is a line break to some peers: forwarded, it would smuggle a header field.
-    if len(spelled) != count or head.count(b"\r") != count:
-        raise Malformed("a line break that is not CR LF")
-    if count > MAX_HEADER_LINES:
-        raise Malformed("too many header lines")
-    if b"\r\n " in head or b"\r\n\t" in head:
-        lines = _joined(lines)
-        spelled = [line[: line.find(b":") + 1] or line for line in lines]
-    shape = SPELLED[tuple(spelled)]
-    length, index = len(body), shape.content_length
-    if index >= 0:
-        text = lines[index].partition(b":")[2].strip(b" \t")
-        plain = text.isdigit() and len(text) <= MAX_LENGTH_DIGITS
-        length = int(text) if plain else _unusual_length(text)
-        if 0 <= length < len(body):
-            body = body[:length]
+    if not blank_line or lines != head.splitlines():
+        raise Malformed("a line break that is not CR LF" if blank_line else _NO_END)
+    start_line, *fields = lines
+    spelled = tuple(_SPELLED(head))
+    shape = _known_shape(spelled)
+    if shape is None:
+        shape, fields = _unknown_shape(spelled, fields)
+    length = _USUAL_LENGTHS.get(fields[shape.content_length]) if fields else None
+    if length != len(body) or length is None:
+        length, body = _read_length(shape, fields, body)
     if match := _USUAL_STATUS_LINE(start_line):
-        return Response(start_line, int(match[1]), shape, lines, body, length)
+        return Response(start_line, int(match[1]), shape, fields, body, length)
+    if match := _USUAL_REQUEST_LINE(start_line):
+        method, uri = match.groups()
+        return Request(start_line, method, uri, shape, fields, body, length)
     if start_line[:4].upper() == b"SIP/":
-        return _make_response(start_line, shape, lines, body, length)
-    return _make_request(start_line, shape, lines, body, length)
+        return _make_response(start_line, shape, fields, body, length)
+    return _make_request(start_line, shape, fields, body, length)
+
+
+def _unknown_shape(spelled: tuple[bytes, ...], fields: list[bytes]) -> tuple[Shape, list[bytes]]:
+    """Return a header's shape and its fields, each with its folded lines (RFC 3261 7.3.1)."""
+    if len(fields) > MAX_HEADER_LINES:
+        raise Malformed("too many header lines")
+    if not any(line.startswith((b" ", b"\t")) for line in fields):
+        return SPELLED.of(spelled), fields
+    fields = _joined(fields)
+    # The shape is not kept: a known shape promises that there is nothing to join.
+    names = tuple([line[: line.find(b":") + 1] or line for line in fields])
+    return SPELLED.make(names), fields
+
+
+def _read_length(shape: Shape, fields: list[bytes], body: bytes) -> tuple[int, bytes]:
+    """Return the Content-Length, -1 if it is not a number, and the body without what follows it."""
+    index = shape.content_length
+    if index < 0:
+        return len(body), body
+    text = unfold(fields[index].partition(b":")[2])
+    length = int(text) if text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else -1
+    return length, body[:length] if 0 <= length < len(body) else body
 
 
 def parse_request(data: bytes) -> Request:
@@ -107,7 +127,9 @@ def _make_request(
         start, end = match.span(3)
         version = version.upper()
         start_line = start_line[:start] + version + start_line[end:]
-    return Request(start_line, method, uri, shape, fields, body, length, version)
+    request = Request(start_line, method, uri, shape, fields, body, length, version)
+    request.usual = False
+    return request
 
 
 def _make_response(
@@ -134,19 +156,16 @@ def _joined(lines: list[bytes]) -> list[bytes]:
     return fields
 
 
-def _unusual_length(text: bytes) -> int:
-    """Return a Content-Length that may be folded; -1 if it is not a number."""
-    text = unfold(text)
-    return int(text) if text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else -1
-
-
 def check_request(request: Request) -> None:
     """Raise ``Malformed`` with a status for an invalid request (RFC 3261 16.3 step 1).
 
     Fields that a proxy does not use are not checked.
     """
-    usual = request.usual and _USUAL_REQUEST_LINE(request.start_line)
-    if usual and request.method == request.cseq_method and request.length == len(request.body):
+    if (
+        request.usual
+        and request.method == request.cseq_method
+        and request.length == len(request.body)
+    ):
         return
     if request.version != b"SIP/2.0":
         raise Malformed("only SIP/2.0 is supported", 505)

@@ -74,7 +74,7 @@ def make_response(
     fields.append(b"Content-Length: 0")
     phrase = reason or REASONS.get(status, b"")
     start_line = b"SIP/2.0 %d %b" % (status, phrase)
-    return Response(start_line, status, CANONICAL[(*names, b"content-length")], fields)
+    return Response(start_line, status, CANONICAL.of((*names, b"content-length")), fields)
 
 
 def make_trying(request: Request) -> bytes:

@@ -18,7 +18,8 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sip_stager.sip.field_grammar import NAMES
+from sip_stager.sip.field_grammar import NAMES, OURS
+from sip_stager.sip.privacy import IDENTITY_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,10 @@ COPIED = (b"via", b"from", b"to", b"call-id", b"cseq")
 """The fields that a response copies, in its order."""
 _COPIED_SET = frozenset(COPIED)
 _COPIED_OF = itemgetter(*COPIED)
+_OF_PLAIN_REQUESTS = frozenset({*COPIED, b"route", b"content-length", b"max-forwards"})
+_ACTED_ON = frozenset(
+    {OURS, b"proxy-require", b"proxy-authorization", b"max-breadth", *IDENTITY_FIELDS}
+)
 _AT_MOST_ONCE = (b"max-forwards", b"content-length")
 
 
@@ -44,12 +49,15 @@ class Shape:
 
     ``distinct``: no name is there twice.  ``copied`` picks the fields that a response copies, if a
     request has each of them once (RFC 3261 8.2.6.2).  ``counts_fault`` says in words which field of
-    a request is there too often or is missing (8.1.1); empty if none is.
+    a request is there too often or is missing (8.1.1); empty if none is.  ``plain_in_dialog``: a
+    proxy that is the only entry of a request's Route acts on no field but those that every request
+    has.
     """
 
     __slots__ = (
         "call_id", "content_length", "copied", "counts_fault", "cseq", "distinct", "first",
-        "from_", "max_forwards", "names", "next_via", "record_route", "route", "to", "via",
+        "from_", "max_forwards", "names", "next_via", "plain_in_dialog", "record_route", "route",
+        "to", "via",
     )  # fmt: skip
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
@@ -71,6 +79,11 @@ class Shape:
         self.distinct = len(self.first) == len(names)
         usual = self.distinct and self.first.keys() >= _COPIED_SET
         self.copied = itemgetter(*_COPIED_OF(self.first)) if usual else None
+        self.plain_in_dialog = (
+            self.distinct
+            and self.first.keys() >= _OF_PLAIN_REQUESTS
+            and _ACTED_ON.isdisjoint(self.first)
+        )
         self.counts_fault = (
             "" if self.distinct and self.first.keys() >= _ONCE_SET else _counts_fault(names)
         )
@@ -87,26 +100,36 @@ def _counts_fault(names: tuple[bytes, ...]) -> str:
     return ""
 
 
-class Shapes(dict[tuple[bytes, ...], Shape]):
-    """Shapes by the names as they are written, in two generations; ``name`` makes them canonical.
+class Shapes:
+    """A table of shapes by the names as they are written; ``name`` makes them canonical.
 
-    When the young generation is full it becomes the old one, from which a shape that is used again
-    comes back.  So what strangers send displaces a shape in use only for a moment.
+    It has two generations.  When the young one is full it becomes the old one, from which a shape
+    that is used again comes back.  So what strangers send displaces a shape in use only for a
+    moment.  ``get`` is the look-up in the young generation, for the path of every message.
     """
 
     def __init__(self, name: Callable[[bytes], bytes]) -> None:
-        super().__init__()
         self._name = name
+        self._young: dict[tuple[bytes, ...], Shape] = {}
         self._old: dict[tuple[bytes, ...], Shape] = {}
+        self.get = self._young.get
 
-    def __missing__(self, written: tuple[bytes, ...]) -> Shape:
-        shape = self._old.get(written) or Shape(tuple(map(self._name, written)))
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def of(self, written: tuple[bytes, ...]) -> Shape:
+        """Return the shape of these names, and keep it unless the names are too long."""
+        shape = self.get(written) or self._old.get(written) or self.make(written)
         if sum(map(len, written)) <= MAX_KEPT_BYTES:
-            if len(self) >= MAX_KEPT:
-                self._old = dict(self)
-                self.clear()
-            self[written] = shape
+            if len(self._young) >= MAX_KEPT:
+                self._old = self._young.copy()
+                self._young.clear()
+            self._young[written] = shape
         return shape
+
+    def make(self, written: tuple[bytes, ...]) -> Shape:
+        """Return the shape of these names without keeping it."""
+        return Shape(tuple(map(self._name, written)))
 
 
 SPELLED = Shapes(NAMES.__getitem__)

@@ -40,5 +40,5 @@ def _derived(invite: Request, method: bytes, to: bytes, reasons: list[bytes]) ->
     names += [b"reason"] * len(reasons) + [b"content-length"]
     fields += [*reasons, b"Content-Length: 0"]
     uri = invite.uri_text
-    start_line, shape = b"%b %b SIP/2.0" % (method, uri), CANONICAL[tuple(names)]
+    start_line, shape = b"%b %b SIP/2.0" % (method, uri), CANONICAL.of(tuple(names))
     return Request(start_line, method, uri, shape, fields)
