@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.generic_message import Message
 from sip_stager.sip.shape import CANONICAL, Shape
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
-from sip_stager.sip.via import Via, noteworthy, usual_via, with_source
+from sip_stager.sip.via import Via, branch_of, noteworthy, usual_via, with_source
+
+if TYPE_CHECKING:
+    from sip_stager.model.flow import Flow
 
 __all__ = ["Message", "Request", "Response"]
 
@@ -36,8 +41,7 @@ class Request(Message):
 
     ``call_id`` and the tags are empty if they are absent.  ``via`` is the topmost Via value, None
     if it is malformed; so is ``cseq_number``, with an empty ``cseq_method``.  ``usual`` is True if
-    start line and header are written as nearly all peers write them, with every field that a
-    request must have, once.
+    it is written as nearly all peers write requests, and valid (``parser.check_request``).
     """
 
     __slots__ = (
@@ -83,7 +87,9 @@ class Request(Message):
         sender, recipient = _USUAL_PARTY(fields[shape.from_]), _USUAL_PARTY(fields[shape.to])
         cseq, call_id = _USUAL_CSEQ(fields[shape.cseq]), _USUAL_CALL_ID(fields[shape.call_id])
         via = usual_via(fields[shape.via])
-        if sender and recipient and cseq and call_id and via:
+        if not (sender and recipient and cseq and call_id and via):
+            return False
+        if cseq[2] == self.method and self.length == len(self.body):
             self.from_tag, self.to_tag = sender[1] or b"", recipient[1] or b""
             self.cseq_number, self.cseq_method = int(cseq[1]), cseq[2]
             self.call_id, self.via = call_id[1], via
@@ -166,7 +172,7 @@ class Request(Message):
             start_line, self.method, uri, self.shape, self.fields, self.body, self.length
         )
 
-    def note_source(self, host: str, port: int) -> None:
+    def note_source(self, source: Flow) -> None:
         """Write the source of the request into its top Via (RFC 3261 18.2.1, RFC 3581 4).
 
         This is the only change of a message in place.  The transaction layer makes it before any
@@ -174,15 +180,26 @@ class Request(Message):
         ``Malformed`` if there is no Via or an invalid one.
         """
         via = self.via or self._parse_via()
+        index, fields = self.shape.via, self.fields
+        if self.usual and b"rport" in via.parameters:
+            rport, received = _source_parameters(source)
+            fields[index] = fields[index].replace(b";rport", rport, 1) + received
+            return
+        host, port = source.host, source.port
         if not noteworthy(via, host):
             return
-        index, fields = self.shape.via, self.fields
         field = fields[index]
         if b"," in field:
             spelled, first, rest = self.split_first_value(index)
             fields[index] = spelled + with_source(first, via, host, port) + rest
         else:
             fields[index] = with_source(field, via, host, port)
+
+
+@lru_cache(maxsize=1024)
+def _source_parameters(source: Flow) -> tuple[bytes, bytes]:
+    """Return rport and received of a Via that asks for rport; the sources are few."""
+    return b";rport=%d" % source.port, b";received=" + source.host.encode()
 
 
 class Response(Message):
@@ -221,6 +238,16 @@ class Response(Message):
             match = _USUAL_CSEQ(self.fields[index]) if index >= 0 else None
             cseq = self._cseq = (int(match[1]), match[2]) if match else self._parse_cseq()
         return cseq
+
+    @property
+    def transaction_key(self) -> tuple[bytes, bytes]:
+        """The branch and the method of its client transaction (17.1.3); raises ``Malformed``."""
+        shape, fields = self.shape, self.fields
+        if shape.via >= 0 and shape.cseq >= 0:
+            via, cseq = fields[shape.via], _USUAL_CSEQ(fields[shape.cseq])
+            if cseq and b"," not in via:
+                return branch_of(via), cseq[2]
+        return self.branch, self.cseq[1]
 
     @property
     def cseq_method(self) -> bytes:

@@ -161,11 +161,7 @@ def check_request(request: Request) -> None:
 
     Fields that a proxy does not use are not checked.
     """
-    if (
-        request.usual
-        and request.method == request.cseq_method
-        and request.length == len(request.body)
-    ):
+    if request.usual:
         return
     if request.version != b"SIP/2.0":
         raise Malformed("only SIP/2.0 is supported", 505)

@@ -124,7 +124,7 @@ def _read_parsed(data: bytes, source: Flow) -> InviteHead | None:
         request = parse(data)
         if not isinstance(request, Request) or request.method != b"INVITE" or request.to_tag:
             return None
-        request.note_source(source.host, source.port)
+        request.note_source(source)
         rows = *request.rows(b"via"), *(request.rows(name)[0] for name in _ORDER)
         return InviteHead(request.top_via, rows, request.call_id, b"%d" % request.cseq[0], request)
     except (Malformed, IndexError):  # a field that must be there is not

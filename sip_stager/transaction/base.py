@@ -105,6 +105,7 @@ class Transaction:
         key: Hashable,
         flow: Flow,
         state: State,
+        size: int,
     ) -> None:
         self._context = context
         self._store = store
@@ -112,7 +113,9 @@ class Transaction:
         self.flow = flow
         self.reliable = flow.transport != "UDP"
         self.state = state
-        self.period = self.size = 0
+        self.period = 0
+        self.size = size
+        context.memory.size += size
 
     def __repr__(self) -> str:
         timers = self._context.clock.pending(self)

@@ -39,6 +39,9 @@ class InviteClientTransaction(RetransmittingClient):
 
     __slots__ = ("_ack",)
 
+    RESEND = Timer.A
+    TIMEOUT = Timer.B
+
     def __init__(
         self,
         context: Context,
@@ -49,8 +52,7 @@ class InviteClientTransaction(RetransmittingClient):
         user: ClientUser,
     ) -> None:
         self._ack: bytes | None = None
-        timers = Timer.A, Timer.B
-        super().__init__(context, store, key, flow, State.CALLING, request, user, timers)
+        super().__init__(context, store, key, flow, State.CALLING, request, user)
 
     def receive_response(self, response: Response) -> None:
         """Handle a response."""

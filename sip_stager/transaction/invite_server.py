@@ -55,9 +55,10 @@ class InviteServerTransaction(Transaction):
         store: Store,
         key: Hashable,
         flow: Flow,
+        size: int,
         ack: Callable[[Request, Flow], None],
     ) -> None:
-        super().__init__(context, store, key, flow, State.PROCEEDING)
+        super().__init__(context, store, key, flow, State.PROCEEDING, size)
         self._ack = ack
         self._last: bytes | None = None
         self._interval = context.timers.t1

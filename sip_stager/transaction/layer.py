@@ -98,10 +98,9 @@ class TransactionLayer:
             if isinstance(message, Response):
                 if message.length != len(message.body):
                     check_body(message)
-                method = message.cseq[1]
-                key: Hashable = message.branch, method
+                key: Hashable = message.transaction_key
             else:
-                message.note_source(source.host, source.port)
+                message.note_source(source)
                 key = server_key(message)
         except Malformed as fault:  # line breaks and NULs alone keep a NAT binding open
             self._drop(
@@ -111,7 +110,7 @@ class TransactionLayer:
             )
             return
         if isinstance(message, Response):
-            self._context.messages.response_received(message, method, source)
+            self._context.messages.response_received(message, message.cseq_method, source)
             client = self.invite_clients.get(key) or self.clients.get(key)
             if client is None:
                 text = f"{message.status} to nothing that is alive"
@@ -176,34 +175,42 @@ class TransactionLayer:
 
     def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         """Handle an INVITE or an ACK, which matches the INVITE's transaction (17.2.3)."""
+        user = self._user
         if known := self.invite_servers.get(key):
             known.receive_retransmission_or_ack(request, source)
-        elif self._user is None or not self._is_valid(request, source):
+        elif user is None or not (request.usual or self._is_valid(request, source)):
             return
         elif request.method == b"ACK":
-            self._user.receive_ack(request, source)
+            user.receive_ack(request, source)
         else:
             flow = response_flow(request.top_via, source)
             server = InviteServerTransaction(
-                self._context, self.invite_servers, key, flow, self._user.receive_ack
+                self._context, self.invite_servers, key, flow, size, user.receive_ack
             )
             self.invite_servers[key] = server
-            server.charge(size)
-            _pass_to_user(request, server, self._user.receive_invite, request, source, server)
+            try:
+                user.receive_invite(request, source, server)
+            except Exception:
+                _respond_internal_error(request, server)
+                raise
 
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
+        user = self._user
         if known := self.servers.get(key):
             known.receive_retransmission()
-        elif self._user is not None and self._is_valid(request, source):
+        elif user is not None and (request.usual or self._is_valid(request, source)):
             flow = response_flow(request.top_via, source)
-            server = ServerTransaction(self._context, self.servers, key, flow, request)
+            server = ServerTransaction(self._context, self.servers, key, flow, size, request)
             self.servers[key] = server
-            server.charge(size)
-            if request.method == b"CANCEL":
-                invite = self.invite_servers.get(server_key(request))
-                _pass_to_user(request, server, self._user.receive_cancel, request, server, invite)
-            else:
-                _pass_to_user(request, server, self._user.receive_request, request, source, server)
+            try:
+                if request.method == b"CANCEL":
+                    invite = self.invite_servers.get(server_key(request))
+                    user.receive_cancel(request, server, invite)
+                else:
+                    user.receive_request(request, source, server)
+            except Exception:
+                _respond_internal_error(request, server)
+                raise
 
     def _is_valid(self, request: Request, source: Flow) -> bool:
         """Return True if a request is valid; else it is rejected here."""
@@ -227,18 +234,11 @@ class TransactionLayer:
         self._context.notify(MessageDropped(source, cause, detail))
 
 
-def _pass_to_user(
-    request: Request,
-    server: InviteServerTransaction | ServerTransaction,
-    receive: Callable[..., None],
-    *arguments: object,
+def _respond_internal_error(
+    request: Request, server: InviteServerTransaction | ServerTransaction
 ) -> None:
-    """Pass a new request to the user; if it raises, respond 500, or the transaction would stay."""
-    try:
-        receive(*arguments)
-    except Exception:
-        server.respond(make_response(request, 500, tag_of(request)))
-        raise
+    """Respond 500 to a request whose handling raised, or its transaction would stay for ever."""
+    server.respond(make_response(request, 500, tag_of(request)))
 
 
 def server_key(request: Request) -> Hashable:

@@ -32,6 +32,9 @@ class ClientTransaction(RetransmittingClient):
 
     __slots__ = ()
 
+    RESEND = Timer.E
+    TIMEOUT = Timer.F
+
     def __init__(
         self,
         context: Context,
@@ -41,8 +44,7 @@ class ClientTransaction(RetransmittingClient):
         request: bytes,
         user: ClientUser | None = None,
     ) -> None:
-        timers = Timer.E, Timer.F
-        super().__init__(context, store, key, flow, State.TRYING, request, user, timers)
+        super().__init__(context, store, key, flow, State.TRYING, request, user)
 
     def receive_response(self, response: Response) -> None:
         """Handle a response."""

@@ -46,9 +46,10 @@ class ServerTransaction(Transaction):
         store: Store,
         key: Hashable,
         flow: Flow,
+        size: int,
         request: Request,
     ) -> None:
-        super().__init__(context, store, key, flow, State.TRYING)
+        super().__init__(context, store, key, flow, State.TRYING, size)
         self._last: bytes | None = None
         self._request: Request | None = request
         self.method = request.method

@@ -5,7 +5,7 @@ A request that was lost on a stream is sent once more, over a new connection.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store, Transaction
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 class RetransmittingClient(Transaction):
     """A client transaction: sends a request at once, and again while no response comes.
 
-    ``timers`` are those of the retransmissions and of the timeout: A and B, or E and F.
     ``request`` is what was sent: it is dropped with the final response, and the user when it has
     been told all.
     ``retransmitted``: the request was sent more than once, so the peer may have it even if it
     cannot be reached any more.
     """
 
-    __slots__ = (
-        "_interval", "_resend_timer", "_timeout", "_user", "method", "request", "retransmitted",
-    )  # fmt: skip
+    __slots__ = ("_interval", "_user", "method", "request", "retransmitted")
+
+    RESEND: ClassVar[Timer]
+    """The timer of retransmissions: A or E."""
+    TIMEOUT: ClassVar[Timer]
+    """The timer of the timeout: B or F."""
 
     def __init__(
         self,
@@ -37,20 +39,17 @@ class RetransmittingClient(Transaction):
         state: State,
         request: bytes,
         user: ClientUser | None,
-        timers: tuple[Timer, Timer],
     ) -> None:
-        super().__init__(context, store, key, flow, state)
+        super().__init__(context, store, key, flow, state, len(request))
         self.method = key[1]
         self.request: bytes | None = request
         self._user = user
         self.retransmitted = False
         self._interval = context.timers.t1
-        self._resend_timer, self._timeout = timers
         if self.reliable:
-            context.clock.start_timer(self, self._timeout, context.timers.b)
+            context.clock.start_timer(self, self.TIMEOUT, context.timers.b)
         else:  # the timeout's timer begins with the first retransmission: most have none
-            context.clock.start_timer(self, self._resend_timer, self._interval)
-        self.charge(len(request))
+            context.clock.start_timer(self, self.RESEND, self._interval)
         context.send_request(request, self.method, flow, self._send_failed)
 
     def terminate(self) -> None:
@@ -89,10 +88,10 @@ class RetransmittingClient(Transaction):
             timers = self._context.timers
             if not self.retransmitted:  # T1 of the timeout has passed
                 left = timers.b - timers.t1
-                self._context.clock.start_timer(self, self._timeout, left)
+                self._context.clock.start_timer(self, self.TIMEOUT, left)
             self._send_again(self.request)
             self._interval = self._next_interval()
-            self._context.clock.start_timer(self, self._resend_timer, self._interval)
+            self._context.clock.start_timer(self, self.RESEND, self._interval)
 
     def _send_again(self, request: bytes) -> None:
         self.retransmitted = True

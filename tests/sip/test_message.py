@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 
+from sip_stager.model.flow import Flow
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Response
 from sip_stager.sip.parser import parse
@@ -89,7 +90,7 @@ def test_removing_the_first_value_leaves_its_neighbours_unchanged() -> None:
 
 def test_the_source_is_added_to_the_top_via_only() -> None:
     noted = parsed(USUAL)
-    noted.note_source("203.0.113.9", 1024)
+    noted.note_source(Flow("UDP", "203.0.113.9", 1024))
     expected = USUAL.replace(b";rport;", b";rport=1024;").replace(
         b'"a,b" ,', b'"a,b";received=203.0.113.9,'
     )
@@ -98,7 +99,7 @@ def test_the_source_is_added_to_the_top_via_only() -> None:
 
 def test_adding_the_source_to_a_request_without_a_via_is_malformed() -> None:
     with pytest.raises(Malformed):
-        with_fields(b"To: <sip:a@b>").note_source("192.0.2.1", 5060)
+        with_fields(b"To: <sip:a@b>").note_source(Flow("UDP", "192.0.2.1", 5060))
 
 
 def test_an_edited_response_keeps_its_own_bytes() -> None:

@@ -59,7 +59,7 @@ def test_the_response_is_that_of_a_parsed_invite(name: str, source: Flow) -> Non
     assert (head.request is None) == (name in USUAL)
     parsed = parse(data)
     assert isinstance(parsed, Request)
-    parsed.note_source(source.host, source.port)
+    parsed.note_source(source)
     expected = bytes(make_response(parsed, 503, b"tag", EXTRA, b"Service Unavailable"))
     assert make_stateless_response(head, 503, b"Service Unavailable", b"tag", EXTRA) == expected
     assert head.via == parsed.top_via

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_stager.model.flow import Flow
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import check_body, check_request, parse
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _noted(message: Request) -> Via:
-    message.note_source("192.0.2.1", 5060)
+    message.note_source(Flow("UDP", "192.0.2.1", 5060))
     return message.top_via
 
 
