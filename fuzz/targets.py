@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fuzz.conversation import ADMISSION, conversation
 from fuzz.http_connection import http_connection
 from sip_stager.model.call import Refusal
+from sip_stager.model.flow import Flow
 from sip_stager.platform import replies
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.framing import Framer
@@ -91,7 +92,7 @@ def _read_fields(parsed: Request | Response, result: CaseResult) -> None:
             parsed.values(field_name)
     if isinstance(parsed, Request):
         with suppress(Malformed):
-            parsed.note_source("192.0.2.77", 4444)
+            parsed.note_source(Flow("UDP", "192.0.2.77", 4444))
             parse(bytes(parsed))
         try:
             check_request(parsed)

@@ -111,13 +111,13 @@ class Proxy:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
         facilities = self._facilities
         if (routed := self._fast_path.route(ack, source)) and routed.flow is not None:
-            if ack.to_tag != facilities.tag(ack):
+            if not facilities.is_of_refusal(ack):
                 facilities.forward_ack(routed, source, routed.flow)
             return
         try:
             popped = self._strip(facilities.preprocess(ack, source), source)
             routed = route_to_next_hop(popped)
-            if ack.to_tag == facilities.tag(ack):
+            if facilities.is_of_refusal(ack):
                 return  # it acknowledges a refusal of ours, which was sent without a transaction
             wrong = self._why_not_ours(popped) or (
                 "no hops are left" if ack.max_forwards == 0 else ""

@@ -15,10 +15,10 @@ from functools import lru_cache
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.request_forwarding import STAGED_ID_FIELD, Routed
+from sip_stager.proxy.request_forwarding import Routed, new_routed
 from sip_stager.proxy.validation import has_been_here, routing_digest
 from sip_stager.sip.field_grammar import Malformed
-from sip_stager.sip.privacy import IDENTITY_FIELDS
+from sip_stager.sip.message import USUAL_MAX_FORWARDS
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 
 MAX_CACHED_BYTES = 256
 """Bytes of what a cache is asked for: strangers choose how long it is."""
-_ACTED_ON = frozenset(
-    {STAGED_ID_FIELD, b"proxy-require", b"proxy-authorization", b"max-breadth", *IDENTITY_FIELDS}
-)
-"""Fields that the general path acts on."""
-_REQUIRED = frozenset({b"route", b"content-length", b"max-forwards"})
 
 
 class DialogFastPath:
@@ -44,33 +39,23 @@ class DialogFastPath:
     def __init__(
         self, interfaces: Interfaces, locator: Locator, seal: Seal, identifiers: Identifiers
     ) -> None:
-        self._interfaces = interfaces
+        self._route_parts = interfaces.route_parts
         self._locator = locator
-        self._seal = seal
+        self._seal_of_dialog = seal.of_dialog
         self._identifiers = identifiers
-        self._route_value = lru_cache(maxsize=4096)(self._make_route_value)
         self._next_hop = lru_cache(maxsize=4096)(self._find_next_hop)
 
     def route(self, request: Request, source: Flow) -> Routed | None:
         """Return a valid request of a dialog with its next hop; None for the general path."""
-        try:
-            return self._route(request, source)
-        except Malformed:  # the general path knows what to answer
+        shape, uri_text = request.shape, request.uri_text
+        if not shape.plain_in_dialog or not request.usual or len(uri_text) > MAX_CACHED_BYTES:
             return None
-
-    def _route(self, request: Request, source: Flow) -> Routed | None:
-        shape = request.shape
-        index = shape.route
-        if not (shape.first.keys() >= _REQUIRED and _ACTED_ON.isdisjoint(shape.first)):
-            return None
-        seal = self._recorded_seal(request, request.fields[index], source.interface)
-        if not seal or request.names.count(b"route") != 1 or request.max_forwards <= 0:
-            return None
-        uri_text = request.uri_text
-        if len(uri_text) > MAX_CACHED_BYTES:
-            return None
-        next_hop = self._next_hop(uri_text, source.interface)
-        if next_hop is None:
+        field, interface = request.fields[shape.route], source.interface
+        seal = self._recorded_seal(request, request.from_tag, field, interface)
+        seal = seal or self._recorded_seal(request, request.to_tag, field, interface)
+        hops = USUAL_MAX_FORWARDS.get(request.fields[shape.max_forwards])
+        next_hop = self._next_hop(uri_text, interface)
+        if not seal or not hops or next_hop is None:
             return None
         routing = b""
         if request.method != b"ACK":  # the ACK of a 2xx has no transaction (16.11)
@@ -78,23 +63,22 @@ class DialogFastPath:
             if has_been_here(request, routing):
                 return None
         uri, flow = next_hop
-        return Routed(request, flow.interface, uri, routing, seal, own_route=index, flow=flow)
+        return new_routed(
+            (request, flow.interface, uri, routing, seal, False, "", shape.route, flow)
+        )
 
-    def _recorded_seal(self, request: Request, field: bytes, interface: int) -> bytes:
+    def _recorded_seal(self, request: Request, tag: bytes, field: bytes, interface: int) -> bytes:
         """Return the seal of the request's dialog if its Route is what we recorded, else empty."""
         call_id = request.call_id
-        value = field.partition(b":")[2].strip(b" \t")
-        for tag in (request.from_tag, request.to_tag):
-            if tag and len(call_id) + len(tag) <= MAX_CACHED_BYTES:
-                recorded, seal = self._route_value(call_id, tag, interface)
-                if compare_digest(value, recorded):
-                    return seal
-        return b""
-
-    def _make_route_value(self, call_id: bytes, tag: bytes, interface: int) -> tuple[bytes, bytes]:
-        seal = self._seal.of_dialog(call_id, tag)
-        return self._interfaces.route_value(interface, seal), seal
+        if not tag or len(call_id) + len(tag) > MAX_CACHED_BYTES:
+            return b""
+        seal = self._seal_of_dialog(call_id, tag, b"")
+        before, after = self._route_parts[interface]
+        return seal if compare_digest(field, before + seal + after) else b""
 
     def _find_next_hop(self, uri_text: bytes, interface: int) -> tuple[Uri, Flow] | None:
         """Return the flow to a Request-URI if it needs neither rewriting nor a look-up."""
-        return self._locator.known_flow(uri_text, interface)
+        try:
+            return self._locator.known_flow(uri_text, interface)
+        except Malformed:  # the general path knows what to answer
+            return None

@@ -16,7 +16,7 @@ from sip_stager.proxy.refusals import refusal_warning
 from sip_stager.proxy.request_forwarding import make_copy
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.target_set import UpstreamTargets
-from sip_stager.sip.identifiers import Identifiers
+from sip_stager.sip.identifiers import TAG_LENGTH, Identifiers
 from sip_stager.sip.responses import REASONS, Extra, make_response, warning_field
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
@@ -66,6 +66,10 @@ class Facilities:
         parts = request.call_id, b"%d" % request.cseq[0], request.top_via.branch
         return self.identifiers.answer_tag(*parts, *kind)
 
+    def is_of_refusal(self, ack: Request) -> bool:
+        """Return True for the ACK of a response of ours that we have forgotten."""
+        return len(ack.to_tag) == TAG_LENGTH and ack.to_tag == self.tag(ack)
+
     def preprocess(self, request: Request, source: Flow) -> Popped:
         """Remove the routing that led a request here (RFC 3261 16.4); raises ``Malformed``."""
         return preprocess(request, self.interfaces, self.seal, source.interface)
@@ -93,8 +97,8 @@ class Facilities:
         """
         ack = routed.request
         self.notify(CallAcknowledged(ack))
-        parts = ack.call_id, ack.to_tag, b"%d" % ack.cseq[0], ack.uri_text
-        branch = self.identifiers.stateless_branch(ack.value(b"via") or b"", *parts)
+        parts = ack.fields[ack.shape.via], ack.call_id, ack.to_tag, ack.uri_text
+        branch = self.identifiers.stateless_branch(*parts, b"%d" % (ack.cseq_number or 0))
         copy, flow = self._copy(routed, source, target, branch)
 
         if flow is target:

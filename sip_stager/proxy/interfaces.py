@@ -53,6 +53,8 @@ class Interfaces:
         self._all = interfaces
         self._own = {endpoint for interface in interfaces for endpoint in interface.endpoints}
         self._recorded = [interface.record_route("*").partition(b"*") for interface in interfaces]
+        self.route_parts = [_route_parts(recorded) for recorded in self._recorded]
+        """The bytes of a usual Route ahead of and behind the seal, if an interface recorded it."""
         self._via = [
             make_via(each.transport, each.advertised, each.port, b"") for each in interfaces
         ]
@@ -75,10 +77,6 @@ class Interfaces:
     def via(self, index: int, branch: bytes) -> bytes:
         """Return the Via field of an interface."""
         return self._via[index] + branch
-
-    def route_value(self, index: int, seal: bytes) -> bytes:
-        """Return the value that a Route has if an interface recorded it, as nearly all write it."""
-        return self.record_route(index, seal).partition(b" ")[2]
 
     def contact(self, index: int) -> bytes:
         """Return the Contact of an early dialog of our own (RFC 3261 12.1.1)."""
@@ -105,6 +103,11 @@ class Interfaces:
         if preferred is not None and self._speaks[preferred] == wanted:
             return preferred
         return self._speaks.index(wanted) if wanted in self._speaks else None
+
+
+def _route_parts(record_route: tuple[bytes, bytes, bytes]) -> tuple[bytes, bytes]:
+    before, _, after = record_route
+    return before.replace(b"Record-Route:", b"Route:", 1), after
 
 
 @lru_cache(maxsize=4096)

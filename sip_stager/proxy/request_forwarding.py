@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.flow import Flow
@@ -42,6 +43,10 @@ class Routed(NamedTuple):
     staged_id: str = ""
     own_route: int = -1
     flow: Flow | None = None
+
+
+# A named tuple is made in C from a tuple, but in Python from its fields.
+new_routed = partial(tuple.__new__, Routed)
 
 
 def route_to_next_hop(popped: Popped, routing: bytes = b"") -> Routed:

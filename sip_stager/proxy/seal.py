@@ -29,15 +29,12 @@ class Seal:
 
     def __init__(self, key: bytes) -> None:
         self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
-        self._cached_digest = lru_cache(maxsize=4096)(self._digest)
+        self.of_dialog = lru_cache(maxsize=4096)(self._digest)
+        """Returns the seal of a dialog by Call-ID, tag and mark, which are together short."""
 
     def seal_for(self, invite: Request, *, anonymous: bool = False) -> bytes:
         """Return the seal of the dialog that an INVITE begins."""
         return self._of(invite.call_id, invite.from_tag, ANONYMOUS if anonymous else b"")
-
-    def of_dialog(self, call_id: bytes, tag: bytes) -> bytes:
-        """Return the seal of a dialog whose caller is not anonymous."""
-        return self._of(call_id, tag, b"")
 
     def is_valid(self, route: Uri, request: Request) -> bool:
         """Return True if we made that URI for the request's dialog; either side may have sent it.
@@ -71,9 +68,7 @@ class Seal:
         return compare_digest(sealed, self._of(request.call_id, tag, mark))
 
     def _of(self, call_id: bytes, tag: bytes, mark: bytes) -> bytes:
-        digest = (
-            self._cached_digest if len(call_id) + len(tag) <= MAX_CACHED_BYTES else self._digest
-        )
+        digest = self.of_dialog if len(call_id) + len(tag) <= MAX_CACHED_BYTES else self._digest
         return digest(call_id, tag, mark)
 
     def _digest(self, call_id: bytes, tag: bytes, mark: bytes = b"") -> bytes:

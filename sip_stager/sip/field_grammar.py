@@ -76,6 +76,17 @@ def field_name(spelled: bytes) -> bytes:
     return COMPACT.get(name, name)
 
 
+IDENTITY_FIELDS = frozenset(
+    b"call-info history-info identity identity-info in-reply-to organization p-asserted-identity "
+    b"p-associated-uri p-charge-info p-preferred-identity p-served-user referred-by "
+    b"remote-party-id reply-to".split()
+)
+"""The fields that identify a party, beside From and Contact.
+
+They are those of RFC 3323 4.1 and RFC 3325, and those that carriers use instead.  STIR's Identity
+holds the number, too (RFC 8225 5.2.1).
+"""
+
 UNREADABLE = b""
 """The name of a line without a valid one: no colon, or no token before it.  It is forwarded."""
 _NOT_TOKEN = re.compile(rb"[^A-Za-z0-9.!%*_+`'~-]+")

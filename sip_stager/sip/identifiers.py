@@ -20,6 +20,10 @@ def tag_of(request: Request) -> bytes:
     return blake2b(bytes(request), digest_size=8).hexdigest().encode("ascii")
 
 
+TAG_LENGTH = 16
+"""Bytes of a tag that an ``Identifiers`` makes."""
+
+
 class Identifiers:
     """A generator of identifiers from a secret seed; equal seeds generate equal identifiers."""
 
@@ -29,11 +33,11 @@ class Identifiers:
 
     def tag(self) -> bytes:
         """Return a new tag of 64 bits (RFC 3261 19.3 requires 32)."""
-        return self._next(8)
+        return self._next(TAG_LENGTH // 2)
 
     def answer_tag(self, *parts: bytes) -> bytes:
         """Return the To tag of a stateless response: equal for equal parts (RFC 3261 8.2.7)."""
-        return self._digest(b"\0".join((b"tag", *parts)), 8)
+        return self._digest(b"\0".join((b"tag", *parts)), TAG_LENGTH // 2)
 
     def routing(self, *parts: bytes) -> bytes:
         """Return a digest that is equal for equal parts, to tell a loop from a spiral.

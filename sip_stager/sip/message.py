@@ -66,6 +66,7 @@ class Request(Message):
         body: bytes = b"",
         length: int = 0,
         version: bytes = b"SIP/2.0",
+        like: Request | None = None,
     ) -> None:
         self.start_line = start_line
         self.method = method
@@ -77,9 +78,18 @@ class Request(Message):
         self.length = length
         self._uri: Uri | None = None
         self._hops: int | None = None
+        if like is not None:
+            self._copy_read(like)
+            return
         self.usual = not shape.counts_fault and shape.via >= 0 and self._read_usual()
         if not self.usual:
             self._read_any()
+
+    def _copy_read(self, like: Request) -> None:
+        """Take over what was read of a request with the same From, To, Call-ID and CSeq."""
+        self.usual, self.via, self.call_id = like.usual, like.via, like.call_id
+        self.from_tag, self.to_tag = like.from_tag, like.to_tag
+        self.cseq_number, self.cseq_method = like.cseq_number, like.cseq_method
 
     def _read_usual(self) -> bool:
         """Read the fields of a usual header; False if one of them is not written as usual."""
@@ -111,10 +121,13 @@ class Request(Message):
             self.cseq_number, self.cseq_method = None, b""
 
     def edited(self, names: tuple[bytes, ...], fields: list[bytes]) -> Request:
-        """Return a copy with other header fields."""
+        """Return a copy with other header fields; From, To, Call-ID and CSeq must be the same.
+
+        Its ``via`` is that of the original.
+        """
         return Request(
             self.start_line, self.method, self.uri_text, CANONICAL.of(names), fields, self.body,
-            self.length, self.version,
+            self.length, self.version, self,
         )  # fmt: skip
 
     @property
@@ -169,8 +182,9 @@ class Request(Message):
         """Return the request with another Request-URI."""
         start_line = b"%b %b SIP/2.0" % (self.method, uri)
         return Request(
-            start_line, self.method, uri, self.shape, self.fields, self.body, self.length
-        )
+            start_line, self.method, uri, self.shape, self.fields, self.body, self.length,
+            like=self,
+        )  # fmt: skip
 
     def note_source(self, source: Flow) -> None:
         """Write the source of the request into its top Via (RFC 3261 18.2.1, RFC 3581 4).

@@ -18,8 +18,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sip_stager.sip.field_grammar import NAMES, OURS
-from sip_stager.sip.privacy import IDENTITY_FIELDS
+from sip_stager.sip.field_grammar import IDENTITY_FIELDS, NAMES, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.field_grammar import IDENTITY_FIELDS, Malformed
 from sip_stager.sip.parties import parse_party, party_values
-from sip_stager.sip.privacy import IDENTITY_FIELDS, strip_identity
+from sip_stager.sip.privacy import strip_identity
 from sip_stager.trunks.number_fields import number_of_uri
 from sip_stager.trunks.phone_numbers import is_e164, to_e164
 

@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sip_stager.sip.field_grammar import Malformed, field_name, parse_parameters
+from sip_stager.sip.field_grammar import IDENTITY_FIELDS, Malformed, field_name, parse_parameters
 from sip_stager.sip.message import Request
 from sip_stager.sip.parties import parse_party, party_values
-from sip_stager.sip.privacy import IDENTITY_FIELDS
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.phone_numbers import to_e164, unescape_user
 

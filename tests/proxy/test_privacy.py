@@ -9,6 +9,7 @@ import pytest
 from sip_stager.model.call import Policy, Treatment
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from sip_stager.proxy.seal import Seal
+from sip_stager.sip.parser import parse_request
 from sip_stager.sip.uri import parse_uri
 from tests.support.conversation import ALICE, BOB, SEAL, STRANGER, USER, Conversation
 from tests.support.messages import request, response
@@ -117,6 +118,7 @@ def test_the_mark_means_the_caller_and_not_the_callee() -> None:
     assert not Seal(b"another key").from_anonymous(route, mine)
     assert not SEAL.from_anonymous(parse_uri(f"sip:{USER}@198.51.100.1;lr".encode()), mine)
     swapped = theirs.with_field(theirs.names.index(b"from"), b"From: <sip:bob@192.0.2.2>;tag=bob")
+    swapped = parse_request(bytes(swapped))
     assert SEAL.is_valid(route, swapped)
     assert not SEAL.from_anonymous(route, swapped)
 

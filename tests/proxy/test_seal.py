@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.proxy.seal import Seal
+from sip_stager.sip.parser import parse_request
 from sip_stager.sip.uri import Uri, parse_uri
 from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, URI, USER, Conversation
 from tests.support.messages import request, response
@@ -160,13 +161,13 @@ def test_seals_of_long_call_ids_are_not_cached() -> None:
     def ask(call_id: bytes) -> None:
         asked = request("BYE", to_tag="x")
         long = asked.with_field(asked.names.index(b"call-id"), b"Call-ID: " + call_id)
-        seal.is_valid(route(USER.encode()), long)
+        seal.is_valid(route(USER.encode()), parse_request(bytes(long)))
 
     for number in range(40):
         ask(b"%0300d" % number)
-    assert seal._cached_digest.cache_info().currsize == 0
+    assert seal.of_dialog.cache_info().currsize == 0
     ask(b"short")
-    assert seal._cached_digest.cache_info().currsize == 2
+    assert seal.of_dialog.cache_info().currsize == 2
 
 
 def test_a_seal_is_no_permission_to_call(edge: Conversation) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sip_stager.model.call import Call
 from sip_stager.model.flow import Flow
+from sip_stager.sip.parser import parse_request
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.mapping import Moment, NumberMapping, Row, Share
 from sip_stager.trunks.phone_numbers import is_e164
@@ -201,9 +202,8 @@ def admitted(caller: str, call_id: str) -> Call:
         b"Call-ID: " + call_id.encode() if name == b"call-id" else field
         for name, field in zip(request.names, request.fields, strict=True)
     ]
-    call = admission.admit(
-        request.edited(request.names, fields), Flow("UDP", TRUNKS[0].networks[0][1].exploded, 5060)
-    )
+    edited = parse_request(bytes(request.edited(request.names, fields)))
+    call = admission.admit(edited, Flow("UDP", TRUNKS[0].networks[0][1].exploded, 5060))
     assert isinstance(call, Call)
     return call
 
