@@ -3,7 +3,11 @@
 The API needs ten seconds for one number and no time for another.  Two thousand calls to the first
 number are held at once.  Calls to the second are measured alone first, and then while the others
 are held.  The table shows the memory and files of a held call, whether it rang in time and was
-answered, and how much later the other calls rang.
+answered, how much later the other calls rang, and how long ``/healthz`` and ``/metrics`` took at
+worst, from the first held call to the end of the last one.
+
+All calls must be placed before the first is staged, and the others between: ten thousand want
+``--calls 10000 --rate 500 --delay 32``.
 """
 
 from __future__ import annotations
@@ -27,10 +31,11 @@ from bench.held_calls_report import (
     Mode,
     Others,
     Parameters,
-    results_table,
+    results_tables,
 )
-from bench.latency import invite_to_ringing, percentiles
+from bench.latency import Percentiles, invite_to_ringing, percentiles
 from bench.load import GRACE_PERIOD, Callers, Load, LoadPeer
+from bench.probes import HEALTH_INTERVAL, METRICS_INTERVAL, Prober
 from bench.process import cpu_seconds, raise_priority
 from soak.program import MonitoredProgram
 from tests.interop.fake_api import FakeApiProcess
@@ -75,6 +80,7 @@ class _Processes:
             deadline=parameters.delay + 10,
             log_level="info",
             api={"connections": parameters.calls + parameters.others},
+            limits={"drain_timeout": 0, "calls_staging": 2 * parameters.calls},
             policy={"ringing_delay": parameters.ringing_delay},
             tables=[("[[numbers]]", {"number": QUICK_NUMBER, "agent": AGENT})],
         )
@@ -114,6 +120,8 @@ def measure(parameters: Parameters, mode: Mode) -> Figures:
         program = processes.program
         alone = processes.measure_others()
         memory, files = program.resident, program.open_files
+        health = Prober(program.http_port, "/healthz", HEALTH_INTERVAL)
+        metrics = Prober(program.http_port, "/metrics", METRICS_INTERVAL)
         callers = processes.start_callers(parameters.held)
         time.sleep(parameters.held.seconds)  # polling now would cost the program CPU time
         program.wait_until(
@@ -130,12 +138,16 @@ def measure(parameters: Parameters, mode: Mode) -> Figures:
             failed=outcome.failed,
             rung=len(rung),
             ringing_late=percentiles(rung).minus(1000 * parameters.ringing_delay),
+            forwarded_late=_forwarded(outcome.calls).minus(1000 * parameters.delay),
             kib_per_call=memory / 1024 / parameters.calls,
             files_per_call=files / parameters.calls,
             connections=processes.api.stats()["connections"],
             alone=alone,
             loaded=loaded,
             worst_lag=1000 * program.samples()["sip_stager_event_loop_lag_max_seconds"],
+            polls=processes.api.stats()["polls"],
+            health=health.stop(),
+            metrics=metrics.stop(),
         )
 
 
@@ -146,6 +158,14 @@ def _rung(calls: Iterable[Times]) -> list[float]:
         for call in calls
         if call.invite_in < call.ringing_out < call.invite_out
     ]
+
+
+def _forwarded(calls: Iterable[Times]) -> Percentiles:
+    """Return the times in ms from the INVITE in to the INVITE out."""
+    # The capture of these callers holds INVITEs of the others, too, as they leave the program.
+    return percentiles(
+        [1000 * (call.invite_out - call.invite_in) for call in calls if call.invite_in]
+    )
 
 
 def _held(calls: Iterable[Times], others: Others) -> int:
@@ -170,17 +190,20 @@ def main(
     rate: Annotated[int, typer.Option(help="Held calls placed per second")] = 400,
     delay: Annotated[float, typer.Option(help="Seconds that the API needs for a held call")] = 10,
     others: Annotated[int, typer.Option(help="Other calls per second")] = 50,
+    mode: Annotated[
+        Mode | None, typer.Option(help="The mode; default: one after the other")
+    ] = None,
     rounds: Annotated[int, typer.Option(help="Runs of each mode")] = 1,
     json: Annotated[
         Path | None, typer.Option(help="Results file; default: a new one in bench-results/")
     ] = None,
 ) -> None:
-    """Measure; exit with 1 if a call failed, was not held, or did not ring."""
+    """Measure; exit with 1 if a call failed, was not held, or did not ring, or a probe failed."""
     check_open_files(calls)
     parameters = Parameters(calls, rate, delay, others)
-    modes: tuple[Mode, ...] = ("sync", "async")
-    runs = [measure(parameters, mode) for mode in modes for _ in range(rounds)]
-    Console(width=180).print(results_table(runs, parameters))
+    modes: tuple[Mode, ...] = (mode,) if mode else ("sync", "async")
+    runs = [measure(parameters, each) for each in modes for _ in range(rounds)]
+    Console(width=160).print(*results_tables(runs, parameters), sep="\n\n")
     path = json or Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-held.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps([asdict(run) for run in runs], indent=2) + "\n")
@@ -190,6 +213,7 @@ def main(
 
 def _went_well(run: Figures) -> bool:
     failed = run.failed + run.alone.failed + run.loaded.failed
+    failed += run.health.failed + run.metrics.failed
     return not failed and run.calls == run.held == run.rung
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench.latency import Percentiles
 from bench.load import Load
+from bench.probes import Answers
 
 Mode = Literal["sync", "async"]
 
@@ -61,9 +62,12 @@ class Figures:
 
     - ``held``: calls that were held for the whole time of the other calls.
     - ``rung``: calls that heard local ringing; ``ringing_late``: how late, in ms.
+    - ``forwarded_late``: how long after its agent was ready a call went on, in ms.
     - ``kib_per_call``, ``files_per_call``: memory and open files of one held call.
     - ``connections``: connections that the API accepted.
     - ``worst_lag``: of the event loop, in ms.
+    - ``polls``: requests for the status of a call, of all loads.
+    - ``health``, ``metrics``: the answers of the two pages while calls were held.
     """
 
     mode: Mode
@@ -72,12 +76,16 @@ class Figures:
     failed: int
     rung: int
     ringing_late: Percentiles
+    forwarded_late: Percentiles
     kib_per_call: float
     files_per_call: float
     connections: int
     alone: Others
     loaded: Others
     worst_lag: float
+    polls: int
+    health: Answers
+    metrics: Answers
 
     @property
     def ratios(self) -> tuple[float, float]:
@@ -86,40 +94,56 @@ class Figures:
         return loaded.p50 / alone.p50, loaded.p99 / alone.p99
 
 
-def results_table(runs: list[Figures], parameters: Parameters) -> Table:
-    """Return a table with a row per run."""
-    columns = "mode", "held", "failed", "rung", "ringing late", "KiB per call", "files per call"
-    table = Table(
-        *columns, "connections", "worst lag", "others p50", "others p99", "CPU", "API CPU"
+def results_tables(runs: list[Figures], parameters: Parameters) -> tuple[Table, Table]:
+    """Return a table of the held calls and one of what happens meanwhile, with a row per run."""
+    held = Table("mode", "held", "failed", "rung", "ringing late", "forwarded late")
+    for column in ("KiB per call", "files per call", "connections", "polls"):
+        held.add_column(column)
+    held.title = f"{parameters.calls} calls held for {parameters.delay:g} s"
+    held.caption = (
+        "times in ms; ringing late: 99th percentile · forwarded late: after the agent was ready, "
+        "median and 99th percentile"
     )
-    table.title = (
-        f"{parameters.calls} calls held for {parameters.delay:g} s, "
-        f"and {parameters.others} other calls per second at the same time"
-    )
-    table.caption = (
-        "times in ms; ringing late: 99th percentile · others: INVITE to 180 of the other calls, "
-        "alone > while calls are held · CPU of the program and of the fake API for the same calls"
+    meanwhile = Table("mode", "failed", "others p50", "others p99", "CPU", "API CPU")
+    for column in ("worst lag", "/healthz", "/metrics"):
+        meanwhile.add_column(column)
+    meanwhile.title = f"{parameters.others} other calls per second at the same time"
+    meanwhile.caption = (
+        "times in ms; others: INVITE to 180, alone > while calls are held · CPU of the program and "
+        "of the fake API for these calls · /healthz, /metrics: the longest of so many answers"
     )
     for run in runs:
-        table.add_row(*_row(run))
-    return table
+        held.add_row(*_held_row(run))
+        meanwhile.add_row(*_meanwhile_row(run))
+    return held, meanwhile
 
 
-def _row(run: Figures) -> list[str]:
+def _held_row(run: Figures) -> list[str]:
+    return [
+        run.mode,
+        f"{run.held} of {run.calls}",
+        str(run.failed),
+        str(run.rung),
+        f"{run.ringing_late.p99:.1f}",
+        f"{run.forwarded_late.p50:.0f}, {run.forwarded_late.p99:.0f}",
+        f"{run.kib_per_call:.1f}",
+        f"{run.files_per_call:.2f}",
+        str(run.connections),
+        str(run.polls),
+    ]
+
+
+def _meanwhile_row(run: Figures) -> list[str]:
     alone, loaded = run.alone, run.loaded
     p50, p99 = run.ratios
     return [
         run.mode,
-        f"{run.held} of {run.calls}",
-        f"{run.failed}, others {alone.failed + loaded.failed}",
-        str(run.rung),
-        f"{run.ringing_late.p99:.1f}",
-        f"{run.kib_per_call:.1f}",
-        f"{run.files_per_call:.2f}",
-        str(run.connections),
-        f"{run.worst_lag:.1f}",
+        str(alone.failed + loaded.failed),
         f"{alone.ringing.p50:.2f} > {loaded.ringing.p50:.2f} ({p50:.2f}x)",
         f"{alone.ringing.p99:.2f} > {loaded.ringing.p99:.2f} ({p99:.2f}x)",
         f"{alone.cpu_share:.0%} > {loaded.cpu_share:.0%}",
         f"{alone.api_cpu_share:.0%} > {loaded.api_cpu_share:.0%}",
+        f"{run.worst_lag:.1f}",
+        str(run.health),
+        str(run.metrics),
     ]
