@@ -46,7 +46,7 @@ RFCS = {
     "RFC 4320": "Actions addressing identified issues with the non-INVITE transaction",
     "RFC 4321": "Problems identified associated with the non-INVITE transaction",
     "RFC 4475": "Torture test messages",
-    "RFC 4694": "number portability parameters of the tel URI",
+    "RFC 4694": "Number portability parameters of the tel URI",
     "RFC 5118": "Torture test messages for IPv6",
     "RFC 5393": "Amplification vulnerability in forking proxies",
     "RFC 5407": "Example call flows of race conditions",

@@ -31,6 +31,7 @@ class RefusalCause(StrEnum):
     UNKNOWN_SOURCE = "unknown_source"
     UNMAPPED_NUMBER = "unmapped_number"
     INVALID_REQUEST = "invalid_request"  # the INVITE breaks a rule of SIP: a loop, no hops left
+    PRIVACY = "privacy"  # it is critical to the caller, and no proxy can perform it
     OVERLOAD = "overload"
     STOPPED = "stopped"
 

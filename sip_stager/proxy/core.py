@@ -20,6 +20,7 @@ from sip_stager.proxy.validation import (
     validate,
 )
 from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.privacy import without_privacy_tag
 from sip_stager.sip.responses import make_response, make_trying, warning_field
 
 if TYPE_CHECKING:
@@ -216,13 +217,15 @@ class Proxy:
         )
 
     def _strip(self, popped: Popped, source: Flow) -> Popped:
-        """Strip our own header field, and the identity fields if the dialog's caller is anonymous.
+        """Strip our own header fields, and the identity fields if the dialog's caller is anonymous.
 
         The INVITE that began the dialog decides on privacy for all of it; the seal remembers.
         """
         own, request = popped.own_route, popped.request.without(STAGED_ID_FIELD)
         anonymous = own is not None and self._facilities.seal.from_anonymous(own, request)
         request = self._admission.strip_identity(request, source, anonymous=anonymous)
+        if b"proxy-require" in request.shape.first:
+            request = without_privacy_tag(request)
         return popped._replace(request=request)
 
     def _is_of_dialog(self, popped: Popped) -> bool:

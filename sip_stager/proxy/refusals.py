@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _WORDS: dict[Cause, str] = {
     RefusalCause.UNKNOWN_SOURCE: "this address belongs to no trunk",
     RefusalCause.UNMAPPED_NUMBER: "no agent is mapped to the called number",
+    RefusalCause.PRIVACY: "the required privacy cannot be performed",
     RefusalCause.OVERLOAD: "too many calls",
     RefusalCause.STOPPED: "the proxy is being stopped",
 }

@@ -16,6 +16,7 @@ from sip_stager.proxy.request_forwarding import (
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Response
 from sip_stager.sip.parties import parse_party, party_values
+from sip_stager.sip.privacy import without_privacy_tag
 from sip_stager.sip.telephone_uri import USER_PHONE, is_telephone, telephone_user
 from sip_stager.sip.uri import Address, Uri, as_request_uri, escaped_user
 
@@ -50,6 +51,8 @@ class UpstreamTargets(NamedTuple):
         uris = self.uris[: max_breadth(request)]
         # A caller must choose neither the path of a new call nor its staged agent.
         request = request.without(b"route").without(STAGED_ID_FIELD)
+        if b"proxy-require" in request.shape.first:
+            request = without_privacy_tag(request)
         if len(uris) > 1:
             # Each gets its part of Max-Breadth: after a failover two are pending (RFC 5393 5.3.3).
             request = with_max_breadth(request, len(uris))

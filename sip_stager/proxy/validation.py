@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.proxy.request_forwarding import max_breadth
+from sip_stager.sip.privacy import PRIVACY_TAG
 from sip_stager.sip.responses import Extra, warning_field
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from sip_stager.sip.field_grammar import Malformed
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request
@@ -72,7 +75,7 @@ def validate(request: Request, routing: bytes) -> OwnResponse | None:
     if has_been_here(request, routing):
         return OwnResponse(482)
     if b"proxy-require" in request.shape.first and (
-        unsupported := _reject_extensions(request, b"proxy-require")
+        unsupported := _reject_extensions(request, b"proxy-require", {PRIVACY_TAG})
     ):
         return unsupported
     return OwnResponse(440) if max_breadth(request) == 0 else None
@@ -100,7 +103,10 @@ def has_been_here(request: Request, routing: bytes) -> bool:
     return any(routing in field for field in request.rows(b"via"))
 
 
-def _reject_extensions(request: Request, name: bytes) -> OwnResponse | None:
-    """Return a 420 with the extensions that a request requires: we support none."""
-    tags = [tag for tag in request.values(name) if tag] if name in request.names else []
+def _reject_extensions(
+    request: Request, name: bytes, supported: AbstractSet[bytes] = frozenset()
+) -> OwnResponse | None:
+    """Return a 420 with the extensions that a request requires and that are not supported."""
+    required = request.values(name) if name in request.names else []
+    tags = [tag for tag in required if tag and tag.lower() not in supported]
     return OwnResponse(420, ((b"Unsupported", b", ".join(tags)),)) if tags else None

@@ -77,9 +77,9 @@ def field_name(spelled: bytes) -> bytes:
 
 
 IDENTITY_FIELDS = frozenset(
-    b"call-info history-info identity identity-info in-reply-to organization p-asserted-identity "
-    b"p-associated-uri p-charge-info p-preferred-identity p-served-user referred-by "
-    b"remote-party-id reply-to".split()
+    b"additional-identity call-info history-info identity identity-info in-reply-to organization "
+    b"p-asserted-identity p-associated-uri p-charge-info p-dcs-billing-info p-preferred-identity "
+    b"p-served-user referred-by remote-party-id reply-to".split()
 )
 """The fields that identify a party, beside From and Contact.
 

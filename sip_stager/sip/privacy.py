@@ -1,7 +1,11 @@
-"""The removal of what identifies a party (RFC 3323, RFC 3325)."""
+"""Privacy: what a caller requests, and the header fields that identify a party.
+
+RFC 3323 and RFC 3325; From and Contact identify a party, too, but belong to the dialog.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from sip_stager.sip.field_grammar import IDENTITY_FIELDS
@@ -11,14 +15,104 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Message")
 
+USER_FIELDS = frozenset({b"subject", b"user-agent"})
+"""Fields that ``Privacy: user`` removes as well: a user agent adds them, and no call needs them."""
+
+PRIVACY_TAG = b"privacy"
+"""The option tag of Proxy-Require for a proxy that performs the privacy of RFC 3323."""
+NONE = b"none"
+USER = b"user"
+_CRITICAL = b"critical"
+_WITHHELD = frozenset((b"id", USER, b"full", b"header"))
+"""The values with which a caller withholds who they are; ``full`` is older than RFC 3323."""
+_PERFORMED = frozenset((b"id", USER, b"full", NONE, _CRITICAL))
+_UNPERFORMED = ("header", "session", "history")
+_SEPARATORS = re.compile(rb"[\s;,:]+")
+
+
+def privacy_values(message: Message) -> list[bytes]:
+    """Return the values of Privacy, in lower case (RFC 3323 4.2, RFC 3325 9.3).
+
+    The rows are searched, not parsed: one that is malformed is rather taken as a request for
+    privacy, because a number that is shown by mistake cannot be taken back.
+    """
+    rows = message.rows(b"privacy")
+    return [
+        value
+        for row in rows
+        for value in _SEPARATORS.split(row.partition(b":")[2].lower())
+        if value
+    ]
+
+
+def withholding_value(values: list[bytes]) -> bytes:
+    """Return the first value that withholds the caller's identity, or empty."""
+    return next((value for value in values if value in _WITHHELD), b"")
+
+
+def unmet_values(values: list[bytes]) -> str:
+    """Return the values that are critical and cannot be performed, as a text (RFC 3323 5).
+
+    ``header`` would hide Via and Contact, and ``session`` the media: that takes a back-to-back user
+    agent.
+    """
+    if _CRITICAL not in values:
+        return ""
+    unmet = [name for name in _UNPERFORMED if name.encode() in values]
+    known = _PERFORMED.union(name.encode() for name in _UNPERFORMED)
+    return ", ".join(unmet if known.issuperset(values) else [*unmet, "an unknown value"])
+
+
+def is_without_level(values: list[bytes]) -> bool:
+    """Return True if no level of privacy is stated, so that a default is to be performed."""
+    return all(value == _CRITICAL for value in values)
+
+
+def requires_privacy(message: Message) -> bool:
+    """Return True if Proxy-Require has the tag of privacy."""
+    return any(
+        PRIVACY_TAG in _SEPARATORS.split(row.lower()) for row in message.rows(b"proxy-require")
+    )
+
+
+def without_privacy_tag(message: M) -> M:
+    """Return the message without the tag of privacy in Proxy-Require (RFC 3323 5).
+
+    Whoever performs the privacy removes it; a row with no other tag goes as a whole.
+    """
+    names: list[bytes] = []
+    fields: list[bytes] = []
+    for name, field in zip(message.names, message.fields, strict=True):
+        kept = _without_tag(field) if name == b"proxy-require" else field
+        if kept:
+            names.append(name)
+            fields.append(kept)
+    return message.edited(tuple(names), fields)
+
+
+def _without_tag(row: bytes) -> bytes:
+    """Return a row of option tags without that of privacy; empty if no other is left."""
+    spelled, colon, value = row.partition(b":")
+    tags = [tag.strip() for tag in value.split(b",")]
+    if PRIVACY_TAG not in (tag.lower() for tag in tags):
+        return row
+    others = [tag for tag in tags if tag and tag.lower() != PRIVACY_TAG]
+    return spelled + colon + b" " + b", ".join(others) if others else b""
+
 
 def strip_identity(message: M) -> M:
-    """Return the message without the header fields that identify its sender."""
-    if IDENTITY_FIELDS.isdisjoint(message.names):
+    """Return the message without the header fields that identify its sender.
+
+    With ``Privacy: user`` it loses those of its user agent as well (RFC 3323 5.3).
+    """
+    fields = IDENTITY_FIELDS
+    if b"privacy" in message.shape.first and USER in privacy_values(message):
+        fields |= USER_FIELDS
+    if fields.isdisjoint(message.shape.first):
         return message
     kept = [
         (name, field)
         for name, field in zip(message.names, message.fields, strict=True)
-        if name not in IDENTITY_FIELDS
+        if name not in fields
     ]
     return message.edited(tuple([name for name, _ in kept]), [field for _, field in kept])

@@ -112,7 +112,8 @@ class TrunkAdmission:
         trunk = self._networks.trunk_of(source.host)
         if not anonymous and (trunk is None or trunk.pass_private_number):
             return request
-        return strip_private_identity(request, anonymous=anonymous)
+        stand_ins = trunk.stand_ins if trunk is not None else frozenset[str]()
+        return strip_private_identity(request, stand_ins, anonymous=anonymous)
 
     def route(self, invite: Request, trunk: TrunkConfig) -> Route:
         """Return the numbers and the agent; raises ``Malformed`` for an invalid Request-URI."""
@@ -132,6 +133,8 @@ class TrunkAdmission:
         if route.match is None:
             return _refuse_unmapped(invite, trunk, route.called.number)
         caller, (row, called, key) = route.caller, route.match
+        if caller.unmet:
+            return _refuse_unmet_privacy(trunk, caller.unmet, called)
         anonymous = bool(caller.privacy) and not trunk.pass_private_number
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, anonymous)
         terms = self._terms_of(trunk.name, key)
@@ -188,6 +191,13 @@ def _refuse_unmapped(invite: Request, trunk: TrunkConfig, number: str) -> Refusa
     return Refusal(404, "Not Found", cause, text, None, trunk.name, from_number, number)
 
 
+def _refuse_unmet_privacy(trunk: TrunkConfig, unmet: str, number: str) -> Refusal:
+    """Refuse a call whose privacy is critical (RFC 3323 5: 500, with the values in its reason)."""
+    text = f"Privacy is critical, and no proxy can perform {unmet}"
+    reason = f"Privacy Failure: {unmet}"
+    return Refusal(500, reason, RefusalCause.PRIVACY, text, None, trunk.name, "", number)
+
+
 class _Stranger(NamedTuple):
     """The numbers of a source that belongs to no trunk, as they are written, for the log."""
 
@@ -196,6 +206,7 @@ class _Stranger(NamedTuple):
     strip: tuple[str, ...] = ()
     caller: tuple[str, ...] = (FROM,)
     pass_private_number: bool = False
+    stand_ins: frozenset[str] = frozenset()
 
 
 _STRANGER = _Stranger()

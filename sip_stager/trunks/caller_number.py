@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.sip.field_grammar import IDENTITY_FIELDS, Malformed
 from sip_stager.sip.parties import parse_party, party_values
-from sip_stager.sip.privacy import strip_identity
+from sip_stager.sip.privacy import (
+    NONE,
+    USER_FIELDS,
+    is_without_level,
+    privacy_values,
+    requires_privacy,
+    strip_identity,
+    unmet_values,
+    withholding_value,
+)
 from sip_stager.trunks.number_fields import number_of_uri
-from sip_stager.trunks.phone_numbers import is_e164, to_e164
+from sip_stager.trunks.phone_numbers import is_e164, to_e164, unescape_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +33,9 @@ CALLER_SOURCES = ("p_asserted_identity", "remote_party_id", FROM)
 _FIELDS = {source: source.replace("_", "-").encode() for source in CALLER_SOURCES}
 DIALOG_IDENTITY_FIELDS = frozenset({b"from", b"contact"})
 """Fields that identify the caller, and that no proxy may change: they belong to the dialog."""
-_PRIVACY_VALUES = frozenset((b"id", b"user", b"full", b"header"))
+_PRIVACY_FIELDS = frozenset({b"privacy", b"remote-party-id", b"proxy-require"})
+"""The fields with which a caller requests privacy, beside an anonymous From."""
+_STRIPPED = IDENTITY_FIELDS | USER_FIELDS
 _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.IGNORECASE)
 _ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
 
@@ -47,49 +58,66 @@ class CallerNumberConfig(Protocol):
         """True if the API and the upstream get the number of an anonymous caller, too."""
         ...
 
+    @property
+    def stand_ins(self) -> frozenset[str]:
+        """Numbers in E.164 that the carrier sends for callers without one."""
+        ...
+
 
 class CallerNumber(NamedTuple):
     """A caller's number in E.164, empty if there is none or the caller is anonymous.
 
     ``source`` is the field that holds it.  ``privacy`` says how the caller requested privacy, and
-    is set even if the trunk passes the number all the same.  ``skipped`` are the sources
-    without a valid number, each with the reason; no number is in it.
+    is set even if the trunk passes the number all the same.  ``unmet`` are the values of a Privacy
+    that the call must not go on without, and that nobody here can perform.  ``skipped`` are the
+    sources without a valid number, each with the reason; no number is in it.
     """
 
     number: str = ""
     source: str = ""
     privacy: str = ""
+    unmet: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
 
 
 def read_caller_number(invite: Request, trunk: CallerNumberConfig) -> CallerNumber:
     """Return the caller's number from the trunk's first source with a valid one."""
-    privacy = _requested_privacy(invite)
-    if privacy and not trunk.pass_private_number:
-        return CallerNumber(privacy=privacy)
+    stand_ins = trunk.stand_ins
+    present = invite.shape.first
+    privacy = _requested_privacy(invite, stand_ins)
+    unmet = ""
+    if not trunk.pass_private_number:
+        if b"privacy" in present:
+            unmet = unmet_values(privacy_values(invite))
+        if privacy:
+            return CallerNumber(privacy=privacy, unmet=unmet)
     skipped: tuple[tuple[str, str], ...] = ()
     for source in trunk.caller:
-        if _FIELDS[source] in invite.names:
-            number = _number_in(invite, source, trunk.country)
+        if _FIELDS[source] in present:
+            number = _number_in(invite, source, trunk.country, stand_ins)
             if number:
-                return CallerNumber(number, source, privacy, skipped)
+                return CallerNumber(number, source, privacy, unmet, skipped)
             skipped += ((source, "holds no valid number"),)
         else:
             skipped += ((source, "is missing"),)
-    return CallerNumber(privacy=privacy, skipped=skipped)
+    return CallerNumber("", "", privacy, unmet, skipped)
 
 
-def strip_private_identity(request: Request, *, anonymous: bool = False) -> Request:
+def strip_private_identity(
+    request: Request, stand_ins: frozenset[str] = frozenset(), *, anonymous: bool = False
+) -> Request:
     """Strip the identity fields if the caller requests privacy (RFC 3323 5.1, RFC 3325 7).
 
     ``anonymous``: the caller requested it earlier in the dialog.
     """
-    if IDENTITY_FIELDS.isdisjoint(request.names) or not (anonymous or _requested_privacy(request)):
+    if _STRIPPED.isdisjoint(request.shape.first):
+        return request
+    if not (anonymous or _requested_privacy(request, stand_ins)):
         return request
     return strip_identity(request)
 
 
-def _number_in(invite: Request, source: str, country: str | None) -> str:
+def _number_in(invite: Request, source: str, country: str | None, stand_ins: frozenset[str]) -> str:
     """Return the first valid number of a source; P-Asserted-Identity may have two values."""
     for address in _addresses(invite, source):
         try:
@@ -97,9 +125,23 @@ def _number_in(invite: Request, source: str, country: str | None) -> str:
         except Malformed:
             continue
         number = to_e164(text, country, context)
-        if is_e164(number):
+        if is_e164(number) and not (stand_ins and _is_stand_in(text, stand_ins)):
             return number
     return ""
+
+
+def _holds_stand_in(invite: Request, stand_ins: frozenset[str]) -> bool:
+    """Return True if any source holds a number that stands for a caller without one."""
+    for source in CALLER_SOURCES:
+        for address in _addresses(invite, source):
+            if _is_stand_in(unescape_user(address.uri.user or b""), stand_ins):
+                return True
+    return False
+
+
+def _is_stand_in(user: str, stand_ins: frozenset[str]) -> bool:
+    # As it is written: without its plus sign it may be a number of the trunk's country.
+    return f"+{user.removeprefix('+').removeprefix('00')}" in stand_ins
 
 
 def _addresses(invite: Request, source: str) -> Iterator[Address]:
@@ -120,21 +162,23 @@ def _addresses(invite: Request, source: str) -> Iterator[Address]:
             yield address
 
 
-def _requested_privacy(invite: Request) -> str:
+def _requested_privacy(invite: Request, stand_ins: frozenset[str]) -> str:
     """Return how the caller requests privacy, for a report; empty if the caller does not.
 
     RFC 3323 4.1.1.3 and 4.2, RFC 3325 9.3, draft-ietf-sip-privacy-04 5.2.
     """
-    # The fields are searched, not parsed: one that is malformed is rather taken as a request for
-    # privacy, because a number that is shown by mistake cannot be taken back.
-    if b"privacy" in invite.names:
-        for row in invite.rows(b"privacy"):
-            for value in re.split(rb"[\s;,:]+", row.lower()):
-                if value in _PRIVACY_VALUES:
-                    return f"Privacy: {value.decode()}"
-    if b"remote-party-id" in invite.names and any(
-        _PRIVATE_PARTY.search(row) for row in invite.rows(b"remote-party-id")
-    ):
-        return "Remote-Party-ID with privacy"
-    value = (invite.value(b"from") or b"").lower()
-    return "an anonymous From" if b"anonymous" in value and _ANONYMOUS.search(value) else ""
+    if stand_ins and _holds_stand_in(invite, stand_ins):
+        return "a number that stands for none"
+    if not _PRIVACY_FIELDS.isdisjoint(invite.shape.first):
+        values = privacy_values(invite)
+        if value := withholding_value(values):
+            return f"Privacy: {value.decode()}"
+        if any(_PRIVATE_PARTY.search(row) for row in invite.rows(b"remote-party-id")):
+            return "Remote-Party-ID with privacy"
+        if NONE in values:  # RFC 3323 4.2: whatever an anonymous From may suggest
+            return ""
+        if is_without_level(values) and requires_privacy(invite):
+            return "Proxy-Require: privacy"
+    index = invite.shape.from_
+    field = invite.fields[index].lower() if index >= 0 else b""
+    return "an anonymous From" if b"anonymous" in field and _ANONYMOUS.search(field) else ""

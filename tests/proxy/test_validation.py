@@ -112,7 +112,8 @@ def test_sip_and_tel_are_understood(edge: Conversation, uri: str) -> None:
     """RFC 3261 19.1.4: "Comparison of all other components of the URI is case-insensitive", the
     scheme's too; RFC 3966 names numbers.
     """
-    assert edge.forward(request(uri=uri)).uri_text == b"sip:+33612345678@192.0.2.2:5060"
+    sent = edge.forward(request(uri=uri)).uri_text
+    assert sent.removesuffix(b";user=phone") == b"sip:+33612345678@192.0.2.2:5060"
 
 
 # Step 3: Max-Forwards
@@ -297,6 +298,35 @@ def test_all_required_extensions_are_listed_as_unsupported(edge: Conversation, m
     assert edge.take() == [f"alice 420 {method}"]
     assert edge.last_response("alice").values(b"unsupported") == [b"foo", b"bar", b"baz"]
     assert edge.alive == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        (("Proxy-Require: privacy",), []),
+        (("proxy-require:\tPRIVACY",), []),
+        (("Proxy-Require: privacy, Privacy",), []),
+        (("Proxy-Require: privacy", "Proxy-Require:"), [b"Proxy-Require:"]),
+    ],
+)
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "BYE"])
+def test_privacy_is_performed_and_its_tag_removed(
+    edge: Conversation, method: str, rows: tuple[str, ...], left: list[bytes]
+) -> None:
+    """RFC 3323 5: a privacy service removes the tag of what it performed."""
+    if method == "INVITE":
+        sent = edge.forward(request(extra=(*rows, "Privacy: id")))
+    else:
+        sent = edge.relay(later(method, *rows))
+    assert (sent.method, sent.rows(b"proxy-require")) == (method.encode(), left)
+
+
+@pytest.mark.parametrize("row", ["privacy, foo", "foo,privacy", "PRIVACY , foo"])
+def test_other_extensions_beside_privacy_are_unsupported(edge: Conversation, row: str) -> None:
+    """RFC 3261 16.3 step 5: only those "the element did not understand" are listed."""
+    edge.receive(request(extra=(f"Proxy-Require: {row}",)))
+    assert edge.take() == ["alice 420 INVITE"]
+    assert edge.last_response("alice").values(b"unsupported") == [b"foo"]
 
 
 def test_extensions_are_refused_inside_a_dialog_as_well(edge: Conversation) -> None:

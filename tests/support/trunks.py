@@ -28,6 +28,7 @@ class Trunk:
     caller: tuple[str, ...] = ("p_asserted_identity", "remote_party_id", "from")
     pass_private_number: bool = False
     pass_503: bool = False
+    stand_ins: frozenset[str] = frozenset()
 
 
 def admission_of(agents: Mapping[str, str]) -> TrunkAdmission:

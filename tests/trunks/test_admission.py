@@ -241,16 +241,54 @@ def test_a_caller_without_a_number_gets_the_anonymous_number(caller: str, number
     ("privacy", "number"),
     [
         ("id", NOBODY),
-        ("header; ID;critical", NOBODY),
+        ("header; ID", NOBODY),
+        ("id;critical", NOBODY),
+        ("user; critical; id", NOBODY),
         ("full", NOBODY),
         ("user", NOBODY),
         ("none", "+33912345678"),
         ("header", NOBODY),
-        ("session;critical", "+33912345678"),
+        ("session", "+33912345678"),
+        ("none;critical", "+33912345678"),
     ],
 )
 def test_a_caller_who_requests_privacy_gets_the_anonymous_number(privacy: str, number: str) -> None:
     assert admitted(invite(extra=f"Privacy: {privacy}\r\n")).from_number == number
+
+
+@pytest.mark.parametrize(
+    ("privacy", "unmet"),
+    [
+        ("header;critical", "header"),
+        ("critical;session", "session"),
+        ("Critical , Header; SESSION", "header, session"),
+        ("id;header;critical", "header"),
+        ("header\r\nPrivacy: critical", "header"),
+        ("history;critical", "history"),
+        ("id;<b>;critical", "an unknown value"),
+    ],
+)
+def test_critical_privacy_that_no_proxy_can_perform_is_refused(privacy: str, unmet: str) -> None:
+    """RFC 3323 5: "it MUST fail the request with a 500 (Server Error) response code", and the
+    reason names the values.
+    """
+    assert admit(invite(extra=f"Privacy: {privacy}\r\n")) == Refusal(
+        500,
+        f"Privacy Failure: {unmet}",
+        RefusalCause.PRIVACY,
+        f"Privacy is critical, and no proxy can perform {unmet}",
+        trunk="french",
+        to_number="+33612345678",
+    )
+
+
+def test_a_trunk_that_passes_private_numbers_performs_no_privacy() -> None:
+    line = Trunk("line", (ip_network("192.0.2.0/24"),), pass_private_number=True)
+    admission = TrunkAdmission([line], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
+    request = invite(extra="Privacy: header;critical\r\n")
+    call = admission.admit(request, Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.from_number == "+33912345678"
 
 
 def test_an_invalid_request_uri_raises() -> None:

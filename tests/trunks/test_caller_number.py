@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sip_stager.config.tables.carrier_profiles import PROFILES
 from sip_stager.model.call import Call
 from sip_stager.model.flow import Flow
 from sip_stager.trunks.admission import TrunkAdmission
@@ -103,7 +104,9 @@ PRIVATE = [
     ("", "sip:Anonymous@carrier.example", "an anonymous From"),
     ("", "<sip:anonymous.invalid>", "an anonymous From"),
     ("", "<sip:+33912345678@anonymous.invalid>", "an anonymous From"),
-    ("Privacy: none\r\n", ANONYMOUS, "an anonymous From"),
+    ("Proxy-Require: privacy\r\n", FROM, "Proxy-Require: privacy"),
+    ("Proxy-Require: foo, Privacy\r\nPrivacy: critical\r\n", FROM, "Proxy-Require: privacy"),
+    (f"Privacy: none\r\n{RPID};privacy=full\r\n", FROM, "Remote-Party-ID with privacy"),
 ]
 
 
@@ -127,6 +130,53 @@ def test_a_trunk_may_pass_a_private_number(extra: str, from_: str, reason: str) 
 @pytest.mark.parametrize("privacy", ["none", "session", "history;critical", "identity", ""])
 def test_other_privacy_values_keep_the_number(privacy: str) -> None:
     assert caller(f"{PAI}Privacy: {privacy}\r\n").number == TRUE
+
+
+@pytest.mark.parametrize("from_", [FROM, ANONYMOUS])
+@pytest.mark.parametrize("required", ["", "Proxy-Require: privacy\r\n"])
+def test_privacy_none_leaves_everything(from_: str, required: str) -> None:
+    """RFC 3323 4.2: "The user requests that a privacy service apply no privacy functions to this
+    message, regardless of any pre-provisioned profile".
+    """
+    extra = f"{PAI}{required}Privacy: none\r\n"
+    assert caller(extra, from_=from_).number == TRUE
+    request = invite(caller=from_, extra=extra)
+    assert strip_private_identity(request) is request
+
+
+STAND_INS = PROFILES["twilio"].stand_ins
+
+
+def twilio(*, pass_private_number: bool = False) -> Trunk:
+    passed = pass_private_number
+    return Trunk("twilio", NETWORKS, "FR", pass_private_number=passed, stand_ins=STAND_INS)
+
+
+@pytest.mark.parametrize("number", sorted(STAND_INS))
+@pytest.mark.parametrize("spelling", ["{}", "00{0[1:]}", "{0[1:]}"])
+@pytest.mark.parametrize("field", ["From", "P-Asserted-Identity", "Remote-Party-ID"])
+def test_a_stand_in_of_the_carrier_is_a_withheld_number(
+    number: str, spelling: str, field: str
+) -> None:
+    """Twilio sends one of five numbers for callers without one; they belong to nobody."""
+    written = spelling.replace("0[1:]", "1").format(number, number[1:])
+    uri = f"<sip:{written}@pstn.twilio.com>"
+    extra = "" if field == "From" else f"{field}: {uri}\r\n"
+    request = invite(caller=uri if field == "From" else "<sip:1000@x>", extra=extra + RPID + "\r\n")
+    assert read_caller_number(request, twilio()).privacy == "a number that stands for none"
+    assert read_caller_number(request, twilio(pass_private_number=True)).number in {"", TRUE}
+    assert read_caller_number(request, Trunk("other", NETWORKS, "FR")).privacy == ""
+    admission = TrunkAdmission([twilio()], mapped({"+33612345678": AGENT}), on_terms, NOBODY)
+    call = admission.admit(request, Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert (call.from_number, call.anonymous) == (NOBODY, True)
+    stripped = admission.strip_identity(request, Flow("UDP", "192.0.2.1", 5060))
+    assert b"remote-party-id" not in stripped.names
+
+
+def test_other_callers_of_a_carrier_with_stand_ins_keep_their_numbers() -> None:
+    found = read_caller_number(invite(extra=PAI), twilio())
+    assert (found.number, found.privacy) == (TRUE, "")
 
 
 def admitted(trunk: Trunk, extra: str, from_: str) -> Call:
@@ -190,6 +240,14 @@ def test_the_identity_fields_of_an_anonymous_caller_are_stripped() -> None:
     assert [name for name in names if b"identity" in name or b"party" in name] == []
     assert {b"privacy", b"from", b"x-else"} <= set(names)
     assert b"p-charge-info" not in names
+
+
+def test_the_fields_of_a_user_agent_are_stripped_for_user_alone() -> None:
+    """RFC 3323 5.3: "the privacy service MUST remove any non-essential informational headers"."""
+    extra = "Subject: Jane\r\nUser-Agent: Jane's phone\r\nOrganization: Jane & Sons\r\n"
+    assert {b"subject", b"user-agent"} <= set(sent_on(f"Privacy: id\r\n{extra}"))
+    of_user = sent_on(f"Privacy: user\r\n{extra}")
+    assert {b"subject", b"user-agent", b"organization"}.isdisjoint(of_user)
 
 
 def test_a_trusted_trunk_and_the_other_side_keep_identity_fields() -> None:

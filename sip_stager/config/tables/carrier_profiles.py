@@ -15,13 +15,14 @@ class Profile:
 
     ``keys`` are defaults of the trunk other than its ``policy``. ``next_on`` are the refusals on
     which it tries its next route, None if unknown; ``ringing_ends`` is True if it tries none after
-    a 180 or 183.
+    a 180 or 183.  ``stand_ins`` are the numbers in E.164 that it sends for callers without one.
     """
 
     keys: Mapping[str, Any] = field(default_factory=dict)
     policy: CallPolicy = field(default_factory=CallPolicy)
     next_on: frozenset[int] | None = None
     ringing_ends: bool = False
+    stand_ins: frozenset[str] = frozenset()
 
     def tries_next_on(self, status: int) -> bool:
         """Return True if the carrier may try its next route after a refusal with this status."""
@@ -47,5 +48,11 @@ PROFILES: dict[ProfileName | None, Profile] = {
         ringing_ends=True,
     ),
     # It fails over on lateness and 503; that it does on any other code is not documented.
-    "twilio": Profile({"pass_503": True}, CallPolicy(refusal=503), frozenset({503})),
+    "twilio": Profile(
+        {"pass_503": True},
+        CallPolicy(refusal=503),
+        frozenset({503}),
+        # ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on the keys of a telephone.
+        stand_ins=frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"}),
+    ),
 }

@@ -1,5 +1,6 @@
 """The table ``[[trunks]]``."""
 
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -53,6 +54,11 @@ class Trunk(Table):
     def carrier(self) -> Profile:
         """The profile of its carrier."""
         return PROFILES[self.profile]
+
+    @cached_property
+    def stand_ins(self) -> frozenset[str]:
+        """The numbers that its carrier sends for callers without one."""
+        return self.carrier.stand_ins
 
     @property
     def policies(self) -> tuple[CallPolicy, CallPolicy]:
