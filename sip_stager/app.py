@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.idle_collector import IdleCollector
+from sip_stager.assembly.outage import Outage
 from sip_stager.assembly.staging import (
     make_aftercare,
     make_agent_watch,
@@ -78,6 +79,7 @@ class Application:
         self._staging = make_stager(settings, self._api, self._notify)
         self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify, self._names)
         self._dispatcher.add(self._aftercare.handlers)
+        self._outage = Outage(settings, self._staging, self._names)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
         self._numbers = make_number_watch(settings, self._notify, self._map, self._names)
@@ -94,6 +96,7 @@ class Application:
             self._notify,
             self._message_observer(),
             self._mapping,
+            self._outage.of_trunk,
         )
         self._sockets.attach(self._layer.receive_message, self._layer.flow_lost, self._shedder)
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
@@ -116,6 +119,7 @@ class Application:
         self._lag.start(self._observe_lag)
         self._collector.start()
         self._agents.start()
+        self._outage.start()
         self._not_ready = ()
         return warnings
 
@@ -129,6 +133,7 @@ class Application:
         self._shutdown.refuse_new_calls()
         self._lag.stop()
         self._collector.stop()
+        await self._outage.stop()
         await self._numbers.stop()
         await self._agents.stop()
         self._claims.stop()
@@ -145,6 +150,8 @@ class Application:
         reasons = self._not_ready
         if self._settings.http.unready_in_overload and self._is_shedding:
             reasons = (*reasons, "overload: new calls are refused")
+        if self._settings.http.unready_in_outage and (why := self._outage.of_all_trunks()):
+            reasons = (*reasons, why)
         return not reasons, reasons
 
     @property

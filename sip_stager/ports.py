@@ -106,6 +106,12 @@ class Admission(Protocol):
     def refuse_unread(self, source: Flow) -> Refusal:
         """Return the refusal of a new INVITE in overload, by its source alone."""
 
+    def out_of_service(self, source: Flow) -> str:
+        """Return why OPTIONS get 503, for its Warning; empty if they get 200.
+
+        It is for the trunks that ask whether their calls would be refused (RFC 3261 11.2).
+        """
+
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         """Strip the identity fields of a caller who requests privacy (RFC 3323, RFC 3325).
 

@@ -42,10 +42,10 @@ def garbage_collector() -> Iterator[None]:
 class Socket:
     """A datagram socket on loopback, of the caller or the upstream."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.port: int = self.socket.getsockname()[1]
 
     def send(self, data: bytes, port: int) -> None:
@@ -72,7 +72,15 @@ class World:
         self.more = ""
         self.drain = TIMEOUT
         self.unready_in_overload = "false"
+        self.in_outage = "false"
+        self.of_trunk = ""
         self.call_id = b""
+        self.options = 0
+
+    @property
+    def trunk(self) -> str:
+        known = 'name = "carrier", networks = ["127.0.0.0/8"]'
+        return f"{known}, options_503 = {self.in_outage}{self.of_trunk}"
 
     @property
     def api_settings(self) -> str:
@@ -85,6 +93,16 @@ class World:
         via = f"SIP/2.0/UDP 127.0.0.1:{self.caller.port}"
         invite = bytes(request(uri=f"sip:{number}@edge", via=via, branch=f"z9hG4bK-{call_id}"))
         self.caller.send(invite.replace(b"call-1@192.0.2.1", self.call_id), self.port)
+
+    async def ask(self) -> int:
+        """Send OPTIONS, and return the status of the response."""
+        self.options += 1
+        self.call_id = b"ping-%d@192.0.2.1" % self.options
+        via = f"SIP/2.0/UDP 127.0.0.1:{self.caller.port}"
+        options = request("OPTIONS", "sip:edge", via=via, branch=f"z9hG4bK-ping{self.options}")
+        options_bytes = bytes(options).replace(b"call-1@192.0.2.1", self.call_id)
+        self.caller.send(options_bytes, self.port)
+        return await self.answer()
 
     async def answer(self) -> int:
         """Return the status of the next response other than 100."""
@@ -109,7 +127,9 @@ class World:
         file = self.folder / "s.toml"
         file.write_text(
             f"""
-            http = {{ port = {self.http_port}, unready_in_overload = {self.unready_in_overload} }}
+            http.port = {self.http_port}
+            http.unready_in_overload = {self.unready_in_overload}
+            http.unready_in_outage = {self.in_outage}
             limits = {{ drain_timeout = {self.drain} }}
             listeners = [
               {{ address = "127.0.0.1", port = {self.port} }},
@@ -117,7 +137,7 @@ class World:
             ]
             api = {{ {self.api_settings} }}
             upstream = {{ uri = "sip:{self.host}" }}
-            trunks = [{{ name = "carrier", networks = ["127.0.0.0/8"] }}]
+            trunks = [{{ {self.trunk} }}]
             numbers = [{{ number = "+33612345678", agent = "{AGENT}" }}]
             variables = {{ line = "${{called}} by ${{trunk}}" }}
             """
@@ -214,6 +234,80 @@ async def test_in_overload_the_program_is_not_ready_if_the_operator_wants_that(
     assert 'sip_stager_overload_state{state="shedding"} 1.0' in text
 
 
+async def states(world: World) -> tuple[int, int]:
+    """Return the statuses of OPTIONS and of /readyz."""
+    return await world.ask(), (await fetched(world, "/readyz"))[0]
+
+
+@pytest.mark.parametrize(
+    ("in_outage", "of_trunk", "expected"),
+    [
+        ("false", "", (200, 200)),
+        ("true", "", (503, 503)),
+        ("true", ', policy = { api_unreachable = "forward" }', (200, 200)),
+    ],
+)
+async def test_while_the_breaker_refuses_calls_peers_hear_it_if_the_operator_wants_that(
+    world: World, api: FakeApi, in_outage: str, of_trunk: str, expected: tuple[int, int]
+) -> None:
+    world.in_outage, world.of_trunk = in_outage, of_trunk
+    world.more = ", breaker_min_calls = 1, retries = 0, breaker_open_time = 60.0"
+    api.default = Behaviour(status=500)
+    async with running(world), answering(world.upstream):
+        assert await states(world) == (200, 200)
+        world.call("+33612345678", "fails")
+        assert await world.answer() == (404 if of_trunk else 480)
+        assert await states(world) == expected
+
+
+@asynccontextmanager
+async def answering(upstream: Socket) -> AsyncIterator[None]:
+    """Answer every request at an upstream: OPTIONS with 200, others with 404."""
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            data, source = await loop.sock_recvfrom(upstream.socket, 65535)
+            asked = parse(data)
+            assert isinstance(asked, Request)
+            if asked.method != b"ACK":
+                status = 200 if asked.method == b"OPTIONS" else 404
+                upstream.socket.sendto(bytes(response(asked, status)), source)
+
+    task = asyncio.create_task(serve())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def become(world: World, expected: tuple[int, int]) -> None:
+    """Wait until OPTIONS and /readyz get these statuses."""
+    async with asyncio.timeout(TIMEOUT):
+        reached = False
+        while not reached:
+            reached = await states(world) == expected
+
+
+@pytest.mark.parametrize("in_outage", ["false", "true"])
+async def test_while_no_upstream_answers_peers_hear_it_if_the_operator_wants_that(
+    world: World, monkeypatch: pytest.MonkeyPatch, in_outage: str
+) -> None:
+    monkeypatch.setattr("sip_stager.transport.upstream_watch.PING_INTERVAL", 0.05)
+    world.in_outage = in_outage
+    port = world.upstream.port
+    async with running(world):
+        async with answering(world.upstream):
+            await asyncio.sleep(0.2)
+            assert await states(world) == (200, 200)
+        world.upstream.socket.close()
+        await become(world, (503, 503) if in_outage == "true" else (200, 200))
+        world.upstream = Socket(port)
+        async with answering(world.upstream):
+            await become(world, (200, 200))
+
+
 async def ringing(world: World) -> Request:
     """Place a call that rings upstream, and return its INVITE there."""
     world.call("+33612345678", "ringing")
@@ -306,7 +400,7 @@ async def test_an_api_that_is_down_is_a_warning_and_calls_are_taken(world: World
     via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
     world.caller.send(bytes(request(via=via)), world.port)
     answers = [parse(await world.caller.next()) for _ in range(2)]
-    assert [answer.status for answer in answers if isinstance(answer, Response)] == [100, 503]
+    assert [answer.status for answer in answers if isinstance(answer, Response)] == [100, 480]
     await application.stop()
 
 

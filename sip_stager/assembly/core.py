@@ -27,6 +27,8 @@ from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.config import Settings
     from sip_stager.ports import Clock, MessageObserver, Notify, Resolver, Stager, Transport
     from sip_stager.trunks.mapping import NumberMapping
@@ -53,8 +55,9 @@ def make_core(
     notify: Notify,
     messages: MessageObserver,
     mapping: NumberMapping,
+    outage_of: Callable[[str], str] | None = None,
 ) -> Core:
-    """Build the proxy and its transaction layer."""
+    """Build the proxy and its transaction layer; ``outage_of`` is as in ``make_admission``."""
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
@@ -74,7 +77,7 @@ def make_core(
     )
     limits = settings.limits
     bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
-    admission = make_admission(settings, mapping)
+    admission = make_admission(settings, mapping, outage_of)
     new_calls = NewCalls(facilities, admission, stager, bounds)
     proxy = Proxy(facilities, admission, bounds, new_calls)
     shedder = LoadShedder(

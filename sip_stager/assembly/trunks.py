@@ -26,8 +26,15 @@ def local_time(zone: str, clock: Callable[[], float] = time) -> Moment:
     return Moment(now.weekday(), now.hour * 60 + now.minute)
 
 
-def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> TrunkAdmission:
-    """Build the admission; without a ``mapping``, with the numbers of the settings alone."""
+def make_admission(
+    settings: Settings,
+    mapping: NumberMapping | None = None,
+    outage_of: Callable[[str], str] | None = None,
+) -> TrunkAdmission:
+    """Build the admission; without a ``mapping``, with the numbers of the settings alone.
+
+    ``outage_of`` returns why the calls of a trunk would be refused now, empty if they would not be.
+    """
     mapping = mapping or make_mapping(settings)
     api = settings.api
     variables = CallVariables(
@@ -36,7 +43,7 @@ def make_admission(settings: Settings, mapping: NumberMapping | None = None) -> 
         {row.number: row.table.variables for row in settings.rows if row.table.variables},
     )
     return TrunkAdmission(
-        settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables
+        settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables, outage_of
     )
 
 

@@ -77,6 +77,11 @@ class Policy:
         found = any(one.kind is TreatmentKind.AGENT for one in after_a_timeout)
         object.__setattr__(self, "stages_another", found)
 
+    def refuses(self, cause: Cause) -> bool:
+        """Return True if a call that no agent can be staged for ends with a refusal."""
+        treatments = self.treatments.get(cause, ())
+        return not treatments or treatments[-1].kind is TreatmentKind.REFUSE
+
     def refusal_for(self, cause: Cause) -> int:
         """Return the default status of a refusal with this cause."""
         if cause in SERVICE_CAUSES:

@@ -104,7 +104,7 @@ class Proxy:
             return
         popped, routing = checked
         if not self._is_of_dialog(popped):
-            self._answer_as_user_agent(request, transaction)
+            self._answer_as_user_agent(request, source, transaction)
         elif routed := self._route(popped, routing, source, transaction):
             Relay(self._facilities, routed, source, transaction).forward_request()
 
@@ -245,9 +245,15 @@ class Proxy:
             return NO_ROUTE
         return "" if self._facilities.seal.is_valid(own, popped.request) else NOT_SEALED
 
-    def _answer_as_user_agent(self, request: Request, transaction: Server) -> None:
+    def _answer_as_user_agent(self, request: Request, source: Flow, transaction: Server) -> None:
         try:
-            answer = UNAVAILABLE if self._new_calls.closed else respond_as_user_agent(request)
+            if self._new_calls.closed:
+                answer = UNAVAILABLE
+            # RFC 3261 11.2: the status of OPTIONS is the one that an INVITE would get.
+            elif request.method == b"OPTIONS" and (why := self._admission.out_of_service(source)):
+                answer = OwnResponse(503, (warning_field(why),))
+            else:
+                answer = respond_as_user_agent(request)
         except Malformed as fault:
             answer = OwnResponse.to_malformed(fault)
         self._answer(request, transaction, answer)

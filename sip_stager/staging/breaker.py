@@ -73,12 +73,21 @@ class Breaker:
         """
         if self.state is BreakerState.CLOSED:
             return self._era
-        if self._probing or now < self._open_until:
+        if self.rejects(now):
             return None
         if self.state is BreakerState.OPEN:
             self._enter(BreakerState.HALF_OPEN)
         self._probing = True
         return self._era
+
+    def rejects(self, now: float) -> bool:
+        """Return True if no call may go now.
+
+        Once the open time is over it is False, though the state is still OPEN: the next call is the
+        probe, and would never come if peers went on being sent elsewhere.
+        """
+        closed = self.state is BreakerState.CLOSED
+        return not closed and (self._probing or now < self._open_until)
 
     def is_current(self, ticket: int) -> bool:
         """Return True if the state has not changed since the ticket was given."""

@@ -110,6 +110,11 @@ class ApiStager:
         """The state of the circuit breaker in front of the API."""
         return self._breaker.state
 
+    @property
+    def rejects_calls(self) -> bool:
+        """True while the circuit breaker lets no call through."""
+        return self._breaker.rejects(perf_counter())
+
     def start_staging(self, call: Call, done: Callable[[Decision], None]) -> asyncio.Task[None]:
         """Stage a call, and call ``done`` later, once, within the call's deadline.
 

@@ -52,6 +52,11 @@ class TrunkConfig(CalledNumberConfig, CallerNumberConfig, Protocol):
         """True if a 503 of the upstream is passed to the trunk unchanged."""
         ...
 
+    @property
+    def options_503(self) -> bool:
+        """True if OPTIONS of the trunk get 503 while its calls would be refused."""
+        ...
+
 
 class Route(NamedTuple):
     """The numbers and the agent of an INVITE, with the reasons; without a match, no agent."""
@@ -68,6 +73,7 @@ class TrunkAdmission:
     ``mapping`` has the agents of the called numbers.  ``terms_of`` returns the terms of a call by
     the name of its trunk and the key of its row.  ``anonymous_number`` stands for a caller who
     is anonymous or has no number.  ``variables`` are those of all trunks and numbers.
+    ``outage_of`` returns why the calls of a trunk would be refused now, empty if they would not be.
     """
 
     def __init__(
@@ -77,12 +83,14 @@ class TrunkAdmission:
         terms_of: Callable[[str, str], Terms],
         anonymous_number: str,
         variables: CallVariables | None = None,
+        outage_of: Callable[[str], str] | None = None,
     ) -> None:
         self._networks = TrunkNetworks(trunks)
         self._mapping = mapping
         self._terms_of = terms_of
         self._anonymous_number = anonymous_number
         self._variables = variables or CallVariables()
+        self._outage_of = outage_of
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide on a new call; raises ``Malformed`` for an invalid Request-URI."""
@@ -102,6 +110,13 @@ class TrunkAdmission:
         status = self._terms_of(trunk.name, "").policy.refusal
         reason = REASONS.get(status, b"").decode()
         return Refusal(status, reason, RefusalCause.OVERLOAD, "", trunk=trunk.name)
+
+    def out_of_service(self, source: Flow) -> str:
+        """Return why OPTIONS of a source get 503 (``ports.Admission``)."""
+        if self._outage_of is None:
+            return ""
+        trunk = self._networks.trunk_of(source.host)
+        return self._outage_of(trunk.name) if trunk is not None and trunk.options_503 else ""
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         """Strip the identity fields of a caller who requests privacy (``ports.Admission``).

@@ -52,6 +52,22 @@ def test_options_gets_503() -> None:
     assert (answer.status, answer.value(b"retry-after")) == (503, b"5")
 
 
+def test_options_gets_503_in_an_outage_if_the_trunk_wants_that() -> None:
+    """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
+    request been an INVITE". The cause is for every call, but may end at any moment: no Retry-After.
+    """
+    edge = Conversation()
+    edge.admission.outage = "breaker_open: the API failed too often"
+    edge.receive(request("OPTIONS"))
+    answer = edge.last_response("alice")
+    assert (answer.status, answer.value(b"retry-after")) == (503, None)
+    warning = b'399 sip-stager "breaker_open: the API failed too often"'
+    assert answer.value(b"warning") == warning
+    edge.admission.outage = ""
+    edge.receive(request("OPTIONS", branch="z9hG4bK-later"))
+    assert edge.last_response("alice").status == 200
+
+
 def test_a_ringing_call_may_still_be_answered() -> None:
     edge = ringing()
     assert edge.shutdown.pending == 1

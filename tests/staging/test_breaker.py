@@ -185,3 +185,19 @@ def test_in_any_order_of_results_there_is_one_probe_at_a_time_and_it_closes_at_l
     subject.now += rules.max_open_time
     assert subject.call(failed=False)
     assert subject.breaker.state == "closed"
+
+
+def test_it_rejects_calls_until_the_next_one_may_be_the_probe() -> None:
+    """Peers that are told so would else send no call, and without a call there is no probe."""
+    subject = Subject()
+    assert not subject.breaker.rejects(subject.now)
+    subject.calls(0, 20)
+    assert subject.breaker.rejects(subject.now + 4.9)
+    assert not subject.breaker.rejects(subject.now + 5.0)
+    assert subject.breaker.state == "open"
+    subject.now += 5.0
+    ticket = subject.breaker.admit(subject.now)
+    assert ticket is not None
+    assert subject.breaker.rejects(subject.now)  # one call probes
+    subject.breaker.record(ticket, subject.now, failed=False)
+    assert not subject.breaker.rejects(subject.now)

@@ -161,10 +161,14 @@ class FakeAdmission:
         self.number = ""
         self.pass_503 = False
         self.policy = Policy()
+        self.outage = ""
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         anonymous = anonymous or source.host in self.anonymous
         return request.without(b"p-asserted-identity") if anonymous else request
+
+    def out_of_service(self, source: Flow) -> str:
+        return "" if source.host in self.strangers else self.outage
 
     def refuse_unread(self, source: Flow) -> Refusal:
         if source.host in self.strangers:

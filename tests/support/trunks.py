@@ -29,6 +29,7 @@ class Trunk:
     pass_private_number: bool = False
     pass_503: bool = False
     stand_ins: frozenset[str] = frozenset()
+    options_503: bool = False
 
 
 def admission_of(agents: Mapping[str, str]) -> TrunkAdmission:

@@ -146,6 +146,20 @@ def test_a_very_long_call_id_is_cut() -> None:
     assert admitted(message).call_id == "\\xff" * 256
 
 
+def test_only_a_trunk_that_asks_for_it_hears_of_an_outage() -> None:
+    wants = replace(trunk("wants", "192.0.2.0/24"), options_503=True)
+    admission = TrunkAdmission(
+        [wants, trunk("bare", "198.51.100.7")], mapped({}), on_terms, NOBODY,
+        outage_of=lambda name: f"{name} is down",
+    )  # fmt: skip
+    said = [
+        admission.out_of_service(Flow("UDP", host, 5060))
+        for host in ("192.0.2.1", "198.51.100.7", "203.0.113.66")
+    ]
+    assert said == ["wants is down", "", ""]
+    assert ADMISSION.out_of_service(Flow("UDP", "192.0.2.1", 5060)) == ""
+
+
 def test_a_call_knows_whether_its_trunk_gets_a_503_unchanged() -> None:
     unchanged = Trunk("unchanged", (ip_network("192.0.2.0/24"),), pass_503=True)
     admission = TrunkAdmission([unchanged], mapped({"+33612345678": AGENT}), on_terms, NOBODY)

@@ -67,6 +67,7 @@ class Http(Table):
     address: Address = "127.0.0.1"
     port: Port = 9090
     unready_in_overload: bool = False
+    unready_in_outage: bool = False
 
 
 class Log(Table):

@@ -46,6 +46,7 @@ class Trunk(Table):
     )
     pass_private_number: bool = False
     pass_503: bool = _default_of_profile("pass_503", default=False)
+    options_503: Annotated[bool, Field(strict=True)] = False
     ringback_timeout: Seconds | None = _default_of_profile("ringback_timeout", default=None)
     policy: CallPolicy = CallPolicy()
     variables: Variables = Field(default_factory=dict)
