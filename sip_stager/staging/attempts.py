@@ -193,6 +193,8 @@ class Attempts:
             with PhaseTimer(phases, "poll"):
                 due = max(due, now + asked_delay, now + limited)
                 await self._polls.wait(due, deadline, first=first)
+            if self._api.rate_limit.delay(perf_counter()):
+                continue  # the response to another call has used it up during the wait
             first = False
             answer = await self._api.status(staged.staged_id, phases, Priority.HIGH)
             if isinstance(answer, str):

@@ -62,7 +62,7 @@ class PollTurn(Generic[T]):
 
 
 class PollSchedule(Generic[T]):
-    """The waiting calls; ``max_per_second`` is the budget."""
+    """The waiting calls, at most ``[limits] calls_staging``; ``max_per_second`` is the budget."""
 
     def __init__(self, max_per_second: int) -> None:
         self._spacing = (1 + BURST_TIME) / max_per_second

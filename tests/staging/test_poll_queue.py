@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from sip_stager.demo.fake_platform.behaviour import Behaviour
@@ -49,6 +50,24 @@ async def test_a_cancelled_poll_leaves_nothing_behind() -> None:
         task.cancel()
     await asyncio.wait(tasks)
     assert (len(polls), polls._schedule.entries, polls._timer.is_set) == (0, 0, False)
+
+
+async def test_no_poll_goes_while_a_rate_limit_that_was_used_up_during_its_wait_lasts(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    fake.default = Behaviour(delay=60)
+    staging = ApiStager(client, lambda _: None, mode="async", poll_interval_min=0.1)
+    task = staging.start_staging(call, lambda _: None)
+    while not fake.stats.stage_requests:  # noqa: ASYNC110  # no event to wait for
+        await asyncio.sleep(0.005)
+    limit = [(b"ratelimit-remaining", b"0"), (b"ratelimit-reset", b"1")]
+    began = time.perf_counter()
+    client.rate_limit.update(200, limit, began, time.time())
+    while not fake.stats.polls:  # noqa: ASYNC110  # no event to wait for
+        await asyncio.sleep(0.005)
+    assert time.perf_counter() >= began + 0.99
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_new_call_is_polled_in_time_while_many_calls_that_are_never_ready_are_held(
