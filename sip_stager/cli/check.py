@@ -22,8 +22,8 @@ def check(
         bool,
         typer.Option(
             "--online",
-            help="Also look up the upstream's name, fetch the platform's numbers and each mapped "
-            "agent from the API, and compare the variables. With "
+            help="Also look up all names, send OPTIONS to the upstreams, fetch the platform's "
+            "numbers and each mapped agent from the API, and compare the variables. With "
             "`[api] numbers_refresh_interval` the agents of the platform's numbers are included.",
         ),
     ] = False,
@@ -50,14 +50,17 @@ def check(
     **Example:** `ROUNDED_API_KEY=... sip-stager check --config sip_stager.toml --online`
 
     **Exit codes:** 0 the settings can be used, perhaps with warnings; 1 `--online` found a problem:
-    a name that does not resolve, an agent that could not be fetched, a variable that does not fit
-    its agent, or a list of numbers that could not be fetched; 2 the settings are wrong, and stderr
-    has the line and the key of each mistake, what is wrong and what would be right.
+    a name that does not resolve, an upstream that does not answer OPTIONS, an agent that could not
+    be fetched, a variable that does not fit its agent, or a list of numbers that could not be
+    fetched; 2 the settings are wrong, and stderr has the line and the key of each mistake, what is
+    wrong and what would be right.
     """
     settings = load_or_exit(config, key_use="unused" if without_key else "of_unit")
     width = None if sys.stdout.isatty() else _WIDE
     console = Console(width=width, highlight=False, markup=False, emoji=False)
-    report = ask(settings, console, every=every) if online else OnlineReport()
+    report = OnlineReport()
+    if online:
+        report = ask(settings, console, every=every, with_key=not without_key)
     for line in report.problems:
         typer.echo(line, err=True)
     console.print(_verdict(settings, len(report.problems)), style="bold", soft_wrap=True)

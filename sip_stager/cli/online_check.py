@@ -1,4 +1,4 @@
-"""The questions of ``check --online``: do names resolve, does the API know the agents."""
+"""The questions of ``check --online``: to the resolver, the upstreams and the API."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sip_stager.cli.name_lookup import find_unresolved_names
 from sip_stager.cli.platform_numbers_report import check_numbers, fetch_numbers, listed_agents
 from sip_stager.cli.settings_dump import SHOWN
 from sip_stager.cli.throttled_agent_fetch import fetch_agents
+from sip_stager.cli.upstream_check import ask_upstreams
 from sip_stager.cli.variable_types import find_mismatches, format_agents, map_agents
 from sip_stager.config.errors import format_location
 from sip_stager.config.mentioned_agents import locate_agents
@@ -41,13 +42,33 @@ class OnlineReport:
     parts: tuple[RenderableType, ...] = ()
 
 
-def ask(settings: Settings, console: Console, *, every: bool) -> OnlineReport:
-    """Look up the names and ask the API; prints nothing but a progress bar."""
+def ask(
+    settings: Settings, console: Console, *, every: bool, with_key: bool = True
+) -> OnlineReport:
+    """Look up the names, ask the upstreams and the API; prints nothing but a progress bar.
+
+    The API is not asked without its key, which ``with_key`` takes for a problem.
+    """
+    has_key = bool(settings.api.key)
+    unreachable, answering = ask_upstreams(settings)
+    names = find_unresolved_names(settings, with_api=not has_key)
+    api = _ask_api(settings, console, every=every) if has_key else _not_asked(with_key=with_key)
+    shown = (*answering, "") if answering else ()
+    return OnlineReport((*names, *unreachable, *api.problems), (*shown, *api.parts))
+
+
+def _not_asked(*, with_key: bool) -> OnlineReport:
+    if with_key:
+        return OnlineReport(("the API was not asked: its key cannot be read here",))
+    return OnlineReport(parts=("The API was not asked (--without-key).", ""))
+
+
+def _ask_api(settings: Settings, console: Console, *, every: bool) -> OnlineReport:
     table = fetch_numbers(settings)
     numbers = check_numbers(settings, table)
     agents = check_agents(settings, listed_agents(settings, table), console, every=every)
     return OnlineReport(
-        (*find_unresolved_names(settings), *numbers.problems, *agents.problems),
+        (*numbers.problems, *agents.problems),
         (*numbers.parts, "", *agents.parts, ""),
     )
 

@@ -11,6 +11,7 @@ import asyncio
 import os
 import re
 from contextlib import suppress
+from errno import EADDRNOTAVAIL
 from typing import NamedTuple
 
 from sip_stager.sip.uri import bracketed
@@ -44,6 +45,9 @@ async def ping(peer: Peer, seconds: float) -> str:
     except TimeoutError:
         return f"no answer to OPTIONS within {seconds:g} s"
     except OSError as error:
+        if error.errno == EADDRNOTAVAIL and peer.source:
+            # The settings are checked on another machine than theirs.
+            return await ping(peer._replace(source=""), seconds)
         return os.strerror(error.errno).lower() if error.errno else "it closed the connection"
     if status == _OUT_OF_SERVICE:
         return "it answered OPTIONS with 503: it takes no calls now"

@@ -8,7 +8,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from sip_stager.cli import app
 from sip_stager.cli import online_check as cli_online
 from sip_stager.cli.name_lookup import find_unresolved_names
 from sip_stager.demo.fake_platform.behaviour import Behaviour
@@ -16,8 +18,12 @@ from sip_stager.demo.fake_platform.number_list import number_record
 from sip_stager.demo.fake_platform.server import FakeApi
 from tests.cli.asking import OTHER, check, lines
 from tests.config.settings_folder import AGENT, KEY, RIGHT, Folder
+from tests.interop.ports import free_port
+from tests.support.sip_peer import answering_peer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typer.testing import Result
 
 
@@ -26,9 +32,20 @@ async def check_online(folder: Folder, text: str) -> Result:
     return await asyncio.to_thread(check, folder, without_names(text), "--online")
 
 
+UPSTREAM: list[int] = []
+"""The port of the upstream that answers OPTIONS."""
+
+
+@pytest.fixture(autouse=True)
+def upstream() -> Iterator[None]:
+    with answering_peer() as port:
+        UPSTREAM[:] = [port]
+        yield
+
+
 def without_names(text: str) -> str:
-    """Replace the upstream's name by an address, so that no name is looked up."""
-    return text.replace("sip.example.com", "192.0.2.99")
+    """Replace the upstream's name by the address of one, so that no name is looked up."""
+    return text.replace("sip.example.com", f"127.0.0.1:{UPSTREAM[0]}")
 
 
 def at(folder: Folder, begins: str) -> str:
@@ -358,6 +375,61 @@ async def test_online_reports_an_upstream_that_does_not_resolve(folder: Folder) 
     assert f"{at(folder, 'uri')}: upstream.uri: {wrong}" in result.stderr
     assert f"{at(folder, 'busy')}: policy.busy: {wrong}" in result.stderr
     assert result.stdout.startswith("NOT OK, 2 problems: ")
+
+
+async def test_online_shows_the_upstreams_that_answer_options(folder: Folder) -> None:
+    async with FakeApi(key=KEY) as api:
+        result = await check_online(folder, online(api))
+    assert result.exit_code == 0, result.output
+    assert f"\nsip:127.0.0.1:{UPSTREAM[0]} answers OPTIONS\n" in result.stdout
+
+
+async def test_online_reports_each_upstream_that_does_not_answer_options(folder: Folder) -> None:
+    with answering_peer(503) as busy:
+        closed = f"sip:127.0.0.1:{free_port()}"
+        backups = f'backups = ["sip:127.0.0.1:{busy}", "{closed};transport=udp"]'
+        async with FakeApi(key=KEY) as api:
+            text = online(api).replace("[upstream]", f"[upstream]\n{backups}")
+            result = await check_online(folder, text)
+    assert result.exit_code == 1
+    at_line = at(folder, "backups")
+    said = f"sip:127.0.0.1:{busy} cannot be reached: it answered OPTIONS with 503"
+    assert f"{at_line}: upstream.backups[0]: {said}: it takes no calls now\n" in result.stderr
+    said = f"{closed};transport=udp cannot be reached: connection refused"
+    assert f"{at_line}: upstream.backups[1]: {said}\n" in result.stderr
+
+
+async def test_online_reports_every_name_that_does_not_resolve(folder: Folder) -> None:
+    async with FakeApi(key=KEY) as api:
+        text = online(api).replace(
+            "[[listeners]]", '[[listeners]]\nadvertise = "edge.nowhere.invalid"'
+        )
+        text += '[policy]\nbusy = "moved sip:desk@desk.nowhere.invalid"\n'
+        result = await check_online(folder, text)
+    assert result.exit_code == 1
+    wrong = "does not resolve: "
+    advertised, desk = '"edge.nowhere.invalid"', '"desk.nowhere.invalid"'
+    said = f"{at(folder, 'advertise')}: listeners[0].advertise: the name {advertised} {wrong}"
+    assert said in result.stderr
+    assert f"{at(folder, 'busy')}: policy.busy: the name {desk} {wrong}" in result.stderr
+
+
+async def test_online_without_the_key_asks_all_but_the_api(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROUNDED_API_KEY")
+    async with FakeApi(key=KEY) as api:
+        path = folder.write("s.toml", without_names(online(api)))
+        command = ["check", "--config", str(path), "--online", "--without-key"]
+        result = await asyncio.to_thread(CliRunner().invoke, app, command)
+        assert result.exit_code == 0, result.output
+        assert api.stats.requests == 0
+        assert f"sip:127.0.0.1:{UPSTREAM[0]} answers OPTIONS\n" in result.stdout
+        assert "The API was not asked (--without-key).\n" in result.stdout
+        unit = 'key_file = "/run/credentials/sip-stager.service/api-key"'
+        outside = await check_online(folder, online(api).replace("[api]", f"[api]\n{unit}"))
+    assert outside.exit_code == 1
+    assert "the API was not asked: its key cannot be read here\n" in outside.stderr
 
 
 async def test_online_reports_an_upstream_of_another_ip_version(

@@ -21,8 +21,11 @@ from sip_stager.config.loading.load import load
 from sip_stager.demo.fake_platform.server import FakeApi
 from sip_stager.transport.bind_errors import ADVICE
 from tests.support.needed import need
+from tests.support.sip_peer import answering_peer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sip_stager.config import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -65,16 +68,24 @@ def manifests_settings(folder: Path) -> Settings:
     return load(folder / "sip_stager.toml", {})
 
 
+@pytest.fixture
+def answering_upstream() -> Iterator[int]:
+    """Answer OPTIONS on a port."""
+    with answering_peer() as port:
+        yield port
+
+
 async def test_the_example_can_be_tried_without_the_platform(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answering_upstream: int
 ) -> None:
     """With the fake API and the placeholder agents, as docs/operations.md describes it."""
     monkeypatch.setenv("ROUNDED_API_KEY", "demo-key")
+    upstream = f"sip:127.0.0.1:{answering_upstream}"
     text = EXAMPLE.read_text()
     async with FakeApi(key="demo-key") as api:
         for old, new in (
             (r"^\[api\]$", f'[api]\nbase_url = "{api.url}"'),
-            (r"^uri = .*$", 'uri = "sip:127.0.0.1:5090"'),
+            (r"^uri = .*$", f'uri = "{upstream}"'),
             (r"^networks = .*$", 'networks = ["127.0.0.1"]'),
         ):
             text, changed = re.subn(old, new, text, flags=re.MULTILINE)
