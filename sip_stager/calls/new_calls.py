@@ -12,6 +12,7 @@ from sip_stager.model.call import Refusal
 from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.validation import OwnResponse
 from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.privacy import hides_from
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -112,8 +113,12 @@ class NewCalls:
         self._ongoing[routing] = transaction
         transaction.register(self._ongoing, routing)
         self._facilities.notify(CallAdmitted(call, source))
-        seal = self._facilities.seal.seal_for(request, anonymous=call.anonymous)
+        seal_for = self._facilities.seal.seal_for
+        seal = seal_for(request, anonymous=call.anonymous)
         targets = self._facilities.upstream.targets(request, routing, call.to_number, seal)
+        if call.anonymous and hides_from(request):
+            seal = seal_for(request, anonymous=True, hides_from=True)
+            targets = [one._replace(seal=seal, hides_from=True) for one in targets]
         StagingCall(
             self._facilities, call, targets, source, transaction, self._stager
         ).start_staging()

@@ -117,7 +117,7 @@ class Proxy:
             return
         try:
             popped = self._strip(facilities.preprocess(ack, source), source)
-            routed = route_to_next_hop(popped)
+            routed = self._hide_from(route_to_next_hop(popped), popped)
             if facilities.is_of_refusal(ack):
                 return  # it acknowledges a refusal of ours, which was sent without a transaction
             wrong = self._why_not_ours(popped) or (
@@ -212,9 +212,16 @@ class Proxy:
         own, seal = popped.own_route, self._facilities.seal
         if own is None:
             return routed
+        routed = self._hide_from(routed, popped)
         return routed._replace(
             seal=own.user or b"", to_anonymous=seal.to_anonymous(own, popped.request)
         )
+
+    def _hide_from(self, routed: Routed, popped: Popped) -> Routed:
+        """Hide the From of a caller who requested so when the dialog began (RFC 3323 5.3)."""
+        own, request = popped.own_route, popped.request
+        hidden = own is not None and self._facilities.seal.hides_from(own, request)
+        return routed._replace(hides_from=True) if hidden else routed
 
     def _strip(self, popped: Popped, source: Flow) -> Popped:
         """Strip our own header fields, and the identity fields if the dialog's caller is anonymous.

@@ -64,7 +64,7 @@ class DialogFastPath:
                 return None
         uri, flow = next_hop
         return new_routed(
-            (request, flow.interface, uri, routing, seal, False, "", shape.route, flow)
+            (request, flow.interface, uri, routing, seal, False, "", shape.route, flow, False)
         )
 
     def _recorded_seal(self, request: Request, tag: bytes, field: bytes, interface: int) -> bytes:

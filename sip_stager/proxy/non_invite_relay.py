@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import CallHungUp
 from sip_stager.proxy.answer_on_error import answer_on_error
-from sip_stager.proxy.response_forwarding import pop_via
+from sip_stager.proxy.response_forwarding import pop_via, restore_from
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Relay:
         if status < 200:
             return
         branch = routed.request.top_via.branch
+        if routed.hides_from:
+            response = restore_from(response, routed.hidden_from)
         passed = pop_via(response, branch, anonymous=routed.to_anonymous)
         if passed is None:  # it has no Via of the requester, who must not wait for ever
             self._respond(self._facilities.make_response(routed.request, 500))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import USUAL_MAX_FORWARDS, Request
+from sip_stager.sip.privacy import make_from_anonymous
 from sip_stager.sip.uri import Uri, as_request_uri
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Routed(NamedTuple):
     ``to_anonymous``: it is addressed to a party that requested privacy.  ``staged_id`` is the id of
     the staged call, or empty.  ``own_route`` is the index of a Route field of ours that the copy
     leaves out, or -1.  ``flow`` is the way to the next hop if it is known without a look-up.
+    ``hides_from``: the copy gets an anonymous From.
     """
 
     request: Request
@@ -43,6 +45,12 @@ class Routed(NamedTuple):
     staged_id: str = ""
     own_route: int = -1
     flow: Flow | None = None
+    hides_from: bool = False
+
+    @property
+    def hidden_from(self) -> bytes:
+        """The From field as the caller wrote it, which responses get back."""
+        return self.request.fields[self.request.shape.from_]
 
 
 # A named tuple is made in C from a tuple, but in Python from its fields.
@@ -92,6 +100,8 @@ def make_copy(
     if b"max-breadth" in request.shape.first:
         request = with_max_breadth(request)
     shape, lines = request.shape, request.fields.copy()
+    if routed.hides_from:
+        lines[shape.from_] = make_from_anonymous(request, request.from_tag)
     if shape.max_forwards >= 0:
         lines[shape.max_forwards] = _decremented(request)
     if record or routed.own_route >= 0:

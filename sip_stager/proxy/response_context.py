@@ -27,7 +27,7 @@ from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.best_response import Final, best_response
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.refusals import WARNINGS
-from sip_stager.proxy.response_forwarding import pop_via
+from sip_stager.proxy.response_forwarding import pop_via, restore_from
 from sip_stager.proxy.target_set import follow_redirect
 from sip_stager.sip.parser import parse_response
 from sip_stager.sip.responses import make_response, warning_field
@@ -88,8 +88,21 @@ class ResponseContext:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_branch", "_call", "_facilities", "_finals", "_redirects", "_request", "_server",
-        "_source", "_state", "_tag", "_targets", "_to_anonymous", "_tried", "_via",
+        "_branch",
+        "_call",
+        "_facilities",
+        "_finals",
+        "_hidden_from",
+        "_redirects",
+        "_request",
+        "_server",
+        "_source",
+        "_state",
+        "_tag",
+        "_targets",
+        "_to_anonymous",
+        "_tried",
+        "_via",
     )  # fmt: skip
     __deletable__ = ("_request",)  # for mypyc
 
@@ -107,6 +120,8 @@ class ResponseContext:
         self._request: Request = self._targets[0].request
         self._via = self._request.top_via.branch
         self._to_anonymous = self._targets[0].to_anonymous
+        first = self._targets[0]
+        self._hidden_from = first.hidden_from if first.hides_from else b""
         self._source = source
         self._server = server
         self._call = call
@@ -138,6 +153,8 @@ class ResponseContext:
 
     def receive_provisional(self, response: Response) -> None:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
+        if self._hidden_from:
+            response = restore_from(response, self._hidden_from)
         passed = pop_via(response, self._via, anonymous=self._to_anonymous)
         if passed is None or self._state is State.OVER:
             return
@@ -147,6 +164,8 @@ class ResponseContext:
 
     def receive_final(self, branch: Branch, response: Response) -> None:
         """Pass a 2xx back at once; keep any other response until all targets had theirs."""
+        if self._hidden_from:
+            response = restore_from(response, self._hidden_from)
         passed = pop_via(response, self._via, anonymous=self._to_anonymous)
         if self._call is not None:
             self._call.received = response

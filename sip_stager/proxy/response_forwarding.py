@@ -29,3 +29,9 @@ def pop_via(response: Response, branch: bytes, *, anonymous: bool = False) -> by
     lines = fields.copy()
     del lines[top]
     return b"\r\n".join((response.start_line, *lines, b"", response.body))
+
+
+def restore_from(response: Response, field: bytes) -> Response:
+    """Return a response with the From of its request, whose copy had another (RFC 3261 8.2.6.2)."""
+    index = response.shape.from_
+    return response.with_field(index, field) if index >= 0 else response

@@ -4,7 +4,8 @@ The proxy keeps no dialogs.  Without the seal, anyone who writes a Route of ours
 relayed to any address.  The key outlives the process, so that dialogs survive a restart.
 
 The seal is the user part of the URI: a keyed digest of Call-ID and the caller's tag, in hex, with a
-mark ahead of it if the caller is anonymous.
+mark ahead of it if the caller is anonymous: one if the From goes on as it is, and another if it is
+hidden in every request of the dialog.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ANONYMOUS = b"w"
 """The mark ahead of a seal: the caller of that dialog requested privacy."""
+FROM_HIDDEN = b"v"
+"""The mark of such a dialog in which the caller's From is hidden, too."""
+_MARKS = (ANONYMOUS, FROM_HIDDEN)
 MAX_CACHED_BYTES = 256
 """Bytes of a Call-ID and a tag whose seal is cached: strangers choose their length."""
 
@@ -32,9 +36,12 @@ class Seal:
         self.of_dialog = lru_cache(maxsize=4096)(self._digest)
         """Returns the seal of a dialog by Call-ID, tag and mark, which are together short."""
 
-    def seal_for(self, invite: Request, *, anonymous: bool = False) -> bytes:
+    def seal_for(
+        self, invite: Request, *, anonymous: bool = False, hides_from: bool = False
+    ) -> bytes:
         """Return the seal of the dialog that an INVITE begins."""
-        return self._of(invite.call_id, invite.from_tag, ANONYMOUS if anonymous else b"")
+        mark = FROM_HIDDEN if hides_from else ANONYMOUS if anonymous else b""
+        return self._of(invite.call_id, invite.from_tag, mark)
 
     def is_valid(self, route: Uri, request: Request) -> bool:
         """Return True if we made that URI for the request's dialog; either side may have sent it.
@@ -56,15 +63,20 @@ class Seal:
         Raises ``Malformed``.
         """
         sealed = route.user or b""
-        return sealed.startswith(ANONYMOUS) and self._is_of(sealed, request, request.from_tag)
+        return sealed.startswith(_MARKS) and self._is_of(sealed, request, request.from_tag)
+
+    def hides_from(self, route: Uri, request: Request) -> bool:
+        """Return True if the From of this request is to be hidden; raises ``Malformed``."""
+        sealed = route.user or b""
+        return sealed.startswith(FROM_HIDDEN) and self._is_of(sealed, request, request.from_tag)
 
     def to_anonymous(self, route: Uri, request: Request) -> bool:
         """Return True if the dialog's caller is anonymous, and the other side sent this request."""
-        return (route.user or b"").startswith(ANONYMOUS) and not self.from_anonymous(route, request)
+        return (route.user or b"").startswith(_MARKS) and not self.from_anonymous(route, request)
 
     def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
         # The mark is read from the text that is verified, which is safe: the digest covers it.
-        mark = ANONYMOUS if sealed.startswith(ANONYMOUS) else b""
+        mark = sealed[:1] if sealed.startswith(_MARKS) else b""
         return compare_digest(sealed, self._of(request.call_id, tag, mark))
 
     def _of(self, call_id: bytes, tag: bytes, mark: bytes) -> bytes:

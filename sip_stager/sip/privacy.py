@@ -27,7 +27,10 @@ _WITHHELD = frozenset((b"id", USER, b"full", b"header"))
 """The values with which a caller withholds who they are; ``full`` is older than RFC 3323."""
 _PERFORMED = frozenset((b"id", USER, b"full", NONE, _CRITICAL))
 _UNPERFORMED = ("header", "session", "history")
+_HIDING_FROM = frozenset((USER, b"full"))
 _SEPARATORS = re.compile(rb"[\s;,:]+")
+ANONYMOUS_PARTY = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
+"""Matches the From of an anonymous caller, in lower case (RFC 3323 4.1.1.3)."""
 
 
 def privacy_values(message: Message) -> list[bytes]:
@@ -73,6 +76,26 @@ def requires_privacy(message: Message) -> bool:
     return any(
         PRIVACY_TAG in _SEPARATORS.split(row.lower()) for row in message.rows(b"proxy-require")
     )
+
+
+def hides_from(request: Message) -> bool:
+    """Return True if the From of an anonymous caller is to be anonymous, too (RFC 3323 5.3).
+
+    That is so for ``user``, and where no level is stated; ``id`` is for asserted identities.
+    """
+    values = privacy_values(request)
+    if not _HIDING_FROM.isdisjoint(values):
+        return True
+    return is_without_level(values) and requires_privacy(request)
+
+
+def make_from_anonymous(request: Message, tag: bytes) -> bytes:
+    """Return the From field of a request with an anonymous address, and with its tag."""
+    field = request.fields[request.shape.from_]
+    if ANONYMOUS_PARTY.search(field.lower()):
+        return field
+    anonymous = field.partition(b":")[0] + b': "Anonymous" <sip:anonymous@anonymous.invalid>'
+    return anonymous + b";tag=" + tag if tag else anonymous
 
 
 def without_privacy_tag(message: M) -> M:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from sip_stager.sip.field_grammar import IDENTITY_FIELDS, Malformed
 from sip_stager.sip.parties import parse_party, party_values
 from sip_stager.sip.privacy import (
+    ANONYMOUS_PARTY,
     NONE,
     USER_FIELDS,
     is_without_level,
@@ -32,12 +33,11 @@ CALLER_SOURCES = ("p_asserted_identity", "remote_party_id", FROM)
 
 _FIELDS = {source: source.replace("_", "-").encode() for source in CALLER_SOURCES}
 DIALOG_IDENTITY_FIELDS = frozenset({b"from", b"contact"})
-"""Fields that identify the caller, and that no proxy may change: they belong to the dialog."""
+"""Fields that identify the caller, too, and that cannot be stripped: they belong to the dialog."""
 _PRIVACY_FIELDS = frozenset({b"privacy", b"remote-party-id", b"proxy-require"})
 """The fields with which a caller requests privacy, beside an anonymous From."""
 _STRIPPED = IDENTITY_FIELDS | USER_FIELDS
 _PRIVATE_PARTY = re.compile(rb';[ \t]*privacy[ \t]*=[ \t"]*(?:full|uri)\b', re.IGNORECASE)
-_ANONYMOUS = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
 
 
 class CallerNumberConfig(Protocol):
@@ -181,4 +181,4 @@ def _requested_privacy(invite: Request, stand_ins: frozenset[str]) -> str:
             return "Proxy-Require: privacy"
     index = invite.shape.from_
     field = invite.fields[index].lower() if index >= 0 else b""
-    return "an anonymous From" if b"anonymous" in field and _ANONYMOUS.search(field) else ""
+    return "an anonymous From" if b"anonymous" in field and ANONYMOUS_PARTY.search(field) else ""

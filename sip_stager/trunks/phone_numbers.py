@@ -175,7 +175,8 @@ def _valid(number: str, country: str | None) -> str | None:
         return None
     if not phonenumbers.is_valid_number(parsed):
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    found = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return found if is_e164(found) else None  # some plans have numbers of 16 digits
 
 
 def mask(text: str) -> str:

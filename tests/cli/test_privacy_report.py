@@ -64,3 +64,32 @@ def test_a_caller_may_have_a_display_name(folder: Folder, caller: str, name: str
     shown = steps(route(folder, text, "--to", "+33612345678", "--from", caller))
     assert shown["caller"][-1] == "from says +33199990000"
     assert shown["variables"] == [f'name = "{name}"']
+
+
+def test_the_report_says_whether_the_from_is_hidden(folder: Folder) -> None:
+    options = [*PRIVATE[:-1], "Privacy: user", "--header", "Subject: Zoe"]
+    caller = steps(route(folder, RIGHT, *options))["caller"]
+    hidden = "From is anonymous in the INVITE, and in the rest of the dialog"
+    assert caller[-2:] == ["stripped from the INVITE: Subject", hidden]
+
+
+def test_proxy_require_privacy_is_performed(folder: Folder) -> None:
+    """RFC 3323 5: an anonymous call of a PBX that asks its proxies for privacy."""
+    anonymous = '"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1'
+    headers = ["Proxy-Require: privacy", "Privacy: id", f"From: {anonymous}", *NAMED[:1]]
+    options = [word for header in headers for word in ("--header", header)]
+    result = route(folder, RIGHT, "--to", "+33612345678", *options)
+    assert result.exit_code == 0, result.output
+    assert steps(result)["caller"] == [
+        "anonymous, by Privacy: id",
+        "the API gets +10000000000, the anonymous_number of [api]",
+        "stripped from the INVITE: P-Asserted-Identity",
+    ]
+
+
+def test_critical_privacy_that_cannot_be_performed_is_refused(folder: Folder) -> None:
+    options = ["--to", "+33612345678", "--header", "Privacy: header;session;critical"]
+    result = route(folder, RIGHT, *options)
+    assert result.exit_code == 1
+    why = "Privacy is critical, and no proxy can perform header, session"
+    assert steps(result)["refused"] == [f"500 Privacy Failure: header, session: {why}"]

@@ -25,6 +25,7 @@ TAG = "tag=alice-[pid]-[call_number]"
 PRIVATE = [
     f"{ASSERTED} | Privacy: id",
     f"{ASSERTED} | Privacy: user;id",
+    f"{ASSERTED} | Privacy: id | Proxy-Require: privacy",
     f'{ASSERTED} | From: "Anonymous" <sip:anonymous@anonymous.invalid>;{TAG}',
     f"Remote-Party-ID: <sip:{REAL}@carrier.example>;party=calling;privacy=full",
 ]

@@ -13,9 +13,11 @@ from sip_stager.sip.parser import parse_request
 from sip_stager.sip.uri import parse_uri
 from tests.support.conversation import ALICE, BOB, SEAL, STRANGER, USER, Conversation
 from tests.support.messages import request, response
+from tests.support.reading import parsed
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
+    from sip_stager.sip.message import Message, Request
 
 PRIVATE = SEAL.seal_for(request(), anonymous=True).decode()
 RECORDED = f"<sip:{PRIVATE}@198.51.100.1:5060;lr>".encode()
@@ -143,3 +145,116 @@ def test_every_target_of_the_call_gets_the_same_mark() -> None:
     instead.stager.stagings[0].fail()
     for edge in (backup, moved, instead):
         assert edge.last_request("carol").values(b"record-route") == [RECORDED]
+
+
+# RFC 3323 5.3: the From of a caller who requests the privacy of a user
+
+HIDDEN = SEAL.seal_for(request(), anonymous=True, hides_from=True).decode()
+ALICES = b'From: "Alice" <sip:+33912345678@192.0.2.1>;tag=alice'
+ANONYMOUS_FROM = b'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=alice'
+
+
+def from_field(message: Message) -> bytes:
+    return message.rows(b"from")[0]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ("Privacy: user",),
+        ("Privacy: id;user;critical",),
+        ("Privacy: id", "Privacy: USER"),
+        ("Privacy: full",),
+        ("Proxy-Require: privacy",),
+        ("Proxy-Require: privacy", "Privacy: critical"),
+    ],
+)
+def test_the_from_of_a_caller_with_the_privacy_of_a_user_is_hidden(extra: tuple[str, ...]) -> None:
+    """RFC 3323 5.3: "user-level privacy could entail the modification of the From header"."""
+    sent = private_call().forward(request(extra=extra))
+    assert from_field(sent) == ANONYMOUS_FROM
+    assert b"33912345678" not in bytes(sent)
+    assert HIDDEN.encode() in sent.rows(b"record-route")[0]
+
+
+@pytest.mark.parametrize("extra", [("Privacy: id",), ("Privacy: header",), ()])
+def test_the_from_of_any_other_anonymous_caller_is_kept(extra: tuple[str, ...]) -> None:
+    """RFC 3325 9.3: ``id`` is a request about asserted identities alone."""
+    sent = private_call().forward(request(extra=extra))
+    assert from_field(sent) == ALICES
+    assert PRIVATE.encode() in sent.rows(b"record-route")[0]
+
+
+def test_a_from_that_is_anonymous_already_is_kept() -> None:
+    field = b"f:   sip:Anonymous@carrier.example;tag=alice"
+    data = bytes(request(extra=("Privacy: user",))).replace(ALICES, field)
+    assert from_field(private_call().forward(data)) == field
+
+
+def test_privacy_of_a_caller_who_is_not_anonymous_here_hides_nothing() -> None:
+    """A trunk with ``pass_private_number`` has its privacy performed by the upstream."""
+    assert from_field(Conversation().forward(request(extra=("Privacy: user",)))) == ALICES
+
+
+def hidden_call(**given: Any) -> tuple[Conversation, Request]:
+    edge = private_call(**given)
+    return edge, edge.forward(request(extra=("Privacy: user",)))
+
+
+@pytest.mark.parametrize("status", [180, 200, 486])
+def test_responses_have_the_from_of_the_caller(status: int) -> None:
+    """RFC 3261 8.2.6.2: "The From field of the response MUST equal the From header field of the
+    request."
+    """
+    edge, sent = hidden_call()
+    assert from_field(edge.last_response("alice")) == ALICES  # of our own 100
+    edge.receive(response(sent, status), BOB)
+    answer = edge.last_response("alice")
+    assert (answer.status, from_field(answer)) == (status, ALICES)
+
+
+def test_the_ack_and_the_cancel_of_a_hidden_call_have_its_from() -> None:
+    """RFC 3261 9.1, 17.1.1.3: the From of both is that of the INVITE that was sent."""
+    edge, sent = hidden_call()
+    edge.receive(response(sent, 486), BOB)
+    assert from_field(edge.last_request("bob")) == ANONYMOUS_FROM
+    edge, sent = hidden_call()
+    edge.receive(response(sent, 180), BOB)
+    edge.receive(request("CANCEL"))
+    cancel = edge.last_request("bob")
+    assert (cancel.method, from_field(cancel)) == (b"CANCEL", ANONYMOUS_FROM)
+
+
+@pytest.mark.parametrize("source", [ALICE, STRANGER])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "ACK", "BYE"])
+def test_later_requests_of_a_hidden_caller_are_hidden(method: str, source: Flow) -> None:
+    edge, _ = hidden_call()
+    edge.admission.anonymous.clear()
+    relayed = edge.relay(later(method, HIDDEN), source)
+    assert (relayed.method.decode(), from_field(relayed)) == (method, ANONYMOUS_FROM)
+    if method != "ACK":
+        edge.receive(response(relayed, 200), BOB)
+        assert from_field(edge.last_response("alice" if source == ALICE else "stranger")) == ALICES
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "BYE"])
+def test_requests_of_the_agent_are_sent_as_they_are(method: str) -> None:
+    edge, _ = hidden_call()
+    asked = later(method, HIDDEN, of="bob")
+    relayed = edge.relay(asked, BOB)
+    assert from_field(relayed) == from_field(parsed(asked))
+    assert relayed.rows(b"to") == parsed(asked).rows(b"to")
+
+
+def test_every_target_of_a_hidden_call_is_hidden() -> None:
+    edge, _ = hidden_call(backups=("sip:192.0.2.3",))
+    edge.clock.advance(3)
+    assert from_field(edge.last_request("carol")) == ANONYMOUS_FROM
+
+
+@pytest.mark.parametrize("user", [HIDDEN[1:], f"w{HIDDEN[1:]}", f"v{PRIVATE[1:]}", f"v{USER}"])
+def test_no_peer_can_uncover_the_from(user: str) -> None:
+    edge, _ = hidden_call()
+    edge.take()
+    edge.receive(later("UPDATE", user))
+    assert edge.take() == ["alice 481 UPDATE"]
