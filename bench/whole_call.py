@@ -90,7 +90,7 @@ class WholeCall:
         settings = load(file, {"ROUNDED_API_KEY": "bench"})
         logger = set_up(LogWriter(os.open(os.devnull, os.O_WRONLY)), settings.log.level)
         metrics = Metrics(GAUGE_SOURCES, ("sipp",))
-        dispatcher = Dispatcher([EventLog(logger).handlers, metrics.handlers])
+        dispatcher = Dispatcher([*EventLog(logger).observers, metrics.handlers])
         self._clock = FakeClock()
         self._sent: list[bytes] = []
         self._staging: Callable[[Decision], None] | None = None

@@ -30,7 +30,7 @@ from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.events import MessageSent
 from sip_stager.model.vocabulary import OverloadState
 from sip_stager.observability.dispatcher import Dispatcher
-from sip_stager.observability.gauges import GaugeSources
+from sip_stager.observability.gauges import GaugeSources, LogFigures
 from sip_stager.observability.http import HttpServer
 from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
@@ -56,16 +56,15 @@ _SETTLE_TIMEOUT = 2.0  # seconds for the ACK of a 2xx and the response to a CANC
 class Application:
     """The whole program on the running loop.
 
-    ``observers`` handle events ahead of the aftercare and the metrics.  ``log_lines_dropped`` and
-    ``log_write_errors`` are called at each scrape.
+    ``observers`` handle events ahead of the aftercare and the metrics, and ``log_figures`` are
+    read at each scrape.
     """
 
     def __init__(
         self,
         settings: Settings,
         observers: Sequence[Handlers] = (),
-        log_lines_dropped: Callable[[], int] = int,
-        log_write_errors: Callable[[], int] = int,
+        log_figures: LogFigures = LogFigures(),  # noqa: B008  a tuple
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
@@ -85,7 +84,7 @@ class Application:
         self._numbers = make_number_watch(settings, self._notify, self._map, self._names)
         self._lag = LoopLag(loop)
         trunks = [trunk.name for trunk in settings.trunks]
-        self._metrics = Metrics(self._gauge_sources(log_lines_dropped, log_write_errors), trunks)
+        self._metrics = Metrics(self._gauge_sources(log_figures), trunks)
         self._dispatcher.add(self._metrics.handlers)
         self._layer, _, self._shutdown, self._shedder = make_core(
             settings,
@@ -204,9 +203,7 @@ class Application:
         self._mapping.platform = table.rows
         self._agents.watch(table.agents)
 
-    def _gauge_sources(
-        self, log_lines_dropped: Callable[[], int], log_write_errors: Callable[[], int]
-    ) -> GaugeSources:
+    def _gauge_sources(self, log: LogFigures) -> GaugeSources:
         return GaugeSources(
             calls_staging=lambda: self._staging.waiting,
             stagings_reserved=lambda: self._claims.reserved,
@@ -225,10 +222,15 @@ class Application:
             platform_numbers=lambda: self._numbers.counts,
             numbers_refreshed_at=lambda: self._numbers.refreshed_at,
             limits=self._settings.limits.model_dump(
-                include={"transactions", "message_bytes", "calls_staging", "connections"}
+                include={
+                    *("transactions", "message_bytes", "calls_staging", "call_records"),
+                    "connections",
+                }
             ),
-            log_lines_dropped=log_lines_dropped,
-            log_write_errors=log_write_errors,
+            log_lines_dropped=log.lines_dropped,
+            log_write_errors=log.write_errors,
+            call_records=log.call_records,
+            call_records_dropped=log.call_records_dropped,
             worst_lag=self._lag.worst,
             overload_state=lambda: self._shedder.control.state,
             worst_receive_delay=lambda: self._shedder.control.worst_delay,

@@ -27,6 +27,8 @@ def served() -> set[str]:
     """Return the names of our metrics, without the suffixes of their samples."""
     sources = GaugeSources(
         calls_staging=lambda: 0,
+        call_records=lambda: 0,
+        call_records_dropped=lambda: 0,
         stagings_reserved=lambda: 0,
         polls_delayed=lambda: 0,
         transactions=dict,
@@ -85,7 +87,7 @@ LABELLED = {
     "RefreshOutcome": "numbers_refreshes_total",
     "TerminationOutcome": "stagings_terminated_total",
 }
-"""The metric whose label each vocabulary is; ``RefusalCause`` has a table of its own."""
+"""The metric whose label each vocabulary is; the others are on other pages."""
 VOCABULARIES = {
     name: found
     for name, found in vars(vocabulary).items()
@@ -94,7 +96,13 @@ VOCABULARIES = {
 
 
 def test_every_vocabulary_is_compared_with_a_table() -> None:
-    assert VOCABULARIES.keys() == LABELLED.keys() | {"RefusalCause"}
+    assert VOCABULARIES.keys() == LABELLED.keys() | {"RefusalCause", "EndCause", "Side"}
+
+
+@pytest.mark.parametrize("name", ["EndCause", "Side"])
+def test_the_page_of_the_log_lists_every_word_of_a_field(name: str) -> None:
+    page = (ROOT / "docs/log.md").read_text(encoding="utf-8")
+    assert set(VOCABULARIES[name]) <= set(re.findall(r"`(\w+)`", page))
 
 
 @pytest.mark.parametrize("name", LABELLED)

@@ -69,7 +69,7 @@ def make_core(
         interfaces=interfaces,
         locator=Locator(interfaces, resolver, clock, loopback=_on_this_machine(settings)),
         identifiers=Identifiers(os.urandom(32)),
-        seal=Seal(settings.api.key.get_secret_value().encode()),
+        seal=make_seal(settings),
         upstream=make_upstream(settings),
         timers=timers,
         notify=notify,
@@ -90,6 +90,11 @@ def make_core(
         _make_shedding_rules(settings),
     )
     return Core(layer, proxy, Shutdown(layer, new_calls), shedder)
+
+
+def make_seal(settings: Settings) -> Seal:
+    """Make the seal of dialogs; its key is made from the API key, so that it outlives a restart."""
+    return Seal(settings.api.key.get_secret_value().encode())
 
 
 def _make_shedding_rules(settings: Settings) -> SheddingRules:

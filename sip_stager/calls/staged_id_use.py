@@ -27,7 +27,10 @@ _WASTE_REASONS = {
 
 @dataclass(eq=False, slots=True)
 class StagedIdUse:
-    """The call that an INVITE begins; ``started_at`` is when it came, ``rung`` if it has rung.
+    """The call that an INVITE begins, which came at ``started_at``.
+
+    ``own_ringing``, ``ringing`` and ``cancelled`` are the seconds from then to our first 18x, to
+    the upstream's, and to the caller's CANCEL.
 
     ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no
     target has used it.  ``users`` are the branches that got its id, without those that certainly
@@ -39,16 +42,17 @@ class StagedIdUse:
     facilities: Facilities
     call: Call
     started_at: float
-    rung: bool = False
+    own_ringing: float | None = None
     forward: Forward | None = None
     return_unused: Callable[[], None] | None = None
     users: set[Branch] = field(default_factory=set)
     sent_id: str = ""
     id_expired: bool = False
     attempts: int = 0
+    ringing: float | None = None
     received: Response | None = None
     cancel: Request | None = None
-    cancelled_after: float = 0.0
+    cancelled: float | None = None
 
     def without_expired_id(self, routed: Routed) -> Routed:
         """Return a further target, without the id if that is too old to be sent.
@@ -73,13 +77,15 @@ class StagedIdUse:
 
     def report_ringing(self, status: int) -> None:
         """Report the first ringing of the call."""
-        if not self.rung and status >= 180:
-            self.rung = True
-            self.facilities.notify(CallRinging(self.call, status, self._elapsed()))
+        if self.ringing is not None or status < 180:
+            return
+        self.ringing = self._elapsed()
+        if self.own_ringing is None:
+            self.facilities.notify(CallRinging(self.call, status, self.ringing))
 
     def note_cancel(self, cancel: Request) -> None:
         """Remember the caller's CANCEL for the report."""
-        self.cancel, self.cancelled_after = cancel, self._elapsed()
+        self.cancel, self.cancelled = cancel, self._elapsed()
 
     def report_ended(self, outcome: CallOutcome, sent: Response, answered: Branch | None) -> None:
         """Report the end of the INVITE, and return or report a staged call that went unused.
@@ -98,7 +104,9 @@ class StagedIdUse:
             sent,
             self.received,
             self.cancel,
-            self.cancelled_after,
+            self.own_ringing,
+            self.ringing,
+            self.cancelled,
         )
         self.facilities.notify(event)
         if answered not in self.users:

@@ -78,7 +78,7 @@ class StagingCall:
         self._started_at = facilities.now()
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
-        self._rung = False
+        self._rung: float | None = None  # seconds from the INVITE to our first ringing
         self._treatments = Fallbacks(call.policy)
 
     def start_staging(self) -> None:
@@ -99,10 +99,18 @@ class StagingCall:
             self._staging.cancel()
         self._release()
         sent, elapsed = self._respond(487), self._elapsed()
-        cancelled = CallOutcome.CANCELLED
-        self._facilities.notify(
-            CallEnded(self._call, "", cancelled, 487, elapsed, sent, None, cancel, elapsed)
+        event = CallEnded(
+            self._call,
+            "",
+            CallOutcome.CANCELLED,
+            487,
+            elapsed,
+            sent,
+            cancel=cancel,
+            own_ringing=self._rung,
+            cancelled=elapsed,
         )
+        self._facilities.notify(event)
 
     def stop(self) -> None:
         """Refuse the call, because the program stops."""
@@ -128,9 +136,9 @@ class StagingCall:
         contact = facilities.interfaces.contact(self._source.interface)
         self._server.respond(make_early_response(request, status, tag, contact))
         self._ringing = facilities.clock.call_later(RINGING_INTERVAL, self._ring)
-        if not self._rung:
-            self._rung = True
-            facilities.notify(CallRinging(self._call, status, self._elapsed(), local=True))
+        if self._rung is None:
+            self._rung = self._elapsed()
+            facilities.notify(CallRinging(self._call, status, self._rung, local=True))
 
     def _decided(self, decision: Decision) -> None:
         self._staging = None
@@ -143,9 +151,8 @@ class StagingCall:
             self._release()
             sent, cause = self._respond(500), StagingOutcome.INTERNAL_ERROR
             call, reason = self._call, sent.reason.decode()
-            self._facilities.notify(
-                CallRefused(call.call_id, call.trunk, 500, cause, "", self._elapsed(), reason)
-            )
+            what = call.call_id, call.trunk, 500, cause, "", self._elapsed(), reason
+            self._facilities.notify(CallRefused(*what, call=call))
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
@@ -170,7 +177,8 @@ class StagingCall:
 
     def _treat(self, failure: Refusal) -> None:
         """Apply the policy's next treatment to a call that could not be staged."""
-        treatment = self._treatments.next_for(failure.cause, rung=self._rung)
+        rung = self._rung is not None
+        treatment = self._treatments.next_for(failure.cause, rung=rung)
         match treatment.kind:
             case TreatmentKind.AGENT:
                 self._stage_instead(treatment.target, failure)
@@ -211,7 +219,15 @@ class StagingCall:
         extra = ((b"Contact", b"<%b>" % uri.encode()),)
         sent = self._respond(302, extra)
         self._facilities.notify(
-            CallEnded(self._call, "", CallOutcome.MOVED, 302, self._elapsed(), sent)
+            CallEnded(
+                self._call,
+                "",
+                CallOutcome.MOVED,
+                302,
+                self._elapsed(),
+                sent,
+                own_ringing=self._rung,
+            )
         )
 
     def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
@@ -221,8 +237,9 @@ class StagingCall:
         retry_after = failure.retry_after if status in RETRY_AFTER_STATUSES else None
         refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)
         server, trunk = self._server, self._call.trunk
+        to = self._request, server.respond
         self._facilities.refuse(
-            self._request, server.respond, refusal, trunk, self._elapsed(), server.to_tag
+            *to, refusal, trunk, self._elapsed(), server.to_tag, self._call, self._rung
         )
 
     def _respond(self, status: int, extra: Extra = ()) -> Response:

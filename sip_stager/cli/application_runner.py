@@ -13,15 +13,19 @@ import uvloop
 
 from sip_stager import __version__
 from sip_stager.app import Application
+from sip_stager.assembly.core import make_seal
 from sip_stager.cli.open_files import raise_open_file_limit
 from sip_stager.observability.event_log import EventLog
-from sip_stager.observability.log_writer import LogWriter
+from sip_stager.observability.gauges import LogFigures
+from sip_stager.observability.log_writer import GATHERING_INTERVAL, LogWriter
 from sip_stager.observability.logs import set_up
+from sip_stager.observability.number_hash import number_hash
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from sip_stager.config import Settings
+    from sip_stager.observability.call_log import CallLog
     from sip_stager.observability.logs import Logger
 
 _NO_EFFECT = "it has no effect; SIGTERM or SIGINT stops the program"
@@ -31,6 +35,13 @@ _HARMLESS_SIGNALS = {
     signal.SIGUSR2: _NO_EFFECT,
     signal.SIGQUIT: _NO_EFFECT,
 }
+
+
+_EXPIRY_INTERVAL = 1.0
+"""Seconds between two looks for calls whose ACK never came."""
+_UNSEEN_TIMEOUT = 2.0
+"""Seconds for the last lines of the calls that are up when the program stops."""
+_LINES_AT_ONCE = 200
 
 
 def serve(settings: Settings) -> int:
@@ -48,12 +59,16 @@ async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[s
     logger = set_up(log_writer, settings.log.level)
     told_to_stop, at_once = _stop_on_signals()
     _log_harmless_signals(logger)
-    application = Application(
-        settings,
-        [EventLog(logger, settings.log.numbers).handlers],
-        lambda: log_writer.dropped,
-        lambda: log_writer.errors,
+    event_log = _make_event_log(settings, logger)
+    calls = event_log.calls
+    figures = LogFigures(
+        lines_dropped=lambda: log_writer.dropped,
+        write_errors=lambda: log_writer.errors,
+        call_records=lambda: len(calls.records),
+        call_records_dropped=lambda: calls.records.dropped,
     )
+    application = Application(settings, event_log.observers, figures)
+    expiry = asyncio.ensure_future(_expire(calls))
     try:
         starting = await _unless(told_to_stop, application.start())
         if not told_to_stop.is_set():
@@ -66,8 +81,36 @@ async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[s
         return 1
     finally:
         await application.stop(at_once)
+        expiry.cancel()
+        await _end_unseen(calls, log_writer)
     logger.info("stopped")
     return 0
+
+
+def _make_event_log(settings: Settings, logger: Logger) -> EventLog:
+    return EventLog(
+        logger,
+        settings.log.numbers,
+        hash_number=number_hash(settings.api.key.get_secret_value()),
+        seal=make_seal(settings),
+        max_call_records=settings.limits.call_records,
+    )
+
+
+async def _expire(calls: CallLog) -> None:
+    """End the calls whose ACK never came, for as long as the program runs."""
+    while True:
+        await asyncio.sleep(_EXPIRY_INTERVAL)
+        calls.expire()
+
+
+async def _end_unseen(calls: CallLog, log_writer: LogWriter) -> None:
+    """Write the last lines of the calls that are up, at the pace of the log's reader."""
+    until = asyncio.get_running_loop().time() + _UNSEEN_TIMEOUT
+    while calls.end_unseen(_LINES_AT_ONCE) and asyncio.get_running_loop().time() < until:
+        # A burst of them would find the buffer full, and be lost.
+        while log_writer.is_half_full and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(GATHERING_INTERVAL)
 
 
 async def _unless(

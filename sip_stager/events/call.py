@@ -26,6 +26,8 @@ class CallRefused(NamedTuple):
 
     ``trunk`` is empty if the source belongs to none, or was not asked for.  ``elapsed`` counts from
     the INVITE.  The numbers are empty if they were not read; a stranger may have chosen them.
+    ``call`` is set if the call was admitted before, and ``own_ringing`` to the seconds from the
+    INVITE to our first 18x, if there was one.
     """
 
     call_id: str
@@ -37,6 +39,8 @@ class CallRefused(NamedTuple):
     reason: str = ""
     from_number: str = ""
     to_number: str = ""
+    call: Call | None = None
+    own_ringing: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,10 @@ class CallEnded(NamedTuple):
 
     ``staged_id`` is the id that was sent upstream.  If the call was answered, it is set only if
     the target that answered received it.  ``sent`` is the final response to the caller, and
-    ``received`` the last one of the upstream.  ``cancel`` is the caller's CANCEL, which came
-    ``cancelled_after`` seconds after the INVITE.
+    ``received`` the last one of the upstream.  ``cancel`` is the caller's CANCEL.
+
+    Like ``elapsed``, ``own_ringing``, ``ringing`` and ``cancelled`` count from the INVITE: to our
+    first 18x, to the upstream's, and to the CANCEL.
     """
 
     call: Call
@@ -97,10 +103,13 @@ class CallEnded(NamedTuple):
     sent: Response | None = None
     received: Response | None = None
     cancel: Request | None = None
-    cancelled_after: float = 0.0
+    own_ringing: float | None = None
+    ringing: float | None = None
+    cancelled: float | None = None
 
 
-class CallAcknowledged(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CallAcknowledged:
     """The ACK of a 2xx was forwarded; a retransmitted one is reported as well."""
 
     ack: Request

@@ -48,6 +48,25 @@ class CallOutcome(StrEnum):
     STOPPED = "stopped"  # with the program
 
 
+class EndCause(StrEnum):
+    """The end of a call that talked, in the log; the others are those of refusals and outcomes."""
+
+    HUNG_UP = "hung_up"  # by a BYE
+    NO_ACK = "no_ack"  # it was answered, and no ACK came: nobody spoke
+    UNSEEN = "unseen"  # its record gave way, or the program stopped first
+
+
+class Side(StrEnum):
+    """The side that a call's end is due to; fields ``side`` and ``ended_by`` of ``call_ended``."""
+
+    CALLER = "caller"
+    TRUNK = "trunk"
+    US = "us"  # this program, or its settings
+    API = "api"
+    UPSTREAM = "upstream"
+    AGENT = "agent"
+
+
 class WasteReason(StrEnum):
     """The reason why a staged call came to nothing; label ``reason`` of ``stagings_wasted_total``.
 

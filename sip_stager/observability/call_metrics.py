@@ -6,10 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import (
-    CallAcknowledged,
     CallAdmitted,
     CallEnded,
-    CallHungUp,
     CallRefused,
     CallRinging,
     CallTreated,
@@ -57,10 +55,6 @@ class CallMetrics:
         self._ended = counter(
             "calls_ended", "Admitted calls by the outcome of their INVITE.", "trunk", "outcome"
         )
-        self._acknowledged = counter("acks_forwarded", "ACKs of answers that were forwarded.")
-        self._hung_up = counter(
-            "hang_ups", "BYEs of calls by the code of their final response.", "code"
-        )
         self._answered = counter(
             "stagings_answered", "Staged calls that were answered with their agent.", "trunk"
         )
@@ -92,8 +86,6 @@ class CallMetrics:
             InviteForwarded: self._time_forwarded,
             CallRinging: self._time_ringing,
             CallEnded: self._count_ended,
-            CallAcknowledged: self._count_acknowledged,
-            CallHungUp: self._count_hung_up,
             HeaderLost: lambda event: self._headers_lost.increment(event.call.trunk),
             OverloadChanged: lambda event: self._overload_transitions.increment(event.state),
         }
@@ -101,9 +93,6 @@ class CallMetrics:
     def _initialize(self, trunks: Iterable[str]) -> None:
         for state in OverloadState:
             self._overload_transitions.initialize(state)
-        self._acknowledged.initialize()
-        for code in ("200", "481", "none"):
-            self._hung_up.initialize(code)
         for trunk in trunks:
             self._admitted.initialize(trunk)
             self._answered.initialize(trunk)
@@ -125,14 +114,6 @@ class CallMetrics:
         self._ended.series[trunk, outcome].count += 1
         if event.staged_id and outcome is CallOutcome.ANSWERED:
             self._answered.series[trunk,].count += 1
-
-    def _count_acknowledged(self, _: CallAcknowledged) -> None:
-        self._acknowledged.series[()].count += 1
-
-    def _count_hung_up(self, event: CallHungUp) -> None:
-        response = event.response
-        code = "none" if response is None else CODE_LABELS[response.status]
-        self._hung_up.series[code,].count += 1
 
     def _time_forwarded(self, event: InviteForwarded) -> None:
         if event.attempt == 1:  # the wait before further attempts is the upstream's time, not ours

@@ -1,7 +1,8 @@
 """Events that matter to an operator, as log lines.
 
-A good call leaves two lines: ``call_forwarded`` and ``call_answered``.  A refused call leaves its
-reason.  Lines that strangers can cause have a quota, and are counted beyond it.
+A good call leaves two lines, ``call_forwarded`` and ``call_ended``, and any other call at least the
+second.  Lines that strangers can cause have a quota, and are counted beyond it; so have those that
+come with every call while the API is down.
 """
 
 from __future__ import annotations
@@ -9,53 +10,64 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
-from sip_stager.events import (
-    CallEnded,
-    CallRefused,
-    CallTreated,
-    HeaderLost,
-    InviteForwarded,
-    MessageDropped,
-    OverloadChanged,
-)
-from sip_stager.model.vocabulary import CallOutcome, DropCause, OverloadState, RefusalCause
+from sip_stager.events import CallTreated, HeaderLost, MessageDropped, OverloadChanged
+from sip_stager.model.vocabulary import DropCause, OverloadState
+from sip_stager.observability.call_log import CallLog
+from sip_stager.observability.ended_lines import EndedLines
 from sip_stager.observability.line_quota import LineQuota
 from sip_stager.observability.log_fields import LogFields
+from sip_stager.observability.message_log import MessageLog
+from sip_stager.observability.number_hash import number_hash
 from sip_stager.observability.platform_log import PlatformLog
 from sip_stager.observability.staging_log import StagingLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from sip_stager.observability.ended_lines import SealReader
     from sip_stager.observability.logs import Logger
     from sip_stager.ports import Handlers
 
-_LOST = frozenset({CallOutcome.UPSTREAM_UNREACHABLE, CallOutcome.TIMEOUT})
-"""The outcomes of calls that an operator may have to do something about."""
+MAX_CALL_RECORDS = 20_000
+"""Calls that are up and remembered for their last line, 1.3 kB each."""
 
 
 class EventLog:
-    """Writes a line for each event that matters; ``handlers`` are its observer."""
+    """Writes a line for each event that matters; ``observers`` are its observers.
+
+    ``calls`` writes the lines of calls, and remembers at most ``max_call_records`` that are up.
+    ``hash_number`` makes the hash beside each masked number, and ``seal`` reads the seals of
+    dialogs that began before the program did.
+    """
 
     def __init__(
         self,
         logger: Logger,
         numbers: Literal["masked", "plain"] = "masked",
         clock: Callable[[], float] = time.monotonic,
+        hash_number: Callable[[str], str] | None = None,
+        seal: SealReader | None = None,
+        max_call_records: int = MAX_CALL_RECORDS,
     ) -> None:
-        self._logger, self._fields, self._quota = logger, LogFields(numbers), LineQuota(clock)
-        self._stagings = StagingLog(logger, self._fields, self._quota)
-        self.handlers: Handlers = {
-            MessageDropped: self._log_dropped,
-            CallRefused: self._log_refused,
-            CallTreated: self._log_treated,
-            InviteForwarded: self._log_forwarded,
-            CallEnded: self._log_ended,
-            HeaderLost: self._log_header_lost,
-            OverloadChanged: self._log_overload,
-            **self._stagings.handlers,
-            **PlatformLog(logger, self._fields, self._quota).handlers,
-        }
+        self._logger, self._quota = logger, LineQuota(clock)
+        self._fields = fields = LogFields(numbers, hash_number or number_hash(""))
+        self.stagings = stagings = StagingLog(logger, fields, self._quota)
+        lines = EndedLines(logger, fields, self._quota, seal)
+        self.calls = CallLog(logger, fields, stagings, lines, clock, max_call_records)
+        self.observers: Sequence[Handlers] = (
+            {
+                MessageDropped: self._log_dropped,
+                CallTreated: self._log_treated,
+                HeaderLost: self._log_header_lost,
+                OverloadChanged: self._log_overload,
+                **stagings.handlers,
+                **PlatformLog(logger, fields, self._quota).handlers,
+            },
+            self.calls.handlers,
+            MessageLog(logger, fields, masks=numbers == "masked").handlers
+            if logger.writes_debug
+            else {},
+        )
 
     def _log_dropped(self, event: MessageDropped) -> None:
         if event.cause is DropCause.KEEPALIVE:  # a healthy peer sends one every few seconds
@@ -74,24 +86,10 @@ class EventLog:
             **extra,
         )
 
-    def _log_refused(self, event: CallRefused) -> None:
-        # In overload there may be a thousand a second, and each line takes time from a call.
-        limited = not event.trunk or event.cause is RefusalCause.OVERLOAD
-        extra = self._quota.admit("call_refused", event.cause) if limited else {}
+    def _log_treated(self, event: CallTreated) -> None:
+        extra = self._quota.admit(f"call_treated {event.treatment}", event.cause)
         if extra is None:
             return
-        self._logger.warning(
-            "call_refused",
-            call_id=self._fields.call_id(event.call_id),
-            trunk=event.trunk,
-            status=event.status,
-            cause=event.cause,
-            text=self._fields.text(event.text),
-            elapsed_seconds=round(event.elapsed, 4),
-            **extra,
-        )
-
-    def _log_treated(self, event: CallTreated) -> None:
         self._logger.warning(
             "call_treated",
             **self._fields.call(event.call),
@@ -99,28 +97,7 @@ class EventLog:
             treatment=event.treatment,
             text=self._fields.text(event.text),
             elapsed_seconds=round(event.elapsed, 4),
-        )
-
-    def _log_forwarded(self, event: InviteForwarded) -> None:
-        self._logger.info(
-            "call_forwarded",
-            **self._fields.call(event.call),
-            staged_id=event.staged_id,
-            target=str(event.target),
-            attempt=event.attempt,
-            elapsed_seconds=round(event.elapsed, 4),
-            **self._stagings.pop_times(event.call.call_id),
-        )
-
-    def _log_ended(self, event: CallEnded) -> None:
-        write = self._logger.warning if event.outcome in _LOST else self._logger.info
-        write(
-            f"call_{event.outcome}",
-            call_id=self._fields.call_id(event.call.call_id),
-            staged_id=event.staged_id,
-            trunk=event.call.trunk,
-            status=event.status,
-            elapsed_seconds=round(event.elapsed, 4),
+            **extra,
         )
 
     def _log_header_lost(self, event: HeaderLost) -> None:

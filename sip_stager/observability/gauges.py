@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -17,17 +17,28 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 
+class LogFigures(NamedTuple):
+    """The figures of the log, each a function for the scrape; without a log they are 0."""
+
+    lines_dropped: Callable[[], int] = int
+    write_errors: Callable[[], int] = int
+    call_records: Callable[[], int] = int
+    call_records_dropped: Callable[[], int] = int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeSources:
     """The functions that a scrape calls; each must return at once, and not raise.
 
     A mapping has a value for each value of the metric's label; ``limits`` has one for each store.
     ``rate_limit_remaining`` and ``numbers_refreshed_at`` (seconds since 1970) return None until
-    they are known.  ``log_lines_dropped`` and ``log_write_errors`` count since the start, and
+    they are known.  The counters ``call_records_dropped``, ``log_lines_dropped`` and
+    ``log_write_errors`` begin with the start, and
     ``worst_lag`` and ``worst_receive_delay`` are in seconds.
     """
 
     calls_staging: Callable[[], int]
+    call_records: Callable[[], int]
     stagings_reserved: Callable[[], int]
     polls_delayed: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
@@ -41,6 +52,7 @@ class GaugeSources:
     platform_numbers: Callable[[], Mapping[str, int]]
     numbers_refreshed_at: Callable[[], float | None]
     limits: Mapping[str, int]
+    call_records_dropped: Callable[[], int]
     log_lines_dropped: Callable[[], int]
     log_write_errors: Callable[[], int]
     worst_lag: Callable[[], float]
@@ -65,6 +77,11 @@ class GaugeCollector(Collector):
         sources = self._sources
         for name, documentation, value in (
             ("calls_staging", "Calls that are being staged.", sources.calls_staging()),
+            (
+                "call_records",
+                "Calls that are up and remembered for the log line of their end.",
+                sources.call_records(),
+            ),
             (
                 "message_bytes",
                 "Memory of the SIP transactions in bytes, by their messages.",
@@ -106,6 +123,11 @@ class GaugeCollector(Collector):
     def _counters(self) -> Iterator[Metric]:
         sources = self._sources
         for name, documentation, count in (
+            (
+                "call_records_dropped",
+                "Calls whose record gave way to that of a newer one.",
+                sources.call_records_dropped(),
+            ),
             ("log_lines_dropped", "Log lines that were dropped.", sources.log_lines_dropped()),
             ("log_write_errors", "Failed writes of the log.", sources.log_write_errors()),
         ):

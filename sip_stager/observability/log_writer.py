@@ -62,6 +62,11 @@ class LogWriter:
             self._idle = False
             self._wakes.put(None)
 
+    @property
+    def is_half_full(self) -> bool:
+        """True if half of the buffer waits to be written."""
+        return len(self._buffer) > self._max_bytes // 2
+
     def flush(self) -> None:
         """Do nothing: the thread writes soon enough."""
 

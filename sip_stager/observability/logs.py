@@ -50,6 +50,12 @@ class Logger:
     def __init__(self, file: TextIO, level: int = logging.INFO) -> None:
         self._write = file.write
         self._writes_info, self._writes_warnings = level <= logging.INFO, level <= logging.WARNING
+        self.writes_debug = level <= logging.DEBUG
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Write a line for a person who looks for the reason of something."""
+        if self.writes_debug:
+            self._write_line(event, "debug", fields)
 
     def info(self, event: str, **fields: Any) -> None:
         """Write a line about normal operation."""

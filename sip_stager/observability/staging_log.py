@@ -50,12 +50,18 @@ class StagingLog:
     def _log_ended(self, event: StagingEnded) -> None:
         if event.outcome is StagingOutcome.STAGED:
             self._remember(event)
-        elif event.outcome is StagingOutcome.CANCELLED:
+            return
+        # With the API down every call has one of these lines, beside its ``call_ended``.
+        extra = self._quota.admit("staging_ended", event.outcome)
+        if extra is None:
+            return
+        if event.outcome is StagingOutcome.CANCELLED:
             self._logger.info(
                 "staging_cancelled",
                 call_id=self._fields.call_id(event.call.call_id),
                 trunk=event.call.trunk,
                 **_times(event),
+                **extra,
             )
         else:
             self._logger.warning(
@@ -65,6 +71,7 @@ class StagingLog:
                 **status_field(event.http_status),
                 text=self._fields.text(event.text),
                 **_times(event),
+                **extra,
             )
 
     def _log_claimed(self, event: StagingClaimed) -> None:
@@ -77,6 +84,9 @@ class StagingLog:
         )
 
     def _log_wasted(self, event: StagingWasted) -> None:
+        extra = self._quota.admit("staging_wasted", event.reason)
+        if extra is None:
+            return
         write = self._logger.info if event.reason in _EXPLAINED else self._logger.warning
         write(
             "staging_wasted",
@@ -84,6 +94,7 @@ class StagingLog:
             staged_id=event.staged_id,
             reason=event.reason,
             **self.pop_times(event.call.call_id),
+            **extra,
         )
 
     def _log_aftercare_failed(self, event: AftercareFailed) -> None:

@@ -22,7 +22,7 @@ from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import Timers
 
 if TYPE_CHECKING:
-    from sip_stager.model.call import Refusal
+    from sip_stager.model.call import Call, Refusal
     from sip_stager.model.flow import Flow
     from sip_stager.model.vocabulary import DropCause
     from sip_stager.proxy.preprocessing import Popped
@@ -126,8 +126,14 @@ class Facilities:
         trunk: str,
         elapsed: float,
         tag: bytes = b"",
+        call: Call | None = None,
+        own_ringing: float | None = None,
     ) -> None:
-        """Refuse an INVITE and report it; the refusal's text is for the log alone."""
+        """Refuse an INVITE and report it; the refusal's text is for the log alone.
+
+        ``call`` is the INVITE's call, if it was admitted before, and ``own_ringing`` the seconds
+        to our first 18x.
+        """
         extra = [refusal_warning(refusal.cause, elapsed)]
         if refusal.retry_after is not None:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
@@ -144,6 +150,8 @@ class Facilities:
             refusal.reason,
             refusal.from_number,
             refusal.to_number,
+            call,
+            own_ringing,
         )
         self.notify(event)
 

@@ -53,7 +53,8 @@ class Relay:
             self._respond(self._facilities.instead_of_503(routed.request))
         else:
             self._server.send_response(status, passed)
-            self._report_hang_up(response)
+            if routed.request.method == b"BYE":
+                self._facilities.notify(CallHungUp(routed.request, routed.seal, response))
 
     @answer_on_error
     def timed_out(self) -> None:

@@ -57,6 +57,11 @@ class Seal:
         """Return True if the caller of the dialog with that seal sent the request."""
         return self._is_of(sealed, request, request.from_tag)
 
+    @staticmethod
+    def is_anonymous(sealed: bytes) -> bool:
+        """Return True if the seal says that the caller of its dialog is anonymous."""
+        return sealed.startswith(ANONYMOUS)
+
     def from_anonymous(self, route: Uri, request: Request) -> bool:
         """Return True if the dialog's caller is anonymous, and sent this request.
 

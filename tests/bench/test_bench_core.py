@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 # falls away; whoever raises one says in the commit what the callers get for it.
 BUDGET = {
     "INVITE": 3528,
-    "staged": 1647,
+    "staged": 1733,
     "100": 448,
     "180": 842,
     "200": 1249,
     "ACK": 1692,
     "BYE": 2068,
-    "200 of BYE": 840,
+    "200 of BYE": 1075,
     "timers": 726,
 }
 TOLERANCE = 1.02

@@ -116,7 +116,7 @@ def assert_logged(scene: Scene, message: TracedMessage, cause: str, kind: str) -
     """Assert that the log has the treatment of the call and its cause."""
     named: dict[str, object] = {"call_id": call_id(message), "cause": logged_cause(cause)}
     if kind == "refuse":
-        scene.program.wait_logged("call_refused", status=603, **named)
+        scene.program.wait_logged("call_ended", status=603, **named)
     else:
         scene.program.wait_logged("call_treated", treatment=kind, **named)
 
@@ -176,7 +176,7 @@ def test_if_the_fallback_agent_fails_the_next_treatment_applies(module_scene: Sc
     with expect_stage_requests(module_scene, times=2):
         invite = place_answered_call(module_scene, number=IN_VAIN)
     assert invite.values("X-Rounded-Call-Id") == []
-    module_scene.program.wait_logged("call_answered", call_id=call_id(invite))
+    module_scene.program.wait_logged("call_ended", call_id=call_id(invite))
     treatments = module_scene.program.logged("call_treated", call_id=call_id(invite))
     assert [(each["cause"], each["treatment"]) for each in treatments] == [
         ("refused", "agent"),

@@ -63,4 +63,4 @@ def test_a_call_that_rings_after_the_drain_timeout_is_ended_on_both_sides(scene:
     caller.finish()
     callee.finish()
     assert scene.program.wait(60) == 0
-    assert scene.program.logged("call_stopped", status=503)
+    assert scene.program.logged("call_ended", cause="stopped", status=503)

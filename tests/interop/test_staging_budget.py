@@ -68,7 +68,7 @@ def test_staging_is_limited_by_the_shortest_timeout_of_a_call(
     ):
         refusal = place_refused_call(module_scene, 480, script, number=called, source=source)
     module_scene.api.wait_stats(aborted=aborted + 1)
-    line = module_scene.program.wait_logged("call_refused", call_id=call_id(refusal))
+    line = module_scene.program.wait_logged("call_ended", call_id=call_id(refusal))
     assert line["elapsed_seconds"] > 0.9 * float(budget)
     assert line["text"] == f"the API did not stage the call within {budget} s"
     (warning,) = refusal.values("Warning")

@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sip_stager import __version__
 from sip_stager.events import (
+    CallAcknowledged,
     CallEnded,
+    CallHungUp,
     CallRefused,
     Event,
     InviteForwarded,
@@ -52,7 +54,7 @@ def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
                 method, status = sent.cseq_method, sent.status
                 metrics.messages.response_sent(b"", method, status, flow, retransmission=again)
             case _:
-                metrics.handlers[type(event)](event)
+                metrics.handlers.get(type(event), lambda _: None)(event)
     text = generate_latest(metrics.registry).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
@@ -70,7 +72,15 @@ def test_the_sample_has_every_event_type() -> None:
     assert {type(event) for event in EVERYTHING} == set(get_args(Event))
 
 
-@pytest.mark.parametrize("event", EVERYTHING, ids=lambda event: type(event).__name__)
+COUNTED_AS_MESSAGES = {CallAcknowledged, CallHungUp}
+"""Events of an ACK and a BYE, each of which is counted as a message already."""
+
+
+@pytest.mark.parametrize(
+    "event",
+    [event for event in EVERYTHING if type(event) not in COUNTED_AS_MESSAGES],
+    ids=lambda event: type(event).__name__,
+)
 def test_every_event_changes_a_metric(event: Event) -> None:
     def ours(samples: list[Sample]) -> set[tuple[str, str, float]]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sip_stager.calls.load_shedder import LoadShedder
 from sip_stager.calls.new_calls import NewCalls
@@ -27,6 +27,9 @@ from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transaction.timers import LaneClock, Timers
 from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStager, FakeTransport
 from tests.support.messages import request
+
+if TYPE_CHECKING:
+    from sip_stager.ports import Notify
 
 ALICE = Flow("UDP", "192.0.2.1", 5060, 0)
 BOB = Flow("UDP", "192.0.2.2", 5060, 0)
@@ -78,10 +81,11 @@ class Conversation:
         self.stager = FakeStager(self.clock, delay)
         self.resolver = FakeResolver(self.clock, {"upstream.example": "192.0.2.2"})
         self.events: list[Event] = []
+        self.observers: list[Notify] = []
         timers = Timers()
         clock = LaneClock(self.clock)
-        reporter = MessageReporter(self.events.append)
-        context = Context(clock, self.transport, self.events.append, reporter, timers)
+        reporter = MessageReporter(self._notify)
+        context = Context(clock, self.transport, self._notify, reporter, timers)
         self.layer = TransactionLayer(context)
         listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
@@ -96,7 +100,7 @@ class Conversation:
                 uris, request_uri, failover_timeout=2.0, max_redirects=redirects
             ),
             timers=timers,
-            notify=self.events.append,
+            notify=self._notify,
             now=self.clock.time,
         )
         self.admission = FakeAdmission()
@@ -106,6 +110,11 @@ class Conversation:
         screened = self.transport, reporter, self.admission, self.new_calls
         self.shedder = LoadShedder(facilities, *screened, OverloadControl(0.1))
         self._taken = 0
+
+    def _notify(self, event: Event) -> None:
+        self.events.append(event)
+        for observe in self.observers:
+            observe(event)
 
     def receive(self, data: bytes | Message, source: Flow = ALICE, age: float = 0.0) -> None:
         """Pass a message from a peer to the core; ``age`` is its time in the socket."""

@@ -183,7 +183,7 @@ class FakeAdmission:
         caller = (invite.from_.uri.user or b"").decode(errors="backslashreplace")
         if user == "404":
             return Refusal(404, "Not Found", RefusalCause.UNMAPPED_NUMBER, "no agent")
-        call_id = invite.call_id.decode("ascii", "backslashreplace")
+        call_id = invite.call_id_text
         called = self.number or user, self.agent_id
         call = Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
         return call._replace(anonymous=source.host in self.anonymous)
