@@ -38,6 +38,8 @@ CALLS = [
     ("127.0.0.5", USER, f"X-Original-To: {NUMBER}", NUMBER, EXACT),
     ("127.0.0.6", f"990{NUMBER.removeprefix('+33')}", "Subject: 99 first", NUMBER, EXACT),
     ("127.0.0.1", f"00{NUMBER.removeprefix('+')}", "Subject: no plus", NUMBER, EXACT),
+    ("127.0.0.1", NUMBER.replace("+33", "+330"), "Subject: a national zero", NUMBER, EXACT),
+    ("127.0.0.1", f"{NUMBER};npdi;rn=+33199", "Subject: a ported number", NUMBER, EXACT),
     ("127.0.0.1", "+33612300002", "Subject: a prefix", "+33612300002", SHORT),
     ("127.0.0.1", "+33612399002", "Subject: the longest", "+33612399002", LONG),
     ("127.0.0.1", "support-emea", "Subject: a name", "support-emea", NAMED),
