@@ -11,7 +11,7 @@ from sip_stager.model.vocabulary import RefusalCause, StagingOutcome, TreatmentK
 
 Cause = RefusalCause | StagingOutcome
 """The reason why a call is refused or treated; a label in the metrics, the same in the log."""
-SERVICE_CAUSES = frozenset[Cause](
+SERVICE_CAUSES: frozenset[Cause] = frozenset(
     {RefusalCause.OVERLOAD, RefusalCause.STOPPED, StagingOutcome.BREAKER_OPEN}
 )
 """The causes that concern every call, so that a caller may be asked to stay away for a while.

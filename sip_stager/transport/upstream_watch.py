@@ -8,6 +8,7 @@ says.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.config.tables.address_types import parse_ip
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from sip_stager.ports import Resolver
+
+log = logging.getLogger(__name__)
 
 PING_INTERVAL = 10.0  # seconds from one round to the next
 PING_TIMEOUT = 4.0  # seconds for the answer of an upstream
@@ -68,10 +71,14 @@ class UpstreamWatch:
             await asyncio.sleep(self._interval)
 
     async def _ask(self, upstream: Upstream) -> str:
-        address = await self._address(upstream.host)
-        if address is None:
-            return "the name has no address"
-        return await self._ping(Peer(address, *upstream[1:]), PING_TIMEOUT)
+        try:
+            address = await self._address(upstream.host)
+            if address is None:
+                return "the name has no address"
+            return await self._ping(Peer(address, *upstream[1:]), PING_TIMEOUT)
+        except Exception:  # an error of ours must neither end the watch nor keep calls away
+            log.exception("upstream_watch_failed")
+            return ""
 
     async def _address(self, host: str) -> str | None:
         if parse_ip(host) is not None:

@@ -37,6 +37,16 @@ def test_a_call_is_followed_from_its_trunk_to_its_upstream(folder: Folder) -> No
     assert "timeout: refuse 480" in steps(result)["if not staged"]
 
 
+def test_route_works_outside_the_unit(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROUNDED_API_KEY")
+    unit = "/run/credentials/sip-stager.service/api-key"
+    text = RIGHT.replace("[api]", f'[api]\nkey_file = "{unit}"')
+    result = route(folder, text, "--to", "+33612345678")
+    assert result.exit_code == 0, result.output
+    assert "the key was not checked" in result.stderr
+    assert route(folder, text, "--to", "+33612345678", "--online").exit_code == 2
+
+
 def test_the_called_number_is_read_from_the_headers_of_the_trunk(folder: Folder) -> None:
     text = with_trunk('country = "FR"\ncalled = ["diversion", "header:X-Did", "to"]')
     options = ["--header", "x-did: 0612345678", "--header", "Diversion: <sip:edge>"]

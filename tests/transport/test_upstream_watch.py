@@ -9,6 +9,8 @@ from sip_stager.transport.upstream_watch import Upstream, UpstreamWatch
 from tests.support.fakes import FakeClock, FakeResolver
 
 if TYPE_CHECKING:
+    import pytest
+
     from sip_stager.transport.options_ping import Peer
 
 UPSTREAMS = Upstream("192.0.2.1", 5060, "udp"), Upstream("2001:db8::1", 5070, "tcp", "2001:db8::9")
@@ -53,6 +55,22 @@ async def test_they_are_unreachable_only_while_none_answers() -> None:
         assert upstreams.watch.unreachable is unreachable
     await upstreams.watch.stop()
     assert [tuple(peer) for peer in upstreams.asked[:2]] == [tuple(each) for each in UPSTREAMS]
+
+
+async def test_an_error_of_ours_is_no_outage_and_does_not_end_the_watch(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    upstreams = Upstreams("refused", "refused")
+    del upstreams.wrong[UPSTREAMS[1].host]
+    upstreams.watch.start()
+    await upstreams.rounds()
+    seen = [upstreams.watch.unreachable]
+    upstreams.wrong[UPSTREAMS[1].host] = "refused"
+    await upstreams.rounds()
+    seen.append(upstreams.watch.unreachable)
+    await upstreams.watch.stop()
+    assert seen == [False, True]
+    assert {record.message for record in caplog.records} == {"upstream_watch_failed"}
 
 
 async def test_a_watch_that_was_not_started_can_be_stopped() -> None:
