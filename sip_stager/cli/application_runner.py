@@ -14,7 +14,7 @@ import uvloop
 from sip_stager import __version__
 from sip_stager.app import Application
 from sip_stager.assembly.core import make_seal
-from sip_stager.cli.open_files import raise_open_file_limit
+from sip_stager.cli.open_files import fit_open_files
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.gauges import LogFigures
 from sip_stager.observability.log_writer import GATHERING_INTERVAL, LogWriter
@@ -46,7 +46,7 @@ _LINES_AT_ONCE = 200
 
 def serve(settings: Settings) -> int:
     """Serve until told to stop; return the exit code, 1 if an address could not be listened on."""
-    warnings = raise_open_file_limit(settings)
+    settings, warnings = fit_open_files(settings)
     log_writer = LogWriter(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
