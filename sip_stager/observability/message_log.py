@@ -40,9 +40,14 @@ _TECHNICAL = frozenset(
 """Fields whose digits are no numbers of telephones, but for a plus sign ahead of them."""
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _USER = re.compile(r"((?:sips?|tel):)([^@;>\s]+)", re.IGNORECASE)
-_SEAL = re.compile(r"(?<=sip:)(w?)[0-9a-f]{18}(?=@)")
+_SEAL = re.compile(r"(?<=sip:)([vw]?)[0-9a-f]{18}(?=@)")
 _MEDIA_KEY = re.compile(r"^(a=crypto:|a=ice-pwd:|k=).*", re.MULTILINE)
-_ANONYMOUS = re.compile(rb"anonymous@|@anonymous\.invalid|sip:w[0-9a-f]{18}@", re.IGNORECASE)
+_ANONYMOUS = re.compile(
+    rb"anonymous@|@anonymous\.invalid|sip:[vw][0-9a-f]{18}@"  # From, or the mark of our seal
+    rb"|proxy-require[ \t]*:.*\bprivacy\b|;[ \t]*privacy[ \t]*=[ \t\"]*(?:full|uri)\b",
+    re.IGNORECASE,
+)
+"""Matches what shows beside Privacy that the caller of a call is anonymous."""
 
 
 class MessageLog:
@@ -101,7 +106,7 @@ class MessageLog:
         if name in {b"route", b"record-route"}:
             return _SEAL.sub(rf"\1{HIDDEN}", field)
         if name in _PARTIES:
-            display, bracket, uri = value.partition("<")
+            display, bracket, uri = value.rpartition("<")  # a name may have brackets, too
             if not bracket:
                 display, uri = "", value
             display = HIDDEN if private and display.strip() else self._mask(display)

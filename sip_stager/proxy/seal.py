@@ -60,7 +60,7 @@ class Seal:
     @staticmethod
     def is_anonymous(sealed: bytes) -> bool:
         """Return True if the seal says that the caller of its dialog is anonymous."""
-        return sealed.startswith(ANONYMOUS)
+        return sealed.startswith(_MARKS)
 
     def from_anonymous(self, route: Uri, request: Request) -> bool:
         """Return True if the dialog's caller is anonymous, and sent this request.

@@ -258,3 +258,8 @@ def test_no_peer_can_uncover_the_from(user: str) -> None:
     edge.take()
     edge.receive(later("UPDATE", user))
     assert edge.take() == ["alice 481 UPDATE"]
+
+
+@pytest.mark.parametrize(("user", "anonymous"), [(USER, False), (PRIVATE, True), (HIDDEN, True)])
+def test_a_seal_says_whether_the_caller_is_anonymous(user: str, *, anonymous: bool) -> None:
+    assert SEAL.is_anonymous(user.encode()) is anonymous
