@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sip_stager.assembly.core import make_core
 from sip_stager.events import CallAdmitted, CallRefused, MessageDropped, MessageSent
 from sip_stager.model.call import Call, Forward
+from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.reporter import MessageReporter
 
@@ -75,6 +76,8 @@ class DryRun:
         match event:
             case CallAdmitted(call=call):
                 self.call, self.decided = call, True
+            case CallRefused(cause=RefusalCause.INVALID_REQUEST):
+                pass  # the fields of the response say why
             case CallRefused(trunk=trunk, text=text):
                 self.why, self.decided = text, bool(trunk)
             case MessageDropped(detail=detail):
