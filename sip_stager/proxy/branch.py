@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from sip_stager.transaction.invite_client import InviteClientTransaction
 
 
+MIN_WAIT = 0.001
+"""Seconds; a shorter wait is but the rounding of floats."""
+
+
 class State(Enum):
     """The states of a branch."""
 
@@ -77,8 +81,8 @@ class Branch:
     """
 
     __slots__ = (
-        "_client", "_context", "_facilities", "_failover_timeout", "_reasons", "_routed",
-        "_source", "_state", "_target", "_timer", "in_doubt", "rang_out",
+        "_client", "_context", "_facilities", "_failover_timeout", "_reasons", "_rings_until",
+        "_routed", "_source", "_state", "_target", "_timer", "in_doubt", "rang_out",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +103,7 @@ class Branch:
         self._client: InviteClientTransaction | None = None
         self._timer: Cancellable | None = None
         self._reasons: list[bytes] = []
+        self._rings_until = 0.0
         self.in_doubt = self.rang_out = False
 
     def locate_and_send(self) -> None:
@@ -129,12 +134,13 @@ class Branch:
         elif self._state is State.CANCELLED_UNHEARD:
             self._send_cancel()
         if response.status > 100:
-            # Timer C starts anew with each of these, but not with a 100 (RFC 3261 16.7 step 2).
+            # Timer C is reset by each of these, but not by a 100 (RFC 3261 16.7 step 2).
             if self._state is State.PROCEEDING:
-                self._start_timer(self._facilities.timers.c, self._ring_out)
+                facilities = self._facilities
+                self._rings_until = facilities.clock.time() + facilities.timers.c
             self._context.receive_provisional(response)
-        elif self._state is State.PROCEEDING and self._failover_timeout is not None:
-            # A first 100 shows that the target is alive: from now on only timer C limits it.
+        if self._state is State.PROCEEDING and self._failover_timeout is not None:
+            # The first response shows that the target is alive: from now on only timer C limits it.
             self._failover_timeout = None
             self._start_timer(self._facilities.timers.c, self._ring_out)
 
@@ -202,6 +208,10 @@ class Branch:
     @answer_on_error
     def _ring_out(self) -> None:
         """Timer C: cancel an INVITE that rang too long; a 2xx that crosses still counts (16.8)."""
+        left = self._rings_until - self._facilities.clock.time()
+        if left > MIN_WAIT:  # it was reset since it began
+            self._start_timer(left, self._ring_out)
+            return
         self.rang_out = True
         if self._state is State.PROCEEDING:
             self._send_cancel()

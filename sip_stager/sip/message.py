@@ -10,7 +10,7 @@ from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.generic_message import Message
 from sip_stager.sip.shape import CANONICAL, Shape
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
-from sip_stager.sip.via import Via, branch_of, noteworthy, usual_via, with_source
+from sip_stager.sip.via import OUR_BRANCH, Via, noteworthy, usual_via, with_source
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -257,10 +257,10 @@ class Response(Message):
     def transaction_key(self) -> tuple[bytes, bytes]:
         """The branch and the method of its client transaction (17.1.3); raises ``Malformed``."""
         shape, fields = self.shape, self.fields
-        if shape.via >= 0 and shape.cseq >= 0:
-            via, cseq = fields[shape.via], _USUAL_CSEQ(fields[shape.cseq])
-            if cseq and b"," not in via:
-                return branch_of(via), cseq[2]
+        if shape.via >= 0:
+            branch, cseq = OUR_BRANCH(fields[shape.via]), _USUAL_CSEQ(fields[shape.cseq])
+            if branch and cseq:
+                return branch[1], cseq[2]
         return self.branch, self.cseq[1]
 
     @property

@@ -98,7 +98,7 @@ class TransactionLayer:
             if isinstance(message, Response):
                 if message.length != len(message.body):
                     check_body(message)
-                key: Hashable = message.transaction_key
+                client_key = message.transaction_key
             else:
                 message.note_source(source)
                 key = server_key(message)
@@ -110,8 +110,8 @@ class TransactionLayer:
             )
             return
         if isinstance(message, Response):
-            self._context.messages.response_received(message, message.cseq_method, source)
-            client = self.invite_clients.get(key) or self.clients.get(key)
+            self._context.messages.response_received(message, client_key[1], source)
+            client = self.invite_clients.get(client_key) or self.clients.get(client_key)
             if client is None:
                 text = f"{message.status} to nothing that is alive"
                 self._drop(source, DropCause.STRAY_RESPONSE, text)
