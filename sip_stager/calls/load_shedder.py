@@ -92,10 +92,10 @@ class LoadShedder:
 
     def observe_age(self, interface: int, seconds: float) -> None:
         """Take the age of the oldest datagram in a listener's socket, as it is read."""
-        before = self.control.state
-        now = self._facilities.clock.time()
-        self.control.observe_age(interface, seconds, now)
-        self._report_change(before, now)
+        if self.control.observe_age(interface, seconds):
+            before, now = self.control.state, self._facilities.clock.time()
+            self.control.begin_shedding(now)
+            self._report_change(before, now)
 
     def end_interval(self, lag: float) -> None:
         """End an interval of the overload control; ``lag`` is the event loop's, in seconds."""

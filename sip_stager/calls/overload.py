@@ -76,16 +76,22 @@ class OverloadControl:
         """The longest age of a datagram within the last minute."""
         return max(self._recent)
 
-    def observe_age(self, socket: int, age: float, now: float) -> None:
-        """Take the age of the oldest datagram in a socket, as it is read."""
+    def observe_age(self, socket: int, age: float) -> bool:
+        """Take the age of the oldest datagram in a socket, as it is read.
+
+        Returns True if shedding must begin at once (``begin_shedding``).
+        """
         self._oldest[socket] = age
         smallest = self._standing.get(socket)
         if smallest is None or age < smallest:
             self._standing[socket] = age
         self._recent[-1] = max(self._recent[-1], age)
         # At once, not at the end of the interval, if the last one had a standing queue already.
-        if age > self._threshold > 0 and self._low < self.delay and self._is_normal:
-            self._enter(OverloadState.SHEDDING, now)
+        return age > self._threshold > 0 and self._low < self.delay and self._is_normal
+
+    def begin_shedding(self, now: float) -> None:
+        """Refuse new calls from now on, up to the end of the overload."""
+        self._enter(OverloadState.SHEDDING, now)
 
     def admit(self, now: float) -> bool:
         """Return True if a new call is admitted, and count it against the rate."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.privacy import strip_identity
+from sip_stager.sip.via import OUR_VIA
 
 if TYPE_CHECKING:
     from sip_stager.sip.message import Response
@@ -20,14 +21,20 @@ def pop_via(response: Response, branch: bytes, *, anonymous: bool = False) -> by
     if anonymous:
         response = strip_identity(response)
     shape, fields = response.shape, response.fields
-    top, requester = shape.via, shape.next_via
-    if b"," in fields[top]:  # the next one may be behind it in the same field
+    top, lines = shape.via, fields.copy()
+    ours = OUR_VIA(fields[top])
+    if ours is None:
         popped = response.without_first(b"via")
         return bytes(popped) if branch in (popped.value(b"via") or b"") else None
-    if requester < 0 or branch not in fields[requester]:
+    rest = fields[top][ours.end() :]
+    if rest:  # the next one is in the same field
+        lines[top] = fields[top][:5] + rest
+        requester = top
+    else:
+        del lines[top]
+        requester = shape.next_via - 1
+    if requester < 0 or branch not in lines[requester]:
         return None
-    lines = fields.copy()
-    del lines[top]
     return b"\r\n".join((response.start_line, *lines, b"", response.body))
 
 

@@ -10,7 +10,7 @@ from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.generic_message import Message
 from sip_stager.sip.shape import CANONICAL, Shape
 from sip_stager.sip.uri import MAX_URI_BYTES, Uri, parse_uri
-from sip_stager.sip.via import OUR_BRANCH, Via, noteworthy, usual_via, with_source
+from sip_stager.sip.via import OUR_VIA, Via, noteworthy, usual_via, with_source
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -258,7 +258,7 @@ class Response(Message):
         """The branch and the method of its client transaction (17.1.3); raises ``Malformed``."""
         shape, fields = self.shape, self.fields
         if shape.via >= 0:
-            branch, cseq = OUR_BRANCH(fields[shape.via]), _USUAL_CSEQ(fields[shape.cseq])
+            branch, cseq = OUR_VIA(fields[shape.via]), _USUAL_CSEQ(fields[shape.cseq])
             if branch and cseq:
                 return branch[1], cseq[2]
         return self.branch, self.cseq[1]

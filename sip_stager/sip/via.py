@@ -20,8 +20,11 @@ _USUAL = re.compile(
     rb";branch=([^\s;,=\"<>]++)(;rport)?\Z"
 ).match
 _BRANCH = re.compile(rb";\s*branch\s*=\s*([^\s;,\"]+)", re.IGNORECASE)
-# A Via that we wrote has the branch as its first parameter, and no peer should change it.
-OUR_BRANCH = re.compile(rb"[Vv]ia: SIP/2\.0/[A-Z]{3} [^;,]++;branch=([^\s;,\"]++)[^,]*+\Z").match
+# A Via that we wrote has the branch as its first parameter.  Peers add parameters behind it, or put
+# the next Via into the same field.
+OUR_VIA = re.compile(
+    rb"[Vv]ia: SIP/2\.0/[A-Z]{3} [^;,\"]++;branch=([^\s;,\"]++)[^,\"]*+(?:,[ \t]*+|\Z)"
+).match
 _RPORT = re.compile(rb";\s*+rport\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
 _RECEIVED = re.compile(rb";\s*+received\s*+(?==|;|\Z)(?:=\s*+[^\s;,]*+)?", re.IGNORECASE)
 

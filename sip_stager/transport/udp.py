@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MAX_BATCH = 64  # datagrams; at 50 us each they take about 3 ms
 MAX_BATCH_BYTES = 65536  # each byte costs up to 50 ns
 
+MAX_AGE_ALONE = 0.0005
+"""Seconds; an older datagram has waited for us, and so may others."""
 RECEIVE_BUFFER = 8 * 1024 * 1024
 """Bytes; the kernel grants what net.core.rmem_max allows, more to a privileged process."""
 
@@ -50,6 +53,7 @@ class UdpListener:
         self._receive = receive
         self._screen = screen
         self._socket = _bound(address)
+        self._flow_from = lru_cache(maxsize=1024)(self._make_flow)
         self._errors = ErrorQueue(loop, self._socket, lost)
         loop.add_reader(self._errors.fileno(), self._read_batch)
 
@@ -86,10 +90,8 @@ class UdpListener:
 
     def _read_batch(self) -> None:
         new_invites: list[tuple[bytes, Flow, float]] = []
-        size, observed = 0, False
+        screen, size, alone = self._screen, 0, False
         for count in range(MAX_BATCH):
-            if size >= MAX_BATCH_BYTES:
-                break
             try:
                 data, ancillary, _, address = self._socket.recvmsg(65535, ANCILLARY_BYTES)
             except BlockingIOError:
@@ -100,18 +102,35 @@ class UdpListener:
                 self._errors.drain()
                 continue
             size += len(data)
-            flow = Flow("UDP", address[0], address[1], self._index)
-            age = age_of(ancillary)
-            if not observed and self._screen is not None:
-                observed = True  # the first is the oldest
-                self._screen.observe_age(self._index, age)
+            if not count:
+                alone = self._is_alone(ancillary)
+            flow = self._flow_from(address)
             # In overload live calls go first, and new ones wait for the end of the batch.
-            if self._screen is not None and self._screen.active and is_new_invite(data):
-                new_invites.append((data, flow, age))
+            if screen is not None and screen.active and is_new_invite(data):
+                new_invites.append((data, flow, age_of(ancillary)))
             else:
-                self._receive(data, flow, age)
+                self._receive(data, flow, 0.0)
+            if alone or size >= MAX_BATCH_BYTES:
+                break
         for new_invite in new_invites:
             self._receive(*new_invite)
+
+    def _is_alone(self, ancillary: list[tuple[int, int, bytes]]) -> bool:
+        """Return True if the oldest datagram has just come: most likely no other waits.
+
+        To ask in vain for another costs more than to be called again if there is one.
+        """
+        age = age_of(ancillary)
+        screen = self._screen
+        if screen is not None:
+            screen.observe_age(self._index, age)
+            if screen.active:
+                return False
+        return age < MAX_AGE_ALONE
+
+    def _make_flow(self, address: tuple[str, int]) -> Flow:
+        """Return the flow of a source; IPv6 addresses have two more parts."""
+        return Flow("UDP", address[0], address[1], self._index)
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:

@@ -123,8 +123,8 @@ class Model:
         read = 0
         while read < BATCH and self._socket:
             arrived, kind, invite = self._socket.popleft()
-            if not read:
-                self._control.observe_age(0, self.now - arrived, self.now)
+            if not read and self._control.observe_age(0, self.now - arrived):
+                self._control.begin_shedding(self.now)
             read += 1
             self._receive(kind, invite)
             self._arrive()

@@ -25,7 +25,8 @@ class Hand:
         """Pass a tenth of a second, with calls and readings of a socket."""
         for age in ages:
             self.now += 0.1 / len(ages)
-            self.control.observe_age(socket, age, self.now)
+            if self.control.observe_age(socket, age):
+                self.control.begin_shedding(self.now)
         self.now += 0 if ages else 0.1
         self.admitted += calls
         self.control.step(self.now, lag, self.admitted)
@@ -45,7 +46,8 @@ class Hand:
         admitted = 0
         for _ in range(calls):
             self.now += seconds / calls
-            self.control.observe_age(0, age, self.now)
+            if self.control.observe_age(0, age):
+                self.control.begin_shedding(self.now)
             admitted += self.control.admit(self.now)
         return admitted
 
@@ -78,7 +80,8 @@ def test_a_burst_begins_no_overload() -> None:
 def test_a_standing_queue_that_grows_begins_overload_within_the_interval() -> None:
     hand = Hand()
     hand.interval(0.05, 0.06)
-    hand.control.observe_age(0, 0.11, hand.now)
+    if hand.control.observe_age(0, 0.11):
+        hand.control.begin_shedding(hand.now)
     assert hand.is_shedding()
 
 
@@ -95,7 +98,8 @@ def test_a_late_event_loop_begins_overload() -> None:
 
 def test_the_socket_with_the_oldest_queue_decides() -> None:
     hand = Hand()
-    hand.control.observe_age(1, 0.0, hand.now)
+    if hand.control.observe_age(1, 0.0):
+        hand.control.begin_shedding(hand.now)
     hand.interval(0.2)
     assert hand.is_shedding()
 
