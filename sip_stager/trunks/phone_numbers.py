@@ -41,6 +41,16 @@ def is_unambiguous(number: str) -> bool:
     return _UNAMBIGUOUS.fullmatch(number) is not None
 
 
+def without_national_zero(stem: str) -> str:
+    """Return the beginning of a number in E.164 without a zero that no number there begins with."""
+    for end in range(2, min(len(stem), 5)):
+        country = _country(int(stem[1:end]))
+        if country is not None:
+            is_national = country.national_prefix == "0" and stem[end] == "0"
+            return stem[:end] + stem[end + 1 :] if is_national else stem
+    return stem
+
+
 def why_impossible(number: str) -> str:
     """Return why a text in the form of E.164 is no telephone number; empty if it may be one."""
     # A hundred thousand numbers of a file are checked at each start, and nearly all are possible.
@@ -83,15 +93,22 @@ class _Lengths(NamedTuple):
 def _lengths_of_country(start: str) -> _Lengths:
     """Return the lengths of the country whose code follows the plus sign, if one has it."""
     for end in range(2, len(start) + 1):
-        code = int(start[1:end])
-        region = phonenumbers.region_code_for_country_code(code)
-        if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-            return _lengths(end, PhoneMetadata.metadata_for_region_or_calling_code(code, region))
+        country = _country(int(start[1:end]))
+        if country is not None:
+            return _lengths(end, country)
     return _Lengths()
 
 
-def _lengths(code_end: int, country: PhoneMetadata | None) -> _Lengths:
-    if country is None or country.general_desc is None:
+def _country(code: int) -> PhoneMetadata | None:
+    """Return the numbering plan of a country's code, None if there is no such code."""
+    if code not in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        return None
+    region = phonenumbers.region_code_for_country_code(code)
+    return PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+
+
+def _lengths(code_end: int, country: PhoneMetadata) -> _Lengths:
+    if country.general_desc is None:
         return _Lengths()
     plan, prefix = country.general_desc, country.national_prefix_for_parsing
     lengths = {*plan.possible_length, *plan.possible_length_local_only}

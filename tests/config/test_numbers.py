@@ -165,3 +165,25 @@ def test_the_csv_has_a_column_for_the_number_of_a_name(folder: Folder) -> None:
     given = {row.number: row.table.row.e164 for row in settings.rows[1:]}
     assert given == {"desk": "+33366725521", "1000": "+33366725522", "+33366725523": "", "x": ""}
     assert [each.line for each in settings.warnings] == [5]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "right"),
+    [
+        ("+330366*", "+33366*"),
+        ("+330*", "+33*"),
+        ("+44020*", "+4420*"),
+        ("+3906*", None),
+        ("+22507*", None),
+        ("+22901*", None),
+        ("+1202*", None),
+        ("+20*", None),
+        ("+33*", None),
+        ("+3*", None),
+    ],
+)
+def test_a_prefix_with_a_national_zero_is_a_warning(
+    folder: Folder, prefix: str, right: str | None
+) -> None:
+    warnings = folder.load(RIGHT.replace("+33612345678", prefix)).warnings
+    assert [warning.right for warning in warnings] == ([f'write "{right}"'] if right else [])

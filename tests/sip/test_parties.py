@@ -33,6 +33,8 @@ NAMES = [
     b'"Jane <sip:+33699999999@x> ',
     b"A > B ",
     b"A < B ",
+    b"DOE,\r\n JANE ",
+    b'"DOE\r\n\tJA ',
 ]
 """Names as carriers write them, valid or not."""
 

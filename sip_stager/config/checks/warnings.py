@@ -16,7 +16,12 @@ from sip_stager.config.terms_by_trunk import treatment_uris, trunk_terms
 from sip_stager.model.vocabulary import TreatmentKind
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.trunks.mapping import ANY
-from sip_stager.trunks.phone_numbers import is_e164, to_e164, why_impossible
+from sip_stager.trunks.phone_numbers import (
+    is_e164,
+    to_e164,
+    why_impossible,
+    without_national_zero,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,12 +106,24 @@ def _find_names(settings: Settings) -> Iterator[Finding]:
     for index, row in enumerate(settings.rows):
         if is_e164(row.number):
             continue
-        if finding := _national_number(settings, row.number):
+        if finding := _national_zero(row.number) or _national_number(settings, row.number):
             yield Finding(("numbers", index, "number"), *finding)
         elif lacks_e164(row):
             wrong = f'"{row.number}" is no number in E.164, and the API needs one: it gets the name'
             right = 'add `e164 = "+..."` with the number that the API knows'
             yield Finding(("numbers", index, "number"), wrong, right)
+
+
+def _national_zero(number: str) -> tuple[str, str] | None:
+    """Return what is wrong with a prefix that has a national zero behind the country's code."""
+    if not (number.startswith("+") and number.endswith(ANY)):
+        return None
+    stem = number.removesuffix(ANY)
+    shorter = without_national_zero(stem)
+    if shorter == stem:
+        return None
+    wrong = f'"{number}" has the national zero behind the country\'s code, and fits no number'
+    return wrong, f'write "{shorter}{ANY}"'
 
 
 def lacks_e164(row: MappedNumber) -> bool:
