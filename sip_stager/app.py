@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.idle_collector import IdleCollector
+from sip_stager.assembly.known_outcomes import known_outcomes
 from sip_stager.assembly.outage import Outage
 from sip_stager.assembly.staging import (
     make_aftercare,
@@ -84,7 +85,7 @@ class Application:
         self._numbers = make_number_watch(settings, self._notify, self._map, self._names)
         self._lag = LoopLag(loop)
         trunks = [trunk.name for trunk in settings.trunks]
-        self._metrics = Metrics(self._gauge_sources(log_figures), trunks)
+        self._metrics = Metrics(self._gauge_sources(log_figures), trunks, known_outcomes(settings))
         self._dispatcher.add(self._metrics.handlers)
         self._layer, _, self._shutdown, self._shedder = make_core(
             settings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import (
     CallAdmitted,
@@ -31,10 +31,22 @@ RINGING_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5
 """Seconds: staging and then the upstream, which may be a telephone that rings late."""
 
 
-class CallMetrics:
-    """The beginnings and ends of calls; the series of ``trunks`` exist from the start."""
+class KnownOutcomes(NamedTuple):
+    """The label values of refusals and treatments that calls may get."""
 
-    def __init__(self, registry: CollectorRegistry, trunks: Iterable[str]) -> None:
+    refused: frozenset[tuple[str, str, str]] = frozenset()
+    treated: frozenset[tuple[str, str, str]] = frozenset()
+
+
+class CallMetrics:
+    """The beginnings and ends of calls.
+
+    The series of ``trunks`` and of ``known`` outcomes exist from the start.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, trunks: Iterable[str], known: KnownOutcomes
+    ) -> None:
         counter = partial(EventCounter, registry)
         self._admitted = counter(
             "calls_admitted", "Calls from a trunk to a mapped number.", "trunk"
@@ -79,6 +91,10 @@ class CallMetrics:
             RINGING_BUCKETS,
         )
         self._initialize(trunks)
+        for labels in known.refused:
+            self._refused.initialize(*labels)
+        for labels in known.treated:
+            self._treated.initialize(*labels)
         self.handlers: Handlers = {
             CallAdmitted: self._count_admitted,
             CallRefused: self._count_refused,
@@ -95,6 +111,7 @@ class CallMetrics:
             self._overload_transitions.initialize(state)
         for trunk in trunks:
             self._admitted.initialize(trunk)
+            self._local_ringing.initialize(trunk)
             self._answered.initialize(trunk)
             self._headers_lost.initialize(trunk)
             for outcome in CallOutcome:

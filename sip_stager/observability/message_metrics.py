@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import LargeRequestSent, MessageDropped
+from sip_stager.model.vocabulary import DropCause
 from sip_stager.observability.instruments import EventCounter, Series
 from sip_stager.observability.registered_labels import (
     CODE_LABELS,
@@ -56,6 +57,23 @@ class _ResponseSeries(dict[tuple[int, bytes], Series]):
         return series
 
 
+def _with_methods(counter: EventCounter) -> EventCounter:
+    """Return a counter whose series of all methods exist."""
+    for method in (*METHOD_LABELS.values(), OTHER):
+        counter.initialize(method)
+    return counter
+
+
+def _with_codes(counter: EventCounter) -> EventCounter:
+    """Return a counter whose series of INVITE with all codes exist.
+
+    All codes of all methods would be a thousand series, and nobody has an alert for most.
+    """
+    for code in CODE_LABELS.values():
+        counter.initialize("INVITE", code)
+    return counter
+
+
 class MessageMetrics:
     """Messages received, sent and dropped, by method and code.
 
@@ -65,21 +83,23 @@ class MessageMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(EventCounter, registry)
         self._requests_received = _RequestSeries(
-            counter("requests_received", "SIP requests received.", "method")
+            _with_methods(counter("requests_received", "SIP requests received.", "method"))
         )
         self._requests_sent = _RequestSeries(
-            counter("requests_sent", "SIP requests sent.", "method")
+            _with_methods(counter("requests_sent", "SIP requests sent.", "method"))
         )
         self._responses_received = _ResponseSeries(
-            counter("responses_received", "SIP responses received.", "method", "code")
+            _with_codes(counter("responses_received", "SIP responses received.", "method", "code"))
         )
         self._responses_sent = _ResponseSeries(
-            counter("responses_sent", "SIP responses sent.", "method", "code")
+            _with_codes(counter("responses_sent", "SIP responses sent.", "method", "code"))
         )
-        self._retransmissions = counter(
-            "retransmissions_sent",
-            "SIP messages retransmitted; they are counted as sent, too.",
-            "method",
+        self._retransmissions = _with_methods(
+            counter(
+                "retransmissions_sent",
+                "SIP messages retransmitted; they are counted as sent, too.",
+                "method",
+            )
         )
         self._dropped = counter("messages_dropped", "Messages dropped without an answer.", "cause")
         self._large = counter(
@@ -87,6 +107,10 @@ class MessageMetrics:
             "Requests above 1300 bytes to a UDP target, by the transport that was used.",
             "transport",
         )
+        for cause in DropCause:
+            self._dropped.initialize(cause)
+        for transport in ("UDP", "TCP"):
+            self._large.initialize(transport)
         self.handlers: Handlers = {
             MessageDropped: lambda event: self._dropped.increment(event.cause),
             LargeRequestSent: lambda event: self._large.increment(event.target.transport),

@@ -14,7 +14,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sip_stager import __version__
-from sip_stager.observability.call_metrics import CallMetrics
+from sip_stager.observability.call_metrics import CallMetrics, KnownOutcomes
 from sip_stager.observability.gauges import GaugeCollector, GaugeSources
 from sip_stager.observability.instruments import make_histogram
 from sip_stager.observability.message_metrics import MessageMetrics
@@ -35,17 +35,22 @@ class Metrics:
     """The metrics of the program.
 
     ``handlers`` count events, ``messages`` SIP messages, and ``loop_lag`` times the event loop.
-    The series of ``trunks``, given by name, exist from the start.
+    The series of ``trunks``, given by name, and of ``known`` outcomes exist from the start.
     """
 
-    def __init__(self, sources: GaugeSources, trunks: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        sources: GaugeSources,
+        trunks: Collection[str] = (),
+        known: KnownOutcomes = KnownOutcomes(),  # noqa: B008  a tuple
+    ) -> None:
         # Without this each histogram has another series, with the time at which it was made.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
         self.registry = CollectorRegistry()
         self.messages = MessageMetrics(self.registry)
         self.handlers: Handlers = {
             **self.messages.handlers,
-            **CallMetrics(self.registry, trunks).handlers,
+            **CallMetrics(self.registry, trunks, known).handlers,
             **StagingMetrics(self.registry, trunks).handlers,
         }
         self.loop_lag = make_histogram(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 from sip_stager.events import (
@@ -20,10 +21,14 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AftercareOutcome,
     AgentState,
     BreakerState,
     RefreshOutcome,
+    RetryCause,
     StagingOutcome,
+    TerminationOutcome,
     WasteReason,
 )
 from sip_stager.observability.instruments import EventCounter, make_histogram_by_label
@@ -35,17 +40,27 @@ if TYPE_CHECKING:
 
     from sip_stager.ports import Handlers
 
-REFRESH_OUTCOMES = (
-    RefreshOutcome.REFRESHED,
-    StagingOutcome.REFUSED,
+RETRIED_OUTCOMES = (
     StagingOutcome.BUSY,
     StagingOutcome.FAILED,
     StagingOutcome.TIMEOUT,
     StagingOutcome.API_UNREACHABLE,
+)
+"""The outcomes of an attempt after which another may be made."""
+FAILURES = (
+    StagingOutcome.REFUSED,
+    *RETRIED_OUTCOMES,
     StagingOutcome.INVALID_RESPONSE,
     StagingOutcome.INTERNAL_ERROR,
 )
+"""The outcomes of a request to the API that failed."""
+REFRESH_OUTCOMES = (RefreshOutcome.REFRESHED, *FAILURES)
 """The outcomes of a fetch of the platform's numbers."""
+PHASES = (
+    *("queue", "name_lookup", "connect", "tls", "request", "closed"),
+    *("poll", "rate_limit", "retry_wait"),
+)
+"""The phases of a staging (``events.StagingEnded``)."""
 
 STAGING_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 10)
 """Seconds.  A healthy API takes 0.1 to 0.3 s, so the steps are fine there; 4 s is the default
@@ -136,14 +151,27 @@ class StagingMetrics:
 
     def _initialize(self, trunks: Iterable[str]) -> None:
         self._polls.initialize()
-        for state in BreakerState:
-            self._breaker_transitions.initialize(state)
-        for outcome in REFRESH_OUTCOMES:
-            self._refreshes.initialize(outcome)
-        for agent_state in (AgentState.MISSING, AgentState.KNOWN):
-            self._agent_transitions.initialize(agent_state)
+        for counter, outcomes in (
+            (self._started, ("sync", "async")),
+            (self._retries, (*RETRIED_OUTCOMES, RetryCause.CLOSED)),
+            (self._terminated, (*TerminationOutcome, *FAILURES)),
+            (self._breaker_transitions, BreakerState),
+            (self._refreshes, REFRESH_OUTCOMES),
+            (self._agent_transitions, (AgentState.MISSING, AgentState.KNOWN)),
+        ):
+            for outcome in outcomes:
+                counter.initialize(outcome)
+        for kind, failure in product(AftercareKind, (*AftercareOutcome, *FAILURES)):
+            self._aftercare_failed.initialize(kind, failure)
+        for histogram, labels in ((self._duration, StagingOutcome), (self._phases, PHASES)):
+            for label in labels:
+                _ = histogram[label]
         for trunk in trunks:
-            for outcome in StagingOutcome:
-                self._ended.initialize(trunk, outcome)
-            for reason in WasteReason:
-                self._wasted.initialize(trunk, reason)
+            self._initialize_trunk(trunk)
+
+    def _initialize_trunk(self, trunk: str) -> None:
+        self._claimed.initialize(trunk)
+        for outcome in StagingOutcome:
+            self._ended.initialize(trunk, outcome)
+        for reason in WasteReason:
+            self._wasted.initialize(trunk, reason)

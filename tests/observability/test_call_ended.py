@@ -8,11 +8,14 @@ from typing import Any, Literal
 
 import pytest
 
+from sip_stager.events import CallTreated, StagingEnded, StagingWasted
 from sip_stager.model.call import Policy
+from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind, WasteReason
 from sip_stager.observability import call_records
 from sip_stager.observability.call_log import ACK_TIMEOUT
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
+from sip_stager.observability.line_quota import MAX_LINES_PER_SECOND
 from sip_stager.observability.logs import Logger
 from sip_stager.observability.number_hash import number_hash
 from sip_stager.sip.message import Request
@@ -436,3 +439,45 @@ def test_the_hash_needs_the_key() -> None:
     assert number_hash("key")(CALLER) == HASH(CALLER)
     assert number_hash("other")(CALLER) != HASH(CALLER)
     assert len(HASH(CALLER)) == 16
+
+
+def test_a_dead_api_leaves_one_line_a_call_and_few_others() -> None:
+    """At 400 calls a second a line more for each call would cost the calls that still pass."""
+    logged = Logged(limit=10_000)
+    logged.edge.admission.policy = Policy()
+    for n in range(400):
+        call = bytes(request(branch=f"z9hG4bK-{n}")).replace(b"call-1@", b"call-%d@" % n)
+        logged.edge.receive(call)
+        fail_staging(logged, n)
+    assert len(logged.lines()) == 400
+    assert len(logged.lines("")) - 400 <= MAX_LINES_PER_SECOND
+
+
+def fail_staging(logged: Logged, number: int) -> None:
+    """End the last staging as the stager does with a dead API."""
+    staging = logged.edge.stager.stagings[-1]
+    outcome = StagingOutcome.API_UNREACHABLE
+    ended = StagingEnded(staging.call, outcome, 0.0, {"connect": 0.0}, "", 0, f"refused {number}")
+    for observe in logged.edge.observers:
+        observe(ended)
+    staging.fail(outcome, "refused")
+
+
+@pytest.mark.parametrize("outcome", [StagingOutcome.API_UNREACHABLE, StagingOutcome.CANCELLED])
+def test_lines_of_stagings_that_end_in_vain_have_a_quota(outcome: StagingOutcome) -> None:
+    logged = Logged()
+    logged.edge.receive(request())
+    call = logged.edge.stager.stagings[-1].call
+    for _ in range(100):
+        for observe in logged.edge.observers:
+            observe(StagingEnded(call, outcome, 0.0, {}))
+            observe(CallTreated(call, StagingOutcome.TIMEOUT, TreatmentKind.FORWARD, "", 0.0))
+            observe(StagingWasted(call, "call-1", WasteReason.CANCELLED))
+    for event in ("staging_", "call_treated"):
+        kinds = 2 if event == "staging_" else 1
+        assert len(logged.lines(event)) == kinds * MAX_LINES_PER_SECOND
+    logged.edge.clock.advance(1)
+    for observe in logged.edge.observers:
+        observe(StagingEnded(call, outcome, 0.0, {}))
+    [line] = [line for line in logged.lines("staging_") if "suppressed_lines" in line]
+    assert line["suppressed_lines"] == 100 - MAX_LINES_PER_SECOND

@@ -9,19 +9,48 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sip_stager import __version__
 from sip_stager.events import (
+    AftercareFailed,
+    BreakerMoved,
     CallAcknowledged,
     CallEnded,
     CallHungUp,
     CallRefused,
+    CallRinging,
+    CallTreated,
     Event,
+    HeaderLost,
     InviteForwarded,
+    LargeRequestSent,
+    MessageDropped,
     MessageReceived,
     MessageSent,
+    NumbersNotRefreshed,
+    OverloadChanged,
+    StagingClaimed,
     StagingEnded,
+    StagingRetried,
+    StagingStarted,
+    StagingTerminated,
     StagingWasted,
 )
-from sip_stager.model.vocabulary import CallOutcome, RefusalCause, StagingOutcome, WasteReason
+from sip_stager.model.vocabulary import (
+    AftercareKind,
+    AftercareOutcome,
+    BreakerState,
+    CallOutcome,
+    DropCause,
+    OverloadState,
+    RefusalCause,
+    RetryCause,
+    StagingOutcome,
+    TerminationOutcome,
+    TreatmentKind,
+    WasteReason,
+)
+from sip_stager.observability.call_metrics import KnownOutcomes
 from sip_stager.observability.metrics import Metrics
+from sip_stager.observability.registered_labels import CODE_LABELS, METHOD_LABELS
+from sip_stager.observability.staging_metrics import FAILURES, PHASES, RETRIED_OUTCOMES
 from sip_stager.sip.message import Request, Response
 from tests.observability.sample_events import (
     CALL,
@@ -40,8 +69,12 @@ if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
 
-def counted(*events: Event, trunks: Collection[str] = ()) -> list[Sample]:
-    metrics = Metrics(GAUGE_SOURCES, trunks)
+def counted(
+    *events: Event,
+    trunks: Collection[str] = (),
+    known: KnownOutcomes = KnownOutcomes(),  # noqa: B008  a tuple
+) -> list[Sample]:
+    metrics = Metrics(GAUGE_SOURCES, trunks, known)
     for event in events:
         match event:
             case MessageReceived(Request() as received, flow):
@@ -114,8 +147,13 @@ def test_strangers_create_no_labels() -> None:
     ]
     codes = [MessageReceived(message(f"SIP/2.0 {n} x", f"1 M{n}"), FLOW) for n in range(610, 699)]
     samples = counted(*made_up, *codes)
-    assert labels(samples, "requests_received_total") == [{"method": "other"}]
-    assert labels(samples, "responses_received_total") == [{"method": "other", "code": "6xx"}]
+    assert value(samples, "requests_received_total", method="other") == 50
+    assert labels(samples, "requests_received_total") == labels(
+        counted(), "requests_received_total"
+    )
+    known = labels(counted(), "responses_received_total")
+    new = [each for each in labels(samples, "responses_received_total") if each not in known]
+    assert new == [{"method": "other", "code": "6xx"}]
 
 
 def test_a_response_to_an_unregistered_method_is_counted_as_other() -> None:
@@ -242,7 +280,53 @@ def test_the_build_and_the_process_have_metrics() -> None:
 
 def test_two_instances_share_nothing() -> None:
     counted(*EVERYTHING)
-    assert labels(counted(), "requests_received_total") == []
+    assert value(counted(), "requests_received_total", method="INVITE") == 0
+
+
+FIXED: list[Event] = [
+    *(MessageDropped(FLOW, cause, "") for cause in DropCause),
+    *(LargeRequestSent(FLOW._replace(transport=name)) for name in ("UDP", "TCP")),
+    *(
+        MessageReceived(message(f"{name} sip:x@y SIP/2.0", f"1 {name}"), FLOW)
+        for name in METHOD_LABELS.values()
+    ),
+    *(MessageSent(message(f"SIP/2.0 {code} x"), FLOW, retransmission=True) for code in CODE_LABELS),
+    *(CallEnded(CALL, "", outcome, 500, 1.0) for outcome in CallOutcome),
+    *(StagingStarted(CALL, mode) for mode in ("sync", "async")),
+    *(StagingEnded(CALL, outcome, 1.0, dict.fromkeys(PHASES, 0.1)) for outcome in StagingOutcome),
+    *(StagingRetried(CALL, outcome, 0, 0.0) for outcome in (*RETRIED_OUTCOMES, RetryCause.CLOSED)),
+    *(StagingTerminated("c-1", end) for end in (*TerminationOutcome, *FAILURES)),
+    *(
+        AftercareFailed(CALL, "c-1", kind, outcome)
+        for kind in AftercareKind
+        for outcome in (*AftercareOutcome, *FAILURES)
+    ),
+    *(StagingWasted(CALL, "c-1", reason) for reason in WasteReason),
+    *(BreakerMoved(state, 1, 1, 1.0) for state in BreakerState),
+    *(OverloadChanged(state, 0.1, 1.0, 0, 0.0) for state in OverloadState),
+    *(NumbersNotRefreshed(outcome, 500, "") for outcome in FAILURES),
+    CallRinging(CALL, 180, 1.0, local=True),
+    StagingClaimed(CALL, "c-1"),
+    HeaderLost(CALL, "c-1"),
+    CallRefused(SIP_CALL_ID, "carrier", 404, RefusalCause.UNMAPPED_NUMBER, "", 0.0),
+    CallTreated(CALL, StagingOutcome.TIMEOUT, TreatmentKind.FORWARD, "", 1.0),
+]
+"""An event for each value of each label whose values are fixed."""
+
+
+@pytest.mark.parametrize("event", FIXED, ids=lambda event: type(event).__name__)
+def test_series_with_fixed_labels_exist_at_0_from_the_start(event: Event) -> None:
+    """Prometheus sees no increase in the first value of a series: an alert would miss one call."""
+    known = KnownOutcomes(
+        frozenset({("carrier", "unmapped_number", "404")}),
+        frozenset({("carrier", "timeout", "forward")}),
+    )
+
+    def series(*events: Event) -> set[tuple[str, str]]:
+        samples = counted(*events, trunks=["carrier"], known=known)
+        return {(s.name, str(s.labels)) for s in samples if s.name.startswith("sip_stager")}
+
+    assert series(event) == series()
 
 
 def test_the_first_lost_header_of_a_trunk_is_an_increase() -> None:
