@@ -105,11 +105,12 @@ class UdpListener:
             if not count:
                 alone = self._is_alone(ancillary)
             flow = self._flow_from(address)
-            # In overload live calls go first, and new ones wait for the end of the batch.
-            if screen is not None and screen.active and is_new_invite(data):
+            if screen is None or not screen.active:
+                self._receive(data, flow, 0.0)
+            elif is_new_invite(data):  # live calls go first: new ones wait for the batch's end
                 new_invites.append((data, flow, age_of(ancillary)))
             else:
-                self._receive(data, flow, 0.0)
+                self._receive(data, flow, age_of(ancillary))
             if alone or size >= MAX_BATCH_BYTES:
                 break
         for new_invite in new_invites:
