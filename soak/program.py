@@ -102,7 +102,12 @@ class MonitoredProgram(Program):
             return [line.rstrip() for line in log if _ERROR.search(line)]
 
 
-GAUGES = ("sip_stager_transactions", "sip_stager_calls_staging", "sip_stager_tcp_connections")
+GAUGES = (
+    "sip_stager_transactions",
+    "sip_stager_calls_staging",
+    "sip_stager_staging_polls_delayed",
+    "sip_stager_tcp_connections",
+)
 
 
 def gauges(samples: dict[str, float]) -> dict[str, float]:
