@@ -101,7 +101,7 @@ def make_from_anonymous(request: Message, tag: bytes) -> bytes:
 def without_privacy_tag(message: M) -> M:
     """Return the message without the tag of privacy in Proxy-Require (RFC 3323 5).
 
-    Whoever performs the privacy removes it; a row with no other tag goes as a whole.
+    The element that performs the privacy removes it; a row with no other tag goes as a whole.
     """
     names: list[bytes] = []
     fields: list[bytes] = []

@@ -69,7 +69,7 @@ class CallerNumber(NamedTuple):
 
     ``source`` is the field that holds it.  ``privacy`` says how the caller requested privacy, and
     is set even if the trunk passes the number all the same.  ``unmet`` are the values of a Privacy
-    that the call must not go on without, and that nobody here can perform.  ``skipped`` are the
+    that are critical, and that no proxy can perform.  ``skipped`` are the
     sources without a valid number, each with the reason; no number is in it.
     """
 
