@@ -20,7 +20,7 @@ from sip_stager.proxy.validation import (
     validate,
 )
 from sip_stager.sip.field_grammar import Malformed
-from sip_stager.sip.privacy import without_privacy_tag
+from sip_stager.sip.privacy import strip_user_fields, without_privacy_tag
 from sip_stager.sip.responses import make_response, make_trying, warning_field
 
 if TYPE_CHECKING:
@@ -218,10 +218,15 @@ class Proxy:
         )
 
     def _hide_from(self, routed: Routed, popped: Popped) -> Routed:
-        """Hide the From of a caller who requested so when the dialog began (RFC 3323 5.3)."""
+        """Hide the From and the user agent of a caller who requested so when the dialog began.
+
+        RFC 3323 5.3; the request itself need not say so again.
+        """
         own, request = popped.own_route, popped.request
         hidden = own is not None and self._facilities.seal.hides_from(own, request)
-        return routed._replace(hides_from=True) if hidden else routed
+        if not hidden:
+            return routed
+        return routed._replace(request=strip_user_fields(routed.request), hides_from=True)
 
     def _strip(self, popped: Popped, source: Flow) -> Popped:
         """Strip our own header fields, and the identity fields if the dialog's caller is anonymous.

@@ -18,16 +18,17 @@ M = TypeVar("M", bound="Message")
 USER_FIELDS = frozenset({b"subject", b"user-agent"})
 """Fields that ``Privacy: user`` removes as well: a user agent adds them, and no call needs them."""
 
+_OF_USER = IDENTITY_FIELDS | USER_FIELDS
+
 PRIVACY_TAG = b"privacy"
 """The option tag of Proxy-Require for a proxy that performs the privacy of RFC 3323."""
 NONE = b"none"
-USER = b"user"
 _CRITICAL = b"critical"
-_WITHHELD = frozenset((b"id", USER, b"full", b"header"))
+_WITHHELD = frozenset((b"id", b"user", b"full", b"header"))
 """The values with which a caller withholds who they are; ``full`` is older than RFC 3323."""
-_PERFORMED = frozenset((b"id", USER, b"full", NONE, _CRITICAL))
+_PERFORMED = frozenset((b"id", b"user", b"full", NONE, _CRITICAL))
 _UNPERFORMED = ("header", "session", "history")
-_HIDING_FROM = frozenset((USER, b"full"))
+_HIDING_FROM = frozenset((b"user", b"full"))
 _SEPARATORS = re.compile(rb"[\s;,:]+")
 ANONYMOUS_PARTY = re.compile(rb"sips?:anonymous@|[:@]anonymous\.invalid\b")
 """Matches the From of an anonymous caller, in lower case (RFC 3323 4.1.1.3)."""
@@ -126,16 +127,24 @@ def _without_tag(row: bytes) -> bytes:
 def strip_identity(message: M) -> M:
     """Return the message without the header fields that identify its sender.
 
-    With ``Privacy: user`` it loses those of its user agent as well (RFC 3323 5.3).
+    Where From is to be hidden, it loses those of its user agent as well (RFC 3323 5.3).
     """
-    fields = IDENTITY_FIELDS
-    if b"privacy" in message.shape.first and USER in privacy_values(message):
-        fields |= USER_FIELDS
-    if fields.isdisjoint(message.shape.first):
+    first = message.shape.first
+    asks = b"privacy" in first or b"proxy-require" in first
+    return _without(message, _OF_USER if asks and hides_from(message) else IDENTITY_FIELDS)
+
+
+def strip_user_fields(message: M) -> M:
+    """Return the message without the header fields of its user agent."""
+    return _without(message, USER_FIELDS)
+
+
+def _without(message: M, names: frozenset[bytes]) -> M:
+    if names.isdisjoint(message.shape.first):
         return message
     kept = [
         (name, field)
         for name, field in zip(message.names, message.fields, strict=True)
-        if name not in fields
+        if name not in names
     ]
     return message.edited(tuple([name for name, _ in kept]), [field for _, field in kept])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sip_stager.sip.field_grammar import IDENTITY_FIELDS, Malformed, field_name, parse_parameters
 from sip_stager.sip.message import Request
 from sip_stager.sip.parties import parse_party, party_values
-from sip_stager.sip.privacy import USER, USER_FIELDS, privacy_values
+from sip_stager.sip.privacy import USER_FIELDS, hides_from
 from sip_stager.trunks.caller_number import DIALOG_IDENTITY_FIELDS
 from sip_stager.trunks.phone_numbers import to_e164, unescape_user
 
@@ -95,7 +95,7 @@ def _of_header(spelled: str, parameter: bytes | None) -> Reader:
 def _is_withheld(invite: Request, name: bytes) -> bool:
     """Return True for a field that identifies an anonymous caller."""
     if name in USER_FIELDS:
-        return USER in privacy_values(invite)
+        return hides_from(invite)
     return name in IDENTITY_FIELDS or name in DIALOG_IDENTITY_FIELDS
 
 

@@ -230,8 +230,10 @@ def test_the_ack_and_the_cancel_of_a_hidden_call_have_its_from() -> None:
 def test_later_requests_of_a_hidden_caller_are_hidden(method: str, source: Flow) -> None:
     edge, _ = hidden_call()
     edge.admission.anonymous.clear()
-    relayed = edge.relay(later(method, HIDDEN), source)
+    asked = later(method, HIDDEN).replace(b"Contact:", b"User-Agent: Alice's\r\nContact:")
+    relayed = edge.relay(asked, source)
     assert (relayed.method.decode(), from_field(relayed)) == (method, ANONYMOUS_FROM)
+    assert b"user-agent" not in relayed.names
     if method != "ACK":
         edge.receive(response(relayed, 200), BOB)
         assert from_field(edge.last_response("alice" if source == ALICE else "stranger")) == ALICES

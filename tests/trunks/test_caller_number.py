@@ -246,8 +246,9 @@ def test_the_fields_of_a_user_agent_are_stripped_for_user_alone() -> None:
     """RFC 3323 5.3: "the privacy service MUST remove any non-essential informational headers"."""
     extra = "Subject: Jane\r\nUser-Agent: Jane's phone\r\nOrganization: Jane & Sons\r\n"
     assert {b"subject", b"user-agent"} <= set(sent_on(f"Privacy: id\r\n{extra}"))
-    of_user = sent_on(f"Privacy: user\r\n{extra}")
-    assert {b"subject", b"user-agent", b"organization"}.isdisjoint(of_user)
+    for asked in ("Privacy: user", "Privacy: id;full", "Proxy-Require: privacy"):
+        of_user = sent_on(f"{asked}\r\n{extra}")
+        assert {b"subject", b"user-agent", b"organization"}.isdisjoint(of_user)
 
 
 def test_a_trusted_trunk_and_the_other_side_keep_identity_fields() -> None:

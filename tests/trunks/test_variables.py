@@ -135,6 +135,31 @@ def test_a_diverting_number_may_be_private_too(privacy: str, said: str | None) -
     assert filled("${diversion}", request=diverted) == said
 
 
+@pytest.mark.parametrize("source", ["header:Subject", "header:s", "header:User-Agent"])
+@pytest.mark.parametrize(("privacy", "given"), [("id", "Zoe"), ("user", None), ("full", None)])
+def test_the_privacy_of_a_user_withholds_what_a_user_agent_says(
+    source: str, privacy: str, given: str | None
+) -> None:
+    """RFC 3323 5.3: the upstream does not get these fields, either."""
+    fields = f"Subject: Zoe\r\nUser-Agent: Zoe\r\nPrivacy: {privacy}\r\n"
+    assert filled(f"${{{source}}}", ANONYMOUS, invite(fields.encode())) == given
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("DOE, JANE ", "DOE, JANE"),
+        ('"DOE JA ', "DOE JA"),
+        ('""DOE JANE"" ', "DOE JANE"),
+        ("A; B ", "A; B"),
+        ("", None),
+    ],
+)
+def test_a_display_name_is_shown_whatever_its_quotes(name: str, shown: str | None) -> None:
+    odd = invite(f"From: {name}<sip:+33912345678@carrier>;tag=1\r\n".encode())
+    assert filled("${display_name}", request=odd) == shown
+
+
 def test_other_variables_of_an_anonymous_caller_are_filled() -> None:
     assert filled("${called} ${header:X-Customer;id} ${diversion}", ANONYMOUS) == (
         f"{NUMBER} 42 +33145678901"
