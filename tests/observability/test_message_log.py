@@ -100,7 +100,7 @@ def test_plain_numbers_are_shown() -> None:
 
 
 @pytest.mark.parametrize("numbers", ["masked", "plain"])
-def test_who_withholds_a_number_is_shown_in_no_message_of_the_call(numbers: str) -> None:
+def test_a_caller_who_requests_privacy_is_shown_in_no_message_of_the_call(numbers: str) -> None:
     logged = debugging(numbers)
     extra = ("Privacy: id", f"P-Asserted-Identity: <sip:{CALLER}@192.0.2.1>")
     logged.edge.receive(request(extra=extra))
