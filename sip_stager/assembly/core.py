@@ -61,7 +61,8 @@ def make_core(
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
-    layer = TransactionLayer(Context(lanes, transport, notify, messages, timers))
+    context = Context(lanes, transport, notify, messages, timers)
+    layer = TransactionLayer(context, settings.limits.header_lines)
     interfaces = make_interfaces(settings)
     facilities = Facilities(
         clock=lanes,
@@ -101,7 +102,9 @@ def _make_shedding_rules(settings: Settings) -> SheddingRules:
     """Make the rules for refusals in overload."""
     limits, t1 = settings.limits, settings.sip.t1
     retry_after = limits.overload_retry_after_min, limits.overload_retry_after_max
-    return SheddingRules(*retry_after, max_age=t1, lifetime=64 * t1)
+    return SheddingRules(
+        *retry_after, max_age=t1, lifetime=64 * t1, max_header_lines=limits.header_lines
+    )
 
 
 def _on_this_machine(settings: Settings) -> bool:

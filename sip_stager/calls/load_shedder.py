@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sip_stager.events import CallRefused, MessageDropped, OverloadChanged
 from sip_stager.model.vocabulary import DropCause, OverloadState
 from sip_stager.proxy.refusals import refusal_warning
+from sip_stager.sip.parser import MAX_HEADER_LINES
 from sip_stager.sip.responses import RETRY_AFTER_STATUSES, response_flow
 from sip_stager.sip.unparsed import (
     InviteHead,
@@ -56,13 +57,15 @@ class SheddingRules(NamedTuple):
     Retry-After is spread evenly from ``retry_after_min`` to ``retry_after_max``, so that callers do
     not come back all at once.  An INVITE older than ``max_age`` is dropped, T1 by default: then its
     sender has repeated it.  A refusal is remembered for at least ``lifetime``, in which the sender
-    may repeat the INVITE (64 * T1).
+    may repeat the INVITE (64 * T1).  An INVITE with more than ``max_header_lines`` is left to the
+    transaction layer, which rejects it.
     """
 
     retry_after_min: int = 1
     retry_after_max: int = 10
     max_age: float = 0.5
     lifetime: float = 32.0
+    max_header_lines: int = MAX_HEADER_LINES
 
 
 class LoadShedder:
@@ -124,7 +127,7 @@ class LoadShedder:
             detail = f"an INVITE waited in the socket for {age:.1f} s: its repeat is answered"
             self._facilities.notify(MessageDropped(source, DropCause.STALE, detail))
             return True
-        head = read_invite(data, source)
+        head = read_invite(data, source, self._rules.max_header_lines)
         if head is None or _transaction_key(head) in self._facilities.layer.invite_servers:
             return False
         parts = head.call_id, head.cseq, head.via.branch

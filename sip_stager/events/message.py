@@ -29,12 +29,13 @@ class MessageSent(NamedTuple):
 class MessageDropped:
     """A message was dropped, received or to be sent.
 
-    ``detail`` may hold text from a stranger: escape it.
+    ``detail`` may hold text from a stranger: escape it.  ``call_id`` is empty if none was read.
     """
 
     flow: Flow
     cause: DropCause
     detail: str
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

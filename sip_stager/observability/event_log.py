@@ -83,6 +83,7 @@ class EventLog:
             cause=event.cause,
             peer=str(event.flow),
             detail=self._fields.text(event.detail),
+            **({"call_id": self._fields.call_id(event.call_id)} if event.call_id else {}),
             **extra,
         )
 

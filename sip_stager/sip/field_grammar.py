@@ -121,6 +121,30 @@ for _name in _COMMON.encode().split():
 for _short, _long in COMPACT.items():
     NAMES[_short + b":"] = NAMES[_short.upper() + b":"] = _long
 
+_ODD_NAME = rb"^(?![a-z0-9.!%*_+`'~-]++[ \t]*+:$)"
+_ODD = rb"[^a-z0-9.!%*_+`'~\n-]*+"
+_LIKE_OURS = re.compile(
+    _ODD_NAME
+    + _ODD
+    + _ODD.join(re.escape(OURS[i : i + 1]) for i in range(len(OURS)))
+    + rb"[^\n]*+",
+    re.MULTILINE,
+)
+_UNREADABLE_NAME = re.compile(_ODD_NAME + rb"[^\n]++", re.MULTILINE)
+
+
+def canonical_names(spelled: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return what ``NAMES`` has for each name, folded ones included.
+
+    Strangers choose the names, so none of them costs a step of its own.
+    """
+    if not spelled:
+        return ()
+    text = b"\n".join(spelled).replace(b"\r\n", b"\0").lower()
+    text = _UNREADABLE_NAME.sub(b"", _LIKE_OURS.sub(OURS + b":", text))
+    names = text.translate(None, b" \t:").split(b"\n")
+    return tuple(map(COMPACT.get, names, names))
+
 
 def unfold(value: bytes) -> bytes:
     """Return a value on one line, without surrounding white space (RFC 3261 7.3.1)."""

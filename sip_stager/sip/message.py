@@ -86,7 +86,7 @@ class Request(Message):
             self._read_any()
 
     def _copy_read(self, like: Request) -> None:
-        """Take over what was read of a request with the same From, To, Call-ID and CSeq."""
+        """Copy the values read of a request with the same From, To, Call-ID and CSeq."""
         self.usual, self.via, self.call_id = like.usual, like.via, like.call_id
         self.from_tag, self.to_tag = like.from_tag, like.to_tag
         self.cseq_number, self.cseq_method = like.cseq_number, like.cseq_method

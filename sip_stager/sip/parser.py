@@ -1,7 +1,21 @@
 """The parser of messages, and the checks on every message (RFC 3261 7, 8.1.1, 16.3).
 
 ``parse`` rejects only messages that cannot be answered; ``check_request`` finds all other faults
-of a request, which are answered with a status.
+of a request, which are answered with a status.  A message that cannot be parsed is read once more
+by ``salvage``, for a response to it.
+
+What nearly all peers write takes the shortest way; every odd form is looked at where that fails::
+
+    lines end with CR LF --------- no ---> end_with_crlf: LF alone, or Malformed
+      | yes
+    the names are a known shape -- no ---> a new shape; folded lines are joined
+      | yes
+    a usual start line ----------- no ---> blanks and lower case are read leniently, or Malformed
+      | yes
+    Request or Response
+
+A header field whose name cannot be read is kept as it is: only what a proxy needs decides whether a
+message exists (RFC 3261 16.3).
 """
 
 from __future__ import annotations
@@ -9,11 +23,12 @@ from __future__ import annotations
 import re
 
 from sip_stager.sip.field_grammar import Malformed, unfold
+from sip_stager.sip.framing import MAX_BODY_BYTES, end_with_crlf
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parties import parse_party, split_parties
 from sip_stager.sip.shape import SPELLED, Shape
 
-MAX_HEADER_LINES = 256
+MAX_HEADER_LINES = 1_000
 """Limit on the lines of a header, folded ones included; real ones have a few dozen."""
 
 METHODS = frozenset(
@@ -36,31 +51,35 @@ _USUAL_REQUEST_LINE = re.compile(rb"([A-Z]++) ([^ \t]++) SIP/2\.0\Z").match
 _USUAL_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ").match
 _SPELLED = re.compile(rb"\n([^:\r\n]*+:?)").findall
 """Finds the name of each header line, with its colon."""
+_SPELLED_FOLDED = re.compile(rb"\n(?![ \t])([^:\r\n]*+(?:\r\n[ \t][^:\r\n]*+)*:?)").findall
+"""Finds the name of each field in a header with folded lines."""
+_BREAK_OF_FIELDS = re.compile(rb"\r\n(?![ \t])")
 _known_shape = SPELLED.get
 _USUAL_LENGTHS = {b"Content-Length: %d" % length: length for length in range(MAX_USUAL_LENGTH)}
-_NO_END = "no blank line ends the header"
 _ADDRESSES = (b"from", b"to")
 _PLAIN_PARTY = re.compile(rb'[^",]*+(?:"[^"\\\\,]*+"[^",]*+)?\Z').match
 """Matches a From or To with neither a comma nor an open quote."""
 
 
-def parse(data: bytes) -> Request | Response:
+def parse(data: bytes, max_lines: int = MAX_HEADER_LINES) -> Request | Response:
     """Parse a datagram or a message cut from a stream; raises ``Malformed``.
 
     Line breaks ahead of the message are skipped (RFC 3261 7.5), bytes after the body that
-    Content-Length announces are dropped (18.3), and ``sip/2.0`` is written in upper case (7.1);
-    everything else is kept as received.
+    Content-Length announces are dropped (18.3), ``sip/2.0`` is written in upper case (7.1), and a
+    header with LF alone gets CR LF; everything else is kept as received.
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     # A lone CR or LF is a line break to some peers: forwarded, it would smuggle a header field.
     if not blank_line or lines != head.splitlines():
-        raise Malformed("a line break that is not CR LF" if blank_line else _NO_END)
+        return parse(end_with_crlf(data), max_lines)
     start_line, *fields = lines
     spelled = tuple(_SPELLED(head))
     shape = _known_shape(spelled)
     if shape is None:
-        shape, fields = _unknown_shape(spelled, fields)
+        if len(fields) > max_lines:
+            raise Malformed(f"the header has more than {max_lines} lines", 513)
+        shape, fields = _unknown_shape(head, spelled, fields)
     length = _USUAL_LENGTHS.get(fields[shape.content_length]) if fields else None
     if length != len(body) or length is None:
         length, body = _read_length(shape, fields, body)
@@ -74,16 +93,17 @@ def parse(data: bytes) -> Request | Response:
     return _make_request(start_line, shape, fields, body, length)
 
 
-def _unknown_shape(spelled: tuple[bytes, ...], fields: list[bytes]) -> tuple[Shape, list[bytes]]:
+def _unknown_shape(
+    head: bytes, spelled: tuple[bytes, ...], fields: list[bytes]
+) -> tuple[Shape, list[bytes]]:
     """Return a header's shape and its fields, each with its folded lines (RFC 3261 7.3.1)."""
-    if len(fields) > MAX_HEADER_LINES:
-        raise Malformed("too many header lines")
-    if not any(line.startswith((b" ", b"\t")) for line in fields):
+    if b"\n " not in head and b"\n\t" not in head:
         return SPELLED.of(spelled), fields
-    fields = _joined(fields)
+    start_line, *fields = _BREAK_OF_FIELDS.split(head)
+    if b"\r\n" in start_line:
+        raise Malformed("the first header line begins with white space")
     # The shape is not kept: a known shape promises that there is nothing to join.
-    names = tuple([line[: line.find(b":") + 1] or line for line in fields])
-    return SPELLED.make(names), fields
+    return SPELLED.make(tuple(_SPELLED_FOLDED(head))), fields
 
 
 def _read_length(shape: Shape, fields: list[bytes], body: bytes) -> tuple[int, bytes]:
@@ -97,7 +117,7 @@ def _read_length(shape: Shape, fields: list[bytes], body: bytes) -> tuple[int, b
 
 
 def parse_request(data: bytes) -> Request:
-    """Parse a request that was composed here: what is sent is kept as bytes."""
+    """Parse a request that was composed here: sent messages are kept as bytes."""
     message = parse(data)
     if isinstance(message, Request):
         return message
@@ -143,19 +163,6 @@ def _make_response(
     return Response(start_line, int(match[1]), shape, fields, body, length)
 
 
-def _joined(lines: list[bytes]) -> list[bytes]:
-    """Join folded lines with the field that they continue (RFC 3261 7.3.1)."""
-    fields: list[bytes] = []
-    for line in lines:
-        if not line.startswith((b" ", b"\t")):
-            fields.append(line)
-        elif fields:
-            fields[-1] += b"\r\n" + line
-        else:
-            raise Malformed("the first header line begins with white space")
-    return fields
-
-
 def check_request(request: Request) -> None:
     """Raise ``Malformed`` with a status for an invalid request (RFC 3261 16.3 step 1).
 
@@ -197,6 +204,8 @@ def _check_parties(request: Request) -> None:
 
 def check_body(message: Message) -> None:
     """Raise ``Malformed`` if Content-Length is not a number or more than the body has."""
+    if message.length > MAX_BODY_BYTES:  # a stream yields the header alone, and skips such a body
+        raise Malformed("the body is too long", 513)
     if message.length > len(message.body):
         raise Malformed("the body is shorter than Content-Length")
     if message.length < 0:

@@ -44,6 +44,7 @@ REASONS = {
     503: b"Service Unavailable",
     504: b"Server Time-out",
     505: b"Version Not Supported",
+    513: b"Message Too Large",
     600: b"Busy Everywhere",
     603: b"Decline",
     604: b"Does Not Exist Anywhere",

@@ -18,7 +18,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sip_stager.sip.field_grammar import IDENTITY_FIELDS, NAMES, OURS
+from sip_stager.sip.field_grammar import IDENTITY_FIELDS, OURS, canonical_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ _OF_PLAIN_REQUESTS = frozenset({*COPIED, b"route", b"content-length", b"max-forw
 _ACTED_ON = frozenset(
     {OURS, b"proxy-require", b"proxy-authorization", b"max-breadth", *IDENTITY_FIELDS}
 )
-_AT_MOST_ONCE = (b"max-forwards", b"content-length")
+_OPTIONAL_ONCE = (b"max-forwards", b"content-length")
 
 
 class Shape:
@@ -93,21 +93,21 @@ def _counts_fault(names: tuple[bytes, ...]) -> str:
     for name in _ONCE:
         if names.count(name) != 1:
             return f"{name.decode()} must occur exactly once"
-    for name in _AT_MOST_ONCE:
+    for name in _OPTIONAL_ONCE:
         if names.count(name) > 1:
             return f"{name.decode()} occurs more than once"
     return ""
 
 
 class Shapes:
-    """A table of shapes by the names as they are written; ``name`` makes them canonical.
+    """A table of shapes by the names as they are written; ``name`` makes all of them canonical.
 
     It has two generations.  When the young one is full it becomes the old one, from which a shape
     that is used again comes back.  So what strangers send displaces a shape in use only for a
     moment.  ``get`` is the look-up in the young generation, for the path of every message.
     """
 
-    def __init__(self, name: Callable[[bytes], bytes]) -> None:
+    def __init__(self, name: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]) -> None:
         self._name = name
         self._young: dict[tuple[bytes, ...], Shape] = {}
         self._old: dict[tuple[bytes, ...], Shape] = {}
@@ -128,10 +128,10 @@ class Shapes:
 
     def make(self, written: tuple[bytes, ...]) -> Shape:
         """Return the shape of these names without keeping it."""
-        return Shape(tuple(map(self._name, written)))
+        return Shape(self._name(written))
 
 
-SPELLED = Shapes(NAMES.__getitem__)
+SPELLED = Shapes(canonical_names)
 """Shapes by the names as spelled, each with its colon."""
-CANONICAL = Shapes(bytes)
+CANONICAL = Shapes(tuple)
 """Shapes by canonical names."""

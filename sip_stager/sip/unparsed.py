@@ -55,9 +55,9 @@ def top_branch(data: bytes) -> bytes:
     return match[1] if match else b""
 
 
-def read_invite(data: bytes, source: Flow) -> InviteHead | None:
+def read_invite(data: bytes, source: Flow, max_lines: int = MAX_HEADER_LINES) -> InviteHead | None:
     """Read a new INVITE; None if it is invalid, or no new one after all."""
-    return _read_usual(data, source) or _read_parsed(data, source)
+    return _read_usual(data, source, max_lines) or _read_parsed(data, source, max_lines)
 
 
 def make_stateless_response(
@@ -79,13 +79,13 @@ def make_stateless_response(
     )
 
 
-def _read_usual(data: bytes, source: Flow) -> InviteHead | None:
+def _read_usual(data: bytes, source: Flow, max_lines: int) -> InviteHead | None:
     """Read an INVITE that is written as usual; None for the parser."""
     head, blank_line, _ = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     breaks = len(lines) - 1
     # As in the parser: a lone CR or LF is a line break to some peers.
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or breaks > MAX_HEADER_LINES:
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or breaks > max_lines:
         return None
     if not blank_line or b"\n " in head or b"\n\t" in head:
         return None
@@ -118,10 +118,10 @@ def _usual_head(vias: list[bytes], found: dict[bytes, bytes], source: Flow) -> I
     return InviteHead(via, rows, call_id.partition(b":")[2].strip(b" \t"), b"%d" % int(cseq[1]))
 
 
-def _read_parsed(data: bytes, source: Flow) -> InviteHead | None:
+def _read_parsed(data: bytes, source: Flow, max_lines: int) -> InviteHead | None:
     """Read any other INVITE with the parser."""
     try:
-        request = parse(data)
+        request = parse(data, max_lines)
         if not isinstance(request, Request) or request.method != b"INVITE" or request.to_tag:
             return None
         request.note_source(source)

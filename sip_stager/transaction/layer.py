@@ -8,10 +8,14 @@
                                                    (none: checked, created, passed to the proxy)
 
 An ACK is looked up as its INVITE; that of a 2xx has another branch and matches nothing.
+
+A request that cannot be parsed, or that is invalid, is rejected without a transaction (8.2.7),
+from any source; one without a top Via cannot be answered.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import MessageDropped
@@ -19,8 +23,9 @@ from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
-from sip_stager.sip.parser import check_body, check_request, parse
+from sip_stager.sip.parser import MAX_HEADER_LINES, check_body, check_request, parse
 from sip_stager.sip.responses import make_response, response_flow, warning_field
+from sip_stager.sip.salvage import salvage_call_id, salvage_request
 from sip_stager.sip.uri import DEFAULT_PORT
 from sip_stager.sip.via import COOKIE
 from sip_stager.transaction.invite_client import InviteClientTransaction
@@ -66,10 +71,14 @@ class User(Protocol):
 
 
 class TransactionLayer:
-    """The transactions that are alive, in one store per kind."""
+    """The transactions that are alive, in one store per kind.
 
-    def __init__(self, context: Context) -> None:
+    A header of more than ``max_header_lines`` is rejected.
+    """
+
+    def __init__(self, context: Context, max_header_lines: int = MAX_HEADER_LINES) -> None:
         self._context = context
+        self._parse = partial(parse, max_lines=max_header_lines)
         self._user: User | None = None
         self.invite_servers: dict[Hashable, InviteServerTransaction] = {}
         self.servers: dict[Hashable, ServerTransaction] = {}
@@ -94,7 +103,7 @@ class TransactionLayer:
     def receive_message(self, data: bytes, source: Flow) -> None:
         """Handle one datagram, or one message from a stream."""
         try:
-            message = parse(data)
+            message = self._parse(data)
             if isinstance(message, Response):
                 if message.length != len(message.body):
                     check_body(message)
@@ -102,19 +111,15 @@ class TransactionLayer:
             else:
                 message.note_source(source)
                 key = server_key(message)
-        except Malformed as fault:  # line breaks and NULs alone keep a NAT binding open
-            self._drop(
-                source,
-                DropCause.MALFORMED if data.strip(b"\r\n\0") else DropCause.KEEPALIVE,
-                str(fault),
-            )
+        except Malformed as fault:
+            self._receive_malformed(data, source, fault)
             return
         if isinstance(message, Response):
             self._context.messages.response_received(message, client_key[1], source)
             client = self.invite_clients.get(client_key) or self.clients.get(client_key)
             if client is None:
                 text = f"{message.status} to nothing that is alive"
-                self._drop(source, DropCause.STRAY_RESPONSE, text)
+                self._drop(source, DropCause.STRAY_RESPONSE, text, salvage_call_id(data))
             else:
                 client.receive_response(message)
             return
@@ -221,17 +226,32 @@ class TransactionLayer:
             return False
         return True
 
+    def _receive_malformed(self, data: bytes, source: Flow, fault: Malformed) -> None:
+        """Reject a request that could not be parsed, if it has a top Via; drop anything else."""
+        if not data.strip(b"\r\n\0"):  # line breaks and NULs alone keep a NAT binding open
+            self._drop(source, DropCause.KEEPALIVE, str(fault))
+            return
+        request = salvage_request(data)
+        try:
+            if request is not None:
+                request.note_source(source)
+                self._reject(request, source, fault)
+                return
+        except Malformed:  # no top Via: there is no address to respond to
+            pass
+        self._drop(source, DropCause.MALFORMED, str(fault), salvage_call_id(data))
+
     def _reject(self, request: Request, source: Flow, fault: Malformed) -> None:
         """Reject an invalid request without a transaction (RFC 3261 8.2.7)."""
-        self._drop(source, DropCause.MALFORMED, str(fault))
-        if request.method != b"ACK":
+        self._drop(source, DropCause.MALFORMED, str(fault), request.call_id_text)
+        if b"ACK" not in {request.method, request.cseq_method}:
             extra = (warning_field(str(fault)),)
             response = make_response(request, fault.status, tag_of(request), extra)
             flow = response_flow(request.top_via, source)
             self._context.send_response(bytes(response), request.method, fault.status, flow)
 
-    def _drop(self, source: Flow, cause: DropCause, detail: str) -> None:
-        self._context.notify(MessageDropped(source, cause, detail))
+    def _drop(self, source: Flow, cause: DropCause, detail: str, call_id: str = "") -> None:
+        self._context.notify(MessageDropped(source, cause, detail, call_id))
 
 
 def _respond_internal_error(

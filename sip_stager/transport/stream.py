@@ -243,7 +243,8 @@ class TcpConnection(asyncio.BufferedProtocol):
             full = number == MAX_BATCH or max(size, unsent) > MAX_BATCH_BYTES
             if full:
                 break
-        self._turns.spend(size)
+        self._turns.spend(size + self._framer.skipped)
+        self._framer.skipped = 0
         return full
 
     def _finish_batch(self) -> None:

@@ -34,9 +34,15 @@ def outcome(*edits: tuple[bytes, bytes]) -> list[str]:
 
 CONTACT = b"Contact: <sip:alice@192.0.2.1>"
 URI = b"INVITE sip:+33612345678@198.51.100.1 "
+TOO_LARGE = ["alice 513 INVITE"]
 LIMITS = {
-    "lines": (CONTACT, b"\r\n".join([b"A: 1"] * (MAX_HEADER_LINES - 12)), b"\r\nA: 1" * 6, []),
-    "folds": (CONTACT, b"A: 1" + b"\r\n 1" * (MAX_HEADER_LINES - 13), b"\r\n 1" * 6, []),
+    "lines": (
+        CONTACT,
+        b"\r\n".join([b"A: 1"] * (MAX_HEADER_LINES - 12)),
+        b"\r\nA: 1" * 6,
+        TOO_LARGE,
+    ),
+    "folds": (CONTACT, b"A: 1" + b"\r\n 1" * (MAX_HEADER_LINES - 13), b"\r\n 1" * 6, TOO_LARGE),
     "values of Route": (
         *(CONTACT, b"Route: " + b",".join([b"<sip:a;lr>"] * (MAX_VALUES + 1)), b",<sip:a;lr>"),
         ["alice 400 INVITE"],

@@ -533,15 +533,18 @@ def test_a_stream_is_closed_after_a_message_of_unknown_length(name: str) -> None
 
 def test_inv2543_ends_a_stream() -> None:
     """RFC 4475 3.4.1 with RFC 3261 18.3: without a length there is no next message."""
+    messages = Framer().feed(TORTURE["inv2543"])
     with pytest.raises(Malformed):
-        next(Framer().feed(TORTURE["inv2543"]))
+        parse(next(messages))  # so it is answered 400
+    with pytest.raises(Malformed):
+        next(messages)
 
 
-def test_baddn_as_printed_is_dropped_on_udp_and_incomplete_on_a_stream() -> None:
+def test_baddn_as_printed_is_answered_400_on_udp_and_incomplete_on_a_stream() -> None:
     """RFC 4475 3.1.2.15: the message lost its empty line, so its header has no end."""
     edge = Conversation()
     edge.receive(AS_PRINTED["baddn"])
-    assert (edge.take(), edge.dropped) == ([], [DROPPED])
+    assert (edge.take(), edge.dropped) == (["alice 400 OPTIONS"], [DROPPED])
     framer = Framer()
     assert list(framer.feed(AS_PRINTED["baddn"])) == []
     assert list(framer.feed(b"\r\n")) == [TORTURE["baddn"]]

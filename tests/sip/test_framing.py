@@ -7,7 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sip_stager.sip.field_grammar import Malformed
-from sip_stager.sip.framing import MAX_BODY_BYTES, MAX_HEADER_BYTES, Framer
+from sip_stager.sip.framing import (
+    MAX_BODY_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_SKIPPED_BYTES,
+    Framer,
+)
 from sip_stager.sip.parser import check_body, parse
 from tests.support.reading import status_of
 from tests.support.torture import ANSWER, ANY_BYTES, USUAL
@@ -142,26 +147,59 @@ def test_an_invalid_content_length_yields_the_header_and_ends_the_stream(
     assert status_of(message) == 400
 
 
-@pytest.mark.parametrize("length", [MAX_BODY_BYTES + 1, 2**31])
-def test_a_body_above_the_limit_yields_the_header_and_ends_the_stream(
-    length: int,
-) -> None:
-    """RFC 3261 21.5.7: "The server was unable to process the request since the message length
-    exceeded its capabilities."
-    """
-    message = b"BYE sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % length
+@pytest.mark.parametrize("length", [MAX_SKIPPED_BYTES + 1, 2**31])
+def test_a_body_that_is_too_long_to_skip_ends_the_stream(length: int) -> None:
+    """Beyond the RFCs: a body above 16 MiB ends the connection, after the response."""
+    message = large(length)
     messages, why = split_to_the_end([USUAL + message + USUAL])
     assert messages == [USUAL, message]
     assert why == "the body is too long"
-    with pytest.raises(Malformed):
-        check_body(parse(message))  # so it is rejected with 400, and goes no further
+    assert body_status(message) == 513
+
+
+@pytest.mark.parametrize("length", [MAX_BODY_BYTES + 1, 70_000, 1_000_000, MAX_SKIPPED_BYTES])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_a_body_above_the_limit_is_skipped_by_its_length(length: int, end: bytes) -> None:
+    """RFC 3261 21.5.7: "The server was unable to process the request since the message length
+    exceeded its capabilities."
+    """
+    message = large(length).replace(b"\r\n", end)
+    body = (USUAL * (length // len(USUAL) + 1))[:length]
+    framer = Framer()
+    assert list(framer.feed(message + body[:70])) == [message]
+    began = framer.mid_message
+    for start in range(70, length, 500_000):
+        assert list(framer.feed(body[start : start + 500_000])) == []
+    assert framer.skipped == length
+    assert (began, framer.mid_message) == (True, False)
+    assert list(framer.feed(b"\r\n\r\n" + USUAL)) == [USUAL]
+    assert framer.pings == 1
+    assert body_status(message) == 513
+
+
+def large(length: int) -> bytes:
+    return b"BYE sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % length
+
+
+def body_status(message: bytes) -> int:
+    """Return the status that rejects a message for its body."""
+    with pytest.raises(Malformed) as raised:
+        check_body(parse(message))
+    return raised.value.status
+
+
+@given(st.lists(st.integers(0, 72_000), max_size=6))
+def test_segmentation_does_not_change_what_is_skipped(places: list[int]) -> None:
+    """RFC 3261 18.3."""
+    stream = USUAL + large(70_000) + b"x" * 70_000 + ANSWER
+    assert split(*split_at(stream, places))[0] == [USUAL, large(70_000), ANSWER]
 
 
 def test_a_header_of_very_many_lines_is_framed_and_rejected_by_the_parser() -> None:
     message = b"A sip:a@b SIP/2.0\r\n" + b"a:\r\n" * 15000 + b"l:0\r\n\r\n"
     assert len(message) < MAX_HEADER_BYTES
     assert split(message + USUAL)[0] == [message, USUAL]
-    with pytest.raises(Malformed, match="too many header lines"):
+    with pytest.raises(Malformed, match="the header has more than 1000 lines"):
         parse(message)
 
 
@@ -187,6 +225,28 @@ def test_line_breaks_do_not_begin_a_message(data: bytes, *, mid_message: bool) -
 def test_a_body_at_the_limit_is_accepted() -> None:
     message = b"A sip:a@b SIP/2.0\r\nl: %d\r\n\r\n" % MAX_BODY_BYTES + b"x" * MAX_BODY_BYTES
     assert split(message, USUAL)[0] == [message, USUAL]
+
+
+@pytest.mark.parametrize("field", [b"X: 1", b"Content-Length 1"])
+def test_a_request_without_content_length_is_yielded_without_its_end(field: bytes) -> None:
+    """RFC 3261 18.3: it is rejected, and never taken for one without a body."""
+    header = b"BYE sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n" + field
+    messages, why = split_to_the_end([header + b"\r\n\r\n" + USUAL])
+    assert messages == [header]
+    assert why
+    with pytest.raises(Malformed):
+        parse(header)
+
+
+def test_a_request_with_too_long_a_header_is_yielded_cut() -> None:
+    """RFC 3261 21.5.7: so that it is answered 513."""
+    header = head(70_000).replace(b"l: 0\r\n", b"Via: SIP/2.0/TCP h\r\n")
+    (cut,), why = split_to_the_end([header])
+    assert header.startswith(cut)
+    assert why == "the header is too long"
+    with pytest.raises(Malformed) as raised:
+        parse(cut)
+    assert raised.value.status == 513
 
 
 def test_the_header_limit_is_exact_in_any_segmentation() -> None:

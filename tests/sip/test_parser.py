@@ -56,7 +56,10 @@ def test_a_torture_message_that_parses_serializes_unchanged(name: str) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"INVITE sip:a@b SIP/2.0\nVia: x\n\n",
+        b"INVITE sip:a@b SIP/2.0\nVia: x\r\n\n",
+        b"INVITE sip:a@b SIP/2.0\nVia: x\n\r\n",
+        b"INVITE sip:a@b SIP/2.0\rVia: x\r\r",
+        b"INVITE sip:a@b SIP/2.0\nVia: x\n",
         b"INVITE sip:a@b SIP/2.0\r\nSubject: a\nX-Rounded-Call-Id: b\r\n\r\n",
         b"INVITE sip:a@b SIP/2.0\r\nSubject: a\rb\r\n\r\n",
         b"INVITE sip:a@b SIP/2.0\r\nSubject: a\r\n",
@@ -68,8 +71,7 @@ def test_each_line_ends_with_cr_lf_and_an_empty_one_ends_the_header(data: bytes)
     """7: "... each message-header line, and the empty line MUST be terminated by a
     carriage-return line-feed sequence (CRLF)."
 
-    A message with other line breaks is dropped: the end of its fields is ambiguous, and so is the
-    address to respond to.
+    A message that mixes line breaks is rejected: the end of its fields is ambiguous.
     """
     with pytest.raises(Malformed):
         parse(data)
@@ -403,16 +405,22 @@ def test_a_via_with_invalid_parameters_still_has_an_address_to_respond_to() -> N
 # Limits on what a stranger can cost
 
 
-def test_a_message_with_too_many_lines_is_dropped() -> None:
-    """Beyond the RFCs: a message has at most 256 lines of header.
-
-    Beyond the RFCs: a longer one gets no response, since parsing it would be the harm.
+def test_a_message_with_too_many_lines_is_rejected() -> None:
+    """Beyond the RFCs: a message has at most 1,000 lines of header, by setting; past it a request
+    gets 513.
     """
     assert with_fields(*[b"A: 1"] * MAX_HEADER_LINES).names
+    for fields in ([b"A: 1"] * (MAX_HEADER_LINES + 1), [b"A: 1" + b"\r\n " * MAX_HEADER_LINES]):
+        with pytest.raises(Malformed) as raised:
+            with_fields(*fields)
+        assert raised.value.status == 513
+
+
+def test_the_limit_on_lines_is_that_of_the_settings() -> None:
+    data = b"\r\n".join([b"INVITE sip:a@b SIP/2.0", *[b"A: 1"] * 80, b"", b""])
+    assert parse(data, 80).names
     with pytest.raises(Malformed):
-        with_fields(*[b"A: 1"] * (MAX_HEADER_LINES + 1))
-    with pytest.raises(Malformed):
-        with_fields(b"A: 1" + b"\r\n " * MAX_HEADER_LINES)
+        parse(data.replace(b"A: 1", b"A: 1\r\nB: 2", 1), 80)
 
 
 def test_the_number_of_values_in_a_list_is_limited() -> None:

@@ -302,7 +302,37 @@ async def test_closing_does_not_wait_for_a_peer_that_does_not_read(
         await endpoint.until_connections_are(0)
 
 
-async def test_a_body_over_the_limit_is_answered_and_closes_the_connection(
+async def test_a_body_over_the_limit_is_skipped_and_the_connection_lives(
+    endpoint: Endpoint,
+) -> None:
+    """RFC 3261 21.5.7."""
+    endpoint.reply = ANSWER
+    message = b"BYE sip:a@b SIP/2.0\r\nl: 700000\r\n\r\n"
+    async with await endpoint.connect() as peer:
+        peer.send(USUAL + message + b"x" * 100_000)
+        assert await peer.read(2 * len(ANSWER)) == 2 * ANSWER
+        peer.send(b"x" * 600_000 + USUAL)
+        assert await peer.read(len(ANSWER)) == ANSWER
+    assert [(await endpoint.next())[0] for _ in range(3)] == [USUAL, message, USUAL]
+    assert endpoint.dropped == []
+
+
+async def test_a_body_that_is_skipped_must_arrive_in_time(clock: HandLoop, listen: Listen) -> None:
+    """Beyond the RFCs."""
+    endpoint = await listen(message_timeout=10)
+    async with await endpoint.connect() as peer:
+        peer.send(b"BYE sip:a@b SIP/2.0\r\nl: 700000\r\n\r\n" + b"x" * 100_000)
+        await endpoint.next()
+        closed = asyncio.create_task(peer.closed())
+        while not (closed.done() or peer.writer.is_closing()):
+            peer.send(b"x")
+            clock.advance(1)
+            await asyncio.sleep(0.001)
+        assert await closed
+    assert endpoint.dropped == ["too_slow"]
+
+
+async def test_a_body_far_over_the_limit_is_answered_and_closes_the_connection(
     endpoint: Endpoint,
 ) -> None:
     """RFC 3261 21.5.7."""

@@ -43,6 +43,7 @@ class Limits(Table):
     message_bytes: Bytes = 256 * 1024 * 1024
     calls_staging: Count = 5_000
     call_records: Count = 20_000
+    header_lines: Annotated[int, Field(strict=True, ge=64, le=16_384)] = 1_000
     connections: Count = 1_000
     connections_per_source: Count = 100
     overload_delay: Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)] = 0.1
