@@ -19,7 +19,6 @@ After a failover two branches are pending; the one that was tried last is the cu
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -115,7 +114,7 @@ class ResponseContext:
         call: CallObserver | None = None,
     ) -> None:
         self._facilities = facilities
-        self._targets = deque(targets)
+        self._targets = list(targets)  # a deque takes 600 bytes more
         self._tried: list[Routed] = []
         self._request: Request = self._targets[0].request
         self._via = self._request.top_via.branch
@@ -134,7 +133,7 @@ class ResponseContext:
     def try_first_target(self) -> None:
         """Own the INVITE, and send it to the first target."""
         self._server.owner = self
-        self._try(self._targets.popleft())
+        self._try(self._targets.pop(0))
 
     def cancel(self, cancel: Request) -> None:
         """Cancel the current branch after the caller's CANCEL (RFC 3261 9.2, 16.10)."""
@@ -231,7 +230,7 @@ class ResponseContext:
         return ended_by_us and self._state is not State.CANCELLED
 
     def _try_next(self) -> None:
-        routed = self._targets.popleft()
+        routed = self._targets.pop(0)
         if self._call is not None:
             routed = self._call.without_expired_id(routed)
         self._try(routed)
@@ -267,7 +266,7 @@ class ResponseContext:
         known = [one.request.uri for one in (*self._tried, *self._targets)]
         found, rest = follow_redirect(final.response, self._tried[-1], known, self._redirects)
         self._redirects -= len(found)
-        self._targets.extendleft(reversed(found))
+        self._targets[:0] = found
         if rest is not None and found:
             self._finals.append(final._replace(response=rest))
         return bool(found)
