@@ -15,10 +15,11 @@ from sip_stager.calls.shutdown import Shutdown
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
-from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
 from sip_stager.proxy.next_hop import Locator
+from sip_stager.proxy.responder import Responder
 from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.sender import Sender
 from sip_stager.proxy.target_set import UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
@@ -64,26 +65,34 @@ def make_core(
     context = Context(lanes, transport, notify, messages, timers)
     layer = TransactionLayer(context, settings.limits.header_lines)
     interfaces = make_interfaces(settings)
-    facilities = Facilities(
-        clock=lanes,
-        layer=layer,
-        interfaces=interfaces,
-        locator=Locator(interfaces, resolver, clock, loopback=_on_this_machine(settings)),
-        identifiers=Identifiers(os.urandom(32)),
-        seal=make_seal(settings),
-        upstream=make_upstream(settings),
-        timers=timers,
-        notify=notify,
-        now=perf_counter,
-    )
+    locator = Locator(interfaces, resolver, clock, loopback=_on_this_machine(settings))
+    identifiers = Identifiers(os.urandom(32))
+    sender = Sender(layer, interfaces, locator, identifiers, lanes, timers.c, notify)
+    responder = Responder(interfaces, identifiers, notify)
+    seal = make_seal(settings)
     limits = settings.limits
     bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
     admission = make_admission(settings, mapping, outage_of)
-    new_calls = NewCalls(facilities, admission, stager, bounds)
-    proxy = Proxy(facilities, admission, bounds, new_calls)
+    new_calls = NewCalls(
+        sender,
+        responder,
+        seal,
+        make_upstream(settings),
+        admission,
+        stager,
+        bounds,
+        lanes,
+        notify,
+        # The time of an event loop may move in milliseconds, which is too coarse to measure with.
+        now=perf_counter,
+    )
+    proxy = Proxy(sender, responder, seal, admission, bounds, new_calls, notify)
     shedder = LoadShedder(
-        facilities,
+        layer,
+        identifiers,
+        lanes,
         transport,
+        notify,
         messages,
         admission,
         new_calls,

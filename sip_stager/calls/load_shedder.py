@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from sip_stager.calls.overload import OverloadControl
     from sip_stager.model.call import Cause, Refusal
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Admission, MessageObserver, Transport
-    from sip_stager.proxy.facilities import Facilities
+    from sip_stager.ports import Admission, Clock, MessageObserver, Notify, Transport
+    from sip_stager.sip.identifiers import Identifiers
+    from sip_stager.transaction.layer import TransactionLayer
 
 MAX_REFUSED = 50_000
 """Refused INVITEs that each of the two sets remembers: 32 s of 1,500 a second, in 6 MB."""
@@ -73,16 +74,22 @@ class LoadShedder:
 
     def __init__(
         self,
-        facilities: Facilities,
+        layer: TransactionLayer,
+        identifiers: Identifiers,
+        clock: Clock,
         transport: Transport,
+        notify: Notify,
         messages: MessageObserver,
         admission: Admission,
         new_calls: NewCalls,
         control: OverloadControl,
         rules: SheddingRules = SheddingRules(),  # noqa: B008  a tuple
     ) -> None:
-        self._facilities = facilities
+        self._layer = layer
+        self._identifiers = identifiers
+        self._clock = clock
         self._transport = transport
+        self._notify = notify
         self._messages = messages
         self._admission = admission
         self._new_calls = new_calls
@@ -96,14 +103,14 @@ class LoadShedder:
     def observe_age(self, interface: int, seconds: float) -> None:
         """Take the age of the oldest datagram in a listener's socket, as it is read."""
         if self.control.observe_age(interface, seconds):
-            before, now = self.control.state, self._facilities.clock.time()
+            before, now = self.control.state, self._clock.time()
             self.control.begin_shedding(now)
             self._report_change(before, now)
 
     def end_interval(self, lag: float) -> None:
         """End an interval of the overload control; ``lag`` is the event loop's, in seconds."""
         before = self.control.state
-        now = self._facilities.clock.time()
+        now = self._clock.time()
         self.control.step(now, lag, self._new_calls.admitted)
         self._refused.expire(now)
         self._report_change(before, now)
@@ -125,13 +132,13 @@ class LoadShedder:
         shedding = self.control.state is OverloadState.SHEDDING
         if shedding and age > self._rules.max_age:
             detail = f"an INVITE waited in the socket for {age:.1f} s: its repeat is answered"
-            self._facilities.notify(MessageDropped(source, DropCause.STALE, detail))
+            self._notify(MessageDropped(source, DropCause.STALE, detail))
             return True
         head = read_invite(data, source, self._rules.max_header_lines)
-        if head is None or _transaction_key(head) in self._facilities.layer.invite_servers:
+        if head is None or _transaction_key(head) in self._layer.invite_servers:
             return False
         parts = head.call_id, head.cseq, head.via.branch
-        tag = self._facilities.identifiers.answer_tag(*parts)
+        tag = self._identifiers.answer_tag(*parts)
         key = head.via.branch or tag
         refused_before = key in self._refused
         if not refused_before and not shedding:
@@ -139,7 +146,7 @@ class LoadShedder:
         refusal = self._admission.refuse_unread(source)
         if not refused_before:
             if refusal.trunk:
-                if self.control.admit(self._facilities.clock.time()):
+                if self.control.admit(self._clock.time()):
                     return False
                 self._refused.add(key)
             self._report_refusal(head, refusal)
@@ -168,7 +175,7 @@ class LoadShedder:
         text = refusal.text or f"datagrams wait for {self.control.delay:.3f} s"
         status, cause = refusal.status, refusal.cause
         event = CallRefused(call_id, refusal.trunk, status, cause, text, 0.0)
-        self._facilities.notify(event)
+        self._notify(event)
 
     def _report_change(self, before: OverloadState, now: float) -> None:
         state = self.control.state
@@ -180,7 +187,7 @@ class LoadShedder:
             self._began_at, self._count = now, 0
         control, seconds = self.control, now - self._began_at
         event = OverloadChanged(state, control.worst_delay, control.average, self._count, seconds)
-        self._facilities.notify(event)
+        self._notify(event)
 
 
 class _Recent:

@@ -16,11 +16,16 @@ from sip_stager.sip.privacy import hides_from
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.model.call import Call
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Admission, Stager
+    from sip_stager.ports import Admission, Clock, Notify, Stager
     from sip_stager.proxy.bounds import Bounds
-    from sip_stager.proxy.facilities import Facilities
+    from sip_stager.proxy.responder import Responder
+    from sip_stager.proxy.seal import Seal
+    from sip_stager.proxy.sender import Sender
+    from sip_stager.proxy.target_set import UpstreamTargets
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -34,12 +39,29 @@ class NewCalls:
     """
 
     def __init__(
-        self, facilities: Facilities, admission: Admission, stager: Stager, bounds: Bounds
+        self,
+        sender: Sender,
+        responder: Responder,
+        seal: Seal,
+        upstream: UpstreamTargets,
+        admission: Admission,
+        stager: Stager,
+        bounds: Bounds,
+        clock: Clock,
+        notify: Notify,
+        now: Callable[[], float],
     ) -> None:
-        self._facilities = facilities
+        self._responder = responder
+        self._seal = seal
+        self._upstream = upstream
         self._admission = admission
         self._stager = stager
         self._bounds = bounds
+        self._clock = clock
+        self._notify = notify
+        self._layer = sender.layer
+        shared = sender, responder, upstream, stager, clock, notify, now
+        self._make_staging_call = partial(StagingCall, *shared)
         self._ongoing: dict[bytes, InviteServerTransaction] = {}
         self.admitted = 0
         self.closed = False
@@ -52,11 +74,11 @@ class NewCalls:
             self._admit(request, routing, source, transaction)
             return
         decide = partial(self._decide_on_copy, request, routing, source, transaction)
-        if self._bounds.exceeded(self._facilities.layer, transaction.size):
+        if self._bounds.exceeded(self._layer, transaction.size):
             decide()  # waiting costs memory, and there is none left
         else:
             # It owns the transaction until it decides.
-            SecondCopy(self._facilities, request, transaction, decide)
+            SecondCopy(self._responder, self._clock, request, transaction, decide)
 
     def _decide_on_copy(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
@@ -64,7 +86,7 @@ class NewCalls:
         """Reject a copy as merged (RFC 3261 8.2.2.2), or admit it if the first was cancelled."""
         if routing in self._ongoing:
             merged = OwnResponse(482, (warning_field("a merged request"),))
-            transaction.respond_statelessly(self._facilities.make_response(request, *merged))
+            transaction.respond_statelessly(self._responder.make_response(request, *merged))
         else:
             self._admit(request, routing, source, transaction)
 
@@ -75,13 +97,13 @@ class NewCalls:
             admitted = self._admission.admit(request, source)
         except Malformed as fault:
             answer = OwnResponse.to_malformed(fault)
-            transaction.respond_statelessly(self._facilities.make_response(request, *answer))
-            self._facilities.report_invalid(request, *answer)
+            transaction.respond_statelessly(self._responder.make_response(request, *answer))
+            self._responder.report_invalid(request, *answer)
             return
         if not isinstance(admitted, Refusal):
             admitted = self._refusal_at_limit(admitted, transaction.size) or admitted
         if isinstance(admitted, Refusal):
-            self._facilities.refuse(
+            self._responder.refuse(
                 request, transaction.respond_statelessly, admitted, admitted.trunk, 0.0
             )
         else:
@@ -99,7 +121,7 @@ class NewCalls:
         # A call that needs no staging, or can reuse one, costs the API nothing: it may pass.
         if full and (not call.agent_id or self._stager.can_reuse(call)):
             staging = 0
-        return self._bounds.refusal(call, staging, self._facilities.layer, size)
+        return self._bounds.refusal(call, staging, self._layer, size)
 
     def _hold(
         self,
@@ -112,13 +134,11 @@ class NewCalls:
         self.admitted += 1
         self._ongoing[routing] = transaction
         transaction.register(self._ongoing, routing)
-        self._facilities.notify(CallAdmitted(call, source))
-        seal_for = self._facilities.seal.seal_for
+        self._notify(CallAdmitted(call, source))
+        seal_for = self._seal.seal_for
         seal = seal_for(request, anonymous=call.anonymous)
-        targets = self._facilities.upstream.targets(request, routing, call.to_number, seal)
+        targets = self._upstream.targets(request, routing, call.to_number, seal)
         if call.anonymous and hides_from(request):
             seal = seal_for(request, anonymous=True, hides_from=True)
             targets = [one._replace(seal=seal, hides_from=True) for one in targets]
-        StagingCall(
-            self._facilities, call, targets, source, transaction, self._stager
-        ).start_staging()
+        self._make_staging_call(call, targets, source, transaction).start_staging()

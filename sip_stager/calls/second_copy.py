@@ -17,7 +17,8 @@ from sip_stager.sip.responses import make_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_stager.proxy.facilities import Facilities
+    from sip_stager.ports import Clock
+    from sip_stager.proxy.responder import Responder
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -28,20 +29,21 @@ COPY_TIMEOUT = 0.1
 class SecondCopy:
     """Waits a moment for a CANCEL of the first copy, and then calls ``decide``."""
 
-    __slots__ = ("_decide", "_facilities", "_request", "_server", "_timer")
+    __slots__ = ("_decide", "_request", "_responder", "_server", "_timer")
 
     def __init__(
         self,
-        facilities: Facilities,
+        responder: Responder,
+        clock: Clock,
         request: Request,
         server: InviteServerTransaction,
         decide: Callable[[], None],
     ) -> None:
-        self._facilities = facilities
+        self._responder = responder
         self._request = request
         self._server = server
         self._decide = decide
-        self._timer = facilities.clock.call_later(COPY_TIMEOUT, self._decide_now)
+        self._timer = clock.call_later(COPY_TIMEOUT, self._decide_now)
         server.owner = self
 
     def cancel(self, _cancel: Request) -> None:
@@ -58,7 +60,7 @@ class SecondCopy:
 
     def _end(self, status: int) -> None:
         self._timer.cancel()
-        tag = self._facilities.tag(self._request)
+        tag = self._responder.tag(self._request)
         self._server.respond(make_response(self._request, status, tag))
 
     @answer_on_error

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
 from sip_stager.model.call import MAX_STAGED_ID_AGE, Call, Forward
 from sip_stager.model.vocabulary import CallOutcome, WasteReason
+from sip_stager.ports import Clock, Notify
 from sip_stager.proxy.branch import Branch
-from sip_stager.proxy.facilities import Facilities
 from sip_stager.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ _WASTE_REASONS = {
 class StagedIdUse:
     """The call that an INVITE begins, which came at ``started_at``.
 
-    ``own_ringing``, ``ringing`` and ``cancelled`` are the seconds from then to our first 18x, to
-    the upstream's, and to the caller's CANCEL.
+    ``now`` returns the seconds of a precise clock.  ``own_ringing``, ``ringing`` and ``cancelled``
+    are the seconds from the start to our first 18x, to the upstream's, and to the caller's CANCEL.
 
     ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no
     target has used it.  ``users`` are the branches that got its id, without those that certainly
@@ -39,7 +39,9 @@ class StagedIdUse:
     the last final response of a target, and ``cancel`` the caller's CANCEL.
     """
 
-    facilities: Facilities
+    clock: Clock
+    notify: Notify
+    now: Callable[[], float]
     call: Call
     started_at: float
     own_ringing: float | None = None
@@ -59,7 +61,7 @@ class StagedIdUse:
 
         The first target gets the id in any case: staging hands out none that is too old.
         """
-        now = self.facilities.clock.time()
+        now = self.clock.time()
         if self.forward is not None and now > self.forward.staged_at + MAX_STAGED_ID_AGE:
             self.id_expired = True
             return routed._replace(staged_id="")
@@ -73,7 +75,7 @@ class StagedIdUse:
             self.users.add(branch)
             staged_id = self.sent_id = self.forward.staged_id
         event = InviteForwarded(self.call, staged_id, target, self._elapsed(), self.attempts)
-        self.facilities.notify(event)
+        self.notify(event)
 
     def report_ringing(self, status: int) -> None:
         """Report the first ringing of the call."""
@@ -81,7 +83,7 @@ class StagedIdUse:
             return
         self.ringing = self._elapsed()
         if self.own_ringing is None:
-            self.facilities.notify(CallRinging(self.call, status, self.ringing))
+            self.notify(CallRinging(self.call, status, self.ringing))
 
     def note_cancel(self, cancel: Request) -> None:
         """Remember the caller's CANCEL for the report."""
@@ -108,7 +110,7 @@ class StagedIdUse:
             self.ringing,
             self.cancelled,
         )
-        self.facilities.notify(event)
+        self.notify(event)
         if answered not in self.users:
             self._settle_unused(outcome)
 
@@ -120,7 +122,7 @@ class StagedIdUse:
             self.return_unused()
             return
         reason = _WASTE_REASONS.get(outcome, WasteReason.UNANSWERED)
-        self.facilities.notify(StagingWasted(self.call, self.forward.staged_id, reason))
+        self.notify(StagingWasted(self.call, self.forward.staged_id, reason))
 
     def _elapsed(self) -> float:
-        return self.facilities.now() - self.started_at
+        return self.now() - self.started_at

@@ -26,7 +26,6 @@ from sip_stager.sip.responses import (
     REASONS,
     RETRY_AFTER_STATUSES,
     Extra,
-    make_early_response,
     make_response,
     make_trying,
 )
@@ -37,9 +36,11 @@ if TYPE_CHECKING:
 
     from sip_stager.model.call import Call, Decision, Treatment
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Cancellable, Stager
-    from sip_stager.proxy.facilities import Facilities
+    from sip_stager.ports import Cancellable, Clock, Notify, Stager
     from sip_stager.proxy.request_forwarding import Routed
+    from sip_stager.proxy.responder import Responder
+    from sip_stager.proxy.sender import Sender
+    from sip_stager.proxy.target_set import UpstreamTargets
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -51,20 +52,32 @@ class StagingCall:
     """Holds an INVITE until staging decides; rings meanwhile if the policy says so."""
 
     __slots__ = (
-        "_attempt", "_call", "_facilities", "_request", "_ringing", "_rings", "_rung", "_server",
-        "_source", "_stager", "_staging", "_started_at", "_targets", "_treatments",
+        "_attempt", "_call", "_clock", "_notify", "_now", "_request", "_responder", "_ringing",
+        "_rings", "_rung", "_sender", "_server", "_source", "_stager", "_staging", "_started_at",
+        "_targets", "_treatments", "_upstream",
     )  # fmt: skip
 
     def __init__(
         self,
-        facilities: Facilities,
+        sender: Sender,
+        responder: Responder,
+        upstream: UpstreamTargets,
+        stager: Stager,
+        clock: Clock,
+        notify: Notify,
+        now: Callable[[], float],
         call: Call,
         targets: list[Routed],
         source: Flow,
         server: InviteServerTransaction,
-        stager: Stager,
     ) -> None:
-        self._facilities = facilities
+        self._sender = sender
+        self._responder = responder
+        self._upstream = upstream
+        self._stager = stager
+        self._clock = clock
+        self._notify = notify
+        self._now = now
         self._call = call
         self._targets = targets
         self._request = targets[0].request
@@ -74,8 +87,7 @@ class StagingCall:
         self._attempt = reserve_time_for_fallback(call, rings=self._rings)
         self._source = source
         self._server = server
-        self._stager = stager
-        self._started_at = facilities.now()
+        self._started_at = now()
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
         self._rung: float | None = None  # seconds from the INVITE to our first ringing
@@ -90,8 +102,7 @@ class StagingCall:
             return
         self._staging = self._stager.start_staging(self._attempt, self._decided)
         if self._rings:
-            clock, ringing_delay = self._facilities.clock, self._call.policy.ringing_delay
-            self._ringing = clock.call_later(ringing_delay, self._ring)
+            self._ringing = self._clock.call_later(self._call.policy.ringing_delay, self._ring)
 
     def cancel(self, cancel: Request) -> None:
         """Cancel staging and end the call with 487; nothing is sent upstream."""
@@ -110,7 +121,7 @@ class StagingCall:
             own_ringing=self._rung,
             cancelled=elapsed,
         )
-        self._facilities.notify(event)
+        self._notify(event)
 
     def stop(self) -> None:
         """Refuse the call, because the program stops."""
@@ -130,15 +141,13 @@ class StagingCall:
             self._ringing = None
 
     def _ring(self) -> None:
-        """Send our own 180 or 183, in an early dialog that the callee's dialog supersedes."""
-        facilities, status = self._facilities, self._call.policy.ringing
-        request, tag = self._request, facilities.tag(self._request, b"ringing")
-        contact = facilities.interfaces.contact(self._source.interface)
-        self._server.respond(make_early_response(request, status, tag, contact))
-        self._ringing = facilities.clock.call_later(RINGING_INTERVAL, self._ring)
+        """Send our own 180 or 183."""
+        status = self._call.policy.ringing
+        self._server.respond(self._responder.make_ringing(self._request, status, self._source))
+        self._ringing = self._clock.call_later(RINGING_INTERVAL, self._ring)
         if self._rung is None:
             self._rung = self._elapsed()
-            facilities.notify(CallRinging(self._call, status, self._rung, local=True))
+            self._notify(CallRinging(self._call, status, self._rung, local=True))
 
     def _decided(self, decision: Decision) -> None:
         self._staging = None
@@ -152,7 +161,7 @@ class StagingCall:
             sent, cause = self._respond(500), StagingOutcome.INTERNAL_ERROR
             call, reason = self._call, sent.reason.decode()
             what = call.call_id, call.trunk, 500, cause, "", self._elapsed(), reason
-            self._facilities.notify(CallRefused(*what, call=call))
+            self._notify(CallRefused(*what, call=call))
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
@@ -171,9 +180,26 @@ class StagingCall:
         return_unused: Callable[[], None] | None = None,
     ) -> None:
         self._release()
-        facilities = self._facilities
-        new = StagedIdUse(facilities, call, self._started_at, self._rung, forward, return_unused)
-        ResponseContext(facilities, targets, self._source, self._server, new).try_first_target()
+        new = StagedIdUse(
+            self._clock,
+            self._notify,
+            self._now,
+            call,
+            self._started_at,
+            self._rung,
+            forward,
+            return_unused,
+        )
+        ResponseContext(
+            self._sender,
+            self._responder,
+            targets,
+            self._source,
+            self._server,
+            new,
+            self._upstream.failover_timeout,
+            self._upstream.max_redirects,
+        ).try_first_target()
 
     def _treat(self, failure: Refusal) -> None:
         """Apply the policy's next treatment to a call that could not be staged."""
@@ -218,7 +244,7 @@ class StagingCall:
         self._release()
         extra = ((b"Contact", b"<%b>" % uri.encode()),)
         sent = self._respond(302, extra)
-        self._facilities.notify(
+        self._notify(
             CallEnded(
                 self._call,
                 "",
@@ -238,20 +264,20 @@ class StagingCall:
         refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)
         server, trunk = self._server, self._call.trunk
         to = self._request, server.respond
-        self._facilities.refuse(
+        self._responder.refuse(
             *to, refusal, trunk, self._elapsed(), server.to_tag, self._call, self._rung
         )
 
     def _respond(self, status: int, extra: Extra = ()) -> Response:
         """Respond to the INVITE; after our own ringing, with the To tag of that early dialog."""
-        tag = self._server.to_tag or self._facilities.tag(self._request)
+        tag = self._server.to_tag or self._responder.tag(self._request)
         response = make_response(self._request, status, tag, extra)
         self._server.respond(response)
         return response
 
     def _report(self, failure: Refusal, kind: TreatmentKind) -> None:
         event = CallTreated(self._attempt, failure.cause, kind, failure.text, self._elapsed())
-        self._facilities.notify(event)
+        self._notify(event)
 
     def _elapsed(self) -> float:
-        return self._facilities.now() - self._started_at
+        return self._now() - self._started_at

@@ -16,7 +16,8 @@ What happens to a request, in the RFC's order:
 
 What they share:
 
-- ``facilities.py``: sending, answering, refusing, and events
+- ``sender.py``: the sending of requests: INVITE, ACK, CANCEL, any other
+- ``responder.py``: responses of our own, and refusals
 - ``seal.py``: the signature in our Record-Route that proves a dialog is ours
 - ``interfaces.py``: our listeners, and the addresses that others know them by
 - ``next_hop.py``: the flow to a next hop

@@ -22,16 +22,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.answer_on_error import answer_on_error
-from sip_stager.sip.parser import parse_request
-from sip_stager.transaction.hop_by_hop import make_cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Cancellable
-    from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.request_forwarding import Routed
+    from sip_stager.proxy.sender import Sender
     from sip_stager.sip.message import Response
     from sip_stager.transaction.invite_client import InviteClientTransaction
 
@@ -81,19 +79,19 @@ class Branch:
     """
 
     __slots__ = (
-        "_client", "_context", "_facilities", "_failover_timeout", "_reasons", "_rings_until",
-        "_routed", "_source", "_state", "_target", "_timer", "in_doubt", "rang_out",
+        "_client", "_context", "_failover_timeout", "_reasons", "_rings_until", "_routed",
+        "_sender", "_source", "_state", "_target", "_timer", "in_doubt", "rang_out",
     )  # fmt: skip
 
     def __init__(
         self,
-        facilities: Facilities,
+        sender: Sender,
         routed: Routed,
         source: Flow,
         context: BranchOwner,
         failover_timeout: float | None = None,
     ) -> None:
-        self._facilities = facilities
+        self._sender = sender
         self._routed: Routed | None = routed
         self._source = source
         self._context = context
@@ -109,7 +107,7 @@ class Branch:
     def locate_and_send(self) -> None:
         """Find the next hop and send the copy."""
         if self._routed is not None:
-            look_up = self._facilities.locator.find(self._routed, self._located)
+            look_up = self._sender.locator.find(self._routed, self._located)
             # An address needs no look-up: ``_located`` has been called, and has set its own timer.
             self._timer = look_up or self._timer
 
@@ -136,13 +134,12 @@ class Branch:
         if response.status > 100:
             # Timer C is reset by each of these, but not by a 100 (RFC 3261 16.7 step 2).
             if self._state is State.PROCEEDING:
-                facilities = self._facilities
-                self._rings_until = facilities.clock.time() + facilities.timers.c
+                self._rings_until = self._sender.clock.time() + self._sender.timer_c
             self._context.receive_provisional(response)
         if self._state is State.PROCEEDING and self._failover_timeout is not None:
             # The first response shows that the target is alive: from now on only timer C limits it.
             self._failover_timeout = None
-            self._start_timer(self._facilities.timers.c, self._ring_out)
+            self._start_timer(self._sender.timer_c, self._ring_out)
 
     @answer_on_error
     def timed_out(self) -> None:
@@ -154,9 +151,9 @@ class Branch:
         """Send it over UDP if the target refused TCP, else end the branch (RFC 3261 16.9)."""
         client, target, calling = self._client, self._target, self._state is State.CALLING
         if calling and client and target and client.flow.transport != target.transport:
-            # The request went over TCP only for its size (``Facilities._copy``): retry over UDP,
+            # The request went over TCP only for its size (``Sender._copy``): retry over UDP,
             # as RFC 3261 18.1.1 asks, and do so for this target from now on.
-            self._facilities.locator.avoid_tcp(client.flow)
+            self._sender.locator.avoid_tcp(client.flow)
             self._send(target)
         else:
             self.in_doubt = client is not None and client.retransmitted
@@ -176,7 +173,7 @@ class Branch:
         if self._failover_timeout is not None:
             self._start_timer(self._failover_timeout, self._fail_over)
         else:
-            self._start_timer(self._facilities.timers.c, self._ring_out)
+            self._start_timer(self._sender.timer_c, self._ring_out)
         self._send(target)
 
     @answer_on_error
@@ -191,24 +188,19 @@ class Branch:
     def _send(self, target: Flow) -> None:
         if self._routed is not None:
             self._target = target
-            facilities = self._facilities
-            self._client = facilities.forward_invite(self._routed, self._source, target, self)
+            self._client = self._sender.forward_invite(self._routed, self._source, target, self)
             self._context.invite_sent(self, self._client.flow)
 
     def _send_cancel(self) -> None:
         self._state = State.CANCELLING
         self._stop_timer()
-        client = self._client
-        if client is not None and client.request is not None:
-            client.start_cancel_timer()
-            cancel = make_cancel(parse_request(client.request), self._reasons)
-            layer, flow = self._facilities.layer, client.flow
-            layer.start_request(bytes(cancel), b"CANCEL", cancel.branch, flow)
+        if self._client is not None:
+            self._sender.send_cancel(self._client, self._reasons)
 
     @answer_on_error
     def _ring_out(self) -> None:
         """Timer C: cancel an INVITE that rang too long; a 2xx that crosses still counts (16.8)."""
-        left = self._rings_until - self._facilities.clock.time()
+        left = self._rings_until - self._sender.clock.time()
         if left > MIN_WAIT:  # it was reset since it began
             self._start_timer(left, self._ring_out)
             return
@@ -231,7 +223,7 @@ class Branch:
 
     def _start_timer(self, delay: float, callback: Callable[..., object]) -> None:
         self._stop_timer()
-        self._timer = self._facilities.clock.call_later(delay, callback)
+        self._timer = self._sender.clock.call_later(delay, callback)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

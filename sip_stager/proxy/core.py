@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.proxy.bounds import RETRY_AFTER
 from sip_stager.proxy.dialog_fast_path import DialogFastPath
 from sip_stager.proxy.non_invite_relay import Relay
+from sip_stager.proxy.preprocessing import preprocess
 from sip_stager.proxy.request_forwarding import STAGED_ID_FIELD, Routed, route_to_next_hop
 from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.proxy.validation import (
@@ -25,10 +27,12 @@ from sip_stager.sip.responses import make_response, make_trying, warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Admission
+    from sip_stager.ports import Admission, Notify
     from sip_stager.proxy.bounds import Bounds
-    from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.preprocessing import Popped
+    from sip_stager.proxy.responder import Responder
+    from sip_stager.proxy.seal import Seal
+    from sip_stager.proxy.sender import Sender
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
     from sip_stager.transaction.non_invite_server import ServerTransaction
@@ -62,18 +66,25 @@ class Proxy:
 
     def __init__(
         self,
-        facilities: Facilities,
+        sender: Sender,
+        responder: Responder,
+        seal: Seal,
         admission: Admission,
         bounds: Bounds,
         new_calls: NewCallHandler,
+        notify: Notify,
     ) -> None:
-        self._facilities = facilities
+        self._sender = sender
+        self._responder = responder
+        self._seal = seal
         self._admission = admission
         self._bounds = bounds
-        parts = facilities.interfaces, facilities.locator, facilities.seal, facilities.identifiers
-        self._fast_path = DialogFastPath(*parts)
         self._new_calls = new_calls
-        facilities.layer.attach(self)
+        self._notify = notify
+        self._layer = sender.layer
+        parts = sender.interfaces, sender.locator, seal, sender.identifiers
+        self._fast_path = DialogFastPath(*parts)
+        self._layer.attach(self)
 
     def receive_invite(
         self, invite: Request, source: Flow, transaction: InviteServerTransaction
@@ -96,49 +107,41 @@ class Proxy:
         self, request: Request, source: Flow, transaction: ServerTransaction
     ) -> None:
         """Receive any other request, which belongs to a call or is for us."""
-        if routed := self._usual(request, source, transaction):
-            Relay(self._facilities, routed, source, transaction).forward_request()
-            return
-        checked = self._check(request, source, transaction)
-        if checked is None:
-            return
-        popped, routing = checked
-        if not self._is_of_dialog(popped):
-            self._answer_as_user_agent(request, source, transaction)
-        elif routed := self._route(popped, routing, source, transaction):
-            Relay(self._facilities, routed, source, transaction).forward_request()
+        routed = self._usual(request, source, transaction)
+        routed = routed or self._route_or_answer(request, source, transaction)
+        if routed is not None:
+            Relay(
+                self._sender, self._responder, self._notify, routed, source, transaction
+            ).forward_request()
 
     def receive_ack(self, ack: Request, source: Flow) -> None:
         """Forward the ACK of a 2xx without state (RFC 3261 16.11)."""
-        facilities = self._facilities
         if (routed := self._fast_path.route(ack, source)) and routed.flow is not None:
-            if not facilities.is_of_refusal(ack):
-                facilities.forward_ack(routed, source, routed.flow)
+            if not self._responder.is_of_refusal(ack):
+                self._sender.forward_ack(routed, source, routed.flow)
             return
         try:
-            popped = self._strip(facilities.preprocess(ack, source), source)
+            popped = self._strip(self._preprocess(ack, source), source)
             routed = self._hide_from(route_to_next_hop(popped), popped)
-            if facilities.is_of_refusal(ack):
+            if self._responder.is_of_refusal(ack):
                 return  # it acknowledges a refusal of ours, which was sent without a transaction
             wrong = self._why_not_ours(popped) or (
                 "no hops are left" if ack.max_forwards == 0 else ""
             )
         except Malformed as fault:
-            facilities.drop(source, DropCause.MALFORMED, str(fault))
+            self._drop(source, DropCause.MALFORMED, str(fault))
             return
         if wrong:
-            facilities.drop(source, DropCause.STRAY_ACK, wrong)
+            self._drop(source, DropCause.STRAY_ACK, wrong)
             return
 
         def located(target: Flow | None) -> None:
             if target is None:
-                facilities.drop(
-                    source, DropCause.UNROUTABLE, "the next hop of an ACK has no address"
-                )
+                self._drop(source, DropCause.UNROUTABLE, "the next hop of an ACK has no address")
             else:
-                facilities.forward_ack(routed, source, target)
+                self._sender.forward_ack(routed, source, target)
 
-        facilities.locator.find(routed, located)
+        self._sender.locator.find(routed, located)
 
     def receive_cancel(
         self,
@@ -150,9 +153,9 @@ class Proxy:
         if invite is None:
             self._answer(cancel, transaction, OwnResponse(481))
             return
-        tag = invite.to_tag or self._facilities.tag(cancel)
+        tag = invite.to_tag or self._responder.tag(cancel)
         response = make_response(cancel, 200, tag)
-        if self._bounds.exceeded(self._facilities.layer, transaction.size, 2):
+        if self._bounds.exceeded(self._layer, transaction.size, 2):
             # No memory: the Reason would be kept until a provisional response permits our CANCEL.
             cancel = cancel.without(b"reason")
             transaction.respond_statelessly(response)
@@ -167,21 +170,36 @@ class Proxy:
         self, routed: Routed, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         transaction.send_response(100, make_trying(routed.request))
-        ResponseContext(self._facilities, (routed,), source, transaction).try_first_target()
+        ResponseContext(
+            self._sender, self._responder, (routed,), source, transaction
+        ).try_first_target()
 
     def _usual(self, request: Request, source: Flow, transaction: Server) -> Routed | None:
         """Route a usual request of a dialog; None for the general path."""
-        if self._bounds.exceeded(self._facilities.layer, transaction.size, 2):
+        if self._bounds.exceeded(self._layer, transaction.size, 2):
             return None
         return self._fast_path.route(request, source)
+
+    def _route_or_answer(
+        self, request: Request, source: Flow, transaction: ServerTransaction
+    ) -> Routed | None:
+        """Route a request of a dialog; answer it and return None if it is of none, or invalid."""
+        checked = self._check(request, source, transaction)
+        if checked is None:
+            return None
+        popped, routing = checked
+        if self._is_of_dialog(popped):
+            return self._route(popped, routing, source, transaction)
+        self._answer_as_user_agent(request, source, transaction)
+        return None
 
     def _check(
         self, request: Request, source: Flow, transaction: Server
     ) -> tuple[Popped, bytes] | None:
         """Preprocess (16.4) and validate (16.3) a request; None if it was answered instead."""
         try:
-            popped = self._facilities.preprocess(request, source)
-            routing = routing_digest(popped.request, self._facilities.identifiers)
+            popped = self._preprocess(request, source)
+            routing = routing_digest(popped.request, self._sender.identifiers)
             answer = validate(request, routing)
         except Malformed as fault:
             answer = OwnResponse.to_malformed(fault)
@@ -189,7 +207,7 @@ class Proxy:
             return popped, routing
         self._answer(request, transaction, answer)
         if request.method == b"INVITE" and not request.to_tag:
-            self._facilities.report_invalid(request, *answer)
+            self._responder.report_invalid(request, *answer)
         return None
 
     def _route(
@@ -206,10 +224,10 @@ class Proxy:
         if wrong:
             self._answer(popped.request, transaction, OwnResponse(481, (warning_field(wrong),)))
             return None
-        if self._bounds.exceeded(self._facilities.layer, transaction.size, 2):
+        if self._bounds.exceeded(self._layer, transaction.size, 2):
             self._answer(popped.request, transaction, UNAVAILABLE)
             return None
-        own, seal = popped.own_route, self._facilities.seal
+        own, seal = popped.own_route, self._seal
         if own is None:
             return routed
         routed = self._hide_from(routed, popped)
@@ -223,10 +241,14 @@ class Proxy:
         RFC 3323 5.3; the request itself need not say so again.
         """
         own, request = popped.own_route, popped.request
-        hidden = own is not None and self._facilities.seal.hides_from(own, request)
+        hidden = own is not None and self._seal.hides_from(own, request)
         if not hidden:
             return routed
         return routed._replace(request=strip_user_fields(routed.request), hides_from=True)
+
+    def _preprocess(self, request: Request, source: Flow) -> Popped:
+        """Remove the routing that led a request here (RFC 3261 16.4); raises ``Malformed``."""
+        return preprocess(request, self._sender.interfaces, self._seal, source.interface)
 
     def _strip(self, popped: Popped, source: Flow) -> Popped:
         """Strip our own header fields, and the identity fields if the dialog's caller is anonymous.
@@ -234,7 +256,7 @@ class Proxy:
         The INVITE that began the dialog decides on privacy for all of it; the seal remembers.
         """
         own, request = popped.own_route, popped.request.without(STAGED_ID_FIELD)
-        anonymous = own is not None and self._facilities.seal.from_anonymous(own, request)
+        anonymous = own is not None and self._seal.from_anonymous(own, request)
         request = self._admission.strip_identity(request, source, anonymous=anonymous)
         if b"proxy-require" in request.shape.first:
             request = without_privacy_tag(request)
@@ -255,7 +277,7 @@ class Proxy:
         own = popped.own_route
         if own is None:
             return NO_ROUTE
-        return "" if self._facilities.seal.is_valid(own, popped.request) else NOT_SEALED
+        return "" if self._seal.is_valid(own, popped.request) else NOT_SEALED
 
     def _answer_as_user_agent(self, request: Request, source: Flow, transaction: Server) -> None:
         try:
@@ -272,4 +294,8 @@ class Proxy:
 
     def _answer(self, request: Request, transaction: Server, answer: OwnResponse) -> None:
         """Answer a request statelessly (RFC 3261 8.2.7)."""
-        transaction.respond_statelessly(self._facilities.make_response(request, *answer))
+        transaction.respond_statelessly(self._responder.make_response(request, *answer))
+
+    def _drop(self, source: Flow, cause: DropCause, detail: str) -> None:
+        """Report a message that is dropped."""
+        self._notify(MessageDropped(source, cause, detail))

@@ -11,8 +11,10 @@ from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
-    from sip_stager.proxy.facilities import Facilities
+    from sip_stager.ports import Notify
     from sip_stager.proxy.request_forwarding import Routed
+    from sip_stager.proxy.responder import Responder
+    from sip_stager.proxy.sender import Sender
     from sip_stager.sip.message import Response
     from sip_stager.transaction.non_invite_client import ClientTransaction
     from sip_stager.transaction.non_invite_server import ServerTransaction
@@ -21,12 +23,22 @@ if TYPE_CHECKING:
 class Relay:
     """Joins the server transaction of a request to the client transaction of its copy."""
 
-    __slots__ = ("_client", "_facilities", "_routed", "_server", "_source", "_target")
+    __slots__ = (
+        "_client", "_notify", "_responder", "_routed", "_sender", "_server", "_source", "_target",
+    )  # fmt: skip
 
     def __init__(
-        self, facilities: Facilities, routed: Routed, source: Flow, server: ServerTransaction
+        self,
+        sender: Sender,
+        responder: Responder,
+        notify: Notify,
+        routed: Routed,
+        source: Flow,
+        server: ServerTransaction,
     ) -> None:
-        self._facilities = facilities
+        self._sender = sender
+        self._responder = responder
+        self._notify = notify
         self._routed = routed
         self._source = source
         self._server = server
@@ -35,7 +47,7 @@ class Relay:
 
     def forward_request(self) -> None:
         """Find the next hop and send the copy."""
-        self._facilities.locator.find(self._routed, self._located)
+        self._sender.locator.find(self._routed, self._located)
 
     @answer_on_error
     def receive_response(self, response: Response) -> None:
@@ -48,13 +60,13 @@ class Relay:
             response = restore_from(response, routed.hidden_from)
         passed = pop_via(response, branch, anonymous=routed.to_anonymous)
         if passed is None:  # it has no Via of the requester, who must not wait for ever
-            self._respond(self._facilities.make_response(routed.request, 500))
+            self._respond(self._responder.make_response(routed.request, 500))
         elif status == 503:
-            self._respond(self._facilities.instead_of_503(routed.request))
+            self._respond(self._responder.instead_of_503(routed.request))
         else:
             self._server.send_response(status, passed)
             if routed.request.method == b"BYE":
-                self._facilities.notify(CallHungUp(routed.request, routed.seal, response))
+                self._notify(CallHungUp(routed.request, routed.seal, response))
 
     @answer_on_error
     def timed_out(self) -> None:
@@ -70,12 +82,12 @@ class Relay:
             self._fail()
         else:
             # It went over TCP only for its size: retry over UDP (RFC 3261 18.1.1).
-            self._facilities.locator.avoid_tcp(client.flow)
+            self._sender.locator.avoid_tcp(client.flow)
             self._located(target)
 
     def respond_internal_error(self) -> None:
         """Answer 500, because our own code raised."""
-        self._respond(self._facilities.make_response(self._routed.request, 500))
+        self._respond(self._responder.make_response(self._routed.request, 500))
 
     @answer_on_error
     def _located(self, target: Flow | None) -> None:
@@ -83,13 +95,12 @@ class Relay:
         if target is None:
             self._fail()
         else:
-            facilities = self._facilities
-            self._client = facilities.forward_request(self._routed, self._source, target, self)
+            self._client = self._sender.forward_request(self._routed, self._source, target, self)
 
     def _fail(self) -> None:
         """Answer 500; a 503 would say that we are out of service as a whole (16.7 step 6)."""
         extra = (warning_field("the next hop cannot be reached"),)
-        self._respond(self._facilities.make_response(self._routed.request, 500, extra))
+        self._respond(self._responder.make_response(self._routed.request, 500, extra))
 
     def _respond(self, response: Response) -> None:
         self._server.respond(response)
@@ -99,4 +110,4 @@ class Relay:
         """Report the end of a BYE: with any final response, or without one, the dialog is over."""
         routed = self._routed
         if routed.request.method == b"BYE" and (response is None or response.status >= 200):
-            self._facilities.notify(CallHungUp(routed.request, routed.seal, response))
+            self._notify(CallHungUp(routed.request, routed.seal, response))

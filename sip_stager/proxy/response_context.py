@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from sip_stager.model.call import Call
     from sip_stager.model.flow import Flow
-    from sip_stager.proxy.facilities import Facilities
     from sip_stager.proxy.request_forwarding import Routed
+    from sip_stager.proxy.responder import Responder
+    from sip_stager.proxy.sender import Sender
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -84,16 +85,22 @@ class CallObserver(Protocol):
 
 
 class ResponseContext:
-    """Joins the server transaction of an INVITE to the branches that try its targets."""
+    """Joins the server transaction of an INVITE to the branches that try its targets.
+
+    After ``failover_timeout`` seconds of silence the next target is tried, if there is one.  At
+    most ``max_redirects`` Contacts of 3xx responses are tried.
+    """
 
     __slots__ = (
         "_branch",
         "_call",
-        "_facilities",
+        "_failover_timeout",
         "_finals",
         "_hidden_from",
         "_redirects",
         "_request",
+        "_responder",
+        "_sender",
         "_server",
         "_source",
         "_state",
@@ -107,19 +114,23 @@ class ResponseContext:
 
     def __init__(
         self,
-        facilities: Facilities,
+        sender: Sender,
+        responder: Responder,
         targets: Iterable[Routed],
         source: Flow,
         server: InviteServerTransaction,
         call: CallObserver | None = None,
+        failover_timeout: float | None = None,
+        max_redirects: int = 0,
     ) -> None:
-        self._facilities = facilities
+        self._sender = sender
+        self._responder = responder
         self._targets = list(targets)  # a deque takes 600 bytes more
         self._tried: list[Routed] = []
-        self._request: Request = self._targets[0].request
-        self._via = self._request.top_via.branch
-        self._to_anonymous = self._targets[0].to_anonymous
         first = self._targets[0]
+        self._request: Request = first.request
+        self._via = first.request.top_via.branch
+        self._to_anonymous = first.to_anonymous
         self._hidden_from = first.hidden_from if first.hides_from else b""
         self._source = source
         self._server = server
@@ -127,7 +138,8 @@ class ResponseContext:
         self._tag = b""
         self._branch: Branch | None = None  # the current one
         self._finals: list[Final] = []
-        self._redirects = facilities.upstream.max_redirects if call else 0
+        self._failover_timeout = failover_timeout
+        self._redirects = max_redirects
         self._state = State.TRYING
 
     def try_first_target(self) -> None:
@@ -222,7 +234,7 @@ class ResponseContext:
 
     def _to_tag(self, request: Request) -> bytes:
         """Return the To tag of our responses: that of a CANCEL's 200, or of the last 1xx (9.2)."""
-        return self._tag or self._server.to_tag or self._facilities.tag(request)
+        return self._tag or self._server.to_tag or self._responder.tag(request)
 
     def _cancelled_by_us(self, branch: Branch) -> bool:
         """Return True if we cancelled a branch for timer C or a failover, not for the caller."""
@@ -237,8 +249,8 @@ class ResponseContext:
 
     def _try(self, routed: Routed) -> None:
         self._tried.append(routed)
-        timeout = self._facilities.upstream.failover_timeout if self._targets else None
-        self._branch = branch = Branch(self._facilities, routed, self._source, self, timeout)
+        timeout = self._failover_timeout if self._targets else None
+        self._branch = branch = Branch(self._sender, routed, self._source, self, timeout)
         branch.locate_and_send()
 
     def _end_branch(self, branch: Branch, final: Final) -> None:
@@ -291,7 +303,7 @@ class ResponseContext:
         else:
             pass_503 = call is not None and call.call.pass_503
             if response.status == 503 and not pass_503:
-                response = self._facilities.instead_of_503(self._request)
+                response = self._responder.instead_of_503(self._request)
         self._server.respond(response)
         self._end(outcome, response, None)
 

@@ -12,10 +12,11 @@ from sip_stager.events import Event, MessageDropped
 from sip_stager.model.flow import Flow
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
-from sip_stager.proxy.facilities import Facilities
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.next_hop import Locator
+from sip_stager.proxy.responder import Responder
 from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.sender import Sender
 from sip_stager.proxy.target_set import RequestUri, UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
@@ -89,26 +90,30 @@ class Conversation:
         self.layer = TransactionLayer(context)
         listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
-        facilities = Facilities(
-            clock=clock,
-            layer=self.layer,
-            interfaces=listeners,
-            locator=Locator(listeners, self.resolver, self.clock),
-            identifiers=Identifiers(b"seed"),
-            seal=SEAL,
-            upstream=UpstreamTargets(
-                uris, request_uri, failover_timeout=2.0, max_redirects=redirects
-            ),
-            timers=timers,
-            notify=self._notify,
+        locator = Locator(listeners, self.resolver, self.clock)
+        identifiers, notify = Identifiers(b"seed"), self._notify
+        sender = Sender(self.layer, listeners, locator, identifiers, clock, timers.c, notify)
+        responder = Responder(listeners, identifiers, notify)
+        targets = UpstreamTargets(uris, request_uri, failover_timeout=2.0, max_redirects=redirects)
+        self.admission = FakeAdmission()
+        self.new_calls = NewCalls(
+            sender,
+            responder,
+            SEAL,
+            targets,
+            self.admission,
+            self.stager,
+            bounds,
+            clock,
+            notify,
             now=self.clock.time,
         )
-        self.admission = FakeAdmission()
-        self.new_calls = NewCalls(facilities, self.admission, self.stager, bounds)
-        self.proxy = Proxy(facilities, self.admission, bounds, self.new_calls)
+        self.proxy = Proxy(sender, responder, SEAL, self.admission, bounds, self.new_calls, notify)
         self.shutdown = Shutdown(self.layer, self.new_calls)
-        screened = self.transport, reporter, self.admission, self.new_calls
-        self.shedder = LoadShedder(facilities, *screened, OverloadControl(0.1))
+        ports = clock, self.transport, notify, reporter, self.admission
+        self.shedder = LoadShedder(
+            self.layer, identifiers, *ports, self.new_calls, OverloadControl(0.1)
+        )
         self._taken = 0
 
     def _notify(self, event: Event) -> None:
