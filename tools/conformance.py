@@ -42,6 +42,7 @@ RFCS = {
     "RFC 3326": "The Reason header field",
     "RFC 3515": "The REFER method",
     "RFC 3581": "Symmetric response routing (rport)",
+    "RFC 3891": "The Replaces header field",
     "RFC 4028": "Session timers",
     "RFC 4320": "Actions addressing identified issues with the non-INVITE transaction",
     "RFC 4321": "Problems identified associated with the non-INVITE transaction",
@@ -54,6 +55,7 @@ RFCS = {
     "RFC 5658": "Addressing Record-Route issues",
     "RFC 5923": "Connection reuse",
     "RFC 6026": "Correct transaction handling for 2xx responses to INVITE requests",
+    "RFC 6086": "The INFO method",
     BEYOND: "Limits and rules of this program",
 }
 CHAPTERS = {

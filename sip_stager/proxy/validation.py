@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from sip_stager.sip.identifiers import Identifiers
     from sip_stager.sip.message import Request
 
-ALLOW = (
-    b"Allow",
-    b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE",
-)
+IN_DIALOG_ONLY = frozenset({b"BYE", b"PRACK", b"UPDATE", b"INFO", b"NOTIFY"})
+"""The methods that get 481 outside a dialog.
+
+RFC 3261 15.1.2, RFC 3262 3, RFC 3311 5.2, RFC 6086 4.2.2, RFC 6665 4.1.3.
+"""
+ALLOW = (b"Allow", b"INVITE, ACK, CANCEL, OPTIONS, BYE, PRACK, UPDATE, INFO, NOTIFY")
+"""The methods that are not answered 405 outside a dialog; inside one, any method passes."""
 CAPABILITIES = (
     ALLOW,
     (b"Accept", b"application/sdp"),
@@ -86,6 +89,8 @@ def respond_as_user_agent(request: Request) -> OwnResponse:
 
     Raises ``Malformed``.
     """
+    if request.method in IN_DIALOG_ONLY:
+        return OwnResponse(481)  # the method is allowed, but its dialog is not there (12.2.2)
     if request.method != b"OPTIONS":
         return OwnResponse(405, (ALLOW,))
     return _reject_extensions(request, b"require") or OwnResponse(200, CAPABILITIES)

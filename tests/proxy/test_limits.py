@@ -150,6 +150,7 @@ ANSWERED: dict[str, tuple[bytes | Request, str]] = {
     "OPTIONS": (request("OPTIONS"), "200"),
     "REGISTER": (request("REGISTER"), "405"),
     "an unknown method": (request("FOO"), "405"),
+    "a BYE without a dialog": (request("BYE"), "481"),
     "a BYE of no dialog": (request("BYE", to_tag="x"), "481"),
     "a re-INVITE of no dialog": (request(to_tag="x"), "481"),
     "a forged Route": (request("BYE", to_tag="x", extra=("Route: <sip:a@198.51.100.1;lr>",)),

@@ -145,7 +145,7 @@ def test_a_from_without_a_tag_makes_no_dialog_of_our_route(edge: Conversation) -
     edge.receive(asked.replace(b">;tag=alice", b'>;x="'))
     assert edge.take() == ["alice 400 UPDATE"]
     edge.receive(asked.replace(b">;tag=alice", b">", 1).replace(b"z9hG4bK", b"z9hG4bK2"))
-    assert edge.take() == ["alice 405 UPDATE"]
+    assert edge.take() == ["alice 481 UPDATE"]
 
 
 def test_an_odd_from_does_not_hide_the_tag_of_its_dialog(edge: Conversation) -> None:

@@ -151,7 +151,7 @@ def test_a_dialog_whose_caller_has_no_tag_is_served_from_both_sides(edge: Conver
 def test_a_request_without_tag_and_seal_belongs_to_no_dialog(edge: Conversation) -> None:
     """RFC 3261 16.4: a Route of ours alone is not enough."""
     edge.receive(request("BYE", extra=("Route: <sip:198.51.100.1;lr>",)))
-    assert edge.take() == ["alice 405 BYE"]
+    assert edge.take() == ["alice 481 BYE"]
 
 
 def test_seals_of_long_call_ids_are_not_cached() -> None:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.conversation import BOB, ROUTE, STRANGER, Conversation
+from sip_stager.sip.message import Response
+from sip_stager.sip.parser import parse
+from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, Conversation
 from tests.support.messages import request
 
 if TYPE_CHECKING:
+    from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Request
 
 OURS = "sip:+33612345678@198.51.100.1"
@@ -407,7 +410,9 @@ def test_a_request_without_breadth_is_answered_440(
 # 8.2: the responses of the proxy itself
 
 
-@pytest.mark.parametrize("method", ["REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "BYE", "FOO"])
+@pytest.mark.parametrize(
+    "method", ["REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER", "bye", "FOO"]
+)
 def test_other_methods_outside_a_dialog_are_answered_405_with_allow(
     edge: Conversation, method: str
 ) -> None:
@@ -417,7 +422,42 @@ def test_other_methods_outside_a_dialog_are_answered_405_with_allow(
     """
     edge.receive(request(method))
     assert edge.take() == [f"alice 405 {method}"]
-    assert b"INVITE" in edge.last_response("alice").values(b"allow")
+    allowed = edge.last_response("alice").values(b"allow")
+    assert b"INVITE" in allowed
+    assert method.encode() not in allowed
+
+
+@pytest.mark.parametrize("source", [ALICE, BOB], ids=["trunk", "upstream"])
+@pytest.mark.parametrize("method", ["BYE", "PRACK", "UPDATE", "INFO", "NOTIFY"])
+def test_a_method_of_dialogs_outside_a_dialog_is_answered_481(
+    edge: Conversation, method: str, source: Flow
+) -> None:
+    """RFC 3261 15.1.2: "If the BYE does not match an existing dialog, the UAS core SHOULD generate
+    a 481 (Call/Transaction Does Not Exist) response and pass that to the server transaction."
+
+    RFC 3262 3: "If a PRACK request is received by the UA core that does not match any
+    unacknowledged reliable provisional response, the UAS MUST respond to the PRACK with a 481
+    response."
+
+    RFC 6086 4.2.2: an INFO that matches no INVITE dialog usage gets 481.
+    """
+    edge.receive(request(method, via=f"SIP/2.0/UDP {source.host}:5060"), source)
+    answer = parse(edge.transport.sent[-1][0])
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.cseq_method) == (481, method.encode())
+    assert b"allow" not in answer.names
+    assert edge.alive == 0
+
+
+def test_no_method_in_allow_is_answered_405(edge: Conversation) -> None:
+    """RFC 3261 20.5: "The Allow header field lists the set of methods supported by the UA
+    generating the message."
+    """
+    edge.receive(request("OPTIONS"))
+    for number, method in enumerate(edge.last_response("alice").values(b"allow")):
+        edge.receive(request(method.decode(), branch=f"z9hG4bK-{number}"))
+    statuses = {one.status for _, one in edge.messages() if isinstance(one, Response)}
+    assert statuses == {200, 100, 481}
 
 
 def test_a_retransmission_is_not_a_merged_request(edge: Conversation) -> None:
