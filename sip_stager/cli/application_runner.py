@@ -82,7 +82,8 @@ async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[s
     finally:
         await application.stop(at_once)
         expiry.cancel()
-        await _end_unseen(calls, log_writer)
+        if left := await _end_unseen(calls, log_writer):
+            logger.warning("call_ends_left_out", calls=left)
     logger.info("stopped")
     return 0
 
@@ -104,13 +105,18 @@ async def _expire(calls: CallLog) -> None:
         calls.expire()
 
 
-async def _end_unseen(calls: CallLog, log_writer: LogWriter) -> None:
-    """Write the last lines of the calls that are up, at the pace of the log's reader."""
-    until = asyncio.get_running_loop().time() + _UNSEEN_TIMEOUT
-    while calls.end_unseen(_LINES_AT_ONCE) and asyncio.get_running_loop().time() < until:
+async def _end_unseen(calls: CallLog, log_writer: LogWriter) -> int:
+    """Write the last lines of the calls that are up, at the pace of the log's reader.
+
+    Return the number of calls whose line was not written in time.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _UNSEEN_TIMEOUT
+    while (left := calls.end_unseen(_LINES_AT_ONCE)) and loop.time() < until:
         # A burst of them would find the buffer full, and be lost.
-        while log_writer.is_half_full and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+        while log_writer.is_half_full and loop.time() < until:  # noqa: ASYNC110  nothing to await
             await asyncio.sleep(GATHERING_INTERVAL)
+    return left
 
 
 async def _unless(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sip_stager.observability.logs import Logger
     from sip_stager.ports import Handlers
 
-MAX_CALL_RECORDS = 20_000
+MAX_CALL_RECORDS = 50_000
 """Calls that are up and remembered for their last line, 1.3 kB each."""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -7,11 +8,17 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import httpx
 import pytest
 
+from sip_stager.cli.application_runner import _end_unseen
+from sip_stager.model.call import Call
+from sip_stager.observability.call_records import CallRecord
+from sip_stager.observability.event_log import EventLog
+from sip_stager.observability.log_writer import LogWriter
+from sip_stager.observability.logs import Logger
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
 from tests.interop.ports import free_port
@@ -195,3 +202,20 @@ def test_each_port_in_use_is_reported_on_a_line(settings: Path, ports: tuple[int
     assert two.startswith(
         f"sip-stager: listeners[0] (udp): cannot listen on 127.0.0.1 port {ports[0]}: "
     )
+
+
+def test_calls_that_are_up_at_the_stop_all_have_a_last_line(tmp_path: Path) -> None:
+    """They are more than the log's buffer holds, so they are written at the pace of its reader."""
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        writer = LogWriter(file.fileno(), max_bytes=200_000)
+        calls = EventLog(Logger(cast("TextIO", writer))).calls
+        for n in range(1000):
+            call = Call(f"call-{n}", "carrier", "+33612345678", "+33123456789", "agent", 4.0)
+            calls.records.add(CallRecord(b"call-%d" % n, call, {"call_id": call.call_id}, 0.0))
+        assert asyncio.run(_end_unseen(calls, writer)) == 0
+        writer.close()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["call_id"] for line in lines] == [f"call-{n}" for n in range(1000)]
+    assert {line["ended_by"] for line in lines} == {"unseen"}
+    assert writer.dropped == 0

@@ -42,7 +42,7 @@ class Limits(Table):
     transactions: Count = 200_000
     message_bytes: Bytes = 256 * 1024 * 1024
     calls_staging: Count = 5_000
-    call_records: Count = 20_000
+    call_records: Count = 50_000
     header_lines: Annotated[int, Field(strict=True, ge=64, le=16_384)] = 1_000
     connections: Count = 1_000
     connections_per_source: Count = 100
