@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
+_OF_ANOTHER_DIALOG = frozenset({b"replaces", b"join"})
+"""An INVITE with one of these takes over, or joins, a dialog whose agent is there already.
+
+RFC 3891, RFC 3911.
+"""
+
 
 class NewCalls:
     """Holds each new call for its staging, or refuses it.
@@ -101,6 +107,8 @@ class NewCalls:
             self._responder.report_invalid(request, *answer)
             return
         if not isinstance(admitted, Refusal):
+            if not _OF_ANOTHER_DIALOG.isdisjoint(request.shape.first):
+                admitted = _unstaged(admitted, request)
             admitted = self._refusal_at_limit(admitted, transaction.size) or admitted
         if isinstance(admitted, Refusal):
             self._responder.refuse(
@@ -142,3 +150,12 @@ class NewCalls:
             seal = seal_for(request, anonymous=True, hides_from=True)
             targets = [one._replace(seal=seal, hides_from=True) for one in targets]
         self._make_staging_call(call, targets, source, transaction).start_staging()
+
+
+def _unstaged(call: Call, invite: Request) -> Call:
+    """Return a call for no staging if its INVITE means another dialog; an empty field means none.
+
+    A second agent would talk to nobody, and its id would lead the call away from that dialog.
+    """
+    meant = any(invite.value(name) for name in _OF_ANOTHER_DIALOG & invite.shape.first.keys())
+    return call._replace(agent_id="") if meant else call

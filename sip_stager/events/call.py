@@ -14,7 +14,7 @@ from sip_stager.sip.message import Request, Response
 class CallAdmitted(NamedTuple):
     """A new INVITE came from a trunk for a mapped number.
 
-    It will be staged, unless the platform redirects the number itself (``call.agent_id``).
+    It will be staged, unless its ``call.agent_id`` is empty.
     """
 
     call: Call

@@ -96,7 +96,8 @@ class Call(NamedTuple):
     - ``call_id`` is SIP's Call-ID.
     - Numbers are in E.164 with a plus sign; a user part that is not a number is kept as received,
       unless its row has a number for it.
-    - ``agent_id`` is empty if the platform redirects the number itself: the call is not staged.
+    - ``agent_id`` is empty if the call is not staged: the platform redirects the number itself, or
+      the INVITE replaces another call.
     - ``deadline`` is the time for all of staging, in seconds.
     - ``pass_503``: the trunk wants an upstream's 503 unchanged.
     - ``variables`` are for the agent; they may hold text from strangers.
