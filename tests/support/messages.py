@@ -44,12 +44,13 @@ def response(
     """Return a response of bob."""
     lines = [f"SIP/2.0 {status} Whatever"]
     for name, field in zip(to.names, to.fields, strict=True):
-        text = field.decode()
+        text = field.decode("utf-8", "surrogateescape")
         if name in {b"via", b"from", b"call-id", b"cseq", b"record-route"}:
             lines.append(text)
         elif name == b"to":
             lines.append(text if ";tag=" in text or not tag else f"{text};tag={tag}")
     lines += ["Contact: <sip:bob@192.0.2.2>", *extra, f"Content-Length: {len(body)}"]
-    message = parse(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+    data = ("\r\n".join(lines) + "\r\n\r\n" + body).encode("utf-8", "surrogateescape")
+    message = parse(data)
     assert isinstance(message, Response)
     return message
