@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 
 if TYPE_CHECKING:
     from sip_stager.calls.new_calls import NewCalls
     from sip_stager.transaction.layer import TransactionLayer
 
-_RINGING = frozenset({State.CALLING, State.PROCEEDING})
+_RINGING = frozenset({TransactionState.CALLING, TransactionState.PROCEEDING})
 
 
 class Shutdown:
@@ -34,7 +34,7 @@ class Shutdown:
         but we are not there to pass it to the caller, who would repeat the ACK.
         """
         servers, clients = self._layer.invite_servers, self._layer.invite_clients
-        answered = any(one.state is State.ACCEPTED for one in servers.values())
+        answered = any(one.state is TransactionState.ACCEPTED for one in servers.values())
         ringing = any(one.state in _RINGING for one in clients.values())
         return answered or ringing or bool(self._layer.clients)
 

@@ -50,7 +50,7 @@ INVALID_STATUS = "its status is not one of HTTP"
 _CLOSED = "the connection was closed before any answer"
 
 _NO_RESPONSE = HttpResponse()
-State = Enum("State", "NEW SENT HEAD BODY IDLE CLOSED")
+ConnectionState = Enum("ConnectionState", "NEW SENT HEAD BODY IDLE CLOSED")
 
 
 class Connection(asyncio.Protocol):
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._max_body_bytes = max_body_bytes
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._state = State.NEW
+        self._state = ConnectionState.NEW
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
         # Of the request under way:
@@ -84,19 +84,19 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """True if another request can be sent."""
-        return self._state is State.IDLE and not self._transport.is_closing()
+        return self._state is ConnectionState.IDLE and not self._transport.is_closing()
 
     def send(self, head: RequestHead, body: bytes) -> asyncio.Future[Sent]:
         """Send a request; cancelling the future leaves a connection that is not reusable."""
-        was_idle = self._state is State.IDLE
+        was_idle = self._state is ConnectionState.IDLE
         self._crosses_until = perf_counter() + self.crossing_window if was_idle else None
         self._has_body = head.method != "HEAD"
         result = self._result = self._loop.create_future()
         # A transport drops what is written once it closes, and ``connection_lost`` may have come.
         if self._transport.is_closing():
-            self._finish(self._unanswered(_CLOSED), State.CLOSED)
+            self._finish(self._unanswered(_CLOSED), ConnectionState.CLOSED)
         else:
-            self._enter(State.SENT)
+            self._enter(ConnectionState.SENT)
             self._transport.write(head.with_body(body))
         return result
 
@@ -104,10 +104,10 @@ class Connection(asyncio.Protocol):
         """Close at once; a request under way fails."""
         self._break(Broken("this program has closed its connections"))
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: ConnectionState) -> None:
         self._state = state
 
-    def _finish(self, result: Sent, then: State) -> None:
+    def _finish(self, result: Sent, then: ConnectionState) -> None:
         """Leave the states in which a request is under way, if it is in one, and settle it."""
         self._enter(then)
         waiting, self._result = self._result, None
@@ -115,20 +115,20 @@ class Connection(asyncio.Protocol):
             waiting.set_result(result)
 
     def _begin_response(self) -> None:
-        self._enter(State.HEAD)
+        self._enter(ConnectionState.HEAD)
         self._response = HttpResponse()
         self._body = bytearray()
         self._head_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
 
-    def _finish_whole(self, then: State) -> None:
+    def _finish_whole(self, then: ConnectionState) -> None:
         response = self._response
         response.body = bytes(self._body)
         self._parser, self._response, self._body = None, _NO_RESPONSE, b""
         self._finish(response, then)
 
     def _break(self, result: Sent) -> None:
-        self._finish(result, State.CLOSED)
+        self._finish(result, ConnectionState.CLOSED)
         self._transport.abort()
 
     # Called by the event loop.
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read a part of the response."""
-        if self._state is State.SENT:
+        if self._state is ConnectionState.SENT:
             self._begin_response()
         elif self._result is None:
             # Bytes without a request: a late 408, or a response to a request we never sent.  They
@@ -161,16 +161,16 @@ class Connection(asyncio.Protocol):
         self._lost(self)
         self._parser = None  # it holds our bound methods: a reference cycle
         match self._state:
-            case State.SENT:
+            case ConnectionState.SENT:
                 why = _CLOSED
                 if exc is not None:
                     why = f"the connection broke before any answer: {reason(exc)}"
-                self._finish(self._unanswered(why), State.CLOSED)
-            case State.BODY if exc is None and self._ends_with_connection():
-                self._finish_whole(State.CLOSED)
+                self._finish(self._unanswered(why), ConnectionState.CLOSED)
+            case ConnectionState.BODY if exc is None and self._ends_with_connection():
+                self._finish_whole(ConnectionState.CLOSED)
             case _:
                 why = "the connection was closed within the answer"
-                self._finish(Broken(why), State.CLOSED)
+                self._finish(Broken(why), ConnectionState.CLOSED)
 
     def _unanswered(self, why: str) -> Unanswered:
         # Seen too late to have crossed the request: the server may have taken the request and
@@ -189,17 +189,17 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Refuse a second response to one request."""
-        if self._state is not State.HEAD:
+        if self._state is not ConnectionState.HEAD:
             self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field of the head; those after the body (trailers) are not used."""
-        if self._state is State.HEAD:
+        if self._state is ConnectionState.HEAD:
             self._response.fields.append((name.lower(), value.strip()))
 
     def on_headers_complete(self) -> None:
         """Begin the body, unless the response is an interim one (RFC 9110 15.2)."""
-        if self._state is not State.HEAD or self._parser is None:
+        if self._state is not ConnectionState.HEAD or self._parser is None:
             return
         response = self._response
         status = self._parser.get_status_code()
@@ -213,15 +213,15 @@ class Connection(asyncio.Protocol):
             response.fields.clear()
             return
         response.status = status
-        self._enter(State.BODY)
+        self._enter(ConnectionState.BODY)
         if not self._has_body:
-            self._finish(response, State.CLOSED)
+            self._finish(response, ConnectionState.CLOSED)
         elif (response.value(b"content-encoding") or "identity").lower() != "identity":
             self._leave_unread("it is compressed, which was not asked for")
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body, up to the limit."""
-        if self._state is not State.BODY:
+        if self._state is not ConnectionState.BODY:
             return
         self._body += body
         self._head_bytes -= len(body)
@@ -235,9 +235,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Settle with the response, if it is the final one."""
-        if self._state is State.BODY and self._parser is not None:
+        if self._state is ConnectionState.BODY and self._parser is not None:
             kept = self._parser.should_keep_alive()
-            self._finish_whole(State.IDLE if kept else State.CLOSED)
+            self._finish_whole(ConnectionState.IDLE if kept else ConnectionState.CLOSED)
 
 
 def reason(error: Exception) -> str:

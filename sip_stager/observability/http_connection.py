@@ -45,7 +45,7 @@ _FIELDS = (
 log = logging.getLogger(__name__)
 
 
-class State(Enum):
+class ConnectionState(Enum):
     """The phase of a connection."""
 
     READING = "reading"
@@ -53,7 +53,7 @@ class State(Enum):
     CLOSING = "closing"
 
 
-_TIMEOUTS = {State.READING: IDLE_TIMEOUT, State.ANSWERING: IDLE_TIMEOUT}
+_TIMEOUTS = {ConnectionState.READING: IDLE_TIMEOUT, ConnectionState.ANSWERING: IDLE_TIMEOUT}
 
 
 class PageResponse(NamedTuple):
@@ -83,7 +83,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._state = State.READING
+        self._state = ConnectionState.READING
         self._target = b""
         self._head_bytes = 0
         self._keep_alive = self._complete = False
@@ -93,7 +93,7 @@ class HttpConnection(asyncio.Protocol):
         # The server listens on TCP; uvloop's transports are of no class of asyncio.
         self._transport = cast("asyncio.Transport", transport)
         self._connections[self] = None
-        self._enter(State.READING)
+        self._enter(ConnectionState.READING)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         """Release everything."""
@@ -122,7 +122,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and begin to answer the request once its head is complete."""
-        if self._state is not State.READING or self._parser is None:
+        if self._state is not ConnectionState.READING or self._parser is None:
             self._keep_alive = False  # a body, or a request that did not wait for its response
             return
         self._head_bytes += len(data)
@@ -140,24 +140,24 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin a request; one that did not wait for a response ends the connection after it."""
-        if self._state is State.READING:
+        if self._state is ConnectionState.READING:
             self._complete = False
         else:
             self._keep_alive = False
 
     def on_url(self, part: bytes) -> None:
         """Collect the request target."""
-        if self._state is State.READING:
+        if self._state is ConnectionState.READING:
             self._target += part
 
     def on_headers_complete(self) -> None:
         """Begin to answer: nothing that follows the head matters."""
-        if self._state is not State.READING or self._parser is None:
+        if self._state is not ConnectionState.READING or self._parser is None:
             return
         self._keep_alive = self._parser.should_keep_alive()
         method, target = self._parser.get_method().decode(), self._target
         self._target, self._head_bytes = b"", 0
-        self._enter(State.ANSWERING)
+        self._enter(ConnectionState.ANSWERING)
         self._task = self._loop.create_task(self._respond(method, target))
 
     def on_message_complete(self) -> None:
@@ -179,7 +179,7 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer bytes that are no HTTP request; a response that is being made goes first."""
         self._keep_alive = False
-        if self._state is State.READING:
+        if self._state is ConnectionState.READING:
             self._write(PageResponse.of_status(status))
 
     def _write(self, response: PageResponse, *, with_body: bool = True) -> None:
@@ -188,15 +188,15 @@ class HttpConnection(asyncio.Protocol):
         self._transport.write(_head(response, self._keep_alive))
         if with_body:
             self._transport.write(response.body)
-        self._enter(State.READING if self._keep_alive else State.CLOSING)
+        self._enter(ConnectionState.READING if self._keep_alive else ConnectionState.CLOSING)
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: ConnectionState) -> None:
         self._state = state
         if self._timer is not None:
             self._timer.cancel()
         seconds = _TIMEOUTS.get(state, CLOSING_TIMEOUT)
         self._timer = self._loop.call_later(seconds, self.abort)
-        if state is State.CLOSING and self._transport is not None:
+        if state is ConnectionState.CLOSING and self._transport is not None:
             self._transport.write_eof()
 
 

@@ -38,7 +38,7 @@ MIN_WAIT = 0.001
 """Seconds; a shorter wait is but the rounding of floats."""
 
 
-class State(Enum):
+class BranchState(Enum):
     """The states of a branch."""
 
     LOCATING = auto()
@@ -96,7 +96,7 @@ class Branch:
         self._source = source
         self._context = context
         self._failover_timeout = failover_timeout
-        self._state = State.LOCATING
+        self._state = BranchState.LOCATING
         self._target: Flow | None = None
         self._client: InviteClientTransaction | None = None
         self._timer: Cancellable | None = None
@@ -114,12 +114,12 @@ class Branch:
     def cancel(self, reasons: list[bytes]) -> None:
         """Cancel the INVITE with these Reason fields, as soon as a CANCEL may be sent (9.1)."""
         self._reasons = reasons
-        if self._state is State.LOCATING:
+        if self._state is BranchState.LOCATING:
             self._fail(487, CallOutcome.CANCELLED)
-        elif self._state is State.CALLING:
+        elif self._state is BranchState.CALLING:
             self._stop_timer()
-            self._state = State.CANCELLED_UNHEARD
-        elif self._state is State.PROCEEDING:
+            self._state = BranchState.CANCELLED_UNHEARD
+        elif self._state is BranchState.PROCEEDING:
             self._send_cancel()
 
     def receive_response(self, response: Response) -> None:
@@ -127,16 +127,16 @@ class Branch:
         if response.status >= 200:
             self._receive_final(response)
             return
-        if self._state is State.CALLING:
-            self._state = State.PROCEEDING
-        elif self._state is State.CANCELLED_UNHEARD:
+        if self._state is BranchState.CALLING:
+            self._state = BranchState.PROCEEDING
+        elif self._state is BranchState.CANCELLED_UNHEARD:
             self._send_cancel()
         if response.status > 100:
             # Timer C is reset by each of these, but not by a 100 (RFC 3261 16.7 step 2).
-            if self._state is State.PROCEEDING:
+            if self._state is BranchState.PROCEEDING:
                 self._rings_until = self._sender.clock.time() + self._sender.timer_c
             self._context.receive_provisional(response)
-        if self._state is State.PROCEEDING and self._failover_timeout is not None:
+        if self._state is BranchState.PROCEEDING and self._failover_timeout is not None:
             # The first response shows that the target is alive: from now on only timer C limits it.
             self._failover_timeout = None
             self._start_timer(self._sender.timer_c, self._ring_out)
@@ -149,7 +149,7 @@ class Branch:
     @answer_on_error
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
         """Send it over UDP if the target refused TCP, else end the branch (RFC 3261 16.9)."""
-        client, target, calling = self._client, self._target, self._state is State.CALLING
+        client, target, calling = self._client, self._target, self._state is BranchState.CALLING
         if calling and client and target and client.flow.transport != target.transport:
             # The request went over TCP only for its size (``Sender._copy``): retry over UDP,
             # as RFC 3261 18.1.1 asks, and do so for this target from now on.
@@ -169,7 +169,7 @@ class Branch:
         if target is None:
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
             return
-        self._state = State.CALLING
+        self._state = BranchState.CALLING
         if self._failover_timeout is not None:
             self._start_timer(self._failover_timeout, self._fail_over)
         else:
@@ -192,7 +192,7 @@ class Branch:
             self._context.invite_sent(self, self._client.flow)
 
     def _send_cancel(self) -> None:
-        self._state = State.CANCELLING
+        self._state = BranchState.CANCELLING
         self._stop_timer()
         if self._client is not None:
             self._sender.send_cancel(self._client, self._reasons)
@@ -205,7 +205,7 @@ class Branch:
             self._start_timer(left, self._ring_out)
             return
         self.rang_out = True
-        if self._state is State.PROCEEDING:
+        if self._state is BranchState.PROCEEDING:
             self._send_cancel()
         elif self._client is not None:  # nothing was heard: timer B is set to take even longer
             self._client.terminate()
@@ -218,7 +218,7 @@ class Branch:
     def _end(self) -> None:
         """Release the request and the transaction: we stay for 32 s, for a 2xx that comes again."""
         self._stop_timer()
-        self._state = State.OVER
+        self._state = BranchState.OVER
         self._client = self._routed = None
 
     def _start_timer(self, delay: float, callback: Callable[..., object]) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
 
-class State(Enum):
+class ContextState(Enum):
     """The states of a response context."""
 
     TRYING = auto()
@@ -140,7 +140,7 @@ class ResponseContext:
         self._finals: list[Final] = []
         self._failover_timeout = failover_timeout
         self._redirects = max_redirects
-        self._state = State.TRYING
+        self._state = ContextState.TRYING
 
     def try_first_target(self) -> None:
         """Own the INVITE, and send it to the first target."""
@@ -149,7 +149,7 @@ class ResponseContext:
 
     def cancel(self, cancel: Request) -> None:
         """Cancel the current branch after the caller's CANCEL (RFC 3261 9.2, 16.10)."""
-        self._enter(State.CANCELLED)
+        self._enter(ContextState.CANCELLED)
         self._tag = self._to_tag(cancel)
         self._drop_targets()
         if self._call is not None:
@@ -167,7 +167,7 @@ class ResponseContext:
         if self._hidden_from:
             response = restore_from(response, self._hidden_from)
         passed = pop_via(response, self._via, anonymous=self._to_anonymous)
-        if passed is None or self._state is State.OVER:
+        if passed is None or self._state is ContextState.OVER:
             return
         self._server.send_response(response.status, passed)
         if self._call is not None:
@@ -189,17 +189,17 @@ class ResponseContext:
         elif response.status == 487 and self._cancelled_by_us(branch):
             self.fail(branch, 408, CallOutcome.TIMEOUT)  # the caller has not cancelled
         else:
-            cancelled = self._state is State.CANCELLED
+            cancelled = self._state is ContextState.CANCELLED
             outcome = CallOutcome.CANCELLED if cancelled else CallOutcome.REJECTED
             self._end_branch(branch, Final(parse_response(passed), outcome))
 
     def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
         """End a branch without a response, as if it had got one with that status."""
-        if self._state is State.OVER:
+        if self._state is ContextState.OVER:
             return
         if outcome == CallOutcome.UPSTREAM_UNREACHABLE and not branch.in_doubt:
             self._mark_unused(branch)
-        if self._state is State.CANCELLED:
+        if self._state is ContextState.CANCELLED:
             status, outcome = 487, CallOutcome.CANCELLED
         elif status == 503 and self._call is None:
             status = 500  # one peer cannot be reached; a 503 would mean this proxy as a whole
@@ -224,7 +224,7 @@ class ResponseContext:
         self._finish_with_500(CallOutcome.REJECTED)
 
     def _finish_with_500(self, outcome: CallOutcome) -> None:
-        if self._state is not State.OVER:
+        if self._state is not ContextState.OVER:
             response = make_response(self._request, 500, self._to_tag(self._request))
             self._finish(response, outcome)
 
@@ -239,7 +239,7 @@ class ResponseContext:
     def _cancelled_by_us(self, branch: Branch) -> bool:
         """Return True if we cancelled a branch for timer C or a failover, not for the caller."""
         ended_by_us = branch.rang_out or branch is not self._branch
-        return ended_by_us and self._state is not State.CANCELLED
+        return ended_by_us and self._state is not ContextState.CANCELLED
 
     def _try_next(self) -> None:
         routed = self._targets.pop(0)
@@ -271,7 +271,9 @@ class ResponseContext:
         elif self._targets:
             self._try_next()
         else:
-            self._finish(*best_response(self._finals, cancelled=self._state is State.CANCELLED))
+            self._finish(
+                *best_response(self._finals, cancelled=self._state is ContextState.CANCELLED)
+            )
 
     def _add_redirect_targets(self, final: Final) -> bool:
         """Try the Contacts of a 3xx next; those that we cannot try are kept (16.7 step 4)."""
@@ -290,12 +292,12 @@ class ResponseContext:
     def _accept(self, response: Response, passed: bytes, by: Branch) -> None:
         """Pass a 2xx back, every one that comes, and cancel the current branch (16.7 step 5)."""
         self._server.send_response(response.status, passed)
-        if self._state is not State.OVER:
+        if self._state is not ContextState.OVER:
             self._end(CallOutcome.ANSWERED, response, by)
 
     def _finish(self, response: Response, outcome: CallOutcome) -> None:
         """Answer the caller with any other final response (16.7 steps 6 and 9)."""
-        if self._state is State.OVER:
+        if self._state is ContextState.OVER:
             return
         call = self._call
         if call is not None and outcome in WARNINGS:
@@ -310,16 +312,16 @@ class ResponseContext:
     def _end(self, outcome: CallOutcome, sent: Response, by: Branch | None) -> None:
         """Cancel the current branch (16.7 step 10), and report the end of the call."""
         current, call = self._branch, self._call
-        self._enter(State.OVER)
+        self._enter(ContextState.OVER)
         if current is not None:
             current.cancel([])
         if call is not None:
             call.report_ended(outcome, sent, by)
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: ContextState) -> None:
         """Change the state; OVER releases everything but the means to pass another 2xx back."""
         self._state = state
-        if state is State.OVER:
+        if state is ContextState.OVER:
             # Another 2xx may come for 32 s.  Until then no reference cycle with the branch may
             # hold the INVITE: the collector is off while calls are up.
             del self._request

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sip_stager.transaction.timers import Timer
 
 
-class State(Enum):
+class TransactionState(Enum):
     """The states of RFC 3261 17 and RFC 6026 7."""
 
     CALLING = auto()
@@ -104,7 +104,7 @@ class Transaction:
         store: Store,
         key: Hashable,
         flow: Flow,
-        state: State,
+        state: TransactionState,
         size: int,
     ) -> None:
         self._context = context
@@ -132,14 +132,14 @@ class Transaction:
         """Act on a timer of the present state (``timers.Timed``)."""
         raise NotImplementedError
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: TransactionState) -> None:
         """Change the state; the timers of the old one end with it."""
         self.period += 1
         self.state = state
 
     def terminate(self) -> None:
         """End the transaction in any state; a message that still comes matches nothing."""
-        self._enter(State.TERMINATED)
+        self._enter(TransactionState.TERMINATED)
         self._store.pop(self.key, None)
         self._context.memory.size -= self.size
         self.size = 0

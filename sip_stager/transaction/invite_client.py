@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.parser import parse_request
-from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store
+from sip_stager.transaction.base import ClientKey, ClientUser, Context, Store, TransactionState
 from sip_stager.transaction.hop_by_hop import make_ack
 from sip_stager.transaction.retransmitting_client import RetransmittingClient
 from sip_stager.transaction.timers import Timer
@@ -52,11 +52,11 @@ class InviteClientTransaction(RetransmittingClient):
         user: ClientUser,
     ) -> None:
         self._ack: bytes | None = None
-        super().__init__(context, store, key, flow, State.CALLING, request, user)
+        super().__init__(context, store, key, flow, TransactionState.CALLING, request, user)
 
     def receive_response(self, response: Response) -> None:
         """Handle a response."""
-        if self.state is State.COMPLETED:
+        if self.state is TransactionState.COMPLETED:
             self._acknowledge_again(response)
         elif response.status < 200:
             self._provisional(response)
@@ -82,14 +82,14 @@ class InviteClientTransaction(RetransmittingClient):
             self._timed_out()  # B, or the end of a cancelled INVITE
 
     def _provisional(self, response: Response) -> None:
-        if self.state is State.CALLING:
-            self._enter(State.PROCEEDING)
-        if self.state is State.PROCEEDING and self._user is not None:
+        if self.state is TransactionState.CALLING:
+            self._enter(TransactionState.PROCEEDING)
+        if self.state is TransactionState.PROCEEDING and self._user is not None:
             self._user.receive_response(response)
 
     def _accept(self, response: Response) -> None:
-        if self.state is not State.ACCEPTED:
-            self._enter(State.ACCEPTED)
+        if self.state is not TransactionState.ACCEPTED:
+            self._enter(TransactionState.ACCEPTED)
             self.request = None
             self._context.clock.start_timer(
                 self, Timer.M, self._context.timers.m
@@ -100,7 +100,7 @@ class InviteClientTransaction(RetransmittingClient):
     def _complete(self, response: Response, user: ClientUser, request: bytes) -> None:
         self._ack = ack = bytes(make_ack(parse_request(request), response))
         self._user = self.request = None
-        self._enter(State.COMPLETED)
+        self._enter(TransactionState.COMPLETED)
         # Timer D, 32 s or more over UDP: the peer retransmits its response until it has the ACK,
         # by its own T1, which is not known here (17.1.1.2).  TCP loses no ACK.
         self._context.clock.start_timer(

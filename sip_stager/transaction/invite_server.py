@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.sip.parser import parse
-from sip_stager.transaction.base import Context, State, Store, Transaction
+from sip_stager.transaction.base import Context, Store, Transaction, TransactionState
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class InviteServerTransaction(Transaction):
         size: int,
         ack: Callable[[Request, Flow], None],
     ) -> None:
-        super().__init__(context, store, key, flow, State.PROCEEDING, size)
+        super().__init__(context, store, key, flow, TransactionState.PROCEEDING, size)
         self._ack = ack
         self._last: bytes | None = None
         self._interval = context.timers.t1
@@ -74,14 +74,14 @@ class InviteServerTransaction(Transaction):
         """Handle a retransmission of the INVITE, or an ACK."""
         if request.method != b"ACK":
             self._retransmit()
-        elif self.state is State.COMPLETED:
-            self._enter(State.CONFIRMED)
+        elif self.state is TransactionState.COMPLETED:
+            self._enter(TransactionState.CONFIRMED)
             self._last = None
             # Timer I, T4 over UDP: the longest that a retransmitted ACK stays on the way.
             self._context.clock.start_timer(
                 self, Timer.I, 0.0 if self.reliable else self._context.timers.t4
             )
-        elif self.state is State.ACCEPTED:
+        elif self.state is TransactionState.ACCEPTED:
             self._ack(request, source)
 
     def respond(self, response: Response) -> None:
@@ -103,13 +103,13 @@ class InviteServerTransaction(Transaction):
         Others are dropped without an error: a branch may still ring or fail after the caller has
         its final response.
         """
-        if self.state is State.PROCEEDING:
+        if self.state is TransactionState.PROCEEDING:
             self._last = response
             if status >= 300:
                 self._complete()
             elif status >= 200:
                 self._accept()
-        elif self.state is not State.ACCEPTED or not 200 <= status < 300:
+        elif self.state is not TransactionState.ACCEPTED or not 200 <= status < 300:
             return
         self.charge(len(response))
         self._context.send_response(response, b"INVITE", status, self.flow)
@@ -124,7 +124,7 @@ class InviteServerTransaction(Transaction):
     def _accept(self) -> None:
         """Stay for timer L (RFC 6026 7.1); the callee retransmits the 2xx, we do not."""
         self._last = self.owner = None
-        self._enter(State.ACCEPTED)
+        self._enter(TransactionState.ACCEPTED)
         self._context.clock.start_timer(self, Timer.L, self._context.timers.l)
 
     def terminate(self) -> None:
@@ -153,7 +153,7 @@ class InviteServerTransaction(Transaction):
     def _complete(self) -> None:
         """Retransmit the final response until an ACK comes (17.2.1)."""
         self._release()
-        self._enter(State.COMPLETED)
+        self._enter(TransactionState.COMPLETED)
         self._context.clock.start_timer(self, Timer.H, self._context.timers.h)
         if not self.reliable:
             self._context.clock.start_timer(self, Timer.G, self._interval)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store
+from sip_stager.transaction.base import ClientKey, ClientUser, Context, Store, TransactionState
 from sip_stager.transaction.retransmitting_client import RetransmittingClient
 from sip_stager.transaction.timers import Timer
 
@@ -44,17 +44,17 @@ class ClientTransaction(RetransmittingClient):
         request: bytes,
         user: ClientUser | None = None,
     ) -> None:
-        super().__init__(context, store, key, flow, State.TRYING, request, user)
+        super().__init__(context, store, key, flow, TransactionState.TRYING, request, user)
 
     def receive_response(self, response: Response) -> None:
         """Handle a response."""
-        if self.state is State.COMPLETED:  # a retransmission
+        if self.state is TransactionState.COMPLETED:  # a retransmission
             return
         user = self._user
         if response.status < 200:
-            self.state = State.PROCEEDING  # not _enter: timers E and F go on (17.1.2.2)
+            self.state = TransactionState.PROCEEDING  # not _enter: timers E and F go on (17.1.2.2)
         else:
-            self._enter(State.COMPLETED)
+            self._enter(TransactionState.COMPLETED)
             self.request = self._user = None
             self._context.clock.start_timer(
                 self, Timer.K, 0.0 if self.reliable else self._context.timers.t4
@@ -74,4 +74,4 @@ class ClientTransaction(RetransmittingClient):
     def _next_interval(self) -> float:
         """Return timer E: doubled up to T2, and T2 after a provisional response (17.1.2.2)."""
         t2 = self._context.timers.t2
-        return t2 if self.state is State.PROCEEDING else min(2 * self._interval, t2)
+        return t2 if self.state is TransactionState.PROCEEDING else min(2 * self._interval, t2)

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.responses import make_response
-from sip_stager.transaction.base import Context, State, Store, Transaction
+from sip_stager.transaction.base import Context, Store, Transaction, TransactionState
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ServerTransaction(Transaction):
         size: int,
         request: Request,
     ) -> None:
-        super().__init__(context, store, key, flow, State.TRYING, size)
+        super().__init__(context, store, key, flow, TransactionState.TRYING, size)
         self._last: bytes | None = None
         self._request: Request | None = request
         self.method = request.method
@@ -74,9 +74,11 @@ class ServerTransaction(Transaction):
 
     def send_response(self, status: int, response: bytes) -> None:
         """Send the final response, unless RFC 4320 forbids it: 101 to 199, and 408."""
-        if status < 200 or not (self.state is State.TRYING or self.state is State.PROCEEDING):
+        if status < 200 or not (
+            self.state is TransactionState.TRYING or self.state is TransactionState.PROCEEDING
+        ):
             return
-        self._enter(State.COMPLETED)
+        self._enter(TransactionState.COMPLETED)
         # Timer J, 64*T1 over UDP: the client retransmits until its timer F at the latest.
         self._context.clock.start_timer(
             self, Timer.J, 0.0 if self.reliable else self._context.timers.j
@@ -105,6 +107,6 @@ class ServerTransaction(Transaction):
         """Send 100, so that the client retransmits less often from now on (RFC 4320 4.1)."""
         request, self._request = self._request, None
         if request is not None:
-            self._enter(State.PROCEEDING)
+            self._enter(TransactionState.PROCEEDING)
             self._last = trying = bytes(make_response(request, 100))
             self._context.send_response(trying, self.method, 100, self.flow)

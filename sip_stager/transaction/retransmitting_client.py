@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sip_stager.transaction.base import ClientKey, ClientUser, Context, State, Store, Transaction
+from sip_stager.transaction.base import (
+    ClientKey,
+    ClientUser,
+    Context,
+    Store,
+    Transaction,
+    TransactionState,
+)
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -36,7 +43,7 @@ class RetransmittingClient(Transaction):
         store: Store,
         key: ClientKey,
         flow: Flow,
-        state: State,
+        state: TransactionState,
         request: bytes,
         user: ClientUser | None,
     ) -> None:
@@ -77,7 +84,7 @@ class RetransmittingClient(Transaction):
     @property
     def _unanswered(self) -> bool:
         """True if no response has come."""
-        return self.state in {State.CALLING, State.TRYING}
+        return self.state in {TransactionState.CALLING, TransactionState.TRYING}
 
     def _next_interval(self) -> float:
         """Return the next retransmission interval in seconds: timer A doubles it (17.1.1.2)."""

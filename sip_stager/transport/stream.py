@@ -48,7 +48,7 @@ LINGER = 2.0  # seconds for a peer to read the last answer before its connection
 _READ_BUFFER = bytearray(MAX_BATCH_BYTES)
 
 
-class State(Enum):
+class StreamState(Enum):
     """The state of a connection; the diagram above shows how it changes."""
 
     CONNECTING = auto()
@@ -97,7 +97,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._turns = turns
         self._loop = asyncio.get_running_loop()
         self.used = self._loop.time()
-        self.state = State.CONNECTING
+        self.state = StreamState.CONNECTING
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
         self._message_timer: asyncio.TimerHandle | None = None
@@ -122,7 +122,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Send a message; return False if the connection is not open, or closing."""
         transport = self._transport
         # asyncio closes a transport by itself at an error or EOF, and says so only later.
-        if transport is None or self.state is State.ENDING or transport.is_closing():
+        if transport is None or self.state is StreamState.ENDING or transport.is_closing():
             return False
         self.used = self._loop.time()
         transport.write(data)
@@ -132,7 +132,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """Close it; bytes that were written still go out, if the peer reads them soon."""
-        self._enter(State.ENDING)
+        self._enter(StreamState.ENDING)
         if self._transport is not None:
             self._loop.call_later(LINGER, self._transport.abort)
             self._transport.close()
@@ -144,8 +144,10 @@ class TcpConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start reading."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        if self.state is State.CONNECTING:  # it may have been closed while it was being opened
-            self._enter(State.READING)
+        if (
+            self.state is StreamState.CONNECTING
+        ):  # it may have been closed while it was being opened
+            self._enter(StreamState.READING)
         if self.accepted:
             peer = transport.get_extra_info("peername") or ("", 0)  # None if it is gone already
             self.flow = self.flow._replace(host=peer[0], port=peer[1])
@@ -160,7 +162,7 @@ class TcpConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take the messages of the bytes that were read, now or when it is our turn."""
         self.used = self._loop.time()
-        if self.state is State.ENDING:  # the bytes are read to be dropped: see `_end`
+        if self.state is StreamState.ENDING:  # the bytes are read to be dropped: see `_end`
             return
         messages = self._framer.feed(bytes(memoryview(_READ_BUFFER)[:nbytes]))
         if self._turns.free:
@@ -179,44 +181,44 @@ class TcpConnection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on with the messages of a peer that reads again."""
         self._write_paused = False
-        if self.state is State.HELD:
+        if self.state is StreamState.HELD:
             held, self._held = self._held, iter(())
             self._wait_for_turn(held)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers and report the end to the owner."""
-        ended_by_us = self.state is State.ENDING
+        ended_by_us = self.state is StreamState.ENDING
         why = self._why if ended_by_us else str(exc or "the peer closed the connection")
-        self._enter(State.CLOSED)
+        self._enter(StreamState.CLOSED)
         self._transport = None
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self._owner.closed(self, why)
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: StreamState) -> None:
         """Change the state; reading pauses and resumes with it, and its timer dies with it."""
         before, self.state = self.state, state
-        if state in {State.ENDING, State.CLOSED}:
+        if state in {StreamState.ENDING, StreamState.CLOSED}:
             self._stop_message_timer()
-        elif self._transport is not None and before is not State.CONNECTING:
-            if state is State.READING:
+        elif self._transport is not None and before is not StreamState.CONNECTING:
+            if state is StreamState.READING:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
 
     def _wait_for_turn(self, messages: Iterator[bytes]) -> None:
-        self._enter(State.WAITING)
+        self._enter(StreamState.WAITING)
         self._turns.wait(self.flow.host, partial(self._take_batch, messages))
 
     def _take_batch(self, messages: Iterator[bytes]) -> None:
         """Hand out messages until the batch is full; the rest waits for another turn."""
         transport = self._transport
         # The connection may have ended while it waited for its turn.
-        if transport is None or self.state is State.ENDING or transport.is_closing():
+        if transport is None or self.state is StreamState.ENDING or transport.is_closing():
             return
         if self._write_paused:
             self._held = messages
-            self._enter(State.HELD)
+            self._enter(StreamState.HELD)
             return
         try:
             full = self._hand_out(messages, transport)
@@ -249,7 +251,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def _finish_batch(self) -> None:
         """Read on, answer keepalives, and time the rest of a message that has begun."""
-        self._enter(State.READING)
+        self._enter(StreamState.READING)
         if self._framer.pings:
             self.send_message(PONG * self._framer.pings)
             self._framer.pings = 0
@@ -281,16 +283,16 @@ class TcpConnection(asyncio.BufferedProtocol):
         """
         self._owner.broken(self.flow, DropCause.MALFORMED, why)
         self._why = why
-        if self._transport is not None and self.state is not State.ENDING:
+        if self._transport is not None and self.state is not StreamState.ENDING:
             self._loop.call_later(LINGER, self._transport.abort)
             self._transport.resume_reading()
             self._transport.write_eof()
-        self._enter(State.ENDING)
+        self._enter(StreamState.ENDING)
 
     def _cut(self, why: str, cause: DropCause = DropCause.TOO_SLOW) -> None:
         """Reset the connection: what the peer has not read is lost."""
         self._owner.broken(self.flow, cause, why)
         self._why = why
-        self._enter(State.ENDING)
+        self._enter(StreamState.ENDING)
         if self._transport is not None:
             self._transport.abort()

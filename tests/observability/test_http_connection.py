@@ -11,9 +11,9 @@ import pytest
 from sip_stager.observability import http_connection
 from sip_stager.observability.http_connection import (
     MAX_HEAD_BYTES,
+    ConnectionState,
     HttpConnection,
     PageResponse,
-    State,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ async def test_an_exception_is_logged_and_answered_with_500(
 async def test_a_connection_ends_after_its_timeout(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setitem(http_connection._TIMEOUTS, State.READING, 0.05)
+    monkeypatch.setitem(http_connection._TIMEOUTS, ConnectionState.READING, 0.05)
     monkeypatch.setattr(http_connection, "CLOSING_TIMEOUT", 0.05)
     scene = Scene()
     await scene.connect()

@@ -10,7 +10,7 @@ from sip_stager.calls.second_copy import SecondCopy
 from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from sip_stager.transaction.layer import server_key
 from tests.support.agents import MARK
 
@@ -204,7 +204,7 @@ class Watch:
         answers = [one for one, _ in sent if isinstance(one, Response)]
         own = [one for one in answers if one.cseq_method == b"CANCEL"]
         assert [one.status for one in own] in ([status], [200]), "a CANCEL's answer (9.2)"
-        if invite is None or invite.state is not State.COMPLETED:
+        if invite is None or invite.state is not TransactionState.COMPLETED:
             return
         final = self._asked[cancel.branch, b"INVITE"].final
         if final is not None and final.status == 487 and MARK not in final.names:
@@ -213,7 +213,7 @@ class Watch:
     def _ack_reaches(self, ack: Request, source: Flow) -> None:
         own = (ack.branch, b"INVITE") in self._asked
         known = self._edge.layer.invite_servers.get(server_key(ack))
-        late = ack.to_tag and (known is None or known.state is State.ACCEPTED)
+        late = ack.to_tag and (known is None or known.state is TransactionState.ACCEPTED)
         sent = self._hand(ack, source)
         if own:
             assert late or not sent, "an ACK that is hop by hop goes on"
@@ -226,16 +226,19 @@ class Watch:
         if forwarded is None or response.cseq_method != b"INVITE":
             self._hand(response, source)
             return
-        state = client.state if client is not None else State.TERMINATED
+        state = client.state if client is not None else TransactionState.TERMINATED
         if client is not None:
             forwarded.heard.append(response.status)
         asked = forwarded.asked
         told, final = len(asked.answers), asked.final
         sent = self._hand(response, source)
-        if response.status >= 300 and state not in {State.ACCEPTED, State.TERMINATED}:
+        if response.status >= 300 and state not in {
+            TransactionState.ACCEPTED,
+            TransactionState.TERMINATED,
+        }:
             acks = [one for one, _ in sent if isinstance(one, Request) and one.method == b"ACK"]
             assert [ack.branch for ack in acks] == [response.branch], "no ACK (17.1.1.3)"
-            assert state is State.COMPLETED or acks[0].to_tag == response.to_tag
+            assert state is TransactionState.COMPLETED or acks[0].to_tag == response.to_tag
         passed = len(asked.answers) - told
         if self._serial and response.status >= 300:
             assert passed <= (final is None), "the best response goes back once (16.7 step 6)"
@@ -249,9 +252,9 @@ class Watch:
         layer = self._edge.layer
         for store in (layer.invite_servers, layer.servers, layer.invite_clients, layer.clients):
             for one in store.values():
-                assert one.state is not State.TERMINATED, "a store holds what has ended"
+                assert one.state is not TransactionState.TERMINATED, "a store holds what has ended"
         for server in layer.invite_servers.values():
-            assert server.owner is not None or server.state is not State.PROCEEDING
+            assert server.owner is not None or server.state is not TransactionState.PROCEEDING
         if self._edge.alive:
             assert self._edge.clock.waiting or self._edge.stager.stagings
 
@@ -266,10 +269,10 @@ def _forwards(sent: Sent, request: Request) -> bool:
     )  # fmt: skip
 
 
-def _passes(status: int, state: State, final: Response | None) -> bool:
+def _passes(status: int, state: TransactionState, final: Response | None) -> bool:
     """True if a response goes back at once, by the messages that both transactions have seen."""
-    if state in {State.COMPLETED, State.TERMINATED} or status == 100:
+    if state in {TransactionState.COMPLETED, TransactionState.TERMINATED} or status == 100:
         return False
     if 200 <= status < 300:
         return final is None or final.status < 300
-    return state is not State.ACCEPTED and final is None
+    return state is not TransactionState.ACCEPTED and final is None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from tests.support.conversation import BOB
 from tests.support.messages import request, response
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
@@ -31,7 +31,7 @@ def test_a_2xx_is_passed_and_not_acknowledged(scene: Scene, flow: Flow, *, heard
         assert user.results.pop() == "180"
     assert scene.take() == ["INVITE"]
     scene.answer(sent, 200)
-    assert scene.client.state is State.ACCEPTED
+    assert scene.client.state is TransactionState.ACCEPTED
     assert user.results == ["200"]
     assert scene.times("", 31.875) == []
 
@@ -83,7 +83,7 @@ def test_a_2xx_is_sent_once_and_not_retransmitted(scene: Scene, source: Flow) ->
     """
     scene.receive(request(), source)
     scene.respond(200)
-    assert scene.servers[0].state is State.ACCEPTED
+    assert scene.servers[0].state is TransactionState.ACCEPTED
     assert scene.times("200 INVITE", 200) == [0]
 
 
@@ -97,7 +97,7 @@ def test_a_retransmission_is_absorbed_while_accepted(scene: Scene, source: Flow)
     scene.receive(request(), source)
     assert scene.take() == ["200 INVITE"]
     assert scene.passed == ["INVITE"]
-    assert scene.servers[0].state is State.ACCEPTED
+    assert scene.servers[0].state is TransactionState.ACCEPTED
 
 
 def test_more_2xx_are_sent_while_accepted_and_nothing_else(scene: Scene, source: Flow) -> None:
@@ -119,7 +119,7 @@ def test_an_ack_is_passed_while_accepted(scene: Scene, source: Flow) -> None:
     scene.receive(request("ACK"), source)
     scene.receive(request("ACK"), source)
     assert scene.passed == ["INVITE", "ACK", "ACK"]
-    assert scene.servers[0].state is State.ACCEPTED
+    assert scene.servers[0].state is TransactionState.ACCEPTED
 
 
 @pytest.mark.parametrize(("timers", "seconds"), [(USUAL, 32), (QUICK, 16), (SLOW, 64)])

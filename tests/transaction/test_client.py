@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from sip_stager.transaction.timers import Timer
 from tests.support.conversation import BOB
 from tests.support.messages import request
@@ -27,7 +27,7 @@ def test_a_new_transaction_is_trying_and_sends_its_request(scene: Scene, flow: F
     RFC 3261 17.1.2.2: "The request MUST be passed to the transport layer for transmission."
     """
     sent, _ = scene.send("BYE", flow)
-    assert scene.client.state is State.TRYING
+    assert scene.client.state is TransactionState.TRYING
     assert scene.transport.sent == [(bytes(sent), flow)]
 
 
@@ -97,7 +97,7 @@ def test_a_provisional_response_is_passed(scene: Scene, flow: Flow) -> None:
     sent, user = scene.send("BYE", flow)
     scene.answer(sent, 100)
     assert user.results == ["100"]
-    assert scene.client.state is State.PROCEEDING
+    assert scene.client.state is TransactionState.PROCEEDING
     scene.answer(sent, 100)
     assert user.results == ["100", "100"]
 
@@ -130,7 +130,7 @@ def test_a_final_response_is_passed_and_ends_the_retransmissions(
         scene.answer(sent, 100)
         assert user.results.pop() == "100"
     scene.answer(sent, status)
-    assert scene.client.state is State.COMPLETED
+    assert scene.client.state is TransactionState.COMPLETED
     assert user.results == [str(status)]
     assert scene.times("BYE", 100) == [0]
     assert user.results == [str(status)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from tests.support.conversation import BOB
 from tests.transaction.layer_scene import QUICK, SLOW, TCP_TO_BOB, USUAL, RecordingUser, Scene
@@ -24,7 +24,9 @@ def ringing(scene: Scene, flow: Flow, *, heard: bool) -> tuple[Request, Recordin
     if heard:
         scene.answer(sent, 180)
         user.results.clear()
-    assert scene.client.state is (State.PROCEEDING if heard else State.CALLING)
+    assert scene.client.state is (
+        TransactionState.PROCEEDING if heard else TransactionState.CALLING
+    )
     assert scene.take() == ["INVITE"]
     return sent, user
 
@@ -40,7 +42,7 @@ def test_a_new_transaction_is_calling_and_sends_its_invite(scene: Scene, flow: F
     transmission."
     """
     sent, _ = scene.send("INVITE", flow)
-    assert scene.client.state is State.CALLING
+    assert scene.client.state is TransactionState.CALLING
     assert scene.transport.sent == [(bytes(sent), flow)]
 
 
@@ -116,7 +118,7 @@ def test_a_provisional_response_ends_the_retransmissions_and_timer_b(scene: Scen
     scene.answer(sent, 100)
     assert scene.times("INVITE", 200) == [0]
     assert user.results == ["100"]
-    assert scene.client.state is State.PROCEEDING
+    assert scene.client.state is TransactionState.PROCEEDING
 
 
 def test_every_provisional_response_goes_to_the_user(scene: Scene, flow: Flow) -> None:
@@ -149,7 +151,7 @@ def test_a_non_2xx_is_acknowledged_over_any_transport_and_passed(
     """
     sent, user = ringing(scene, flow, heard=heard)
     scene.answer(sent, status)
-    assert scene.client.state is State.COMPLETED
+    assert scene.client.state is TransactionState.COMPLETED
     assert scene.take() == ["ACK"]
     assert scene.transport.sent[-1][1] == flow
     assert user.results == [str(status)]
@@ -196,7 +198,7 @@ def test_other_responses_are_dropped_after_a_non_2xx(scene: Scene) -> None:
         scene.answer(sent, status)
     assert scene.take() == ["INVITE", "ACK"]
     assert user.results == ["486"]
-    assert scene.client.state is State.COMPLETED
+    assert scene.client.state is TransactionState.COMPLETED
 
 
 @pytest.mark.parametrize(("status", "sent_since"), [(200, []), (486, ["ACK"])])

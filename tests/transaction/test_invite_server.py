@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.sip.responses import make_response
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from sip_stager.transaction.invite_server import InviteServerTransaction
 from sip_stager.transaction.timers import Timer
 from tests.support.conversation import ALICE, ALICE_TCP
@@ -30,7 +30,7 @@ def test_a_new_transaction_is_proceeding_and_passes_its_invite(scene: Scene, sou
     """
     scene.receive(request(), source)
     assert scene.passed == ["INVITE"]
-    assert scene.servers[0].state is State.PROCEEDING
+    assert scene.servers[0].state is TransactionState.PROCEEDING
 
 
 def test_every_provisional_response_is_sent_once(scene: Scene, source: Flow) -> None:
@@ -45,7 +45,7 @@ def test_every_provisional_response_is_sent_once(scene: Scene, source: Flow) -> 
         scene.respond(status)
     assert scene.take() == ["100 INVITE", "180 INVITE", "183 INVITE", "180 INVITE"]
     assert scene.times("", 200) == []
-    assert scene.servers[0].state is State.PROCEEDING
+    assert scene.servers[0].state is TransactionState.PROCEEDING
 
 
 def test_a_retransmission_gets_the_last_provisional_response(scene: Scene, source: Flow) -> None:
@@ -70,7 +70,7 @@ def test_an_ack_before_a_final_response_is_ignored(scene: Scene, source: Flow) -
     scene.receive(request("ACK"), source)
     assert scene.passed == ["INVITE"]
     assert scene.take() == ["180 INVITE"]
-    assert scene.servers[0].state is State.PROCEEDING
+    assert scene.servers[0].state is TransactionState.PROCEEDING
 
 
 @pytest.mark.parametrize("status", [300, 486, 503, 699])
@@ -82,7 +82,7 @@ def test_a_non_2xx_is_sent(scene: Scene, source: Flow, status: int) -> None:
     scene.receive(request(), source)
     scene.respond(status)
     assert scene.take() == [f"{status} INVITE"]
-    assert scene.servers[0].state is State.COMPLETED
+    assert scene.servers[0].state is TransactionState.COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_ack_ends_the_retransmissions_of_a_non_2xx(scene: Scene, source: Flow
     scene.receive(request(), source)
     scene.respond(486)
     scene.receive(request("ACK"), source)
-    assert scene.servers[0].state is State.CONFIRMED
+    assert scene.servers[0].state is TransactionState.CONFIRMED
     assert [timer for timer, _ in scene.lanes.pending(scene.servers[0])] == [Timer.I]
     assert scene.times("486 INVITE", 100) == [0]
     assert scene.passed == ["INVITE"]

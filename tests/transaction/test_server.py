@@ -9,7 +9,7 @@ import pytest
 
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import parse
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from tests.support.conversation import ALICE, ALICE_TCP
 from tests.support.messages import request
 from tests.transaction.layer_scene import QUICK, SLOW, USUAL, Scene
@@ -27,7 +27,9 @@ def asked(scene: Scene, source: Flow, *, late: bool = False) -> None:
     if late:
         scene.clock.advance(3.5)
         assert scene.take() == ["100 OPTIONS"]
-    assert scene.servers[-1].state is (State.PROCEEDING if late else State.TRYING)
+    assert scene.servers[-1].state is (
+        TransactionState.PROCEEDING if late else TransactionState.TRYING
+    )
 
 
 def test_a_new_transaction_is_trying_and_passes_its_request(scene: Scene, source: Flow) -> None:
@@ -62,7 +64,7 @@ def test_a_final_response_is_sent_once(
     """
     asked(scene, source, late=late)
     scene.respond(status)
-    assert scene.servers[-1].state is State.COMPLETED
+    assert scene.servers[-1].state is TransactionState.COMPLETED
     assert scene.times(f"{status} OPTIONS", 100) == [0]
 
 
@@ -139,7 +141,7 @@ def test_100_is_sent_when_a_clients_timer_e_is_t2_and_not_before(
     scene = Scene(timers)
     asked(scene, source)
     assert scene.times("100 OPTIONS", 100) == [seconds]
-    assert scene.servers[-1].state is State.PROCEEDING
+    assert scene.servers[-1].state is TransactionState.PROCEEDING
 
 
 def test_a_request_that_is_answered_in_time_gets_no_100(scene: Scene, source: Flow) -> None:

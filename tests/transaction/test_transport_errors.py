@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.transaction.base import State
+from sip_stager.transaction.base import TransactionState
 from tests.support.conversation import ALICE, BOB
 from tests.support.messages import request
 from tests.transaction.layer_scene import TCP_TO_BOB, Scene
@@ -153,14 +153,14 @@ def test_a_lost_cancel_ends_silently(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("method", "status", "state"),
     [
-        ("INVITE", 180, State.PROCEEDING),
-        ("INVITE", 200, State.ACCEPTED),
-        ("INVITE", 486, State.COMPLETED),
-        ("OPTIONS", 200, State.COMPLETED),
+        ("INVITE", 180, TransactionState.PROCEEDING),
+        ("INVITE", 200, TransactionState.ACCEPTED),
+        ("INVITE", 486, TransactionState.COMPLETED),
+        ("OPTIONS", 200, TransactionState.COMPLETED),
     ],
 )
 def test_a_server_transaction_stays_when_its_response_cannot_be_sent(
-    scene: Scene, source: Flow, method: str, status: int, state: State
+    scene: Scene, source: Flow, method: str, status: int, state: TransactionState
 ) -> None:
     """RFC 6026 7.1: "A server transaction MUST NOT discard transaction state based only on
     encountering a non-recoverable transport error when sending a response. Instead, the associated
@@ -175,6 +175,6 @@ def test_a_server_transaction_stays_when_its_response_cannot_be_sent(
     scene.respond(status)
     assert scene.servers[0].state is state
     scene.transport.failing.clear()
-    if state is State.COMPLETED and (source == ALICE or method == "INVITE"):
+    if state is TransactionState.COMPLETED and (source == ALICE or method == "INVITE"):
         scene.receive(request(method), source)
         assert scene.take() == [f"{status} {method}"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sip_stager.model.flow import Flow
-from sip_stager.transport.stream import MAX_BATCH, MAX_BATCH_BYTES, MAX_UNSENT, State
+from sip_stager.transport.stream import MAX_BATCH, MAX_BATCH_BYTES, MAX_UNSENT, StreamState
 from tests.support.torture import ANSWER, USUAL
 from tests.transport.endpoints import TIMEOUT, TcpPeer, TcpServer
 
@@ -251,7 +251,7 @@ async def test_reading_pauses_until_the_peer_reads_its_answers(
             while not endpoint.arrived.qsize():  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
             (connection,) = endpoint.sockets._tcp.accepted
-            while connection.state is not State.HELD:  # noqa: ASYNC110  nothing signals it
+            while connection.state is not StreamState.HELD:  # noqa: ASYNC110  nothing signals it
                 await asyncio.sleep(0.001)
         assert connection._transport
         assert connection._transport.get_write_buffer_size() < 3 * MAX_BATCH_BYTES
