@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,8 @@ from tests.support.messages import request
 from tests.transaction.layer_scene import RecordingUser, Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_stager.ports import Cancellable
 
 
@@ -82,6 +84,38 @@ def ends(plan: Plan, world: FakeClock, clock: FakeClock | LaneClock) -> list[tup
 def test_a_lane_clock_behaves_like_any_clock(plan: Plan) -> None:
     plain, under = FakeClock(), FakeClock()
     assert ends(plan, under, LaneClock(under)) == ends(plan, plain, plain)
+
+
+FINE = st.floats(0.001, 40.0, allow_subnormal=False)
+
+
+class CountingClock(FakeClock):
+    """A clock with any start, which counts its timers."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__()
+        self.now = now
+        self.started = 0
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Cancellable:
+        self.started += 1
+        return super().call_later(delay, callback, *args)
+
+
+@given(st.floats(0.0, 1e9, allow_subnormal=False), st.lists(FINE, max_size=30), FINE)
+def test_the_rounding_of_floats_keeps_no_lane_busy(
+    start: float, pauses: list[float], delay: float
+) -> None:
+    """Beyond the RFCs: ``now + (due - now)`` may be less than ``due`` in its last bit."""
+    world, ended = CountingClock(start), list[int]()
+    clock = LaneClock(world)
+    for number, pause in enumerate(pauses):
+        clock.call_later(delay, ended.append, number)
+        world.advance(pause)
+    world.advance(100)
+    assert ended == list(range(len(pauses)))
+    assert world.waiting == 0
+    assert world.started <= 2 * len(pauses) + 1
 
 
 def test_timers_of_one_length_fire_in_the_order_in_which_they_started() -> None:
