@@ -158,6 +158,10 @@ class WholeCall:
         """Store a sent message."""
         self._sent.append(data)
 
+    def is_connected(self, host: str, port: int) -> bool:
+        """Return that no connection is open."""
+        return False
+
     def can_reuse(self, call: Call) -> bool:
         """Return that no call can be reused."""
         return False

@@ -53,9 +53,16 @@ class Transport(Protocol):
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
         """Send one message.
 
-        Over TCP, the connection that the flow names is used if it is open, else an open one to
-        the same address, else a new one (RFC 3261 18.1.1, 18.2.2).  ``failed`` is called with the
+        Over TCP, the connection that the flow names is used if it is open, else an open one with
+        the same address and port, whichever side opened it, else a new one (RFC 3261 18.1.1,
+        18.2.2).  ``failed`` is called with the
         reason, for the log, once it is known that the message was not sent.
+        """
+
+    def is_connected(self, host: str, port: int) -> bool:
+        """Return True if a TCP connection with that address and port is open.
+
+        Either side may have opened it.
         """
 
 

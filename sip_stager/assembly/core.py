@@ -65,7 +65,14 @@ def make_core(
     context = Context(lanes, transport, notify, messages, timers)
     layer = TransactionLayer(context, settings.limits.header_lines)
     interfaces = make_interfaces(settings)
-    locator = Locator(interfaces, resolver, clock, loopback=_on_this_machine(settings))
+    locator = Locator(
+        interfaces,
+        resolver,
+        clock,
+        loopback=_on_this_machine(settings),
+        is_connected=transport.is_connected,
+        tcp_upstreams=_tcp_upstreams(settings),
+    )
     identifiers = Identifiers(os.urandom(32))
     sender = Sender(layer, interfaces, locator, identifiers, lanes, timers.c, notify)
     responder = Responder(interfaces, identifiers, notify)
@@ -123,6 +130,12 @@ def _on_this_machine(settings: Settings) -> bool:
     return any(
         host == "localhost" or (ip_version(host) and ip_address(host).is_loopback) for host in hosts
     )
+
+
+def _tcp_upstreams(settings: Settings) -> frozenset[tuple[str, int]]:
+    """Return the addresses and ports of the upstreams whose URI sets TCP."""
+    parts = map(split_sip_uri, settings.upstream.uris)
+    return frozenset((host, port) for host, port, transport in parts if transport == "tcp")
 
 
 def make_interfaces(settings: Settings) -> Interfaces:

@@ -93,6 +93,10 @@ class DryRun:
         if failed is not None:
             self._clock.call_later(0.0, failed, "nothing is sent")
 
+    def is_connected(self, host: str, port: int) -> bool:  # noqa: ARG002  (the protocol's signature)
+        """Return that no connection is open."""
+        return False
+
     def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
         """Resolve a name to a reserved address, which is shown as the name again."""
         address = str(_RESERVED[self._ip_version] + len(self._names))

@@ -11,7 +11,7 @@ from sip_stager.proxy.interfaces import Interfaces, ip_version
 from sip_stager.sip.uri import DEFAULT_PORT, Uri, parse_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from sip_stager.ports import Cancellable, Clock, Resolver
     from sip_stager.proxy.request_forwarding import Routed
@@ -26,16 +26,27 @@ MAX_AVOIDED = 1024
 class Locator:
     """Turns the URI of a next hop into a flow (RFC 3261 16.6 step 7, RFC 3263 4).
 
-    ``loopback``: a next hop may be on this machine.
+    ``loopback``: a next hop may be on this machine.  ``is_connected`` returns True if a TCP
+    connection with an address and port is open, ``tcp_upstreams`` are the addresses and ports of
+    upstreams whose URI sets TCP.
     """
 
     def __init__(
-        self, interfaces: Interfaces, resolver: Resolver, clock: Clock, *, loopback: bool = True
+        self,
+        interfaces: Interfaces,
+        resolver: Resolver,
+        clock: Clock,
+        *,
+        loopback: bool = True,
+        is_connected: Callable[[str, int], bool] | None = None,
+        tcp_upstreams: Container[tuple[str, int]] = (),
     ) -> None:
         self._interfaces = interfaces
         self._resolver = resolver
         self._clock = clock
         self._loopback = loopback
+        self._is_connected = is_connected or _never_connected
+        self._tcp_upstreams = tcp_upstreams
         self._without_tcp: dict[tuple[str, int], float] = {}
 
     def tcp_flow(self, uri: Uri, target: Flow) -> Flow | None:
@@ -93,15 +104,35 @@ class Locator:
         plain = uri.scheme == b"sip" and b"?" not in uri_text and b"method" not in uri_text.lower()
         if not plain or b"maddr" in (uri.parameters or {}) or self._interfaces.is_ours(uri):
             return None
+        if self._depends_on_connections(uri, preferred):
+            return None
         flow = self._flow(uri, uri.target, preferred) if ip_version(uri.target) else None
         return None if flow is None else (uri, flow)
 
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
-        version = ip_version(address)
-        leaving = self._interfaces.choose_outgoing(uri.transport, version, preferred)
+        version, port = ip_version(address), uri.port or DEFAULT_PORT
+        transport = uri.transport
+        if self._depends_on_connections(uri, preferred):
+            reached = address, port
+            if reached in self._tcp_upstreams or self._is_connected(*reached):
+                transport = "TCP"
+        leaving = self._interfaces.choose_outgoing(transport, version, preferred)
         if not version or leaving is None or not _is_allowed(address, self._loopback):
             return None
-        return Flow(uri.transport, address, uri.port or DEFAULT_PORT, leaving)
+        return Flow(transport, address, port, leaving)
+
+    def _depends_on_connections(self, uri: Uri, preferred: int | None) -> bool:
+        """Return True if a peer that we speak TCP with sets no transport in its URI.
+
+        RFC 3263 4.1 takes such a URI for one of UDP.  But many user agents of TCP leave the
+        transport out of their Contact, and listen on TCP alone.
+        """
+        speaks_tcp = preferred is not None and self._interfaces[preferred].transport == "TCP"
+        return speaks_tcp and b"transport" not in (uri.parameters or {})
+
+
+def _never_connected(host: str, port: int) -> bool:  # noqa: ARG001  the port's signature
+    return False
 
 
 @lru_cache(maxsize=4096)

@@ -55,8 +55,8 @@ class Sockets:
         While ``screen`` is active, ``receive`` is called only for messages that it passes.
 
         ``lost`` is called when an address cannot be reached: for an ICMP error, or for a
-        connection that we opened and that broke; never while something is being sent.  It gets the
-        flow without a connection, and the reason in words.
+        connection that carried our requests and broke; never while something is being sent.  It
+        gets the flow without a connection, and the reason in words.
         """
         self._receive = receive
         self._lost = lost
@@ -82,6 +82,10 @@ class Sockets:
             self._on_send_failed(flow, why, failed)
 
         self._tcp.send_message(data, flow, send_failed)
+
+    def is_connected(self, host: str, port: int) -> bool:
+        """Return True if a TCP connection with that address and port is open."""
+        return self._tcp.is_connected(host, port)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""

@@ -91,6 +91,7 @@ class TcpConnection(asyncio.BufferedProtocol):
     ) -> None:
         self.flow = flow
         self.accepted = accepted
+        self.reused = False  # accepted, and yet requests of ours were sent on it
         self._receive = receive
         self._owner = owner
         self._limits = limits

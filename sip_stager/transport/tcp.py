@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
+from collections import Counter, deque
 from ipaddress import ip_address
 from itertools import count
 from typing import TYPE_CHECKING
@@ -36,8 +36,9 @@ _KEEPALIVE_OPTIONS = (
 class TcpTransport:
     """Accepts connections and opens them; an open connection to an address is used again.
 
-    Requests use only connections that we opened: a connection that a peer opened is no proof of
-    who listens at the address that it came from (RFC 5923).
+    A request takes an open connection with its target's address and port, whichever side opened
+    it: many user agents write the address of their own end into Contact, and listen nowhere.  (A
+    stranger cannot take a peer's place there: their connection has their own address.)
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class TcpTransport:
         # Each side has a limit of its own, so that peers leave room for what we open.
         self.accepted = Connections(limits.connections, limits.connections_per_source)
         self.ours = Connections(limits.connections, limits.connections_per_source)
-        self._by_target: dict[Flow, TcpConnection] = {}
+        self._by_target: dict[Flow, TcpConnection] = {}  # those that we opened
+        self._targets: Counter[tuple[str, int]] = Counter()  # of those, over any listener
+        self._by_source: dict[tuple[str, int], TcpConnection] = {}  # those that peers opened
         self._unsent: dict[Flow, _UnsentMessages] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server] = []
@@ -87,6 +90,10 @@ class TcpTransport:
         connection = self._by_target.get(target)
         if connection is not None and connection.send_message(data):
             return
+        connection = self._by_source.get((flow.host, flow.port))
+        if connection is not None and connection.send_message(data):
+            connection.reused = True
+            return
         unsent = self._unsent.get(target)
         if unsent is None:
             unsent = self._unsent[target] = _UnsentMessages()
@@ -94,27 +101,37 @@ class TcpTransport:
         if not unsent.add(data, failed):
             self._loop.call_soon(failed, "too many messages wait for the connection")
 
+    def is_connected(self, host: str, port: int) -> bool:
+        """Return True if a connection with that address and port is open."""
+        return (host, port) in self._by_source or (host, port) in self._targets
+
     def opened(self, connection: TcpConnection) -> None:
         """Send what waited for a connection of ours; keep a peer's, or close it at a limit."""
         _enable_keepalive(connection.tcp_socket)
         if not connection.accepted:
             target = connection.flow._replace(connection=0)
             self._by_target[target] = connection
+            self._targets[target[1:3]] += 1
             self._unsent.pop(target).send_on(connection)
         elif not self.accepted.add(connection):
             self._dropped(connection.flow, DropCause.TOO_MANY_CONNECTIONS, "it was closed at once")
             connection.close()
+        else:
+            self._by_source[connection.flow[1:3]] = connection
 
     def closed(self, connection: TcpConnection, why: str) -> None:
-        """Forget a connection; report the address of one that we opened and that broke."""
-        if connection.accepted:
-            self.accepted.discard(connection)
-            return
+        """Forget a connection; report the address of one that carried requests and broke."""
+        target, source = connection.flow._replace(connection=0), connection.flow[1:3]
+        self.accepted.discard(connection)
         self.ours.discard(connection)
-        target = connection.flow._replace(connection=0)
+        if self._by_source.get(source) is connection:
+            del self._by_source[source]
         if self._by_target.get(target) is connection:  # not a newer one to the same address
             del self._by_target[target]
-        if why:  # later: this may be called while a message is being sent
+            self._targets -= Counter((source,))  # drops a count of 0
+        if why and (
+            connection.reused or not connection.accepted
+        ):  # later: this may be called while a message is being sent
             self._loop.call_soon(self._lost, target, why)
 
     def broken(self, flow: Flow, cause: DropCause, why: str) -> None:

@@ -90,7 +90,9 @@ class Conversation:
         self.layer = TransactionLayer(context)
         listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
-        locator = Locator(listeners, self.resolver, self.clock)
+        locator = Locator(
+            listeners, self.resolver, self.clock, is_connected=self.transport.is_connected
+        )
         identifiers, notify = Identifiers(b"seed"), self._notify
         sender = Sender(self.layer, listeners, locator, identifiers, clock, timers.c, notify)
         responder = Responder(listeners, identifiers, notify)

@@ -59,13 +59,15 @@ class FakeClock:
 class FakeTransport:
     """A transport that keeps the messages that were sent.
 
-    ``failing`` holds the hosts that are unreachable, ``without_tcp`` those that refuse TCP.
+    ``failing`` holds the hosts that are unreachable, ``without_tcp`` those that refuse TCP, and
+    ``connected`` the addresses and ports with an open connection.
     """
 
     def __init__(self, clock: FakeClock) -> None:
         self.sent: list[tuple[bytes, Flow]] = []
         self.failing: set[str] = set()
         self.without_tcp: set[str] = set()
+        self.connected: set[tuple[str, int]] = set()
         self._clock = clock
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
@@ -75,6 +77,9 @@ class FakeTransport:
                 self._clock.call_later(0.0, failed, "connection refused")
             return
         self.sent.append((data, flow))
+
+    def is_connected(self, host: str, port: int) -> bool:
+        return (host, port) in self.connected
 
 
 class FakeStaging:

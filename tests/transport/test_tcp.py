@@ -144,13 +144,49 @@ async def test_a_response_goes_to_sent_by_when_its_connection_is_closed(endpoint
         assert await (await sent_by.next()).read(len(ANSWER)) == ANSWER
 
 
-async def test_requests_do_not_use_a_connection_that_a_peer_opened(endpoint: Endpoint) -> None:
-    """RFC 5923: a peer's connection is reused by its TLS certificate; TCP has none."""
+async def test_a_request_uses_the_connection_that_a_peer_opened_from_its_target(
+    endpoint: Endpoint,
+) -> None:
+    """RFC 3261 18: a user agent that listens nowhere writes its own end into Contact."""
     async with await endpoint.connect() as peer:
         peer.send(USUAL)
         _, flow = await endpoint.next()
-        endpoint.send(b"request", flow._replace(connection=0))
-        assert await endpoint.failure()
+        target = flow._replace(connection=0)
+        assert endpoint.sockets.is_connected(target.host, target.port)
+        endpoint.send(b"request", target)
+        assert await peer.read(7) == b"request"
+    await endpoint.until_connections_are(0)
+    assert not endpoint.sockets.is_connected(target.host, target.port)
+    endpoint.send(b"request", target)
+    assert await endpoint.failure()
+
+
+async def test_a_request_on_a_peers_connection_that_breaks_is_lost(endpoint: Endpoint) -> None:
+    """RFC 3261 17.1.4: its transaction need not wait for a timeout."""
+    async with await endpoint.connect() as peer, await endpoint.connect() as other:
+        peer.send(USUAL)
+        _, flow = await endpoint.next()
+        other.send(USUAL)
+        await endpoint.next()
+        target = flow._replace(connection=0)
+        endpoint.send(b"request", target)
+        assert await peer.read(7) == b"request"
+    assert await endpoint.lost_flow() == target
+    assert endpoint.lost.empty()  # no request of ours was sent on the other
+
+
+async def test_a_connection_of_ours_goes_ahead_of_one_that_the_peer_opened(
+    endpoint: Endpoint,
+) -> None:
+    async with await endpoint.connect() as peer:
+        peer.send(USUAL)
+        _, flow = await endpoint.next()
+        assert flow.connection
+        async with TcpServer() as server:
+            target = Flow("TCP", server.host, server.port, 2)
+            endpoint.send(b"1", target)
+            assert await (await server.next()).read(1) == b"1"
+            assert endpoint.sockets.is_connected(server.host, server.port)
 
 
 async def test_a_refused_connection_fails_all_messages_that_waited(endpoint: Endpoint) -> None:
