@@ -74,7 +74,7 @@ def make_core(
         tcp_upstreams=_tcp_upstreams(settings),
     )
     identifiers = Identifiers(os.urandom(32))
-    sender = Sender(layer, interfaces, locator, identifiers, lanes, timers.c, notify)
+    sender = Sender(layer, interfaces, locator, identifiers, lanes, timers.c, timers.m, notify)
     responder = Responder(interfaces, identifiers, notify)
     seal = make_seal(settings)
     limits = settings.limits

@@ -157,6 +157,9 @@ def _judge_rejected(record: CallRecord, words: str) -> Verdict:
     if not status:
         fault = "The call ended with 500 for a fault of this program; the log has the traceback."
         return Side.US, Side.US, StagingOutcome.INTERNAL_ERROR, fault
+    if status < 300:
+        lost = f"The upstream's {words} had no Via of the caller, so it could not be passed back."
+        return Side.UPSTREAM, Side.UPSTREAM, CallOutcome.REJECTED, lost
     changed = f"; the caller got {got}" if got != status else ""
     if status in _CHALLENGES:
         asked = (

@@ -2,13 +2,17 @@
 
 ::
 
-    LOCATING --> CALLING ------ 1xx -----> PROCEEDING ------ final ------> OVER
-                    |                          |                            ^
-                 cancel                     cancel: CANCEL is sent          |
-                    v                          v                            |
-           CANCELLED_UNHEARD --- 1xx --> CANCELLING ---- final, 64*T1 ------+
-                    |                                                       |
-                    +---------------------- final, timer B -----------------+
+                                               +-- 2xx without the caller's Via --> ANSWERED
+                                               |                                        |
+                                               |                   right 2xx, timer M --+
+                                               |                                        v
+    LOCATING --> CALLING ------ 1xx -----> PROCEEDING ------ final ------------------> OVER
+                    |                          |                                        ^
+                 cancel                     cancel: CANCEL is sent                      |
+                    v                          v                                        |
+           CANCELLED_UNHEARD --- 1xx --> CANCELLING ---- final, 64*T1 ------------------+
+                    |                                                                   |
+                    +---------------------- final, timer B -----------------------------+
 
 A CANCEL may be sent only after a provisional response (RFC 3261 9.1), so a branch that is cancelled
 before one waits for it.  A 2xx may come again and again after OVER (RFC 6026), and is passed back
@@ -20,7 +24,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
-from sip_stager.model.vocabulary import CallOutcome
+from sip_stager.events import MessageDropped
+from sip_stager.model.vocabulary import CallOutcome, DropCause
 from sip_stager.proxy.answer_on_error import answer_on_error
 
 if TYPE_CHECKING:
@@ -46,6 +51,7 @@ class BranchState(Enum):
     PROCEEDING = auto()
     CANCELLED_UNHEARD = auto()
     CANCELLING = auto()
+    ANSWERED = auto()
     OVER = auto()
 
 
@@ -114,13 +120,14 @@ class Branch:
     def cancel(self, reasons: list[bytes]) -> None:
         """Cancel the INVITE with these Reason fields, as soon as a CANCEL may be sent (9.1)."""
         self._reasons = reasons
-        if self._state is BranchState.LOCATING:
-            self._fail(487, CallOutcome.CANCELLED)
-        elif self._state is BranchState.CALLING:
+        state = self._state
+        if state is BranchState.CALLING:
             self._stop_timer()
             self._state = BranchState.CANCELLED_UNHEARD
-        elif self._state is BranchState.PROCEEDING:
+        elif state is BranchState.PROCEEDING:
             self._send_cancel()
+        elif state is BranchState.LOCATING or state is BranchState.ANSWERED:  # no CANCEL is due
+            self._fail(487, CallOutcome.CANCELLED)
 
     def receive_response(self, response: Response) -> None:
         """Receive a response of the target."""
@@ -140,6 +147,18 @@ class Branch:
             # The first response shows that the target is alive: from now on only timer C limits it.
             self._failover_timeout = None
             self._start_timer(self._sender.timer_c, self._ring_out)
+
+    def await_right_answer(self) -> None:
+        """Drop a 2xx without the requester's Via; wait for the right one until timer M.
+
+        Until then the client transaction passes every 2xx on (RFC 6026 7.2).
+        """
+        if self._target is not None:
+            detail = "a 2xx without the Via of the caller"
+            self._sender.notify(MessageDropped(self._target, DropCause.STRAY_RESPONSE, detail))
+        if self._state is not BranchState.ANSWERED:
+            self._state = BranchState.ANSWERED
+            self._start_timer(self._sender.timer_m, self._right_answer_missing)
 
     @answer_on_error
     def timed_out(self) -> None:
@@ -178,8 +197,13 @@ class Branch:
 
     @answer_on_error
     def _receive_final(self, response: Response) -> None:
-        self._end()
+        if self._state is not BranchState.ANSWERED:  # else a repeated 2xx would stop the timer
+            self._end()
         self._context.receive_final(self, response)
+
+    @answer_on_error
+    def _right_answer_missing(self) -> None:
+        self._fail(500, CallOutcome.REJECTED)
 
     @answer_on_error
     def _fail_over(self) -> None:

@@ -183,7 +183,7 @@ class ResponseContext:
         if response.status in _CHALLENGES:
             self._mark_unused(branch)
         if passed is None:
-            self.fail(branch, 500, CallOutcome.REJECTED)
+            self._receive_unforwardable(branch, response.status)
         elif response.status < 300:
             self._accept(response, passed, branch)
         elif response.status == 487 and self._cancelled_by_us(branch):
@@ -192,6 +192,22 @@ class ResponseContext:
             cancelled = self._state is ContextState.CANCELLED
             outcome = CallOutcome.CANCELLED if cancelled else CallOutcome.REJECTED
             self._end_branch(branch, Final(parse_response(passed), outcome))
+
+    def _receive_unforwardable(self, branch: Branch, status: int) -> None:
+        """Handle a final response without the requester's Via (16.7 step 3).
+
+        After a 2xx nobody else is tried, for somebody has answered; the right one may still come.
+        Any other is the last response of its branch: for the caller it becomes a 500.
+        """
+        if status < 300 or status >= 600:
+            self._drop_targets()
+        if status >= 300 or self._state is not ContextState.TRYING:
+            self.fail(branch, 500, CallOutcome.REJECTED)
+            return
+        current, self._branch = self._branch, branch
+        branch.await_right_answer()
+        if current is not None and current is not branch:
+            current.cancel([])
 
     def fail(self, branch: Branch, status: int, outcome: CallOutcome) -> None:
         """End a branch without a response, as if it had got one with that status."""

@@ -25,7 +25,8 @@ def pop_via(response: Response, branch: bytes, *, anonymous: bool = False) -> by
     ours = OUR_VIA(fields[top])
     if ours is None:
         popped = response.without_first(b"via")
-        return bytes(popped) if branch in (popped.value(b"via") or b"") else None
+        next_via = popped.value(b"via")
+        return bytes(popped) if next_via is not None and branch in next_via else None
     rest = fields[top][ours.end() :]
     if rest:  # the next one is in the same field
         lines[top] = fields[top][:5] + rest

@@ -30,7 +30,8 @@ MAX_DATAGRAM = 1300
 class Sender:
     """Sends requests in client transactions, and the ACK of a 2xx without one.
 
-    ``clock`` and ``timer_c`` (in seconds) limit the branches of an INVITE (RFC 3261 16.8).
+    ``clock`` and ``timer_c`` (in seconds) limit the branches of an INVITE (RFC 3261 16.8), and
+    ``timer_m`` the wait for another 2xx (RFC 6026 7.2).
     """
 
     layer: TransactionLayer
@@ -39,6 +40,7 @@ class Sender:
     identifiers: Identifiers
     clock: Clock
     timer_c: float
+    timer_m: float
     notify: Notify
 
     def forward_invite(

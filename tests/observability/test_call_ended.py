@@ -20,7 +20,7 @@ from sip_stager.observability.logs import Logger
 from sip_stager.observability.number_hash import number_hash
 from sip_stager.sip.message import Request
 from sip_stager.sip.parser import parse
-from tests.support.calls import answer, called
+from tests.support.calls import answer, called, without_requester
 from tests.support.conversation import ALICE, BOB, ROUTE, SEAL, STRANGER, USER, Conversation
 from tests.support.messages import request, response
 
@@ -251,6 +251,16 @@ def test_a_call_that_could_not_be_staged_says_whose_side_it_is(cause: str, side:
     assert (line["ended_by"], line["side"], line["cause"]) == ("us", side, cause)
     assert (line["text"], line["level"]) == ("no agent", "warning")
     assert line["from_hash"] == HASH(CALLER)
+
+
+def test_an_answer_that_lost_the_callers_via_is_the_upstreams_side() -> None:
+    logged = Logged()
+    logged.edge.receive(without_requester(response(called(logged.edge), 200)), BOB)
+    logged.edge.clock.advance(33)
+    line = logged.ended()
+    assert (line["ended_by"], line["side"], line["cause"]) == ("upstream", "upstream", "rejected")
+    assert (line["status"], line["upstream_status"]) == (500, 200)
+    assert line["sentence"].endswith("had no Via of the caller, so it could not be passed back.")
 
 
 def test_a_silent_upstream_is_the_upstreams_side() -> None:

@@ -403,13 +403,18 @@ def test_a_response_with_an_impossible_number_changes_nothing(
     assert calling.take() == ["alice 180 INVITE"]
 
 
-def test_bcast_goes_to_the_caller_and_to_no_broadcast_address(calling: Conversation) -> None:
-    """RFC 4475 3.3.10: a response to our request is sent back to the source of the request."""
+def test_bcast_goes_to_no_broadcast_address(calling: Conversation) -> None:
+    """RFC 4475 3.3.10: the Via is not the caller's, so the response is dropped; the right one is
+    sent back to the source of the request.
+    """
     data = as_answer("bcast", calling.last_request("bob"))
     via = b"Via: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23\r\n"
     at = data.index(b"Via:", data.index(b"Via:") + 1)
     calling.receive(data[:at] + via + data[data.index(b"\r\n", at) + 2 :], BOB)
+    calling.take()
+    calling.receive(response(calling.last_request("bob"), 200), BOB)
     assert [flow for _, flow in calling.transport.sent[-1:]] == [ALICE]
+    assert calling.take() == ["alice 200 INVITE"]
     assert all(flow.host != "255.255.255.255" for _, flow in calling.transport.sent)
 
 

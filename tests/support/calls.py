@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sip_stager.sip.message import Response
 from tests.support.conversation import BOB, Conversation
 from tests.support.messages import request, response
 
@@ -26,6 +27,15 @@ def answer(
     """Answer as a target; return the messages that follow."""
     edge.receive(response(invite, status, **parts), source)
     return edge.take()
+
+
+def without_requester(response: Response, other: bytes = b"") -> Response:
+    """Return a response with our Via alone, or with another peer's below it."""
+    own = response.fields[response.names.index(b"via")]
+    only = response.without(b"via").with_first(b"via", own)
+    changed = only.with_last(b"via", other) if other else only
+    assert isinstance(changed, Response)
+    return changed
 
 
 def cancelled(edge: Conversation) -> list[str]:

@@ -94,7 +94,8 @@ class Conversation:
             listeners, self.resolver, self.clock, is_connected=self.transport.is_connected
         )
         identifiers, notify = Identifiers(b"seed"), self._notify
-        sender = Sender(self.layer, listeners, locator, identifiers, clock, timers.c, notify)
+        limits = timers.c, timers.m
+        sender = Sender(self.layer, listeners, locator, identifiers, clock, *limits, notify)
         responder = Responder(listeners, identifiers, notify)
         targets = UpstreamTargets(uris, request_uri, failover_timeout=2.0, max_redirects=redirects)
         self.admission = FakeAdmission()
