@@ -45,13 +45,15 @@ HTTP = (
 
 def seeds() -> Iterator[Case]:
     """Yield all seeds."""
-    messages = [USUAL, ANSWER, *TORTURE.values(), *_scenarios()]
+    messages = [USUAL, ANSWER, *TORTURE.values(), *_scenarios(), *_with_other_line_breaks()]
     for one in messages:
         yield make_case("message", [one])
         yield make_case("trunks", [one])
         yield make_case("conversation", [b"a" + one, b"y", b"b" + one])
     yield make_case("stream", [messages[0], b"\r\n\r\n", *messages[2:5]])
     yield make_case("stream", messages[:2])
+    yield make_case("stream", [*_with_other_line_breaks(), USUAL])
+    yield make_case("stream", [USUAL.replace(b"l: 5", b"l: 70000"), b"x" * 69_995, ANSWER])
     yield from (make_case("api_reply", [one]) for one in REPLIES)
     yield from (make_case("http_connection", [one[:20], one[20:]]) for one in HTTP)
     yield from calls()
@@ -77,6 +79,15 @@ def calls() -> Iterator[Case]:
     yield _conversation(*staged, b"t30", _response(100), b"t2000", _response(486))
     whole = bytes(request(body=BODY, extra=("Supported: 100rel", "Route: <sip:198.51.100.1;lr>")))
     yield _conversation(b"A" + whole, b"a" + bytes(request("OPTIONS")), b"s" + whole)
+
+
+def _with_other_line_breaks() -> Iterator[bytes]:
+    """Yield messages with LF alone, with one LF, and with one CR."""
+    plain = bytes(request(body=BODY))
+    head, _, body = plain.partition(b"\r\n\r\n")
+    yield head.replace(b"\r\n", b"\n") + b"\n\n" + body
+    yield plain.replace(b"\r\nContact", b"\nContact")
+    yield plain.replace(b"\r\nContact", b"\rContact")
 
 
 def _conversation(*pieces: bytes) -> Case:

@@ -23,6 +23,8 @@ from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.framing import Framer
 from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import check_request, parse
+from sip_stager.sip.responses import make_response
+from sip_stager.sip.salvage import salvage_call_id, salvage_request
 from sip_stager.trunks.phone_numbers import is_e164
 from tests.support.conversation import ALICE
 
@@ -65,9 +67,10 @@ def message(pieces: Sequence[bytes], result: CaseResult) -> None:
             parsed = result.timed(parse, piece)
         except Malformed as fault:
             result.behaviours.add(str(fault))
+            _salvage(piece, result)
             continue
         written, start_line = bytes(parsed), len(parsed.start_line)
-        received = piece.lstrip(b"\r\n")[: len(written)]
+        received = _with_crlf(piece.lstrip(b"\r\n"))[: len(written)]
         assert received[start_line:] == written[start_line:]
         # "sip/2.0" may be lower case.
         assert received[:start_line].upper() == written[:start_line].upper()
@@ -75,6 +78,23 @@ def message(pieces: Sequence[bytes], result: CaseResult) -> None:
         assert (again.start_line, again.fields) == (parsed.start_line, parsed.fields)
         assert (again.names, again.body) == (parsed.names, parsed.body)
         result.timed(_read_fields, parsed, result)
+
+
+def _with_crlf(piece: bytes) -> bytes:
+    """Return a message whose header has LF alone with CR LF in it, any other as it is."""
+    head, blank_line, body = piece.partition(b"\n\n")
+    is_lf = blank_line and b"\r" not in head
+    return b"\r\n\r\n".join((head.replace(b"\n", b"\r\n"), body)) if is_lf else piece
+
+
+def _salvage(piece: bytes, result: CaseResult) -> None:
+    """Check that the response to what cannot be parsed is a message."""
+    found = result.timed(salvage_request, piece)
+    result.behaviours.add(("salvaged", len(found.names) if found else -1))
+    assert salvage_call_id(piece).isascii()
+    if found is not None:
+        response = make_response(found, 400, b"tag")
+        assert bytes(parse(bytes(response))) == bytes(response)
 
 
 def _read_fields(parsed: Request | Response, result: CaseResult) -> None:
