@@ -209,6 +209,31 @@ async def test_a_call_is_staged_and_forwarded_with_its_id(world: World, api: Fak
     assert ended.outcome == "answered"
 
 
+async def test_odd_messages_of_a_trunk_are_taken_or_answered(world: World) -> None:
+    """RFC 3261 16.3, 21.5.7: over real sockets, and none of them is met with silence."""
+    world.drain = 0.1
+    via = f"SIP/2.0/UDP 127.0.0.1:{world.caller.port}"
+    invite = bytes(request(uri="sip:+33612345678@edge", via=via, extra=("X Carrier Id 42",)))
+    async with running(world):
+        world.caller.send(invite.replace(b"\r\n", b"\n"), world.port)
+        forwarded = await world.upstream.next()
+        assert b"\r\nX Carrier Id 42\r\n" in forwarded
+        assert b"\n" not in forwarded.replace(b"\r\n", b"")
+        assert (await world.caller.next()).startswith(b"SIP/2.0 100 ")
+        mixed = invite.replace(b"\r\nContact", b"\nContact").replace(b"alice-1", b"alice-2")
+        world.caller.send(mixed, world.port)
+        assert (await world.caller.next()).startswith(b"SIP/2.0 400 ")
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.tcp_port)
+        large = bytes(request(uri="sip:+33612345678@edge", branch="z9hG4bK-3", body="x" * 70_000))
+        options = bytes(request("OPTIONS", "sip:edge", branch="z9hG4bK-4"))
+        writer.write(large + options)
+        for status in (b"SIP/2.0 513 Message Too Large", b"SIP/2.0 200 OK"):
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT)
+            assert answer.startswith(status)
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_the_program_is_ready_from_the_end_of_start_until_stop(world: World) -> None:
     application = Application(world.settings())
     assert application.ready() == (False, ("starting",))
