@@ -49,7 +49,7 @@ class LogFiles:
                     pass  # what cannot be opened is an error before anything is printed
 
     def close(self) -> None:
-        """Release what was kept of standard input."""
+        """Release the kept part of standard input."""
         if self._spool is not None:
             self._spool.close()
 

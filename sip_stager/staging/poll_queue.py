@@ -41,7 +41,7 @@ class PollQueue:
         self._timer.set(self._schedule.next_time())
 
     def _serve(self) -> None:
-        """Let calls poll whose turn it is."""
+        """Start the polls of the calls whose turn it is."""
         now = self._loop.time() + CLOCK_STEP
         while (turn := self._schedule.take(now)) is not None:
             if not turn.waiter.done():  # it is done when it was cancelled, and its task has not run

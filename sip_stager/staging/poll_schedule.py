@@ -90,7 +90,7 @@ class PollSchedule(Generic[T]):
         return sum(heap.entries for heap in heaps)
 
     def add(self, turn: PollTurn[T]) -> None:
-        """Let a call wait for its poll."""
+        """Queue a call for its poll."""
         self._asleep.push(turn.due, turn)
 
     def discard(self, turn: PollTurn[T]) -> None:

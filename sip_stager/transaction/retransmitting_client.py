@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class RetransmittingClient(Transaction):
     """A client transaction: sends a request at once, and again while no response comes.
 
-    ``request`` is what was sent: it is dropped with the final response, and the user when it has
+    ``request`` is the sent message: it is dropped with the final response, and the user when it has
     been told all.
     ``retransmitted``: the request was sent more than once, so the peer may have it even if it
     cannot be reached any more.

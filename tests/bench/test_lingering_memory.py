@@ -1,4 +1,4 @@
-"""A call that has ended lingers: its transactions absorb what is sent again, for 32 s."""
+"""A call that has ended lingers: its transactions absorb retransmissions, for 32 s."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the writer's thread sleep and wake as often as it can, switching threads all the time."""
+    """Make the writer's thread sleep and wake as often as it can, and switch threads often."""
     monkeypatch.setattr(module, "GATHERING_INTERVAL", 0.0)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -86,7 +86,7 @@ EXTRA = (
 def test_our_record_route_comes_first_wherever_the_fields_are(seed: int, extra: list[str]) -> None:
     """RFC 3261 16.6 step 4: "before any existing Record-Route header field values".
 
-    What is removed ahead of it moves its place; all other fields stay in their order.
+    A field that is removed ahead of it moves its place; all other fields stay in their order.
     """
     head = bytes(request(extra=tuple(extra))).removesuffix(b"\r\n\r\n")
     line, *fields = head.replace(b"\r\n ", b"\0").split(b"\r\n")

@@ -350,7 +350,7 @@ def test_a_request_without_content_length_is_answered_400_on_a_stream() -> None:
 
 @given(st.lists(st.sampled_from([b"\r\n", b"\n", b"\r"]), min_size=9, max_size=9))
 def test_a_header_is_taken_only_if_all_its_line_breaks_are_of_one_kind(breaks: list[bytes]) -> None:
-    """RFC 3261 7: and what is forwarded has CR LF alone."""
+    """RFC 3261 7: and the forwarded copy has CR LF alone."""
     lines = bytes(request(extra=("X-Rounded-Call-Id: evil",))).split(b"\r\n")[:-2]
     pairs = zip(lines, [*breaks, breaks[-1]], strict=True)
     edge = Conversation(delay=0.1)

@@ -1,4 +1,4 @@
-"""What is read of a message that cannot be parsed."""
+"""The fields that are read of a message that cannot be parsed."""
 
 from __future__ import annotations
 
