@@ -44,15 +44,18 @@ class World:
     """One caller who calls again and again, two upstreams, and which call has which id."""
 
     def __init__(self, ttl: float) -> None:
-        self.edge = Conversation(backups=(f"sip:{CAROL.host}",))
+        self.ttl = ttl
+        self.edge = Conversation(backups=(f"sip:{CAROL.host}",), stager_over=self._make_claims)
         self.fake = self.edge.stager
-        clock, notify = self.edge.clock, self.edge.events.append
-        self.claims = Claims(self.fake, clock, notify, ttl, finish=True)
-        self.edge.new_calls._stager = self.claims
         self.invites: list[bytes] = []
         self.staged_at: dict[bytes, float] = {}
         self.may_use: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)
         self.seen = 0
+
+    def _make_claims(self, edge: Conversation) -> Claims:
+        notify = edge.events.append
+        self.claims = Claims(edge.stager, edge.clock, notify, self.ttl, finish=True)
+        return self.claims
 
     def calls(self, _: int) -> None:
         """Send the INVITE of a new call."""

@@ -30,7 +30,9 @@ from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStag
 from tests.support.messages import request
 
 if TYPE_CHECKING:
-    from sip_stager.ports import Notify
+    from collections.abc import Callable
+
+    from sip_stager.ports import Notify, Stager
 
 ALICE = Flow("UDP", "192.0.2.1", 5060, 0)
 BOB = Flow("UDP", "192.0.2.2", 5060, 0)
@@ -76,6 +78,7 @@ class Conversation:
         redirects: int = 0,
         bounds: Bounds = Bounds(),  # noqa: B008  a tuple
         interfaces: tuple[Interface, ...] = INTERFACES,
+        stager_over: Callable[[Conversation], Stager] | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock)
@@ -105,7 +108,7 @@ class Conversation:
             SEAL,
             targets,
             self.admission,
-            self.stager,
+            stager_over(self) if stager_over else self.stager,
             bounds,
             clock,
             notify,
