@@ -76,7 +76,7 @@ class Application:
         self._names = NameCache(loop, families)
         self._agents = make_agent_watch(settings, self._notify, self._names)
         self._api = make_api(settings, self._agents.declared, self._names)
-        self._staging = make_stager(settings, self._api, self._notify)
+        self._staging = make_stager(settings, self._api, self._notify, self._agents)
         self._aftercare = make_aftercare(settings, self._api.rate_limit, self._notify, self._names)
         self._dispatcher.add(self._aftercare.handlers)
         self._outage = Outage(settings, self._staging, self._names)
@@ -214,6 +214,7 @@ class Application:
             tcp_connections=lambda: self._sockets.connections,
             api_requests=lambda: self._api.http.requests,
             breaker_state=lambda: self._staging.breaker_state,
+            agent_breakers=lambda: self._staging.agent_breakers,
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
             agents=lambda: self._agents.states,
             numbers=lambda: {

@@ -36,6 +36,7 @@ def served() -> set[str]:
         tcp_connections=dict,
         api_requests=dict,
         breaker_state=lambda: BreakerState.CLOSED,
+        agent_breakers=dict,
         rate_limit_remaining=lambda: None,
         agents=dict,
         numbers=dict,

@@ -51,8 +51,10 @@ def make_number_watch(
     return NumberWatch(api, notify, apply, settings.api.numbers_refresh_interval)
 
 
-def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStager:
-    """Make the stager that sends each call to the API."""
+def make_stager(
+    settings: Settings, api: RoundedApi, notify: Notify, agents: AgentWatch
+) -> ApiStager:
+    """Make the stager that sends each call to the API; ``agents`` are those that calls are for."""
     wanted = settings.api
     return ApiStager(
         api,
@@ -63,6 +65,7 @@ def make_stager(settings: Settings, api: RoundedApi, notify: Notify) -> ApiStage
         max_polls_per_second=wanted.max_polls_per_second,
         retries=Retries(wanted.retries, wanted.retry_delay, wanted.retry_ambiguous),
         breaker=make_breaker_rules(settings),
+        agents=lambda: agents.count,
     )
 
 

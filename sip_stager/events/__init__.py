@@ -24,6 +24,7 @@ from sip_stager.events.message import (
 )
 from sip_stager.events.overload import OverloadChanged
 from sip_stager.events.platform import (
+    AgentBreakerMoved,
     AgentStateChanged,
     BreakerMoved,
     NumbersNotRefreshed,
@@ -42,6 +43,7 @@ from sip_stager.events.staging import (
 
 __all__ = [
     "AftercareFailed",
+    "AgentBreakerMoved",
     "AgentStateChanged",
     "BreakerMoved",
     "CallAcknowledged",
@@ -81,6 +83,7 @@ Event = (
     | StagingPolled
     | StagingRetried
     | StagingEnded
+    | AgentBreakerMoved
     | BreakerMoved
     | CallTreated
     | StagingClaimed

@@ -23,6 +23,17 @@ class BreakerMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentBreakerMoved:
+    """The circuit breaker of one agent changed its ``state``; fields as in ``BreakerMoved``."""
+
+    agent_id: str
+    state: BreakerState
+    calls: int
+    failures: int
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
 class AgentStateChanged:
     """The API no longer knows a mapped agent, or knows it again; ``text`` is from the API.
 

@@ -19,7 +19,8 @@ class StagingOutcome(StrEnum):
     TIMEOUT = "timeout"  # the deadline, or HTTP 408
     API_UNREACHABLE = "api_unreachable"  # no whole response: name look-up, TCP, TLS, a broken one
     INVALID_RESPONSE = "invalid_response"  # HTTP 2xx without a usable id
-    BREAKER_OPEN = "breaker_open"
+    BREAKER_OPEN = "breaker_open"  # that of the API: it concerns every call
+    AGENT_BREAKER_OPEN = "agent_breaker_open"  # that of the call's agent
     STOPPED = "stopped"  # with the program
     INTERNAL_ERROR = "internal_error"  # ours; the log has the traceback
     CANCELLED = "cancelled"  # by the caller
@@ -116,7 +117,7 @@ class TreatmentKind(StrEnum):
 
 
 class BreakerState(StrEnum):
-    """The state of the circuit breaker; label ``state`` of ``breaker_state``."""
+    """The state of a circuit breaker; label ``state`` of ``breaker_state``, ``agent_breakers``."""
 
     CLOSED = "closed"  # calls are staged
     OPEN = "open"  # the API is left alone

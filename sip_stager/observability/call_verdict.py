@@ -61,6 +61,10 @@ _REFUSALS: Mapping[Cause, tuple[Side, str]] = {
         Side.API,
         "the API failed for many calls before, so it was not asked (breaker)",
     ),
+    StagingOutcome.AGENT_BREAKER_OPEN: (
+        Side.API,
+        "its agent failed for many calls before, so the API was not asked for it (breaker)",
+    ),
 }
 
 

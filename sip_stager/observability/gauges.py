@@ -46,6 +46,7 @@ class GaugeSources:
     tcp_connections: Callable[[], Mapping[str, int]]
     api_requests: Callable[[], Mapping[str, int]]
     breaker_state: Callable[[], BreakerState]
+    agent_breakers: Callable[[], Mapping[str, int]]
     rate_limit_remaining: Callable[[], int | None]
     agents: Callable[[], Mapping[str, int]]
     numbers: Callable[[], Mapping[str, int]]
@@ -148,7 +149,16 @@ class GaugeCollector(Collector):
                 "state",
                 sources.api_requests(),
             ),
-            ("breaker_state", "1 for the state of the circuit breaker, else 0.", "state", states),
+            (
+                "breaker_state",
+                "1 for the state of the API's circuit breaker, else 0.",
+                *("state", states),
+            ),
+            (
+                "agent_breakers",
+                "Agents whose circuit breaker is open or half open.",
+                *("state", sources.agent_breakers()),
+            ),
             (
                 "overload_state",
                 "1 for the state of the overload control, else 0.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from sip_stager.events import (
+    AgentBreakerMoved,
     BreakerMoved,
     CallRefused,
     CallRinging,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _WITHOUT_RESPONSE: dict[StagingOutcome | str, str] = {
     StagingOutcome.BREAKER_OPEN: "not staged: the breaker is open",
+    StagingOutcome.AGENT_BREAKER_OPEN: "not staged: the breaker of its agent is open",
     StagingOutcome.API_UNREACHABLE: "no complete response from the API",
 }
 
@@ -93,11 +95,13 @@ def _unused(event: Event) -> Step | None:
             return Step(Column.PROXY, Column.API, f"POST terminate: {event.outcome}", "magenta")
         case BreakerMoved():
             return remark(_breaker(event), "yellow")
+        case AgentBreakerMoved():
+            return remark(f"agent {printable(event.agent_id)}: {_breaker(event)}", "yellow")
         case _:
             return None
 
 
-def _breaker(event: BreakerMoved) -> str:
+def _breaker(event: BreakerMoved | AgentBreakerMoved) -> str:
     match event.state:
         case BreakerState.OPEN:
             failed = f"{event.failures} of {event.calls} failed" if event.calls else "probe failed"
@@ -105,7 +109,8 @@ def _breaker(event: BreakerMoved) -> str:
         case BreakerState.HALF_OPEN:
             return "breaker half-open: one call probes"
         case BreakerState.CLOSED:
-            return "breaker closed: the API works again"
+            works = "it" if isinstance(event, AgentBreakerMoved) else "the API"
+            return f"breaker closed: {works} works again"
         case _:
             assert_never(event.state)
 

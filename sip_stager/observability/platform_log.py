@@ -1,10 +1,11 @@
-"""The log lines about the platform: its agents, its numbers, and the circuit breaker."""
+"""The log lines about the platform: its agents, its numbers, and the circuit breakers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sip_stager.events import (
+    AgentBreakerMoved,
     AgentStateChanged,
     BreakerMoved,
     NumbersNotRefreshed,
@@ -28,6 +29,7 @@ class PlatformLog:
         self.handlers: Handlers = {
             AgentStateChanged: self._log_agent,
             BreakerMoved: self._log_breaker,
+            AgentBreakerMoved: self._log_agent_breaker,
             NumbersRefreshed: self._log_refreshed,
             NumbersNotRefreshed: self._log_refresh_failed,
         }
@@ -51,6 +53,22 @@ class PlatformLog:
             return
         self._logger.warning(
             "breaker_open", calls=event.calls, failures=event.failures, open_seconds=event.pause
+        )
+
+    def _log_agent_breaker(self, event: AgentBreakerMoved) -> None:
+        extra = self._quota.admit("agent_breaker", event.state)
+        if extra is None:
+            return
+        if event.state is not BreakerState.OPEN:
+            self._logger.info(f"agent_breaker_{event.state}", agent_id=event.agent_id, **extra)
+            return
+        self._logger.warning(
+            "agent_breaker_open",
+            agent_id=event.agent_id,
+            calls=event.calls,
+            failures=event.failures,
+            open_seconds=event.pause,
+            **extra,
         )
 
     def _log_refreshed(self, event: NumbersRefreshed) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import (
     AftercareFailed,
+    AgentBreakerMoved,
     AgentStateChanged,
     BreakerMoved,
     NumbersNotRefreshed,
@@ -97,6 +98,7 @@ class StagingMetrics:
             StagingRetried: lambda event: self._retries.increment(event.outcome),
             StagingEnded: self._count_ended,
             BreakerMoved: lambda event: self._breaker_transitions.increment(event.state),
+            AgentBreakerMoved: lambda event: self._agent_breakers.increment(event.state),
             AgentStateChanged: lambda event: self._agent_transitions.increment(event.state),
             NumbersRefreshed: lambda _: self._refreshes.increment(RefreshOutcome.REFRESHED),
             NumbersNotRefreshed: lambda event: self._refreshes.increment(event.outcome),
@@ -136,6 +138,11 @@ class StagingMetrics:
         self._breaker_transitions = counter(
             "breaker_transitions", "Changes of the circuit breaker to a state.", "state"
         )
+        self._agent_breakers = counter(
+            "agent_breaker_transitions",
+            "Changes of agents' circuit breakers to a state.",
+            "state",
+        )
         self._agent_transitions = counter(
             "agent_transitions", "Changes of mapped agents to a state at the platform.", "state"
         )
@@ -156,6 +163,7 @@ class StagingMetrics:
             (self._retries, (*RETRIED_OUTCOMES, RetryCause.CLOSED)),
             (self._terminated, (*TerminationOutcome, *FAILURES)),
             (self._breaker_transitions, BreakerState),
+            (self._agent_breakers, BreakerState),
             (self._refreshes, REFRESH_OUTCOMES),
             (self._agent_transitions, (AgentState.MISSING, AgentState.KNOWN)),
         ):

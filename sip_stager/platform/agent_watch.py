@@ -57,6 +57,8 @@ class AgentWatch:
         self.declared: dict[str, Declared] = {}
         self._api = api
         self._states = dict.fromkeys(wanted, AgentState.UNKNOWN)
+        self.count = self._count_agents()
+        """How many agents there are, each in whatever versions."""
         self._from_settings = frozenset(self._states)
         self._notify = notify
         self._interval = interval
@@ -88,11 +90,15 @@ class AgentWatch:
             self.declared.pop(key[0], None)
         new = [key for key in keys if key not in self._states]
         self._states.update(dict.fromkeys(new, AgentState.UNKNOWN))
+        self.count = self._count_agents()
         # While a fetch of new agents is under way, further ones wait for the periodic fetch.
         busy = self._new_agents_task is not None and not self._new_agents_task.done()
         if new and self._task and not busy:
             fetches = self._fetch_each(iter(new), _MIN_INTERVAL)
             self._new_agents_task = asyncio.get_running_loop().create_task(fetches)
+
+    def _count_agents(self) -> int:
+        return len({agent_id for agent_id, _ in self._states})
 
     async def stop(self) -> None:
         """Stop, and drop the requests that are under way."""

@@ -10,7 +10,7 @@ from http.client import responses as reason_phrases
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-from sip_stager.http_client import ConnectFailed, HttpResponse, Rejected
+from sip_stager.http_client import Broken, ConnectFailed, HttpResponse, Rejected
 from sip_stager.platform.outcome import (
     ApiUnreachable,
     BreakerOpen,
@@ -107,5 +107,7 @@ def _failure(failure: HttpFailure) -> ApiUnreachable | BreakerOpen:
             return BreakerOpen("the API failed too often while the call waited for a connection")
         case ConnectFailed(text):
             return ApiUnreachable(text, sent=False)  # so it is safe to try again
+        case Broken(text):
+            return ApiUnreachable(text, answered=True)
         case _:
             return ApiUnreachable(failure.text)

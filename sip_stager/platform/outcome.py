@@ -62,13 +62,14 @@ class TimedOut:
 class ApiUnreachable:
     """A request without a whole response: name look-up, TCP, TLS, or a broken connection.
 
-    ``sent``: the API may have received the request.
+    ``sent``: the API may have received the request.  ``answered``: a part of a response came.
     """
 
     kind: ClassVar = StagingOutcome.API_UNREACHABLE
     text: str
     http_status: int = 0
     sent: bool = True
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,15 @@ class BreakerOpen:
     text: str
     http_status: int = 0
     seconds_to_probe: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBreakerOpen:
+    """A request that was not sent, since the circuit breaker of its agent is open."""
+
+    kind: ClassVar = StagingOutcome.AGENT_BREAKER_OPEN
+    text: str
+    http_status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ class InternalError:
     http_status: int = 0
 
 
-Failure = Refused | TimedOut | ApiUnreachable | InvalidResponse | BreakerOpen
+Failure = Refused | TimedOut | ApiUnreachable | InvalidResponse | BreakerOpen | AgentBreakerOpen
 Outcome = Staged | Failure | Cancelled | Stopped | InternalError
 
 

@@ -1,7 +1,7 @@
 """One call's attempts to be staged, with their polls and the pauses between, within one deadline.
 
 Theory of operation.  Each call has one coroutine.  It sends nothing while the API's rate limit is
-used up, and nothing more once the circuit breaker has opened since it gave the call its ticket:
+used up, and nothing more once a circuit breaker has opened since it gave the call its ticket:
 
     +---> wait for the rate limit -----> used up past the deadline, or breaker open ---> failure
     |                |
@@ -18,8 +18,9 @@ used up, and nothing more once the circuit breaker has opened since it gave the 
     |                v
     +--- pause, ask the breaker ------> breaker open ----------------------------------> failure
 
-When the breaker opens, all waits that come before an attempt end at once (``reject_waiting``), so
-that those calls go to their numbers' policies without delay.  Polls go on: such a call is at the
+When the API's breaker opens, all waits that come before an attempt end at once
+(``reject_waiting``), so that those calls go to their numbers' policies without delay; when an
+agent's does, those of its calls (``reject_waiting_for``).  Polls go on: such a call is at the
 API already, may well be staged, and a second staging would be a second call.
 
 The polls of all calls share a budget, which ``poll_schedule.py`` spreads fairly.
@@ -43,12 +44,11 @@ from sip_stager.staging.poll_schedule import next_due
 from sip_stager.staging.retry import Retries, fits, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sip_stager.http_client import Phases
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
+    from sip_stager.staging.breakers import Breakers, Ticket
 
 Mode = Literal["sync", "async"]
 
@@ -60,15 +60,15 @@ _OVER = frozenset({"failed", "busy", "no_answer", "canceled", "completed", "redi
 class Attempts:
     """Stages calls, as often as ``retries`` allow and the API's rate limit permits.
 
-    ``is_current`` is the breaker's: True while a call with that ticket may make another attempt.
-    ``mode`` and the settings of polls are as in ``ApiStager``.
+    ``breakers`` decide whether a call may make another attempt.  ``mode`` and the settings of
+    polls are as in ``ApiStager``.
     """
 
     def __init__(
         self,
         api: RoundedApi,
         report: Notify,
-        is_current: Callable[[int], bool],
+        breakers: Breakers,
         mode: Mode,
         poll_interval_min: float,
         poll_interval_max: float,
@@ -78,13 +78,13 @@ class Attempts:
         self._api = api
         self._reject_waiting = api.http.reject_waiting
         self._report = report
-        self._is_current = is_current
+        self._breakers = breakers
         self._mode = mode
         self._poll_interval_min = poll_interval_min
         self._poll_interval_max = poll_interval_max
         self._retries = retries
         self._loop = asyncio.get_running_loop()
-        self._pausing = Waiters()
+        self._pausing: dict[str, Waiters] = {}  # by agent
         self._polls = PollQueue(max_polls_per_second)
 
     @property
@@ -94,11 +94,17 @@ class Attempts:
 
     def reject_waiting(self) -> None:
         """End all waits that come before an attempt: the API is to be left alone."""
-        self._pausing.reject_all()
+        for waiters in self._pausing.values():
+            waiters.reject_all()
         self._reject_waiting()
 
+    def reject_waiting_for(self, agent_id: str) -> None:
+        """End the waits of an agent's calls that come before an attempt."""
+        if (waiters := self._pausing.get(agent_id)) is not None:
+            waiters.reject_all()
+
     async def stage(
-        self, call: Call, phases: Phases, deadline: float, ticket: int
+        self, call: Call, phases: Phases, deadline: float, ticket: Ticket
     ) -> Staged | Failure:
         """Stage a call; the caller of this function enforces ``deadline``, a time of the loop."""
         retry: StagingRetried | None = None
@@ -117,14 +123,16 @@ class Attempts:
                 outcome = await self._post_and_poll(call, phases, deadline)
             if isinstance(outcome, Staged):
                 return outcome
+            if isinstance(outcome, BreakerOpen):
+                return self._breakers.refusal(ticket, outcome.text)
             attempts += 1
             delay = self._next_delay(outcome, attempts, deadline)
             # Asked before the pause, since the breaker may have opened during the attempt, and
             # after it, since it may have opened during the pause (which reject_waiting then ends).
-            if delay is None or not self._is_current(ticket):
+            if delay is None or not self._breakers.is_current(ticket):
                 return outcome
-            await self._pause(delay, phases, "retry_wait")
-            if not self._is_current(ticket):
+            await self._pause(ticket.agent, delay, phases, "retry_wait")
+            if not self._breakers.is_current(ticket):
                 return outcome
             retry = StagingRetried(call, outcome.kind, outcome.http_status, delay)
 
@@ -134,7 +142,7 @@ class Attempts:
         return self._retries.next_delay(failure, attempts, left, _random(), reset)
 
     async def _wait_for_rate_limit(
-        self, phases: Phases, deadline: float, ticket: int
+        self, phases: Phases, deadline: float, ticket: Ticket
     ) -> Failure | None:
         """Wait until the API takes requests again; return a failure if that is too late."""
         # A loop: an answer to another call may have prolonged the limit during the wait.
@@ -143,16 +151,22 @@ class Attempts:
             if not fits(delay, left):
                 text = f"the API's rate limit is used up for another {delay:.1f} s"
                 return Refused(NOT_SENT, text, ceil(delay))
-            await self._pause(spread(delay, left, _random()), phases, "rate_limit")
-            if not self._is_current(ticket):
-                return BreakerOpen("the API failed too often while its rate limit was waited for")
+            await self._pause(ticket.agent, spread(delay, left, _random()), phases, "rate_limit")
+            if not self._breakers.is_current(ticket):
+                text = "the API failed too often while its rate limit was waited for"
+                return self._breakers.refusal(ticket, text)
         return None
 
-    async def _pause(self, seconds: float, phases: Phases, phase: str) -> None:
-        """Wait so many seconds, or until ``reject_waiting``."""
-        with PhaseTimer(phases, phase), suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._pausing.wait()
+    async def _pause(self, agent_id: str, seconds: float, phases: Phases, phase: str) -> None:
+        """Wait so many seconds, or until the waits of that agent's calls are ended."""
+        waiters = self._pausing.setdefault(agent_id, Waiters())
+        try:
+            with PhaseTimer(phases, phase), suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await waiters.wait()
+        finally:
+            if not waiters and self._pausing.get(agent_id) is waiters:
+                del self._pausing[agent_id]
 
     async def _post_and_poll(self, call: Call, phases: Phases, deadline: float) -> Staged | Failure:
         staged = await self._post(call, phases)

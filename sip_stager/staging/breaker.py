@@ -1,4 +1,6 @@
-"""A circuit breaker: an API that fails is left alone for a while; pure, time is an argument.
+"""A circuit breaker: whatever fails is left alone for a while; pure, time is an argument.
+
+There is one for the API and one for each agent that fails: ``breakers.py`` has their hierarchy.
 
                 enough calls of the window failed
       CLOSED ----------------------------------------> OPEN <---------+
@@ -9,7 +11,7 @@
         |             the probe succeeded               v             |
         +------------------------------------------ HALF_OPEN --------+
 
-CLOSED, all calls go to the API, and their results are counted in a sliding window.  OPEN, none
+CLOSED, all calls go through, and their results are counted in a sliding window.  OPEN, none
 does.  HALF_OPEN, one call at a time is let through as a probe; a probe that proves nothing (its
 caller hung up, say) leaves the state as it is, and the next call is the probe.
 
@@ -20,9 +22,8 @@ the breaker opened would else decide what the probe is to find out.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.events import BreakerMoved
 from sip_stager.model.vocabulary import BreakerState
@@ -30,7 +31,15 @@ from sip_stager.model.vocabulary import BreakerState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SLICES = 10  # of the window: memory and time do not grow with the number of calls in it
+
+class Results(Protocol):
+    """The results that a breaker decides by; whoever has the breaker adds to them."""
+
+    def totals(self) -> tuple[int, int]:
+        """Return the calls and the failures of the window."""
+
+    def clear(self) -> None:
+        """Forget them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +60,23 @@ class BreakerRules:
 
 
 class Breaker:
-    """Decides which calls go to the API; ``changed`` is called with each change of its state.
+    """Decides which calls go through; ``changed`` is called with each change of its state.
 
-    Times are in seconds on any clock that never goes back.
+    It opens by its ``results``, if ``may_open`` agrees.  Times are in seconds on any clock that
+    never goes back.
     """
 
-    def __init__(self, rules: BreakerRules, changed: Callable[[BreakerMoved], None]) -> None:
+    def __init__(
+        self,
+        rules: BreakerRules,
+        results: Results,
+        changed: Callable[[BreakerMoved], None],
+        may_open: Callable[[], bool] | None = None,
+    ) -> None:
         self._rules = rules
+        self._results = results
         self._changed = changed
-        self._window = _Window(rules.window)
+        self._may_open = may_open
         self._open_time = rules.open_time
         self._open_until = 0.0
         self._probing = False
@@ -67,9 +84,9 @@ class Breaker:
         self.state = BreakerState.CLOSED
 
     def admit(self, now: float) -> int | None:
-        """Return a ticket, to be handed to ``record`` with the result; None if the call may not go.
+        """Return the era, to be handed to ``record`` with the result; None if the call may not go.
 
-        Every ticket must come back, else a probe would stand in the way of all further ones.
+        Every era must come back, else a probe would stand in the way of all further ones.
         """
         if self.state is BreakerState.CLOSED:
             return self._era
@@ -93,24 +110,29 @@ class Breaker:
         """Return True if the state has not changed since the ticket was given."""
         return ticket == self._era
 
+    @property
+    def open_until(self) -> float:
+        """The time from which a call may be the probe."""
+        return self._open_until
+
     def seconds_to_probe(self, now: float) -> float:
         """Return the seconds until a call may be let through as a probe."""
         return max(0.0, self._open_until - now)
 
     def record(self, ticket: int, now: float, *, failed: bool | None) -> None:
-        """Count the result of a call; None if it proved nothing, since its caller hung up, say."""
+        """Act on the result of a call; None if it proved nothing, since its caller hung up, say."""
         if ticket != self._era:
             return
         if self.state is BreakerState.HALF_OPEN:
             self._record_probe(now, failed=failed)
-        elif failed is not None:
-            self._window.add(now, failed=failed)
-            if failed and self._too_many_failures():
-                self._open(now, self._rules.open_time)
+        elif failed and self._too_many_failures():
+            self._open(now, self._rules.open_time)
 
     def _too_many_failures(self) -> bool:
-        calls, failures = self._window.totals()
-        return calls >= self._rules.min_calls and failures >= self._rules.failure_ratio * calls
+        calls, failures = self._results.totals()
+        if calls < self._rules.min_calls or failures < self._rules.failure_ratio * calls:
+            return False
+        return self._may_open is None or self._may_open()
 
     def _record_probe(self, now: float, *, failed: bool | None) -> None:
         self._probing = False
@@ -125,31 +147,8 @@ class Breaker:
         self._enter(BreakerState.OPEN, open_time)
 
     def _enter(self, state: BreakerState, open_time: float = 0.0) -> None:
-        calls, failures = self._window.totals()
-        self._window.clear()
+        calls, failures = self._results.totals()
+        self._results.clear()
         self._era += 1
         self.state = state
         self._changed(BreakerMoved(state, calls, failures, open_time))
-
-
-class _Window:
-    """Counts of calls and failures over the last ``length`` seconds, to a tenth of it."""
-
-    def __init__(self, length: float) -> None:
-        self._length = length
-        self._slices: deque[list[float]] = deque()  # each: start, calls, failures
-
-    def add(self, now: float, *, failed: bool) -> None:
-        slices = self._slices
-        if not slices or now - slices[-1][0] >= self._length / _SLICES:
-            slices.append([now, 0, 0])
-            while now - slices[0][0] > self._length:
-                slices.popleft()
-        slices[-1][1] += 1
-        slices[-1][2] += failed
-
-    def totals(self) -> tuple[int, int]:
-        return int(sum(one[1] for one in self._slices)), int(sum(one[2] for one in self._slices))
-
-    def clear(self) -> None:
-        self._slices.clear()

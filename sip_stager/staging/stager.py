@@ -19,24 +19,22 @@ import logging
 from time import perf_counter  # uvloop's clock has steps of a millisecond
 from typing import TYPE_CHECKING, cast
 
-from sip_stager.events import BreakerMoved, StagingEnded, StagingStarted
+from sip_stager.events import AgentBreakerMoved, BreakerMoved, StagingEnded, StagingStarted
 from sip_stager.model.vocabulary import BreakerState
 from sip_stager.platform.outcome import (
-    ApiUnreachable,
-    BreakerOpen,
     Cancelled,
     InternalError,
-    InvalidResponse,
     Outcome,
-    Refused,
     Staged,
     Stopped,
     TimedOut,
 )
 from sip_stager.staging.attempts import Attempts
-from sip_stager.staging.breaker import Breaker, BreakerRules
+from sip_stager.staging.breaker import BreakerRules
+from sip_stager.staging.breakers import Breakers, Ticket
 from sip_stager.staging.deadlines import Deadlines, EndedBy
 from sip_stager.staging.decision import decide
+from sip_stager.staging.evidence import EvidenceRules
 from sip_stager.staging.retry import Retries
 
 if TYPE_CHECKING:
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OUR_SIDE = frozenset({"queue", "rate_limit", "retry_wait"})  # phases that do not touch the API
 _RETRIES = Retries()
 _BREAKER = BreakerRules()
 
@@ -63,6 +60,7 @@ class ApiStager:
     the first time after ``poll_interval_min`` seconds, then at doubling intervals up to
     ``poll_interval_max``, and shortly before the deadline.  All calls together poll at most
     ``max_polls_per_second`` times.  The call's deadline covers everything, ``retries`` included.
+    ``agents`` returns how many agents calls may be for.
     """
 
     def __init__(
@@ -76,14 +74,17 @@ class ApiStager:
         max_polls_per_second: int = 1000,
         retries: Retries = _RETRIES,
         breaker: BreakerRules = _BREAKER,
+        agents: Callable[[], int] = lambda: 1,
     ) -> None:
         self._notify = notify
         self._mode = mode
-        self._breaker = Breaker(breaker, self._breaker_changed)
+        self._breakers = Breakers(
+            breaker, self._breaker_changed, self._agent_breaker_changed, agents
+        )
         self._attempts = Attempts(
             api,
             self._report,
-            self._breaker.is_current,
+            self._breakers,
             mode,
             poll_interval_min,
             poll_interval_max,
@@ -91,7 +92,7 @@ class ApiStager:
             retries,
         )
         self._deadlines = Deadlines()
-        self._slow_call = breaker.slow_call
+        self._evidence = EvidenceRules(mode, breaker.slow_call)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -108,12 +109,17 @@ class ApiStager:
     @property
     def breaker_state(self) -> BreakerState:
         """The state of the circuit breaker in front of the API."""
-        return self._breaker.state
+        return self._breakers.state
+
+    @property
+    def agent_breakers(self) -> dict[str, int]:
+        """How many agents' circuit breakers are open or half open."""
+        return self._breakers.agent_states
 
     @property
     def rejects_calls(self) -> bool:
-        """True while the circuit breaker lets no call through."""
-        return self._breaker.rejects(perf_counter())
+        """True while the API's circuit breaker lets no call through."""
+        return self._breakers.rejects(perf_counter())
 
     def start_staging(self, call: Call, done: Callable[[Decision], None]) -> asyncio.Task[None]:
         """Stage a call, and call ``done`` later, once, within the call's deadline.
@@ -136,13 +142,13 @@ class ApiStager:
     async def _run(self, call: Call, done: Callable[[Decision], None]) -> None:
         began = perf_counter()
         phases: Phases = {}
-        ticket = self._breaker.admit(began)
+        ticket = self._breakers.admit(call.agent_id, began)
         due = self._loop.time() + call.deadline
         deadline = self._deadlines.start(due, cast("asyncio.Task[None]", asyncio.current_task()))
         outcome: Outcome = Cancelled()
         try:
-            if ticket is None:
-                outcome = self._left_alone(began)
+            if not isinstance(ticket, Ticket):
+                outcome = ticket
             else:
                 self._report(StagingStarted(call, self._mode))
                 outcome = await self._attempts.stage(call, phases, due, ticket)
@@ -156,43 +162,24 @@ class ApiStager:
             outcome = InternalError()
         finally:
             self._deadlines.discard(deadline)
-            if ticket is not None:  # a cancelled call's, too: it may be the probe
-                failed = self._api_failed(call, outcome, phases)
-                self._breaker.record(ticket, perf_counter(), failed=failed)
+            if isinstance(ticket, Ticket):  # a cancelled call's, too: it may be the probe
+                evidence = self._evidence.of(call, outcome, phases)
+                self._breakers.record(ticket, perf_counter(), evidence)
             self._report(_ended(call, outcome, perf_counter() - began, phases))
         try:
             done(decide(outcome))
         except Exception:  # nobody awaits this task: the core's error would go unseen
             log.exception("staging_result_failed", extra={"call_id": call.call_id})
 
-    def _left_alone(self, now: float) -> BreakerOpen:
-        seconds = self._breaker.seconds_to_probe(now)
-        until = f"for another {seconds:.1f} s" if seconds else "but for one call as a probe"
-        text = f"the API failed too often; it is left alone {until}"
-        return BreakerOpen(text, seconds_to_probe=seconds)
-
-    def _api_failed(self, call: Call, outcome: Outcome, phases: Phases) -> bool | None:
-        """Return True if the API failed, False if it is well, None if the call proves nothing."""
-        at_api = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
-        match outcome:
-            case Staged():
-                return False
-            # A call that had little time at the API proves nothing: its caller or its number
-            # allowed no more, our queue used it up, or some was left for another agent.
-            case TimedOut(http_status=0) if at_api:
-                return True if at_api >= self._slow_call and not call.another_follows else None
-            case TimedOut() | ApiUnreachable() | InvalidResponse():
-                return True if at_api else None
-            # An API that says no is well: a wrong key or an unknown agent is for its operator to
-            # mend, and "too many requests" is the rate limit's business.
-            case Refused(http_status=status):
-                return status >= 500 if at_api else None
-        return None
-
     def _breaker_changed(self, event: BreakerMoved) -> None:
         self._report(event)
         if event.state is BreakerState.OPEN:
             self._attempts.reject_waiting()
+
+    def _agent_breaker_changed(self, event: AgentBreakerMoved) -> None:
+        self._report(event)
+        if event.state is BreakerState.OPEN:
+            self._attempts.reject_waiting_for(event.agent_id)
 
     def _report(self, event: Event) -> None:
         try:

@@ -110,11 +110,15 @@ def test_each_key_comes_from_the_first_policy_that_has_it() -> None:
 def test_an_open_breaker_is_treated_as_an_unreachable_api() -> None:
     policy = merge_policies(CallPolicy(api_unreachable="forward"))  # type: ignore[arg-type]
     assert policy.treatments[StagingOutcome.BREAKER_OPEN] == (Treatment(TreatmentKind.FORWARD),)
+    assert policy.treatments[StagingOutcome.AGENT_BREAKER_OPEN] == (
+        Treatment(TreatmentKind.FORWARD),
+    )
     assert policy.treatments[StagingOutcome.FAILED] == (Treatment(TreatmentKind.FORWARD),)
 
 
 def test_the_default_policy_refuses_by_cause_and_rings_after_two_seconds() -> None:
     causes = [*CAUSES, StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN]
+    causes += [StagingOutcome.AGENT_BREAKER_OPEN]
     refused: dict[Cause, tuple[Treatment, ...]] = dict.fromkeys(
         causes, (Treatment(TreatmentKind.REFUSE),)
     )

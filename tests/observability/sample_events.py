@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.events import (
     AftercareFailed,
+    AgentBreakerMoved,
     AgentStateChanged,
     BreakerMoved,
     CallAcknowledged,
@@ -69,6 +70,7 @@ GAUGE_SOURCES = GaugeSources(
     tcp_connections=lambda: {"accepted": 5, "opened": 1},
     api_requests=lambda: {"active": 9, "queued": 8},
     breaker_state=lambda: BreakerState.HALF_OPEN,
+    agent_breakers=lambda: {"open": 2, "half_open": 0},
     rate_limit_remaining=lambda: 41,
     agents=lambda: {"known": 4, "missing": 1, "unknown": 0},
     numbers=lambda: {"settings": 6, "platform": 5},
@@ -142,6 +144,7 @@ EVERYTHING: list[Event] = [
     STAGED,
     FAILED,
     BreakerMoved(BreakerState.OPEN, 20, 12, 5.0),
+    AgentBreakerMoved("2a", BreakerState.OPEN, 20, 12, 5.0),
     InviteForwarded(CALL, "c-1", AGENT, 0.21),
     CallRinging(CALL, 180, 0.3),
     StagingClaimed(CALL, "c-1"),

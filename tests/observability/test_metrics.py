@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sip_stager import __version__
 from sip_stager.events import (
     AftercareFailed,
+    AgentBreakerMoved,
     BreakerMoved,
     CallAcknowledged,
     CallEnded,
@@ -193,6 +194,7 @@ def test_retries_and_breaker_transitions_are_counted() -> None:
     assert value(samples, "staging_retries_total", outcome="refused") == 1
     assert value(samples, "breaker_transitions_total", state="open") == 1
     assert value(samples, "breaker_transitions_total", state="closed") == 0
+    assert value(samples, "agent_breaker_transitions_total", state="open") == 1
 
 
 def test_an_unknown_rate_limit_has_no_series() -> None:
@@ -256,6 +258,7 @@ def test_gauges_are_read_at_each_scrape() -> None:
     assert value(samples, "api_requests", state="queued") == 8
     for state, expected in (("closed", 0), ("open", 0), ("half_open", 1)):
         assert value(samples, "breaker_state", state=state) == expected
+    assert value(samples, "agent_breakers", state="open") == 2
     assert value(samples, "api_rate_limit_remaining") == 41
     assert value(samples, "limit", store="connections") == 1000
     assert value(samples, "log_lines_dropped_total") == 7
@@ -303,6 +306,7 @@ FIXED: list[Event] = [
     ),
     *(StagingWasted(CALL, "c-1", reason) for reason in WasteReason),
     *(BreakerMoved(state, 1, 1, 1.0) for state in BreakerState),
+    *(AgentBreakerMoved("2a", state, 1, 1, 1.0) for state in BreakerState),
     *(OverloadChanged(state, 0.1, 1.0, 0, 0.0) for state in OverloadState),
     *(NumbersNotRefreshed(outcome, 500, "") for outcome in FAILURES),
     CallRinging(CALL, 180, 1.0, local=True),

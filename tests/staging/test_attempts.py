@@ -60,6 +60,7 @@ class Staged:
         retries: Retries = Retries(2, 0.02),  # noqa: B008  # it is frozen
         breaker: BreakerRules = LONG_OPEN,
         then: Callable[[StagingRetried], object] | None = None,
+        agents: int = 1,
     ) -> None:
         """Call ``then`` at each retry, before its request is sent."""
         self.then = then
@@ -74,6 +75,7 @@ class Staged:
             poll_interval_max=0.01,
             retries=retries,
             breaker=breaker,
+            agents=lambda: agents,
         )
 
     def report(self, event: Event) -> None:
@@ -386,6 +388,25 @@ async def test_failed_polls_open_the_breaker(fake: FakeApi, client: RoundedApi, 
     await failing(staged, call, 3)
     assert (staged.ended.outcome, staged.moves) == ("failed", ["open"])
     assert (staged.retried, fake.stats.stage_requests) == ([], 3)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_an_agent_that_fails_takes_no_call_from_another(
+    fake: FakeApi, client: RoundedApi, call: Call, mode: Mode
+) -> None:
+    other = call._replace(to_number="+33199999999", agent_id="7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77")
+    fake.behaviours[other.to_number] = Behaviour(status=500)
+    staged = Staged(client, mode, agents=2)
+    for _ in range(4):
+        await failing(staged, other, 2)
+        assert isinstance(await staged.decision(call), Forward)
+    refused = staged.decisions[-2]
+    assert isinstance(refused, Refusal)
+    assert (refused.cause, refused.retry_after) == ("agent_breaker_open", None)
+    assert refused.text.startswith("this agent failed too often; it is left alone for another")
+    assert staged.moves == []
+    assert not staged.staging.rejects_calls
+    assert staged.staging.agent_breakers == {"open": 1, "half_open": 0}
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])

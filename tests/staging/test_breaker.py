@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from sip_stager.events import BreakerMoved
 from sip_stager.model.vocabulary import BreakerState
+from sip_stager.staging.agent_health import AgentHealth, Evidence, HealthOfApi
 from sip_stager.staging.breaker import Breaker, BreakerRules
 
 RULES = BreakerRules(
@@ -17,15 +18,23 @@ class Subject:
 
     def __init__(self, rules: BreakerRules = RULES) -> None:
         self.moves: list[BreakerMoved] = []
-        self.breaker = Breaker(rules, self.moves.append)
+        self.health = AgentHealth(rules.window, rules.failure_ratio)
+        self.breaker = Breaker(rules, HealthOfApi(self.health), self.moves.append)
         self.now = 1000.0
 
     def call(self, *, failed: bool | None) -> bool:
         """Make a call that ends at once; return True if it was let through."""
         ticket = self.breaker.admit(self.now)
         if ticket is not None:
-            self.breaker.record(ticket, self.now, failed=failed)
+            self.record(ticket, failed=failed)
         return ticket is not None
+
+    def record(self, ticket: int, *, failed: bool | None) -> None:
+        closed = self.breaker.state is BreakerState.CLOSED
+        if failed is not None and closed and self.breaker.is_current(ticket):
+            evidence = Evidence.AGENT_FAILED if failed else Evidence.WELL
+            self.health.add(self.now, "agent", evidence)
+        self.breaker.record(ticket, self.now, failed=failed)
 
     def calls(self, good: int, bad: int) -> None:
         for _ in range(good):
@@ -105,7 +114,7 @@ def test_one_probe_at_a_time_is_let_through_and_its_success_closes_it() -> None:
     ticket = subject.breaker.admit(subject.now)
     assert ticket is not None
     assert [subject.breaker.admit(subject.now) for _ in range(5)] == [None] * 5
-    subject.breaker.record(ticket, subject.now, failed=False)
+    subject.record(ticket, failed=False)
     assert subject.states == ["half_open", "closed"]
     subject.calls(0, 19)  # and the count starts at zero
     assert subject.breaker.state == "closed"
@@ -142,11 +151,11 @@ def test_calls_from_before_a_change_of_state_do_not_count() -> None:
     subject.now += 5
     probing = subject.breaker.admit(subject.now)
     assert probing is not None
-    subject.breaker.record(old[0], subject.now, failed=False)
+    subject.record(old[0], failed=False)
     assert subject.states == ["open", "half_open"]
-    subject.breaker.record(probing, subject.now, failed=False)
+    subject.record(probing, failed=False)
     for ticket in old:
-        subject.breaker.record(ticket, subject.now, failed=True)
+        subject.record(ticket, failed=True)
     assert subject.states == ["open", "half_open", "closed"]
 
 
@@ -155,7 +164,7 @@ def test_memory_does_not_grow_with_calls() -> None:
     for _ in range(5000):
         subject.now += 0.01
         subject.call(failed=False)
-    assert len(subject.breaker._window._slices) <= 12
+    assert len(subject.health._slices) <= 12
 
 
 @given(
@@ -177,11 +186,11 @@ def test_in_any_order_of_results_there_is_one_probe_at_a_time_and_it_closes_at_l
         if begins and (ticket := subject.breaker.admit(subject.now)) is not None:
             under_way.append(ticket)
         elif under_way:
-            subject.breaker.record(under_way.pop(0), subject.now, failed=failed)
+            subject.record(under_way.pop(0), failed=failed)
         probing = [ticket for ticket in under_way if subject.breaker.is_current(ticket)]
         assert subject.breaker.state == "closed" or len(probing) <= 1
     for ticket in under_way:
-        subject.breaker.record(ticket, subject.now, failed=None)
+        subject.record(ticket, failed=None)
     subject.now += rules.max_open_time
     assert subject.call(failed=False)
     assert subject.breaker.state == "closed"
@@ -199,5 +208,5 @@ def test_it_rejects_calls_until_the_next_one_may_be_the_probe() -> None:
     ticket = subject.breaker.admit(subject.now)
     assert ticket is not None
     assert subject.breaker.rejects(subject.now)  # one call probes
-    subject.breaker.record(ticket, subject.now, failed=False)
+    subject.record(ticket, failed=False)
     assert not subject.breaker.rejects(subject.now)

@@ -32,7 +32,9 @@ CAUSES = (
 )
 """The causes that have a key of their own; the same words are in the log and the metrics."""
 
-_LIKE_UNREACHABLE = (StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN)
+_LIKE_UNREACHABLE = (
+    *(StagingOutcome.FAILED, StagingOutcome.BREAKER_OPEN, StagingOutcome.AGENT_BREAKER_OPEN),
+)
 """Causes without a key of their own: they are treated as ``api_unreachable`` is."""
 _REFUSE = re.compile(r"refuse(?: ([4-6][0-9]{2})(?: ([ -~]{1,64}))?)?")
 _CHALLENGES = {401, 407}
