@@ -8,6 +8,6 @@ In the order in which a call meets them:
 - ``second_copy.py``: an INVITE that arrived by a second path while the first copy is in progress
 - ``staging_call.py``: the INVITE while its agent is staged
 - ``next_treatment.py``: the policy's steps for a call that could not be staged
-- ``staged_id_use.py``: the record of a call: its staged id, and which branches got it
+- ``call_report.py``: what observers learn of a call, and what became of its staged id
 - ``shutdown.py``: the calls when the program stops
 """

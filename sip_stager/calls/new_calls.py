@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sip_stager.calls.call_report import CallReport
 from sip_stager.calls.second_copy import SecondCopy
 from sip_stager.calls.staging_call import StagingCall
 from sip_stager.events import CallAdmitted
@@ -66,8 +67,8 @@ class NewCalls:
         self._clock = clock
         self._notify = notify
         self._layer = sender.layer
-        shared = sender, responder, upstream, stager, clock, notify, now
-        self._make_staging_call = partial(StagingCall, *shared)
+        self._now = now
+        self._make_staging_call = partial(StagingCall, sender, responder, upstream, stager, clock)
         self._ongoing: dict[bytes, InviteServerTransaction] = {}
         self.admitted = 0
         self.closed = False
@@ -149,7 +150,9 @@ class NewCalls:
         if call.anonymous and hides_from(request):
             seal = seal_for(request, anonymous=True, hides_from=True)
             targets = [one._replace(seal=seal, hides_from=True) for one in targets]
-        self._make_staging_call(call, targets, source, transaction).start_staging()
+        now = self._now
+        report = CallReport(self._clock, self._notify, now, call, now())
+        self._make_staging_call(report, targets, source, transaction).start_staging()
 
 
 def _unstaged(call: Call, invite: Request) -> Call:

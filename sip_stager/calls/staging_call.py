@@ -2,24 +2,32 @@
 
 ::
 
-      INVITE -> held ---- staged ----> forwarded (proxy/response_context.py)
-                 |  |
-                 |  +---- failed ----> the policy's treatments, one after another: another agent is
-                 |                     staged, or the call is forwarded without one, redirected or
-                 |                     refused
-                 +------- CANCEL ----> 487, and staging is cancelled
+    INVITE ---> HELD ----- the ringing delay is over: 18x -----> RINGING <--+ 18x again,
+                 |                                                 |   |    | once a minute
+                 |                                                 |   +----+
+                 +------------------------+------------------------+
+                                          |
+                                          +-- staged ---> forwarded with the id
+                                          +-- failed ---> the policy's treatments in turn:
+                                          |                 another agent is staged (no change), or
+                                          |                 forwarded without an id, or redirected,
+                                          |                 or 302, or refused
+                                          +-- CANCEL ---> 487, and staging is cancelled
+                                          v
+                                         OVER
+
+Once it is forwarded, the INVITE belongs to a response context (``proxy/response_context.py``).
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from sip_stager.calls.next_treatment import Fallbacks, reserve_time_for_fallback
-from sip_stager.calls.staged_id_use import StagedIdUse
-from sip_stager.events import CallEnded, CallRefused, CallRinging, CallTreated
 from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
-from sip_stager.model.vocabulary import CallOutcome, StagingOutcome, TreatmentKind
+from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.sip.responses import (
@@ -32,11 +40,10 @@ from sip_stager.sip.responses import (
 from sip_stager.sip.uri import as_request_uri, parse_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sip_stager.model.call import Call, Decision, Treatment
+    from sip_stager.calls.call_report import CallReport
+    from sip_stager.model.call import Decision, Treatment
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Cancellable, Clock, Notify, Stager
+    from sip_stager.ports import Cancellable, Clock, Stager
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.proxy.responder import Responder
     from sip_stager.proxy.sender import Sender
@@ -48,13 +55,21 @@ RINGING_INTERVAL = 60.0
 """Seconds between two provisional responses of ours (RFC 3261 13.3.1.1)."""
 
 
+class StagingCallState(Enum):
+    """The states of a call that is being staged."""
+
+    HELD = auto()
+    RINGING = auto()
+    OVER = auto()
+
+
 class StagingCall:
     """Holds an INVITE until staging decides; rings meanwhile if the policy says so."""
 
     __slots__ = (
-        "_attempt", "_call", "_clock", "_notify", "_now", "_request", "_responder", "_ringing",
-        "_rings", "_rung", "_sender", "_server", "_source", "_stager", "_staging", "_started_at",
-        "_targets", "_treatments", "_upstream",
+        "_attempt", "_call", "_clock", "_report", "_request", "_responder", "_ringing", "_rings",
+        "_sender", "_server", "_source", "_stager", "_staging", "_state", "_targets",
+        "_treatments", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -64,9 +79,7 @@ class StagingCall:
         upstream: UpstreamTargets,
         stager: Stager,
         clock: Clock,
-        notify: Notify,
-        now: Callable[[], float],
-        call: Call,
+        report: CallReport,
         targets: list[Routed],
         source: Flow,
         server: InviteServerTransaction,
@@ -76,9 +89,8 @@ class StagingCall:
         self._upstream = upstream
         self._stager = stager
         self._clock = clock
-        self._notify = notify
-        self._now = now
-        self._call = call
+        self._report = report
+        self._call = call = report.call
         self._targets = targets
         self._request = targets[0].request
         # RFC 3262 3: such an INVITE requires reliable provisional responses, and ours are not.
@@ -87,18 +99,17 @@ class StagingCall:
         self._attempt = reserve_time_for_fallback(call, rings=self._rings)
         self._source = source
         self._server = server
-        self._started_at = now()
         self._staging: Cancellable | None = None
         self._ringing: Cancellable | None = None
-        self._rung: float | None = None  # seconds from the INVITE to our first ringing
         self._treatments = Fallbacks(call.policy)
+        self._state = StagingCallState.HELD
 
     def start_staging(self) -> None:
         """Send a 100 and start staging; a call without an agent is forwarded at once."""
         self._server.owner = self
         self._server.send_response(100, make_trying(self._request))
         if not self._call.agent_id:
-            self._forward_unstaged(self._targets)
+            self._forward(self._targets)
             return
         self._staging = self._stager.start_staging(self._attempt, self._decided)
         if self._rings:
@@ -106,48 +117,37 @@ class StagingCall:
 
     def cancel(self, cancel: Request) -> None:
         """Cancel staging and end the call with 487; nothing is sent upstream."""
-        if self._staging is not None:
-            self._staging.cancel()
-        self._release()
-        sent, elapsed = self._respond(487), self._elapsed()
-        event = CallEnded(
-            self._call,
-            "",
-            CallOutcome.CANCELLED,
-            487,
-            elapsed,
-            sent,
-            cancel=cancel,
-            own_ringing=self._rung,
-            cancelled=elapsed,
-        )
-        self._notify(event)
+        self._enter(StagingCallState.OVER)
+        self._report.note_cancel(cancel)
+        self._report.report_ended(CallOutcome.CANCELLED, self._respond(487), None)
 
     def stop(self) -> None:
         """Refuse the call, because the program stops."""
-        if self._staging is not None:
-            self._staging.cancel()
         self._refuse(REFUSE, refuse_stopped(self._call))
 
-    def _release(self) -> None:
-        """Stop the ringing, and drop the reference to the staging.
+    def _enter(self, state: StagingCallState) -> None:
+        """Change the state; OVER stops the ringing, and staging that is under way.
 
         Nothing on the call's path leaves a reference cycle, because the collector is off while
         calls are up.  Here it would be: we, the staging's task, its frame, the callback, we.
         """
-        self._staging = None
-        if self._ringing is not None:
-            self._ringing.cancel()
-            self._ringing = None
+        assert self._state is not StagingCallState.OVER  # then the INVITE has another owner
+        self._state = state
+        if state is StagingCallState.OVER:
+            if self._staging is not None:
+                self._staging.cancel()
+                self._staging = None
+            if self._ringing is not None:
+                self._ringing.cancel()
+                self._ringing = None
 
     def _ring(self) -> None:
         """Send our own 180 or 183."""
+        self._enter(StagingCallState.RINGING)
         status = self._call.policy.ringing
         self._server.respond(self._responder.make_ringing(self._request, status, self._source))
         self._ringing = self._clock.call_later(RINGING_INTERVAL, self._ring)
-        if self._rung is None:
-            self._rung = self._elapsed()
-            self._notify(CallRinging(self._call, status, self._rung, local=True))
+        self._report.report_own_ringing(status)
 
     def _decided(self, decision: Decision) -> None:
         self._staging = None
@@ -157,53 +157,34 @@ class StagingCall:
             else:
                 self._treat(decision)
         except Exception:  # an error of our own must not leave the caller without a response
-            self._release()
-            sent, cause = self._respond(500), StagingOutcome.INTERNAL_ERROR
-            call, reason = self._call, sent.reason.decode()
-            what = call.call_id, call.trunk, 500, cause, "", self._elapsed(), reason
-            self._notify(CallRefused(*what, call=call))
+            if self._state is not StagingCallState.OVER:
+                self._enter(StagingCallState.OVER)
+            self._report.report_internal_error(self._respond(500))
             raise
 
     def _forward_staged(self, forward: Forward) -> None:
-        targets = [one._replace(staged_id=forward.staged_id) for one in self._targets]
-        return_unused = partial(self._stager.return_unused, self._attempt, forward)
-        self._forward(targets, self._attempt, forward, return_unused)
+        report, staged_id = self._report, forward.staged_id
+        report.call, report.forward = self._attempt, forward
+        report.return_unused = partial(self._stager.return_unused, self._attempt, forward)
+        self._forward([one.with_staged_id(staged_id) for one in self._targets])
 
-    def _forward_unstaged(self, targets: list[Routed]) -> None:
-        self._forward(targets, self._call)
-
-    def _forward(
-        self,
-        targets: list[Routed],
-        call: Call,
-        forward: Forward | None = None,
-        return_unused: Callable[[], None] | None = None,
-    ) -> None:
-        self._release()
-        new = StagedIdUse(
-            self._clock,
-            self._notify,
-            self._now,
-            call,
-            self._started_at,
-            self._rung,
-            forward,
-            return_unused,
-        )
+    def _forward(self, targets: list[Routed]) -> None:
+        self._enter(StagingCallState.OVER)
+        upstream = self._upstream
         ResponseContext(
             self._sender,
             self._responder,
             targets,
             self._source,
             self._server,
-            new,
-            self._upstream.failover_timeout,
-            self._upstream.max_redirects,
+            self._report,
+            upstream.failover_timeout,
+            upstream.max_redirects,
         ).try_first_target()
 
     def _treat(self, failure: Refusal) -> None:
         """Apply the policy's next treatment to a call that could not be staged."""
-        rung = self._rung is not None
+        rung = self._state is StagingCallState.RINGING
         treatment = self._treatments.next_for(failure.cause, rung=rung)
         match treatment.kind:
             case TreatmentKind.AGENT:
@@ -211,25 +192,25 @@ class StagingCall:
             case TreatmentKind.REFUSE:
                 self._refuse(treatment, failure)
             case TreatmentKind.FORWARD as kind:
-                self._report(failure, kind)
-                self._forward_unstaged(self._targets)
+                self._report.report_treated(self._attempt, failure, kind)
+                self._forward(self._targets)
             case TreatmentKind.REDIRECT as kind:
-                self._report(failure, kind)
-                self._forward_unstaged([self._redirected(treatment.target)])
+                self._report.report_treated(self._attempt, failure, kind)
+                self._forward([self._redirected(treatment.target)])
             case TreatmentKind.MOVED as kind:
-                self._report(failure, kind)
+                self._report.report_treated(self._attempt, failure, kind)
                 self._end_moved(treatment.target)
             case _:
                 assert_never(treatment.kind)
 
     def _stage_instead(self, agent_id: str, failure: Refusal) -> None:
-        left = self._call.deadline - self._elapsed()
+        left = self._call.deadline - self._report.elapsed()
         # With too little time it would fail as well, and the agent that has just failed would fail
         # again: both go to the next treatment.
         if left < MIN_STAGING_TIME or agent_id == self._attempt.agent_id:
             self._treat(failure)
             return
-        self._report(failure, TreatmentKind.AGENT)
+        self._report.report_treated(self._attempt, failure, TreatmentKind.AGENT)
         self._attempt = self._call._replace(agent_id=agent_id, deadline=left)
         self._staging = self._stager.start_staging(self._attempt, self._decided)
 
@@ -241,31 +222,20 @@ class StagingCall:
         return first._replace(request=request, leaving=None, next_hop=target)
 
     def _end_moved(self, uri: str) -> None:
-        self._release()
+        self._enter(StagingCallState.OVER)
         extra = ((b"Contact", b"<%b>" % uri.encode()),)
-        sent = self._respond(302, extra)
-        self._notify(
-            CallEnded(
-                self._call,
-                "",
-                CallOutcome.MOVED,
-                302,
-                self._elapsed(),
-                sent,
-                own_ringing=self._rung,
-            )
-        )
+        self._report.report_ended(CallOutcome.MOVED, self._respond(302, extra), None)
 
     def _refuse(self, treatment: Treatment, failure: Refusal) -> None:
-        self._release()
+        self._enter(StagingCallState.OVER)
         status = treatment.status or self._call.policy.refusal_for(failure.cause)
         reason = treatment.reason or REASONS.get(status, b"").decode()
         retry_after = failure.retry_after if status in RETRY_AFTER_STATUSES else None
         refusal = Refusal(status, reason, failure.cause, failure.text, retry_after)
-        server, trunk = self._server, self._call.trunk
-        to = self._request, server.respond
+        server, call, report = self._server, self._call, self._report
+        to, rung = (self._request, server.respond), report.own_ringing
         self._responder.refuse(
-            *to, refusal, trunk, self._elapsed(), server.to_tag, self._call, self._rung
+            *to, refusal, call.trunk, report.elapsed(), server.to_tag, call, rung
         )
 
     def _respond(self, status: int, extra: Extra = ()) -> Response:
@@ -274,10 +244,3 @@ class StagingCall:
         response = make_response(self._request, status, tag, extra)
         self._server.respond(response)
         return response
-
-    def _report(self, failure: Refusal, kind: TreatmentKind) -> None:
-        event = CallTreated(self._attempt, failure.cause, kind, failure.text, self._elapsed())
-        self._notify(event)
-
-    def _elapsed(self) -> float:
-        return self._now() - self._started_at

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 
 
 class Answering(Protocol):
@@ -21,16 +21,16 @@ class Answering(Protocol):
 A = TypeVar("A", bound=Answering)
 
 
-def answer_on_error(method: Callable[Concatenate[A, P], None]) -> Callable[Concatenate[A, P], None]:
+def answer_on_error(method: Callable[[A, *Arguments], None]) -> Callable[[A, *Arguments], None]:
     """Decorate a last-chance callback: if it raises, answer the caller 500, and raise again.
 
     No other event of the transaction would follow, so the caller would wait for ever.
     """
 
     @wraps(method)
-    def wrapper(self: A, /, *arguments: P.args, **named: P.kwargs) -> None:
+    def wrapper(self: A, /, *arguments: *Arguments) -> None:
         try:
-            method(self, *arguments, **named)
+            method(self, *arguments)
         except Exception:
             self.respond_internal_error()
             raise

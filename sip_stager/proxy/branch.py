@@ -16,7 +16,10 @@
 
 A CANCEL may be sent only after a provisional response (RFC 3261 9.1), so a branch that is cancelled
 before one waits for it.  A 2xx may come again and again after OVER (RFC 6026), and is passed back
-each time.
+each time; nothing else comes then.
+
+One timer runs at a time.  Timer C limits the ringing (16.6 step 11).  Before it, while another
+target is left, the failover timer limits the silence in CALLING.  Timer M limits ANSWERED.
 """
 
 from __future__ import annotations
@@ -110,6 +113,9 @@ class Branch:
         self._rings_until = 0.0
         self.in_doubt = self.rang_out = False
 
+    def __repr__(self) -> str:
+        return f"Branch({self._state.name})"
+
     def locate_and_send(self) -> None:
         """Find the next hop and send the copy."""
         if self._routed is not None:
@@ -123,11 +129,12 @@ class Branch:
         state = self._state
         if state is BranchState.CALLING:
             self._stop_timer()
-            self._state = BranchState.CANCELLED_UNHEARD
+            self._enter(BranchState.CANCELLED_UNHEARD)
         elif state is BranchState.PROCEEDING:
             self._send_cancel()
         elif state is BranchState.LOCATING or state is BranchState.ANSWERED:  # no CANCEL is due
             self._fail(487, CallOutcome.CANCELLED)
+        # Else it was cancelled before, by timer C for example, or has had its final response.
 
     def receive_response(self, response: Response) -> None:
         """Receive a response of the target."""
@@ -135,7 +142,7 @@ class Branch:
             self._receive_final(response)
             return
         if self._state is BranchState.CALLING:
-            self._state = BranchState.PROCEEDING
+            self._enter(BranchState.PROCEEDING)
         elif self._state is BranchState.CANCELLED_UNHEARD:
             self._send_cancel()
         if response.status > 100:
@@ -146,7 +153,7 @@ class Branch:
         if self._state is BranchState.PROCEEDING and self._failover_timeout is not None:
             # The first response shows that the target is alive: from now on only timer C limits it.
             self._failover_timeout = None
-            self._start_timer(self._sender.timer_c, self._ring_out)
+            self._start_timer(self._sender.timer_c, self._timer_c_fired)
 
     def await_right_answer(self) -> None:
         """Drop a 2xx without the requester's Via; wait for the right one until timer M.
@@ -157,8 +164,8 @@ class Branch:
             detail = "a 2xx without the Via of the caller"
             self._sender.notify(MessageDropped(self._target, DropCause.STRAY_RESPONSE, detail))
         if self._state is not BranchState.ANSWERED:
-            self._state = BranchState.ANSWERED
-            self._start_timer(self._sender.timer_m, self._right_answer_missing)
+            self._enter(BranchState.ANSWERED)
+            self._start_timer(self._sender.timer_m, self._timer_m_fired)
 
     @answer_on_error
     def timed_out(self) -> None:
@@ -184,29 +191,34 @@ class Branch:
 
     @answer_on_error
     def _located(self, target: Flow | None) -> None:
+        assert self._state is BranchState.LOCATING  # a look-up is cancelled with the branch
         self._timer = None
         if target is None:
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
             return
-        self._state = BranchState.CALLING
+        self._enter(BranchState.CALLING)
         if self._failover_timeout is not None:
-            self._start_timer(self._failover_timeout, self._fail_over)
+            self._start_timer(self._failover_timeout, self._failover_timer_fired)
         else:
-            self._start_timer(self._sender.timer_c, self._ring_out)
+            self._start_timer(self._sender.timer_c, self._timer_c_fired)
         self._send(target)
 
     @answer_on_error
     def _receive_final(self, response: Response) -> None:
+        # RFC 6026 7.2: the transaction passes nothing but another 2xx after a final response.
+        assert self._state is not BranchState.OVER or response.status < 300
         if self._state is not BranchState.ANSWERED:  # else a repeated 2xx would stop the timer
-            self._end()
+            self._enter(BranchState.OVER)
         self._context.receive_final(self, response)
 
     @answer_on_error
-    def _right_answer_missing(self) -> None:
+    def _timer_m_fired(self) -> None:
+        """End it with a 500: the right 2xx has not come."""
         self._fail(500, CallOutcome.REJECTED)
 
     @answer_on_error
-    def _fail_over(self) -> None:
+    def _failover_timer_fired(self) -> None:
+        assert self._state is BranchState.CALLING  # any response, and a CANCEL, stops this timer
         self._context.fail_over(self)
 
     def _send(self, target: Flow) -> None:
@@ -216,17 +228,17 @@ class Branch:
             self._context.invite_sent(self, self._client.flow)
 
     def _send_cancel(self) -> None:
-        self._state = BranchState.CANCELLING
+        self._enter(BranchState.CANCELLING)
         self._stop_timer()
         if self._client is not None:
             self._sender.send_cancel(self._client, self._reasons)
 
     @answer_on_error
-    def _ring_out(self) -> None:
-        """Timer C: cancel an INVITE that rang too long; a 2xx that crosses still counts (16.8)."""
+    def _timer_c_fired(self) -> None:
+        """Cancel an INVITE that rang too long; a 2xx that crosses still counts (16.8)."""
         left = self._rings_until - self._sender.clock.time()
         if left > MIN_WAIT:  # it was reset since it began
-            self._start_timer(left, self._ring_out)
+            self._start_timer(left, self._timer_c_fired)
             return
         self.rang_out = True
         if self._state is BranchState.PROCEEDING:
@@ -236,14 +248,15 @@ class Branch:
             self._fail(408, CallOutcome.TIMEOUT)
 
     def _fail(self, status: int, outcome: CallOutcome) -> None:
-        self._end()
+        self._enter(BranchState.OVER)
         self._context.fail(self, status, outcome)
 
-    def _end(self) -> None:
-        """Release the request and the transaction: we stay for 32 s, for a 2xx that comes again."""
-        self._stop_timer()
-        self._state = BranchState.OVER
-        self._client = self._routed = None
+    def _enter(self, state: BranchState) -> None:
+        """Change the state; OVER releases all but the way back: a 2xx may come again for 32 s."""
+        self._state = state
+        if state is BranchState.OVER:
+            self._stop_timer()
+            self._client = self._routed = None
 
     def _start_timer(self, delay: float, callback: Callable[..., object]) -> None:
         self._stop_timer()

@@ -1,7 +1,19 @@
-"""A request of a dialog other than INVITE, until it is answered."""
+"""A request of a dialog other than INVITE, until it is answered.
+
+::
+
+    LOCATING -----> TRYING ------ final response, timer F ------> OVER
+        |           |    ^                                          ^
+        |           +----+ TCP was refused: over UDP                |
+        +---- no address ---+---- it cannot be sent: 500 -----------+
+
+It cannot be cancelled (RFC 3261 9.1), and timer F of its client transaction limits it (17.1.2).
+After a 500 because our own code raised, a response or timer F can still come: it is too late.
+"""
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallHungUp
@@ -20,11 +32,20 @@ if TYPE_CHECKING:
     from sip_stager.transaction.non_invite_server import ServerTransaction
 
 
+class RelayState(Enum):
+    """The states of a relay."""
+
+    LOCATING = auto()
+    TRYING = auto()
+    OVER = auto()
+
+
 class Relay:
     """Joins the server transaction of a request to the client transaction of its copy."""
 
     __slots__ = (
-        "_client", "_notify", "_responder", "_routed", "_sender", "_server", "_source", "_target",
+        "_client", "_notify", "_responder", "_routed", "_sender", "_server", "_source", "_state",
+        "_target",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +65,7 @@ class Relay:
         self._server = server
         self._target: Flow | None = None
         self._client: ClientTransaction | None = None
+        self._state = RelayState.LOCATING
 
     def forward_request(self) -> None:
         """Find the next hop and send the copy."""
@@ -53,7 +75,7 @@ class Relay:
     def receive_response(self, response: Response) -> None:
         """Pass the final response back; provisional ones are not passed (RFC 4320 4.1)."""
         routed, status = self._routed, response.status
-        if status < 200:
+        if status < 200 or self._state is RelayState.OVER:
             return
         branch = routed.request.top_via.branch
         if routed.hides_from:
@@ -64,6 +86,7 @@ class Relay:
         elif status == 503:
             self._respond(self._responder.instead_of_503(routed.request))
         else:
+            self._enter(RelayState.OVER)
             self._server.send_response(status, passed)
             if routed.request.method == b"BYE":
                 self._notify(CallHungUp(routed.request, routed.seal, response))
@@ -71,8 +94,10 @@ class Relay:
     @answer_on_error
     def timed_out(self) -> None:
         """End without a response: a 408 would come too late to be of use (RFC 4320 4.2)."""
-        self._server.terminate()
-        self._report_hang_up(None)
+        if self._state is not RelayState.OVER:
+            self._enter(RelayState.OVER)
+            self._server.terminate()
+            self._report_hang_up(None)
 
     @answer_on_error
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
@@ -95,6 +120,7 @@ class Relay:
         if target is None:
             self._fail()
         else:
+            self._enter(RelayState.TRYING)
             self._client = self._sender.forward_request(self._routed, self._source, target, self)
 
     def _fail(self) -> None:
@@ -103,8 +129,13 @@ class Relay:
         self._respond(self._responder.make_response(self._routed.request, 500, extra))
 
     def _respond(self, response: Response) -> None:
-        self._server.respond(response)
-        self._report_hang_up(response)
+        if self._state is not RelayState.OVER:
+            self._enter(RelayState.OVER)
+            self._server.respond(response)
+            self._report_hang_up(response)
+
+    def _enter(self, state: RelayState) -> None:
+        self._state = state
 
     def _report_hang_up(self, response: Response | None) -> None:
         """Report the end of a BYE: with any final response, or without one, the dialog is over."""

@@ -47,6 +47,10 @@ class Routed(NamedTuple):
     flow: Flow | None = None
     hides_from: bool = False
 
+    def with_staged_id(self, staged_id: str) -> Routed:
+        """Return the request with the id of a staged call, faster than by ``_replace``."""
+        return new_routed((*self[:6], staged_id, *self[7:]))
+
     @property
     def hidden_from(self) -> bytes:
         """The From field as the caller wrote it, which responses get back."""

@@ -149,6 +149,7 @@ class ResponseContext:
 
     def cancel(self, cancel: Request) -> None:
         """Cancel the current branch after the caller's CANCEL (RFC 3261 9.2, 16.10)."""
+        assert self._state is not ContextState.OVER  # then the INVITE has no owner any more
         self._enter(ContextState.CANCELLED)
         self._tag = self._to_tag(cancel)
         self._drop_targets()
@@ -272,7 +273,7 @@ class ResponseContext:
     def _end_branch(self, branch: Branch, final: Final) -> None:
         """Keep the final response of a branch; try the next target, or finish."""
         current, status = self._branch, final.response.status
-        if current is None:
+        if current is None:  # OVER: a branch that we cancelled has ended
             return
         if branch.rang_out or status >= 600:
             self._drop_targets()  # a 6xx speaks for all targets (16.7 step 5)

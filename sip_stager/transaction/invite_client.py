@@ -64,12 +64,14 @@ class InviteClientTransaction(RetransmittingClient):
             self._accept(response)
         elif self._user is not None and self.request is not None:
             self._complete(response, self._user, self.request)
+        # Else it follows a 2xx, by which the caller has begun to talk (RFC 6026 7.2: dropped).
 
     def start_cancel_timer(self) -> None:
         """Limit the wait for the final response of a cancelled INVITE to 64*T1 (RFC 3261 9.1).
 
         A peer of RFC 2543 may never send the 487.
         """
+        assert self.state is TransactionState.PROCEEDING  # no CANCEL before a 1xx (9.1)
         self._context.clock.start_timer(self, Timer.CANCELLED, self._context.timers.b)
 
     def fire(self, timer: Timer) -> None:

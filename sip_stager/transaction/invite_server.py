@@ -83,6 +83,7 @@ class InviteServerTransaction(Transaction):
             )
         elif self.state is TransactionState.ACCEPTED:
             self._ack(request, source)
+        # Else the ACK is a retransmission (Confirmed), or acknowledges what was never sent.
 
     def respond(self, response: Response) -> None:
         """Send a response of our own (``send_response``)."""
@@ -94,6 +95,7 @@ class InviteServerTransaction(Transaction):
         A retransmission is a new request then, and gets an equal response.  A stranger whose
         requests are rejected so cannot fill a store.
         """
+        assert self.state is TransactionState.PROCEEDING
         self._context.send_response(bytes(response), b"INVITE", response.status, self.flow)
         self.terminate()
 

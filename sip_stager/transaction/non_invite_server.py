@@ -69,11 +69,16 @@ class ServerTransaction(Transaction):
 
     def respond_statelessly(self, response: Response) -> None:
         """Send a final response and forget the request (RFC 3261 8.2.7)."""
+        assert self.state is TransactionState.TRYING
         self._context.send_response(bytes(response), self.method, response.status, self.flow)
         self.terminate()
 
     def send_response(self, status: int, response: bytes) -> None:
-        """Send the final response, unless RFC 4320 forbids it: 101 to 199, and 408."""
+        """Send the final response, unless RFC 4320 forbids it: 101 to 199, and 408.
+
+        Another final response is dropped: what answers a request because our own code raised
+        cannot know whether it was answered before.
+        """
         if status < 200 or not (
             self.state is TransactionState.TRYING or self.state is TransactionState.PROCEEDING
         ):

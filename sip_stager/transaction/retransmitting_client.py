@@ -91,14 +91,14 @@ class RetransmittingClient(Transaction):
         return 2 * self._interval
 
     def _resend(self) -> None:
-        if self.request is not None:
-            timers = self._context.timers
-            if not self.retransmitted:  # T1 of the timeout has passed
-                left = timers.b - timers.t1
-                self._context.clock.start_timer(self, self.TIMEOUT, left)
-            self._send_again(self.request)
-            self._interval = self._next_interval()
-            self._context.clock.start_timer(self, self.RESEND, self._interval)
+        assert self.request is not None  # timers A and E end with the final response
+        timers = self._context.timers
+        if not self.retransmitted:  # T1 of the timeout has passed
+            left = timers.b - timers.t1
+            self._context.clock.start_timer(self, self.TIMEOUT, left)
+        self._send_again(self.request)
+        self._interval = self._next_interval()
+        self._context.clock.start_timer(self, self.RESEND, self._interval)
 
     def _send_again(self, request: bytes) -> None:
         self.retransmitted = True

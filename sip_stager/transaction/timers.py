@@ -31,7 +31,7 @@ MIN_SWEEP_SIZE = 1000
 
 
 class Timer(Enum):
-    """The timers of RFC 3261 table 4, RFC 6026, and two of our own."""
+    """The timers of RFC 3261 table 4, RFC 6026, and three of our own."""
 
     A = "A"  # retransmit an INVITE over UDP
     B = "B"  # no response to an INVITE
@@ -47,6 +47,7 @@ class Timer(Enum):
     M = "M"  # wait for more 2xx, of other forks
     PROCEED = "100"  # send 100: the request takes long (RFC 4320 4.1)
     CANCELLED = "CANCEL"  # no final response to a cancelled INVITE (RFC 3261 9.1)
+    CALLBACK = "callback"  # of ``call_later``: timer C, for example
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class LaneClock:
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> _Call:
         """Call ``callback(*args)`` after ``delay`` seconds."""
         call = _Call(callback, args)
-        self.start_timer(call, Timer.PROCEED, delay)
+        self.start_timer(call, Timer.CALLBACK, delay)
         return call
 
     def pending(self, transaction: Timed) -> Iterator[tuple[Timer, float]]:

@@ -1,4 +1,4 @@
-"""The use of a new call's staged id: the branches that got it, and what became of it."""
+"""The report of a new call: what observers learn of it, and what became of its staged id."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_stager.events import CallEnded, CallRinging, InviteForwarded, StagingWasted
+from sip_stager.events import (
+    CallEnded,
+    CallRefused,
+    CallRinging,
+    CallTreated,
+    InviteForwarded,
+    StagingWasted,
+)
 from sip_stager.model.call import MAX_STAGED_ID_AGE, Call, Forward
-from sip_stager.model.vocabulary import CallOutcome, WasteReason
+from sip_stager.model.vocabulary import CallOutcome, StagingOutcome, WasteReason
 from sip_stager.ports import Clock, Notify
 from sip_stager.proxy.branch import Branch
 from sip_stager.sip.message import Request, Response
 
 if TYPE_CHECKING:
+    from sip_stager.model.call import Refusal
     from sip_stager.model.flow import Flow
+    from sip_stager.model.vocabulary import TreatmentKind
     from sip_stager.proxy.request_forwarding import Routed
 
 _WASTE_REASONS = {
@@ -26,8 +35,8 @@ _WASTE_REASONS = {
 
 
 @dataclass(eq=False, slots=True)
-class StagedIdUse:
-    """The call that an INVITE begins, which came at ``started_at``.
+class CallReport:
+    """Reports what becomes of the call that an INVITE begins, which came at ``started_at``.
 
     ``now`` returns the seconds of a precise clock.  ``own_ringing``, ``ringing`` and ``cancelled``
     are the seconds from the start to our first 18x, to the upstream's, and to the caller's CANCEL.
@@ -56,6 +65,10 @@ class StagedIdUse:
     cancel: Request | None = None
     cancelled: float | None = None
 
+    def elapsed(self) -> float:
+        """Return the seconds since the INVITE came."""
+        return self.now() - self.started_at
+
     def without_expired_id(self, routed: Routed) -> Routed:
         """Return a further target, without the id if that is too old to be sent.
 
@@ -67,6 +80,23 @@ class StagedIdUse:
             return routed._replace(staged_id="")
         return routed
 
+    def report_treated(self, attempt: Call, failure: Refusal, kind: TreatmentKind) -> None:
+        """Report the treatment of a call that an attempt did not stage."""
+        cause, text = failure.cause, failure.text
+        self.notify(CallTreated(attempt, cause, kind, text, self.elapsed()))
+
+    def report_own_ringing(self, status: int) -> None:
+        """Report the first ringing of our own."""
+        if self.own_ringing is None:
+            self.own_ringing = self.elapsed()
+            self.notify(CallRinging(self.call, status, self.own_ringing, local=True))
+
+    def report_internal_error(self, sent: Response) -> None:
+        """Report the response to a call for which our own code raised."""
+        call, cause, reason = self.call, StagingOutcome.INTERNAL_ERROR, sent.reason.decode()
+        what = call.call_id, call.trunk, sent.status, cause, "", self.elapsed(), reason
+        self.notify(CallRefused(*what, call=call))
+
     def report_forwarded(self, branch: Branch, target: Flow) -> None:
         """Report that the INVITE was sent to a target, and with which id."""
         self.attempts += 1
@@ -74,20 +104,20 @@ class StagedIdUse:
         if self.forward is not None and not self.id_expired:
             self.users.add(branch)
             staged_id = self.sent_id = self.forward.staged_id
-        event = InviteForwarded(self.call, staged_id, target, self._elapsed(), self.attempts)
+        event = InviteForwarded(self.call, staged_id, target, self.elapsed(), self.attempts)
         self.notify(event)
 
     def report_ringing(self, status: int) -> None:
         """Report the first ringing of the call."""
         if self.ringing is not None or status < 180:
             return
-        self.ringing = self._elapsed()
+        self.ringing = self.elapsed()
         if self.own_ringing is None:
             self.notify(CallRinging(self.call, status, self.ringing))
 
     def note_cancel(self, cancel: Request) -> None:
         """Remember the caller's CANCEL for the report."""
-        self.cancel, self.cancelled = cancel, self._elapsed()
+        self.cancel, self.cancelled = cancel, self.elapsed()
 
     def report_ended(self, outcome: CallOutcome, sent: Response, answered: Branch | None) -> None:
         """Report the end of the INVITE, and return or report a staged call that went unused.
@@ -102,7 +132,7 @@ class StagedIdUse:
             staged_id,
             outcome,
             sent.status,
-            self._elapsed(),
+            self.elapsed(),
             sent,
             self.received,
             self.cancel,
@@ -123,6 +153,3 @@ class StagedIdUse:
             return
         reason = _WASTE_REASONS.get(outcome, WasteReason.UNANSWERED)
         self.notify(StagingWasted(self.call, self.forward.staged_id, reason))
-
-    def _elapsed(self) -> float:
-        return self.now() - self.started_at
