@@ -37,6 +37,8 @@ METHODS = frozenset(
 )
 """The registered methods."""
 
+NO_LIMIT = 1 << 30
+"""A number of lines that no message has."""
 MAX_USUAL_LENGTH = 2048
 """The exclusive limit of a Content-Length that is looked up instead of read."""
 MAX_LENGTH_DIGITS = 10
@@ -116,9 +118,17 @@ def _read_length(shape: Shape, fields: list[bytes], body: bytes) -> tuple[int, b
     return length, body[:length] if 0 <= length < len(body) else body
 
 
+def parse_sent(data: bytes) -> Request | Response:
+    """Parse a message that was composed here: sent messages are kept as bytes.
+
+    It may have more lines than a received one, since a proxy adds some.
+    """
+    return parse(data, NO_LIMIT)
+
+
 def parse_request(data: bytes) -> Request:
-    """Parse a request that was composed here: sent messages are kept as bytes."""
-    message = parse(data)
+    """Parse a request that was composed here."""
+    message = parse_sent(data)
     if isinstance(message, Request):
         return message
     raise Malformed("a response in place of a request")
@@ -126,7 +136,7 @@ def parse_request(data: bytes) -> Request:
 
 def parse_response(data: bytes) -> Response:
     """Parse a response that was composed here."""
-    message = parse(data)
+    message = parse_sent(data)
     if isinstance(message, Response):
         return message
     raise Malformed("a request in place of a response")

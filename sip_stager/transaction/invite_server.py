@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sip_stager.sip.parser import parse
+from sip_stager.sip.parser import parse_response
 from sip_stager.transaction.base import Context, Store, Transaction, TransactionState
 from sip_stager.transaction.timers import Timer
 
@@ -68,7 +68,7 @@ class InviteServerTransaction(Transaction):
     @property
     def to_tag(self) -> bytes:
         """The To tag of the last provisional response, or empty."""
-        return parse(self._last).to_tag if self._last else b""
+        return parse_response(self._last).to_tag if self._last else b""
 
     def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
         """Handle a retransmission of the INVITE, or an ACK."""

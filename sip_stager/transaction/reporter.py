@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.events import MessageReceived, MessageSent
-from sip_stager.sip.parser import parse
+from sip_stager.sip.parser import parse_sent
 
 if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
@@ -36,7 +36,7 @@ class MessageReporter:
         """Report a request that was handed to the transport."""
         if self._counter is not None:
             self._counter.request_sent(data, method, flow, retransmission=retransmission)
-        self._notify(MessageSent(parse(data), flow, retransmission))
+        self._notify(MessageSent(parse_sent(data), flow, retransmission))
 
     def response_sent(
         self, data: bytes, method: bytes, status: int, flow: Flow, *, retransmission: bool
@@ -45,11 +45,11 @@ class MessageReporter:
         if self._counter is not None:
             counter = self._counter
             counter.response_sent(data, method, status, flow, retransmission=retransmission)
-        self._notify(MessageSent(parse(data), flow, retransmission))
+        self._notify(MessageSent(parse_sent(data), flow, retransmission))
 
     def raw_message(self, data: bytes, flow: Flow, *, sent: bool) -> None:
         """Report a message that was never parsed; for the event it has to be."""
         if self._counter is not None:
             self._counter.raw_message(data, flow, sent=sent)
-        message = parse(data)
+        message = parse_sent(data)
         self._notify(MessageSent(message, flow) if sent else MessageReceived(message, flow))

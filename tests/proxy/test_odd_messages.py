@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sip_stager.events import MessageDropped
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.framing import Framer
-from sip_stager.sip.parser import parse
+from sip_stager.sip.parser import MAX_HEADER_LINES, parse, parse_request
 from sip_stager.transaction.layer import TransactionLayer
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, ROUTE, STRANGER, Conversation
 from tests.support.messages import BODY, request, response
@@ -361,3 +361,24 @@ def test_a_header_is_taken_only_if_all_its_line_breaks_are_of_one_kind(breaks: l
     for data, _ in edge.transport.sent:
         parse(data)
         assert b"evil" not in data
+
+
+@pytest.mark.parametrize("status", [486, 180])
+def test_a_header_of_as_many_lines_as_allowed_is_forwarded_and_ended(status: int) -> None:
+    """The copy has more lines than the limit, and its ACK and CANCEL are made from it."""
+    edge = Conversation()
+    room = MAX_HEADER_LINES - len(request().fields)
+    invite = request(extra=("X-Line: 1",) * room)
+    assert len(invite.fields) == MAX_HEADER_LINES
+    edge.receive(invite)
+    edge.stager.stagings[-1].succeed()
+    edge.clock.advance(0.1)
+    edge.take()
+    data = next(data for data, _ in reversed(edge.transport.sent) if data[:6] == b"INVITE")
+    edge.receive(response(parse_request(data), status), BOB)
+    if status < 200:
+        edge.take()
+        edge.receive(bytes(invite).replace(b"INVITE", b"CANCEL"))
+        assert edge.take() == ["alice 200 CANCEL", "bob CANCEL"]
+    else:
+        assert edge.take() == ["bob ACK", "alice 486 INVITE"]

@@ -20,7 +20,7 @@ from sip_stager.proxy.sender import Sender
 from sip_stager.proxy.target_set import RequestUri, UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
-from sip_stager.sip.parser import parse
+from sip_stager.sip.parser import parse_sent
 from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
@@ -150,7 +150,7 @@ class Conversation:
     def relayed(self) -> Request:
         """The last request that was sent."""
         data = next(data for data, _ in reversed(self.transport.sent) if data[:4] != b"SIP/")
-        message = parse(data)
+        message = parse_sent(data)
         assert isinstance(message, Request)
         return message
 
@@ -163,7 +163,7 @@ class Conversation:
         """Return the messages sent since the last look, with their destinations."""
         new = self.transport.sent[self._taken :]
         self._taken = len(self.transport.sent)
-        return [(name_of(flow), parse(data)) for data, flow in new]
+        return [(name_of(flow), parse_sent(data)) for data, flow in new]
 
     def take(self) -> list[str]:
         """Return the messages sent since the last look, in short."""
@@ -173,7 +173,7 @@ class Conversation:
         """Return the last message that a peer got."""
         for data, flow in reversed(self.transport.sent):
             if name_of(flow) == peer:
-                return parse(data)
+                return parse_sent(data)
         raise AssertionError(f"nothing was sent to {peer}")
 
     def last_request(self, peer: str) -> Request:
