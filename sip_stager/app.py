@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.idle_collector import IdleCollector
 from sip_stager.assembly.known_outcomes import known_outcomes
+from sip_stager.assembly.known_peers import KnownPeers
 from sip_stager.assembly.outage import Outage
 from sip_stager.assembly.staging import (
     make_aftercare,
@@ -71,9 +72,10 @@ class Application:
         self._settings = settings
         self._dispatcher = Dispatcher(observers)
         self._notify: Notify = self._dispatcher.dispatch
-        self._sockets = Sockets(loop, self._notify, settings.limits)
         families = {int(listener.family) for listener in settings.listeners}
         self._names = NameCache(loop, families)
+        peers = KnownPeers(settings, self._names.addresses)
+        self._sockets = Sockets(loop, self._notify, settings.limits, peers)
         self._agents = make_agent_watch(settings, self._notify, self._names)
         self._api = make_api(settings, self._agents.declared, self._names)
         self._staging = make_stager(settings, self._api, self._notify, self._agents)
@@ -98,7 +100,12 @@ class Application:
             self._mapping,
             self._outage.of_trunk,
         )
-        self._sockets.attach(self._layer.receive_message, self._layer.flow_lost, self._shedder)
+        self._sockets.attach(
+            self._layer.receive_message,
+            self._layer.flow_lost,
+            self._shedder,
+            self._layer.needed_connections,
+        )
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http
         self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)

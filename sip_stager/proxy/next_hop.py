@@ -112,7 +112,7 @@ class Locator:
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
         version, port = ip_version(address), uri.port or DEFAULT_PORT
         transport = uri.transport
-        if self._depends_on_connections(uri, preferred):
+        if preferred is not None and self._depends_on_connections(uri, preferred):
             reached = address, port
             if reached in self._tcp_upstreams or self._is_connected(*reached):
                 transport = "TCP"
@@ -121,13 +121,13 @@ class Locator:
             return None
         return Flow(transport, address, port, leaving)
 
-    def _depends_on_connections(self, uri: Uri, preferred: int | None) -> bool:
+    def _depends_on_connections(self, uri: Uri, preferred: int) -> bool:
         """Return True if a peer that we speak TCP with sets no transport in its URI.
 
         RFC 3263 4.1 takes such a URI for one of UDP.  But many user agents of TCP leave the
         transport out of their Contact, and listen on TCP alone.
         """
-        speaks_tcp = preferred is not None and self._interfaces[preferred].transport == "TCP"
+        speaks_tcp = self._interfaces[preferred].transport == "TCP"
         return speaks_tcp and b"transport" not in (uri.parameters or {})
 
 

@@ -96,6 +96,16 @@ class TransactionLayer:
         """The size of the messages that live transactions keep, in bytes."""
         return self._context.memory.size
 
+    def needed_connections(self) -> set[int | tuple[str, int]]:
+        """Return the TCP connections of all transactions: each by its number or its address."""
+        stores = self.invite_servers, self.servers, self.invite_clients, self.clients
+        return {
+            one.flow.connection or (one.flow.host, one.flow.port)
+            for store in stores
+            for one in store.values()
+            if one.reliable
+        }
+
     def attach(self, user: User) -> None:
         """Set the user, which receives new requests."""
         self._user = user

@@ -9,15 +9,16 @@ from sip_stager.config import Limits
 from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.transport.tcp import TcpTransport
+from sip_stager.transport.types import Anybody
 from sip_stager.transport.udp import UdpListener
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Notify
-    from sip_stager.transport.types import Lost, Receive, Screen
+    from sip_stager.transport.types import Lost, Peers, Receive, Screen
 
 _log = logging.getLogger(__name__)
 
@@ -30,13 +31,22 @@ class Sockets:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, notify: Notify, limits: Limits | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        notify: Notify,
+        limits: Limits | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self._loop = loop
         self._notify = notify
         self._udp: dict[int, UdpListener] = {}
         self._tcp = TcpTransport(
-            loop, limits or Limits(), self._on_message, self._on_lost, self._report_drop
+            loop,
+            limits or Limits(),
+            self._on_message,
+            self._on_lost,
+            self._report_drop,
+            peers or Anybody(),
         )
         self._receive: Receive | None = None
         self._lost: Lost | None = None
@@ -48,7 +58,11 @@ class Sockets:
         return {"accepted": len(self._tcp.accepted), "opened": len(self._tcp.ours)}
 
     def attach(
-        self, receive: Receive, lost: Lost | None = None, screen: Screen | None = None
+        self,
+        receive: Receive,
+        lost: Lost | None = None,
+        screen: Screen | None = None,
+        live: Callable[[], Container[int | tuple[str, int]]] = tuple,
     ) -> None:
         """Set the callbacks for what arrives; call it before ``listen``.
 
@@ -57,10 +71,14 @@ class Sockets:
         ``lost`` is called when an address cannot be reached: for an ICMP error, or for a
         connection that carried our requests and broke; never while something is being sent.  It
         gets the flow without a connection, and the reason in words.
+
+        ``live`` returns what live transactions need: numbers of TCP connections, and addresses with
+        ports.
         """
         self._receive = receive
         self._lost = lost
         self._screen = screen
+        self._tcp.accepted.live = self._tcp.ours.live = live
 
     async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
         """Bind the listener with that index and return its port; raises ``OSError``."""

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from sip_stager.ports import Cancellable
 
@@ -90,6 +90,11 @@ class NameCache:
         if (name is None or name.look_up is None) and not self._may_look_up(host):
             return self._loop.call_soon(done, None)
         return self._loop.create_task(self._wait_for(host, done))
+
+    def addresses(self, host: str) -> Iterator[str]:
+        """Yield the addresses that a name is known to have now."""
+        name = self._names.get(host)
+        return (str(each[4][0]) for each in name.addresses) if name else iter(())
 
     async def warm(self, host: str) -> str | None:
         """Look up a name of the operator's before the first call needs it."""

@@ -97,7 +97,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._limits = limits
         self._turns = turns
         self._loop = asyncio.get_running_loop()
-        self.used = self._loop.time()
+        self.since = self.used = self._loop.time()
         self.state = StreamState.CONNECTING
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
@@ -139,8 +139,8 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._transport.close()
 
     def give_way(self) -> None:
-        """Cut it: there are too many, and another address has fewer of them."""
-        self._cut("it gave way to another address", DropCause.TOO_MANY_CONNECTIONS)
+        """Cut it: there are too many, and a newcomer goes ahead of it."""
+        self._cut("it gave way to a newer one", DropCause.TOO_MANY_CONNECTIONS)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start reading."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Limits
-    from sip_stager.transport.types import Lost, Receive
+    from sip_stager.transport.types import Lost, Peers, Receive
 
 CONNECT_TIMEOUT = 2.0
 """Seconds; a large request then goes over UDP (RFC 3261 18.1.1), and the caller still waits."""
@@ -48,6 +48,7 @@ class TcpTransport:
         receive: Receive,
         lost: Lost,
         dropped: Callable[[Flow, DropCause, str], None],
+        peers: Peers,
     ) -> None:
         self._loop = loop
         self._limits = limits
@@ -57,8 +58,12 @@ class TcpTransport:
         self._numbers = count(1)
         self._turns = Turns(loop)
         # Each side has a limit of its own, so that peers leave room for what we open.
-        self.accepted = Connections(limits.connections, limits.connections_per_source)
-        self.ours = Connections(limits.connections, limits.connections_per_source)
+        limit, of_strangers = limits.connections, limits.connections_of_strangers
+        each = limits.connections_per_source, peers, loop.time
+        self.accepted = Connections(limit, of_strangers, *each)
+        # Those that we open to hosts that are no peers go to parties of calls, such as the agents
+        # behind an upstream.
+        self.ours = Connections(limit, limit, *each)
         self._by_target: dict[Flow, TcpConnection] = {}  # those that we opened
         self._targets: Counter[tuple[str, int]] = Counter()  # of those, over any listener
         self._by_source: dict[tuple[str, int], TcpConnection] = {}  # those that peers opened

@@ -13,6 +13,28 @@ Lost = Callable[[Flow, str], None]
 """Called with an address that cannot be reached, and the reason in words."""
 
 
+class Peers(Protocol):
+    """The addresses that are served ahead of strangers."""
+
+    def is_configured(self, host: str) -> bool:
+        """Return True for an address in the settings: of a trunk's networks, or an upstream's."""
+
+    def is_peer(self, host: str) -> bool:
+        """Return True for such an address, or one that an upstream's name has now."""
+
+
+class Anybody:
+    """``Peers`` without strangers."""
+
+    def is_configured(self, host: str) -> bool:  # noqa: ARG002  (the protocol's signature)
+        """Return True."""
+        return True
+
+    def is_peer(self, host: str) -> bool:  # noqa: ARG002  (the protocol's signature)
+        """Return True."""
+        return True
+
+
 class Screen(Protocol):
     """A screen in front of ``Receive``, which settles some messages itself while it is active."""
 

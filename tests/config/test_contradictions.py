@@ -164,7 +164,8 @@ def test_a_delay_that_fits_into_some_calls_is_right(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("limits", "key", "wrong"),
     [
-        ("connections_per_source = 1001", "connections_per_source", "is 1001, more than"),
+        ("connections_per_source = 101", "connections_per_source", "is 101, more than"),
+        ("connections_of_strangers = 1001", "connections_of_strangers", "is 1001, more than"),
         (
             "transactions = 8\ncalls_staging = 9",
             "calls_staging",

@@ -62,6 +62,7 @@ def default(table: str, line: str) -> str:
     "line",
     [
         "connections = 50",
+        "connections_of_strangers = 50",
         "connections_per_source = 5",
         "message_timeout = 3.0",
         "idle_timeout = 60.0",

@@ -13,6 +13,8 @@ from tests.transport.endpoints import Endpoint, HandLoop
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from sip_stager.transport.types import Peers
+
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run each test on both loops: the transports and errors of uvloop differ from asyncio's."""
@@ -33,8 +35,8 @@ async def listen() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
     """Start an endpoint on loopback, with limits that the test chooses."""
     made: list[Endpoint] = []
 
-    async def start(**limits: float) -> Endpoint:
-        made.append(Endpoint(Limits.model_validate(limits)))
+    async def start(peers: Peers | None = None, **limits: float) -> Endpoint:
+        made.append(Endpoint(Limits.model_validate(limits), peers))
         await made[-1].start()
         return made[-1]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sip_stager.config import Limits
     from sip_stager.model.flow import Flow
+    from sip_stager.transport.types import Peers
 
 TIMEOUT = 20.0
 """Seconds until a test gives up; nothing here takes one second."""
@@ -28,13 +29,26 @@ class HandLoop(FakeClock):
         return asyncio.get_running_loop().call_soon(callback, *arguments)
 
 
+class OnlyPeers:
+    """``Peers`` of some addresses."""
+
+    def __init__(self, *hosts: str) -> None:
+        self._hosts = set(hosts)
+
+    def is_configured(self, host: str) -> bool:
+        return host in self._hosts
+
+    def is_peer(self, host: str) -> bool:
+        return host in self._hosts
+
+
 class Endpoint:
     """Keeps each message in ``arrived``, and answers it with ``reply`` if that is set."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, peers: Peers | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.events: list[Event] = []
-        self.sockets = Sockets(self.loop, self.events.append, limits)
+        self.sockets = Sockets(self.loop, self.events.append, limits, peers)
         self.lost: asyncio.Queue[tuple[Flow, str]] = asyncio.Queue()
         self.arrived: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
         self.reply: bytes = b""
@@ -42,7 +56,10 @@ class Endpoint:
         self.ports: list[int] = []
 
     async def start(self) -> None:
-        self.sockets.attach(self.receive, lambda *fact: self.lost.put_nowait(fact))
+        self.live: set[int | tuple[str, int]] = set()
+        self.sockets.attach(
+            self.receive, lambda *fact: self.lost.put_nowait(fact), live=lambda: self.live
+        )
         for index, (transport, host) in enumerate(
             (("UDP", "127.0.0.1"), ("UDP", "::1"), ("TCP", "127.0.0.1"))
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sip_stager.config.checks.consistency import check_next_hop
@@ -104,11 +105,12 @@ def _find_long_delays(settings: Settings) -> Iterator[Finding]:
 def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
     """Yield limits that another limit hides. A default that is hidden is no mistake."""
     limits, upstream, times_out = settings.limits, settings.upstream, 64 * settings.sip.t1
-    per_source = limits.connections_per_source
-    if "connections_per_source" in limits.model_fields_set and per_source > limits.connections:
-        wrong = f"is {per_source}, more than connections = {limits.connections}"
-        right = f"write {limits.connections} or less, or raise connections"
-        yield Finding(("limits", "connections_per_source"), wrong, right)
+    narrower = ("connections_per_source", "connections_of_strangers", "connections")
+    for key, wider in pairwise(narrower):
+        value, limit = getattr(limits, key), getattr(limits, wider)
+        if key in limits.model_fields_set and value > limit:
+            wrong = f"is {value}, more than {wider} = {limit}"
+            yield Finding(("limits", key), wrong, f"write {limit} or less, or raise {wider}")
     if "calls_staging" in limits.model_fields_set and limits.calls_staging > limits.transactions:
         wrong = f"is {limits.calls_staging}, more than transactions = {limits.transactions}"
         right = "write less, or raise transactions: each call takes four of them"

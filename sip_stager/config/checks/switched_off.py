@@ -56,7 +56,8 @@ def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
             "upstream", ("failover_timeout",), why, "add backups, or set max_redirects"
         )
     if all(each.transport != "tcp" for each in settings.listeners):
-        of_tcp = "connections", "connections_per_source", "message_timeout", "idle_timeout"
+        of_strangers = "connections_of_strangers", "connections_per_source"
+        of_tcp = "connections", *of_strangers, "message_timeout", "idle_timeout"
         right = 'add [[listeners]] with transport = "tcp"'
         yield _SwitchedOff("limits", of_tcp, "no listener speaks TCP", right)
 

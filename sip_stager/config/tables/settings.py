@@ -45,7 +45,8 @@ class Limits(Table):
     call_records: Count = 50_000
     header_lines: Annotated[int, Field(strict=True, ge=64, le=16_384)] = 1_000
     connections: Count = 1_000
-    connections_per_source: Count = 100
+    connections_of_strangers: Count = 100
+    connections_per_source: Count = 10
     overload_delay: Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)] = 0.1
     overload_retry_after_min: Count = 1
     overload_retry_after_max: Count = 10
