@@ -27,7 +27,7 @@ TRUNK, STRANGER, OTHER_STRANGER = "127.0.1.1", "127.0.3.1", "127.0.3.2"
 
 @pytest.fixture(autouse=True)
 def nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no connection count as new, but where a test says so."""
+    """Make no connection count as new, but where a test says so."""
     monkeypatch.setattr(connections, "NEW_FOR", 0.0)
     monkeypatch.setattr(connections, "LIVE_INTERVAL", 0.0)
 
