@@ -12,6 +12,7 @@ Nothing of this is forwarded.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from sip_stager.sip.field_grammar import COMPACT, MAX_VALUES
 from sip_stager.sip.framing import header_of
@@ -22,7 +23,7 @@ _COPIED = re.compile(
     rb"[\r\n](via|v|from|f|to|t|call-id|i|cseq)[ \t]*+:"
     rb"([^\r\n]*+(?:(?:\r\n|\r|\n)[ \t]++[^\r\n]*+)*)",
     re.IGNORECASE,
-).findall
+).finditer
 _CALL_ID = re.compile(rb"[\r\n](?:call-id|i)[ \t]*+:[ \t]*+([^\r\n]++)", re.IGNORECASE).search
 _FOLD = re.compile(rb"[\r\n]++[ \t]++")
 _START_LINE = re.compile(rb"[ \t]*+(([^ \t\r\n]++)[^\r\n]*+)").match
@@ -40,7 +41,8 @@ def salvage_request(data: bytes) -> Request | None:
         return None
     start_line, method = match.groups()
     names, fields = [], []
-    for spelled, value in _COPIED(header)[:MAX_VALUES]:
+    for found in islice(_COPIED(header), MAX_VALUES):
+        spelled, value = found.groups()
         name = spelled.lower()
         names.append(COMPACT.get(name, name))
         fields.append(spelled + b":" + _FOLD.sub(b" ", value))

@@ -133,7 +133,7 @@ EVERYTHING: list[Event] = [
     MessageReceived(TRYING, AGENT),
     MessageSent(INVITE, AGENT),
     LargeRequestSent(FLOW),
-    MessageDropped(FLOW, DropCause.MALFORMED, f"no header named {CALLER}"),
+    MessageDropped(FLOW, DropCause.MALFORMED, f"no header named {CALLER}", SIP_CALL_ID),
     CallAdmitted(CALL, FLOW),
     CallRefused(
         SIP_CALL_ID, "carrier", 503, StagingOutcome.TIMEOUT, f"{CALLED} was not staged in 4 s", 4.0

@@ -230,7 +230,7 @@ def test_long_texts_are_truncated() -> None:
         StagingEnded(call, StagingOutcome.REFUSED, 0.0, {}, "", 500, long),
         CallRefused(long, "carrier", 503, StagingOutcome.REFUSED, long, 0.0),
         CallEnded(call, "", CallOutcome.REJECTED, 486, 0.0),
-        MessageDropped(FLOW, DropCause.MALFORMED, long),
+        MessageDropped(FLOW, DropCause.MALFORMED, long, long),
     ]
     for line in LogScene().log_events(*events):
         assert len(str(line)) < 5000
@@ -254,6 +254,15 @@ def test_each_cause_has_a_quota_of_its_own() -> None:
     written.log_events(*[MessageDropped(FLOW, DropCause.MALFORMED, "x")] * 1000)
     [line] = written.log_events(MessageDropped(FLOW, DropCause.INTERNAL_ERROR, "y"))
     assert (line["cause"], line["level"]) == ("internal_error", "error")
+
+
+def test_a_message_that_was_dropped_is_found_by_its_call_id() -> None:
+    written = LogScene()
+    [line] = written.log_events(MessageDropped(FLOW, DropCause.MALFORMED, "x", f"{CALLER}@a"))
+    assert line["call_id"].endswith("@a")
+    assert CALLER not in line["call_id"]
+    [line] = written.log_events(MessageDropped(FLOW, DropCause.STALE, "x"))
+    assert "call_id" not in line
 
 
 def test_keepalives_leave_no_line() -> None:

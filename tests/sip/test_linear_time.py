@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sip_stager.sip.field_grammar import Malformed, parse_parameters, split_list, unfold
+from sip_stager.sip.field_grammar import (
+    Malformed,
+    canonical_names,
+    parse_parameters,
+    split_list,
+    unfold,
+)
+from sip_stager.sip.framing import Framer, end_with_crlf
 from sip_stager.sip.parser import parse
 from sip_stager.sip.parties import parse_party, split_parties
+from sip_stager.sip.salvage import salvage_call_id, salvage_request
 from sip_stager.sip.uri import as_request_uri, parse_address, parse_uri
 from sip_stager.sip.via import branch_of, parse_via, with_source
 from tests.support.reading import outcomes
@@ -130,7 +138,20 @@ TEXTS = {
     repr(text + tail): unit(text, tail)
     for text in (b" ", b"a", b";", b"; a", b";a=", b'"', b'\\"', b'"a"', b"<", b"<>", b"[", b"[:")
     for tail in (b"", b"x", b'"', b">", b"\x00")
-} | {repr(text): unit(text) for text in (b"\r\n ", b"\r\n\t a", b";rport ", b";received=", b"%41")}
+} | {
+    repr(text): unit(text)
+    for text in (
+        b"\r\n ",
+        b"\n ",
+        b"\r ",
+        b"\nv:",
+        b"\nx-",
+        b"\r\n\t a",
+        b";rport ",
+        b";received=",
+        b"%41",
+    )
+}
 READERS: dict[str, Callable[[bytes], object]] = {
     "unfold": unfold,
     "split_list": split_list,
@@ -148,6 +169,14 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "parse_via": parse_via,
     "parse_via, parameters": lambda text: parse_via(b"SIP/2.0/UDP h" + text),
     "branch_of": branch_of,
+    "canonical_names": lambda text: canonical_names((b"x-rounded" + text, text, text + b":")),
+    "canonical_names, many": lambda text: canonical_names(
+        tuple(text[i : i + 50] for i in range(0, len(text), 50))
+    ),
+    "end_with_crlf": lambda text: end_with_crlf(b"INVITE\n" + text),
+    "salvage_request": lambda text: salvage_request(b"INVITE\nv:" + text + b"\nv:" + text),
+    "salvage_call_id": lambda text: salvage_call_id(b"INVITE\ni:" + text),
+    "Framer": lambda text: list(Framer().feed(b"INVITE\n" + text + b"\nl:" + text)),
     "with_source": lambda text: with_source(
         text, parse_via(b"SIP/2.0/UDP h;rport;received"), "192.0.2.1", 5060
     ),
