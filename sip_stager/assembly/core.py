@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_address
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.trunks import make_admission
@@ -111,7 +111,7 @@ def make_core(
 
 def make_seal(settings: Settings) -> Seal:
     """Make the seal of dialogs; its key is made from the API key, so that it outlives a restart."""
-    return Seal(settings.api.key.get_secret_value().encode())
+    return Seal(settings.api.key.get_secret_value().encode(), now=time)
 
 
 def _make_shedding_rules(settings: Settings) -> SheddingRules:

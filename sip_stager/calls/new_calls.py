@@ -145,10 +145,10 @@ class NewCalls:
         transaction.register(self._ongoing, routing)
         self._notify(CallAdmitted(call, source))
         seal_for = self._seal.seal_for
-        seal = seal_for(request, anonymous=call.anonymous)
+        seal = seal_for(request, call.trunk, anonymous=call.anonymous)
         targets = self._upstream.targets(request, routing, call.to_number, seal)
         if call.anonymous and hides_from(request):
-            seal = seal_for(request, anonymous=True, hides_from=True)
+            seal = seal_for(request, call.trunk, anonymous=True, hides_from=True)
             targets = [one._replace(seal=seal, hides_from=True) for one in targets]
         now = self._now
         report = CallReport(self._clock, self._notify, now, call, now())

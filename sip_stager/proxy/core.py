@@ -45,6 +45,8 @@ NO_ROUTE = "no Route of ours: does the callee copy Record-Route, and does the ca
 """The Warning for a request of a dialog without our Route, for the peer's engineer."""
 NOT_SEALED = "the Route was not made here for this dialog: its user part, Call-ID and tags differ"
 """The Warning for a request of a dialog whose Route is ours, but whose seal does not match."""
+EXPIRED = "the call has lasted longer than [seal] lifetime allows"
+"""The Warning for a request of a dialog that is older than a seal can be."""
 
 
 class NewCallHandler(Protocol):
@@ -277,7 +279,9 @@ class Proxy:
         own = popped.own_route
         if own is None:
             return NO_ROUTE
-        return "" if self._seal.is_valid(own, popped.request) else NOT_SEALED
+        if self._seal.is_valid(own, popped.request):
+            return ""
+        return EXPIRED if self._seal.is_expired(own, popped.request) else NOT_SEALED
 
     def _answer_as_user_agent(self, request: Request, source: Flow, transaction: Server) -> None:
         try:

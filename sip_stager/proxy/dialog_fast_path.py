@@ -16,6 +16,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from sip_stager.proxy.request_forwarding import Routed, new_routed
+from sip_stager.proxy.seal import HEAD, PLAIN
 from sip_stager.proxy.validation import has_been_here, routing_digest
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import USUAL_MAX_FORWARDS
@@ -39,9 +40,14 @@ class DialogFastPath:
     def __init__(
         self, interfaces: Interfaces, locator: Locator, seal: Seal, identifiers: Identifiers
     ) -> None:
-        self._route_parts = interfaces.route_parts
+        # The bytes of our Route ahead of the seal, where its head is, and the bytes behind it.
+        self._route_parts = [
+            (before, slice(len(before), len(before) + HEAD.stop), after)
+            for before, after in interfaces.route_parts
+        ]
         self._locator = locator
         self._seal_of_dialog = seal.of_dialog
+        self._is_in_time = seal.is_in_time
         self._identifiers = identifiers
         self._next_hop = lru_cache(maxsize=4096)(self._find_next_hop)
 
@@ -51,11 +57,19 @@ class DialogFastPath:
         if not shape.plain_in_dialog or not request.usual or len(uri_text) > MAX_CACHED_BYTES:
             return None
         field, interface = request.fields[shape.route], source.interface
-        seal = self._recorded_seal(request, request.from_tag, field, interface)
-        seal = seal or self._recorded_seal(request, request.to_tag, field, interface)
+        before, part, after = self._route_parts[interface]
+        # The head is read ahead of the comparison, which covers it; it has the same length always.
+        head = field[part]
+        if not head.startswith(PLAIN) or not self._is_in_time(head):
+            return None
+        seal = self._seal(request, request.from_tag, head)
+        if not compare_digest(field, before + seal + after):
+            seal = self._seal(request, request.to_tag, head)
+            if not compare_digest(field, before + seal + after):
+                return None
         hops = USUAL_MAX_FORWARDS.get(request.fields[shape.max_forwards])
         next_hop = self._next_hop(uri_text, interface)
-        if not seal or not hops or next_hop is None:
+        if not hops or next_hop is None:
             return None
         routing = b""
         if request.method != b"ACK":  # the ACK of a 2xx has no transaction (16.11)
@@ -67,14 +81,12 @@ class DialogFastPath:
             (request, flow.interface, uri, routing, seal, False, "", shape.route, flow, False)
         )
 
-    def _recorded_seal(self, request: Request, tag: bytes, field: bytes, interface: int) -> bytes:
-        """Return the seal of the request's dialog if its Route is what we recorded, else empty."""
+    def _seal(self, request: Request, tag: bytes, head: bytes) -> bytes:
+        """Return the seal that the dialog with that tag has; empty for one that is not usual."""
         call_id = request.call_id
         if not tag or len(call_id) + len(tag) > MAX_CACHED_BYTES:
             return b""
-        seal = self._seal_of_dialog(call_id, tag, b"")
-        before, after = self._route_parts[interface]
-        return seal if compare_digest(field, before + seal + after) else b""
+        return self._seal_of_dialog(call_id, tag, head)
 
     def _find_next_hop(self, uri_text: bytes, interface: int) -> tuple[Uri, Flow] | None:
         """Return the flow to a Request-URI if it needs neither rewriting nor a look-up."""

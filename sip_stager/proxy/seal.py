@@ -3,55 +3,136 @@
 The proxy keeps no dialogs.  Without the seal, anyone who writes a Route of ours could have requests
 relayed to any address.  The key outlives the process, so that dialogs survive a restart.
 
-The seal is the user part of the URI: a keyed digest of Call-ID and the caller's tag, in hex, with a
-mark ahead of it if the caller is anonymous: one if the From goes on as it is, and another if it is
-hidden in every request of the dialog.
+The seal is the user part of the URI: a head, and a keyed digest of head, Call-ID and the caller's
+tag.  The head is read only from a seal whose digest is right::
+
+      n     1f3a    79d2c   5b01c2d4   4be0...(18)
+      |      |        |         |          |
+     mark  trunk    hour     party      digest
+
+- The mark says whether the caller is anonymous: ``n`` if not, ``w`` if the caller is but the From
+  goes on as it is, ``v`` if it is hidden in every request of the dialog.
+- The trunk is a keyed digest of its name.
+- The hour, counted since 1970, is when the dialog began.  A route set is never changed within a
+  dialog (RFC 3261 12.2), so a seal cannot be renewed: its lifetime is that of the longest call.
+- The party is a keyed digest of the address that the other party named for its requests, where
+  that is known.  With it a request from an unknown source is relayed to that address.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+from sip_stager.proxy.interfaces import canonical_host
+from sip_stager.sip.field_grammar import Malformed
+from sip_stager.sip.uri import DEFAULT_PORT, parse_address
+
 if TYPE_CHECKING:
-    from sip_stager.sip.message import Request
+    from collections.abc import Callable
+
+    from sip_stager.sip.message import Message, Request
     from sip_stager.sip.uri import Uri
 
+PLAIN = b"n"
+"""The mark of a dialog whose caller requested no privacy."""
 ANONYMOUS = b"w"
-"""The mark ahead of a seal: the caller of that dialog requested privacy."""
+"""The mark of a dialog whose caller requested privacy."""
 FROM_HIDDEN = b"v"
 """The mark of such a dialog in which the caller's From is hidden, too."""
 _MARKS = (ANONYMOUS, FROM_HIDDEN)
+TRUNK = slice(1, 5)
+HOUR = slice(5, 10)
+PARTY = slice(10, 18)
+"""Where the parts of the head are in a seal."""
+HEAD = slice(0, 18)
+NOBODY = b"--------"
+"""The party of a dialog in which none was named."""
+LENGTH = 36
+"""Bytes of a seal."""
 MAX_CACHED_BYTES = 256
 """Bytes of a Call-ID and a tag whose seal is cached: strangers choose their length."""
+LIFETIME = 86_400.0
+"""Seconds; the default lifetime of a seal."""
+_HOUR = 3600.0  # seconds
+
+
+def _beginning() -> float:
+    return 0.0
 
 
 class Seal:
-    """Makes and verifies the user part of our Record-Route URIs (RFC 3261 16.6 step 4)."""
+    """Makes and verifies the user part of our Record-Route URIs (RFC 3261 16.6 step 4).
 
-    def __init__(self, key: bytes) -> None:
-        self._key = blake2b(key, digest_size=32, person=b"record-route").digest()
+    The first of ``keys`` makes seals, and all verify them: a key is changed without ending a call
+    by putting the new one ahead of the old.  A seal is valid for ``lifetime`` seconds, rounded up
+    to an hour, of the clock ``now``, which counts seconds since 1970 and goes on in a restart.
+    """
+
+    def __init__(
+        self, *keys: bytes, lifetime: float = LIFETIME, now: Callable[[], float] = _beginning
+    ) -> None:
+        self._keys = [blake2b(key, digest_size=32, person=b"record-route").digest() for key in keys]
+        self._lifetime = lifetime
+        self._now = now
+        self._hour = b""
+        self._until = float("-inf")
+        self._valid_hours: frozenset[bytes] = frozenset()
         self.of_dialog = lru_cache(maxsize=4096)(self._digest)
-        """Returns the seal of a dialog by Call-ID, tag and mark, which are together short."""
+        """Returns the seal of a dialog by Call-ID, tag and head, which are together short."""
+        self._party_of = lru_cache(maxsize=1024)(self._named_in)
+        self._trunk_part = lru_cache(maxsize=1024)(partial(_short_digest, self._keys[0], size=2))
 
     def seal_for(
-        self, invite: Request, *, anonymous: bool = False, hides_from: bool = False
+        self, invite: Request, trunk: str = "", *, anonymous: bool = False, hides_from: bool = False
     ) -> bytes:
-        """Return the seal of the dialog that an INVITE begins."""
-        mark = FROM_HIDDEN if hides_from else ANONYMOUS if anonymous else b""
-        return self._of(invite.call_id, invite.from_tag, mark)
+        """Return the seal of the dialog that an INVITE of a trunk begins."""
+        mark = FROM_HIDDEN if hides_from else ANONYMOUS if anonymous else PLAIN
+        if self._now() >= self._until:
+            self._begin_hour()
+        head = mark + self._trunk_part(trunk) + self._hour + self.party_of(invite)
+        return self._of(invite.call_id, invite.from_tag, head)
+
+    def party_of(self, message: Message) -> bytes:
+        """Return the part that stands for the address that a message names for requests to it.
+
+        That is the topmost Record-Route, which is that of the proxy closest to us, else Contact.
+        """
+        first = message.shape.first
+        index = first.get(b"record-route", first.get(b"contact", -1))
+        if index < 0:
+            return NOBODY
+        field = message.fields[index]
+        return self._party_of(field) if len(field) <= MAX_CACHED_BYTES else self._named_in(field)
 
     def is_valid(self, route: Uri, request: Request) -> bool:
-        """Return True if we made that URI for the request's dialog; either side may have sent it.
+        """Return True if we made that URI for the request's dialog, and its time is not over.
 
-        Raises ``Malformed``.
+        Either side may have sent the request.  Raises ``Malformed``.
         """
         sealed = route.user or b""
-        return self._is_of(sealed, request, request.from_tag) or self._is_of(
-            sealed, request, request.to_tag
-        )
+        return self._is_made_here(sealed, request) and self.is_in_time(sealed)
+
+    def is_expired(self, route: Uri, request: Request) -> bool:
+        """Return True if we made that URI for the request's dialog, and its time is over."""
+        sealed = route.user or b""
+        return self._is_made_here(sealed, request) and not self.is_in_time(sealed)
+
+    def is_in_time(self, sealed: bytes) -> bool:
+        """Return True if the hour in a seal, or in its head alone, is within the lifetime."""
+        if self._now() >= self._until:
+            self._begin_hour()
+        return sealed[HOUR] in self._valid_hours
+
+    def is_of_trunk(self, sealed: bytes, name: str) -> bool:
+        """Return True if the dialog with that seal began with a call of that trunk."""
+        return any(sealed[TRUNK] == _short_digest(key, name, 2) for key in self._keys)
+
+    def names(self, sealed: bytes, host: str, port: int) -> bool:
+        """Return True if the address is the one that a party named, by the seal."""
+        return any(sealed[PARTY] == _digest_of_address(key, host, port) for key in self._keys)
 
     def sent_by_caller(self, sealed: bytes, request: Request) -> bool:
         """Return True if the caller of the dialog with that seal sent the request."""
@@ -79,16 +160,62 @@ class Seal:
         """Return True if the dialog's caller is anonymous, and the other side sent this request."""
         return (route.user or b"").startswith(_MARKS) and not self.from_anonymous(route, request)
 
+    def _is_made_here(self, sealed: bytes, request: Request) -> bool:
+        return self._is_of(sealed, request, request.from_tag) or self._is_of(
+            sealed, request, request.to_tag
+        )
+
     def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
-        # The mark is read from the text that is verified, which is safe: the digest covers it.
-        mark = sealed[:1] if sealed.startswith(_MARKS) else b""
-        return compare_digest(sealed, self._of(request.call_id, tag, mark))
+        if len(sealed) != LENGTH:
+            return False
+        # The head is read from the text that is verified, which is safe: the digest covers it.
+        head, call_id = sealed[HEAD], request.call_id
+        if compare_digest(sealed, self._of(call_id, tag, head)):
+            return True
+        older = self._keys[1:]
+        return any(compare_digest(sealed, _digest(key, call_id, tag, head)) for key in older)
 
-    def _of(self, call_id: bytes, tag: bytes, mark: bytes) -> bytes:
+    def _of(self, call_id: bytes, tag: bytes, head: bytes) -> bytes:
         digest = self.of_dialog if len(call_id) + len(tag) <= MAX_CACHED_BYTES else self._digest
-        return digest(call_id, tag, mark)
+        return digest(call_id, tag, head)
 
-    def _digest(self, call_id: bytes, tag: bytes, mark: bytes = b"") -> bytes:
-        """Digest Call-ID, tag and mark: no peer on the path can remove the mark."""
-        data = b"%b%d %b%b" % (mark, len(call_id), call_id, tag)
-        return mark + blake2b(data, digest_size=9, key=self._key).hexdigest().encode("ascii")
+    def _digest(self, call_id: bytes, tag: bytes, head: bytes) -> bytes:
+        return _digest(self._keys[0], call_id, tag, head)
+
+    def _begin_hour(self) -> None:
+        """Set the hours that are valid now, which change once an hour."""
+        hour = int(self._now() // _HOUR)
+        self._until = (hour + 1) * _HOUR
+        self._hour = b"%05x" % hour
+        lived = -int(-self._lifetime // _HOUR)
+        # One that is still to come was made by another node, whose clock is ahead.
+        self._valid_hours = frozenset(b"%05x" % each for each in range(hour - lived, hour + 2))
+
+    def _named_in(self, field: bytes) -> bytes:
+        """Return the digest of the address in a Contact or Record-Route field."""
+        try:
+            uri = parse_address(_first_address(field.partition(b":")[2])).uri
+        except Malformed:
+            return NOBODY
+        return _digest_of_address(self._keys[0], uri.target, uri.port or DEFAULT_PORT)
+
+
+def _digest(key: bytes, call_id: bytes, tag: bytes, head: bytes) -> bytes:
+    """Digest Call-ID, tag and head: no peer on the path can change the head."""
+    data = b"%b%d %b%b" % (head, len(call_id), call_id, tag)
+    return head + blake2b(data, digest_size=9, key=key).hexdigest().encode("ascii")
+
+
+def _first_address(values: bytes) -> bytes:
+    """Return the first of several addresses in a field."""
+    end = values.find(b">")
+    return values[: end + 1] if end >= 0 else values.partition(b",")[0]
+
+
+def _digest_of_address(key: bytes, host: str, port: int) -> bytes:
+    return _short_digest(key, f"{canonical_host(host)} {port}", 4) if host else NOBODY
+
+
+def _short_digest(key: bytes, text: str, size: int) -> bytes:
+    # With a key, or somebody could look for a name of their own with the digest of a party.
+    return blake2b(text.encode(), digest_size=size, key=key).hexdigest().encode("ascii")

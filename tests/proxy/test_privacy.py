@@ -11,7 +11,15 @@ from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind
 from sip_stager.proxy.seal import Seal
 from sip_stager.sip.parser import parse_request
 from sip_stager.sip.uri import parse_uri
-from tests.support.conversation import ALICE, BOB, SEAL, STRANGER, USER, Conversation
+from tests.support.conversation import (
+    ALICE,
+    BOB,
+    SEAL,
+    STRANGER,
+    TRUNK_NAME,
+    USER,
+    Conversation,
+)
 from tests.support.messages import request, response
 from tests.support.reading import parsed
 
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.sip.message import Message, Request
 
-PRIVATE = SEAL.seal_for(request(), anonymous=True).decode()
+PRIVATE = SEAL.seal_for(request(), TRUNK_NAME, anonymous=True).decode()
 RECORDED = f"<sip:{PRIVATE}@198.51.100.1:5060;lr>".encode()
 PAI = "P-Asserted-Identity: <sip:+33698765432@carrier.example>"
 ASSERTED = b"p-asserted-identity"
@@ -149,7 +157,7 @@ def test_every_target_of_the_call_gets_the_same_mark() -> None:
 
 # RFC 3323 5.3: the From of a caller who requests the privacy of a user
 
-HIDDEN = SEAL.seal_for(request(), anonymous=True, hides_from=True).decode()
+HIDDEN = SEAL.seal_for(request(), TRUNK_NAME, anonymous=True, hides_from=True).decode()
 ALICES = b'From: "Alice" <sip:+33912345678@192.0.2.1>;tag=alice'
 ANONYMOUS_FROM = b'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=alice'
 

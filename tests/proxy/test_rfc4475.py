@@ -118,7 +118,7 @@ def without_ours(copy: bytes) -> bytes:
     line, _, rest = copy.partition(b"\r\n")
     assert re.match(rb"Via: SIP/2.0/(UDP|TCP) 198\.51\.100\.1:5060;branch=z9hG4bK", rest)
     rest = rest.partition(b"\r\n")[2]
-    rest = re.sub(rb"(?m)^Record-Route: <sip:[0-9a-f]+@198[^\r]*\r\n", b"", rest)
+    rest = re.sub(rb"(?m)^Record-Route: <sip:n?[0-9a-f-]+@198[^\r]*\r\n", b"", rest)
     rest = re.sub(rb"(?m)^(X-Rounded-Call-Id: call-1|Max-Breadth: 60)\r\n", b"", rest)
     return line + b"\r\n" + rest
 

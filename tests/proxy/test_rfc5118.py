@@ -9,7 +9,7 @@ import pytest
 
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
-from tests.support.conversation import ALICE, BOB, SEAL, Conversation
+from tests.support.conversation import ALICE, BOB, SEAL, TRUNK_NAME, Conversation
 from tests.support.messages import request, response
 from tests.support.reading import parsed
 
@@ -94,7 +94,7 @@ def test_a_body_and_its_addresses_are_unchanged(name: str) -> None:
 
 def in_dialog(edge: Conversation, data: bytes) -> bytes:
     """Return a request with the Route of a dialog of its caller."""
-    seal = SEAL.seal_for(parsed(data)).decode()
+    seal = SEAL.seal_for(parsed(data), TRUNK_NAME).decode()
     line, _, rest = data.partition(b"\r\n")
     if b";tag=" not in data.partition(b"\r\nTo:")[2].partition(b"\r\n")[0]:
         rest = rest.replace(b"To: sip:user@example.com", b"To: sip:user@example.com;tag=bob", 1)
@@ -186,7 +186,7 @@ def test_a_call_between_address_families_is_recorded_twice_and_relayed(name: str
     data, flow = edge.transport.sent[-1]
     invite = parsed(data)
     assert flow == callee
-    seal = SEAL.seal_for(invite).decode()
+    seal = SEAL.seal_for(invite.without(b"record-route"), TRUNK_NAME).decode()
     recorded = [f"<sip:{seal}@{OURS[family(side)]};lr>".encode() for side in (callee, caller)]
     assert invite.values(b"record-route") == recorded
     assert invite.values(b"via")[0].startswith(f"SIP/2.0/UDP {OURS[family(callee)]};".encode())

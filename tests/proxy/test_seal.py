@@ -6,11 +6,23 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sip_stager.proxy.seal import Seal
+from sip_stager.proxy.seal import LENGTH, Seal
 from sip_stager.sip.parser import parse_request
 from sip_stager.sip.uri import Uri, parse_uri
-from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, URI, USER, Conversation
+from tests.support.conversation import (
+    ALICE,
+    BOB,
+    ROUTE,
+    SEAL,
+    STRANGER,
+    TRUNK_NAME,
+    URI,
+    USER,
+    Conversation,
+)
 from tests.support.messages import request, response
 
 if TYPE_CHECKING:
@@ -38,7 +50,7 @@ def test_record_route_holds_a_seal_of_the_dialog(edge: Conversation) -> None:
     """
     recorded = edge.forward(request()).values(b"record-route")
     assert recorded == [URI.encode()]
-    assert Seal(b"key").seal_for(request()) == USER.encode()
+    assert Seal(b"key").seal_for(request(), TRUNK_NAME) == USER.encode()
 
 
 def test_a_seal_is_valid_for_both_sides(edge: Conversation) -> None:
@@ -117,7 +129,7 @@ def test_call_id_and_tag_do_not_run_into_each_other(
 
 
 def invite_of(dialog: tuple[bytes, bytes]) -> bytes:
-    return Seal(b"key")._digest(*dialog)
+    return Seal(b"key")._digest(*dialog, b"n")
 
 
 def test_our_uri_holds_no_bytes_of_a_stranger(edge: Conversation) -> None:
@@ -126,7 +138,9 @@ def test_our_uri_holds_no_bytes_of_a_stranger(edge: Conversation) -> None:
     """
     odd = bytes(request()).replace(b"call-1@192.0.2.1", b'\0;>\xff"<sip:a@b>')
     (recorded,) = edge.forward(odd.replace(b";tag=alice", b";tag=\xfe\0")).values(b"record-route")
-    assert re.fullmatch(rb"<sip:[0-9a-f]{18}@198.51.100.1:5060;lr>", recorded)
+    assert re.fullmatch(
+        rb"<sip:n[0-9a-f]{9}[0-9a-f-]{8}[0-9a-f]{18}@198.51.100.1:5060;lr>", recorded
+    )
 
 
 def test_a_dialog_whose_caller_has_no_tag_is_served_from_both_sides(edge: Conversation) -> None:
@@ -174,3 +188,111 @@ def test_a_seal_is_no_permission_to_call(edge: Conversation) -> None:
     """An INVITE without a To tag begins a call, which is admitted and staged, or refused."""
     edge.receive(request("INVITE", "sip:0900@192.0.2.2", extra=(ROUTE,)), STRANGER)
     assert edge.take() == ["stranger 403 INVITE"]
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize("hours", [0, 1, 12, 24])
+def test_a_call_may_last_as_long_as_the_seal(hours: int) -> None:
+    """RFC 3261 12.2: a route set is not changed within a dialog, so a seal cannot be renewed."""
+    now = 1_800_000_000.0
+    seal = Seal(b"key", now=lambda: now)
+    made = route(seal.seal_for(request(), TRUNK_NAME))
+    now += hours * HOUR
+    assert seal.is_valid(made, request("BYE", to_tag="bob"))
+    now += 25 * HOUR - hours * HOUR
+    assert not seal.is_valid(made, request("BYE", to_tag="bob"))
+    assert seal.is_expired(made, request("BYE", to_tag="bob"))
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_an_expired_seal_opens_no_way(*, usual: bool) -> None:
+    """Robustness: an overheard seal is of no use the day after."""
+    made = Seal(b"key", now=lambda: -30 * HOUR).seal_for(request(), TRUNK_NAME)
+    bye = later("BYE").replace(USER.encode(), made)
+    edge = Conversation()
+    edge.receive(bye if usual else bye.replace(b"Max-Forwards: 70", b"Max-Forwards: 69"))
+    assert edge.take() == ["alice 481 BYE"]
+    assert b"lifetime" in (edge.last_response("alice").value(b"warning") or b"")
+
+
+def test_a_seal_of_a_node_whose_clock_is_ahead_is_valid() -> None:
+    """Nodes share the key, and their clocks differ."""
+    made = Seal(b"key", now=lambda: 7200.0).seal_for(request(), TRUNK_NAME)
+    assert Seal(b"key", now=lambda: 7199.0).is_valid(route(made), request("BYE", to_tag="bob"))
+    assert not Seal(b"key", now=lambda: 10.0).is_valid(route(made), request("BYE", to_tag="bob"))
+
+
+def test_a_new_key_ahead_of_the_old_one_ends_no_call() -> None:
+    """The first key makes seals, and all verify them."""
+    bye = request("BYE", to_tag="bob")
+    made = route(Seal(b"old").seal_for(request(), TRUNK_NAME))
+    both = Seal(b"new", b"old")
+    assert both.is_valid(made, bye)
+    assert both.is_of_trunk(made.user or b"", TRUNK_NAME)
+    assert both.names(made.user or b"", "192.0.2.1", 5060)
+    newer = route(both.seal_for(request(), TRUNK_NAME))
+    assert Seal(b"new").is_valid(newer, bye)
+    assert not Seal(b"new").is_valid(made, bye)
+
+
+def test_a_seal_knows_its_trunk() -> None:
+    """A request from an unknown source is relayed to an address of that trunk alone."""
+    seal = Seal(b"key")
+    made = seal.seal_for(request(), "carrier-a")
+    assert seal.is_of_trunk(made, "carrier-a")
+    assert not seal.is_of_trunk(made, "carrier-b")
+
+
+NAMED = [
+    ("Contact: <sip:alice@10.0.0.5:5070>", "10.0.0.5", 5070),
+    ("Contact: <sip:alice@10.0.0.5>", "10.0.0.5", 5060),
+    ("m: sip:alice@10.0.0.5", "10.0.0.5", 5060),
+    ('Contact: "A, B" <sip:alice@PBX.example>;expires=1, <sip:b@x>', "pbx.example", 5060),
+    ("Contact: <sip:alice@[2001:DB8:0::5]:5070;transport=tcp>", "2001:db8::5", 5070),
+    ("Contact: <sip:alice@h;maddr=10.0.0.6>", "10.0.0.6", 5060),
+    ("Record-Route: <sip:p1;lr>, <sip:p2;lr>", "p1", 5060),
+    ("Record-Route: <sip:10.0.0.7:5080;lr>\r\nContact: <sip:a@10.0.0.5>", "10.0.0.7", 5080),
+]
+
+
+@pytest.mark.parametrize(("line", "host", "port"), NAMED)
+def test_a_seal_knows_the_address_that_the_caller_named(line: str, host: str, port: int) -> None:
+    """RFC 3261 12.1.2: the topmost Record-Route that came is the next hop, else the Contact."""
+    seal, invite = Seal(b"key"), bytes(request()).replace(b"Contact: ", b"X-Contact: ")
+    invite = invite.replace(b"\r\n", b"\r\n" + line.encode() + b"\r\n", 1)
+    made = seal.seal_for(parse_request(invite), TRUNK_NAME)
+    assert seal.names(made, host, port)
+    assert not seal.names(made, host, port + 1)
+    assert not seal.names(made, "10.0.0.99", port)
+
+
+@pytest.mark.parametrize("line", ["X: y", "Contact: *", "Contact: <>", "Contact: <tel:+331>"])
+def test_a_seal_without_a_named_address_names_none(line: str) -> None:
+    """A caller without a readable Contact can still be reached by its trunk."""
+    seal, invite = Seal(b"key"), bytes(request()).replace(b"Contact: ", b"X-Contact: ")
+    invite = invite.replace(b"\r\n", b"\r\n" + line.encode() + b"\r\n", 1)
+    made = seal.seal_for(parse_request(invite), TRUNK_NAME)
+    assert b"--------" in made
+    assert not seal.names(made, "--------", 5060)
+    assert seal.is_valid(route(made), request("BYE", to_tag="bob"))
+
+
+@given(position=st.integers(0, LENGTH - 1), byte=st.sampled_from(b"0123456789abcdefnvw-"))
+def test_no_byte_of_a_seal_can_be_changed(position: int, byte: int) -> None:
+    """The digest covers mark, trunk, hour and party."""
+    made = bytearray(USER.encode())
+    changed = made[position] != byte
+    made[position] = byte
+    valid = SEAL.is_valid(route(bytes(made)), request("BYE", to_tag="bob"))
+    assert valid is not changed
+
+
+@given(user=st.binary(max_size=80))
+def test_no_other_user_part_is_a_seal(user: bytes) -> None:
+    """Any length and any bytes."""
+    asked = request("BYE", to_tag="bob")
+    made = Uri(b"", b"sip", user, "198.51.100.1")
+    assert not SEAL.is_valid(made, asked)
+    assert not SEAL.is_expired(made, asked)

@@ -56,7 +56,9 @@ INTERFACES = (
 """What the proxy listens on."""
 
 SEAL = Seal(b"key")
-USER = SEAL.seal_for(request()).decode()
+TRUNK_NAME = "trunk"
+"""The trunk of every call that is admitted."""
+USER = SEAL.seal_for(request(), TRUNK_NAME).decode()
 """The user part of the Record-Route that alice's INVITE gets."""
 URI = f"<sip:{USER}@198.51.100.1:5060;lr>"
 ROUTE = f"Route: {URI}"
