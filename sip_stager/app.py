@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sip_stager.assembly.core import make_core
@@ -223,6 +224,7 @@ class Application:
             breaker_state=lambda: self._staging.breaker_state,
             agent_breakers=lambda: self._staging.agent_breakers,
             rate_limit_remaining=lambda: self._api.rate_limit.remaining,
+            rate_limit_holds=lambda: self._api.rate_limit.holds(perf_counter()),
             agents=lambda: self._agents.states,
             numbers=lambda: {
                 "settings": len(self._settings.rows),

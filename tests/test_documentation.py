@@ -38,6 +38,7 @@ def served() -> set[str]:
         breaker_state=lambda: BreakerState.CLOSED,
         agent_breakers=dict,
         rate_limit_remaining=lambda: None,
+        rate_limit_holds=dict,
         agents=dict,
         numbers=dict,
         platform_numbers=dict,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.http_client import Names
     from sip_stager.platform.agent import Declared
-    from sip_stager.platform.rate_limit_fields import RateLimit
+    from sip_stager.platform.rate_limit import RateLimit
     from sip_stager.ports import Clock, Notify
     from sip_stager.trunks.platform_numbers import PlatformNumbers
 
@@ -126,4 +126,5 @@ def _client(
         max_body_bytes=max_body_bytes,
         declared=declared,
         names=names,
+        max_hold=api.rate_limit_hold_max,
     )

@@ -48,6 +48,7 @@ class GaugeSources:
     breaker_state: Callable[[], BreakerState]
     agent_breakers: Callable[[], Mapping[str, int]]
     rate_limit_remaining: Callable[[], int | None]
+    rate_limit_holds: Callable[[], Mapping[str, int]]
     agents: Callable[[], Mapping[str, int]]
     numbers: Callable[[], Mapping[str, int]]
     platform_numbers: Callable[[], Mapping[str, int]]
@@ -158,6 +159,11 @@ class GaugeCollector(Collector):
                 "agent_breakers",
                 "Agents whose circuit breaker is open or half open.",
                 *("state", sources.agent_breakers()),
+            ),
+            (
+                "api_rate_limit_holds",
+                "1 while all requests, or those for one agent, are held back, else 0.",
+                *("scope", sources.rate_limit_holds()),
             ),
             (
                 "overload_state",

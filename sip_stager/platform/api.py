@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from sip_stager.http_client import Client, Priority
 from sip_stager.platform.agent import coerce_variables, read_agent
 from sip_stager.platform.json_client import FIELDS, JSON, JsonClient
 from sip_stager.platform.outcome import Failure, InvalidResponse, Staged
+from sip_stager.platform.rate_limit import MAX_HOLD
 from sip_stager.platform.replies import is_token
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from sip_stager.http_client import Names, Phases, RequestHead
     from sip_stager.model.call import Call
     from sip_stager.platform.agent import AgentRecord, Declared
-    from sip_stager.platform.rate_limit_fields import RateLimit
+    from sip_stager.platform.rate_limit import RateLimit
 
 _NO_CALL = "00000000-0000-0000-0000-000000000000"
 
@@ -37,7 +39,8 @@ class RoundedApi:
     read.  Certificates are verified against certifi's list, or the one that the environment's
     ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names, unless ``tls`` is given.  ``declared`` has the
     variables of agents by their ids: a call's values are converted to these types.  ``names``
-    resolves the API's host name, without it the system does.
+    resolves the API's host name, without it the system does.  ``max_hold`` is the longest time,
+    in seconds, for which a rate limit holds requests back.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class RoundedApi:
         tls: ssl.SSLContext | None = None,
         declared: Mapping[str, Declared] | None = None,
         names: Names | None = None,
+        max_hold: float = MAX_HOLD,
     ) -> None:
         self.http = http = Client(
             base_url,
@@ -59,7 +63,7 @@ class RoundedApi:
             tls=tls,
             names=names,
         )
-        self._json = JsonClient(http, key)
+        self._json = JsonClient(http, key, max_hold)
         self._declared = {} if declared is None else declared
         self._stage, self._stage_sync = (
             http.prepare("POST", f"/v1/calls/stage?sync={sync}", JSON) for sync in ("false", "true")
@@ -102,7 +106,10 @@ class RoundedApi:
         """
         head = self._stage_sync if sync else self._stage
         body = _staging_body(call, self._declared)
-        data = self._json.data(await self._json.exchange(head, phases, Priority.NORMAL, body))
+        # Before any wait for a connection: it may be earlier than the request, never later.
+        sent_at = perf_counter()
+        result = await self._json.exchange(head, phases, Priority.NORMAL, body)
+        data = self._json.data(result, agent=call.agent_id, sent_at=sent_at)
         if not isinstance(data, dict):
             return data
         staged_id = data.get("call_id")
@@ -111,7 +118,11 @@ class RoundedApi:
         return InvalidResponse("the API's answer has no usable call_id", 201)
 
     async def status(
-        self, staged_id: str, phases: Phases, priority: Priority = Priority.LOW
+        self,
+        staged_id: str,
+        phases: Phases,
+        priority: Priority = Priority.LOW,
+        agent_id: str = "",
     ) -> str | Failure:
         """Return the call's status in the API's word, escaped and capped.
 
@@ -119,7 +130,7 @@ class RoundedApi:
         faster than the API can take them, polls behind new stagings would make all calls late.
         """
         head = self._get(f"/v1/calls/{staged_id}")
-        data = self._json.data(await self._json.exchange(head, phases, priority))
+        data = self._json.data(await self._json.exchange(head, phases, priority), agent=agent_id)
         if not isinstance(data, dict):
             return data
         status = data.get("status")

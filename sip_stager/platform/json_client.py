@@ -19,7 +19,7 @@ from sip_stager.platform.outcome import (
     Refused,
     TimedOut,
 )
-from sip_stager.platform.rate_limit_fields import RateLimit
+from sip_stager.platform.rate_limit import MAX_HOLD, RateLimit
 from sip_stager.platform.replies import (
     error_text,
     json_object,
@@ -45,10 +45,10 @@ JSON = {"Content-Type": "application/json"}
 class JsonClient:
     """Exchanges JSON with the API over ``http``; ``key`` is masked where the API repeats it."""
 
-    def __init__(self, http: Client, key: SecretStr) -> None:
+    def __init__(self, http: Client, key: SecretStr, max_hold: float = MAX_HOLD) -> None:
         self._http = http
         self._key = key
-        self.rate_limit = RateLimit()
+        self.rate_limit = RateLimit(max_hold)
 
     def exchange(
         self, head: RequestHead, phases: Phases, priority: Priority, body: bytes = b""
@@ -57,24 +57,36 @@ class JsonClient:
         # Awaited by whoever asks, not here: a call that is held would have one more frame.
         return self._http.exchange(head, body, phases, priority)
 
-    def data(self, result: Result) -> dict[str, Any] | Failure:
-        """Return the ``data`` of a successful response."""
-        answer = self.answer(result)
+    def data(
+        self, result: Result, *, agent: str = "", sent_at: float = 0.0
+    ) -> dict[str, Any] | Failure:
+        """Return the ``data`` of a successful response; the rest is as in ``answer``."""
+        answer = self.answer(result, agent=agent, sent_at=sent_at)
         if not isinstance(answer, dict):
             return answer
         data: dict[str, Any] = answer["data"]
         return data
 
     def answer(
-        self, result: Result, data: type[dict[Any, Any] | list[Any]] = dict
+        self,
+        result: Result,
+        data: type[dict[Any, Any] | list[Any]] = dict,
+        *,
+        agent: str = "",
+        sent_at: float = 0.0,
     ) -> dict[str, Any] | Failure:
-        """Return a successful response, whose ``data`` is of that type."""
+        """Return a successful response, whose ``data`` is of that type.
+
+        The rate limit learns of it that the request was for ``agent``, and sent after ``sent_at``.
+        """
         if not isinstance(result, HttpResponse):
             return _failure(result)
         if result.status < 100:
             text = f"the API's answer is of no use: {result.unread}"
             return InvalidResponse(text, result.status)
-        self.rate_limit.update(result.status, result.fields, perf_counter(), time())
+        self.rate_limit.update(
+            result.status, result.fields, perf_counter(), time(), agent=agent, sent_at=sent_at
+        )
         answer = json_object(result.body)
         if not 200 <= result.status < 300:
             return self._refused(result, answer)

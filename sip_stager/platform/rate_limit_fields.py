@@ -1,4 +1,4 @@
-"""The API's rate limit as its responses describe it; pure, times are arguments.
+"""The header fields in which the API's responses describe its rate limit; pure.
 
 Theory of operation.  No standard is settled, so every form in use is understood:
 
@@ -12,30 +12,19 @@ Theory of operation.  No standard is settled, so every form in use is understood
 
 A reset is in seconds from now, or a time of day in seconds or milliseconds since 1970, told apart
 by its size.  ``RateLimit-Policy`` does not say what is left.  Of several limits the strictest
-holds.  The state is one moment, until which no request is to be sent:
-
-    response:     remaining=0, reset=9       remaining=3           remaining=0, reset=1
-                          |                      |                          |
-    time      ------------+----------------------+--------------------------+------------->
-                          |<------------------- 9 s ----------------------->|
-                          no requests: the second response does not end it  |<- 1 s ->|
-
-Responses overtake each other, so "some are left" does not end a delay, which may come from a later
-response.  The clock of the API may be wrong: its times of day are compared with its own Date.
+holds.  The clock of the API may be wrong: its times of day are compared with its own Date.
+``rate_limit.py`` decides what follows.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.platform.replies import retry_after, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-MAX_DELAY = 30.0
-"""Seconds; whatever the API says, it is asked again after them."""
 
 _FIELDS = {
     b"ratelimit-remaining": "remaining",
@@ -53,38 +42,39 @@ _MAX_FIELD_LENGTH = 1000  # bytes
 _SINCE_1970 = 1e9  # seconds: no window of a rate limit is 30 years long
 
 
-class RateLimit:
-    """The state of the rate limit; ``remaining`` is None until a response has said it."""
+class LimitFields(NamedTuple):
+    """What one response says: the requests left, and the seconds for which to send none.
 
-    def __init__(self) -> None:
-        self.remaining: int | None = None
-        self._until = 0.0
+    ``reset`` is that of a limit that is used up, ``retry_after`` that of a 429; 0 for neither.
+    """
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until the API takes requests again, 0 unless it has said otherwise."""
-        return max(0.0, self._until - now)
+    remaining: int | None = None
+    reset: float = 0.0
+    retry_after: float = 0.0
 
-    def update(
-        self, status: int, headers: Iterable[tuple[bytes, bytes]], now: float, time_of_day: float
-    ) -> None:
-        """Learn from a response; ``time_of_day`` is ours, in seconds since 1970."""
-        fields = {name: value for raw, value in headers if (name := _FIELDS.get(raw.lower()))}
-        if not fields.keys() - {"date"}:
-            return
-        server_now = server_time(_text(fields.get("date")), time_of_day)
-        delay = 0.0
-        limits = [
-            *_limits(fields.get("limits", b"")),
-            (fields.get("remaining"), fields.get("reset")),
-        ]
-        known = [(left, reset) for text, reset in limits if (left := _number(text)) is not None]
-        if known:
-            self.remaining = min(left for left, _ in known)
-            delay = max(_seconds(reset, server_now) if left == 0 else 0.0 for left, reset in known)
-        if status == 429 and "retry_after" in fields:
-            delay = max(delay, retry_after(_text(fields["retry_after"]), server_now) or 0)
-        if delay > 0:
-            self._until = max(self._until, now + min(delay, MAX_DELAY))
+
+_NOTHING = LimitFields()
+
+
+def read_limits(
+    status: int, headers: Iterable[tuple[bytes, bytes]], time_of_day: float
+) -> LimitFields:
+    """Read the fields of a response; ``time_of_day`` is ours, in seconds since 1970."""
+    fields = {name: value for raw, value in headers if (name := _FIELDS.get(raw.lower()))}
+    if not fields.keys() - {"date"}:
+        return _NOTHING
+    server_now = server_time(_text(fields.get("date")), time_of_day)
+    limits = [
+        *_limits(fields.get("limits", b"")),
+        (fields.get("remaining"), fields.get("reset")),
+    ]
+    known = [(left, reset) for text, reset in limits if (left := _number(text)) is not None]
+    resets = [_seconds(reset, server_now) for left, reset in known if left == 0]
+    again = 0.0
+    if status == 429 and "retry_after" in fields:
+        again = retry_after(_text(fields["retry_after"]), server_now) or 0
+    remaining = min((left for left, _ in known), default=None)
+    return LimitFields(remaining, max(resets, default=0.0), again)
 
 
 def _limits(value: bytes) -> Iterator[tuple[bytes | None, bytes | None]]:

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
     from sip_stager.platform.outcome import Failure, TimedOut
-    from sip_stager.platform.rate_limit_fields import RateLimit
+    from sip_stager.platform.rate_limit import RateLimit
     from sip_stager.ports import Handlers, Notify
     from sip_stager.staging.background_queue import Work
 

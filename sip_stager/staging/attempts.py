@@ -110,7 +110,7 @@ class Attempts:
         retry: StagingRetried | None = None
         attempts = 0
         while True:
-            if self._api.rate_limit.delay(perf_counter()):
+            if self._held(ticket.agent):
                 refused = await self._wait_for_rate_limit(phases, deadline, ticket)
                 if refused is not None:
                     return refused
@@ -126,7 +126,7 @@ class Attempts:
             if isinstance(outcome, BreakerOpen):
                 return self._breakers.refusal(ticket, outcome.text)
             attempts += 1
-            delay = self._next_delay(outcome, attempts, deadline)
+            delay = self._next_delay(outcome, attempts, deadline, call.agent_id)
             # Asked before the pause, since the breaker may have opened during the attempt, and
             # after it, since it may have opened during the pause (which reject_waiting then ends).
             if delay is None or not self._breakers.is_current(ticket):
@@ -136,9 +136,17 @@ class Attempts:
                 return outcome
             retry = StagingRetried(call, outcome.kind, outcome.http_status, delay)
 
-    def _next_delay(self, failure: Failure, attempts: int, deadline: float) -> float | None:
+    def _held(self, agent_id: str) -> float:
+        """Return the seconds for which requests for an agent are held, 0 if one may go now."""
+        limit, now = self._api.rate_limit, perf_counter()
+        delay = limit.delay(now, agent_id)
+        return 0.0 if delay and limit.take_try(now, agent_id) else delay
+
+    def _next_delay(
+        self, failure: Failure, attempts: int, deadline: float, agent_id: str
+    ) -> float | None:
         left = deadline - self._loop.time()
-        reset = self._api.rate_limit.delay(perf_counter())
+        reset = self._api.rate_limit.delay(perf_counter(), agent_id)
         return self._retries.next_delay(failure, attempts, left, _random(), reset)
 
     async def _wait_for_rate_limit(
@@ -146,7 +154,7 @@ class Attempts:
     ) -> Failure | None:
         """Wait until the API takes requests again; return a failure if that is too late."""
         # A loop: an answer to another call may have prolonged the limit during the wait.
-        while delay := self._api.rate_limit.delay(perf_counter()):
+        while delay := self._held(ticket.agent):
             left = deadline - self._loop.time()
             if not fits(delay, left):
                 text = f"the API's rate limit is used up for another {delay:.1f} s"
@@ -199,7 +207,7 @@ class Attempts:
         interval, asked_delay, first = self._poll_interval_min, 0.0, True
         while True:
             now = self._loop.time()
-            limited = self._api.rate_limit.delay(perf_counter())
+            limited = self._api.rate_limit.delay(perf_counter(), call.agent_id)
             if limited and limited > deadline - now:
                 text = f"not staged yet, and no poll is allowed for another {limited:.1f} s"
                 return Refused(NOT_SENT, text, ceil(limited))
@@ -207,10 +215,10 @@ class Attempts:
             with PhaseTimer(phases, "poll"):
                 due = max(due, now + asked_delay, now + limited)
                 await self._polls.wait(due, deadline, first=first)
-            if self._api.rate_limit.delay(perf_counter()):
+            if self._api.rate_limit.delay(perf_counter(), call.agent_id):
                 continue  # the response to another call has used it up during the wait
             first = False
-            answer = await self._api.status(staged.staged_id, phases, Priority.HIGH)
+            answer = await self._api.status(staged.staged_id, phases, Priority.HIGH, call.agent_id)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.staged_id, answer))
             if (failure := _final_failure(answer)) or answer == "staged":

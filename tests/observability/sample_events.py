@@ -72,6 +72,7 @@ GAUGE_SOURCES = GaugeSources(
     breaker_state=lambda: BreakerState.HALF_OPEN,
     agent_breakers=lambda: {"open": 2, "half_open": 0},
     rate_limit_remaining=lambda: 41,
+    rate_limit_holds=lambda: {"all": 0, "agent": 1},
     agents=lambda: {"known": 4, "missing": 1, "unknown": 0},
     numbers=lambda: {"settings": 6, "platform": 5},
     platform_numbers=lambda: {"staged": 4, "redirected": 1, "without_agent": 3, "unusable": 2},

@@ -260,6 +260,7 @@ def test_gauges_are_read_at_each_scrape() -> None:
         assert value(samples, "breaker_state", state=state) == expected
     assert value(samples, "agent_breakers", state="open") == 2
     assert value(samples, "api_rate_limit_remaining") == 41
+    assert value(samples, "api_rate_limit_holds", scope="agent") == 1
     assert value(samples, "limit", store="connections") == 1000
     assert value(samples, "log_lines_dropped_total") == 7
     assert value(samples, "log_write_errors_total") == 2

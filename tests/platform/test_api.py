@@ -112,7 +112,8 @@ async def test_a_broken_connection_is_unreachable(
 ) -> None:
     fake.default = Behaviour(fault=fault)
     outcome = await client.stage(call, {}, sync=True)
-    assert outcome == ApiUnreachable(f"the connection {words}")
+    began = fault == "truncated_body"
+    assert outcome == ApiUnreachable(f"the connection {words}", answered=began)
     assert fake.stats.stage_requests == 1
 
 

@@ -30,7 +30,7 @@ from sip_stager.model.vocabulary import (
 )
 from sip_stager.platform.api import RoundedApi
 from sip_stager.platform.outcome import Staged
-from sip_stager.platform.rate_limit_fields import RateLimit
+from sip_stager.platform.rate_limit import RateLimit
 from sip_stager.staging import aftercare
 from sip_stager.staging.aftercare import Aftercare
 from tests.support.api_fixtures import KEY

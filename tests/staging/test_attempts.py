@@ -320,6 +320,21 @@ async def test_a_used_up_rate_limit_is_waited_for(
     assert time.perf_counter() >= began + 1
 
 
+async def test_a_429_of_one_agent_takes_no_call_from_another(
+    fake: FakeApi, client: RoundedApi, call: Call
+) -> None:
+    other = call._replace(
+        to_number="+33199999999", agent_id="7c0b1d5e-3a52-4b53-9d55-0c1a4f1e2b77", deadline=4.0
+    )
+    fake.behaviours[other.to_number] = Behaviour(status=429, retry_after="20")
+    staged = Staged(client, agents=2)
+    for _ in range(3):
+        await failing(staged, other, 1)
+        assert isinstance(await staged.decision(call), Forward)
+        assert "rate_limit" not in staged.ended.phases
+    assert fake.stats.stage_requests == 4  # the agent itself is held
+
+
 async def test_a_rate_limit_used_up_past_the_deadline_ends_the_staging_without_a_request(
     fake: FakeApi, client: RoundedApi, call: Call
 ) -> None:

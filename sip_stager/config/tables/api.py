@@ -34,6 +34,7 @@ class Api(Table):
     connections: Count = 1000
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
     retry_delay: Seconds = 0.2
+    rate_limit_hold_max: Seconds = 30.0
     retry_ambiguous: Annotated[bool, Field(strict=True)] = False
     breaker_failure_ratio: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.5
     breaker_window: Seconds = 10.0
