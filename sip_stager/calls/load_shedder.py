@@ -37,7 +37,7 @@ from sip_stager.sip.unparsed import (
     read_invite,
     top_branch,
 )
-from sip_stager.transaction.layer import server_key
+from sip_stager.transaction.matching import server_key
 
 if TYPE_CHECKING:
     from sip_stager.calls.new_calls import NewCalls

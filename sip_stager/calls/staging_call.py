@@ -30,6 +30,7 @@ from sip_stager.model.call import MIN_STAGING_TIME, REFUSE, Forward, Refusal
 from sip_stager.model.vocabulary import CallOutcome, TreatmentKind
 from sip_stager.proxy.bounds import refuse_stopped
 from sip_stager.proxy.response_context import ResponseContext
+from sip_stager.proxy.target_search import TargetSearch
 from sip_stager.sip.responses import (
     REASONS,
     RETRY_AFTER_STATUSES,
@@ -171,15 +172,9 @@ class StagingCall:
     def _forward(self, targets: list[Routed]) -> None:
         self._enter(StagingCallState.OVER)
         upstream = self._upstream
+        search = TargetSearch(targets, upstream.failover_timeout, upstream.max_redirects)
         ResponseContext(
-            self._sender,
-            self._responder,
-            targets,
-            self._source,
-            self._server,
-            self._report,
-            upstream.failover_timeout,
-            upstream.max_redirects,
+            self._sender, self._responder, search, self._source, self._server, self._report
         ).try_first_target()
 
     def _treat(self, failure: Refusal) -> None:

@@ -6,13 +6,17 @@ What happens to a request, in the RFC's order:
 - ``validation.py``: 16.3, and our own responses as a user agent
 - ``preprocessing.py``: 16.4, the Route
 - ``target_set.py``: 16.5, and the Contacts of a redirection
+- ``target_search.py``: the targets that are left, one after another
 - ``request_forwarding.py``: 16.6, the next hop and the copy that is sent to it
 - ``response_forwarding.py``: 16.7 step 3, the removal of our Via from a response
 - ``response_context.py``: 16.7, the targets of an INVITE and its responses
+- ``call_observer.py``: what a response context reports of a new call
 - ``best_response.py``: 16.7 steps 6 and 7
 - ``branch.py``: 16.8 and 16.9, one target of an INVITE until its final response
+- ``stateless.py``: 16.11, the ACK of a 2xx
 - ``non_invite_relay.py``: a request of a dialog other than INVITE, until its final response
-- ``dialog_fast_path.py``: a fast path for usual requests of dialogs
+- ``dialog_routing.py``: 16.4 to 16.6 for a request of a dialog
+- ``dialog_fast_path.py``: the same, fast, for usual requests
 
 What they share:
 

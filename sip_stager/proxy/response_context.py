@@ -20,25 +20,23 @@ After a failover two branches are pending; the one that was tried last is the cu
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sip_stager.model.vocabulary import CallOutcome
 from sip_stager.proxy.best_response import Final, best_response
 from sip_stager.proxy.branch import Branch
 from sip_stager.proxy.refusals import WARNINGS
 from sip_stager.proxy.response_forwarding import pop_via, restore_from
-from sip_stager.proxy.target_set import follow_redirect
 from sip_stager.sip.parser import parse_response
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sip_stager.model.call import Call
     from sip_stager.model.flow import Flow
+    from sip_stager.proxy.call_observer import CallObserver
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.proxy.responder import Responder
     from sip_stager.proxy.sender import Sender
+    from sip_stager.proxy.target_search import TargetSearch
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -57,58 +55,12 @@ all else (RFC 3261 8.2).  After any other, even one that the caller can repair (
 after silence, it may have used the id."""
 
 
-class CallObserver(Protocol):
-    """The record of a new call; an INVITE of a dialog has none.
-
-    ``users`` are the branches that may have used the staged agent.  ``received`` is the last final
-    response of a target, before any change of ours.
-    """
-
-    call: Call
-    users: set[Branch]
-    received: Response | None
-
-    def without_expired_id(self, routed: Routed) -> Routed:
-        """Return a further target, without the staged id if that is too old."""
-
-    def report_forwarded(self, branch: Branch, target: Flow) -> None:
-        """Report that the INVITE was sent to a target."""
-
-    def report_ringing(self, status: int) -> None:
-        """Report a provisional response that was passed back."""
-
-    def note_cancel(self, cancel: Request) -> None:
-        """Remember the caller's CANCEL for the report."""
-
-    def report_ended(self, outcome: CallOutcome, sent: Response, answered: Branch | None) -> None:
-        """Report the final response that was passed back."""
-
-
 class ResponseContext:
-    """Joins the server transaction of an INVITE to the branches that try its targets.
-
-    After ``failover_timeout`` seconds of silence the next target is tried, if there is one.  At
-    most ``max_redirects`` Contacts of 3xx responses are tried.
-    """
+    """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_branch",
-        "_call",
-        "_failover_timeout",
-        "_finals",
-        "_hidden_from",
-        "_redirects",
-        "_request",
-        "_responder",
-        "_sender",
-        "_server",
-        "_source",
-        "_state",
-        "_tag",
-        "_targets",
-        "_to_anonymous",
-        "_tried",
-        "_via",
+        "_branch", "_call", "_finals", "_hidden_from", "_request", "_responder", "_search",
+        "_sender", "_server", "_source", "_state", "_tag", "_to_anonymous", "_via",
     )  # fmt: skip
     __deletable__ = ("_request",)  # for mypyc
 
@@ -116,18 +68,15 @@ class ResponseContext:
         self,
         sender: Sender,
         responder: Responder,
-        targets: Iterable[Routed],
+        search: TargetSearch,
         source: Flow,
         server: InviteServerTransaction,
         call: CallObserver | None = None,
-        failover_timeout: float | None = None,
-        max_redirects: int = 0,
     ) -> None:
         self._sender = sender
         self._responder = responder
-        self._targets = list(targets)  # a deque takes 600 bytes more
-        self._tried: list[Routed] = []
-        first = self._targets[0]
+        self._search = search
+        first = search.left[0]
         self._request: Request = first.request
         self._via = first.request.top_via.branch
         self._to_anonymous = first.to_anonymous
@@ -138,21 +87,19 @@ class ResponseContext:
         self._tag = b""
         self._branch: Branch | None = None  # the current one
         self._finals: list[Final] = []
-        self._failover_timeout = failover_timeout
-        self._redirects = max_redirects
         self._state = ContextState.TRYING
 
     def try_first_target(self) -> None:
         """Own the INVITE, and send it to the first target."""
         self._server.owner = self
-        self._try(self._targets.pop(0))
+        self._try(self._search.take_next())
 
     def cancel(self, cancel: Request) -> None:
         """Cancel the current branch after the caller's CANCEL (RFC 3261 9.2, 16.10)."""
         assert self._state is not ContextState.OVER  # then the INVITE has no owner any more
         self._enter(ContextState.CANCELLED)
         self._tag = self._to_tag(cancel)
-        self._drop_targets()
+        self._search.end()
         if self._call is not None:
             self._call.note_cancel(cancel)
         if self._branch is not None:
@@ -201,7 +148,7 @@ class ResponseContext:
         Any other is the last response of its branch: for the caller it becomes a 500.
         """
         if status < 300 or status >= 600:
-            self._drop_targets()
+            self._search.end()
         if status >= 300 or self._state is not ContextState.TRYING:
             self.fail(branch, 500, CallOutcome.REJECTED)
             return
@@ -225,7 +172,7 @@ class ResponseContext:
 
     def fail_over(self, branch: Branch) -> None:
         """Try the next target before a silent one has ended; a 2xx of that one still counts."""
-        if self._targets:
+        if self._search.left:  # else the current branch is awaited, or it is OVER
             self._try_next()
             branch.cancel([])
 
@@ -259,14 +206,13 @@ class ResponseContext:
         return ended_by_us and self._state is not ContextState.CANCELLED
 
     def _try_next(self) -> None:
-        routed = self._targets.pop(0)
+        routed = self._search.take_next()
         if self._call is not None:
             routed = self._call.without_expired_id(routed)
         self._try(routed)
 
     def _try(self, routed: Routed) -> None:
-        self._tried.append(routed)
-        timeout = self._failover_timeout if self._targets else None
+        timeout = self._search.failover_timeout
         self._branch = branch = Branch(self._sender, routed, self._source, self, timeout)
         branch.locate_and_send()
 
@@ -276,7 +222,7 @@ class ResponseContext:
         if current is None:  # OVER: a branch that we cancelled has ended
             return
         if branch.rang_out or status >= 600:
-            self._drop_targets()  # a 6xx speaks for all targets (16.7 step 5)
+            self._search.end()  # a 6xx speaks for all targets (16.7 step 5)
         if not (branch is current and 300 <= status < 400 and self._add_redirect_targets(final)):
             self._finals.append(final)
         # 1. Another branch is current, since a failover: await it, unless a 6xx ended the search.
@@ -285,7 +231,7 @@ class ResponseContext:
         if branch is not current:
             if status >= 600:
                 current.cancel([])
-        elif self._targets:
+        elif self._search.left:
             self._try_next()
         else:
             self._finish(
@@ -294,17 +240,10 @@ class ResponseContext:
 
     def _add_redirect_targets(self, final: Final) -> bool:
         """Try the Contacts of a 3xx next; those that we cannot try are kept (16.7 step 4)."""
-        known = [one.request.uri for one in (*self._tried, *self._targets)]
-        found, rest = follow_redirect(final.response, self._tried[-1], known, self._redirects)
-        self._redirects -= len(found)
-        self._targets[:0] = found
+        found, rest = self._search.redirect(final.response)
         if rest is not None and found:
             self._finals.append(final._replace(response=rest))
-        return bool(found)
-
-    def _drop_targets(self) -> None:
-        self._targets.clear()
-        self._redirects = 0
+        return found
 
     def _accept(self, response: Response, passed: bytes, by: Branch) -> None:
         """Pass a 2xx back, every one that comes, and cancel the current branch (16.7 step 5)."""
@@ -343,9 +282,9 @@ class ResponseContext:
             # hold the INVITE: the collector is off while calls are up.
             del self._request
             self._branch = self._call = None
-            self._drop_targets()
+            self._search.end()
+            self._search.tried.clear()
             self._finals.clear()
-            self._tried.clear()
 
     def _refuse_by_policy(self, call: CallObserver, words: str) -> Response:
         """Return a refusal with the status of the call's policy: no target had an answer."""

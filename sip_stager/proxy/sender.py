@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sip_stager.events import CallAcknowledged, LargeRequestSent
@@ -72,14 +73,16 @@ class Sender:
 
         if flow is target:
             self.layer.send_ack(copy, flow)
-            return
+        else:
+            refused = partial(self._forward_refused_ack, routed, source, target, flow)
+            self.layer.send_ack(copy, flow, refused)
 
-        # It goes over TCP only for its size: if that is refused, it is sent over UDP (18.1.1).
-        def refused(why: str) -> None:  # noqa: ARG001  the transport's failure is logged there
-            self.locator.avoid_tcp(flow)
-            self.forward_ack(routed, source, target)
-
-        self.layer.send_ack(copy, flow, refused)
+    def _forward_refused_ack(
+        self, routed: Routed, source: Flow, target: Flow, refused: Flow, _why: str
+    ) -> None:
+        """Send an ACK over UDP: it went over TCP only for its size (RFC 3261 18.1.1)."""
+        self.locator.avoid_tcp(refused)
+        self.forward_ack(routed, source, target)
 
     def send_cancel(self, invite: InviteClientTransaction, reasons: list[bytes]) -> None:
         """Send a CANCEL with these Reason fields after an INVITE that was answered by a 1xx.

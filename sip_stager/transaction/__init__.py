@@ -1,4 +1,12 @@
 """Transactions: RFC 3261 17 with RFC 6026 and RFC 4320.
 
-One file per state machine, and ``layer.py``, which matches messages to transactions.
+- ``layer.py``: creates transactions, and passes each message to its own
+- ``matching.py``: 17.2.3, the key by which a request finds its transaction
+- ``invite_server.py``, ``invite_client.py``: 17.2.1 and 17.1.1, the two state machines of an INVITE
+- ``non_invite_server.py``, ``non_invite_client.py``: 17.2.2 and 17.1.2, those of other requests
+- ``base.py``, ``retransmitting_client.py``: what all four and what both clients share
+- ``hop_by_hop.py``: 17.1.1.3 and 9.1, the ACK of a failure, and CANCEL
+- ``lost_flows.py``: 17.1.4, addresses that cannot be reached
+- ``timers.py``: their values, and a clock for very many of them
+- ``reporter.py``: each message as an event
 """

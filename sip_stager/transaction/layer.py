@@ -26,10 +26,10 @@ from sip_stager.sip.message import Request, Response
 from sip_stager.sip.parser import MAX_HEADER_LINES, check_body, check_request, parse
 from sip_stager.sip.responses import make_response, response_flow, warning_field
 from sip_stager.sip.salvage import salvage_call_id, salvage_request
-from sip_stager.sip.uri import DEFAULT_PORT
-from sip_stager.sip.via import COOKIE
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from sip_stager.transaction.invite_server import InviteServerTransaction
+from sip_stager.transaction.lost_flows import LostFlows
+from sip_stager.transaction.matching import server_key
 from sip_stager.transaction.non_invite_client import ClientTransaction
 from sip_stager.transaction.non_invite_server import ServerTransaction
 
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
     from sip_stager.model.flow import Flow
     from sip_stager.transaction.base import ClientUser, Context
-
-LOST_FLOW_INTERVAL = 0.05
-"""Seconds between two searches of all transactions for lost flows: ICMP errors come in floods."""
 
 _INVITE_OR_ACK = frozenset({b"INVITE", b"ACK"})
 
@@ -84,8 +81,7 @@ class TransactionLayer:
         self.servers: dict[Hashable, ServerTransaction] = {}
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
         self.clients: dict[Hashable, ClientTransaction] = {}
-        self._lost: dict[tuple[object, ...], str] = {}
-        self._searched_at = -LOST_FLOW_INTERVAL
+        self._lost_flows = LostFlows(context.clock, self.invite_clients, self.clients)
 
     def __len__(self) -> int:
         servers = len(self.invite_servers) + len(self.servers)
@@ -169,24 +165,8 @@ class TransactionLayer:
         self._context.send_request(ack, b"ACK", flow, failed)
 
     def flow_lost(self, flow: Flow, why: str) -> None:
-        """Handle that an address cannot be reached, or a connection ended (RFC 3261 17.1.4, 18.4).
-
-        The first loss is handled at once, those within the next interval together.
-        """
-        wait = self._searched_at + LOST_FLOW_INTERVAL - self._context.clock.time()
-        if wait > 0 and not self._lost:
-            self._context.clock.call_later(LOST_FLOW_INTERVAL, self._fail_lost)
-        self._lost[flow[:3]] = why
-        if wait <= 0:
-            self._fail_lost()
-
-    def _fail_lost(self) -> None:
-        """Search the client transactions once for all flows that were lost."""
-        lost, self._lost = self._lost, {}
-        self._searched_at = self._context.clock.time()
-        for store in (self.invite_clients, self.clients):
-            for client in [one for one in store.values() if one.flow[:3] in lost]:
-                client.flow_lost(lost[client.flow[:3]])
+        """Handle an address that cannot be reached, or a connection that ended (17.1.4, 18.4)."""
+        self._lost_flows.add(flow, why)
 
     def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         """Handle an INVITE or an ACK, which matches the INVITE's transaction (17.2.3)."""
@@ -269,17 +249,3 @@ def _respond_internal_error(
 ) -> None:
     """Respond 500 to a request whose handling raised, or its transaction would stay for ever."""
     server.respond(make_response(request, 500, tag_of(request)))
-
-
-def server_key(request: Request) -> Hashable:
-    """Return the key of a request's server transaction (RFC 3261 17.2.3).
-
-    A branch without the cookie comes from a peer of RFC 2543 and is not unique: such requests
-    are compared by Via, From, Request-URI, Call-ID and the CSeq number.
-    """
-    via = request.via or request.top_via
-    if via.branch.startswith(COOKIE):
-        return via.branch, via.host, via.port or DEFAULT_PORT
-    number = (request.value(b"cseq") or b"").replace(b"\t", b" ").partition(b" ")[0]
-    sender = request.first(b"via"), request.value(b"from")
-    return sender, request.uri_text, request.call_id, number

@@ -299,7 +299,8 @@ def test_an_answered_call_releases_its_requests(edge: Conversation) -> None:
     assert branch._routed is None
     assert branch._client is None
     assert branch._context._branch is None
-    assert branch._context._tried == []
+    assert branch._context._search.tried == []
+    assert branch._context._search.left == []
 
 
 def test_the_context_lives_until_its_transactions_have_ended(edge: Conversation) -> None:

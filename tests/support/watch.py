@@ -11,7 +11,7 @@ from sip_stager.model.call import MAX_STAGED_ID_AGE
 from sip_stager.model.flow import Flow
 from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.base import TransactionState
-from sip_stager.transaction.layer import server_key
+from sip_stager.transaction.matching import server_key
 from tests.support.agents import MARK
 
 if TYPE_CHECKING:
