@@ -35,7 +35,7 @@ from sip_stager.sip.unparsed import (
     is_new_invite,
     make_stateless_response,
     read_invite,
-    top_branch,
+    to_tag,
 )
 from sip_stager.transaction.matching import server_key
 
@@ -122,8 +122,8 @@ class LoadShedder:
         return is_new_invite(data) and self._screen_invite(data, source, age)
 
     def _absorb_ack(self, ack: bytes, source: Flow) -> bool:
-        """Absorb the ACK of a refusal; it has the branch of its INVITE (RFC 3261 17.1.1.3)."""
-        if top_branch(ack) not in self._refused:
+        """Absorb the ACK of a refusal; it has the tag of that (RFC 3261 17.1.1.3)."""
+        if to_tag(ack) not in self._refused:
             return False
         self._messages.raw_message(ack, source, sent=False)
         return True
@@ -135,12 +135,11 @@ class LoadShedder:
             self._notify(MessageDropped(source, DropCause.STALE, detail))
             return True
         head = read_invite(data, source, self._rules.max_header_lines)
-        if head is None or _transaction_key(head) in self._layer.invite_servers:
+        if head is None or self._is_alive(head):
             return False
         parts = head.call_id, head.cseq, head.via.branch
         tag = self._identifiers.answer_tag(*parts)
-        key = head.via.branch or tag
-        refused_before = key in self._refused
+        refused_before = tag in self._refused
         if not refused_before and not shedding:
             return False
         refusal = self._admission.refuse_unread(source)
@@ -148,11 +147,16 @@ class LoadShedder:
             if refusal.trunk:
                 if self.control.admit(self._clock.time()):
                     return False
-                self._refused.add(key)
+                self._refused.add(tag)
             self._report_refusal(head, refusal)
         self._messages.raw_message(data, source, sent=False)
         self._respond(head, source, tag, refusal)
         return True
+
+    def _is_alive(self, head: InviteHead) -> bool:
+        """Return True for a repeat, and False for a later INVITE on the same branch."""
+        latest = self._layer.invite_servers.get(_transaction_key(head))
+        return latest is not None and int(head.cseq) <= (latest.cseq_number or 0)
 
     def _respond(self, head: InviteHead, source: Flow, tag: bytes, refusal: Refusal) -> None:
         extra = [_warning(refusal.cause)]
@@ -226,4 +230,6 @@ def _warning(cause: Cause) -> tuple[bytes, bytes]:
 
 def _transaction_key(head: InviteHead) -> object:
     """Return the key of the server transaction that the INVITE would have."""
-    return server_key(head.request) if head.request else (head.via.branch, *head.via.sent_by)
+    if head.request:
+        return server_key(head.request)
+    return head.via.branch, *head.via.sent_by, head.call_id

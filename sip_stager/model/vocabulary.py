@@ -96,6 +96,7 @@ class DropCause(StrEnum):
     SEND_FAILED = "send_failed"  # a socket error or an ICMP error
     TOO_MANY_CONNECTIONS = "too_many_connections"
     TOO_SLOW = "too_slow"  # a TCP peer: no complete message in time, or it does not read
+    OLD_REPEAT = "old_repeat"  # of a request whose branch has served a later one since
     STALE = "stale"  # an INVITE that waited in the socket for longer than T1, in overload
 
 

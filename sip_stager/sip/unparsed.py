@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from sip_stager.model.flow import Flow
 
-_TO_TAG = re.compile(rb"\n(?:To|t)[ \t]*+:[^\r\n]*?;[ \t]*+tag[ \t]*+=", re.IGNORECASE)
-_TOP_BRANCH = re.compile(
-    rb"\n(?:Via|v)[ \t]*+:[^\r\n,]*?;[ \t]*+branch[ \t]*+=[ \t]*+([^\s;,]++)", re.IGNORECASE
+_TO_TAG = re.compile(
+    rb"\n(?:To|t)[ \t]*+:[^\r\n]*?;[ \t]*+tag[ \t]*+=[ \t]*+([^\s;,]*+)", re.IGNORECASE
 )
 _CSEQ = re.compile(rb"[^:]*+:[ \t]*+([0-9]{1,9}+) INVITE\Z")
 _ORDER = (b"from", b"to", b"call-id", b"cseq")
@@ -49,9 +48,9 @@ def is_new_invite(data: bytes) -> bool:
     return data.startswith(b"INVITE ") and not _TO_TAG.search(data)
 
 
-def top_branch(data: bytes) -> bytes:
-    """Return the branch of a message's top Via; empty if it is not written as usual."""
-    match = _TOP_BRANCH.search(data)
+def to_tag(data: bytes) -> bytes:
+    """Return the tag of a message's To; empty if it has none, or is not written as usual."""
+    match = _TO_TAG.search(data)
     return match[1] if match else b""
 
 

@@ -21,7 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sip_stager.sip.parser import parse_response
-from sip_stager.transaction.base import Context, Store, Transaction, TransactionState
+from sip_stager.transaction.answering_server import AnsweringServer
+from sip_stager.transaction.base import Context, Store, TransactionState
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class InviteOwner(Protocol):
         """End the work because the program ends; the caller gets a final response."""
 
 
-class InviteServerTransaction(Transaction):
+class InviteServerTransaction(AnsweringServer):
     """The transaction that absorbs an INVITE's retransmissions and awaits the ACK.
 
     ``owner`` works on the INVITE; it is released with the final response.
@@ -57,8 +58,10 @@ class InviteServerTransaction(Transaction):
         flow: Flow,
         size: int,
         ack: Callable[[Request, Flow], None],
+        cseq_number: int | None,
     ) -> None:
         super().__init__(context, store, key, flow, TransactionState.PROCEEDING, size)
+        self.cseq_number = cseq_number
         self._ack = ack
         self._last: bytes | None = None
         self._interval = context.timers.t1

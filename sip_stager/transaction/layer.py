@@ -4,7 +4,7 @@
 
     bytes -- parse --> response --- branch, CSeq method ---> client transaction --> its user
                 |                                  (none: dropped, 18.1.2)
-                +----> request --- branch, sent-by, method --> server transaction
+                +----> request --- matching.py --------------> server transaction
                                                    (none: checked, created, passed to the proxy)
 
 An ACK is looked up as its INVITE; that of a 2xx has another branch and matches nothing.
@@ -29,7 +29,7 @@ from sip_stager.sip.salvage import salvage_call_id, salvage_request
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from sip_stager.transaction.invite_server import InviteServerTransaction
 from sip_stager.transaction.lost_flows import LostFlows
-from sip_stager.transaction.matching import server_key
+from sip_stager.transaction.matching import EarlierServers, server_key
 from sip_stager.transaction.non_invite_client import ClientTransaction
 from sip_stager.transaction.non_invite_server import ServerTransaction
 
@@ -82,6 +82,8 @@ class TransactionLayer:
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
         self.clients: dict[Hashable, ClientTransaction] = {}
         self._lost_flows = LostFlows(context.clock, self.invite_clients, self.clients)
+        self._earlier_invites = EarlierServers(self.invite_servers)
+        self._earlier_servers = EarlierServers(self.servers)
 
     def __len__(self) -> int:
         servers = len(self.invite_servers) + len(self.servers)
@@ -170,8 +172,13 @@ class TransactionLayer:
 
     def _receive_invite(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         """Handle an INVITE or an ACK, which matches the INVITE's transaction (17.2.3)."""
-        user = self._user
-        if known := self.invite_servers.get(key):
+        user, known = self._user, self.invite_servers.get(key)
+        if self._earlier_invites.keys or (known and known.cseq_number != request.cseq_number):
+            known, is_old = self._earlier_invites.match(key, request, known)
+            if is_old:
+                self._drop_old_repeat(request, source)
+                return
+        if known:
             known.receive_retransmission_or_ack(request, source)
         elif user is None or not (request.usual or self._is_valid(request, source)):
             return
@@ -179,9 +186,9 @@ class TransactionLayer:
             user.receive_ack(request, source)
         else:
             flow = response_flow(request.top_via, source)
-            server = InviteServerTransaction(
-                self._context, self.invite_servers, key, flow, size, user.receive_ack
-            )
+            store, ack = self.invite_servers, user.receive_ack
+            number = request.cseq_number
+            server = InviteServerTransaction(self._context, store, key, flow, size, ack, number)
             self.invite_servers[key] = server
             try:
                 user.receive_invite(request, source, server)
@@ -190,8 +197,18 @@ class TransactionLayer:
                 raise
 
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
-        user = self._user
-        if known := self.servers.get(key):
+        user, known = self._user, self.servers.get(key)
+        if self._earlier_servers.keys or (known and known.cseq_number != request.cseq_number):
+            if request.method == b"CANCEL":
+                # Neither of two CANCELs on one branch is older: each has an INVITE.
+                key = key, request.cseq_number
+                known = self.servers.get(key)
+            else:
+                known, is_old = self._earlier_servers.match(key, request, known)
+                if is_old:
+                    self._drop_old_repeat(request, source)
+                    return
+        if known:
             known.receive_retransmission()
         elif user is not None and (request.usual or self._is_valid(request, source)):
             flow = response_flow(request.top_via, source)
@@ -199,7 +216,7 @@ class TransactionLayer:
             self.servers[key] = server
             try:
                 if request.method == b"CANCEL":
-                    invite = self.invite_servers.get(server_key(request))
+                    invite = self._earlier_invites.match_cancel(server_key(request), request)
                     user.receive_cancel(request, server, invite)
                 else:
                     user.receive_request(request, source, server)
@@ -239,6 +256,12 @@ class TransactionLayer:
             response = make_response(request, fault.status, tag_of(request), extra)
             flow = response_flow(request.top_via, source)
             self._context.send_response(bytes(response), request.method, fault.status, flow)
+
+    def _drop_old_repeat(self, request: Request, source: Flow) -> None:
+        """Drop a repeat of a request that is over; its branch has a later request now."""
+        detail = f"a repeated {request.method.decode('ascii', 'backslashreplace')}"
+        detail += f" with CSeq {request.cseq_number}, after a later one with its branch"
+        self._drop(source, DropCause.OLD_REPEAT, detail, request.call_id_text)
 
     def _drop(self, source: Flow, cause: DropCause, detail: str, call_id: str = "") -> None:
         self._context.notify(MessageDropped(source, cause, detail, call_id))

@@ -25,7 +25,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_stager.sip.responses import make_response
-from sip_stager.transaction.base import Context, Store, Transaction, TransactionState
+from sip_stager.transaction.answering_server import AnsweringServer
+from sip_stager.transaction.base import Context, Store, TransactionState
 from sip_stager.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request, Response
 
 
-class ServerTransaction(Transaction):
+class ServerTransaction(AnsweringServer):
     """The server transaction of all methods but INVITE; it absorbs retransmissions."""
 
     __slots__ = ("_last", "_request", "method")
@@ -53,6 +54,7 @@ class ServerTransaction(Transaction):
         self._last: bytes | None = None
         self._request: Request | None = request
         self.method = request.method
+        self.cseq_number = request.cseq_number
         self._context.clock.start_timer(self, Timer.PROCEED, context.timers.e_reaches_t2)
 
     def receive_retransmission(self) -> None:

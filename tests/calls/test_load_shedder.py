@@ -298,3 +298,28 @@ def test_calls_are_admitted_in_overload_as_the_control_allows() -> None:
     sent = statuses(edge)
     assert sent.count("100") >= 1
     assert sent.count("503") >= 5
+
+
+def test_a_later_invite_on_the_branch_of_a_live_call_is_screened_as_any_other() -> None:
+    edge = Conversation()
+    edge.receive(request())
+    overloaded(edge)
+    edge.receive(request(cseq=2))
+    assert statuses(edge) == ["503"]
+    edge.receive(ack(edge))
+    edge.receive(request())
+    assert statuses(edge) == ["100"]
+
+
+def test_a_call_on_the_branch_of_a_refused_one_is_admitted_after_the_overload() -> None:
+    """The refusal is remembered for the INVITE, not for whatever its sender sends next."""
+    edge = overloaded()
+    edge.receive(request())
+    assert statuses(edge) == ["503"]
+    wait(edge, 10)
+    assert edge.shedder.active
+    assert edge.shedder.control.state is NORMAL
+    edge.receive(request())
+    edge.receive(request(cseq=2))
+    edge.receive(bytes(request()).replace(b"call-1@", b"call-2@"))
+    assert statuses(edge) == ["503", "100", "100"]

@@ -12,7 +12,7 @@ from sip_stager.sip.unparsed import (
     is_new_invite,
     make_stateless_response,
     read_invite,
-    top_branch,
+    to_tag,
 )
 from tests.support.messages import request
 
@@ -104,19 +104,24 @@ def test_nothing_else_is_a_new_invite(data: bytes) -> None:
     assert not is_new_invite(data)
 
 
-@pytest.mark.parametrize("name", [n for n in USUAL if n != "a received of the peer's"])
-def test_the_branch_of_the_top_via_is_read(name: str) -> None:
-    assert top_branch(USUAL[name]) == b"z9hG4bK-alice-1"
+@pytest.mark.parametrize(
+    "written", [b"To: <sip:a>;tag=bob", b"t : a ; x=1;TAG = bob;y", b"T:;tag=bob"]
+)
+def test_the_tag_of_the_to_is_read(written: bytes) -> None:
+    ack = bytes(request("ACK", to_tag="bob"))
+    line = next(line for line in ack.split(b"\r\n") if line.startswith(b"To:"))
+    assert to_tag(ack.replace(line, written)) == b"bob"
 
 
-def test_a_message_without_a_branch_has_an_empty_one() -> None:
-    assert top_branch(b"ACK sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a\r\n\r\n") == b""
+@pytest.mark.parametrize("name", USUAL)
+def test_a_message_without_a_tag_of_the_to_has_an_empty_one(name: str) -> None:
+    assert to_tag(USUAL[name]) == b""
 
 
 def test_reading_takes_linear_time() -> None:
     """Strangers choose the lengths of lines; there is no backtracking over them."""
     long = b" " * 30_000
     is_new_invite(changed(b"To:", b"To:" + b"; tag" * 10_000))
-    top_branch(changed(b"Via: ", b"Via:" + long))
-    top_branch(changed(b";branch", b";" * 30_000))
+    to_tag(changed(b"To:", b"To:" + long))
+    to_tag(changed(b"To:", b"To:" + b";tag = " * 10_000))
     read_invite(changed(b"Via: ", b"Via:" + long), SOURCE)
