@@ -76,6 +76,7 @@ class InviteServerTransaction(AnsweringServer):
     def receive_retransmission_or_ack(self, request: Request, source: Flow) -> None:
         """Handle a retransmission of the INVITE, or an ACK."""
         if request.method != b"ACK":
+            self.follow(request, source)
             self._retransmit()
         elif self.state is TransactionState.COMPLETED:
             self._enter(TransactionState.CONFIRMED)

@@ -199,17 +199,17 @@ class TransactionLayer:
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         user, known = self._user, self.servers.get(key)
         if self._earlier_servers.keys or (known and known.cseq_number != request.cseq_number):
-            if request.method == b"CANCEL":
-                # Neither of two CANCELs on one branch is older: each has an INVITE.
-                key = key, request.cseq_number
-                known = self.servers.get(key)
-            else:
+            if request.method != b"CANCEL":
                 known, is_old = self._earlier_servers.match(key, request, known)
                 if is_old:
                     self._drop_old_repeat(request, source)
                     return
+            elif known and known.cseq_number != request.cseq_number:
+                # Neither of two CANCELs on one branch is older: each has an INVITE.
+                key = key, request.cseq_number
+                known = self.servers.get(key)
         if known:
-            known.receive_retransmission()
+            known.receive_retransmission(request, source)
         elif user is not None and (request.usual or self._is_valid(request, source)):
             flow = response_flow(request.top_via, source)
             server = ServerTransaction(self._context, self.servers, key, flow, size, request)
@@ -217,6 +217,8 @@ class TransactionLayer:
             try:
                 if request.method == b"CANCEL":
                     invite = self._earlier_invites.match_cancel(server_key(request), request)
+                    if invite is not None:
+                        invite.follow(request, source)
                     user.receive_cancel(request, server, invite)
                 else:
                     user.receive_request(request, source, server)

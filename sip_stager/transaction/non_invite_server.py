@@ -57,8 +57,9 @@ class ServerTransaction(AnsweringServer):
         self.cseq_number = request.cseq_number
         self._context.clock.start_timer(self, Timer.PROCEED, context.timers.e_reaches_t2)
 
-    def receive_retransmission(self) -> None:
-        """Send the last response again, if there is one."""
+    def receive_retransmission(self, request: Request, source: Flow) -> None:
+        """Send the last response again, if there is one, to where the retransmission came from."""
+        self.follow(request, source)
         if self._last is not None:
             status = int(self._last[8:11])
             self._context.send_response(

@@ -144,6 +144,15 @@ def test_a_cancel_matches_the_invite_of_its_number(scene: Scene) -> None:
     assert len(scene.cancelled) == 3
 
 
+def test_a_cancel_is_repeated_beside_other_requests_of_a_reused_branch(scene: Scene) -> None:
+    scene.receive(request())
+    for number in (1, 2):
+        scene.receive(request("OPTIONS", cseq=number))
+    for _ in range(3):
+        scene.receive(request("CANCEL"))
+    assert scene.cancelled == [scene.servers[0]]
+
+
 def test_a_late_cancel_does_not_cancel_the_next_invite_of_its_branch(scene: Scene) -> None:
     scene.receive(request())
     scene.respond(407)
