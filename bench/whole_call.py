@@ -162,6 +162,9 @@ class WholeCall:
         """Return that no connection is open."""
         return False
 
+    def waiting_of(self, _: str) -> int:
+        return 0
+
     def can_reuse(self, call: Call) -> bool:
         """Return that no call can be reused."""
         return False

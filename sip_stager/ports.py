@@ -133,6 +133,9 @@ class Stager(Protocol):
     def waiting(self) -> int:
         """The number of calls that are being staged."""
 
+    def waiting_of(self, trunk: str) -> int:
+        """Return the number of a trunk's calls that are being staged."""
+
     def can_reuse(self, call: Call) -> bool:
         """Return True if a call needs no new staging: an equal call's is there or under way."""
 

@@ -78,7 +78,12 @@ def make_core(
     responder = Responder(interfaces, identifiers, notify)
     seal = make_seal(settings)
     limits = settings.limits
-    bounds = Bounds(limits.transactions, limits.calls_staging, limits.message_bytes)
+    bounds = Bounds(
+        limits.transactions,
+        limits.calls_staging,
+        limits.message_bytes,
+        several_trunks=len(settings.trunks) > 1,
+    )
     admission = make_admission(settings, mapping, outage_of)
     new_calls = NewCalls(
         sender,

@@ -125,12 +125,11 @@ class NewCalls:
         """Return the refusal of a call when the program stops or a bound is exceeded, or None."""
         if self.closed:
             return refuse_stopped(call)
-        staging = self._stager.waiting
-        full = staging >= self._bounds.calls_staging
+        full = self._bounds.staging_exceeded(self._stager, call.trunk)
         # A call that needs no staging, or can reuse one, costs the API nothing: it may pass.
         if full and (not call.agent_id or self._stager.can_reuse(call)):
-            staging = 0
-        return self._bounds.refusal(call, staging, self._layer, size)
+            full = False
+        return self._bounds.refusal(call, self._layer, size, staging_full=full)
 
     def _hold(
         self,

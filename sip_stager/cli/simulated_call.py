@@ -108,6 +108,10 @@ class DryRun:
         """The number of other calls that are being staged: none."""
         return 0
 
+    def waiting_of(self, trunk: str) -> int:  # noqa: ARG002  (the protocol's signature)
+        """Return the number of a trunk's other calls that are being staged: none."""
+        return 0
+
     def can_reuse(self, call: Call) -> bool:  # noqa: ARG002  (the protocol's signature)
         """Return False: no staged call is in reserve."""
         return False

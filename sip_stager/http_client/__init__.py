@@ -3,7 +3,7 @@
 It imports nothing else of this program and could be a package of its own.  llhttp
 (``httptools``) reads responses off the wire; everything else is here::
 
-    Client --> Pool --> Slots, Waiters           who may send next
+    Client --> Pool --> Slots --> FairQueue      which request is sent next
                  |----> Connector --> race       a new connection: name, TCP, TLS
                  '----> Connection               one request and its response at a time
 
@@ -19,8 +19,8 @@ What it guarantees:
 3. **Cancellation closes.**  Cancelling a request closes its connection at once, so that the server
    notices, and frees its slot.
 4. **Bounded.**  At most ``connections`` are open or being opened.  Further requests queue by
-   priority, in order of arrival within a priority; all that queue at the normal priority can be
-   rejected at once.  Bodies and headers of responses have limits in bytes.
+   priority, and fairly between tenants within one; those that queue at the normal priority can be
+   rejected at once, all or a group.  Bodies and headers of responses have limits in bytes.
 5. **No surprises.**  Redirects are not followed, cookies are not kept, proxies of the environment
    are not used, and a compressed body is not read: ask for ``Accept-Encoding: identity``.
 6. **The time is accounted for.**  Each request adds its seconds to the phases ``queue``,
@@ -35,6 +35,7 @@ speaks neither HTTP/2 nor WebSocket, and does not stream bodies.
 
 from sip_stager.http_client.client import Client
 from sip_stager.http_client.connector import Names
+from sip_stager.http_client.fair_queue import Share
 from sip_stager.http_client.happy_eyeballs import AddressInfo
 from sip_stager.http_client.messages import HttpResponse, RequestHead
 from sip_stager.http_client.phase_times import Phases, PhaseTimer
@@ -63,6 +64,7 @@ __all__ = [
     "Rejected",
     "RequestHead",
     "Result",
+    "Share",
     "Unanswered",
     "Waiters",
 ]

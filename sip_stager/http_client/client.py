@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from sip_stager.http_client.connector import Connector, Names
+from sip_stager.http_client.fair_queue import Share
 from sip_stager.http_client.messages import RequestHead
 from sip_stager.http_client.pool import Pool
 from sip_stager.http_client.slots import Priority
@@ -92,9 +93,10 @@ class Client:
         body: bytes,
         phases: Phases,
         priority: Priority = Priority.NORMAL,
+        share: Share = Share(),  # noqa: B008  a tuple
     ) -> Coroutine[Any, Any, Result]:
         """Send a request and return its response or its failure; cancelling it closes."""
-        return self._pool.exchange(head, body, phases, priority)
+        return self._pool.exchange(head, body, phases, priority, share)
 
     @property
     def requests(self) -> dict[str, int]:
@@ -102,9 +104,12 @@ class Client:
         slots = self._pool.slots
         return {"active": slots.taken, "queued": slots.waiting}
 
-    def reject_waiting(self) -> None:
-        """End the wait of all requests of normal priority that have no connection yet."""
-        self._pool.slots.reject(Priority.NORMAL)
+    def reject_waiting(self, group: str | None = None) -> None:
+        """End the wait of all requests of normal priority that have no connection yet.
+
+        With a ``group``, only those of that group, of whichever tenant.
+        """
+        self._pool.slots.reject(Priority.NORMAL, group)
 
     async def aclose(self) -> None:
         """Close every connection; requests under way fail."""

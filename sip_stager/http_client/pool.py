@@ -5,8 +5,8 @@ A request takes two steps, and each has its cases:
 ::
 
     a slot          1. One is free: take it.
-                    2. All are taken: queue by priority until one is released,
-                       or until the waiters are rejected.
+                    2. All are taken: queue by priority, fairly between shares, until one
+                       is released, or until the waiters are rejected.
     a connection    1. One is idle: send on it.  If its end crossed the request, go on with 2.
                     2. None is idle: make a new one and send on it.
                     3. The pool is closed: fail.
@@ -32,6 +32,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sip_stager.http_client.connection import Connection
+from sip_stager.http_client.fair_queue import Share
 from sip_stager.http_client.phase_times import PhaseTimer
 from sip_stager.http_client.results import ConnectFailed, Crossed, Rejected
 from sip_stager.http_client.slots import Priority, Slots
@@ -71,12 +72,17 @@ class Pool:
         self._closed = False
 
     async def exchange(
-        self, head: RequestHead, body: bytes, phases: Phases, priority: Priority
+        self,
+        head: RequestHead,
+        body: bytes,
+        phases: Phases,
+        priority: Priority,
+        share: Share = Share(),  # noqa: B008  a tuple
     ) -> Result:
         """Send a request and return its response or its failure; cancelling it closes."""
-        if not self.slots.take():
+        if not self.slots.take(share):
             with PhaseTimer(phases, "queue"):
-                if not await self.slots.wait(priority):
+                if not await self.slots.wait(priority, share):
                     return Rejected()
         try:
             connection = self._take_idle() or await self._connect(phases)
@@ -92,7 +98,7 @@ class Pool:
                 connection = await self._connect(phases)
             return connection
         finally:
-            self.slots.release()
+            self.slots.release(share)
 
     async def aclose(self) -> None:
         """Close every connection, those in use too; the pool opens no other."""

@@ -1,10 +1,24 @@
-"""A priority semaphore: it decides which request may use a connection next."""
+"""A semaphore with priorities and fair shares: it decides which request uses a connection next.
+
+Released slots go by priority, and within one to the share whose turn it is (``fair_queue.py``):
+
+    turn     1     2     3     4        5     6     7     8
+    goes   high  high  high  normal   high  high  high  normal  ...  then low
+
+Every fourth slot is for the normal priority, as long as both wait: requests of high priority are
+polls of earlier requests, and an API that answers them slowly would else let no new one begin.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
 
-from sip_stager.http_client.waiters import Waiters
+from sip_stager.http_client.fair_queue import FairQueue, Share, SlotsHeld
+
+NORMAL_TURN = 4
+"""One of so many slots is for the normal priority before the high one."""
+_NO_SHARE = Share()
 
 
 class Priority(IntEnum):
@@ -16,16 +30,17 @@ class Priority(IntEnum):
 
 
 class Slots:
-    """A priority semaphore with ``limit`` slots, FIFO within a priority.
+    """A semaphore with ``limit`` slots, fair between shares within a priority.
 
-    A released slot goes straight to the first waiter, so that no request that comes later can
-    overtake it.
+    A released slot goes straight to a waiter, so that no request that comes later can overtake it.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._free = limit
-        self._waiters = tuple(Waiters() for _ in Priority)
+        self._held = SlotsHeld()
+        self._queues = tuple(FairQueue(self._held) for _ in Priority)
+        self._turns = 0
 
     @property
     def taken(self) -> int:
@@ -35,26 +50,49 @@ class Slots:
     @property
     def waiting(self) -> int:
         """The number of waiters, of all priorities."""
-        return sum(map(len, self._waiters))
+        return sum(map(len, self._queues))
 
-    def take(self) -> bool:
-        """Take a slot; return False if none is free."""
+    def take(self, share: Share = _NO_SHARE) -> bool:
+        """Take a slot for a share; return False if none is free."""
         if not self._free:
             return False
         self._free -= 1
+        self._held.add(share, 1)
         return True
 
-    async def wait(self, priority: Priority) -> bool:
+    async def wait(self, priority: Priority, share: Share = _NO_SHARE) -> bool:
         """Wait for a slot; return False if the waiter was rejected."""
-        return await self._waiters[priority].wait(missed=self.release)
+        queue = self._queues[priority]
+        waiters = queue.join(share)
+        try:
+            return await waiters.wait(missed=partial(self.release, share))
+        finally:
+            queue.leave(share, waiters)
 
-    def release(self) -> None:
-        """Pass a slot on to the first waiter of the highest priority, or free it."""
-        for waiters in self._waiters:
-            if waiters.wake_first():
+    def release(self, share: Share = _NO_SHARE) -> None:
+        """Pass a share's slot on to the waiter whose turn it is, or free it."""
+        self._count(share, -1)
+        for queue in self._order():
+            if queue and (woken := queue.wake_first()) is not None:
+                self._count(woken, 1)
                 return
         self._free += 1
 
-    def reject(self, priority: Priority) -> None:
-        """Reject all waiters of a priority."""
-        self._waiters[priority].reject_all()
+    def reject(self, priority: Priority, group: str | None = None) -> None:
+        """Reject all waiters of a priority, or those of a group."""
+        self._queues[priority].take_all(group).reject_all()
+
+    def _order(self) -> tuple[FairQueue, ...]:
+        """Return the queues in the order in which the next slot is offered to them."""
+        high, normal, low = self._queues
+        if high and normal:
+            self._turns += 1
+            if self._turns % NORMAL_TURN == 0:
+                return normal, high, low
+        return self._queues
+
+    def _count(self, share: Share, step: int) -> None:
+        self._held.add(share, step)
+        for queue in self._queues:
+            if queue:
+                queue.update(share)

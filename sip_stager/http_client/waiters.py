@@ -50,6 +50,12 @@ class Waiters:
                 return True
         return False
 
+    def take_over(self, others: Waiters) -> None:
+        """Take the waiters of another queue over, behind those of this one."""
+        self._queue.update(others._queue)
+        # A cancelled waiter leaves the queue that it joined, not this one: it is skipped here.
+        others._queue.clear()
+
     def reject_all(self) -> None:
         """Reject all waiters, in batches: thousands at once would block the loop."""
         rejected, self._queue = self._queue, OrderedDict()

@@ -11,7 +11,7 @@ import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
-from sip_stager.http_client import Client, Priority
+from sip_stager.http_client import Client, Priority, Share
 from sip_stager.platform.agent import coerce_variables, read_agent
 from sip_stager.platform.json_client import FIELDS, JSON, JsonClient
 from sip_stager.platform.outcome import Failure, InvalidResponse, Staged
@@ -108,7 +108,8 @@ class RoundedApi:
         body = _staging_body(call, self._declared)
         # Before any wait for a connection: it may be earlier than the request, never later.
         sent_at = perf_counter()
-        result = await self._json.exchange(head, phases, Priority.NORMAL, body)
+        share = Share(call.trunk, call.agent_id)
+        result = await self._json.exchange(head, phases, Priority.NORMAL, body, share)
         data = self._json.data(result, agent=call.agent_id, sent_at=sent_at)
         if not isinstance(data, dict):
             return data
@@ -122,15 +123,20 @@ class RoundedApi:
         staged_id: str,
         phases: Phases,
         priority: Priority = Priority.LOW,
-        agent_id: str = "",
+        call: Call | None = None,
     ) -> str | Failure:
         """Return the call's status in the API's word, escaped and capped.
+
+        ``call`` is the one that waits for it, if any.
 
         A poll of a call that waits has ``Priority.HIGH``: it is about to be ready.  When calls come
         faster than the API can take them, polls behind new stagings would make all calls late.
         """
         head = self._get(f"/v1/calls/{staged_id}")
-        data = self._json.data(await self._json.exchange(head, phases, priority), agent=agent_id)
+        trunk, agent = (call.trunk, call.agent_id) if call else ("", "")
+        share = Share(trunk, agent)
+        result = await self._json.exchange(head, phases, priority, share=share)
+        data = self._json.data(result, agent=agent)
         if not isinstance(data, dict):
             return data
         status = data.get("status")

@@ -10,7 +10,7 @@ from http.client import responses as reason_phrases
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-from sip_stager.http_client import Broken, ConnectFailed, HttpResponse, Rejected
+from sip_stager.http_client import Broken, ConnectFailed, HttpResponse, Rejected, Share
 from sip_stager.platform.outcome import (
     ApiUnreachable,
     BreakerOpen,
@@ -51,11 +51,16 @@ class JsonClient:
         self.rate_limit = RateLimit(max_hold)
 
     def exchange(
-        self, head: RequestHead, phases: Phases, priority: Priority, body: bytes = b""
+        self,
+        head: RequestHead,
+        phases: Phases,
+        priority: Priority,
+        body: bytes = b"",
+        share: Share = Share(),  # noqa: B008  a tuple
     ) -> Coroutine[Any, Any, Result]:
         """Send a request; ``data`` or ``answer`` reads its result."""
         # Awaited by whoever asks, not here: a call that is held would have one more frame.
-        return self._http.exchange(head, body, phases, priority)
+        return self._http.exchange(head, body, phases, priority, share)
 
     def data(
         self, result: Result, *, agent: str = "", sent_at: float = 0.0

@@ -10,10 +10,13 @@ from sip_stager.sip.responses import REASONS, RETRY_AFTER_STATUSES
 
 if TYPE_CHECKING:
     from sip_stager.model.call import Call
+    from sip_stager.ports import Stager
     from sip_stager.transaction.layer import TransactionLayer
 
 RETRY_AFTER = 5
 """Seconds in the Retry-After of a refusal."""
+TRUNK_SHARE = 9
+"""A trunk may have so many times the room that is left: alone, nine tenths of all."""
 SHARES = 1024
 """A message may take one of so many equal shares of the bytes that are left: large messages leave
 room for more than a thousand small ones."""
@@ -22,22 +25,34 @@ room for more than a thousand small ones."""
 class Bounds(NamedTuple):
     """The numbers of transactions and of calls being staged above which new calls are refused.
 
-    ``message_bytes`` limits the memory of all transactions together.
+    ``message_bytes`` limits the memory of all transactions together.  ``several_trunks``: they
+    share the calls being staged.
     """
 
     transactions: int = 200_000
     calls_staging: int = 5_000
     message_bytes: int = 256 * 1024 * 1024
+    several_trunks: bool = False
+
+    def staging_exceeded(self, stager: Stager, trunk: str) -> bool:
+        """Return True if no other call of a trunk may be staged now.
+
+        A trunk may have ``TRUNK_SHARE`` times as many calls being staged as there is room left.  So
+        one trunk alone never fills the store, and another one finds room for its calls at once.
+        """
+        left = self.calls_staging - stager.waiting
+        if left <= 0 or not self.several_trunks:
+            return left <= 0
+        return stager.waiting_of(trunk) >= TRUNK_SHARE * left
 
     def refusal(
-        self, call: Call, staging: int, layer: TransactionLayer, size: int
+        self, call: Call, layer: TransactionLayer, size: int, *, staging_full: bool
     ) -> Refusal | None:
         """Return the refusal of a call that would exceed a bound, or None.
 
-        ``staging`` calls are being staged; ``size`` is that of the call's INVITE in bytes.
+        ``staging_full``: no other call may be staged; ``size`` is that of its INVITE in bytes.
         """
-        full = staging >= self.calls_staging
-        excess = "calls being staged" if full else self.exceeded(layer, size)
+        excess = "calls being staged" if staging_full else self.exceeded(layer, size)
         return _refuse(call, RefusalCause.OVERLOAD, f"too many {excess}") if excess else None
 
     def exceeded(self, layer: TransactionLayer, size: int, factor: int = 1) -> str:

@@ -102,6 +102,7 @@ class Attempts:
         """End the waits of an agent's calls that come before an attempt."""
         if (waiters := self._pausing.get(agent_id)) is not None:
             waiters.reject_all()
+        self._reject_waiting(agent_id)
 
     async def stage(
         self, call: Call, phases: Phases, deadline: float, ticket: Ticket
@@ -218,7 +219,7 @@ class Attempts:
             if self._api.rate_limit.delay(perf_counter(), call.agent_id):
                 continue  # the response to another call has used it up during the wait
             first = False
-            answer = await self._api.status(staged.staged_id, phases, Priority.HIGH, call.agent_id)
+            answer = await self._api.status(staged.staged_id, phases, Priority.HIGH, call)
             if isinstance(answer, str):
                 self._report(StagingPolled(call, staged.staged_id, answer))
             if (failure := _final_failure(answer)) or answer == "staged":

@@ -67,6 +67,9 @@ class StagingBackend(Protocol):
     def waiting(self) -> int:
         """How many calls are being staged."""
 
+    def waiting_of(self, trunk: str) -> int:
+        """Return how many calls of a trunk are being staged."""
+
     def start_staging(self, call: Call, done: Callable[[Decision], None]) -> Cancellable:
         """Stage a call, and call ``done`` later, once."""
 
@@ -142,6 +145,10 @@ class Claims:
     def waiting(self) -> int:
         """How many calls are being staged."""
         return self._stager.waiting
+
+    def waiting_of(self, trunk: str) -> int:
+        """Return how many calls of a trunk are being staged."""
+        return self._stager.waiting_of(trunk)
 
     @property
     def reserved(self) -> int:

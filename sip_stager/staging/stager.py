@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from functools import partial
 from time import perf_counter  # uvloop's clock has steps of a millisecond
 from typing import TYPE_CHECKING, cast
 
@@ -95,11 +97,16 @@ class ApiStager:
         self._evidence = EvidenceRules(mode, breaker.slow_call)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._by_trunk: Counter[str] = Counter()
 
     @property
     def waiting(self) -> int:
         """How many calls are being staged."""
         return len(self._tasks)
+
+    def waiting_of(self, trunk: str) -> int:
+        """Return how many calls of a trunk are being staged."""
+        return self._by_trunk[trunk]
 
     @property
     def polls_delayed(self) -> int:
@@ -128,8 +135,13 @@ class ApiStager:
         """
         task = self._loop.create_task(self._run(call, done))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._by_trunk[call.trunk] += 1
+        task.add_done_callback(partial(self._forget, call.trunk))
         return task
+
+    def _forget(self, trunk: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._by_trunk[trunk] -= 1
 
     async def stop(self) -> None:
         """Refuse the calls that are being staged, and close their HTTP requests."""

@@ -221,7 +221,7 @@ async def test_a_server_that_speaks_something_else_is_unreachable(
         port = server.sockets[0].getsockname()[1]
         async with RoundedApi(f"http://127.0.0.1:{port}", SecretStr(KEY)) as client:
             outcome = await client.stage(call, {}, sync=True)
-    assert outcome == ApiUnreachable(words)
+    assert outcome == ApiUnreachable(words, answered=True)
 
 
 async def test_a_connection_that_is_never_accepted_ends_with_the_deadline(

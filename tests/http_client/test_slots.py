@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip_stager.http_client.slots import Priority, Slots
+from sip_stager.http_client.fair_queue import LeastHeld, Share
+from sip_stager.http_client.slots import NORMAL_TURN, Priority, Slots
 
 
 async def _turn() -> None:
@@ -101,7 +103,7 @@ async def test_waiters_are_rejected_in_batches_and_none_of_them_gets_a_slot() ->
             st.sampled_from(Priority),
             st.integers(0, 9),
         ),
-        max_size=60,
+        max_size=80,
     )
 )
 def test_no_slot_is_lost_or_handed_out_twice_in_any_order_of_events(
@@ -110,31 +112,177 @@ def test_no_slot_is_lost_or_handed_out_twice_in_any_order_of_events(
     asyncio.run(_run(steps))
 
 
+SHARES = [Share("a", "1"), Share("a", "2"), Share("b", "1"), Share("c", "3")]
+
+
 async def _run(steps: list[tuple[str, Priority, int]]) -> None:
     limit, slots = 3, Slots(3)
-    holding, waiting = 0, list[asyncio.Task[bool]]()
+    holding, waiting = list[Share](), dict[asyncio.Task[bool], Share]()
     for what, priority, which in steps:
+        share = SHARES[which % len(SHARES)]
         match what:
-            case "take" if slots.take():
-                holding += 1
+            case "take" if slots.take(share):
+                holding.append(share)
             case "take":
-                waiting.append(asyncio.create_task(slots.wait(priority)))
+                waiting[asyncio.create_task(slots.wait(priority, share))] = share
                 await asyncio.sleep(0)  # it joins the queue before anything else happens
             case "release" if holding:
-                slots.release()
-                holding -= 1
+                slots.release(holding.pop(which % len(holding)))
             case "cancel" if waiting:
-                waiting[which % len(waiting)].cancel()
+                list(waiting)[which % len(waiting)].cancel()
             case "reject":
-                slots.reject(priority)
+                slots.reject(priority, share.group if which % 2 else None)
             case "turn":
                 await _turn()
-                over = [task for task in waiting if task.done()]
-                waiting = [task for task in waiting if not task.done()]
-                holding += sum(not task.cancelled() and task.result() for task in over)
-                assert slots.taken == holding <= limit
+                holding += _woken(waiting)
+                assert slots.taken == len(holding) <= limit
                 assert slots.waiting == len(waiting)
-                assert holding == limit or not waiting
+                assert len(holding) == limit or not waiting
+                assert slots._held.by_share == Counter(holding)
+                assert slots._held.by_tenant == Counter(share.tenant for share in holding)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+    for queue in slots._queues:
+        assert (len(queue), queue._waiters, queue._shares) == (0, {}, {})
+        assert not queue._tenants
+
+
+def _woken(waiting: dict[asyncio.Task[bool], Share]) -> list[Share]:
+    """Forget the waiters whose wait is over, and return the shares of those that got a slot."""
+    over = [task for task in waiting if task.done()]
+    return [
+        share
+        for task in over
+        for share in [waiting.pop(task)]
+        if not task.cancelled() and task.result()
+    ]
+
+
+class Load:
+    """Requests that wait for slots; ``order`` has the shares in the order of their turns."""
+
+    def __init__(self, limit: int) -> None:
+        self.slots = Slots(limit)
+        self.order: list[Share] = []
+        self.tasks: list[asyncio.Task[bool]] = []
+
+    async def take(self, share: Share, times: int) -> None:
+        for _ in range(times):
+            assert self.slots.take(share)
+
+    async def wait(
+        self, share: Share, times: int, priority: Priority = Priority.NORMAL
+    ) -> list[asyncio.Task[bool]]:
+        async def one() -> bool:
+            woken = await self.slots.wait(priority, share)
+            if woken:
+                self.order.append(share)
+            return woken
+
+        tasks = [asyncio.create_task(one()) for _ in range(times)]
+        self.tasks += tasks
+        await _turn()
+        return tasks
+
+    async def release(self, share: Share, times: int = 1) -> None:
+        for _ in range(times):
+            self.slots.release(share)
+        await _turn()
+
+    async def close(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def test_a_flood_of_one_tenant_lets_another_wait_for_one_slot_alone() -> None:
+    flood, other = Share("a", "1"), Share("b", "2")
+    load = Load(20)
+    await load.take(flood, 20)
+    await load.wait(flood, 500)
+    await load.wait(other, 1)
+    await load.release(flood)
+    assert load.order == [other]
+    await load.close()
+
+
+async def test_tenants_that_wait_get_equal_shares_of_the_slots() -> None:
+    load = Load(12)
+    await load.take(Share("a", "1"), 12)
+    await load.wait(Share("a", "1"), 50)
+    await load.wait(Share("b", "2"), 50)
+    await load.wait(Share("c", "3"), 50)
+    await load.release(Share("a", "1"), 8)
+    assert load.slots._held.by_tenant == {"a": 4, "b": 4, "c": 4}
+    await load.close()
+
+
+async def test_a_slow_group_of_a_tenant_lets_another_group_have_half() -> None:
+    slow, quick = Share("a", "slow"), Share("a", "quick")
+    load = Load(10)
+    await load.take(slow, 10)
+    await load.wait(slow, 50)
+    await load.wait(quick, 50)
+    await load.release(slow, 5)
+    assert load.order == [quick] * 5
+    for _ in range(20):
+        await load.release(quick)
+    assert set(load.order) == {quick}
+    await load.close()
+
+
+async def test_shares_that_hold_as_many_slots_take_turns() -> None:
+    load = Load(1)
+    shares = [Share("a", "1"), Share("b", "1"), Share("c", "1")]
+    assert load.slots.take(Share("d", "1"))
+    held = Share("d", "1")
+    for share in shares:
+        await load.wait(share, 3)
+    for _ in range(6):
+        await load.release(held)
+        held = load.order[-1]
+    assert load.order == shares * 2
+    await load.close()
+
+
+async def test_polls_leave_every_fourth_slot_to_new_requests() -> None:
+    load = Load(1)
+    poll, new = Share("a", "poll"), Share("a", "new")
+    assert load.slots.take(poll)
+    held = poll
+    await load.wait(poll, 50, Priority.HIGH)
+    await load.wait(new, 50)
+    for _ in range(4 * NORMAL_TURN):
+        await load.release(held)
+        held = load.order[-1]
+    assert load.order == ([poll] * (NORMAL_TURN - 1) + [new]) * 4
+    await load.close()
+
+
+async def test_the_waiters_of_one_group_are_rejected_for_all_tenants() -> None:
+    load = Load(1)
+    assert load.slots.take()
+    rejected = [*await load.wait(Share("a", "2"), 3), *await load.wait(Share("b", "2"), 3)]
+    await load.wait(Share("a", "1"), 2)
+    load.slots.reject(Priority.NORMAL, "2")
+    assert await asyncio.gather(*rejected) == [False] * 6
+    assert load.slots.waiting == 2
+    await load.close()
+
+
+def test_the_key_that_holds_the_fewest_is_first_and_equal_ones_take_turns() -> None:
+    held = {"a": 2, "b": 1}
+    waiting = LeastHeld(held)
+    for key in "abc":
+        waiting.add(key)
+    order = []
+    for _ in range(6):
+        key = waiting.first()
+        order.append(key)
+        held[key] = held.get(key, 0) + 1
+        waiting.update(key)
+    assert "".join(order) == "cbcabc"
+    for key in "abc":
+        waiting.discard(key)
+    assert not waiting

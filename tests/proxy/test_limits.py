@@ -53,6 +53,37 @@ def test_above_the_limit_of_calls_being_staged_a_new_call_gets_503() -> None:
     assert (told.cause, told.text) == ("overload", "too many calls being staged")
 
 
+class OfTrunks:
+    """The numbers of calls being staged, by trunk."""
+
+    def __init__(self, **calls: int) -> None:
+        self.calls = calls
+
+    @property
+    def waiting(self) -> int:
+        return sum(self.calls.values())
+
+    def waiting_of(self, trunk: str) -> int:
+        return self.calls.get(trunk, 0)
+
+
+def test_a_flood_of_one_trunk_leaves_room_for_the_calls_of_another() -> None:
+    bounds = Bounds(calls_staging=1000, several_trunks=True)
+    flood = OfTrunks(a=0)
+    while not bounds.staging_exceeded(flood, "a"):  # type: ignore[arg-type]
+        flood.calls["a"] += 1
+    assert flood.calls == {"a": 900}
+    while not bounds.staging_exceeded(flood, "b"):  # type: ignore[arg-type]
+        flood.calls["b"] = flood.calls.get("b", 0) + 1
+    assert flood.calls == {"a": 900, "b": 90}
+
+
+def test_a_trunk_that_is_alone_may_use_all_of_the_room() -> None:
+    bounds = Bounds(calls_staging=1000)
+    assert not bounds.staging_exceeded(OfTrunks(a=999), "a")  # type: ignore[arg-type]
+    assert bounds.staging_exceeded(OfTrunks(a=1000), "a")  # type: ignore[arg-type]
+
+
 def test_a_call_is_admitted_again_once_another_has_ended() -> None:
     """RFC 3261 21.5.4: "temporarily"."""
     edge = full(calls_staging=1)

@@ -121,6 +121,9 @@ class FakeStager:
     def waiting(self) -> int:
         return sum(not staging.over for staging in self.stagings)
 
+    def waiting_of(self, trunk: str) -> int:
+        return sum(one.call.trunk == trunk for one in self.stagings if not one.over)
+
     def can_reuse(self, call: Call) -> bool:
         return call.to_number in self.reusable_for
 
