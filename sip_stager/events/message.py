@@ -30,12 +30,14 @@ class MessageDropped:
     """A message was dropped, received or to be sent.
 
     ``detail`` may hold text from a stranger: escape it.  ``call_id`` is empty if none was read.
+    ``count`` is more than 1 if the event stands for several messages.
     """
 
     flow: Flow
     cause: DropCause
     detail: str
     call_id: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class DropCause(StrEnum):
     TOO_MANY_CONNECTIONS = "too_many_connections"
     TOO_SLOW = "too_slow"  # a TCP peer: no complete message in time, or it does not read
     OLD_REPEAT = "old_repeat"  # of a request whose branch has served a later one since
+    STRANGER = "stranger"  # a datagram from outside of trunks and upstreams, past the budget
     STALE = "stale"  # an INVITE that waited in the socket for longer than T1, in overload
 
 

@@ -112,9 +112,12 @@ class MessageMetrics:
         for transport in ("UDP", "TCP"):
             self._large.initialize(transport)
         self.handlers: Handlers = {
-            MessageDropped: lambda event: self._dropped.increment(event.cause),
+            MessageDropped: self._count_dropped,
             LargeRequestSent: lambda event: self._large.increment(event.target.transport),
         }
+
+    def _count_dropped(self, event: MessageDropped) -> None:
+        self._dropped.series[event.cause,].count += event.count
 
     def request_received(self, request: Request, flow: Flow) -> None:  # noqa: ARG002
         """Count a request that was parsed."""

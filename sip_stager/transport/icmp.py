@@ -39,7 +39,7 @@ _UNREACHABLE = {(2, 3), (2, 12), (3, 1), (3, 4)}
 _ERROR = struct.Struct("=IBB")  # the beginning of struct sock_extended_err
 _ERROR_KINDS = {(socket.IPPROTO_IP, _IP_RECVERR), (socket.IPPROTO_IPV6, _IPV6_RECVERR)}
 _ANCILLARY_BYTES = 512
-_RESPONSE = b"SIP/2.0 "
+RESPONSE = b"SIP/2.0 "
 
 
 class ErrorQueue:
@@ -73,7 +73,7 @@ class ErrorQueue:
 
     def remember(self, data: bytes, flow: Flow) -> None:
         """Remember the beginning of a request that is sent, and its address."""
-        if data.startswith(_RESPONSE):
+        if data.startswith(RESPONSE):
             return
         self._sent[data[:QUOTED_BYTES]] = flow
         if len(self._sent) > MAX_REMEMBERED:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sip_stager.config import Limits
 from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
+from sip_stager.transport.strangers import StrangerBudget
 from sip_stager.transport.tcp import TcpTransport
 from sip_stager.transport.types import Anybody
 from sip_stager.transport.udp import UdpListener
@@ -39,14 +40,11 @@ class Sockets:
     ) -> None:
         self._loop = loop
         self._notify = notify
+        limits, peers = limits or Limits(), peers or Anybody()
         self._udp: dict[int, UdpListener] = {}
+        self._strangers = StrangerBudget(loop, limits, peers, self._report_drop)
         self._tcp = TcpTransport(
-            loop,
-            limits or Limits(),
-            self._on_message,
-            self._on_lost,
-            self._report_drop,
-            peers or Anybody(),
+            loop, limits, self._on_message, self._on_lost, self._report_drop, peers
         )
         self._receive: Receive | None = None
         self._lost: Lost | None = None
@@ -85,7 +83,13 @@ class Sockets:
         if transport == "TCP":
             return await self._tcp.listen(address, index)
         listener = UdpListener(
-            self._loop, address, index, self._on_message, self._on_unreachable, self._screen
+            self._loop,
+            address,
+            index,
+            self._on_message,
+            self._on_unreachable,
+            self._strangers,
+            self._screen,
         )
         self._udp[index] = listener
         return listener.port
@@ -154,5 +158,5 @@ class Sockets:
             _log.exception("a message was lost to a fault of sip-stager")
             self._report_drop(flow, DropCause.INTERNAL_ERROR, repr(bug))
 
-    def _report_drop(self, flow: Flow, cause: DropCause, detail: str) -> None:
-        self._notify(MessageDropped(flow, cause, detail))
+    def _report_drop(self, flow: Flow, cause: DropCause, detail: str, count: int = 1) -> None:
+        self._notify(MessageDropped(flow, cause, detail, count=count))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
 from sip_stager.sip.unparsed import is_new_invite
-from sip_stager.transport.icmp import ErrorQueue
+from sip_stager.transport.icmp import RESPONSE, ErrorQueue
 from sip_stager.transport.receive_time import ANCILLARY_BYTES, age_of, request_times
+from sip_stager.transport.strangers import StrangerQueue
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from sip_stager.transport.strangers import StrangerBudget
     from sip_stager.transport.types import Lost, Screen
 
 # A batch ends at whichever limit comes first; then the loop serves timers and other sockets.
@@ -46,6 +48,7 @@ class UdpListener:
         index: int,
         receive: Callable[[bytes, Flow, float], None],
         lost: Lost,
+        budget: StrangerBudget,
         screen: Screen | None = None,
     ) -> None:
         self._loop = loop
@@ -53,7 +56,11 @@ class UdpListener:
         self._receive = receive
         self._screen = screen
         self._socket = _bound(address)
-        self._flow_from = lru_cache(maxsize=1024)(self._make_flow)
+        self._source_from = lru_cache(maxsize=1024)(self._make_source)
+        self._budget = budget
+        self._parties = budget.parties
+        self._strangers = StrangerQueue(loop, budget, receive, self._read_peers)
+        self._drained = True
         self._errors = ErrorQueue(loop, self._socket, lost)
         loop.add_reader(self._errors.fileno(), self._read_batch)
 
@@ -70,6 +77,9 @@ class UdpListener:
         clears it, and the datagram is sent again.
         """
         self._errors.remember(data, flow)
+        # A party of a call is no stranger.  Responses go to anybody, and say nothing of whom.
+        if flow.host not in self._parties and not data.startswith(RESPONSE):
+            self._budget.add_party(flow.host)
         for _ in range(_MAX_TRIES - 1):
             try:
                 self._socket.sendto(data, (flow.host, flow.port))
@@ -86,11 +96,13 @@ class UdpListener:
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._errors.fileno())
             self._errors.close()
+            self._strangers.close()
             self._socket.close()
 
     def _read_batch(self) -> None:
         new_invites: list[tuple[bytes, Flow, float]] = []
         screen, size, alone = self._screen, 0, False
+        self._drained = True
         for count in range(MAX_BATCH):
             try:
                 data, ancillary, _, address = self._socket.recvmsg(65535, ANCILLARY_BYTES)
@@ -104,17 +116,29 @@ class UdpListener:
             size += len(data)
             if not count:
                 alone = self._is_alone(ancillary)
-            flow = self._flow_from(address)
-            if screen is None or not screen.active:
+            flow, configured = self._source_from(address)
+            if not configured and self._budget.is_stranger(flow.host):
+                self._strangers.add(data, flow)
+            elif screen is None or not screen.active:
                 self._receive(data, flow, 0.0)
-            elif is_new_invite(data):  # live calls go first: new ones wait for the batch's end
-                new_invites.append((data, flow, age_of(ancillary)))
             else:
-                self._receive(data, flow, age_of(ancillary))
+                self._receive_in_overload(data, flow, age_of(ancillary), new_invites)
             if alone or size >= MAX_BATCH_BYTES:
+                self._drained = alone
                 break
+        else:
+            self._drained = False
         for new_invite in new_invites:
             self._receive(*new_invite)
+
+    def _receive_in_overload(
+        self, data: bytes, flow: Flow, age: float, new_invites: list[tuple[bytes, Flow, float]]
+    ) -> None:
+        """Receive a datagram of a live call; new calls wait for the batch's end."""
+        if is_new_invite(data):
+            new_invites.append((data, flow, age))
+        else:
+            self._receive(data, flow, age)
 
     def _is_alone(self, ancillary: list[tuple[int, int, bytes]]) -> bool:
         """Return True if the oldest datagram has just come: most likely no other waits.
@@ -129,9 +153,19 @@ class UdpListener:
                 return False
         return age < MAX_AGE_ALONE
 
-    def _make_flow(self, address: tuple[str, int]) -> Flow:
-        """Return the flow of a source; IPv6 addresses have two more parts."""
-        return Flow("UDP", address[0], address[1], self._index)
+    def _read_peers(self) -> bool:
+        """Read another batch if the last one left something; return True if nothing is left."""
+        if not self._drained:
+            self._read_batch()
+        return self._drained
+
+    def _make_source(self, address: tuple[str, int]) -> tuple[Flow, bool]:
+        """Return the flow of a source, and True if it is in the settings.
+
+        IPv6 addresses have two more parts.
+        """
+        flow = Flow("UDP", address[0], address[1], self._index)
+        return flow, self._budget.is_configured(flow.host)
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:

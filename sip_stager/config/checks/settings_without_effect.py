@@ -105,8 +105,11 @@ def _find_long_delays(settings: Settings) -> Iterator[Finding]:
 def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
     """Yield limits that another limit hides. A default that is hidden is no mistake."""
     limits, upstream, times_out = settings.limits, settings.upstream, 64 * settings.sip.t1
-    narrower = ("connections_per_source", "connections_of_strangers", "connections")
-    for key, wider in pairwise(narrower):
+    pairs = (
+        *pairwise(("connections_per_source", "connections_of_strangers", "connections")),
+        ("datagrams_per_source", "datagrams_of_strangers"),
+    )
+    for key, wider in pairs:
         value, limit = getattr(limits, key), getattr(limits, wider)
         if key in limits.model_fields_set and value > limit:
             wrong = f"is {value}, more than {wider} = {limit}"

@@ -47,6 +47,8 @@ class Limits(Table):
     connections: Count = 1_000
     connections_of_strangers: Count = 100
     connections_per_source: Count = 10
+    datagrams_of_strangers: Count = 500
+    datagrams_per_source: Count = 100
     overload_delay: Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)] = 0.1
     overload_retry_after_min: Count = 1
     overload_retry_after_max: Count = 10
