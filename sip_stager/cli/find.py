@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import closing
 from datetime import date, datetime, timedelta
@@ -185,8 +186,8 @@ def _show(call: FoundCall) -> None:
         typer.echo(_printable(f"{began}  {numbers}  {end.get('sentence', '')} {verdict}"))
     if not call.ends:
         typer.echo(f"{call.began:%Y-%m-%dT%H:%M:%SZ}  The log has no end of this call: it is up.")
-    for line in call.raw:
-        typer.echo(f"  {line}")
+    for line in call.lines:
+        typer.echo(f"  {json.dumps(line)}")
     typer.echo("")
 
 

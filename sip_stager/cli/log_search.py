@@ -26,14 +26,10 @@ MAX_LINES = 2_000
 
 
 class Wanted(NamedTuple):
-    """A number in the log: the value of ``field`` must be ``value``, and the line has ``value``."""
+    """A number in the log: ``value`` is that of ``field`` in the lines of its calls."""
 
     field: str
     value: str
-
-    def is_in(self, raw: bytes, line: Line) -> bool:
-        """Return True if a line is about a call of the number."""
-        return self.needle in raw and line.get(self.field) == self.value
 
     @property
     def needle(self) -> bytes:
@@ -49,7 +45,6 @@ class FoundCall:
     began: datetime
     ended: datetime
     lines: list[Line] = field(default_factory=list)
-    raw: list[str] = field(default_factory=list)
 
     @property
     def ends(self) -> list[Line]:
@@ -87,8 +82,9 @@ class CallSearch:
     def find(self, lines: Iterable[bytes]) -> None:
         """Take the first pass over the lines."""
         for raw in lines:
-            if any(needle in raw for needle in self._needles) and (line := read_line(raw)):
-                self._consider(raw, line)
+            if any(needle in raw for needle in self._needles):
+                for line in read_lines(raw):
+                    self._consider(line)
 
     def collect(self, lines: Iterable[bytes]) -> list[FoundCall]:
         """Take the second pass, and return the calls in the order of their beginning."""
@@ -97,11 +93,10 @@ class CallSearch:
             return []
         ids = re.compile(b"|".join(re.escape(json.dumps(one)[1:-1].encode()) for one in calls))
         for raw in lines:
-            line = read_line(raw) if ids.search(raw) else None
-            call = calls.get(str(line.get("call_id"))) if line else None
-            if call is not None and line is not None and len(call.lines) < MAX_LINES:
-                call.lines.append(line)
-                call.raw.append(json.dumps(line))
+            for line in read_lines(raw) if ids.search(raw) else ():
+                call = calls.get(str(line.get("call_id")))
+                if call is not None and len(call.lines) < MAX_LINES:
+                    call.lines.append(line)
         return sorted(calls.values(), key=lambda call: call.began)
 
     def _fitting(self) -> list[FoundCall]:
@@ -109,8 +104,8 @@ class CallSearch:
         self.left_out += max(0, len(fitting) - self._limit)
         return fitting[-self._limit :]
 
-    def _consider(self, raw: bytes, line: Line) -> None:
-        if not all(any(one.is_in(raw, line) for one in side) for side in self._sides):
+    def _consider(self, line: Line) -> None:
+        if not all(any(line.get(one.field) == one.value for one in side) for side in self._sides):
             return
         call_id, logged_at = str(line.get("call_id", "")), read_time(line.get("timestamp"))
         if not call_id or logged_at is None:
@@ -137,11 +132,11 @@ class CallSearch:
         self._calls = {one.call_id: one for one in (*older[-self._limit :], *newest)}
 
 
-def read_line(raw: bytes) -> Line | None:
-    """Return a line of our log, also from within what a container's runtime or journald adds.
+def read_lines(raw: bytes) -> Iterable[Line]:
+    """Return the lines of our log in a line, also from within what others add to it.
 
     Docker's json-file has it as ``log``, ``journalctl -o json`` as ``MESSAGE``, and Kubernetes
-    writes time and stream ahead of it.
+    writes time and stream ahead of it.  A line of several calls becomes one for each.
     """
     start = raw.find(b"{")
     try:
@@ -150,8 +145,14 @@ def read_line(raw: bytes) -> Line | None:
             inner = line.get("log") or line.get("MESSAGE")
             line = json.loads(inner) if isinstance(inner, str) else None
     except ValueError:
-        return None
-    return line if isinstance(line, dict) and "event" in line else None
+        return []
+    if not isinstance(line, dict) or "event" not in line:
+        return []
+    if line["event"] != "calls_ended":
+        return [line]
+    shared = {name: line[name] for name in line if name not in {"calls", "count"}}
+    calls = [call for call in line.get("calls", ()) if isinstance(call, dict)]
+    return [{**call, **shared, "event": "call_ended"} for call in calls]
 
 
 def read_time(text: object) -> datetime | None:

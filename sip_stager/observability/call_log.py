@@ -83,7 +83,11 @@ class CallLog:
         }
 
     def expire(self) -> None:
-        """End the calls whose ACK never came; to be called every second or so."""
+        """End the calls whose ACK never came; to be called every second or so.
+
+        The lines that were gathered meanwhile are written as well.
+        """
+        self._lines.flush()
         waiting, now = self.records.unacknowledged, self._clock()
         while waiting:
             record = next(iter(waiting.values()))
@@ -98,6 +102,7 @@ class CallLog:
 
     def end_unseen(self, count: int) -> int:
         """End up to ``count`` calls, because the program stops; return the number that is left."""
+        self._lines.flush()
         for _ in range(count):
             record = self.records.oldest()
             if record is None:
@@ -139,7 +144,7 @@ class CallLog:
 
     def _end_refused(self, event: CallRefused) -> None:
         if event.call is None:
-            self._lines.write_refused(event)
+            self._lines.write_unadmitted(event)
             return
         record = self._record(event.call, event.elapsed)
         if record is None:
@@ -148,7 +153,8 @@ class CallLog:
         staging = self._stagings.pop_times(event.call_id)
         record.more = {**record.more, "text": self._fields.text(event.text), **staging}
         _note_times(record, own_ringing=event.own_ringing, end=event.elapsed)
-        self._end(record, judge_refusal(event.cause, event.status))
+        self.records.pop(record)
+        self._lines.write_refused(record, judge_refusal(event.cause, event.status))
 
     def _end_invite(self, event: CallEnded) -> None:
         call, sent = event.call, event.sent

@@ -14,6 +14,7 @@ from sip_stager.observability.call_verdict import (
     judge_unknown,
     status_of,
 )
+from sip_stager.observability.crowded_refusals import CrowdedRefusals
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.trunks.number_fields import number_of_uri
 from sip_stager.trunks.phone_numbers import to_e164
@@ -51,32 +52,48 @@ class EndedLines:
     """Writes the lines; ``seal`` reads the seals of BYEs, None if there is nothing to read them."""
 
     def __init__(
-        self, logger: Logger, fields: LogFields, quota: LineQuota, seal: SealReader | None
+        self,
+        logger: Logger,
+        fields: LogFields,
+        quota: LineQuota,
+        seal: SealReader | None,
+        clock: Callable[[], float],
     ) -> None:
         self._logger, self._fields, self._quota, self._seal = logger, fields, quota, seal
+        self._refusals = CrowdedRefusals(logger, clock)
         self._response_fields = lru_cache(1024)(self._read_response)
 
     def write(self, record: CallRecord, verdict: Verdict) -> None:
         """Write the line of a call with a record, which is over."""
+        write = self._logger.info if verdict[2] in _USUAL else self._logger.warning
+        write("call_ended", **self._line(record, verdict))
+
+    def write_refused(self, record: CallRecord, verdict: Verdict) -> None:
+        """Write the line of a call with a record that was refused here, maybe with others."""
+        self._refusals.write(self._line(record, verdict))
+
+    def flush(self) -> None:
+        """Write the lines that were gathered; to be called every second or so, and at the end."""
+        self._refusals.flush()
+
+    def _line(self, record: CallRecord, verdict: Verdict) -> dict[str, Any]:
         ended_by, side, cause, sentence = verdict
         times = record.times
         end = times["end"]
-        write = self._logger.info if cause in _USUAL else self._logger.warning
-        write(
-            "call_ended",
+        return {
             **record.fields,
-            staged_id=record.staged_id,
-            ended_by=ended_by,
-            side=side,
-            cause=cause,
-            sentence=sentence,
-            started_at=(datetime.now(UTC) - timedelta(0, end)).isoformat()[:-6] + "Z",
-            elapsed_seconds=end,
-            times=times,
-            target=record.target,
+            "staged_id": record.staged_id,
+            "ended_by": ended_by,
+            "side": side,
+            "cause": cause,
+            "sentence": sentence,
+            "started_at": (datetime.now(UTC) - timedelta(0, end)).isoformat()[:-6] + "Z",
+            "elapsed_seconds": end,
+            "times": times,
+            "target": record.target,
             **self._response_fields(record.sent),
             **record.more,
-        )
+        }
 
     def judge_unanswered(self, record: CallRecord, outcome: CallOutcome) -> Verdict:
         """Return the verdict on a call whose INVITE ended otherwise; note the upstream's words."""
@@ -87,7 +104,7 @@ class EndedLines:
             record.more = {**record.more, "upstream_status": status, "upstream_reason": reason}
         return judge_unanswered(record, outcome, words)
 
-    def write_refused(self, event: CallRefused) -> None:
+    def write_unadmitted(self, event: CallRefused) -> None:
         """Write the line of a call that was refused before it was admitted."""
         # A stranger can send any number of them.  In overload there may be a thousand a second,
         # and each line takes time from a call.
@@ -97,17 +114,17 @@ class EndedLines:
             return
         numbers = event.from_number, event.to_number
         started = datetime.now(UTC) - timedelta(0, event.elapsed)
-        self._logger.warning(
-            "call_ended",
+        line = {
             **self._fields.unadmitted(event.call_id, event.trunk, *numbers),
             **_verdict_fields(judge_refusal(event.cause, event.status)),
-            started_at=started.isoformat()[:-6] + "Z",
-            elapsed_seconds=round(event.elapsed, 3),
-            status=event.status,
-            reason=event.reason,
-            text=self._fields.text(event.text),
+            "started_at": started.isoformat()[:-6] + "Z",
+            "elapsed_seconds": round(event.elapsed, 3),
+            "status": event.status,
+            "reason": event.reason,
+            "text": self._fields.text(event.text),
             **extra,
-        )
+        }
+        self._refusals.write(line)
 
     def write_unknown(self, event: CallHungUp) -> None:
         """Write the line of a call of which only the BYE was seen, by the BYE and its seal."""

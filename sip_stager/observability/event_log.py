@@ -52,7 +52,7 @@ class EventLog:
         self._logger, self._quota = logger, LineQuota(clock)
         self._fields = fields = LogFields(numbers, hash_number or number_hash(""))
         self.stagings = stagings = StagingLog(logger, fields, self._quota)
-        lines = EndedLines(logger, fields, self._quota, seal)
+        lines = EndedLines(logger, fields, self._quota, seal, clock)
         self.calls = CallLog(logger, fields, stagings, lines, clock, max_call_records)
         self.observers: Sequence[Handlers] = (
             {

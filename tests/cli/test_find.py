@@ -26,7 +26,8 @@ assert mask(ALICE) == mask(CARL)
 
 def line(event: str, call_id: str, at: str, **fields: Any) -> str:
     timestamp = f"2026-12-01T{at}.000000Z"
-    return json.dumps({"call_id": call_id, **fields, "event": event, "timestamp": timestamp})
+    own = {"call_id": call_id} if call_id else {}
+    return json.dumps({**own, **fields, "event": event, "timestamp": timestamp})
 
 
 def numbers(caller: str, called: str = CALLED) -> dict[str, str]:
@@ -294,3 +295,12 @@ def test_the_help_teaches() -> None:
     text = CliRunner().invoke(app, ["find", "--help"], env={"COLUMNS": "200"}).stdout
     for words in ("--at 10:42", "journalctl", "Exit codes", "ROUNDED_API_KEY"):
         assert words in text
+
+
+def test_a_call_in_a_line_of_several_is_found(log: Path) -> None:
+    calls = [{"call_id": f"c{n}", **numbers(who)} for n, who in enumerate((CARL, ALICE))]
+    fields = {"sentence": "The call was refused.", "side": "api", "cause": "timeout"}
+    log.write_text(line("calls_ended", "", "10:00:00", calls=calls, count=2, **fields))
+    result = find(log, "--from", ALICE, "--at", "10:00")
+    assert found(result) == ["c1"]
+    assert "The call was refused. [side: api, cause: timeout]" in result.stdout

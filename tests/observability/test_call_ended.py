@@ -13,6 +13,7 @@ from sip_stager.model.call import Policy
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind, WasteReason
 from sip_stager.observability import call_records
 from sip_stager.observability.call_log import ACK_TIMEOUT
+from sip_stager.observability.crowded_refusals import MAX_CALLS_PER_LINE, MAX_OWN_LINES
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.line_quota import MAX_LINES_PER_SECOND
@@ -451,16 +452,44 @@ def test_the_hash_needs_the_key() -> None:
     assert len(HASH(CALLER)) == 16
 
 
-def test_a_dead_api_leaves_one_line_a_call_and_few_others() -> None:
-    """At 400 calls a second a line more for each call would cost the calls that still pass."""
-    logged = Logged(limit=10_000)
-    logged.edge.admission.policy = Policy()
-    for n in range(400):
+def refuse_many(logged: Logged, calls: int) -> None:
+    for n in range(calls):
         call = bytes(request(branch=f"z9hG4bK-{n}")).replace(b"call-1@", b"call-%d@" % n)
         logged.edge.receive(call)
         fail_staging(logged, n)
-    assert len(logged.lines()) == 400
-    assert len(logged.lines("")) - 400 <= MAX_LINES_PER_SECOND
+
+
+def test_a_dead_api_leaves_few_lines_and_no_call_is_missing() -> None:
+    """At 400 calls a second a line for each would cost the calls that still pass."""
+    logged = Logged(limit=10_000)
+    refuse_many(logged, 400)
+    logged.log.calls.expire()
+    assert len(logged.lines("")) <= MAX_OWN_LINES + 400 / MAX_CALLS_PER_LINE + MAX_LINES_PER_SECOND
+    alone, shared = logged.lines(), logged.lines("calls_ended")
+    named = [line["call_id"] for line in (*alone, *(c for line in shared for c in line["calls"]))]
+    assert sorted(named) == sorted(f"call-{n}@192.0.2.1" for n in range(400))
+    assert {line["side"] for line in shared} == {"api"}
+    assert {line["cause"] for line in shared} == {"api_unreachable"}
+    assert shared[0]["calls"][0]["from_hash"] == HASH(CALLER)
+
+
+def test_refused_calls_that_were_gathered_are_written_with_the_next_second() -> None:
+    logged = Logged(limit=10_000)
+    refuse_many(logged, MAX_OWN_LINES + 3)
+    assert logged.lines("calls_ended") == []
+    logged.edge.clock.advance(1)
+    logged.edge.receive(request(branch="z9hG4bK-next"))
+    fail_staging(logged, 0)
+    [line] = logged.lines("calls_ended")
+    assert line["count"] == len(line["calls"]) == 3
+    assert len(logged.lines()) == MAX_OWN_LINES + 1
+
+
+def test_refused_calls_that_were_gathered_are_written_at_the_stop() -> None:
+    logged = Logged(limit=10_000)
+    refuse_many(logged, MAX_OWN_LINES + 3)
+    logged.log.calls.end_unseen(10)
+    assert logged.lines("calls_ended")[0]["count"] == 3
 
 
 def fail_staging(logged: Logged, number: int) -> None:
