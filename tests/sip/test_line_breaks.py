@@ -21,16 +21,22 @@ BODY = b"a\n\nb\r\n\r\nc"
 AFTER = bytes(request("OPTIONS", branch="z9hG4bK-after"))
 BREAKS = st.sampled_from([b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n ", b"\n\t"])
 
-headers = st.one_of(
-    st.lists(BREAKS, min_size=len(LINES) + 1, max_size=len(LINES) + 1),
-    st.sampled_from([b"\r\n", b"\n"]).flatmap(
-        lambda usual: st.lists(
-            st.sampled_from([usual] * 9 + [b"\n", b"\r", b"\r\n"]),
-            min_size=len(LINES) + 1,
-            max_size=len(LINES) + 1,
-        )
-    ),
-).map(lambda breaks: b"".join(map(b"".join, zip(LINES, breaks[1:], strict=True))) + breaks[0])
+
+def header_with(breaks: list[bytes]) -> bytes:
+    """Return a header whose lines end with these; nothing is folded into the blank line."""
+    *inner, last, blank = breaks
+    lines = b"".join(line + each for line, each in zip(LINES, inner, strict=False))
+    return lines + LINES[-1] + last.strip(b" \t") + blank.strip(b" \t")
+
+
+NUMBER = len(LINES) + 1
+ANY = st.lists(BREAKS, min_size=NUMBER, max_size=NUMBER)
+NEARLY_RIGHT = st.sampled_from([b"\r\n", b"\n"]).flatmap(
+    lambda usual: st.lists(
+        st.sampled_from([usual] * 9 + [b"\n", b"\r", b"\r\n"]), min_size=NUMBER, max_size=NUMBER
+    )
+)
+headers = st.one_of(ANY, NEARLY_RIGHT).map(header_with)
 """Headers with any line breaks, most of them nearly right."""
 
 
@@ -61,7 +67,7 @@ def test_a_stream_and_a_datagram_are_read_alike(header: bytes) -> None:
     """RFC 3261 7, 18.3: and the stream goes on behind a message that is taken."""
     alone = read(header + BODY)
     message, goes_on = first_on_a_stream(header + BODY + AFTER)
-    if alone.startswith("b'"):
+    if alone.startswith("b'") and b"content-length" in parse(header).names:
         assert (message, goes_on) == (header + BODY, True)
         assert alone == read(message)
     elif message:
@@ -74,7 +80,8 @@ def test_whatever_is_taken_has_one_kind_of_line_break(header: bytes) -> None:
     written = read(header + BODY)
     taken = written.startswith("b'")
     head = re.split(rb"\r\n\r\n|\n\n", header)[0]
-    assert taken == (head.count(b"\r\n") in {head.count(b"\n"), 0} and not _lone(head, header))
+    is_folded_first = header[len(LINES[0]) :].lstrip(b"\r\n")[:1].isspace()
+    assert taken == (not _lone(head, header) and not is_folded_first)
 
 
 def _lone(head: bytes, header: bytes) -> bool:
