@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.idle_collector import IdleCollector
+from sip_stager.assembly.key_file_watch import KeyFileWatch
 from sip_stager.assembly.known_outcomes import known_outcomes
 from sip_stager.assembly.known_peers import KnownPeers
 from sip_stager.assembly.outage import Outage
@@ -86,6 +87,14 @@ class Application:
         self._claims = make_claims(settings, self._staging, loop, self._notify)
         self._mapping = make_mapping(settings)
         self._numbers = make_number_watch(settings, self._notify, self._map, self._names)
+        self._key_file = KeyFileWatch(
+            settings.api.key_file,
+            settings.api.key,
+            [
+                each.replace_key
+                for each in (self._api, self._agents, self._numbers, self._aftercare)
+            ],
+        )
         self._lag = LoopLag(loop)
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._gauge_sources(log_figures), trunks, known_outcomes(settings))
@@ -128,6 +137,7 @@ class Application:
         self._collector.start()
         self._agents.start()
         self._outage.start()
+        self._key_file.start()
         self._not_ready = ()
         return warnings
 
@@ -142,6 +152,7 @@ class Application:
         self._lag.stop()
         self._collector.stop()
         await self._outage.stop()
+        await self._key_file.stop()
         await self._numbers.stop()
         await self._agents.stop()
         self._claims.stop()

@@ -127,4 +127,5 @@ def _client(
         declared=declared,
         names=names,
         max_hold=api.rate_limit_hold_max,
+        max_age=api.connection_age_max,
     )

@@ -21,13 +21,15 @@ What it guarantees:
 4. **Bounded.**  At most ``connections`` are open or being opened.  Further requests queue by
    priority, and fairly between tenants within one; those that queue at the normal priority can be
    rejected at once, all or a group.  Bodies and headers of responses have limits in bytes.
-5. **No surprises.**  Redirects are not followed, cookies are not kept, proxies of the environment
+5. **Follows its host.**  No connection is used for longer than ``max_age``, so that a change of the
+   name's addresses takes effect under constant traffic, too.
+6. **No surprises.**  Redirects are not followed, cookies are not kept, proxies of the environment
    are not used, and a compressed body is not read: ask for ``Accept-Encoding: identity``.
-6. **The time is accounted for.**  Each request adds its seconds to the phases ``queue``,
+7. **The time is accounted for.**  Each request adds its seconds to the phases ``queue``,
    ``name_lookup``, ``connect``, ``tls``, ``request`` and ``closed`` (spent on a request that
    crossed a close), also when it is cancelled.
-7. **No reference cycles**, whatever happens: it works with the garbage collector off.
-8. **Secrets stay inside.**  Headers are in no ``repr``, error text or traceback.
+8. **No reference cycles**, whatever happens: it works with the garbage collector off.
+9. **Secrets stay inside.**  Headers are in no ``repr``, error text or traceback.
 
 It does not time out by itself: the caller's deadline cancels the request.  It does not pipeline,
 speaks neither HTTP/2 nor WebSocket, and does not stream bodies.
@@ -39,6 +41,7 @@ from sip_stager.http_client.fair_queue import Share
 from sip_stager.http_client.happy_eyeballs import AddressInfo
 from sip_stager.http_client.messages import HttpResponse, RequestHead
 from sip_stager.http_client.phase_times import Phases, PhaseTimer
+from sip_stager.http_client.pool import MAX_AGE
 from sip_stager.http_client.results import (
     Broken,
     ConnectFailed,
@@ -51,6 +54,7 @@ from sip_stager.http_client.slots import Priority
 from sip_stager.http_client.waiters import Waiters
 
 __all__ = [
+    "MAX_AGE",
     "AddressInfo",
     "Broken",
     "Client",

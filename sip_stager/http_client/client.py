@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from sip_stager.http_client.connector import Connector, Names
 from sip_stager.http_client.fair_queue import Share
 from sip_stager.http_client.messages import RequestHead
-from sip_stager.http_client.pool import Pool
+from sip_stager.http_client.pool import MAX_AGE, Pool
 from sip_stager.http_client.slots import Priority
 from sip_stager.http_client.tls import default_context
 
@@ -39,7 +39,8 @@ class Client:
     ``fields`` are header fields of every request; they are the place for a key, since nothing
     shows them.  ``connections`` and ``max_body_bytes`` are limits.  Certificates are verified by
     ``tls.default_context`` unless ``tls`` is given.  ``names`` resolves the host's name; without
-    it the system does for each new connection.
+    it the system does for each new connection.  ``max_age`` is the longest time in seconds for
+    which a connection is used, so that the client follows a host that moves.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Client:
         max_body_bytes: int,
         tls: ssl.SSLContext | None = None,
         names: Names | None = None,
+        max_age: float = MAX_AGE,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -69,7 +71,13 @@ class Client:
             Connector(parts.hostname, port, tls, names),
             connections=connections,
             max_body_bytes=max_body_bytes,
+            max_age=max_age,
         )
+
+    def replace_field(self, name: str, value: str) -> None:
+        """Replace a field of every request; requests that are prepared already keep the old one."""
+        self._fields = self._fields | {name: value}
+        self._own_fields = _render(self._fields)
 
     def prepare(
         self, method: str, target: str, fields: Mapping[str, str] | None = None

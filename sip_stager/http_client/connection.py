@@ -57,15 +57,18 @@ class Connection(asyncio.Protocol):
     """The client's side of a connection; ``lost`` is called once, when it has ended.
 
     ``crossing_window`` is in seconds: an end so soon after a request has crossed it.
+    ``retires_at`` is the loop's time from which the pool does not use it again.
     """
 
     __slots__ = (
         "_body", "_crosses_until", "_has_body", "_head_bytes", "_loop", "_lost", "_max_body_bytes",
         "_parser", "_response", "_result", "_state", "_transport", "crossing_window",
+        "retires_at",
     )  # fmt: skip
 
     def __init__(self, max_body_bytes: int, lost: Callable[[Connection], None]) -> None:
         self.crossing_window = 0.0
+        self.retires_at = 0.0
         self._max_body_bytes = max_body_bytes
         self._lost = lost
         self._loop = asyncio.get_running_loop()

@@ -23,11 +23,15 @@ request is sent again, once, if the connection was idle before and its end came 
 connection was new: its server had no reason to close but the request.
 
 The connection used last is used first, so that those of a busy hour expire in a quiet one.
+
+A connection is used for ``max_age`` at most, however busy it is: it stays with the address that the
+host's name had when it was made, and under constant traffic no other would ever be asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -43,14 +47,18 @@ if TYPE_CHECKING:
     from sip_stager.http_client.phase_times import Phases
     from sip_stager.http_client.results import Result, Sent
 
+_random = random.Random().random  # noqa: S311  # it spreads ends out; no secret hangs on it
 _CLOSED = ConnectFailed("this program has closed its connections")
+MAX_AGE = 120.0  # seconds in which a connection is used again
+AGE_SPREAD = 0.2  # of it; connections that were opened together do not all end together
 IDLE_TIMEOUT = 50.0  # seconds; load balancers close at 60, and a close of ours crosses nothing
 
 
 class Pool:
     """At most ``connections`` connections, made by ``connector``; needs a running loop.
 
-    ``max_body_bytes`` is the limit of a response's body, ``idle_timeout`` is in seconds.
+    ``max_body_bytes`` is the limit of a response's body; ``idle_timeout`` and ``max_age`` are in
+    seconds.
     """
 
     def __init__(
@@ -60,11 +68,13 @@ class Pool:
         connections: int,
         max_body_bytes: int,
         idle_timeout: float = IDLE_TIMEOUT,
+        max_age: float = MAX_AGE,
     ) -> None:
         self.slots = Slots(connections)
         self._connector = connector
         self._max_body_bytes = max_body_bytes
         self._idle_timeout = idle_timeout
+        self._max_age = max_age
         self._loop = asyncio.get_running_loop()
         self._busy: set[Connection] = set()
         self._idle: dict[Connection, float] = {}  # since when, the oldest first
@@ -120,7 +130,10 @@ class Pool:
         return made
 
     def _make_connection(self) -> Connection:
-        return Connection(self._max_body_bytes, self._forget)
+        connection = Connection(self._max_body_bytes, self._forget)
+        age = self._max_age * (1 - AGE_SPREAD * _random())
+        connection.retires_at = self._loop.time() + age
+        return connection
 
     def _forget(self, connection: Connection) -> None:
         self._idle.pop(connection, None)
@@ -128,7 +141,9 @@ class Pool:
     def _take_idle(self) -> Connection | None:
         while self._idle:
             connection, _ = self._idle.popitem()
-            if connection.reusable:  # it may be closing, and the loop has not said so yet
+            if self._is_old(connection):
+                connection.abort()
+            elif connection.reusable:  # it may be closing, and the loop has not said so yet
                 return connection
         return None
 
@@ -140,10 +155,13 @@ class Pool:
         phases[phase] = phases.get(phase, 0.0) + spent
         self._busy.discard(connection)
         # A request that was cancelled is still under way: its connection is not reusable.
-        if connection.reusable:
+        if connection.reusable and not self._is_old(connection):
             self._keep_idle(connection)
         else:
             connection.abort()
+
+    def _is_old(self, connection: Connection) -> bool:
+        return self._loop.time() >= connection.retires_at
 
     def _keep_idle(self, connection: Connection) -> None:
         self._idle[connection] = self._loop.time()

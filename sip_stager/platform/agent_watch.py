@@ -17,6 +17,8 @@ from sip_stager.platform.outcome import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pydantic import SecretStr
+
     from sip_stager.platform.agent import Declared
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
@@ -76,6 +78,10 @@ class AgentWatch:
             worst[agent_id] = max(state, worst.get(agent_id, state), key=_FROM_GOOD_TO_BAD.index)
         counts = Counter(worst.values())
         return {state: counts[state] for state in AgentState}
+
+    def replace_key(self, key: SecretStr) -> None:
+        """Send another API key from now on."""
+        self._api.replace_key(key)
 
     def start(self) -> None:
         """Start fetching, in the background."""

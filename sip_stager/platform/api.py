@@ -11,7 +11,7 @@ import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
-from sip_stager.http_client import Client, Priority, Share
+from sip_stager.http_client import MAX_AGE, Client, Priority, Share
 from sip_stager.platform.agent import coerce_variables, read_agent
 from sip_stager.platform.json_client import FIELDS, JSON, JsonClient
 from sip_stager.platform.outcome import Failure, InvalidResponse, Staged
@@ -40,7 +40,8 @@ class RoundedApi:
     ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names, unless ``tls`` is given.  ``declared`` has the
     variables of agents by their ids: a call's values are converted to these types.  ``names``
     resolves the API's host name, without it the system does.  ``max_hold`` is the longest time,
-    in seconds, for which a rate limit holds requests back.
+    in seconds, for which a rate limit holds requests back, ``max_age`` that for which a connection
+    is used.
     """
 
     def __init__(
@@ -54,20 +55,33 @@ class RoundedApi:
         declared: Mapping[str, Declared] | None = None,
         names: Names | None = None,
         max_hold: float = MAX_HOLD,
+        max_age: float = MAX_AGE,
     ) -> None:
-        self.http = http = Client(
+        self.http = Client(
             base_url,
             fields={"X-Api-Key": key.get_secret_value(), **FIELDS},
             connections=connections,
             max_body_bytes=max_body_bytes,
             tls=tls,
             names=names,
+            max_age=max_age,
         )
-        self._json = JsonClient(http, key, max_hold)
+        self._json = JsonClient(self.http, key, max_hold)
         self._declared = {} if declared is None else declared
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Prepare the requests that each call needs, with the present key."""
         self._stage, self._stage_sync = (
-            http.prepare("POST", f"/v1/calls/stage?sync={sync}", JSON) for sync in ("false", "true")
+            self.http.prepare("POST", f"/v1/calls/stage?sync={sync}", JSON)
+            for sync in ("false", "true")
         )
+
+    def replace_key(self, key: SecretStr) -> None:
+        """Send another API key from now on."""
+        self.http.replace_field("X-Api-Key", key.get_secret_value())
+        self._json.add_key(key)
+        self._prepare()
 
     async def __aenter__(self) -> Self:
         return self

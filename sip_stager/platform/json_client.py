@@ -47,7 +47,7 @@ class JsonClient:
 
     def __init__(self, http: Client, key: SecretStr, max_hold: float = MAX_HOLD) -> None:
         self._http = http
-        self._key = key
+        self._keys: tuple[SecretStr, ...] = (key,)
         self.rate_limit = RateLimit(max_hold)
 
     def exchange(
@@ -102,8 +102,14 @@ class JsonClient:
         return InvalidResponse(f"the API's answer is of no use: {why}", result.status)
 
     def shown(self, text: str) -> str:
-        """Return text fit to be shown: escaped, capped, and with the key masked."""
-        return sanitize(text.replace(self._key.get_secret_value(), "***"))
+        """Return text fit to be shown: escaped, capped, and with the keys masked."""
+        for key in self._keys:
+            text = text.replace(key.get_secret_value(), "***")
+        return sanitize(text)
+
+    def add_key(self, key: SecretStr) -> None:
+        """Mask another key, and the one before, which the API may still repeat."""
+        self._keys = (key, self._keys[0])
 
     def _refused(self, response: HttpResponse, answer: dict[str, Any]) -> Refused | TimedOut:
         status = response.status

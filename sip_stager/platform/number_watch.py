@@ -21,6 +21,8 @@ from sip_stager.trunks.platform_numbers import PlatformNumbers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import SecretStr
+
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
 
@@ -57,6 +59,10 @@ class NumberWatch:
     def counts(self) -> dict[str, int]:
         """How many numbers of the last good list are of each use."""
         return (self.table or PlatformNumbers()).counts
+
+    def replace_key(self, key: SecretStr) -> None:
+        """Send another API key from now on."""
+        self._api.replace_key(key)
 
     async def start(self, wait: float) -> str:
         """Start fetching, and wait for the first list for at most ``wait`` seconds.

@@ -51,6 +51,8 @@ from sip_stager.staging.background_queue import BackgroundQueue
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pydantic import SecretStr
+
     from sip_stager.http_client import Phases
     from sip_stager.model.call import Call
     from sip_stager.platform.api import RoundedApi
@@ -137,6 +139,10 @@ class Aftercare:
                     self._enqueue(
                         self._terminations, work, call, staged_id, AftercareKind.TERMINATE
                     )
+
+    def replace_key(self, key: SecretStr) -> None:
+        """Send another API key from now on."""
+        self._api.replace_key(key)
 
     async def stop(self) -> None:
         """Drop the work that is left; only terminations get a moment."""

@@ -129,3 +129,25 @@ def test_metrics_on_a_public_address_are_a_warning(
 ) -> None:
     found = warned(folder, f'{RIGHT}[http]\naddress = "{address}"\n')
     assert [key for key, _ in found] == (["http.address"] if warns else [])
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"HTTPS_PROXY": "http://user:secret@proxy.example:3128"}, "HTTPS_PROXY"),
+        ({"https_proxy": "http://proxy.example:3128"}, "https_proxy"),
+        ({"ALL_PROXY": "socks5://proxy.example"}, "ALL_PROXY"),
+        ({"HTTP_PROXY": "http://proxy.example:3128"}, ""),
+        ({"HTTPS_PROXY": ""}, ""),
+        ({"HTTPS_PROXY": "http://proxy.example", "NO_PROXY": "localhost, .callrounded.com"}, ""),
+        ({"HTTPS_PROXY": "http://proxy.example", "no_proxy": "*"}, ""),
+        ({"HTTPS_PROXY": "http://proxy.example", "NO_PROXY": "rounded.com"}, "HTTPS_PROXY"),
+    ],
+)
+def test_a_proxy_of_the_environment_that_is_not_used_is_a_warning(
+    folder: Folder, environ: dict[str, str], named: str
+) -> None:
+    settings = folder.load(RIGHT, ROUNDED_API_KEY="key", **environ)
+    wrong = f"{named} is set and not used: the API is connected to directly"
+    assert [each.wrong for each in settings.warnings] == ([wrong] if named else [])
+    assert "secret" not in repr(settings.warnings)

@@ -276,3 +276,41 @@ async def test_a_request_on_a_connection_that_has_ended_fails_at_once(
     connection.abort()
     await server.connections_have_ended(1)
     assert isinstance(await connection.send(GET, b""), Unanswered)
+
+
+async def test_a_connection_is_not_used_beyond_its_age_however_busy_it_is(
+    server: Scripted,
+) -> None:
+    """The host's name may lead elsewhere since it was made."""
+    pool = pool_of(server, max_age=0.05)
+    assert isinstance(await ask(pool), HttpResponse)
+    await asyncio.sleep(0.06)
+    assert isinstance(await ask(pool), HttpResponse)
+    assert server.connections == 2
+    await server.connections_have_ended(1)
+    await pool.aclose()
+
+
+async def test_a_connection_whose_age_ends_within_a_request_is_closed_after_it(
+    slow: Scripted,
+) -> None:
+    pool = pool_of(slow, max_age=0.02)
+    asked = asyncio.create_task(ask(pool))
+    await slow.received.wait()
+    await asyncio.sleep(0.03)
+    slow.writers[0].write(OK)
+    assert isinstance(await asked, HttpResponse)
+    await slow.connections_have_ended(1)
+    assert not pool._idle
+    await pool.aclose()
+
+
+async def test_connections_that_were_made_together_do_not_retire_together(
+    server: Scripted,
+) -> None:
+    pool = pool_of(server, max_age=100.0)
+    now = asyncio.get_running_loop().time()
+    ages = {round(pool._make_connection().retires_at - now, 6) for _ in range(20)}
+    assert len(ages) > 15
+    assert all(80 <= age <= 101 for age in ages)
+    await pool.aclose()

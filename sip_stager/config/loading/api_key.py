@@ -68,6 +68,11 @@ def find_key(
     return None
 
 
+def read_key_file(path: Path) -> SecretStr | Finding:
+    """Return the API key in a file, or what is wrong with it."""
+    return _in_file(path, path.parent)
+
+
 def _in_environment(variable: str, environ: Mapping[str, str]) -> SecretStr | Finding | None:
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
         return None

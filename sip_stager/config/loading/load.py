@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from sip_stager.config.checks.consistency import find_inconsistencies
 from sip_stager.config.checks.placeholders import find_placeholders
 from sip_stager.config.checks.settings_without_effect import find_settings_without_effect
+from sip_stager.config.checks.unused_proxy import find_unused_proxy
 from sip_stager.config.checks.warnings import find_warnings
 from sip_stager.config.errors import Finding, Location, Mistake, SettingsError, format_location
 from sip_stager.config.loading.advertised import resolve_advertised
@@ -61,7 +62,13 @@ def load(
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    warnings = _ordered(map(places.mistake, (*unread, *find_warnings(settings))), path)
+    warnings = _ordered(
+        map(
+            places.mistake,
+            (*unread, *find_unused_proxy(settings, environ), *find_warnings(settings)),
+        ),
+        path,
+    )
     left = _ordered(map(places.mistake, find_placeholders(settings)), path)
     return settings.attach(warnings, left, places)
 

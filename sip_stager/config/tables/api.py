@@ -32,6 +32,7 @@ class Api(Table):
     poll_interval_max: Seconds = 1.0
     max_polls_per_second: Count = 1000
     connections: Count = 1000
+    connection_age_max: Seconds = 120.0
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = 2
     retry_delay: Seconds = 0.2
     rate_limit_hold_max: Seconds = 30.0
