@@ -31,8 +31,9 @@ from sip_stager.assembly.staging import (
 )
 from sip_stager.assembly.trunks import make_mapping
 from sip_stager.config.tables.address_types import split_sip_uri
+from sip_stager.config.terms_by_trunk import treatment_uris
 from sip_stager.events import MessageSent
-from sip_stager.model.vocabulary import OverloadState
+from sip_stager.model.vocabulary import OverloadState, TreatmentKind
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.gauges import GaugeSources, LogFigures
 from sip_stager.observability.http import HttpServer
@@ -269,6 +270,9 @@ class Application:
         warnings = [*await self._warm_api(), *await self._fetch_numbers()]
         for uri in self._settings.upstream.uris:
             warnings += await self._warm_upstream(split_sip_uri(uri)[0])
+        redirects = treatment_uris(self._settings, TreatmentKind.REDIRECT)
+        hosts = {uri.target for _, uri in redirects if not ip_version(uri.target)}
+        await asyncio.gather(*map(self._names.warm, hosts))
         return warnings
 
     async def _warm_api(self) -> list[str]:

@@ -15,7 +15,7 @@ Fakes that keep these rules are in ``tests/support/fakes.py``, named in each pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -97,8 +97,14 @@ class MessageObserver(Protocol):
 class Resolver(Protocol):
     """The lookup of host names (RFC 3263, A and AAAA records) (``FakeResolver``)."""
 
-    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
-        """Call ``done`` later with an IP address, or None if there is none in time."""
+    def resolve(
+        self, host: str, done: Callable[[Sequence[str]], None], source: str = ""
+    ) -> Cancellable:
+        """Call ``done`` later with the IP addresses, in the order in which they are tried.
+
+        There are none if no answer came in time.  ``source`` is the address of the peer whose
+        message has the name: look-ups are shared fairly between sources.
+        """
 
 
 class Admission(Protocol):

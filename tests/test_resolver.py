@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sip_stager.transport import resolver
+from sip_stager.transport import peer_lookups, resolver
 from sip_stager.transport.resolver import NameCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 
 class NameServer:
@@ -47,13 +47,20 @@ class NameServer:
 
 
 @pytest.fixture
-async def names(monkeypatch: pytest.MonkeyPatch) -> NameServer:
+async def names(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NameServer]:
     server, loop = NameServer(), asyncio.get_running_loop()
+    threads: list[asyncio.Task[list[Any]]] = []
+
+    def run_in_executor(_: object, __: object, host: str) -> asyncio.Task[list[Any]]:
+        threads.append(loop.create_task(server.getaddrinfo(host)))
+        return threads[-1]
+
     monkeypatch.setattr(loop, "getaddrinfo", server.getaddrinfo)
-    monkeypatch.setattr(
-        loop, "run_in_executor", lambda _, __, host: loop.create_task(server.getaddrinfo(host))
-    )
-    return server
+    monkeypatch.setattr(loop, "run_in_executor", run_in_executor)
+    yield server
+    for thread in threads:
+        thread.cancel()
+    await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -61,13 +68,18 @@ async def caching() -> NameCache:
     return NameCache(asyncio.get_running_loop())
 
 
-def into(future: asyncio.Future[str | None]) -> Callable[[str | None], None]:
+def into(future: asyncio.Future[Sequence[str]]) -> Callable[[Sequence[str]], None]:
     return future.set_result
 
 
-async def resolved(caching: NameCache, host: str) -> str | None:
-    future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-    caching.resolve(host, into(future))
+async def resolved(caching: NameCache, host: str, source: str = "192.0.2.99") -> str | None:
+    """Return the first address of a host, or None."""
+    return next(iter(await all_resolved(caching, host, source)), None)
+
+
+async def all_resolved(caching: NameCache, host: str, source: str = "192.0.2.99") -> Sequence[str]:
+    future: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+    caching.resolve(host, into(future), source)
     assert not future.done()  # a port never calls back before it has returned
     return await asyncio.wait_for(future, 20)
 
@@ -92,10 +104,23 @@ async def test_a_name_is_looked_up_once_and_then_known(
     ],
 )
 async def test_a_name_that_cannot_be_resolved_is_none_and_is_looked_up_again(
-    names: NameServer, caching: NameCache, error: Exception
+    names: NameServer, caching: NameCache, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names.names["a.example"] = error
-    assert await resolved(caching, "a.example") is None
+    for _ in range(3):  # whoever asks at once gets the same answer, at no cost
+        assert await resolved(caching, "a.example") is None
+    assert names.asked == ["a.example"]
+    names.names["a.example"] = "192.0.2.1"
+    now = asyncio.get_running_loop().time()
+    monkeypatch.setattr(caching._loop, "time", lambda: now + resolver.NEGATIVE_TIME)
+    assert await resolved(caching, "a.example") == "192.0.2.1"
+
+
+async def test_a_name_in_the_settings_that_cannot_be_resolved_is_looked_up_for_each_call(
+    names: NameServer, caching: NameCache
+) -> None:
+    names.names["a.example"] = OSError("down")
+    assert await caching.warm("a.example") is None
     names.names["a.example"] = "192.0.2.1"
     assert await resolved(caching, "a.example") == "192.0.2.1"
 
@@ -126,7 +151,7 @@ async def test_an_old_address_is_used_while_the_name_is_looked_up_again(
 
 async def test_nothing_is_called_back_after_cancel(names: NameServer, caching: NameCache) -> None:
     names.names["a.example"] = "192.0.2.1"
-    results: list[str | None] = []
+    results: list[Sequence[str]] = []
     caching.resolve("a.example", results.append).cancel()  # the name is not known yet
     assert await resolved(caching, "a.example") == "192.0.2.1"
     caching.resolve("a.example", results.append).cancel()  # the name is known
@@ -171,7 +196,7 @@ async def test_the_number_of_names_is_bounded_and_the_oldest_is_forgotten(
 async def test_the_number_of_concurrent_look_ups_of_peers_names_is_bounded(
     names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "MAX_PEER_LOOKUPS", 2)
+    monkeypatch.setattr(peer_lookups, "MAX_LOOKUPS", 2)
     monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
     names.names["c"] = "192.0.2.1"
     assert [await resolved(caching, host) for host in ("a", "b", "c")] == [None] * 3
@@ -193,7 +218,7 @@ async def test_slow_names_of_peers_do_not_delay_the_operators_names(
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.2)
-    names = [f"peer-{number}.example" for number in range(resolver.MAX_PEER_LOOKUPS + 5)]
+    names = [f"peer-{number}.example" for number in range(peer_lookups.MAX_LOOKUPS + 5)]
     try:
         found = await asyncio.gather(*(resolved(caching, name) for name in names))
         assert found == [None] * len(names)
@@ -274,7 +299,7 @@ async def test_names_that_cannot_be_resolved_are_not_remembered(
 async def test_an_operators_name_is_resolved_while_peers_occupy_every_look_up(
     names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "MAX_PEER_LOOKUPS", 1)
+    monkeypatch.setattr(peer_lookups, "MAX_LOOKUPS", 1)
     monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
     assert await caching.warm("upstream.example") is None  # not there yet when the program starts
     assert await resolved(caching, "silent.example") is None
@@ -297,9 +322,162 @@ async def test_both_sides_share_one_look_up(names: NameServer, caching: NameCach
 async def test_closing_ends_the_look_ups_under_way(names: NameServer, caching: NameCache) -> None:
     found = caching.find("silent.example")
     assert isinstance(found, asyncio.Future)
-    results: list[str | None] = []
+    results: list[Sequence[str]] = []
     caching.resolve("silent.example", results.append)
     await asyncio.sleep(0)
     caching.close()
     await names.idle()
-    assert (found.cancelled(), results) == (True, [None])
+    assert (found.cancelled(), results) == (True, [()])
+
+
+# Fair between peers.
+
+
+async def test_silent_names_of_one_source_do_not_keep_another_source_from_a_look_up(
+    names: NameServer, caching: NameCache
+) -> None:
+    """One trunk's INFO to 16 names that nobody answers for costs another trunk's BYE nothing."""
+    names.names["b.example"] = "192.0.2.2"
+    waiting = [
+        asyncio.ensure_future(resolved(caching, f"{number}.example", "198.51.100.1"))
+        for number in range(16)
+    ]
+    await asyncio.sleep(0.01)
+    assert len(names.asked) == peer_lookups.MAX_LOOKUPS_PER_SOURCE
+    assert await resolved(caching, "b.example", "198.51.100.2") == "192.0.2.2"
+    for each in waiting:
+        each.cancel()
+
+
+async def test_a_look_up_that_waits_for_its_share_is_made_within_the_timeout(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_lookups, "MAX_LOOKUPS_PER_SOURCE", 1)
+    for number in range(5):
+        names.names[f"{number}.example"] = f"192.0.2.{number}"
+    found = await asyncio.gather(*(resolved(caching, f"{number}.example") for number in range(5)))
+    assert found == [f"192.0.2.{number}" for number in range(5)]
+
+
+async def test_a_name_that_waits_in_the_queue_of_one_source_is_looked_up_for_another(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_lookups, "MAX_LOOKUPS_PER_SOURCE", 1)
+    names.names["b.example"] = "192.0.2.2"
+    silent = asyncio.ensure_future(resolved(caching, "silent.example", "198.51.100.1"))
+    await asyncio.sleep(0)
+    behind = asyncio.ensure_future(resolved(caching, "b.example", "198.51.100.1"))
+    await asyncio.sleep(0)
+    assert await resolved(caching, "b.example", "198.51.100.2") == "192.0.2.2"
+    assert await behind == "192.0.2.2"
+    assert names.asked == ["silent.example", "b.example"]
+    silent.cancel()
+
+
+async def test_an_ipv6_source_has_one_share_for_its_whole_network(
+    names: NameServer, caching: NameCache
+) -> None:
+    waiting = [
+        asyncio.ensure_future(resolved(caching, f"{number}.example", f"2001:db8::{number}"))
+        for number in range(1, 9)
+    ]
+    await asyncio.sleep(0.01)
+    assert len(names.asked) == peer_lookups.MAX_LOOKUPS_PER_SOURCE
+    for each in waiting:
+        each.cancel()
+
+
+async def test_the_names_of_one_source_that_wait_are_bounded(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_lookups, "MAX_LOOKUPS_PER_SOURCE", 1)
+    monkeypatch.setattr(peer_lookups, "MAX_QUEUED_PER_SOURCE", 2)
+    waiting = []
+    for number in range(3):
+        waiting.append(asyncio.ensure_future(resolved(caching, f"{number}.example")))
+        await asyncio.sleep(0)
+    assert await resolved(caching, "one-more.example") is None
+    for each in waiting:
+        each.cancel()
+
+
+async def test_a_name_whose_callers_have_given_up_is_not_looked_up(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_lookups, "MAX_LOOKUPS_PER_SOURCE", 1)
+    monkeypatch.setattr(resolver, "LOOKUP_TIMEOUT", 0.01)
+    held = asyncio.Event()
+    quickly = names._found
+
+    async def slowly(host: str) -> list[Any]:
+        await held.wait()
+        return await quickly(host)
+
+    monkeypatch.setattr(names, "_found", slowly)
+    names.names["slow.example"] = "192.0.2.1"
+    both = await asyncio.gather(
+        resolved(caching, "slow.example"), resolved(caching, "behind.example")
+    )
+    assert [*both] == [None, None]
+    held.set()
+    await names.idle()
+    assert names.asked == ["slow.example"]
+    assert not caching._peers._queues
+    assert not caching._peers._counts
+
+
+async def test_closing_ends_the_waiting_of_peers(names: NameServer, caching: NameCache) -> None:
+    results: list[Sequence[str]] = []
+    for number in range(peer_lookups.MAX_LOOKUPS_PER_SOURCE + 1):
+        caching.resolve(f"{number}.example", results.append, "198.51.100.1")
+    await asyncio.sleep(0)
+    caching.close()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert results == [()] * (peer_lookups.MAX_LOOKUPS_PER_SOURCE + 1)
+
+
+# Names in the settings.
+
+
+async def test_a_name_in_the_settings_is_looked_up_again_without_a_call(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first call after a quiet night goes to the new address, and waits for nothing."""
+    monkeypatch.setattr(resolver, "REFRESH_INTERVAL", 0.02)
+    names.names["upstream.example"] = "192.0.2.1"
+    assert await caching.warm("upstream.example") == "192.0.2.1"
+    names.names["upstream.example"] = "192.0.2.9"
+    await asyncio.sleep(0.1)
+    assert await resolved(caching, "upstream.example") == "192.0.2.9"
+    names.names["upstream.example"] = OSError("down")
+    await asyncio.sleep(0.1)
+    assert await resolved(caching, "upstream.example") == "192.0.2.9"
+    caching.close()
+    asked = len(names.asked)
+    await asyncio.sleep(0.1)
+    assert len(names.asked) == asked
+
+
+async def test_a_peers_name_that_was_not_looked_up_for_long_is_waited_for(
+    names: NameServer, caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names.names["a.example"] = "192.0.2.1"
+    assert await resolved(caching, "a.example") == "192.0.2.1"
+    names.names["a.example"] = "192.0.2.2"
+    monkeypatch.setattr(resolver, "MAX_UNASKED", -1.0)
+    assert await resolved(caching, "a.example") == "192.0.2.2"
+    names.names["a.example"] = OSError("down")
+    assert await resolved(caching, "a.example") == "192.0.2.2"  # better than none
+
+
+async def test_all_addresses_that_a_listener_can_reach_are_found_in_order(
+    caching: NameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = ["192.0.2.2", "192.0.2.1", "192.0.2.2", *(f"192.0.2.{n}" for n in range(10, 30))]
+    found: list[Any] = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::1", 0, 0, 0))]
+    found += [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in hosts]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    names = NameCache(asyncio.get_running_loop(), {int(socket.AF_INET)})
+    wanted = ["192.0.2.2", "192.0.2.1", *hosts[3:]][: resolver.MAX_ADDRESSES]
+    assert [*await all_resolved(names, "a.example")] == wanted

@@ -20,7 +20,7 @@ from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.responder import Responder
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.sender import Sender
-from sip_stager.proxy.target_set import UpstreamTargets, distinct
+from sip_stager.proxy.target_set import Failover, UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Context
@@ -74,7 +74,17 @@ def make_core(
         tcp_upstreams=_tcp_upstreams(settings),
     )
     identifiers = Identifiers(os.urandom(32))
-    sender = Sender(layer, interfaces, locator, identifiers, lanes, timers.c, timers.m, notify)
+    sender = Sender(
+        layer,
+        interfaces,
+        locator,
+        identifiers,
+        lanes,
+        timers.c,
+        timers.m,
+        notify,
+        settings.upstream.failover_timeout,
+    )
     responder = Responder(interfaces, identifiers, notify)
     seal = make_seal(settings)
     limits = settings.limits
@@ -165,6 +175,6 @@ def make_upstream(settings: Settings) -> UpstreamTargets:
     return UpstreamTargets(
         tuple(distinct(parse_uri(uri.encode("utf-8")) for uri in upstream.uris)),
         upstream.request_uri,
-        upstream.failover_timeout,
+        Failover(upstream.failover_timeout, upstream.trying_timeout, upstream.one_platform),
         upstream.max_redirects,
     )

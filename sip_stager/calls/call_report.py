@@ -43,9 +43,9 @@ class CallReport:
 
     ``forward`` is the staged call, or None.  ``return_unused`` returns it to the stager if no
     target has used it.  ``users`` are the branches that got its id, without those that certainly
-    did not use it; ``sent_id`` is the id, empty until a branch got it.  ``id_expired`` is True once
-    a target was tried without the id, because the platform may have forgotten it.  ``received`` is
-    the last final response of a target, and ``cancel`` the caller's CANCEL.
+    did not use it; ``sent_id`` is the id, empty until a branch got it.  ``id_withheld`` is True if
+    the last target was tried without the id.  ``received`` is the last final response of a target,
+    and ``cancel`` the caller's CANCEL.
     """
 
     clock: Clock
@@ -58,7 +58,7 @@ class CallReport:
     return_unused: Callable[[], None] | None = None
     users: set[Branch] = field(default_factory=set)
     sent_id: str = ""
-    id_expired: bool = False
+    id_withheld: bool = False
     attempts: int = 0
     ringing: float | None = None
     received: Response | None = None
@@ -69,16 +69,20 @@ class CallReport:
         """Return the seconds since the INVITE came."""
         return self.now() - self.started_at
 
-    def without_expired_id(self, routed: Routed) -> Routed:
-        """Return a further target, without the id if that is too old to be sent.
+    def with_usable_id(self, routed: Routed, *, one_platform: bool) -> Routed:
+        """Return a further target, with the id unless that is too old, or may be in use.
 
-        The first target gets the id in any case: staging hands out none that is too old.
+        It may be in use at a target that was given up and has not ended: with the same id another
+        platform could have the agent answer twice, unless all are ``one_platform``.  The first
+        target gets the id in any case: staging hands out none that is too old.
         """
-        now = self.clock.time()
-        if self.forward is not None and now > self.forward.staged_at + MAX_STAGED_ID_AGE:
-            self.id_expired = True
-            return routed._replace(staged_id="")
-        return routed
+        forward = self.forward
+        if forward is None:
+            return routed
+        expired = self.clock.time() > forward.staged_at + MAX_STAGED_ID_AGE
+        in_use = not one_platform and any(user.may_be_in_use for user in self.users)
+        self.id_withheld = expired or in_use
+        return routed._replace(staged_id="" if self.id_withheld else forward.staged_id)
 
     def report_treated(self, attempt: Call, failure: Refusal, kind: TreatmentKind) -> None:
         """Report the treatment of a call that an attempt did not stage."""
@@ -101,7 +105,7 @@ class CallReport:
         """Report that the INVITE was sent to a target, and with which id."""
         self.attempts += 1
         staged_id = ""
-        if self.forward is not None and not self.id_expired:
+        if self.forward is not None and not self.id_withheld:
             self.users.add(branch)
             staged_id = self.sent_id = self.forward.staged_id
         event = InviteForwarded(self.call, staged_id, target, self.elapsed(), self.attempts)

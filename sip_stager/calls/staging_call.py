@@ -172,7 +172,7 @@ class StagingCall:
     def _forward(self, targets: list[Routed]) -> None:
         self._enter(StagingCallState.OVER)
         upstream = self._upstream
-        search = TargetSearch(targets, upstream.failover_timeout, upstream.max_redirects)
+        search = TargetSearch(targets, upstream.failover, upstream.max_redirects)
         ResponseContext(
             self._sender, self._responder, search, self._source, self._server, self._report
         ).try_first_target()

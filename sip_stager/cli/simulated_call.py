@@ -14,7 +14,7 @@ from sip_stager.sip.message import Request, Response
 from sip_stager.transaction.reporter import MessageReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sip_stager.config import Settings
     from sip_stager.events import Event
@@ -97,11 +97,16 @@ class DryRun:
         """Return that no connection is open."""
         return False
 
-    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
+    def resolve(
+        self,
+        host: str,
+        done: Callable[[Sequence[str]], None],
+        source: str = "",  # noqa: ARG002  (the protocol's signature)
+    ) -> Cancellable:
         """Resolve a name to a reserved address, which is shown as the name again."""
         address = str(_RESERVED[self._ip_version] + len(self._names))
         self._names[address] = host
-        return self._clock.call_later(0.0, done, address)
+        return self._clock.call_later(0.0, done, (address,))
 
     @property
     def waiting(self) -> int:

@@ -7,8 +7,12 @@
                                                |                   right 2xx, timer M --+
                                                |                                        v
     LOCATING --> CALLING ------ 1xx -----> PROCEEDING ------ final ------------------> OVER
-                    |                          |                                        ^
-                 cancel                     cancel: CANCEL is sent                      |
+                    | |                    ^   |                                        ^
+                    | +-- 100, if a next --|---|----> TRYING                            |
+                    |     target is left   |   |      |   |                             |
+                    |                      +- 1xx ----+   |                             |
+                    |                          |          |                             |
+                 cancel                     cancel, silence: CANCEL is sent             |
                     v                          v                                        |
            CANCELLED_UNHEARD --- 1xx --> CANCELLING ---- final, 64*T1 ------------------+
                     |                                                                   |
@@ -18,8 +22,12 @@ A CANCEL may be sent only after a provisional response (RFC 3261 9.1), so a bran
 before one waits for it.  A 2xx may come again and again after OVER (RFC 6026), and is passed back
 each time; nothing else comes then.
 
-One timer runs at a time.  Timer C limits the ringing (16.6 step 11).  Before it, while another
-target is left, the failover timer limits the silence in CALLING.  Timer M limits ANSWERED.
+One timer runs at a time.  Timer C limits the ringing (16.6 step 11).  Timer M limits ANSWERED.
+While another target is left, two timers limit the silence before the ringing:
+
+- In CALLING nothing was heard.  The next target is tried at once, and a 2xx of either counts.
+- In TRYING a 100 came, so the target has the INVITE.  It is cancelled, and its final response is
+  awaited for a short time: that shows that nobody there uses the staged agent.
 """
 
 from __future__ import annotations
@@ -32,12 +40,13 @@ from sip_stager.model.vocabulary import CallOutcome, DropCause
 from sip_stager.proxy.answer_on_error import answer_on_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Cancellable
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.proxy.sender import Sender
+    from sip_stager.proxy.target_set import Failover
     from sip_stager.sip.message import Response
     from sip_stager.transaction.invite_client import InviteClientTransaction
 
@@ -51,6 +60,7 @@ class BranchState(Enum):
 
     LOCATING = auto()
     CALLING = auto()
+    TRYING = auto()
     PROCEEDING = auto()
     CANCELLED_UNHEARD = auto()
     CANCELLING = auto()
@@ -60,6 +70,15 @@ class BranchState(Enum):
 
 class BranchOwner(Protocol):
     """The response context of an INVITE (RFC 3261 16.7), which gets the events of its branches."""
+
+    @property
+    def has_targets(self) -> bool:
+        """True if there is a next target."""
+
+    def add_addresses(
+        self, routed: Routed, further: Sequence[Flow]
+    ) -> tuple[Routed, Failover | None]:
+        """Try the other addresses of a name next; return the request for the first one."""
 
     def invite_sent(self, branch: Branch, target: Flow) -> None:
         """Count an INVITE that was sent to a target."""
@@ -74,22 +93,23 @@ class BranchOwner(Protocol):
         """End a branch without a response, as if it had got one with that status."""
 
     def fail_over(self, branch: Branch) -> None:
-        """Try the next target: this one was silent for the failover timeout."""
+        """Try the next target: this one was silent for too long."""
 
     def respond_internal_error(self) -> None:
         """Answer the caller 500, because our own code raised."""
 
 
 class Branch:
-    """Sends an INVITE to one target; after ``failover_timeout`` seconds of silence it says so.
+    """Sends an INVITE to one target; with ``failover`` it reports a target that is too slow.
 
-    ``rang_out`` is True if timer C ended it.  ``in_doubt`` is True if the target cannot be reached
-    any more, but may have received the INVITE before.
+    ``rang_out`` is True if timer C ended it.  ``given_up`` is True if the target sent 100 and
+    nothing more.  ``in_doubt`` is True if the target cannot be reached any more, but may have
+    received the INVITE before.
     """
 
     __slots__ = (
-        "_client", "_context", "_failover_timeout", "_reasons", "_rings_until", "_routed",
-        "_sender", "_source", "_state", "_target", "_timer", "in_doubt", "rang_out",
+        "_client", "_context", "_failover", "_reasons", "_rings_until", "_routed", "_sender",
+        "_source", "_state", "_target", "_timer", "given_up", "in_doubt", "rang_out",
     )  # fmt: skip
 
     def __init__(
@@ -98,28 +118,33 @@ class Branch:
         routed: Routed,
         source: Flow,
         context: BranchOwner,
-        failover_timeout: float | None = None,
+        failover: Failover | None = None,
     ) -> None:
         self._sender = sender
         self._routed: Routed | None = routed
         self._source = source
         self._context = context
-        self._failover_timeout = failover_timeout
+        self._failover = failover
         self._state = BranchState.LOCATING
         self._target: Flow | None = None
         self._client: InviteClientTransaction | None = None
         self._timer: Cancellable | None = None
         self._reasons: list[bytes] = []
         self._rings_until = 0.0
-        self.in_doubt = self.rang_out = False
+        self.given_up = self.in_doubt = self.rang_out = False
 
     def __repr__(self) -> str:
         return f"Branch({self._state.name})"
 
+    @property
+    def may_be_in_use(self) -> bool:
+        """True if it was given up, and has not ended: its target may still answer."""
+        return self.given_up and self._state is not BranchState.OVER
+
     def locate_and_send(self) -> None:
         """Find the next hop and send the copy."""
         if self._routed is not None:
-            look_up = self._sender.locator.find(self._routed, self._located)
+            look_up = self._sender.locator.find(self._routed, self._source, self._located)
             # An address needs no look-up: ``_located`` has been called, and has set its own timer.
             self._timer = look_up or self._timer
 
@@ -130,7 +155,7 @@ class Branch:
         if state is BranchState.CALLING:
             self._stop_timer()
             self._enter(BranchState.CANCELLED_UNHEARD)
-        elif state is BranchState.PROCEEDING:
+        elif state is BranchState.PROCEEDING or state is BranchState.TRYING:
             self._send_cancel()
         elif state is BranchState.LOCATING or state is BranchState.ANSWERED:  # no CANCEL is due
             self._fail(487, CallOutcome.CANCELLED)
@@ -141,7 +166,9 @@ class Branch:
         if response.status >= 200:
             self._receive_final(response)
             return
-        if self._state is BranchState.CALLING:
+        if self._failover is not None:
+            self._proceed(self._failover, response.status)
+        elif self._state is BranchState.CALLING:
             self._enter(BranchState.PROCEEDING)
         elif self._state is BranchState.CANCELLED_UNHEARD:
             self._send_cancel()
@@ -150,10 +177,6 @@ class Branch:
             if self._state is BranchState.PROCEEDING:
                 self._rings_until = self._sender.clock.time() + self._sender.timer_c
             self._context.receive_provisional(response)
-        if self._state is BranchState.PROCEEDING and self._failover_timeout is not None:
-            # The first response shows that the target is alive: from now on only timer C limits it.
-            self._failover_timeout = None
-            self._start_timer(self._sender.timer_c, self._timer_c_fired)
 
     def await_right_answer(self) -> None:
         """Drop a 2xx without the requester's Via; wait for the right one until timer M.
@@ -183,6 +206,8 @@ class Branch:
             self._send(target)
         else:
             self.in_doubt = client is not None and client.retransmitted
+            if target is not None:
+                self._sender.locator.try_last(target)
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
 
     def respond_internal_error(self) -> None:
@@ -190,18 +215,35 @@ class Branch:
         self._context.respond_internal_error()
 
     @answer_on_error
-    def _located(self, target: Flow | None) -> None:
+    def _located(self, target: Flow | None, further: Sequence[Flow]) -> None:
         assert self._state is BranchState.LOCATING  # a look-up is cancelled with the branch
         self._timer = None
         if target is None:
             self._fail(503, CallOutcome.UPSTREAM_UNREACHABLE)
             return
+        if further and self._routed is not None:
+            self._routed, self._failover = self._context.add_addresses(self._routed, further)
         self._enter(BranchState.CALLING)
-        if self._failover_timeout is not None:
-            self._start_timer(self._failover_timeout, self._failover_timer_fired)
+        if self._failover is not None:
+            self._start_timer(self._failover.silence, self._failover_timer_fired)
         else:
             self._start_timer(self._sender.timer_c, self._timer_c_fired)
         self._send(target)
+
+    def _proceed(self, failover: Failover, status: int) -> None:
+        """Receive a provisional response while there may be a next target."""
+        if self._state is BranchState.CANCELLED_UNHEARD:
+            self._send_cancel()
+        elif status > 100 and self._state in {BranchState.CALLING, BranchState.TRYING}:
+            self._ring()
+        elif self._state is BranchState.CALLING:
+            self._enter(BranchState.TRYING)
+            self._start_timer(failover.trying, self._trying_timer_fired)
+
+    def _ring(self) -> None:
+        """Start timer C, which alone limits the branch from now on: its target is alive."""
+        self._enter(BranchState.PROCEEDING)
+        self._start_timer(self._sender.timer_c, self._timer_c_fired)
 
     @answer_on_error
     def _receive_final(self, response: Response) -> None:
@@ -218,8 +260,25 @@ class Branch:
 
     @answer_on_error
     def _failover_timer_fired(self) -> None:
-        assert self._state is BranchState.CALLING  # any response, and a CANCEL, stops this timer
+        # Any response but the end, and the caller's CANCEL, stops this timer.
+        assert self._state is BranchState.CALLING or self.given_up
+        if self._target is not None:
+            self._sender.locator.try_last(self._target)
         self._context.fail_over(self)
+
+    @answer_on_error
+    def _trying_timer_fired(self) -> None:
+        """Cancel a target that sent 100 and nothing more; the next one is tried when it has ended.
+
+        A 2xx that crosses the CANCEL is the call's answer.
+        """
+        assert self._state is BranchState.TRYING
+        if self._failover is None or not self._context.has_targets:
+            self._ring()
+            return
+        self.given_up = True
+        self._send_cancel()
+        self._start_timer(self._failover.silence, self._failover_timer_fired)
 
     def _send(self, target: Flow) -> None:
         if self._routed is not None:

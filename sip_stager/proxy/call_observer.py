@@ -24,8 +24,8 @@ class CallObserver(Protocol):
     users: set[Branch]
     received: Response | None
 
-    def without_expired_id(self, routed: Routed) -> Routed:
-        """Return a further target, without the staged id if that is too old."""
+    def with_usable_id(self, routed: Routed, *, one_platform: bool) -> Routed:
+        """Return a further target, with the staged id unless that must not be sent again."""
 
     def report_forwarded(self, branch: Branch, target: Flow) -> None:
         """Report that the INVITE was sent to a target."""

@@ -1,4 +1,4 @@
-"""The flow to a next hop: at once for an IP address, by DNS look-up for a host name."""
+"""The flows to a next hop: at once for an IP address, by DNS look-up for a host name."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from sip_stager.proxy.interfaces import Interfaces, ip_version
 from sip_stager.sip.uri import DEFAULT_PORT, Uri, parse_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Sequence
 
     from sip_stager.ports import Cancellable, Clock, Resolver
     from sip_stager.proxy.request_forwarding import Routed
+
+    Located = Callable[[Flow | None, Sequence[Flow]], None]
 
 
 TCP_AVOIDANCE_TIME = 600.0
 """Seconds; a target that refused a TCP connection is not tried over TCP again for so long."""
 MAX_AVOIDED = 1024
-"""Targets without TCP that are remembered; beyond it the oldest is forgotten."""
+"""Targets without TCP, or out of reach, that are remembered; beyond it the oldest is forgotten."""
+UNREACHABLE_TIME = 30.0
+"""Seconds; an address that refused a request or was silent is tried after the others of a name."""
+
+_Remembered = dict[tuple[str, int], float]
+"""The time until which something holds for a host and port, over any interface."""
 
 
 class Locator:
-    """Turns the URI of a next hop into a flow (RFC 3261 16.6 step 7, RFC 3263 4).
+    """Turns the URI of a next hop into flows (RFC 3261 16.6 step 7, RFC 3263 4).
 
     ``loopback``: a next hop may be on this machine.  ``is_connected`` returns True if a TCP
     connection with an address and port is open, ``tcp_upstreams`` are the addresses and ports of
@@ -47,7 +54,8 @@ class Locator:
         self._loopback = loopback
         self._is_connected = is_connected or _never_connected
         self._tcp_upstreams = tcp_upstreams
-        self._without_tcp: dict[tuple[str, int], float] = {}
+        self._without_tcp: _Remembered = {}
+        self._unreachable: _Remembered = {}
 
     def tcp_flow(self, uri: Uri, target: Flow) -> Flow | None:
         """Return the TCP flow for a request that is too large for UDP (RFC 3261 18.1.1).
@@ -67,33 +75,40 @@ class Locator:
         RFC 3261 18.1.1 makes us try TCP for every large request; each would wait for the refusal
         before it is sent over UDP.
         """
-        key = refused[1:3]  # host and port, over any interface
-        self._without_tcp.pop(key, None)  # so that it becomes the newest
-        if len(self._without_tcp) >= MAX_AVOIDED:
-            del self._without_tcp[next(iter(self._without_tcp))]
-        self._without_tcp[key] = self._clock.time() + TCP_AVOIDANCE_TIME
+        self._remember(self._without_tcp, refused, TCP_AVOIDANCE_TIME)
 
-    def find(self, routed: Routed, done: Callable[[Flow | None], None]) -> Cancellable | None:
-        """Call ``done`` with the flow to the next hop, or with None.
+    def try_last(self, failed: Flow) -> None:
+        """Remember that an address cannot be reached, or is silent.
 
-        For an IP address it is called before this returns None; for a host name later, and the
-        look-up is returned.
+        Otherwise each call would wait for it before the next address of the name is tried, and the
+        ACK, which gets no response, would be lost there.
+        """
+        self._remember(self._unreachable, failed, UNREACHABLE_TIME)
+
+    def find(self, routed: Routed, source: Flow, done: Located) -> Cancellable | None:
+        """Call ``done`` with the flow to the next hop, and with the flows to its other addresses.
+
+        The first is None if nothing can be sent.  There are others if a host name has several
+        addresses (RFC 3263 4.2).  For an IP address ``done`` is called before this returns None;
+        for a host name later, and the look-up is returned.  The request came from ``source``.
         """
         if routed.flow is not None:
-            done(routed.flow)
+            done(routed.flow, ())
             return None
         uri, preferred = routed.next_hop, routed.leaving
         if uri.scheme != b"sip":  # sips requires TLS, and a tel URI has no host
-            done(None)
+            done(None, ())
             return None
         if ip_version(uri.target):
-            done(self._flow(uri, uri.target, preferred))
+            done(self._flow(uri, uri.target, preferred), ())
             return None
 
-        def resolved(address: str | None) -> None:
-            done(self._flow(uri, address, preferred) if address else None)
+        def resolved(addresses: Sequence[str]) -> None:
+            found = [self._flow(uri, address, preferred) for address in addresses]
+            flows = self._in_order([flow for flow in found if flow is not None])
+            done(flows[0] if flows else None, flows[1:])
 
-        return self._resolver.resolve(uri.target, resolved)
+        return self._resolver.resolve(uri.target, resolved, source.host)
 
     def known_flow(self, uri_text: bytes, preferred: int) -> tuple[Uri, Flow] | None:
         """Return a Request-URI and its flow if it needs neither rewriting nor a look-up.
@@ -108,6 +123,20 @@ class Locator:
             return None
         flow = self._flow(uri, uri.target, preferred) if ip_version(uri.target) else None
         return None if flow is None else (uri, flow)
+
+    def _in_order(self, flows: list[Flow]) -> list[Flow]:
+        """Return the flows with those last that were out of reach lately."""
+        if len(flows) < 2 or not self._unreachable:
+            return flows
+        now, until = self._clock.time(), self._unreachable
+        return sorted(flows, key=lambda flow: until.get(flow[1:3], 0.0) > now)
+
+    def _remember(self, memory: _Remembered, flow: Flow, seconds: float) -> None:
+        key = flow[1:3]  # host and port, over any interface
+        memory.pop(key, None)  # so that it becomes the newest
+        if len(memory) >= MAX_AVOIDED:
+            del memory[next(iter(memory))]
+        memory[key] = self._clock.time() + seconds
 
     def _flow(self, uri: Uri, address: str, preferred: int | None) -> Flow | None:
         version, port = ip_version(address), uri.port or DEFAULT_PORT

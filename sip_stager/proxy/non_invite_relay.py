@@ -5,6 +5,8 @@
     LOCATING -----> TRYING ------ final response, timer F ------> OVER
         |           |    ^                                          ^
         |           +----+ TCP was refused: over UDP                |
+        |           |    ^                                          |
+        |           +----+ refused or silent: to the next address   |
         +---- no address ---+---- it cannot be sent: 500 -----------+
 
 It cannot be cancelled (RFC 3261 9.1), and timer F of its client transaction limits it (17.1.2).
@@ -22,8 +24,10 @@ from sip_stager.proxy.response_forwarding import pop_via, restore_from
 from sip_stager.sip.responses import warning_field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sip_stager.model.flow import Flow
-    from sip_stager.ports import Notify
+    from sip_stager.ports import Cancellable, Notify
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.proxy.responder import Responder
     from sip_stager.proxy.sender import Sender
@@ -41,11 +45,15 @@ class RelayState(Enum):
 
 
 class Relay:
-    """Joins the server transaction of a request to the client transaction of its copy."""
+    """Joins the server transaction of a request to the client transaction of its copy.
+
+    If the next hop is a name with several addresses, they are tried one after another: the next at
+    once if one cannot be reached, and after some seconds if it is silent (RFC 3263 4.3).
+    """
 
     __slots__ = (
-        "_client", "_notify", "_responder", "_routed", "_sender", "_server", "_source", "_state",
-        "_target",
+        "_client", "_further", "_notify", "_responder", "_routed", "_sender", "_server", "_source",
+        "_state", "_target", "_timer",
     )  # fmt: skip
 
     def __init__(
@@ -66,15 +74,19 @@ class Relay:
         self._target: Flow | None = None
         self._client: ClientTransaction | None = None
         self._state = RelayState.LOCATING
+        self._further: Sequence[Flow] = ()
+        self._timer: Cancellable | None = None  # only while there are further addresses
 
     def forward_request(self) -> None:
         """Find the next hop and send the copy."""
-        self._sender.locator.find(self._routed, self._located)
+        self._sender.locator.find(self._routed, self._source, self._located)
 
     @answer_on_error
     def receive_response(self, response: Response) -> None:
         """Pass the final response back; provisional ones are not passed (RFC 4320 4.1)."""
         routed, status = self._routed, response.status
+        if self._timer is not None:  # any response shows that this address is well
+            self._stop_timer()
         if status < 200 or self._state is RelayState.OVER:
             return
         branch = routed.request.top_via.branch
@@ -101,27 +113,60 @@ class Relay:
 
     @answer_on_error
     def send_failed(self, why: str) -> None:  # noqa: ARG002  the transport's failure is logged there
-        """Send it over UDP if the target refused TCP, else answer 500 (RFC 3261 16.9)."""
+        """Send it over UDP if the target refused TCP, else to the next address, or answer 500."""
         client, target = self._client, self._target
-        if client is None or target is None or client.flow.transport == target.transport:
-            self._fail()
-        else:
+        if client and target and client.flow.transport != target.transport:
             # It went over TCP only for its size: retry over UDP (RFC 3261 18.1.1).
             self._sender.locator.avoid_tcp(client.flow)
-            self._located(target)
+            self._send(target)
+        elif self._further:
+            self._try_next()
+        else:
+            self._fail()  # RFC 3261 16.9
 
     def respond_internal_error(self) -> None:
         """Answer 500, because our own code raised."""
         self._respond(self._responder.make_response(self._routed.request, 500))
 
     @answer_on_error
-    def _located(self, target: Flow | None) -> None:
-        self._target = target
+    def _located(self, target: Flow | None, further: Sequence[Flow]) -> None:
         if target is None:
             self._fail()
-        else:
-            self._enter(RelayState.TRYING)
-            self._client = self._sender.forward_request(self._routed, self._source, target, self)
+            return
+        self._enter(RelayState.TRYING)
+        if further:
+            self._further = further
+            self._start_timer()
+        self._send(target)
+
+    def _send(self, target: Flow) -> None:
+        self._target = target
+        self._client = self._sender.forward_request(self._routed, self._source, target, self)
+
+    @answer_on_error
+    def _failover_timer_fired(self) -> None:
+        """End the wait for a silent address: no request has two transactions that answer it."""
+        if self._client is not None:
+            self._client.terminate()
+        self._try_next()
+
+    def _try_next(self) -> None:
+        if self._target is not None:
+            self._sender.locator.try_last(self._target)
+        target, self._further = self._further[0], self._further[1:]
+        self._stop_timer()
+        if self._further:
+            self._start_timer()
+        self._send(target)
+
+    def _start_timer(self) -> None:
+        sender, fired = self._sender, self._failover_timer_fired
+        self._timer = sender.clock.call_later(sender.failover_timeout, fired)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _fail(self) -> None:
         """Answer 500; a 503 would say that we are out of service as a whole (16.7 step 6)."""
@@ -136,6 +181,8 @@ class Relay:
 
     def _enter(self, state: RelayState) -> None:
         self._state = state
+        if self._timer is not None:
+            self._stop_timer()
 
     def _report_hang_up(self, response: Response | None) -> None:
         """Report the end of a BYE: with any final response, or without one, the dialog is over."""

@@ -31,12 +31,15 @@ from sip_stager.sip.parser import parse_response
 from sip_stager.sip.responses import make_response, warning_field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sip_stager.model.flow import Flow
     from sip_stager.proxy.call_observer import CallObserver
     from sip_stager.proxy.request_forwarding import Routed
     from sip_stager.proxy.responder import Responder
     from sip_stager.proxy.sender import Sender
     from sip_stager.proxy.target_search import TargetSearch
+    from sip_stager.proxy.target_set import Failover
     from sip_stager.sip.message import Request, Response
     from sip_stager.transaction.invite_server import InviteServerTransaction
 
@@ -105,6 +108,17 @@ class ResponseContext:
         if self._branch is not None:
             self._branch.cancel(cancel.rows(b"reason"))
 
+    @property
+    def has_targets(self) -> bool:
+        """True if there is a next target."""
+        return bool(self._search.left)
+
+    def add_addresses(
+        self, routed: Routed, further: Sequence[Flow]
+    ) -> tuple[Routed, Failover | None]:
+        """Try the other addresses of a name next; return the request for the first one."""
+        return self._search.add_addresses(routed, further), self._search.failover
+
     def invite_sent(self, branch: Branch, target: Flow) -> None:
         """Report that the INVITE was sent to a target."""
         if self._call is not None:
@@ -137,6 +151,8 @@ class ResponseContext:
         elif response.status == 487 and self._cancelled_by_us(branch):
             self.fail(branch, 408, CallOutcome.TIMEOUT)  # the caller has not cancelled
         else:
+            if self._search.left and response.status != 503:
+                self._search.end_addresses()
             cancelled = self._state is ContextState.CANCELLED
             outcome = CallOutcome.CANCELLED if cancelled else CallOutcome.REJECTED
             self._end_branch(branch, Final(parse_response(passed), outcome))
@@ -202,18 +218,19 @@ class ResponseContext:
 
     def _cancelled_by_us(self, branch: Branch) -> bool:
         """Return True if we cancelled a branch for timer C or a failover, not for the caller."""
-        ended_by_us = branch.rang_out or branch is not self._branch
+        ended_by_us = branch.rang_out or branch.given_up or branch is not self._branch
         return ended_by_us and self._state is not ContextState.CANCELLED
 
     def _try_next(self) -> None:
         routed = self._search.take_next()
         if self._call is not None:
-            routed = self._call.without_expired_id(routed)
+            one_platform = self._search.on_one_platform
+            routed = self._call.with_usable_id(routed, one_platform=one_platform)
         self._try(routed)
 
     def _try(self, routed: Routed) -> None:
-        timeout = self._search.failover_timeout
-        self._branch = branch = Branch(self._sender, routed, self._source, self, timeout)
+        failover = self._search.failover
+        self._branch = branch = Branch(self._sender, routed, self._source, self, failover)
         branch.locate_and_send()
 
     def _end_branch(self, branch: Branch, final: Final) -> None:

@@ -32,7 +32,8 @@ class Sender:
     """Sends requests in client transactions, and the ACK of a 2xx without one.
 
     ``clock`` and ``timer_c`` (in seconds) limit the branches of an INVITE (RFC 3261 16.8), and
-    ``timer_m`` the wait for another 2xx (RFC 6026 7.2).
+    ``timer_m`` the wait for another 2xx (RFC 6026 7.2).  Any other request goes to the next address
+    of a name after ``failover_timeout`` seconds of silence.
     """
 
     layer: TransactionLayer
@@ -43,6 +44,7 @@ class Sender:
     timer_c: float
     timer_m: float
     notify: Notify
+    failover_timeout: float = 2.0
 
     def forward_invite(
         self, routed: Routed, source: Flow, target: Flow, user: ClientUser

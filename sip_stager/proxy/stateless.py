@@ -9,6 +9,8 @@ from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.field_grammar import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Notify
     from sip_stager.proxy.dialog_fast_path import DialogFastPath
@@ -61,13 +63,13 @@ class AckForwarding:
             self._locate_and_send(routed, source)
 
     def _locate_and_send(self, routed: Routed, source: Flow) -> None:
-        def located(target: Flow | None) -> None:
+        def located(target: Flow | None, further: Sequence[Flow]) -> None:  # noqa: ARG001
             if target is None:
                 self._drop(source, DropCause.UNROUTABLE, "the next hop of an ACK has no address")
             else:
                 self._sender.forward_ack(routed, source, target)
 
-        self._sender.locator.find(routed, located)
+        self._sender.locator.find(routed, source, located)
 
     def _drop(self, source: Flow, cause: DropCause, detail: str) -> None:
         self._notify(MessageDropped(source, cause, detail))

@@ -33,17 +33,30 @@ RequestUri = Literal["rewrite", "keep", "e164"]
 came, or the called number in E.164."""
 
 
+class Failover(NamedTuple):
+    """The seconds after which the next target is tried, and whether it gets the staged id.
+
+    ``silence`` is for a target that sends nothing, or no end of a cancelled INVITE; ``trying`` for
+    one that sends 100 and nothing more.  ``one_platform``: the targets are one platform, which
+    recognizes a staged id that another of them has got.
+    """
+
+    silence: float = 2.0
+    trying: float = 10.0
+    one_platform: bool = False
+
+
 class UpstreamTargets(NamedTuple):
     """The targets of new calls, and how they are tried.
 
     ``uris`` are tried one after another.  The Request-URI gets their host, unless ``request_uri``
-    keeps it as it came.  After ``failover_timeout`` seconds of silence the next target is tried, if
-    there is one.  At most ``max_redirects`` Contacts of 3xx responses are tried for one call.
+    keeps it as it came.  At most ``max_redirects`` Contacts of 3xx responses are tried for one
+    call.
     """
 
     uris: tuple[Uri, ...]
     request_uri: RequestUri = "rewrite"
-    failover_timeout: float = 2.0
+    failover: Failover = Failover()
     max_redirects: int = 0
 
     def targets(self, request: Request, routing: bytes, number: str, seal: bytes) -> list[Routed]:

@@ -72,22 +72,28 @@ class UpstreamWatch:
 
     async def _ask(self, upstream: Upstream) -> str:
         try:
-            address = await self._address(upstream.host)
-            if address is None:
-                return "the name has no address"
-            return await self._ping(Peer(address, *upstream[1:]), PING_TIMEOUT)
+            return await self._ask_addresses(upstream)
         except Exception:  # an error of ours must neither end the watch nor keep calls away
             log.exception("upstream_watch_failed")
             return ""
 
-    async def _address(self, host: str) -> str | None:
-        if parse_ip(host) is not None:
-            return host
-        found: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+    async def _ask_addresses(self, upstream: Upstream) -> str:
+        """Return what is wrong; empty if one address answers: calls are sent to that one, too."""
+        why = "the name has no address"
+        for address in await self._addresses(upstream.host):
+            why = await self._ping(Peer(address, *upstream[1:]), PING_TIMEOUT)
+            if not why:
+                break
+        return why
 
-        def done(address: str | None) -> None:
+    async def _addresses(self, host: str) -> Sequence[str]:
+        if parse_ip(host) is not None:
+            return (host,)
+        found: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+
+        def done(addresses: Sequence[str]) -> None:
             if not found.done():
-                found.set_result(address)
+                found.set_result(addresses)
 
         looking_up = self._names.resolve(host, done)
         try:

@@ -384,7 +384,7 @@ def test_the_text_of_a_mistake_has_place_key_wrong_and_right(folder: Folder) -> 
     assert str(mistake) == (
         f"{path}:8: upstream.url: is not a key that exists\n"
         '    did you mean "uri"? the keys here are: '
-        "uri, request_uri, backups, failover_timeout, max_redirects"
+        "uri, request_uri, backups, failover_timeout, trying_timeout, one_platform, max_redirects"
     )
 
 

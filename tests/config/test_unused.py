@@ -34,8 +34,6 @@ def assert_unused(folder: Folder, text: str, key: str) -> None:
         ("api", "aftercare_connections = 9", "reconcile = false", "reconcile = true"),
         ("api", "aftercare_connections = 9", "", "terminate_wasted = true"),
         ("api", 'key_env = "OTHER"', 'key_file = "key"', ""),
-        ("upstream", "failover_timeout = 3.0", "", 'backups = ["sip:192.0.2.9"]'),
-        ("upstream", "failover_timeout = 3.0", "max_redirects = 0", "max_redirects = 1"),
     ],
 )
 def test_a_key_that_another_one_switches_off_is_a_mistake(
@@ -49,6 +47,22 @@ def test_a_key_that_another_one_switches_off_is_a_mistake(
     assert_unused(folder, text(off, line), f"{table}.{line.split(maxsplit=1)[0]}")
     for added in ((on, line), (off, default(table, line)), (off,)):
         assert folder.mistakes(text(*added), OTHER=KEY, ROUNDED_API_KEY=KEY) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["failover_timeout = 3.0", "trying_timeout = 5.0", "one_platform = true"]
+)
+def test_failover_needs_a_next_address(folder: Folder, line: str) -> None:
+    """A name may have several addresses at any time, so it is no mistake there."""
+
+    def text(uri: str, *added: str) -> str:
+        lines = f'uri = "{uri}"', line, *added
+        return PLAIN.replace('uri = "sip:sip.example.com"', "\n".join(lines))
+
+    assert_unused(folder, text("sip:192.0.2.9"), f"upstream.{line.split(maxsplit=1)[0]}")
+    assert folder.mistakes(text("sip:sip.example.com")) == []
+    assert folder.mistakes(text("sip:192.0.2.9", 'backups = ["sip:192.0.2.8"]')) == []
+    assert folder.mistakes(text("sip:192.0.2.9", "max_redirects = 1")) == []
 
 
 def default(table: str, line: str) -> str:

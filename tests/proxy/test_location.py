@@ -10,6 +10,7 @@ from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.request_forwarding import Routed
 from sip_stager.sip.uri import parse_uri
+from tests.support.conversation import ALICE
 from tests.support.fakes import FakeClock, FakeResolver
 from tests.support.messages import request
 
@@ -26,7 +27,9 @@ def found(uri: str, *, loopback: bool) -> Flow | None:
     )
     locator = Locator(interfaces, FakeResolver(clock, NAMES), clock, loopback=loopback)
     flows: list[Flow | None] = []
-    locator.find(Routed(request(), None, parse_uri(uri.encode())), flows.append)
+    locator.find(
+        Routed(request(), None, parse_uri(uri.encode())), ALICE, lambda flow, _: flows.append(flow)
+    )
     clock.advance(1)
     (flow,) = flows
     return flow
@@ -69,7 +72,8 @@ def flow_to(uri: str, leaving: int, connected: tuple[str, int] = ("", 0)) -> Flo
     )
     assert locator.known_flow(uri.encode(), TCP_SIDE) is None or "transport" in uri
     flows: list[Flow | None] = []
-    locator.find(Routed(request(), leaving, parse_uri(uri.encode())), flows.append)
+    routed = Routed(request(), leaving, parse_uri(uri.encode()))
+    locator.find(routed, ALICE, lambda flow, _: flows.append(flow))
     return flows[0]
 
 

@@ -17,7 +17,7 @@ from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.responder import Responder
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.sender import Sender
-from sip_stager.proxy.target_set import RequestUri, UpstreamTargets, distinct
+from sip_stager.proxy.target_set import Failover, RequestUri, UpstreamTargets, distinct
 from sip_stager.sip.identifiers import Identifiers
 from sip_stager.sip.message import Message, Request, Response
 from sip_stager.sip.parser import parse_sent
@@ -78,6 +78,7 @@ class Conversation:
         request_uri: RequestUri = "rewrite",
         backups: tuple[str, ...] = (),
         redirects: int = 0,
+        one_platform: bool = False,
         bounds: Bounds = Bounds(),  # noqa: B008  a tuple
         interfaces: tuple[Interface, ...] = INTERFACES,
         stager_over: Callable[[Conversation], Stager] | None = None,
@@ -102,7 +103,7 @@ class Conversation:
         limits = timers.c, timers.m
         sender = Sender(self.layer, listeners, locator, identifiers, clock, *limits, notify)
         responder = Responder(listeners, identifiers, notify)
-        targets = UpstreamTargets(uris, request_uri, failover_timeout=2.0, max_redirects=redirects)
+        targets = UpstreamTargets(uris, request_uri, Failover(one_platform=one_platform), redirects)
         self.admission = FakeAdmission()
         self.new_calls = NewCalls(
             sender,

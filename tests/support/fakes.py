@@ -12,7 +12,7 @@ from sip_stager.sip.responses import REASONS
 from sip_stager.trunks.budget import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Cancellable
@@ -143,12 +143,18 @@ class FakeStager:
 
 
 class FakeResolver:
+    """A name has its addresses separated by spaces."""
+
     def __init__(self, clock: FakeClock, names: dict[str, str]) -> None:
         self.names = names
+        self.sources: list[str] = []
         self._clock = clock
 
-    def resolve(self, host: str, done: Callable[[str | None], None]) -> Cancellable:
-        return self._clock.call_later(0.01, done, self.names.get(host))
+    def resolve(
+        self, host: str, done: Callable[[Sequence[str]], None], source: str = ""
+    ) -> Cancellable:
+        self.sources.append(source)
+        return self._clock.call_later(0.01, done, self.names.get(host, "").split())
 
 
 def on_terms(trunk: str, number: str) -> Terms:

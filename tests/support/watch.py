@@ -136,8 +136,16 @@ class Watch:
         if not invite.to_tag:
             ids = len(invite.values(b"x-rounded-call-id"))
             forgotten = now - asked.began > MAX_STAGED_ID_AGE  # the API may know it no more
-            assert ids == 1 or (ids == 0 and forgotten), "an INVITE that was not staged"
+            withheld = forgotten or self._in_use(asked)
+            assert ids == 1 or (ids == 0 and withheld), "an INVITE that was not staged"
         self._forwarded[invite.branch] = Forwarded(invite, flow, asked, now)
+
+    def _in_use(self, asked: Asked) -> bool:
+        """True if a target was cancelled after its 100, and has not ended: it may use the id."""
+        return any(
+            one.asked is asked and one.cancel is not None and max(one.heard, default=0) < 200
+            for one in self._forwarded.values()
+        )
 
     def _cancel(self, cancel: Request, flow: Flow) -> None:
         known = self._forwarded[cancel.branch]

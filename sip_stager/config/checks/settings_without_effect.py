@@ -122,3 +122,8 @@ def _find_hidden_limits(settings: Settings) -> Iterator[Finding]:
         wrong = f"is {upstream.failover_timeout:g}, but SIP itself gives up after {times_out:g} s"
         right = f"write less than {times_out:g} (64 times t1 of [sip])"
         yield Finding(("upstream", "failover_timeout"), wrong, right)
+    timer_c = settings.sip.timer_c
+    if "trying_timeout" in upstream.model_fields_set and upstream.trying_timeout >= timer_c:
+        wrong = f"is {upstream.trying_timeout:g}, but a call may ring for {timer_c:g} s in all"
+        right = f"write less than {timer_c:g} (timer_c of [sip])"
+        yield Finding(("upstream", "trying_timeout"), wrong, right)

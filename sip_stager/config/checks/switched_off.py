@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.config.errors import Finding
+from sip_stager.config.tables.address_types import parse_ip, split_sip_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,12 @@ def _switched_off(settings: Settings) -> Iterator[_SwitchedOff]:
     if not (api.label or api.reconcile or api.terminate_wasted):
         right = "switch on label, reconcile or terminate_wasted"
         yield _SwitchedOff("api", ("aftercare_connections",), "nothing is sent after calls", right)
-    if not upstream.backups and not upstream.max_redirects:
+    addresses_only = all(parse_ip(split_sip_uri(uri)[0]) is not None for uri in upstream.uris)
+    if addresses_only and not upstream.backups and not upstream.max_redirects:
         why = "there is no next address to try"
-        yield _SwitchedOff(
-            "upstream", ("failover_timeout",), why, "add backups, or set max_redirects"
-        )
+        of_failover = "failover_timeout", "trying_timeout", "one_platform"
+        right = "add backups, or set max_redirects"
+        yield _SwitchedOff("upstream", of_failover, why, right)
     if all(each.transport != "tcp" for each in settings.listeners):
         of_strangers = "connections_of_strangers", "connections_per_source"
         of_tcp = "connections", *of_strangers, "message_timeout", "idle_timeout"

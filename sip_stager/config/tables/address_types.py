@@ -113,7 +113,11 @@ def _parse_network(value: object) -> Network:
         network = ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
         if isinstance(value, str) and _is_host_name(value):
-            right = "write the addresses that the carrier sends calls from: names are not resolved"
+            right = (
+                "use the carrier's list: write the addresses that it sends calls from, see "
+                "docs/carriers.md; names are not resolved, because a carrier may call from other "
+                "addresses than those of its name"
+            )
             raise invalid(f'"{value}" is a host name', right) from None
         raise invalid(f"{value!r} is not a network", right) from None
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:

@@ -73,6 +73,8 @@ class Upstream(Table):
     request_uri: Literal["rewrite", "keep", "e164"] = "rewrite"
     backups: tuple[UpstreamUri, ...] = ()
     failover_timeout: Seconds = 2.0
+    trying_timeout: Seconds = 10.0
+    one_platform: bool = False
     max_redirects: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
 
     @field_validator("backups")
