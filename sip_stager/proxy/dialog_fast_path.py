@@ -16,7 +16,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from sip_stager.proxy.request_forwarding import Routed, new_routed
-from sip_stager.proxy.seal import HEAD, PLAIN
+from sip_stager.proxy.seal import HEAD_END, PLAIN
 from sip_stager.proxy.validation import has_been_here, routing_digest
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import USUAL_MAX_FORWARDS
@@ -40,11 +40,7 @@ class DialogFastPath:
     def __init__(
         self, interfaces: Interfaces, locator: Locator, seal: Seal, identifiers: Identifiers
     ) -> None:
-        # The bytes of our Route ahead of the seal, where its head is, and the bytes behind it.
-        self._route_parts = [
-            (before, slice(len(before), len(before) + HEAD.stop), after)
-            for before, after in interfaces.route_parts
-        ]
+        self._route_parts = interfaces.route_parts
         self._locator = locator
         self._seal_of_dialog = seal.of_dialog
         self._is_in_time = seal.is_in_time
@@ -57,9 +53,10 @@ class DialogFastPath:
         if not shape.plain_in_dialog or not request.usual or len(uri_text) > MAX_CACHED_BYTES:
             return None
         field, interface = request.fields[shape.route], source.interface
-        before, part, after = self._route_parts[interface]
+        before, after = self._route_parts[interface]
         # The head is read ahead of the comparison, which covers it; it has the same length always.
-        head = field[part]
+        start = len(before)
+        head = field[start : start + HEAD_END]
         if not head.startswith(PLAIN) or not self._is_in_time(head):
             return None
         seal = self._seal(request, request.from_tag, head)

@@ -43,11 +43,8 @@ ANONYMOUS = b"w"
 FROM_HIDDEN = b"v"
 """The mark of such a dialog in which the caller's From is hidden, too."""
 _MARKS = (ANONYMOUS, FROM_HIDDEN)
-TRUNK = slice(1, 5)
-HOUR = slice(5, 10)
-PARTY = slice(10, 18)
-"""Where the parts of the head are in a seal."""
-HEAD = slice(0, 18)
+TRUNK_END, HOUR_END, HEAD_END = 5, 10, 18
+"""Where the parts of the head end in a seal: the trunk behind the mark, the hour, the party."""
 NOBODY = b"--------"
 """The party of a dialog in which none was named."""
 LENGTH = 36
@@ -124,15 +121,17 @@ class Seal:
         """Return True if the hour in a seal, or in its head alone, is within the lifetime."""
         if self._now() >= self._until:
             self._begin_hour()
-        return sealed[HOUR] in self._valid_hours
+        return sealed[TRUNK_END:HOUR_END] in self._valid_hours
 
     def is_of_trunk(self, sealed: bytes, name: str) -> bool:
         """Return True if the dialog with that seal began with a call of that trunk."""
-        return any(sealed[TRUNK] == _short_digest(key, name, 2) for key in self._keys)
+        return any(sealed[1:TRUNK_END] == _short_digest(key, name, 2) for key in self._keys)
 
     def names(self, sealed: bytes, host: str, port: int) -> bool:
         """Return True if the address is the one that a party named, by the seal."""
-        return any(sealed[PARTY] == _digest_of_address(key, host, port) for key in self._keys)
+        return any(
+            sealed[HOUR_END:HEAD_END] == _digest_of_address(key, host, port) for key in self._keys
+        )
 
     def sent_by_caller(self, sealed: bytes, request: Request) -> bool:
         """Return True if the caller of the dialog with that seal sent the request."""
@@ -169,7 +168,7 @@ class Seal:
         if len(sealed) != LENGTH:
             return False
         # The head is read from the text that is verified, which is safe: the digest covers it.
-        head, call_id = sealed[HEAD], request.call_id
+        head, call_id = sealed[:HEAD_END], request.call_id
         if compare_digest(sealed, self._of(call_id, tag, head)):
             return True
         older = self._keys[1:]
