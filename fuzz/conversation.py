@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.calls.second_copy import COPY_TIMEOUT
+from sip_stager.calls.strangers import StrangerRules
 from sip_stager.events import MessageDropped
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.message import Request, Response
@@ -44,6 +45,11 @@ def conversation(pieces: Sequence[bytes], result: CaseResult) -> None:
     """
     edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1)
     edge.proxy._admission = edge.new_calls._admission = ADMISSION
+    # Half of the dialogues, chosen by the input, so that the ways of strangers behind it stay open.
+    closed = sum(map(len, pieces)) % 2 == 0
+    if closed:
+        edge.admission = ADMISSION  # type: ignore[assignment]
+        edge.close_to_strangers(StrangerRules("all" if len(pieces) % 2 else "invites"))
     for piece in pieces:
         _run_step(edge, piece, result)
     edge.clock.advance(COPY_TIMEOUT)  # until then it waits for second copies of INVITEs

@@ -110,6 +110,7 @@ class Application:
             self._message_observer(),
             self._mapping,
             self._outage.of_trunk,
+            peers,
         )
         self._sockets.attach(
             self._layer.receive_message,

@@ -119,6 +119,9 @@ class Admission(Protocol):
     def refuse_unread(self, source: Flow) -> Refusal:
         """Return the refusal of a new INVITE in overload, by its source alone."""
 
+    def resembles_trunk(self, invite: Request, source: Flow) -> str:
+        """Return why a stranger's INVITE may be one of a trunk, for the log; empty if not."""
+
     def out_of_service(self, source: Flow) -> str:
         """Return why OPTIONS get 503, for its Warning; empty if they get 200.
 

@@ -7,16 +7,19 @@ from ipaddress import ip_address
 from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.assembly.known_peers import KnownPeers
 from sip_stager.assembly.trunks import make_admission
 from sip_stager.calls.load_shedder import LoadShedder, SheddingRules
 from sip_stager.calls.new_calls import NewCalls
 from sip_stager.calls.overload import OverloadControl
 from sip_stager.calls.shutdown import Shutdown
+from sip_stager.calls.strangers import AnswerBudget, StrangerGate, StrangerRules
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
-from sip_stager.proxy.interfaces import Interface, Interfaces, ip_version
+from sip_stager.proxy.interfaces import Interface, Interfaces, canonical_host, ip_version
 from sip_stager.proxy.next_hop import Locator
+from sip_stager.proxy.relay_rules import RelayRules
 from sip_stager.proxy.responder import Responder
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.sender import Sender
@@ -57,8 +60,12 @@ def make_core(
     messages: MessageObserver,
     mapping: NumberMapping,
     outage_of: Callable[[str], str] | None = None,
+    peers: KnownPeers | None = None,
 ) -> Core:
-    """Build the proxy and its transaction layer; ``outage_of`` is as in ``make_admission``."""
+    """Build the proxy and its transaction layer; ``outage_of`` is as in ``make_admission``.
+
+    Without ``peers``, those of the settings count whose addresses are written there.
+    """
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
     lanes = LaneClock(clock)
@@ -109,6 +116,8 @@ def make_core(
         now=perf_counter,
     )
     proxy = Proxy(sender, responder, seal, admission, bounds, new_calls, notify)
+    rules = StrangerRules(settings.strangers.answered, settings.strangers.answers_per_second)
+    budget = AnswerBudget(lanes, rules)
     shedder = LoadShedder(
         layer,
         identifiers,
@@ -120,13 +129,40 @@ def make_core(
         new_calls,
         OverloadControl(limits.overload_delay),
         _make_shedding_rules(settings),
+        budget,
+    )
+    peers = peers or KnownPeers(settings, lambda _: ())
+    layer.attach_gate(
+        StrangerGate(
+            context,
+            peers,
+            admission,
+            interfaces,
+            seal,
+            _make_relay_rules(settings, interfaces, seal, peers),
+            budget,
+            rules,
+        )
     )
     return Core(layer, proxy, Shutdown(layer, new_calls), shedder)
 
 
 def make_seal(settings: Settings) -> Seal:
-    """Make the seal of dialogs; its key is made from the API key, so that it outlives a restart."""
-    return Seal(settings.api.key.get_secret_value().encode(), now=time)
+    """Make the seal of dialogs; its keys outlive a restart."""
+    keys = (key.get_secret_value().encode() for key in settings.seal_keys)
+    return Seal(*keys, lifetime=settings.seal.lifetime, now=time)
+
+
+def _make_relay_rules(
+    settings: Settings, interfaces: Interfaces, seal: Seal, peers: KnownPeers
+) -> RelayRules:
+    """Make the rules for the next hops of strangers' requests."""
+    upstreams = (parse_uri(uri.encode()) for uri in settings.upstream.uris)
+    # The metrics listen on one address; with a wildcard, on each of those that we listen on.
+    hosts = {settings.http.address, *(listener.address for listener in settings.listeners)}
+    own = {(canonical_host(host), settings.http.port) for host in (*hosts, "127.0.0.1", "::1")}
+    networks = settings.strangers.relay_to
+    return RelayRules(interfaces, seal, peers, upstreams, networks, own)
 
 
 def _make_shedding_rules(settings: Settings) -> SheddingRules:

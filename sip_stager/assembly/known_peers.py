@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class KnownPeers:
-    """``transport.Peers`` of the settings; ``addresses`` yields those that a name has now."""
+    """``transport.Peers`` and ``relay_rules.Peers`` of the settings.
+
+    ``addresses`` yields the addresses that a name has now.
+    """
 
     def __init__(self, settings: Settings, addresses: Callable[[str], Iterable[str]]) -> None:
         hosts = [split_sip_uri(uri)[0] for uri in settings.upstream.uris]
@@ -31,6 +34,17 @@ class KnownPeers:
         return self.is_configured(host) or any(
             host in self._addresses(name) for name in self._names
         )
+
+    def is_upstream(self, host: str) -> bool:
+        """Return True for an address of an upstream as it is now, or for its name."""
+        if host in self._upstreams or host in self._names:
+            return True
+        return any(host in self._addresses(name) for name in self._names)
+
+    def trunk_name(self, host: str) -> str:
+        """Return the name of the trunk that an address belongs to; empty if it is of none."""
+        trunk = self._trunk_of(host)
+        return trunk.name if trunk is not None else ""
 
     def _is_configured(self, host: str) -> bool:
         return host in self._upstreams or self._trunk_of(host) is not None

@@ -8,7 +8,7 @@
        |           |-- in the socket for longer than T1 -------> dropped: its repeat is behind it
        |           |-- of a transaction that is alive ---------> the transaction layer
        |           |-- refused before -------------------------> refused again, byte for byte
-       |           |-- of no trunk ----------------------------> refused (403)
+       |           |-- of no trunk ----------------------------> 403 within a budget, or dropped
        |           +-- not admitted by the overload control ---> refused (the trunk's policy)
        |           +-- admitted -------------------------------> the transaction layer
        |
@@ -42,6 +42,7 @@ from sip_stager.transaction.matching import server_key
 if TYPE_CHECKING:
     from sip_stager.calls.new_calls import NewCalls
     from sip_stager.calls.overload import OverloadControl
+    from sip_stager.calls.strangers import AnswerBudget
     from sip_stager.model.call import Cause, Refusal
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Admission, Clock, MessageObserver, Notify, Transport
@@ -84,6 +85,7 @@ class LoadShedder:
         new_calls: NewCalls,
         control: OverloadControl,
         rules: SheddingRules = SheddingRules(),  # noqa: B008  a tuple
+        strangers: AnswerBudget | None = None,
     ) -> None:
         self._layer = layer
         self._identifiers = identifiers
@@ -94,6 +96,7 @@ class LoadShedder:
         self._admission = admission
         self._new_calls = new_calls
         self._rules = rules
+        self._strangers = strangers
         self._refused = _Recent(rules.lifetime)
         self._began_at = 0.0
         self._count = 0
@@ -143,6 +146,8 @@ class LoadShedder:
         if not refused_before and not shedding:
             return False
         refusal = self._admission.refuse_unread(source)
+        if not refusal.trunk and not self._may_answer_stranger(source, head):
+            return True
         if not refused_before:
             if refusal.trunk:
                 if self.control.admit(self._clock.time()):
@@ -150,7 +155,7 @@ class LoadShedder:
                 self._refused.add(tag)
             self._report_refusal(head, refusal)
         self._messages.raw_message(data, source, sent=False)
-        self._respond(head, source, tag, refusal)
+        self._respond(head, source, tag, refusal, len(data))
         return True
 
     def _is_alive(self, head: InviteHead) -> bool:
@@ -158,12 +163,27 @@ class LoadShedder:
         latest = self._layer.invite_servers.get(_transaction_key(head))
         return latest is not None and int(head.cseq) <= (latest.cseq_number or 0)
 
-    def _respond(self, head: InviteHead, source: Flow, tag: bytes, refusal: Refusal) -> None:
-        extra = [_warning(refusal.cause)]
+    def _may_answer_stranger(self, source: Flow, head: InviteHead) -> bool:
+        """Return True if a stranger's INVITE is answered, by the setting and within the budget."""
+        budget = self._strangers
+        if budget is None or (budget.answers_invites and budget.take()):
+            return True
+        call_id = head.call_id.decode("ascii", "backslashreplace")
+        detail = f"{source.host} belongs to no trunk"
+        self._notify(MessageDropped(source, DropCause.STRANGER, detail, call_id))
+        return False
+
+    def _respond(
+        self, head: InviteHead, source: Flow, tag: bytes, refusal: Refusal, size: int
+    ) -> None:
+        # A stranger learns neither the reason nor the name of this program.
+        extra = [_warning(refusal.cause)] if refusal.trunk else []
         if refusal.status in RETRY_AFTER_STATUSES:
             extra.append((b"Retry-After", b"%d" % self._retry_after(tag)))
         reason = refusal.reason.encode("utf-8")
         response = make_stateless_response(head, refusal.status, reason, tag, extra)
+        if not refusal.trunk and len(response) > size:  # a forged source would be flooded
+            return
         flow = response_flow(head.via, source)
         self._transport.send(response, flow)
         self._messages.raw_message(response, flow, sent=True)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sip_stager.cli.fallback_report import describe_failures
 from sip_stager.cli.online_check import OnlineReport, ask
+from sip_stager.cli.seal_report import describe_seal
 from sip_stager.cli.settings_dump import SHOWN, describe_numbers, describe_settings
 from sip_stager.cli.settings_file import ConfigOption, format_count, load_or_exit
 from sip_stager.config import Settings
@@ -82,6 +83,9 @@ def _show_settings(console: Console, settings: Settings, *, every: bool) -> None
         console.print(f"... and {len(settings.rows) - len(rows)} more (--all shows them)")
     console.print()
     for line in describe_failures(settings, every=every):
+        console.print(line, soft_wrap=True)
+    console.print()
+    for line in describe_seal(settings):
         console.print(line, soft_wrap=True)
     if not every:
         console.print("\nSettings at their defaults are left out; --all shows them.")

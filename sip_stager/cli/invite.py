@@ -37,6 +37,8 @@ def make_invite(to: str, caller: str, headers: list[str]) -> Request:
         b"to": f"To: <{uri}>",
         b"call-id": f"Call-ID: route@{_HOST}",
         b"cseq": "CSeq: 1 INVITE",
+        b"max-forwards": "Max-Forwards: 70",
+        b"contact": f"Contact: <sip:route@{_HOST}>",
     }
     lines = [line for name, line in usual.items() if name not in given]
     message = parse("\r\n".join([f"INVITE {uri} SIP/2.0", *lines, *fields, "", ""]).encode())

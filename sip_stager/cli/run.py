@@ -1,8 +1,11 @@
 """The run command: take calls."""
 
+import os
+
 import typer
 
 from sip_stager.cli.settings_file import ConfigOption, load_or_exit
+from sip_stager.config.loading.seal_keys import create_key
 
 
 def run(config: ConfigOption) -> None:
@@ -16,6 +19,7 @@ def run(config: ConfigOption) -> None:
     **Exit codes:** 0 it was told to stop; 1 it could not start, because an address or port could
     not be listened on; 2 the settings are wrong (see `sip-stager check --help`).
     """
+    create_key(os.environ)
     settings = load_or_exit(config)
     from sip_stager.cli.application_runner import serve  # noqa: PLC0415 (no other command needs the server)
 

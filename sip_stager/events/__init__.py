@@ -21,6 +21,7 @@ from sip_stager.events.message import (
     MessageDropped,
     MessageReceived,
     MessageSent,
+    TrunkAddressSuspected,
 )
 from sip_stager.events.overload import OverloadChanged
 from sip_stager.events.platform import (
@@ -70,6 +71,7 @@ __all__ = [
     "StagingStarted",
     "StagingTerminated",
     "StagingWasted",
+    "TrunkAddressSuspected",
 ]
 
 Event = (
@@ -100,4 +102,5 @@ Event = (
     | NumbersRefreshed
     | NumbersNotRefreshed
     | OverloadChanged
+    | TrunkAddressSuspected
 )

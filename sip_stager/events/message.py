@@ -41,6 +41,18 @@ class MessageDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class TrunkAddressSuspected:
+    """A stranger's INVITE looks like one of a trunk, whose carrier may have a new address.
+
+    It is reported once for each address.  ``why`` holds no number.
+    """
+
+    flow: Flow
+    why: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LargeRequestSent:
     """A request too large for a safe datagram was sent, over TCP if the target may accept it."""
 

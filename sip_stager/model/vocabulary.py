@@ -97,7 +97,8 @@ class DropCause(StrEnum):
     TOO_MANY_CONNECTIONS = "too_many_connections"
     TOO_SLOW = "too_slow"  # a TCP peer: no complete message in time, or it does not read
     OLD_REPEAT = "old_repeat"  # of a request whose branch has served a later one since
-    STRANGER = "stranger"  # a datagram from outside of trunks and upstreams, past the budget
+    STRANGER = "stranger"  # of no trunk and no upstream: it gets nothing, or a bare answer
+    NEXT_HOP_REFUSED = "next_hop_refused"  # a stranger's, to an address of no party of its dialog
     STALE = "stale"  # an INVITE that waited in the socket for longer than T1, in overload
 
 

@@ -10,7 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
-from sip_stager.events import CallTreated, HeaderLost, MessageDropped, OverloadChanged
+from sip_stager.events import (
+    CallTreated,
+    HeaderLost,
+    MessageDropped,
+    OverloadChanged,
+    TrunkAddressSuspected,
+)
 from sip_stager.model.vocabulary import DropCause, OverloadState
 from sip_stager.observability.call_log import CallLog
 from sip_stager.observability.ended_lines import EndedLines
@@ -60,6 +66,7 @@ class EventLog:
                 CallTreated: self._log_treated,
                 HeaderLost: self._log_header_lost,
                 OverloadChanged: self._log_overload,
+                TrunkAddressSuspected: self._log_suspected,
                 **stagings.handlers,
                 **PlatformLog(logger, fields, self._quota).handlers,
             },
@@ -85,6 +92,15 @@ class EventLog:
             detail=self._fields.text(event.detail),
             **({"call_id": self._fields.call_id(event.call_id)} if event.call_id else {}),
             **extra,
+        )
+
+    def _log_suspected(self, event: TrunkAddressSuspected) -> None:
+        self._logger.warning(
+            "trunk_address_suspected",
+            peer=str(event.flow),
+            detail=f"a stranger's call was turned away, but {event.why}: if this is a new address "
+            "of a carrier, add it to the networks of its trunk",
+            call_id=self._fields.call_id(event.call_id),
         )
 
     def _log_treated(self, event: CallTreated) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sip_stager.events import LargeRequestSent, MessageDropped
+from sip_stager.events import LargeRequestSent, MessageDropped, TrunkAddressSuspected
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.observability.instruments import EventCounter, Series
 from sip_stager.observability.registered_labels import (
@@ -107,12 +107,16 @@ class MessageMetrics:
             "Requests above 1300 bytes to a UDP target, by the transport that was used.",
             "transport",
         )
+        self._suspected = counter(
+            "trunk_addresses_suspected", "Strangers' addresses that look like a carrier's new ones."
+        )
         for cause in DropCause:
             self._dropped.initialize(cause)
         for transport in ("UDP", "TCP"):
             self._large.initialize(transport)
         self.handlers: Handlers = {
             MessageDropped: self._count_dropped,
+            TrunkAddressSuspected: lambda _: self._suspected.increment(),
             LargeRequestSent: lambda event: self._large.increment(event.target.transport),
         }
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from sip_stager.model.call import Cause
 
 _WORDS: dict[Cause, str] = {
-    RefusalCause.UNKNOWN_SOURCE: "this address belongs to no trunk",
     RefusalCause.UNMAPPED_NUMBER: "no agent is mapped to the called number",
     RefusalCause.PRIVACY: "the required privacy cannot be performed",
     RefusalCause.OVERLOAD: "too many calls",

@@ -78,7 +78,9 @@ class Responder:
         ``call`` is the INVITE's call, if it was admitted before, and ``own_ringing`` the seconds
         to our first 18x.
         """
-        extra = [refusal_warning(refusal.cause, elapsed)]
+        # A stranger learns neither the reason nor the name of this program.
+        stranger = refusal.cause is RefusalCause.UNKNOWN_SOURCE
+        extra = [] if stranger else [refusal_warning(refusal.cause, elapsed)]
         if refusal.retry_after is not None:
             extra.append((b"Retry-After", b"%d" % refusal.retry_after))
         reason = refusal.reason.encode("utf-8")

@@ -67,6 +67,26 @@ class User(Protocol):
         """Handle a CANCEL; ``invite`` is the transaction that it matches (9.2), or None."""
 
 
+class Gate(Protocol):
+    """Turns requests of strangers away, ahead of their transactions."""
+
+    @property
+    def is_configured(self) -> Callable[[str], bool]:
+        """True for an address in the settings, whose requests the gate need not see."""
+
+    def turns_away(self, request: Request, source: Flow, size: int, *, under_way: bool) -> bool:
+        """Return True if a request was turned away.
+
+        ``size`` is that of the message, and ``under_way`` is True if it has the key of an INVITE's
+        live transaction.
+        """
+
+    def turns_malformed_away(
+        self, request: Request, source: Flow, size: int, fault: Malformed
+    ) -> bool:
+        """Return True if a malformed request was turned away."""
+
+
 class TransactionLayer:
     """The transactions that are alive, in one store per kind.
 
@@ -77,6 +97,8 @@ class TransactionLayer:
         self._context = context
         self._parse = partial(parse, max_lines=max_header_lines)
         self._user: User | None = None
+        self._gate: Gate | None = None
+        self._is_configured: Callable[[str], bool] = bool  # without a gate, any host is one
         self.invite_servers: dict[Hashable, InviteServerTransaction] = {}
         self.servers: dict[Hashable, ServerTransaction] = {}
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
@@ -108,6 +130,11 @@ class TransactionLayer:
         """Set the user, which receives new requests."""
         self._user = user
 
+    def attach_gate(self, gate: Gate) -> None:
+        """Set the gate, which sees the requests from addresses that are not in the settings."""
+        self._gate = gate
+        self._is_configured = gate.is_configured
+
     def receive_message(self, data: bytes, source: Flow) -> None:
         """Handle one datagram, or one message from a stream."""
         try:
@@ -132,6 +159,10 @@ class TransactionLayer:
                 client.receive_response(message)
             return
         self._context.messages.request_received(message, source)
+        if not self._is_configured(source.host) and self._is_turned_away(
+            message, key, source, len(data)
+        ):
+            return
         if message.method in _INVITE_OR_ACK:
             self._receive_invite(message, key, source, len(data))
         else:
@@ -226,6 +257,11 @@ class TransactionLayer:
                 _respond_internal_error(request, server)
                 raise
 
+    def _is_turned_away(self, request: Request, key: Hashable, source: Flow, size: int) -> bool:
+        known = key in self.invite_servers
+        gate = self._gate
+        return gate is not None and gate.turns_away(request, source, size, under_way=known)
+
     def _is_valid(self, request: Request, source: Flow) -> bool:
         """Return True if a request is valid; else it is rejected here."""
         try:
@@ -244,7 +280,9 @@ class TransactionLayer:
         try:
             if request is not None:
                 request.note_source(source)
-                self._reject(request, source, fault)
+                gate = None if self._is_configured(source.host) else self._gate
+                if gate is None or not gate.turns_malformed_away(request, source, len(data), fault):
+                    self._reject(request, source, fault)
                 return
         except Malformed:  # no top Via: there is no address to respond to
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sip_stager.model.call import Call, Refusal
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from sip_stager.sip.message import Request
     from sip_stager.trunks.budget import Terms
     from sip_stager.trunks.mapping import NumberMapping
+
+
+_NEIGHBOURHOOD = {
+    4: 24,
+    6: 48,
+}  # bits of a prefix: a carrier's new address is often near its others
 
 
 class TrunkConfig(CalledNumberConfig, CallerNumberConfig, Protocol):
@@ -111,6 +117,19 @@ class TrunkAdmission:
         reason = REASONS.get(status, b"").decode()
         return Refusal(status, reason, RefusalCause.OVERLOAD, "", trunk=trunk.name)
 
+    def resembles_trunk(self, invite: Request, source: Flow) -> str:
+        """Return why a stranger's INVITE may be one of a trunk (``ports.Admission``)."""
+        if near := self._networks.near(source.host):
+            return f"it is next to the networks of the trunk {near}"
+        try:
+            called = read_called_number(invite, _STRANGER).number
+        except Malformed:
+            return ""
+        match = self._mapping.find(called) if called else None
+        # Scanners dial at random: a number that is mapped by itself was hardly guessed.
+        exact = match is not None and match.key == match.number
+        return "it calls a number that is mapped" if exact else ""
+
     def out_of_service(self, source: Flow) -> str:
         """Return why OPTIONS of a source get 503 (``ports.Admission``)."""
         if self._outage_of is None:
@@ -184,6 +203,20 @@ class TrunkNetworks:
         # (version, host bits): the longest prefix of each version comes first.
         self._by_length = sorted(by_length.items(), key=lambda entry: entry[0])
         self.trunk_of = lru_cache(maxsize=4096)(self._find)
+
+    def near(self, host: str) -> str:
+        """Return the name of a trunk with an address in the /24, or the /48 of IPv6, of a host."""
+        try:
+            address = _unmap(ip_address(host))
+        except ValueError:
+            return ""
+        around = ip_network(f"{address}/{_NEIGHBOURHOOD[address.version]}", strict=False)
+        for (version, host_bits), trunks in self._by_length:
+            if version == address.version:
+                for prefix, trunk in trunks.items():
+                    if type(address)(prefix << host_bits) in around:
+                        return trunk.name
+        return ""
 
     def _find(self, host: str) -> TrunkConfig | None:
         try:

@@ -61,6 +61,12 @@ When a call is not staged
 By default: refuse 480 (breaker_open, overload: refuse 503 with Retry-After); rings: 180 after 2 s.
 No trunk or number differs.
 
+A call lasts 24 hours at most: its seal cannot be renewed, and a request that comes later gets \
+481 ([seal] lifetime).
+The seal's key is made from the API key: after a new API key and a restart, a hang-up does not \
+reach the other side of the calls that are up. Set [seal] key_file, or run as a systemd unit with \
+StateDirectory=, which keeps a key.
+
 Settings at their defaults are left out; --all shows them.
 """
     )

@@ -32,6 +32,7 @@ from sip_stager.events import (
     StagingStarted,
     StagingTerminated,
     StagingWasted,
+    TrunkAddressSuspected,
 )
 from sip_stager.model.call import Call
 from sip_stager.model.flow import Flow
@@ -165,4 +166,5 @@ EVERYTHING: list[Event] = [
     NumbersRefreshed(GAUGE_SOURCES.platform_numbers(), ("+331******89 is no number",), news=True),
     NumbersNotRefreshed(StagingOutcome.REFUSED, 403, f"not for {CALLED}"),
     OverloadChanged(OverloadState.SHEDDING, 0.12, 600.0, 0, 0.0),
+    TrunkAddressSuspected(FLOW, "it calls a number that is mapped", "call-9@pbx"),
 ]

@@ -8,12 +8,14 @@ from sip_stager.calls.load_shedder import LoadShedder
 from sip_stager.calls.new_calls import NewCalls
 from sip_stager.calls.overload import OverloadControl
 from sip_stager.calls.shutdown import Shutdown
+from sip_stager.calls.strangers import AnswerBudget, StrangerGate, StrangerRules
 from sip_stager.events import Event, MessageDropped
 from sip_stager.model.flow import Flow
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.next_hop import Locator
+from sip_stager.proxy.relay_rules import RelayRules
 from sip_stager.proxy.responder import Responder
 from sip_stager.proxy.seal import Seal
 from sip_stager.proxy.sender import Sender
@@ -26,11 +28,19 @@ from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transaction.timers import LaneClock, Timers
-from tests.support.fakes import FakeAdmission, FakeClock, FakeResolver, FakeStager, FakeTransport
+from tests.support.fakes import (
+    FakeAdmission,
+    FakeClock,
+    FakePeers,
+    FakeResolver,
+    FakeStager,
+    FakeTransport,
+)
 from tests.support.messages import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ipaddress import IPv4Network, IPv6Network
 
     from sip_stager.ports import Notify, Stager
 
@@ -92,9 +102,9 @@ class Conversation:
         timers = Timers()
         clock = LaneClock(self.clock)
         reporter = MessageReporter(self._notify)
-        context = Context(clock, self.transport, self._notify, reporter, timers)
+        self.context = context = Context(clock, self.transport, self._notify, reporter, timers)
         self.layer = TransactionLayer(context)
-        listeners = Interfaces(interfaces)
+        self._listeners = listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
         locator = Locator(
             listeners, self.resolver, self.clock, is_connected=self.transport.is_connected
@@ -124,6 +134,19 @@ class Conversation:
             self.layer, identifiers, *ports, self.new_calls, OverloadControl(0.1)
         )
         self._taken = 0
+
+    def close_to_strangers(
+        self, rules: StrangerRules, networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    ) -> FakePeers:
+        """Turn strangers away, as the program does; alice is of the trunk, bob the upstream."""
+        peers = FakePeers({"192.0.2.1": TRUNK_NAME, "192.0.2.11": "other"}, {"192.0.2.2"})
+        upstreams, own = (parse_uri(b"sip:192.0.2.2:5060"),), {("198.51.100.1", 9090)}
+        relay_rules = RelayRules(self._listeners, SEAL, peers, upstreams, networks, own)
+        budget = AnswerBudget(self.clock, rules)
+        ports = self.context, peers, self.admission, self._listeners, SEAL
+        self.layer.attach_gate(StrangerGate(*ports, relay_rules, budget, rules))
+        self.shedder._strangers = budget
+        return peers
 
     def _notify(self, event: Event) -> None:
         self.events.append(event)

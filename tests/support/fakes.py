@@ -162,6 +162,27 @@ def on_terms(trunk: str, number: str) -> Terms:
     return Terms(Policy(), 4.0)
 
 
+class FakePeers:
+    """Trunks by address, and upstreams; those in ``names`` are the addresses of a name now."""
+
+    def __init__(self, trunks: dict[str, str], upstreams: set[str]) -> None:
+        self.trunks = trunks
+        self.upstreams = upstreams
+        self.names: set[str] = set()
+
+    def is_configured(self, host: str) -> bool:
+        return host in self.trunks or host in self.upstreams
+
+    def is_peer(self, host: str) -> bool:
+        return self.is_configured(host) or host in self.names
+
+    def is_upstream(self, host: str) -> bool:
+        return host in self.upstreams or host in self.names
+
+    def trunk_name(self, host: str) -> str:
+        return self.trunks.get(host, "")
+
+
 class FakeAdmission:
     """Admits everybody but ``strangers``, to every number but 404; ``anonymous`` are hosts.
 
@@ -176,10 +197,14 @@ class FakeAdmission:
         self.pass_503 = False
         self.policy = Policy()
         self.outage = ""
+        self.resemblance = ""
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         anonymous = anonymous or source.host in self.anonymous
         return request.without(b"p-asserted-identity") if anonymous else request
+
+    def resembles_trunk(self, invite: Request, source: Flow) -> str:
+        return self.resemblance
 
     def out_of_service(self, source: Flow) -> str:
         return "" if source.host in self.strangers else self.outage

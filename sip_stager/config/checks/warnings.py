@@ -40,6 +40,10 @@ def find_warnings(settings: Settings) -> Iterator[Finding]:
     if file is not None and settings.api.key and is_readable_by_others(file):
         right = "run `chmod 600` on it"
         yield Finding(("api", "key_file"), f"other users can read {file}", right)
+    sealing = settings.seal.key_file
+    if sealing is not None and settings.has_seal_key and is_readable_by_others(sealing):
+        right = "run `chmod 600` on it"
+        yield Finding(("seal", "key_file"), f"other users can read {sealing}", right)
     if _is_unencrypted(settings.api.base_url):
         wrong = "the API key and the callers' numbers cross the network unencrypted"
         yield Finding(("api", "base_url"), wrong, "write https://")

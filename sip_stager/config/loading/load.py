@@ -27,6 +27,7 @@ from sip_stager.config.loading.api_key import (
 from sip_stager.config.loading.csv_numbers import CsvNumbers, column_of, read_numbers
 from sip_stager.config.loading.file_reading import read_toml
 from sip_stager.config.loading.key_lines import KeyLines
+from sip_stager.config.loading.seal_keys import find_seal_keys
 from sip_stager.config.loading.valid_parts import ValidParts
 from sip_stager.config.loading.validation_errors import explain_errors
 from sip_stager.config.tables.settings import Settings
@@ -51,10 +52,12 @@ def load(
     table = _read_csv(document, places)
     mistakes = table.mistakes
     unread = _add_key(document, path.parent, environ, findings, key_use)
-    findings += resolve_advertised(document, environ)
+    seal = find_seal_keys(document, path.parent, environ, key_use)
+    findings += (*resolve_advertised(document, environ), *seal.mistakes)
     settings, parts = _validated(document, table, places.first_row, findings)
     findings += find_inconsistencies(parts)
     if settings is not None:
+        settings.attach_seal_keys(seal.keys)
         findings += find_settings_without_effect(settings)
     if not mistakes and settings and not (settings.rows or settings.api.numbers_refresh_interval):
         right = "add [[numbers]], or set [api] numbers_refresh_interval to use the platform's"
@@ -62,13 +65,9 @@ def load(
     mistakes += [places.mistake(finding) for finding in findings]
     if mistakes or settings is None:
         raise SettingsError(_ordered(mistakes, path))
-    warnings = _ordered(
-        map(
-            places.mistake,
-            (*unread, *find_unused_proxy(settings, environ), *find_warnings(settings)),
-        ),
-        path,
-    )
+    proxy = find_unused_proxy(settings, environ)
+    found = *unread, *seal.warnings, *proxy, *find_warnings(settings)
+    warnings = _ordered(map(places.mistake, found), path)
     left = _ordered(map(places.mistake, find_placeholders(settings)), path)
     return settings.attach(warnings, left, places)
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from sip_stager.config.errors import Location, Mistake, invalid
 from sip_stager.config.tables.address_types import Address, Port
@@ -15,6 +15,7 @@ from sip_stager.config.tables.field_types import Bytes, Count, Seconds
 from sip_stager.config.tables.numbers import AgentShare, MappedNumber, Number
 from sip_stager.config.tables.peers import Listener, Upstream
 from sip_stager.config.tables.policy import CallPolicy
+from sip_stager.config.tables.security import SealTable, Strangers
 from sip_stager.config.tables.trunk import Trunk
 from sip_stager.config.tables.variables import Variables
 
@@ -97,9 +98,12 @@ class Settings(Table):
     policy: CallPolicy = CallPolicy()
     """What happens to calls for which no other policy has a key."""
     sip: Sip = Sip()
+    strangers: Strangers = Strangers()
+    seal: SealTable = SealTable()
     limits: Limits = Limits()
     http: Http = Http()
     log: Log = Log()
+    _seal_keys: tuple[SecretStr, ...] = PrivateAttr(default=())
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
     _placeholders: tuple[Mistake, ...] = PrivateAttr(default=())
     _place: Callable[[Location], str] | None = PrivateAttr(default=None)
@@ -126,6 +130,21 @@ class Settings(Table):
     def append(self, rows: Sequence[MappedNumber]) -> Self:
         """Append the rows of the CSV."""
         self._csv_rows = rows
+        return self
+
+    @property
+    def seal_keys(self) -> tuple[SecretStr, ...]:
+        """The keys of the seal, the newest first; the API key if it has none of its own."""
+        return self._seal_keys or (self.api.key,)
+
+    @property
+    def has_seal_key(self) -> bool:
+        """True if the seal has a key of its own, so that a new API key ends no call."""
+        return bool(self._seal_keys)
+
+    def attach_seal_keys(self, keys: tuple[SecretStr, ...]) -> Self:
+        """Attach the keys of the seal, the newest first."""
+        self._seal_keys = keys
         return self
 
     def attach(
@@ -163,6 +182,8 @@ TABLES: dict[str, type[Table]] = {
     "numbers": Number,
     "policy": CallPolicy,
     "sip": Sip,
+    "strangers": Strangers,
+    "seal": SealTable,
     "limits": Limits,
     "http": Http,
     "log": Log,
