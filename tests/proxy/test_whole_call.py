@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from sip_stager.proxy.bounds import Bounds
 from tests.support.agents import Dialog, UserAgent
 from tests.support.conversation import ALICE, ALICE_TCP, BOB, Conversation
+from tests.support.ended_calls import EndedCalls
 from tests.support.network import Fate, Network
 from tests.support.watch import Watch
 
@@ -71,6 +72,8 @@ class WholeCall(RuleBasedStateMachine):
     RFC 4320 4.1, 4.2: no provisional response but 100 and no 408 goes to a non-INVITE request.
 
     RFC 3261 16.4, 16.11: a request with a dialog's Route, and the ACK of a 2xx, goes on.
+
+    And in the end the log has exactly one last line of each call.
     """
 
     @initialize(
@@ -96,6 +99,7 @@ class WholeCall(RuleBasedStateMachine):
         upstream = f"sip:192.0.2.2:5060;transport={bob.transport.lower()}"
         backups = ("sip:192.0.2.3:5060",) if serial else ()
         edge = Conversation(upstream, backups=backups, bounds=Bounds(calls_staging=room))
+        self.ended_calls = EndedCalls(edge)
         watch = Watch(edge, NEXT_AFTER if serial else None)
         self.network = Network(edge, watch, self.agents.values())
         if statuses is not None:
@@ -208,6 +212,7 @@ class WholeCall(RuleBasedStateMachine):
         assert not network.staging
         assert not network.watch.unanswered()
         assert "internal_error" not in edge.dropped
+        self.ended_calls.check()
 
     def _heal(self) -> None:
         """Deliver everything; each agent answers and acknowledges all open requests."""
