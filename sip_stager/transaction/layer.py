@@ -9,8 +9,8 @@
 
 An ACK is looked up as its INVITE; that of a 2xx has another branch and matches nothing.
 
-A request that cannot be parsed, or that is invalid, is rejected without a transaction (8.2.7),
-from any source; one without a top Via cannot be answered.
+A request that cannot be parsed, or that is invalid, is rejected without a transaction
+(``rejection.py``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.identifiers import tag_of
 from sip_stager.sip.message import Request, Response
-from sip_stager.sip.parser import MAX_HEADER_LINES, check_body, check_request, parse
-from sip_stager.sip.responses import make_response, response_flow, warning_field
+from sip_stager.sip.parser import MAX_HEADER_LINES, check_body, parse
+from sip_stager.sip.responses import make_response, response_flow
 from sip_stager.sip.salvage import salvage_call_id, salvage_request
 from sip_stager.transaction.invite_client import InviteClientTransaction
 from sip_stager.transaction.invite_server import InviteServerTransaction
@@ -32,6 +31,7 @@ from sip_stager.transaction.lost_flows import LostFlows
 from sip_stager.transaction.matching import EarlierServers, server_key
 from sip_stager.transaction.non_invite_client import ClientTransaction
 from sip_stager.transaction.non_invite_server import ServerTransaction
+from sip_stager.transaction.rejection import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -104,6 +104,7 @@ class TransactionLayer:
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
         self.clients: dict[Hashable, ClientTransaction] = {}
         self._lost_flows = LostFlows(context.clock, self.invite_clients, self.clients)
+        self._rejection = Rejection(context)
         self._earlier_invites = EarlierServers(self.invite_servers)
         self._earlier_servers = EarlierServers(self.servers)
 
@@ -154,7 +155,7 @@ class TransactionLayer:
             client = self.invite_clients.get(client_key) or self.clients.get(client_key)
             if client is None:
                 text = f"{message.status} to nothing that is alive"
-                self._drop(source, DropCause.STRAY_RESPONSE, text, salvage_call_id(data))
+                self._rejection.drop(source, DropCause.STRAY_RESPONSE, text, salvage_call_id(data))
             else:
                 client.receive_response(message)
             return
@@ -207,11 +208,11 @@ class TransactionLayer:
         if self._earlier_invites.keys or (known and known.cseq_number != request.cseq_number):
             known, is_old = self._earlier_invites.match(key, request, known)
             if is_old:
-                self._drop_old_repeat(request, source)
+                self._rejection.drop_old_repeat(request, source)
                 return
         if known:
             known.receive_retransmission_or_ack(request, source)
-        elif user is None or not (request.usual or self._is_valid(request, source)):
+        elif user is None or not (request.usual or self._rejection.is_valid(request, source)):
             return
         elif request.method == b"ACK":
             user.receive_ack(request, source)
@@ -233,7 +234,7 @@ class TransactionLayer:
             if request.method != b"CANCEL":
                 known, is_old = self._earlier_servers.match(key, request, known)
                 if is_old:
-                    self._drop_old_repeat(request, source)
+                    self._rejection.drop_old_repeat(request, source)
                     return
             elif known and known.cseq_number != request.cseq_number:
                 # Neither of two CANCELs on one branch is older: each has an INVITE.
@@ -241,7 +242,7 @@ class TransactionLayer:
                 known = self.servers.get(key)
         if known:
             known.receive_retransmission(request, source)
-        elif user is not None and (request.usual or self._is_valid(request, source)):
+        elif user is not None and (request.usual or self._rejection.is_valid(request, source)):
             flow = response_flow(request.top_via, source)
             server = ServerTransaction(self._context, self.servers, key, flow, size, request)
             self.servers[key] = server
@@ -262,19 +263,10 @@ class TransactionLayer:
         gate = self._gate
         return gate is not None and gate.turns_away(request, source, size, under_way=known)
 
-    def _is_valid(self, request: Request, source: Flow) -> bool:
-        """Return True if a request is valid; else it is rejected here."""
-        try:
-            check_request(request)
-        except Malformed as fault:
-            self._reject(request, source, fault)
-            return False
-        return True
-
     def _receive_malformed(self, data: bytes, source: Flow, fault: Malformed) -> None:
         """Reject a request that could not be parsed, if it has a top Via; drop anything else."""
         if not data.strip(b"\r\n\0"):  # line breaks and NULs alone keep a NAT binding open
-            self._drop(source, DropCause.KEEPALIVE, str(fault))
+            self._rejection.drop(source, DropCause.KEEPALIVE, str(fault))
             return
         request = salvage_request(data)
         try:
@@ -282,29 +274,11 @@ class TransactionLayer:
                 request.note_source(source)
                 gate = None if self._is_configured(source.host) else self._gate
                 if gate is None or not gate.turns_malformed_away(request, source, len(data), fault):
-                    self._reject(request, source, fault)
+                    self._rejection.reject(request, source, fault)
                 return
         except Malformed:  # no top Via: there is no address to respond to
             pass
-        self._drop(source, DropCause.MALFORMED, str(fault), salvage_call_id(data))
-
-    def _reject(self, request: Request, source: Flow, fault: Malformed) -> None:
-        """Reject an invalid request without a transaction (RFC 3261 8.2.7)."""
-        self._drop(source, DropCause.MALFORMED, str(fault), request.call_id_text)
-        if b"ACK" not in {request.method, request.cseq_method}:
-            extra = (warning_field(str(fault)),)
-            response = make_response(request, fault.status, tag_of(request), extra)
-            flow = response_flow(request.top_via, source)
-            self._context.send_response(bytes(response), request.method, fault.status, flow)
-
-    def _drop_old_repeat(self, request: Request, source: Flow) -> None:
-        """Drop a repeat of a request that is over; its branch has a later request now."""
-        detail = f"a repeated {request.method.decode('ascii', 'backslashreplace')}"
-        detail += f" with CSeq {request.cseq_number}, after a later one with its branch"
-        self._drop(source, DropCause.OLD_REPEAT, detail, request.call_id_text)
-
-    def _drop(self, source: Flow, cause: DropCause, detail: str, call_id: str = "") -> None:
-        self._context.notify(MessageDropped(source, cause, detail, call_id))
+        self._rejection.drop(source, DropCause.MALFORMED, str(fault), salvage_call_id(data))
 
 
 def _respond_internal_error(
