@@ -24,6 +24,7 @@ from sip_stager.proxy.response_context import ResponseContext
 from sip_stager.proxy.stateless import AckForwarding
 from sip_stager.proxy.target_search import TargetSearch
 from sip_stager.proxy.validation import (
+    IN_DIALOG_ONLY,
     OwnResponse,
     respond_as_user_agent,
     routing_digest,
@@ -210,7 +211,8 @@ class Proxy:
 
     def _answer_as_user_agent(self, request: Request, source: Flow, transaction: Server) -> None:
         try:
-            if self._new_calls.closed:
+            # A method of dialogs gets 481 as ever: its call is not here, now or later.
+            if self._new_calls.closed and request.method not in IN_DIALOG_ONLY:
                 answer = UNAVAILABLE
             # RFC 3261 11.2: the status of OPTIONS is the one that an INVITE would get.
             elif request.method == b"OPTIONS" and (why := self._admission.out_of_service(source)):

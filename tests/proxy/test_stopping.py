@@ -52,6 +52,13 @@ def test_options_gets_503() -> None:
     assert (answer.status, answer.value(b"retry-after")) == (503, b"5")
 
 
+def test_a_bye_without_a_dialog_gets_481_as_ever() -> None:
+    """RFC 3261 21.5.4: a 503 would keep the sender from hanging up its other calls."""
+    edge = ringing()
+    edge.receive(request("BYE", branch="z9hG4bK-bye", cseq=2))
+    assert edge.take() == ["alice 481 BYE"]
+
+
 def test_options_gets_503_in_an_outage_if_the_trunk_wants_that() -> None:
     """RFC 3261 11.2: the response code "MUST be the same that would have been chosen had the
     request been an INVITE". The cause is for every call, but may end at any moment: no Retry-After.
