@@ -29,7 +29,7 @@ from sip_stager.assembly.staging import (
     make_number_watch,
     make_stager,
 )
-from sip_stager.assembly.trunks import make_mapping
+from sip_stager.assembly.trunks import make_call_limits, make_mapping
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.config.terms_by_trunk import treatment_uris
 from sip_stager.events import MessageSent
@@ -96,6 +96,8 @@ class Application:
                 for each in (self._api, self._agents, self._numbers, self._aftercare)
             ],
         )
+        self._call_limits = make_call_limits(settings, loop)
+        self._dispatcher.add(self._call_limits.handlers)
         self._lag = LoopLag(loop)
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._gauge_sources(log_figures), trunks, known_outcomes(settings))
@@ -111,6 +113,7 @@ class Application:
             self._mapping,
             self._outage.of_trunk,
             peers,
+            self._call_limits,
         )
         self._sockets.attach(
             self._layer.receive_message,
@@ -228,6 +231,7 @@ class Application:
     def _gauge_sources(self, log: LogFigures) -> GaugeSources:
         return GaugeSources(
             calls_staging=lambda: self._staging.waiting,
+            calls_up=lambda: self._call_limits.calls_up,
             stagings_reserved=lambda: self._claims.reserved,
             polls_delayed=lambda: self._staging.polls_delayed,
             transactions=lambda: self.transactions,

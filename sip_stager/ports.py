@@ -135,6 +135,19 @@ class Admission(Protocol):
         """
 
 
+class CallLimits(Protocol):
+    """The limits of the calls of trunks and numbers (``EventCallLimits``).
+
+    It counts them from the events, so it knows of each call as soon as it is admitted.
+    """
+
+    def exceeded(self, trunk: str, row: str) -> str:
+        """Return the limit that another call would exceed, for the log; empty if there is none.
+
+        ``row`` is the number of the table row that maps the called one.
+        """
+
+
 class Stager(Protocol):
     """The staging of calls with the platform (``FakeStager``)."""
 

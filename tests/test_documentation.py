@@ -29,6 +29,7 @@ def served() -> set[str]:
         calls_staging=lambda: 0,
         call_records=lambda: 0,
         call_records_dropped=lambda: 0,
+        calls_up=dict,
         stagings_reserved=lambda: 0,
         polls_delayed=lambda: 0,
         transactions=dict,

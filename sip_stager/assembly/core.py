@@ -34,7 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Settings
-    from sip_stager.ports import Clock, MessageObserver, Notify, Resolver, Stager, Transport
+    from sip_stager.ports import (
+        CallLimits,
+        Clock,
+        MessageObserver,
+        Notify,
+        Resolver,
+        Stager,
+        Transport,
+    )
     from sip_stager.trunks.mapping import NumberMapping
 
 
@@ -61,10 +69,12 @@ def make_core(
     mapping: NumberMapping,
     outage_of: Callable[[str], str] | None = None,
     peers: KnownPeers | None = None,
+    call_limits: CallLimits | None = None,
 ) -> Core:
-    """Build the proxy and its transaction layer; ``outage_of`` is as in ``make_admission``.
+    """Build the proxy and its transaction layer.
 
-    Without ``peers``, those of the settings count whose addresses are written there.
+    ``outage_of`` and ``call_limits`` are as in ``make_admission``.  Without ``peers``, those of
+    the settings count whose addresses are written there.
     """
     sip = settings.sip
     timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
@@ -101,7 +111,7 @@ def make_core(
         limits.message_bytes,
         several_trunks=len(settings.trunks) > 1,
     )
-    admission = make_admission(settings, mapping, outage_of)
+    admission = make_admission(settings, mapping, outage_of, call_limits)
     new_calls = NewCalls(
         sender,
         responder,

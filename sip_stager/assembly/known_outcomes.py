@@ -35,6 +35,9 @@ def known_outcomes(settings: Settings) -> KnownOutcomes:
     for trunk, policy in _policies(settings):
         refused.add((trunk, RefusalCause.UNMAPPED_NUMBER, "404"))
         refused.add((trunk, StagingOutcome.INTERNAL_ERROR, "500"))
+        if _has_call_limit(settings):
+            status = policy.refusal_for(RefusalCause.CALL_LIMIT)
+            refused.add((trunk, RefusalCause.CALL_LIMIT, str(status)))
         for cause in _OF_TRUNKS:
             refused.add((trunk, cause, str(policy.refusal_for(cause))))
         for cause, kind, status in _treatments(policy):
@@ -43,6 +46,15 @@ def known_outcomes(settings: Settings) -> KnownOutcomes:
             else:
                 treated.add((trunk, cause, kind))
     return KnownOutcomes(frozenset(refused), frozenset(treated))
+
+
+def _has_call_limit(settings: Settings) -> bool:
+    """Return True if a trunk or a number limits its calls."""
+    return any(
+        one.max_calls or one.max_calls_per_second
+        for several in (settings.trunks, settings.tables.values())
+        for one in several
+    )
 
 
 def _policies(settings: Settings) -> Iterator[tuple[str, Policy]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sip_stager.config.tables.policy import combine_terms
+from sip_stager.observability.call_limits import CallLimit, EventCallLimits
 from sip_stager.trunks.admission import TrunkAdmission
 from sip_stager.trunks.mapping import Moment, NumberMapping
 from sip_stager.trunks.variables import CallVariables
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Settings
+    from sip_stager.ports import CallLimits, Clock
     from sip_stager.trunks.budget import Terms
 
 
@@ -30,10 +32,12 @@ def make_admission(
     settings: Settings,
     mapping: NumberMapping | None = None,
     outage_of: Callable[[str], str] | None = None,
+    limits: CallLimits | None = None,
 ) -> TrunkAdmission:
     """Build the admission; without a ``mapping``, with the numbers of the settings alone.
 
     ``outage_of`` returns why the calls of a trunk would be refused now, empty if they would not be.
+    ``limits`` are those of trunks and numbers.
     """
     mapping = mapping or make_mapping(settings)
     api = settings.api
@@ -43,7 +47,27 @@ def make_admission(
         {row.number: row.table.variables for row in settings.rows if row.table.variables},
     )
     return TrunkAdmission(
-        settings.trunks, mapping, make_terms(settings), api.anonymous_number, variables, outage_of
+        settings.trunks,
+        mapping,
+        make_terms(settings),
+        api.anonymous_number,
+        variables,
+        outage_of,
+        limits,
+    )
+
+
+def make_call_limits(settings: Settings, clock: Clock) -> EventCallLimits:
+    """Make the limits of the calls of trunks and numbers."""
+    return EventCallLimits(
+        {one.name: CallLimit(one.max_calls, one.max_calls_per_second) for one in settings.trunks},
+        {
+            number: CallLimit(table.max_calls, table.max_calls_per_second)
+            for number, table in settings.rows
+            if table.max_calls or table.max_calls_per_second
+        },
+        clock,
+        settings.limits.counted_call_duration,
     )
 
 

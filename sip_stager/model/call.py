@@ -56,8 +56,8 @@ class Policy:
       an entry is refused.
     - ``after_ringing`` replaces them for all causes once the caller has heard us ring.
     - ``refusal`` is the default status of a refusal that concerns every call
-      (``SERVICE_CAUSES``, or no upstream can be reached), ``call_refusal`` that of one call's
-      failure, ``error_refusal`` that of an error of this program.
+      (``SERVICE_CAUSES``, no upstream can be reached, or a limit of calls), ``call_refusal`` that
+      of one call's failure, ``error_refusal`` that of an error of this program.
     - ``ringing`` is the status of our own provisional response: 180, 183, or 0 for none.  It is
       sent after ``ringing_delay`` seconds.
     """
@@ -84,7 +84,9 @@ class Policy:
 
     def refusal_for(self, cause: Cause) -> int:
         """Return the default status of a refusal with this cause."""
-        if cause in SERVICE_CAUSES:
+        # The limit of a trunk concerns its other calls, so that its carrier may use another route;
+        # it is no reason to send nothing for a while, so it is none of the SERVICE_CAUSES.
+        if cause in SERVICE_CAUSES or cause == RefusalCause.CALL_LIMIT:
             return self.refusal
         own = cause == StagingOutcome.INTERNAL_ERROR
         return self.error_refusal if own else self.call_refusal
@@ -104,6 +106,7 @@ class Call(NamedTuple):
     - ``generation`` is that of the table row which maps the number.
     - ``another_follows``: the deadline leaves time for another agent.
     - ``anonymous``: the caller requested privacy, and the trunk does not override that.
+    - ``row`` is the number of the table row that maps the called one.
     """
 
     call_id: str
@@ -118,6 +121,7 @@ class Call(NamedTuple):
     generation: int = 0
     another_follows: bool = False
     anonymous: bool = False
+    row: str = ""
 
     def __repr__(self) -> str:
         # A traceback or a log line must not show what strangers wrote into the variables.

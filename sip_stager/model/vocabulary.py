@@ -33,6 +33,7 @@ class RefusalCause(StrEnum):
     UNMAPPED_NUMBER = "unmapped_number"
     INVALID_REQUEST = "invalid_request"  # the INVITE breaks a rule of SIP: a loop, no hops left
     PRIVACY = "privacy"  # it is critical to the caller, and no proxy can perform it
+    CALL_LIMIT = "call_limit"  # of the trunk or the number, in the settings
     OVERLOAD = "overload"
     STOPPED = "stopped"
 

@@ -44,6 +44,10 @@ _REFUSALS: Mapping[Cause, tuple[Side, str]] = {
     RefusalCause.UNMAPPED_NUMBER: (Side.US, "no agent is mapped to the called number"),
     RefusalCause.INVALID_REQUEST: (Side.TRUNK, "its INVITE breaks a rule of SIP"),
     RefusalCause.PRIVACY: (Side.TRUNK, "the caller requires privacy that no proxy can perform"),
+    RefusalCause.CALL_LIMIT: (
+        Side.US,
+        "its trunk or its number has as many calls as the settings allow",
+    ),
     RefusalCause.OVERLOAD: (Side.US, "this process has more calls than it can serve"),
     RefusalCause.STOPPED: (Side.US, "this program was being stopped"),
     StagingOutcome.STOPPED: (Side.US, "this program was being stopped"),

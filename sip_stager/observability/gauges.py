@@ -39,6 +39,7 @@ class GaugeSources:
 
     calls_staging: Callable[[], int]
     call_records: Callable[[], int]
+    calls_up: Callable[[], Mapping[str, int]]
     stagings_reserved: Callable[[], int]
     polls_delayed: Callable[[], int]
     transactions: Callable[[], Mapping[str, int]]
@@ -143,6 +144,11 @@ class GaugeCollector(Collector):
         overload_states = {state: int(state == overload) for state in OverloadState}
         for name, documentation, label, values in (
             ("transactions", "SIP transactions alive.", "kind", sources.transactions()),
+            (
+                "calls_up",
+                "Calls from INVITE to end, of each trunk with a limit of its own.",
+                *("trunk", sources.calls_up()),
+            ),
             ("tcp_connections", "Open TCP connections.", "kind", sources.tcp_connections()),
             (
                 "api_requests",

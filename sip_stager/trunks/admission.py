@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sip_stager.model.flow import Flow
+    from sip_stager.ports import CallLimits
     from sip_stager.sip.message import Request
     from sip_stager.trunks.budget import Terms
     from sip_stager.trunks.mapping import NumberMapping
@@ -80,6 +81,7 @@ class TrunkAdmission:
     the name of its trunk and the key of its row.  ``anonymous_number`` stands for a caller who
     is anonymous or has no number.  ``variables`` are those of all trunks and numbers.
     ``outage_of`` returns why the calls of a trunk would be refused now, empty if they would not be.
+    ``limits`` are those of trunks and numbers, None if there are none.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class TrunkAdmission:
         anonymous_number: str,
         variables: CallVariables | None = None,
         outage_of: Callable[[str], str] | None = None,
+        limits: CallLimits | None = None,
     ) -> None:
         self._networks = TrunkNetworks(trunks)
         self._mapping = mapping
@@ -97,6 +100,7 @@ class TrunkAdmission:
         self._anonymous_number = anonymous_number
         self._variables = variables or CallVariables()
         self._outage_of = outage_of
+        self._limits = limits
 
     def admit(self, invite: Request, source: Flow) -> Call | Refusal:
         """Decide on a new call; raises ``Malformed`` for an invalid Request-URI."""
@@ -172,6 +176,8 @@ class TrunkAdmission:
         anonymous = bool(caller.privacy) and not trunk.pass_private_number
         facts = Facts(caller.number, called, trunk.name, source.host, trunk.country, anonymous)
         terms = self._terms_of(trunk.name, key)
+        if self._limits is not None and (excess := self._limits.exceeded(trunk.name, key)):
+            return _refuse_excess(trunk, terms, excess, route)
         return Call(
             call_id=invite.call_id_text,
             trunk=trunk.name,
@@ -184,6 +190,7 @@ class TrunkAdmission:
             variables=self._variables.fill(invite, facts, key),
             generation=row.generation,
             anonymous=anonymous,
+            row=key,
         )
 
 
@@ -237,6 +244,20 @@ def _refuse_unmapped(invite: Request, trunk: TrunkConfig, number: str) -> Refusa
     # A trunk may pass private numbers to the agent; that of a call without one is for nobody.
     from_number = "" if caller.privacy else caller.number
     return Refusal(404, "Not Found", cause, text, None, trunk.name, from_number, number)
+
+
+def _refuse_excess(trunk: TrunkConfig, terms: Terms, excess: str, route: Route) -> Refusal:
+    """Refuse a call that exceeds a limit, with the status of the policy.
+
+    No Retry-After: the trunk's other calls, and the end of one of these, are welcome at once.
+    """
+    status = terms.policy.refusal_for(RefusalCause.CALL_LIMIT)
+    reason = REASONS.get(status, b"").decode()
+    caller = "" if route.caller.privacy else route.caller.number
+    called = route.called.number
+    return Refusal(
+        status, reason, RefusalCause.CALL_LIMIT, excess, None, trunk.name, caller, called
+    )
 
 
 def _refuse_unmet_privacy(trunk: TrunkConfig, unmet: str, number: str) -> Refusal:

@@ -64,6 +64,7 @@ GAUGE_SOURCES = GaugeSources(
     calls_staging=lambda: 3,
     call_records=lambda: 6,
     call_records_dropped=lambda: 1,
+    calls_up=lambda: {"carrier": 12},
     stagings_reserved=lambda: 2,
     polls_delayed=lambda: 11,
     transactions=lambda: {"invite_server": 2, "client": 1},

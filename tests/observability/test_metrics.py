@@ -259,6 +259,7 @@ def test_gauges_are_read_at_each_scrape() -> None:
     for state, expected in (("closed", 0), ("open", 0), ("half_open", 1)):
         assert value(samples, "breaker_state", state=state) == expected
     assert value(samples, "agent_breakers", state="open") == 2
+    assert value(samples, "calls_up", trunk="carrier") == 12
     assert value(samples, "api_rate_limit_remaining") == 41
     assert value(samples, "api_rate_limit_holds", scope="agent") == 1
     assert value(samples, "limit", store="connections") == 1000

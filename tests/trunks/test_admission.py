@@ -72,7 +72,7 @@ def admitted(request: Request, source: str = "192.0.2.1") -> Call:
 
 
 def test_a_call_holds_what_staging_needs() -> None:
-    assert admit(invite()) == Call(
+    assert admitted(invite())._replace(row="") == Call(
         call_id="abc@carrier",
         trunk="french",
         from_number="+33912345678",
@@ -370,3 +370,31 @@ def test_the_api_gets_the_number_of_a_name(key: str, user: str, given: str) -> N
     assert isinstance(call, Call)
     assert call.to_number == given
     assert call.variables == {"line": "+33612345678" if given.endswith("678") else user}
+
+
+class Full:
+    """Limits that are exceeded by every call to one row."""
+
+    def exceeded(self, trunk: str, row: str) -> str:
+        return f"{trunk} has 2 calls" if row == "+33612345678" else ""
+
+
+@pytest.mark.parametrize("status", [503, 486])
+def test_a_call_beyond_the_limit_of_its_trunk_or_number_is_refused_with_the_trunks_code(
+    status: int,
+) -> None:
+    admission = TrunkAdmission(
+        TRUNKS,
+        mapped({"+33612345678": AGENT, "1000": OTHER}),
+        terms_of=lambda *_: Terms(Policy(refusal=status), 3.5),
+        anonymous_number=NOBODY,
+        limits=Full(),
+    )
+    refusal = admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.cause) == (status, RefusalCause.CALL_LIMIT)
+    assert (refusal.text, refusal.retry_after) == ("french has 2 calls", None)
+    assert (refusal.trunk, refusal.to_number) == ("french", "+33612345678")
+    call = admission.admit(invite("sip:1000@edge"), Flow("UDP", "192.0.2.1", 5060))
+    assert isinstance(call, Call)
+    assert call.row == "1000"

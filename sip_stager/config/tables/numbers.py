@@ -56,6 +56,8 @@ class Number(Table):
     timezone: TimeZone | None = None
     policy: CallPolicy = CallPolicy()
     version: Count | None = None
+    max_calls: Count | None = None
+    max_calls_per_second: Count | None = None
     variables: Variables = Field(default_factory=dict)
 
     @field_validator("e164")

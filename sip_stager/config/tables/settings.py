@@ -44,6 +44,7 @@ class Limits(Table):
     message_bytes: Bytes = 256 * 1024 * 1024
     calls_staging: Count = 5_000
     call_records: Count = 50_000
+    counted_call_duration: Seconds = 14_400.0
     header_lines: Annotated[int, Field(strict=True, ge=64, le=16_384)] = 1_000
     connections: Count = 1_000
     connections_of_strangers: Count = 100

@@ -11,6 +11,7 @@ from sip_stager.config.tables.carrier_profiles import PROFILES, Profile, Profile
 from sip_stager.config.tables.field_types import (
     CalledSource,
     CallerSource,
+    Count,
     Country,
     Distinct,
     NumberPrefix,
@@ -48,6 +49,8 @@ class Trunk(Table):
     pass_503: bool = _default_of_profile("pass_503", default=False)
     options_503: Annotated[bool, Field(strict=True)] = False
     ringback_timeout: Seconds | None = _default_of_profile("ringback_timeout", default=None)
+    max_calls: Count | None = None
+    max_calls_per_second: Count | None = None
     policy: CallPolicy = CallPolicy()
     variables: Variables = Field(default_factory=dict)
 
