@@ -26,7 +26,7 @@ export PATH := $(PATH):/usr/sbin:$(CURDIR)/.cache/programs
 .DEFAULT_GOAL = help
 .PHONY: help setup install demo quick test check format bench fuzz soak docs lock clean
 .PHONY: build test-compiled
-.PHONY: conformance settings pictures
+.PHONY: conformance settings pictures links
 .PHONY: setup-dev peers
 
 help:
@@ -43,7 +43,7 @@ help:
 	@echo 'make bench    the benchmark against SIPp (BENCH="--help" shows its options)'
 	@echo 'make fuzz     damaged messages and random calls for FUZZ_SECONDS=60'
 	@echo 'make soak     100,000 calls with faults on all sides (SOAK="--calls 20000", SOAK="--help")'
-	@echo 'make docs     write what is generated: docs/conformance.md, docs/settings.md, docs/images'
+	@echo 'make docs     write what is generated: docs/conformance.md, docs/settings.md, docs/images, line links'
 	@echo 'make lock     renew the lock files from pyproject.toml (needs uv; LOCK=--upgrade)'
 	@echo 'make clean    remove .venv, caches and reports'
 	@echo
@@ -87,13 +87,16 @@ soak: setup-dev
 	$(BIN)/python -m soak $(SOAK)
 
 # Documents that scripts write; tests/test_generated.py fails where one is not fresh.
-docs: conformance settings pictures
+docs: conformance settings pictures links
 
 conformance:
 	@"$(PYTHON)" tools/conformance.py
 
 settings: setup
 	@$(BIN)/python tools/settings_reference.py
+
+links:
+	@"$(PYTHON)" tools/line_links.py
 
 pictures: setup
 	@$(BIN)/python tools/draw_architecture.py

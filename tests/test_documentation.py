@@ -171,8 +171,11 @@ def test_the_page_of_variables_lists_every_source_and_shows_settings_that_load(
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    """Return the anchors of a page's headings, or of a source file's lines, as on GitHub."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".py":
+        return {f"L{number}" for number in range(1, text.count("\n") + 1)}
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings)
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
 
