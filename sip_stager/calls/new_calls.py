@@ -159,5 +159,5 @@ def _unstaged(call: Call, invite: Request) -> Call:
 
     A second agent would talk to nobody, and its id would lead the call away from that dialog.
     """
-    meant = any(invite.value(name) for name in _OF_ANOTHER_DIALOG & invite.shape.first.keys())
+    meant = any(invite.value(name) for name in _OF_ANOTHER_DIALOG)
     return call._replace(agent_id="") if meant else call
