@@ -97,7 +97,8 @@ def judge_unanswered(record: CallRecord, outcome: CallOutcome, words: str) -> Ve
     if outcome is CallOutcome.REJECTED:
         return _judge_rejected(record, words)
     if outcome is CallOutcome.MOVED:
-        side = _REFUSALS[record.more["treated_cause"]][0] if record.more else Side.US
+        cause = record.more.get("treated_cause", RefusalCause.STOPPED)
+        side = _REFUSALS[cause][0]
         moved = "The agent could not be staged, so the policy sent the caller elsewhere (302)."
         return Side.US, side, outcome, moved
     if outcome is CallOutcome.STOPPED:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from sip_stager.events import CallTreated, StagingEnded, StagingWasted
-from sip_stager.model.call import Policy
+from sip_stager.model.call import Policy, Treatment
 from sip_stager.model.vocabulary import StagingOutcome, TreatmentKind, WasteReason
 from sip_stager.observability import call_records
 from sip_stager.observability.call_log import ACK_TIMEOUT
@@ -520,3 +520,59 @@ def test_lines_of_stagings_that_end_in_vain_have_a_quota(outcome: StagingOutcome
         observe(StagingEnded(call, outcome, 0.0, {}))
     [line] = [line for line in logged.lines("staging_") if "suppressed_lines" in line]
     assert line["suppressed_lines"] == 100 - MAX_LINES_PER_SECOND
+
+
+def test_a_call_that_the_policy_sends_elsewhere_is_the_apis_side() -> None:
+    logged = Logged()
+    moved = Treatment(TreatmentKind.MOVED, target="sip:queue@192.0.2.9")
+    logged.edge.admission.policy = Policy({StagingOutcome.TIMEOUT: (moved,)})
+    logged.edge.receive(request())
+    logged.edge.stager.stagings[-1].fail(StagingOutcome.TIMEOUT, "too slow")
+    logged.edge.clock.advance(0.1)
+    line = logged.ended()
+    assert (line["ended_by"], line["side"], line["cause"]) == ("us", "api", "moved")
+    assert (line["treatment"], line["treated_cause"]) == ("moved", "timeout")
+    assert (line["status"], line["text"]) == (302, "too slow")
+
+
+def test_a_call_that_is_forwarded_unstaged_says_why_in_its_last_line() -> None:
+    logged = Logged()
+    forward = Treatment(TreatmentKind.FORWARD)
+    logged.edge.admission.policy = Policy({StagingOutcome.TIMEOUT: (forward,)})
+    logged.edge.receive(request())
+    logged.edge.stager.stagings[-1].fail(StagingOutcome.TIMEOUT, "too slow")
+    logged.edge.clock.advance(0.1)
+    answer(logged.edge, logged.edge.last_request("bob"), 486)
+    line = logged.ended()
+    assert (line["cause"], line["treatment"], line["staged_id"]) == ("rejected", "forward", "")
+
+
+def test_a_call_that_is_ringing_as_the_program_stops_is_our_side() -> None:
+    logged = Logged()
+    answer(logged.edge, called(logged.edge), 180)
+    logged.edge.shutdown.refuse_new_calls()
+    logged.edge.shutdown.end_calls()
+    line = logged.ended()
+    assert (line["ended_by"], line["side"], line["cause"]) == ("us", "us", "stopped")
+
+
+def test_an_upstream_out_of_reach_is_the_upstreams_side() -> None:
+    logged = Logged()
+    called(logged.edge)
+    logged.edge.layer.flow_lost(BOB, "unreachable")
+    line = logged.ended()
+    assert (line["ended_by"], line["side"], line["cause"]) == (
+        *("us", "upstream"),
+        "upstream_unreachable",
+    )
+    assert line["level"] == "warning"
+
+
+def test_a_bye_before_the_answer_counts_as_the_callers_hang_up() -> None:
+    """RFC 3261 15: a caller may end an early dialog with a BYE."""
+    logged = Logged()
+    invite = called(logged.edge)
+    answer(logged.edge, invite, 180)
+    logged.hang_up(later("BYE"))
+    answer(logged.edge, invite, 487)
+    assert (logged.ended()["ended_by"], logged.ended()["side"]) == ("caller", "caller")
