@@ -43,13 +43,11 @@ def conversation(pieces: Sequence[bytes], result: CaseResult) -> None:
     The core raises nothing, sends only valid messages, forwards no foreign X-Rounded-Call-Id, and
     forgets everything once all timers have fired.
     """
-    edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1)
-    edge.proxy._admission = edge.new_calls._admission = ADMISSION
     # Half of the dialogues, chosen by the input, so that the ways of strangers behind it stay open.
     closed = sum(map(len, pieces)) % 2 == 0
-    if closed:
-        edge.admission = ADMISSION  # type: ignore[assignment]
-        edge.close_to_strangers(StrangerRules("all" if len(pieces) % 2 else "invites"))
+    rules = StrangerRules("all" if len(pieces) % 2 else "invites") if closed else None
+    edge = Conversation(backups=("sip:192.0.2.3:5060",), redirects=1, strangers=rules)
+    edge.proxy._admission = edge.new_calls._admission = ADMISSION
     for piece in pieces:
         _run_step(edge, piece, result)
     edge.clock.advance(COPY_TIMEOUT)  # until then it waits for second copies of INVITEs

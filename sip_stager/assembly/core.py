@@ -16,6 +16,7 @@ from sip_stager.calls.shutdown import Shutdown
 from sip_stager.calls.strangers import AnswerBudget, StrangerGate, StrangerRules
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
+from sip_stager.proxy.callee_naming import CalleeNaming
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.interfaces import Interface, Interfaces, canonical_host, ip_version
 from sip_stager.proxy.next_hop import Locator
@@ -102,8 +103,11 @@ def make_core(
         notify,
         settings.upstream.failover_timeout,
     )
-    responder = Responder(interfaces, identifiers, notify)
     seal = make_seal(settings)
+    peers = peers or KnownPeers(settings, lambda _: ())
+    relay_rules = _make_relay_rules(settings, interfaces, seal, peers)
+    naming = CalleeNaming(seal, relay_rules)
+    responder = Responder(interfaces, identifiers, notify, naming)
     limits = settings.limits
     bounds = Bounds(
         limits.transactions,
@@ -141,7 +145,6 @@ def make_core(
         _make_shedding_rules(settings),
         budget,
     )
-    peers = peers or KnownPeers(settings, lambda _: ())
     layer.attach_gate(
         StrangerGate(
             context,
@@ -149,7 +152,7 @@ def make_core(
             admission,
             interfaces,
             seal,
-            _make_relay_rules(settings, interfaces, seal, peers),
+            relay_rules,
             budget,
             rules,
         )

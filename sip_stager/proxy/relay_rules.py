@@ -71,6 +71,10 @@ class RelayRules:
         self._networks = networks
         self._own = frozenset(own)
 
+    def is_upstream(self, uri: Uri) -> bool:
+        """Return True for the host and port of an upstream in the settings."""
+        return _endpoint(uri) in self._upstreams
+
     def refusal(self, sealed: bytes, next_hop: Uri) -> str:
         """Return why a request with that seal is not relayed to a next hop; empty if it is."""
         host, port = endpoint = _endpoint(next_hop)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sip_stager.events import CallRefused
 from sip_stager.model.vocabulary import RefusalCause
 from sip_stager.ports import Notify
+from sip_stager.proxy.callee_naming import CalleeNaming
 from sip_stager.proxy.interfaces import Interfaces
 from sip_stager.proxy.refusals import refusal_warning
 from sip_stager.sip.identifiers import TAG_LENGTH, Identifiers
@@ -34,6 +35,7 @@ class Responder:
     interfaces: Interfaces
     identifiers: Identifiers
     notify: Notify
+    naming: CalleeNaming | None = None
 
     def make_response(self, request: Request, status: int, extra: Extra = ()) -> Response:
         """Make a response of our own; an INVITE and its CANCEL get the same To tag (9.2)."""

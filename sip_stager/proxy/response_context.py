@@ -62,8 +62,8 @@ class ResponseContext:
     """Joins the server transaction of an INVITE to the branches that try its targets."""
 
     __slots__ = (
-        "_branch", "_call", "_finals", "_hidden_from", "_request", "_responder", "_search",
-        "_sender", "_server", "_source", "_state", "_tag", "_to_anonymous", "_via",
+        "_branch", "_call", "_finals", "_hidden_from", "_naming", "_request", "_responder", "_seal",
+        "_search", "_sender", "_server", "_source", "_state", "_tag", "_to_anonymous", "_via",
     )  # fmt: skip
     __deletable__ = ("_request",)  # for mypyc
 
@@ -84,6 +84,9 @@ class ResponseContext:
         self._via = first.request.top_via.branch
         self._to_anonymous = first.to_anonymous
         self._hidden_from = first.hidden_from if first.hides_from else b""
+        # Only the responses to the first INVITE make the dialog's route set (RFC 3261 12.2).
+        self._naming = responder.naming if call is not None else None
+        self._seal = first.seal
         self._source = source
         self._server = server
         self._call = call
@@ -128,6 +131,8 @@ class ResponseContext:
         """Pass a provisional response back at once (RFC 3261 16.7 step 5)."""
         if self._hidden_from:
             response = restore_from(response, self._hidden_from)
+        if self._naming is not None:
+            response = self._naming.name_callee(response, self._seal)
         passed = pop_via(response, self._via, anonymous=self._to_anonymous)
         if passed is None or self._state is ContextState.OVER:
             return
@@ -139,6 +144,8 @@ class ResponseContext:
         """Pass a 2xx back at once; keep any other response until all targets had theirs."""
         if self._hidden_from:
             response = restore_from(response, self._hidden_from)
+        if self._naming is not None:
+            response = self._naming.name_callee(response, self._seal)
         passed = pop_via(response, self._via, anonymous=self._to_anonymous)
         if self._call is not None:
             self._call.received = response

@@ -92,6 +92,12 @@ class Seal:
         head = mark + self._trunk_part(trunk) + self._hour + self.party_of(invite)
         return self._of(invite.call_id, invite.from_tag, head)
 
+    def with_party(self, sealed: bytes, call_id: bytes, tag: bytes, named: Uri) -> bytes:
+        """Return the seal of the same dialog with another party's address."""
+        party = _digest_of_address(self._keys[0], named.target, named.port or DEFAULT_PORT)
+        # The trunk's digest is of the newest key as well: we have made the seal just now.
+        return self._of(call_id, tag, sealed[:HOUR_END] + party)
+
     def party_of(self, message: Message) -> bytes:
         """Return the part that stands for the address that a message names for requests to it.
 

@@ -41,3 +41,20 @@ def test_an_upstreams_name_is_a_peer_at_the_addresses_that_it_has_now(
     addresses["agents.example"] = ["203.0.113.78"]
     assert not peers.is_peer("203.0.113.77")
     assert peers.is_peer("203.0.113.78")
+
+
+def test_an_upstream_is_known_by_address_and_by_name(
+    peers: KnownPeers, addresses: dict[str, list[str]]
+) -> None:
+    assert peers.is_upstream("198.51.100.9")
+    assert peers.is_upstream("agents.example")
+    assert peers.is_upstream("203.0.113.77")
+    addresses["agents.example"] = []
+    assert not peers.is_upstream("203.0.113.77")
+    assert not peers.is_upstream("192.0.2.200")
+
+
+def test_a_trunk_is_known_by_its_networks(peers: KnownPeers) -> None:
+    assert peers.trunk_name("192.0.2.200") == "carrier"
+    assert peers.trunk_name("198.51.100.9") == ""
+    assert peers.trunk_name("agents.example") == ""

@@ -14,7 +14,7 @@ from sip_stager.model.flow import Flow
 from sip_stager.proxy.seal import Seal
 from sip_stager.sip.message import Response
 from sip_stager.sip.parser import parse
-from tests.support.conversation import ALICE, BOB, ROUTE, STRANGER, USER, Conversation
+from tests.support.conversation import ALICE, BOB, ROUTE, SEAL, STRANGER, USER, Conversation
 from tests.support.messages import request, response
 
 METHODS = ["OPTIONS", "REGISTER", "MESSAGE", "BYE", "CANCEL", "PRACK", "INFO", "ACK", "FOO"]
@@ -22,9 +22,7 @@ ANSWERED: list[Answered] = ["invites", "nothing", "all"]
 
 
 def closed(answered: Answered = "invites", per_second: float = 10.0) -> Conversation:
-    edge = Conversation(delay=0.1)
-    edge.close_to_strangers(StrangerRules(answered, per_second))
-    return edge
+    return Conversation(delay=0.1, strangers=StrangerRules(answered, per_second))
 
 
 def invite(number: int = 1, body: str = "v=0\r\n") -> bytes:
@@ -172,9 +170,8 @@ def test_trunks_and_upstreams_are_no_strangers() -> None:
 
 
 def test_an_upstreams_name_is_no_stranger_at_its_new_address() -> None:
-    edge = Conversation()
-    peers = edge.close_to_strangers(StrangerRules())
-    peers.names.add(STRANGER.host)
+    edge = closed()
+    edge.peers.names.add(STRANGER.host)
     edge.receive(request("OPTIONS"), STRANGER)
     assert edge.take() == ["stranger 200 OPTIONS"]
 
@@ -279,8 +276,7 @@ def test_a_further_route_is_held_to_the_same(hop: str) -> None:
 )
 def test_the_address_that_the_caller_named_is_one_of_a_party(contact: str, uri: str) -> None:
     """RFC 3261 12.1.1: the Contact is the target of the other side's requests."""
-    edge = Conversation()
-    edge.close_to_strangers(StrangerRules())
+    edge = Conversation(strangers=StrangerRules())
     edge.resolver.names["pbx.example"] = "10.0.0.5"
     invited = bytes(request()).replace(b"<sip:alice@192.0.2.1>\r\nC", contact.encode() + b"\r\nC")
     [recorded] = edge.forward(invited).values(b"record-route")
@@ -294,8 +290,8 @@ def test_the_address_that_the_caller_named_is_one_of_a_party(contact: str, uri: 
 
 
 def test_networks_of_the_setting_are_relayed_to() -> None:
-    edge = Conversation()
-    edge.close_to_strangers(StrangerRules(), (ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
+    networks = ip_network("10.1.0.0/16"), ip_network("fd00::/8")
+    edge = Conversation(strangers=StrangerRules(), relay_to=networks)
     edge.receive(sealed("sip:10.1.2.3:5070", "BYE"), STRANGER)
     assert len(edge.take()) == 1
     edge.receive(sealed("sip:10.2.2.3:5070", "INFO"), STRANGER)
@@ -327,3 +323,91 @@ def test_in_overload_strangers_share_the_same_budget() -> None:
     assert edge.take() == ["stranger 403 INVITE"] * 2
     assert edge.dropped == ["stranger"] * 3
     assert b"warning" not in edge.last_response("stranger").names
+
+
+NAMED_BY_CALLEE = [
+    ("<sip:bob@10.1.0.7:5080>", "", "sip:bob@10.1.0.7:5080"),
+    ('"B, C" <sip:bob@POD.example>', "", "sip:pod.example"),
+    ("<sip:bob@10.1.0.9>", "<sip:10.1.0.7:5090;lr>", "sip:10.1.0.7:5090"),
+    ("<sip:bob@10.1.0.9>", "<sip:10.1.0.6;lr>, <sip:10.1.0.7;lr>", "sip:10.1.0.7"),
+]
+
+
+@pytest.mark.parametrize(("contact", "above", "uri"), NAMED_BY_CALLEE)
+@pytest.mark.parametrize("status", [180, 200])
+@pytest.mark.parametrize("together", [False, True])
+def test_the_address_that_the_callee_named_is_one_of_a_party(
+    contact: str, above: str, uri: str, status: int, *, together: bool
+) -> None:
+    """RFC 3261 16.7 step 8: "the proxy MAY choose to rewrite the Record-Route header field value"
+    of its own, so that each side has the address of the other in its seal.
+    """
+    edge = Conversation(strangers=StrangerRules())
+    edge.resolver.names["pod.example"] = "10.1.0.7"
+    invite = edge.forward(request(extra=("Record-Route: <sip:192.0.2.1:5070;lr>",)))
+    answer = bytes(response(invite, status)).replace(b"<sip:bob@192.0.2.2>", contact.encode())
+    if above:
+        joint = b", " if together else b"\r\nRecord-Route: "
+        answer = answer.replace(b"Record-Route: ", b"Record-Route: " + above.encode() + joint, 1)
+    edge.receive(answer, BOB)
+    passed = edge.last_response("alice")
+    assert passed.status == status
+    recorded = passed.values(b"record-route")
+    [ours] = [value for value in recorded if b"198.51.100.1" in value]
+    assert recorded[-1] == b"<sip:192.0.2.1:5070;lr>"
+    assert ours != invite.values(b"record-route")[0]
+    assert SEAL.is_of_trunk(ours[5:], "trunk")
+    edge.take()
+    edge.receive(sealed(uri, "BYE", line=f"Route: {ours.decode()}"), STRANGER)
+    edge.clock.advance(0.1)
+    assert [sent.split()[1] for sent in edge.take()] == ["BYE"]
+    theirs = invite.values(b"record-route")[0].decode()
+    edge.receive(sealed(uri, "INFO", line=f"Route: {theirs}"), STRANGER)
+    assert edge.dropped == ["next_hop_refused"]
+
+
+def test_a_callee_at_an_upstreams_address_needs_no_naming() -> None:
+    """Its responses pass byte for byte but for our Via."""
+    edge = Conversation(strangers=StrangerRules())
+    invite = edge.forward(request())
+    edge.receive(response(invite, 200), BOB)
+    recorded = edge.last_response("alice").values(b"record-route")
+    assert recorded == invite.values(b"record-route")
+
+
+def test_a_second_2xx_names_its_own_callee() -> None:
+    """RFC 3261 13.2.2.4: each 2xx makes a dialog of its own."""
+    edge = Conversation(strangers=StrangerRules())
+    invite = edge.forward(request())
+    recorded = set()
+    for tag, host in ("b1", b"10.1.0.7"), ("b2", b"10.1.0.8"), ("b1", b"10.1.0.7"):
+        answer = bytes(response(invite, 200, tag=tag)).replace(b"bob@192.0.2.2", b"bob@" + host)
+        edge.receive(answer, BOB)
+        recorded.add(edge.last_response("alice").values(b"record-route")[0])
+    assert len(recorded) == 2
+    assert len([sent for sent in edge.take() if "200 INVITE" in sent]) == 3
+
+
+@pytest.mark.parametrize("line", ["Contact: <>", "X: y", "Contact: <tel:+331>", "Contact: *"])
+def test_a_response_without_a_readable_contact_passes_as_it_is(line: str) -> None:
+    edge = Conversation(strangers=StrangerRules())
+    invite = edge.forward(request())
+    answer = bytes(response(invite, 200)).replace(b"Contact: <sip:bob@192.0.2.2>", line.encode())
+    edge.receive(answer, BOB)
+    recorded = edge.last_response("alice").values(b"record-route")
+    assert recorded == invite.values(b"record-route")
+
+
+@given(fields=st.lists(st.tuples(
+    st.sampled_from(["Record-Route", "Contact", "m", "Via", "From"]),
+    st.text("<>\"sip:@;,.= 1x\u00e9", max_size=40)), max_size=4))  # fmt: skip
+def test_no_response_is_lost_to_the_naming(fields: list[tuple[str, str]]) -> None:
+    edge = Conversation(strangers=StrangerRules())
+    invite = edge.forward(request())
+    extra = tuple(f"{name}: {value}" for name, value in fields)
+    naming = edge.new_calls._responder.naming
+    assert naming is not None
+    answer = response(invite, 180, extra=extra)
+    named = naming.name_callee(answer, USER.encode())
+    assert len(named.fields) == len(answer.fields)
+    assert named.names == answer.names

@@ -12,6 +12,7 @@ from sip_stager.calls.strangers import AnswerBudget, StrangerGate, StrangerRules
 from sip_stager.events import Event, MessageDropped
 from sip_stager.model.flow import Flow
 from sip_stager.proxy.bounds import Bounds
+from sip_stager.proxy.callee_naming import CalleeNaming
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.interfaces import Interface, Interfaces
 from sip_stager.proxy.next_hop import Locator
@@ -91,6 +92,8 @@ class Conversation:
         one_platform: bool = False,
         bounds: Bounds = Bounds(),  # noqa: B008  a tuple
         interfaces: tuple[Interface, ...] = INTERFACES,
+        strangers: StrangerRules | None = None,
+        relay_to: tuple[IPv4Network | IPv6Network, ...] = (),
         stager_over: Callable[[Conversation], Stager] | None = None,
     ) -> None:
         self.clock = FakeClock()
@@ -102,9 +105,9 @@ class Conversation:
         timers = Timers()
         clock = LaneClock(self.clock)
         reporter = MessageReporter(self._notify)
-        self.context = context = Context(clock, self.transport, self._notify, reporter, timers)
+        context = Context(clock, self.transport, self._notify, reporter, timers)
         self.layer = TransactionLayer(context)
-        self._listeners = listeners = Interfaces(interfaces)
+        listeners = Interfaces(interfaces)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
         locator = Locator(
             listeners, self.resolver, self.clock, is_connected=self.transport.is_connected
@@ -112,7 +115,12 @@ class Conversation:
         identifiers, notify = Identifiers(b"seed"), self._notify
         limits = timers.c, timers.m
         sender = Sender(self.layer, listeners, locator, identifiers, clock, *limits, notify)
-        responder = Responder(listeners, identifiers, notify)
+        # alice is of the trunk, and bob the upstream
+        self.peers = FakePeers({ALICE.host: TRUNK_NAME, "192.0.2.11": "other"}, {BOB.host})
+        own = {("198.51.100.1", 9090)}
+        relay_rules = RelayRules(listeners, SEAL, self.peers, uris, relay_to, own)
+        naming = CalleeNaming(SEAL, relay_rules) if strangers else None
+        responder = Responder(listeners, identifiers, notify, naming)
         targets = UpstreamTargets(uris, request_uri, Failover(one_platform=one_platform), redirects)
         self.admission = FakeAdmission()
         self.new_calls = NewCalls(
@@ -134,19 +142,11 @@ class Conversation:
             self.layer, identifiers, *ports, self.new_calls, OverloadControl(0.1)
         )
         self._taken = 0
-
-    def close_to_strangers(
-        self, rules: StrangerRules, networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    ) -> FakePeers:
-        """Turn strangers away, as the program does; alice is of the trunk, bob the upstream."""
-        peers = FakePeers({"192.0.2.1": TRUNK_NAME, "192.0.2.11": "other"}, {"192.0.2.2"})
-        upstreams, own = (parse_uri(b"sip:192.0.2.2:5060"),), {("198.51.100.1", 9090)}
-        relay_rules = RelayRules(self._listeners, SEAL, peers, upstreams, networks, own)
-        budget = AnswerBudget(self.clock, rules)
-        ports = self.context, peers, self.admission, self._listeners, SEAL
-        self.layer.attach_gate(StrangerGate(*ports, relay_rules, budget, rules))
-        self.shedder._strangers = budget
-        return peers
+        if strangers is not None:
+            budget = AnswerBudget(self.clock, strangers)
+            gate = context, self.peers, self.admission, listeners, SEAL, relay_rules
+            self.layer.attach_gate(StrangerGate(*gate, budget, strangers))
+            self.shedder._strangers = budget
 
     def _notify(self, event: Event) -> None:
         self.events.append(event)

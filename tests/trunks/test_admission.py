@@ -398,3 +398,30 @@ def test_a_call_beyond_the_limit_of_its_trunk_or_number_is_refused_with_the_trun
     call = admission.admit(invite("sip:1000@edge"), Flow("UDP", "192.0.2.1", 5060))
     assert isinstance(call, Call)
     assert call.row == "1000"
+
+
+@pytest.mark.parametrize(
+    ("host", "uri", "why"),
+    [
+        ("198.51.100.200", "sip:1@edge", "it is next to the networks of the trunk american"),
+        ("::ffff:198.51.100.8", "sip:1@edge", "it is next to the networks of the trunk american"),
+        ("203.0.113.200", "sip:1@edge", "it is next to the networks of the trunk bare"),
+        ("100.64.0.1", "sip:+33612345678@edge", "it calls a number that is mapped"),
+        ("100.64.0.1", "sip:+33612345679@edge", ""),
+        ("100.64.0.1", "sip:9011441234567890@edge", ""),
+        ("198.51.101.7", "sip:100@edge", ""),
+        ("2001:db9::1", "sip:100@edge", ""),
+        ("no-address", "sip:100@edge", ""),
+    ],
+)
+def test_a_strangers_call_may_be_one_of_a_trunk(host: str, uri: str, why: str) -> None:
+    """The log then asks for the address in the trunk's networks: a carrier may have added it."""
+    assert ADMISSION.resembles_trunk(invite(uri), Flow("UDP", host, 5060)) == why
+
+
+def test_a_number_of_a_wide_row_is_none_that_only_a_carrier_knows() -> None:
+    """Scanners dial at random, and "*" maps whatever they dial."""
+    admission = TrunkAdmission(TRUNKS, mapped({"*": AGENT, "+336*": AGENT}), on_terms, NOBODY)
+    source = Flow("UDP", "100.64.0.1", 5060)
+    assert admission.resembles_trunk(invite(), source) == ""
+    assert admission.resembles_trunk(invite("sip:100@edge"), source) == ""
