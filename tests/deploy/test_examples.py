@@ -58,12 +58,15 @@ def manifests_settings(folder: Path) -> Settings:
         "CARRIER-NETWORK": "192.0.2.0/24",
         "AGENT-UUID": "411b82c8-462a-4e1b-89bc-10ab3ce1ed29",
         "/run/secrets/sip-stager/api-key": str(folder / "api-key"),
+        "/run/secrets/sip-stager/seal-key": str(folder / "seal-key"),
     }
     for name, value in placeholders.items():
         assert name in text
         text = text.replace(name, value)
     (folder / "api-key").write_text("demo-key\n")
     (folder / "api-key").chmod(0o600)
+    (folder / "seal-key").write_text(64 * "0")
+    (folder / "seal-key").chmod(0o600)
     (folder / "sip_stager.toml").write_text(textwrap.dedent(text))
     return load(folder / "sip_stager.toml", {})
 
@@ -115,6 +118,12 @@ def test_the_unit_passes_the_key_at_the_documented_path() -> None:
     assert (
         f"/run/credentials/sip-stager.service/{name}" in (ROOT / "docs/operations.md").read_text()
     )
+
+
+def test_the_unit_keeps_the_key_of_the_seal(tmp_path: Path) -> None:
+    """Systemd passes the directory that it names in STATE_DIRECTORY (systemd.exec(5))."""
+    assert "StateDirectory=sip-stager" in UNIT.splitlines()
+    assert manifests_settings(tmp_path).has_seal_key
 
 
 def test_only_keys_that_add_up_are_repeated_in_the_unit() -> None:
