@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -230,3 +231,10 @@ def test_a_name_that_is_nobodys_term_is_seen() -> None:
     tree = ast.parse("class Tx: pass\ndef send(raw_req, _resp): self.hdr = required = requests")
     assert unspoken(tree) == {"Tx", "raw_req", "_resp", "hdr"}
     assert drawers("sip/header_utils.py") == {"utils"}
+
+
+@pytest.mark.parametrize("name", ["transaction", "proxy", "calls"])
+def test_the_page_of_a_room_lists_each_of_its_files(name: str) -> None:
+    page = (PACKAGE / name / "__init__.py").read_text(encoding="utf-8")
+    files = {path.name for path in (PACKAGE / name).glob("[!_]*.py")}
+    assert set(re.findall(r"``(\w+\.py)``", page)) == files
