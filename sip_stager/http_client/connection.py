@@ -127,6 +127,7 @@ class Connection(asyncio.Protocol):
     def _finish_whole(self, then: ConnectionState) -> None:
         response = self._response
         response.body = bytes(self._body)
+        response.connection = self
         self._parser, self._response, self._body = None, _NO_RESPONSE, b""
         self._finish(response, then)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 class RequestHead:
@@ -25,11 +26,20 @@ class RequestHead:
         return b"%bContent-Length: %d\r\n\r\n%b" % (self._bytes, len(body), body)
 
 
+class Abortable(Protocol):
+    """A connection that can be closed at once."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
 @dataclass(slots=True, eq=False)
 class HttpResponse:
     """A response; ``unread`` is the reason why its body was not read, or empty.
 
     A ``status`` below 100 is not one of HTTP; it is 0 if it cannot be read as a number.
+
+    ``connection`` is the one that it came by, if that is kept open.
 
     Field names are in lower case.  Body and fields are in no ``repr``: an API may echo the key.
     """
@@ -38,8 +48,14 @@ class HttpResponse:
     fields: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
     body: bytes = field(default=b"", repr=False)
     unread: str = ""
+    connection: Abortable | None = field(default=None, repr=False)
 
     def value(self, name: bytes) -> str | None:
         """Return a field's value, those of several lines joined (RFC 9110 5.3), or None."""
         values = [value for each, value in self.fields if each == name]
         return b", ".join(values).decode("latin-1") if values else None
+
+    def distrust(self) -> None:
+        """Close the connection that it came by: it is the response to another request."""
+        if self.connection is not None:
+            self.connection.abort()

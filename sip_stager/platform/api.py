@@ -11,12 +11,13 @@ import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
-from sip_stager.http_client import MAX_AGE, Client, Priority, Share
+from sip_stager.http_client import MAX_AGE, Client, HttpResponse, Priority, Share
 from sip_stager.platform.agent import coerce_variables, read_agent
 from sip_stager.platform.json_client import FIELDS, JSON, JsonClient
 from sip_stager.platform.outcome import Failure, InvalidResponse, Staged
 from sip_stager.platform.rate_limit import MAX_HOLD
 from sip_stager.platform.replies import is_token
+from sip_stager.platform.staged_ids import StagedIds, is_record_of
 
 if TYPE_CHECKING:
     import ssl
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from sip_stager.http_client import Names, Phases, RequestHead
+    from sip_stager.http_client import Names, Phases, RequestHead, Result
     from sip_stager.model.call import Call
     from sip_stager.platform.agent import AgentRecord, Declared
     from sip_stager.platform.rate_limit import RateLimit
@@ -68,6 +69,7 @@ class RoundedApi:
         )
         self._json = JsonClient(self.http, key, max_hold)
         self._declared = {} if declared is None else declared
+        self._staged_ids = StagedIds()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -128,9 +130,11 @@ class RoundedApi:
         if not isinstance(data, dict):
             return data
         staged_id = data.get("call_id")
-        if is_token(staged_id):
+        if not is_token(staged_id):
+            return InvalidResponse("the API's answer has no usable call_id", 201)
+        if self._staged_ids.take(staged_id, call, perf_counter()):
             return Staged(staged_id)
-        return InvalidResponse("the API's answer has no usable call_id", 201)
+        return _distrust(result, "the API's answer has the id of another call")
 
     async def status(
         self,
@@ -153,6 +157,8 @@ class RoundedApi:
         data = self._json.data(result, agent=agent)
         if not isinstance(data, dict):
             return data
+        if not is_record_of(data, staged_id, call):
+            return _distrust(result, "the API's answer is the record of another call", 200)
         status = data.get("status")
         if isinstance(status, str):
             return self._json.shown(status)
@@ -194,6 +200,13 @@ class RoundedApi:
         head = self.http.prepare(method, target, JSON if body else None)
         data = self._json.data(await self._json.exchange(head, {}, Priority.LOW, body))
         return None if isinstance(data, dict) else data
+
+
+def _distrust(result: Result, why: str, http_status: int = 201) -> InvalidResponse:
+    """Close the connection of a response that is another request's: all that follow would be."""
+    if isinstance(result, HttpResponse):
+        result.distrust()
+    return InvalidResponse(f"{why}; its connection is closed", http_status)
 
 
 def _staging_body(call: Call, declared: Mapping[str, Declared]) -> bytes:
