@@ -57,7 +57,7 @@ def conversation(pieces: Sequence[bytes], result: CaseResult) -> None:
     edge.clock.advance(600)  # seconds; longer than any timer
     assert edge.alive == 0
     assert edge.clock.waiting == 0
-    assert not edge.new_calls._ongoing
+    assert not edge.new_calls.ongoing
     result.behaviours.update(
         event.cause if isinstance(event, MessageDropped) else type(event).__name__
         for event in edge.events

@@ -102,7 +102,7 @@ class Application:
         trunks = [trunk.name for trunk in settings.trunks]
         self._metrics = Metrics(self._gauge_sources(log_figures), trunks, known_outcomes(settings))
         self._dispatcher.add(self._metrics.handlers)
-        self._layer, _, self._shutdown, self._shedder = make_core(
+        self._core = make_core(
             settings,
             loop,
             self._sockets,
@@ -116,10 +116,10 @@ class Application:
             self._call_limits,
         )
         self._sockets.attach(
-            self._layer.receive_message,
-            self._layer.flow_lost,
-            self._shedder,
-            self._layer.needed_connections,
+            self._core.layer.receive_message,
+            self._core.layer.flow_lost,
+            self._core.shedder,
+            self._core.layer.needed_connections,
         )
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http
@@ -153,7 +153,7 @@ class Application:
         be answered, or until ``at_once`` is set.
         """
         self._not_ready = ("stopping",)
-        self._shutdown.refuse_new_calls()
+        self._core.shutdown.refuse_new_calls()
         self._lag.stop()
         self._collector.stop()
         await self._outage.stop()
@@ -181,12 +181,12 @@ class Application:
     @property
     def pending(self) -> int:
         """The number of INVITEs without a final response."""
-        return self._shutdown.pending
+        return self._core.shutdown.pending
 
     @property
     def transactions(self) -> Mapping[str, int]:
         """The number of transactions that are alive, by kind."""
-        layer = self._layer
+        layer = self._core.layer
         return {
             "invite_server": len(layer.invite_servers),
             "server": len(layer.servers),
@@ -196,11 +196,11 @@ class Application:
 
     @property
     def _is_shedding(self) -> bool:
-        return self._shedder.control.state is OverloadState.SHEDDING
+        return self._core.shedder.control.state is OverloadState.SHEDDING
 
     def _observe_lag(self, lag: float) -> None:
         self._metrics.loop_lag.observe(lag)
-        self._shedder.end_interval(lag)
+        self._core.shedder.end_interval(lag)
 
     def _message_observer(self) -> MessageObserver:
         """Return the counter of messages, with events where an observer asks for them."""
@@ -211,7 +211,7 @@ class Application:
 
     async def _drain(self, at_once: asyncio.Event) -> None:
         """Wait for the calls that ring; cancel the rest, and wait for their last messages."""
-        ending, drain = self._shutdown, self._settings.limits.drain_timeout
+        ending, drain = self._core.shutdown, self._settings.limits.drain_timeout
         await self._wait_while(lambda: ending.pending > 0, drain, at_once)
         ending.end_calls()
         await self._wait_while(lambda: ending.settling, min(drain, _SETTLE_TIMEOUT), at_once)
@@ -235,7 +235,7 @@ class Application:
             stagings_reserved=lambda: self._claims.reserved,
             polls_delayed=lambda: self._staging.polls_delayed,
             transactions=lambda: self.transactions,
-            message_bytes=lambda: self._layer.message_bytes,
+            message_bytes=lambda: self._core.layer.message_bytes,
             tcp_connections=lambda: self._sockets.connections,
             api_requests=lambda: self._api.http.requests,
             breaker_state=lambda: self._staging.breaker_state,
@@ -260,8 +260,8 @@ class Application:
             call_records=log.call_records,
             call_records_dropped=log.call_records_dropped,
             worst_lag=self._lag.worst,
-            overload_state=lambda: self._shedder.control.state,
-            worst_receive_delay=lambda: self._shedder.control.worst_delay,
+            overload_state=lambda: self._core.shedder.control.state,
+            worst_receive_delay=lambda: self._core.shedder.control.worst_delay,
         )
 
     async def _listen(self, bind_errors: BindErrors) -> None:

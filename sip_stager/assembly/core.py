@@ -14,9 +14,9 @@ from sip_stager.calls.new_calls import NewCalls
 from sip_stager.calls.overload import OverloadControl
 from sip_stager.calls.shutdown import Shutdown
 from sip_stager.calls.strangers import AnswerBudget, StrangerGate, StrangerRules
+from sip_stager.config import Listener
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
-from sip_stager.proxy.callee_naming import CalleeNaming
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.interfaces import Interface, Interfaces, canonical_host, ip_version
 from sip_stager.proxy.next_hop import Locator
@@ -30,9 +30,10 @@ from sip_stager.sip.uri import parse_uri
 from sip_stager.transaction.base import Context
 from sip_stager.transaction.layer import TransactionLayer
 from sip_stager.transaction.timers import LaneClock, Timers
+from sip_stager.trunks.admission import TrunkAdmission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sip_stager.config import Settings
     from sip_stager.ports import (
@@ -46,17 +47,147 @@ if TYPE_CHECKING:
     )
     from sip_stager.trunks.mapping import NumberMapping
 
+MAX_SEAL_KEYS = 8
+"""Keys that verify seals, those of the settings first: each costs a digest per unknown seal."""
 
-class Core(NamedTuple):
+
+class Core:
     """The transaction layer, which receives messages, and the proxy on top of it.
 
-    In overload ``shedder`` screens the messages before the layer.
+    In overload ``shedder`` screens the messages before the layer.  The layer, the shedder and their
+    state live as long as the program.  All else holds no state but what calls share: it is made
+    from the settings, and made anew by ``apply``.  So a call keeps the settings that it began with:
+    its owner holds the objects that were made from them.
     """
 
-    layer: TransactionLayer
-    proxy: Proxy
-    shutdown: Shutdown
-    shedder: LoadShedder
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        transport: Transport,
+        resolver: Resolver,
+        stager: Stager,
+        notify: Notify,
+        messages: MessageObserver,
+        policies: CorePolicies,
+    ) -> None:
+        timers = Timers(settings.sip.t1, settings.sip.t2, settings.sip.t4, settings.sip.timer_c)
+        self._lanes = lanes = LaneClock(clock)
+        self._clock, self._resolver, self._stager = clock, resolver, stager
+        self._context = context = Context(lanes, transport, notify, messages, timers)
+        self._identifiers = Identifiers(os.urandom(32))
+        self._locator: Locator | None = None
+        self._seal: Seal | None = None
+        self._new_calls: NewCalls | None = None
+        self.layer = TransactionLayer(context)
+        new_calls = self._attach_proxy(settings, policies)
+        self.shedder = LoadShedder(
+            self.layer,
+            self._identifiers,
+            lanes,
+            transport,
+            notify,
+            messages,
+            policies.admission,
+            new_calls,
+            OverloadControl(settings.limits.overload_delay),
+            _make_shedding_rules(settings),
+            self._budget,
+        )
+
+    def apply(self, settings: Settings, policies: CorePolicies) -> None:
+        """Use other settings for the calls that begin from now on."""
+        new_calls = self._attach_proxy(settings, policies)
+        threshold, rules = settings.limits.overload_delay, _make_shedding_rules(settings)
+        self.shedder.adopt(policies.admission, new_calls, threshold, rules, self._budget)
+
+    def _attach_proxy(self, settings: Settings, policies: CorePolicies) -> NewCalls:
+        """Make the proxy and all below it, and let the layer use them."""
+        context, identifiers, admission = self._context, self._identifiers, policies.admission
+        self.layer.limit_header_lines(settings.limits.header_lines)
+        interfaces = make_interfaces(policies.listeners or settings.listeners, policies.closed)
+        sender = self._make_sender(settings, interfaces)
+        responder = Responder(interfaces, identifiers, context.notify)
+        # Dialogs that began under a key that is gone from the settings go on.
+        self._seal = seal = make_seal(settings, self._seal.keys if self._seal else ())
+        bounds = _make_bounds(settings)
+        self._new_calls = new_calls = NewCalls(
+            sender,
+            responder,
+            seal,
+            make_upstream(settings),
+            admission,
+            self._stager,
+            bounds,
+            self._lanes,
+            context.notify,
+            # The time of an event loop may move in milliseconds, too coarse to measure with.
+            now=perf_counter,
+            before=self._new_calls,
+        )
+        self.proxy = Proxy(sender, responder, seal, admission, bounds, new_calls, context.notify)
+        self.shutdown = Shutdown(self.layer, new_calls)
+        self._attach_gate(settings, policies, interfaces)
+        return new_calls
+
+    def _make_sender(self, settings: Settings, interfaces: Interfaces) -> Sender:
+        context = self._context
+        self._locator = locator = Locator(
+            interfaces,
+            self._resolver,
+            self._clock,
+            loopback=_on_this_machine(settings),
+            is_connected=context.transport.is_connected,
+            tcp_upstreams=_tcp_upstreams(settings),
+            before=self._locator,
+        )
+        return Sender(
+            self.layer,
+            interfaces,
+            locator,
+            self._identifiers,
+            self._lanes,
+            context.timers.c,
+            context.timers.m,
+            context.notify,
+            settings.upstream.failover_timeout,
+        )
+
+    def _attach_gate(
+        self, settings: Settings, policies: CorePolicies, interfaces: Interfaces
+    ) -> None:
+        """Make the gate for strangers, and let the layer use it."""
+        assert self._seal is not None  # noqa: S101  made by the only caller
+        rules = StrangerRules(settings.strangers.answered, settings.strangers.answers_per_second)
+        self._budget = budget = AnswerBudget(self._lanes, rules)
+        peers = policies.peers or KnownPeers(settings, lambda _: ())
+        relay_rules = _make_relay_rules(settings, interfaces, self._seal, peers)
+        self.layer.attach_gate(
+            StrangerGate(
+                self._context,
+                peers,
+                policies.admission,
+                interfaces,
+                self._seal,
+                relay_rules,
+                budget,
+                rules,
+            )
+        )
+
+
+class CorePolicies(NamedTuple):
+    """What the core decides by, made from the settings ahead of it.
+
+    ``listeners`` have the indexes of the interfaces; without any, those of the settings count.
+    Those in ``closed`` were removed while the program ran.  Without ``peers``, those of the
+    settings count whose addresses are written there.
+    """
+
+    admission: TrunkAdmission
+    peers: KnownPeers | None = None
+    listeners: tuple[Listener, ...] = ()
+    closed: frozenset[int] = frozenset()
 
 
 def make_core(
@@ -72,98 +203,36 @@ def make_core(
     peers: KnownPeers | None = None,
     call_limits: CallLimits | None = None,
 ) -> Core:
-    """Build the proxy and its transaction layer.
+    """Build the core.
 
-    ``outage_of`` and ``call_limits`` are as in ``make_admission``.  Without ``peers``, those of
-    the settings count whose addresses are written there.
+    ``outage_of`` and ``call_limits`` are as in ``make_admission``, and ``peers`` are as in
+    ``CorePolicies``.
     """
-    sip = settings.sip
-    timers = Timers(sip.t1, sip.t2, sip.t4, sip.timer_c)
-    lanes = LaneClock(clock)
-    context = Context(lanes, transport, notify, messages, timers)
-    layer = TransactionLayer(context, settings.limits.header_lines)
-    interfaces = make_interfaces(settings)
-    locator = Locator(
-        interfaces,
-        resolver,
-        clock,
-        loopback=_on_this_machine(settings),
-        is_connected=transport.is_connected,
-        tcp_upstreams=_tcp_upstreams(settings),
-    )
-    identifiers = Identifiers(os.urandom(32))
-    sender = Sender(
-        layer,
-        interfaces,
-        locator,
-        identifiers,
-        lanes,
-        timers.c,
-        timers.m,
-        notify,
-        settings.upstream.failover_timeout,
-    )
-    seal = make_seal(settings)
-    peers = peers or KnownPeers(settings, lambda _: ())
-    relay_rules = _make_relay_rules(settings, interfaces, seal, peers)
-    naming = CalleeNaming(seal, relay_rules)
-    responder = Responder(interfaces, identifiers, notify, naming)
+    admission = make_admission(settings, mapping, outage_of, call_limits)
+    policies = CorePolicies(admission, peers)
+    ports = clock, transport, resolver, stager, notify, messages
+    return Core(settings, *ports, policies)
+
+
+def make_seal(settings: Settings, before: tuple[bytes, ...] = ()) -> Seal:
+    """Make the seal of dialogs; its keys outlive a restart.
+
+    The keys ``before`` still verify seals, and make none.
+    """
+    keys = (key.get_secret_value().encode() for key in settings.seal_keys)
+    known = tuple(dict.fromkeys((*keys, *before)))[:MAX_SEAL_KEYS]
+    return Seal(*known, lifetime=settings.seal.lifetime, now=time)
+
+
+def _make_bounds(settings: Settings) -> Bounds:
+    """Make the bounds above which new calls are refused."""
     limits = settings.limits
-    bounds = Bounds(
+    return Bounds(
         limits.transactions,
         limits.calls_staging,
         limits.message_bytes,
         several_trunks=len(settings.trunks) > 1,
     )
-    admission = make_admission(settings, mapping, outage_of, call_limits)
-    new_calls = NewCalls(
-        sender,
-        responder,
-        seal,
-        make_upstream(settings),
-        admission,
-        stager,
-        bounds,
-        lanes,
-        notify,
-        # The time of an event loop may move in milliseconds, which is too coarse to measure with.
-        now=perf_counter,
-    )
-    proxy = Proxy(sender, responder, seal, admission, bounds, new_calls, notify)
-    rules = StrangerRules(settings.strangers.answered, settings.strangers.answers_per_second)
-    budget = AnswerBudget(lanes, rules)
-    shedder = LoadShedder(
-        layer,
-        identifiers,
-        lanes,
-        transport,
-        notify,
-        messages,
-        admission,
-        new_calls,
-        OverloadControl(limits.overload_delay),
-        _make_shedding_rules(settings),
-        budget,
-    )
-    layer.attach_gate(
-        StrangerGate(
-            context,
-            peers,
-            admission,
-            interfaces,
-            seal,
-            relay_rules,
-            budget,
-            rules,
-        )
-    )
-    return Core(layer, proxy, Shutdown(layer, new_calls), shedder)
-
-
-def make_seal(settings: Settings) -> Seal:
-    """Make the seal of dialogs; its keys outlive a restart."""
-    keys = (key.get_secret_value().encode() for key in settings.seal_keys)
-    return Seal(*keys, lifetime=settings.seal.lifetime, now=time)
 
 
 def _make_relay_rules(
@@ -202,7 +271,9 @@ def _tcp_upstreams(settings: Settings) -> frozenset[tuple[str, int]]:
     return frozenset((host, port) for host, port, transport in parts if transport == "tcp")
 
 
-def make_interfaces(settings: Settings) -> Interfaces:
+def make_interfaces(
+    listeners: Iterable[Listener], closed: frozenset[int] = frozenset()
+) -> Interfaces:
     """Build the interfaces in the order of the listeners: a flow has the index of one."""
     return Interfaces(
         tuple(
@@ -213,8 +284,9 @@ def make_interfaces(settings: Settings) -> Interfaces:
                 listener.advertised_port,
                 listener.port,
             )
-            for listener in settings.listeners
-        )
+            for listener in listeners
+        ),
+        closed,
     )
 
 

@@ -103,6 +103,19 @@ class LoadShedder:
         self.control = control
         self.active = False
 
+    def adopt(
+        self,
+        admission: Admission,
+        new_calls: NewCalls,
+        threshold: float,
+        rules: SheddingRules,
+        strangers: AnswerBudget,
+    ) -> None:
+        """Use other settings from now on; INVITEs that were refused stay refused."""
+        self._admission, self._new_calls = admission, new_calls
+        self._rules, self._strangers = rules, strangers
+        self.control.set_threshold(threshold)
+
     def observe_age(self, interface: int, seconds: float) -> None:
         """Take the age of the oldest datagram in a listener's socket, as it is read."""
         if self.control.observe_age(interface, seconds):

@@ -42,7 +42,8 @@ class NewCalls:
 
     ``admitted`` counts the calls since the start, and ``closed`` is True once the program stops.
     ``routing`` is a digest of an INVITE's routing: its
-    copies by other paths have the same one, and so are found in ``_ongoing``.
+    copies by other paths have the same one, and so are found in ``ongoing``.  It goes on with the
+    calls and the count of the object ``before`` it, which had other settings.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class NewCalls:
         clock: Clock,
         notify: Notify,
         now: Callable[[], float],
+        before: NewCalls | None = None,
     ) -> None:
         self._responder = responder
         self._seal = seal
@@ -69,15 +71,15 @@ class NewCalls:
         self._layer = sender.layer
         self._now = now
         self._make_staging_call = partial(StagingCall, sender, responder, upstream, stager, clock)
-        self._ongoing: dict[bytes, InviteServerTransaction] = {}
-        self.admitted = 0
-        self.closed = False
+        self.ongoing: dict[bytes, InviteServerTransaction] = before.ongoing if before else {}
+        self.admitted: int = before.admitted if before else 0
+        self.closed: bool = before.closed if before else False
 
     def receive_invite(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Receive an INVITE that begins a call, or a copy of one that came by another path."""
-        if routing not in self._ongoing:
+        if routing not in self.ongoing:
             self._admit(request, routing, source, transaction)
             return
         decide = partial(self._decide_on_copy, request, routing, source, transaction)
@@ -91,7 +93,7 @@ class NewCalls:
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction
     ) -> None:
         """Reject a copy as merged (RFC 3261 8.2.2.2), or admit it if the first was cancelled."""
-        if routing in self._ongoing:
+        if routing in self.ongoing:
             merged = OwnResponse(482, (warning_field("a merged request"),))
             transaction.respond_statelessly(self._responder.make_response(request, *merged))
         else:
@@ -140,8 +142,8 @@ class NewCalls:
         transaction: InviteServerTransaction,
     ) -> None:
         self.admitted += 1
-        self._ongoing[routing] = transaction
-        transaction.register(self._ongoing, routing)
+        self.ongoing[routing] = transaction
+        transaction.register(self.ongoing, routing)
         self._notify(CallAdmitted(call, source))
         seal_for = self._seal.seal_for
         seal = seal_for(request, call.trunk, anonymous=call.anonymous)

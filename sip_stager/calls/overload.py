@@ -55,8 +55,7 @@ class OverloadControl:
     """
 
     def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
-        self._low = ADMIT_SHARE * threshold
+        self.set_threshold(threshold)
         self.state = OverloadState.NORMAL
         self.delay = self._lag = 0.0
         self.rate = self.average = 0.0  # calls per second
@@ -75,6 +74,11 @@ class OverloadControl:
     def worst_delay(self) -> float:
         """The longest age of a datagram within the last minute."""
         return max(self._recent)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Refuse calls from another delay on."""
+        self._threshold = threshold
+        self._low = ADMIT_SHARE * threshold
 
     def observe_age(self, socket: int, age: float) -> bool:
         """Take the age of the oldest datagram in a socket, as it is read.

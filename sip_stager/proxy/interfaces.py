@@ -47,9 +47,15 @@ class Interface:
 
 
 class Interfaces:
-    """All listeners; a flow has the index of one."""
+    """All listeners; a flow has the index of one.
 
-    def __init__(self, interfaces: tuple[Interface, ...]) -> None:
+    Those with an index in ``closed`` were removed while the program ran.  Requests of dialogs still
+    name them, so they are ours, but nothing is sent from them any more.
+    """
+
+    def __init__(
+        self, interfaces: tuple[Interface, ...], closed: frozenset[int] = frozenset()
+    ) -> None:
         self._all = interfaces
         self._own = {endpoint for interface in interfaces for endpoint in interface.endpoints}
         self._recorded = [interface.record_route("*").partition(b"*") for interface in interfaces]
@@ -58,7 +64,10 @@ class Interfaces:
         self._via = [
             make_via(each.transport, each.advertised, each.port, b"") for each in interfaces
         ]
-        self._speaks = [(interface.transport, interface.family) for interface in interfaces]
+        self._speaks = [
+            ("", 0) if index in closed else (interface.transport, interface.family)
+            for index, interface in enumerate(interfaces)
+        ]
         # Reversed, so that of two listeners that advertise the same the first counts.
         self._index_of = {
             (interface.transport, *endpoint): index

@@ -35,7 +35,7 @@ class Locator:
 
     ``loopback``: a next hop may be on this machine.  ``is_connected`` returns True if a TCP
     connection with an address and port is open, ``tcp_upstreams`` are the addresses and ports of
-    upstreams whose URI sets TCP.
+    upstreams whose URI sets TCP.  What the locator ``before`` this one has learnt is shared.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Locator:
         loopback: bool = True,
         is_connected: Callable[[str, int], bool] | None = None,
         tcp_upstreams: Container[tuple[str, int]] = (),
+        before: Locator | None = None,
     ) -> None:
         self._interfaces = interfaces
         self._resolver = resolver
@@ -54,8 +55,8 @@ class Locator:
         self._loopback = loopback
         self._is_connected = is_connected or _never_connected
         self._tcp_upstreams = tcp_upstreams
-        self._without_tcp: _Remembered = {}
-        self._unreachable: _Remembered = {}
+        self.without_tcp: _Remembered = before.without_tcp if before else {}
+        self.unreachable: _Remembered = before.unreachable if before else {}
 
     def tcp_flow(self, uri: Uri, target: Flow) -> Flow | None:
         """Return the TCP flow for a request that is too large for UDP (RFC 3261 18.1.1).
@@ -63,7 +64,7 @@ class Locator:
         None if the URI sets the transport, no listener speaks TCP, or the target refused it lately.
         """
         leaving = self._interfaces.choose_outgoing("TCP", ip_version(target.host), None)
-        until = self._without_tcp.get(target[1:3], 0.0)
+        until = self.without_tcp.get(target[1:3], 0.0)
         explicit = b"transport" in (uri.parameters or {})
         if explicit or leaving is None or until > self._clock.time():
             return None
@@ -75,7 +76,7 @@ class Locator:
         RFC 3261 18.1.1 makes us try TCP for every large request; each would wait for the refusal
         before it is sent over UDP.
         """
-        self._remember(self._without_tcp, refused, TCP_AVOIDANCE_TIME)
+        self._remember(self.without_tcp, refused, TCP_AVOIDANCE_TIME)
 
     def try_last(self, failed: Flow) -> None:
         """Remember that an address cannot be reached, or is silent.
@@ -83,7 +84,7 @@ class Locator:
         Otherwise each call would wait for it before the next address of the name is tried, and the
         ACK, which gets no response, would be lost there.
         """
-        self._remember(self._unreachable, failed, UNREACHABLE_TIME)
+        self._remember(self.unreachable, failed, UNREACHABLE_TIME)
 
     def find(self, routed: Routed, source: Flow, done: Located) -> Cancellable | None:
         """Call ``done`` with the flow to the next hop, and with the flows to its other addresses.
@@ -126,9 +127,9 @@ class Locator:
 
     def _in_order(self, flows: list[Flow]) -> list[Flow]:
         """Return the flows with those last that were out of reach lately."""
-        if len(flows) < 2 or not self._unreachable:
+        if len(flows) < 2 or not self.unreachable:
             return flows
-        now, until = self._clock.time(), self._unreachable
+        now, until = self._clock.time(), self.unreachable
         return sorted(flows, key=lambda flow: until.get(flow[1:3], 0.0) > now)
 
     def _remember(self, memory: _Remembered, flow: Flow, seconds: float) -> None:

@@ -71,6 +71,7 @@ class Seal:
     def __init__(
         self, *keys: bytes, lifetime: float = LIFETIME, now: Callable[[], float] = _beginning
     ) -> None:
+        self.keys = keys
         self._keys = [blake2b(key, digest_size=32, person=b"record-route").digest() for key in keys]
         self._lifetime = lifetime
         self._now = now

@@ -131,6 +131,10 @@ class TransactionLayer:
         """Set the user, which receives new requests."""
         self._user = user
 
+    def limit_header_lines(self, max_header_lines: int) -> None:
+        """Reject messages with more header lines from now on."""
+        self._parse = partial(parse, max_lines=max_header_lines)
+
     def attach_gate(self, gate: Gate) -> None:
         """Set the gate, which sees the requests from addresses that are not in the settings."""
         self._gate = gate

@@ -49,17 +49,21 @@ class Connections:
         peers: Peers,
         clock: Callable[[], float],
     ) -> None:
-        self._limit = limit
-        self._strangers_limit = min(limit, strangers_limit)
-        self._limit_per_source = limit_per_source
-        self._peers = peers
         self._clock = clock
+        self.adopt(limit, strangers_limit, limit_per_source, peers)
         self.live: Callable[[], Container[int | tuple[str, int]]] = tuple
         self._needed: Container[int | tuple[str, int]] = ()
         self._looked_at = float("-inf")
         self._by_number: dict[int, TcpConnection] = {}
         self._per_stranger: Counter[str] = Counter()
         self._source_of: dict[int, str] = {}  # of strangers' connections, by number
+
+    def adopt(self, limit: int, strangers_limit: int, limit_per_source: int, peers: Peers) -> None:
+        """Use these limits and peers for further connections."""
+        self._limit = limit
+        self._strangers_limit = min(limit, strangers_limit)
+        self._limit_per_source = limit_per_source
+        self._peers = peers
 
     def __len__(self) -> int:
         return len(self._by_number)

@@ -109,6 +109,20 @@ class Sockets:
         """Return True if a TCP connection with that address and port is open."""
         return self._tcp.is_connected(host, port)
 
+    def close_listener(self, index: int) -> None:
+        """Close the socket of one listener; connections that it accepted stay open."""
+        listener = self._udp.pop(index, None)
+        if listener is not None:
+            listener.close()
+        self._tcp.close_listener(index)
+
+    def adopt(self, limits: Limits, peers: Peers) -> None:
+        """Use other limits and peers from now on; no open connection is closed for them."""
+        self._strangers.adopt(limits, peers)
+        self._tcp.adopt(limits, peers)
+        for listener in self._udp.values():
+            listener.forget_sources()
+
     async def close(self) -> None:
         """Stop listening and close every connection."""
         for listener in self._udp.values():
@@ -118,6 +132,9 @@ class Sockets:
     def _send_datagram(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None) -> None:
         try:
             self._udp[flow.interface].send_datagram(data, flow)
+        except KeyError:  # a reload has removed the listener
+            why = "its listener is closed"
+            self._loop.call_soon(self._on_send_failed, flow, why, failed)
         except BlockingIOError:
             # Lost as any network may lose it: the transaction sends it again, and the address is
             # not to blame, so `failed` is not called.

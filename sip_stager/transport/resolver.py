@@ -80,7 +80,7 @@ class NameCache:
         families: Container[int] = (socket.AF_INET, socket.AF_INET6),
     ) -> None:
         self._loop = loop
-        self._families = families
+        self.families = families
         self._names: dict[str, _Name] = {}  # the one looked up last at the end
         self._refreshing: dict[str, asyncio.TimerHandle] = {}  # the names in the settings
         self._missing: dict[str, float] = {}  # the time until which a peer's name is not looked up
@@ -131,7 +131,7 @@ class NameCache:
         return name.reachable if name is not None else ()
 
     def _reachable(self, addresses: Sequence[AddressInfo]) -> Sequence[str]:
-        found = (str(each[4][0]) for each in addresses if each[0] in self._families)
+        found = (str(each[4][0]) for each in addresses if each[0] in self.families)
         return tuple(dict.fromkeys(found))[:MAX_ADDRESSES]
 
     def _is_overdue(self, name: _Name) -> bool:

@@ -51,11 +51,8 @@ class StrangerBudget:
         dropped: Callable[[Flow, DropCause, str, int], None],
     ) -> None:
         self._loop = loop
-        self._limit = limits.datagrams_of_strangers
-        self._limit_per_source = limits.datagrams_per_source
         self._report_drop = dropped
-        self._is_peer = peers.is_peer
-        self.is_configured = peers.is_configured
+        self.adopt(limits, peers)
         self.parties: dict[str, None] = {}
         """Hosts that requests were sent to, the first of them first."""
         self._began_at = float("-inf")
@@ -63,6 +60,13 @@ class StrangerBudget:
         self._per_source: dict[str, int] = {}
         self._dropped = 0
         self._last: Flow | None = None
+
+    def adopt(self, limits: Limits, peers: Peers) -> None:
+        """Use these limits and peers from now on."""
+        self._limit = limits.datagrams_of_strangers
+        self._limit_per_source = limits.datagrams_per_source
+        self._is_peer = peers.is_peer
+        self.is_configured = peers.is_configured
 
     def is_stranger(self, host: str) -> bool:
         """Return True unless a host that is not in the settings is a peer all the same."""

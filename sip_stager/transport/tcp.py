@@ -69,7 +69,7 @@ class TcpTransport:
         self._by_source: dict[tuple[str, int], TcpConnection] = {}  # those that peers opened
         self._unsent: dict[Flow, _UnsentMessages] = {}
         self._opening: set[asyncio.Task[None]] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: dict[int, asyncio.Server] = {}
         self._local: dict[int, tuple[str, int] | None] = {}
 
     async def listen(self, address: tuple[str, int], index: int) -> int:
@@ -82,9 +82,22 @@ class TcpTransport:
             )
 
         server = await self._loop.create_server(accepted, *address, reuse_address=True)
-        self._listeners.append(server)
+        self._listeners[index] = server
         self._local[index] = None if ip_address(address[0]).is_unspecified else (address[0], 0)
         return int(server.sockets[0].getsockname()[1])
+
+    def close_listener(self, index: int) -> None:
+        """Accept no further connections there; harmless if there is no such listener."""
+        server = self._listeners.pop(index, None)
+        if server is not None:
+            server.close()
+
+    def adopt(self, limits: Limits, peers: Peers) -> None:
+        """Use other limits and peers for further connections."""
+        self._limits = limits
+        limit, of_strangers = limits.connections, limits.connections_of_strangers
+        self.accepted.adopt(limit, of_strangers, limits.connections_per_source, peers)
+        self.ours.adopt(limit, limit, limits.connections_per_source, peers)
 
     def send_message(self, data: bytes, flow: Flow, failed: Callable[[str], None]) -> None:
         """Send a message on the flow's connection, else one to its address, else a new one."""
@@ -145,7 +158,7 @@ class TcpTransport:
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
-        for server in self._listeners:
+        for server in self._listeners.values():
             server.close()
         for task in self._opening:
             task.cancel()

@@ -91,6 +91,10 @@ class UdpListener:
                 return
         self._socket.sendto(data, (flow.host, flow.port))
 
+    def forget_sources(self) -> None:
+        """Look again whether a source is in the settings, which have changed."""
+        self._source_from.cache_clear()
+
     def close(self) -> None:
         """Stop listening; harmless if it is closed."""
         if self._socket.fileno() >= 0:

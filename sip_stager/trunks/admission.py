@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -26,7 +26,7 @@ from sip_stager.trunks.placeholders import Facts
 from sip_stager.trunks.variables import CallVariables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import CallLimits
@@ -209,7 +209,8 @@ class TrunkNetworks:
                 by_length.setdefault((network.version, host_bits), {})[prefix] = trunk
         # (version, host bits): the longest prefix of each version comes first.
         self._by_length = sorted(by_length.items(), key=lambda entry: entry[0])
-        self.trunk_of = lru_cache(maxsize=4096)(self._find)
+        # Not of a method: its cycle would keep the trunks of former settings alive.
+        self.trunk_of = lru_cache(maxsize=4096)(partial(_find_trunk, self._by_length))
 
     def near(self, host: str) -> str:
         """Return the name of a trunk with an address in the /24, or the /48 of IPv6, of a host."""
@@ -225,17 +226,20 @@ class TrunkNetworks:
                         return trunk.name
         return ""
 
-    def _find(self, host: str) -> TrunkConfig | None:
-        try:
-            address = _unmap(ip_address(host))
-        except ValueError:  # a host name
-            return None
-        for (version, host_bits), trunks in self._by_length:
-            if version == address.version:
-                trunk = trunks.get(int(address) >> host_bits)
-                if trunk is not None:
-                    return trunk
+
+def _find_trunk(
+    by_length: Sequence[tuple[tuple[int, int], Mapping[int, TrunkConfig]]], host: str
+) -> TrunkConfig | None:
+    try:
+        address = _unmap(ip_address(host))
+    except ValueError:  # a host name
         return None
+    for (version, host_bits), trunks in by_length:
+        if version == address.version:
+            trunk = trunks.get(int(address) >> host_bits)
+            if trunk is not None:
+                return trunk
+    return None
 
 
 def _refuse_unmapped(invite: Request, trunk: TrunkConfig, number: str) -> Refusal:

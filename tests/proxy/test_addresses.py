@@ -247,7 +247,7 @@ def test_the_number_of_addresses_that_are_tried_last_is_bounded() -> None:
     finder, _ = locator()
     for port in range(MAX_AVOIDED + 5):
         finder.try_last(BOB._replace(port=port))
-    assert len(finder._unreachable) == MAX_AVOIDED
+    assert len(finder.unreachable) == MAX_AVOIDED
 
 
 @pytest.mark.parametrize("addresses", ["", "2001:db8::7"])

@@ -213,7 +213,7 @@ def test_no_state_is_kept_for_strangers(name: str, source: Flow) -> None:
         assert edge.alive == 0
         assert edge.clock.waiting <= 1  # that of a lane, which is swept
     assert statuses(edge) == [status] * 3
-    assert not edge.new_calls._ongoing
+    assert not edge.new_calls.ongoing
 
 
 @pytest.mark.parametrize("name", ANSWERED)
@@ -255,14 +255,14 @@ def test_an_ongoing_call_is_forgotten_when_it_ends() -> None:
     edge.receive(call(1))
     edge.receive(call(2), ALICE_TCP)
     edge.receive(call(3))
-    assert len(edge.new_calls._ongoing) == 3
+    assert len(edge.new_calls.ongoing) == 3
     edge.stager.stagings[0].fail()
     edge.stager.stagings[1].succeed()
     edge.receive(response(edge.last_request("bob"), 200), BOB)
     edge.receive(call(3).replace(b"INVITE", b"CANCEL"))
-    assert len(edge.new_calls._ongoing) == 1  # an answered call needs no second agent
+    assert len(edge.new_calls.ongoing) == 1  # an answered call needs no second agent
     edge.clock.advance(300)
-    assert not edge.new_calls._ongoing
+    assert not edge.new_calls.ongoing
     assert edge.alive == 0
     assert edge.clock.waiting == 0
 

@@ -208,7 +208,7 @@ class WholeCall(RuleBasedStateMachine):
         edge = network.edge
         assert edge.alive == 0
         assert edge.clock.waiting == 0
-        assert not edge.new_calls._ongoing
+        assert not edge.new_calls.ongoing
         assert not network.staging
         assert not network.watch.unanswered()
         assert "internal_error" not in edge.dropped
