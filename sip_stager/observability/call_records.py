@@ -9,6 +9,7 @@ Call-ID are a chain, the newest first.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -144,8 +145,9 @@ class CallRecords:
 
     def _unlink(self, record: CallRecord) -> None:
         rest = [each for each in self.newest[record.key].chain() if each is not record]
-        for newer, older in zip(rest, [*rest[1:], None], strict=True):
-            newer.older = older
+        for newer, older in pairwise([*rest, None]):
+            if newer is not None:
+                newer.older = older
         if rest:
             self._older -= 1
             self.newest[record.key] = rest[0]
