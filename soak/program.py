@@ -37,6 +37,8 @@ uri = "sip:127.0.0.1:{settings.upstream_port};transport={settings.upstream_trans
 [[trunks]]
 name = "soak"
 networks = ["127.0.0.1"]
+[strangers]
+answers_per_second = 1000.0
 [sip]
 t1 = {timers.t1}
 t2 = {timers.t2}
