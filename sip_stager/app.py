@@ -46,6 +46,7 @@ from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transport.bind_errors import BindErrors
 from sip_stager.transport.listeners import Sockets
 from sip_stager.transport.resolver import NameCache
+from sip_stager.transport.routes import KernelRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,12 +115,14 @@ class Application:
             self._outage.of_trunk,
             peers,
             self._call_limits,
+            KernelRoutes(loop.time),
         )
         self._sockets.attach(
             self._core.layer.receive_message,
             self._core.layer.flow_lost,
             self._core.shedder,
             self._core.layer.needed_connections,
+            self._core.addresses,
         )
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http

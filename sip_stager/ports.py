@@ -66,6 +66,13 @@ class Transport(Protocol):
         """
 
 
+class Routes(Protocol):
+    """The routes of this machine (``FakeRoutes``)."""
+
+    def source_for(self, host: str) -> str:
+        """Return our address for packets to an IP address; empty if there is no route."""
+
+
 class MessageObserver(Protocol):
     """An observer of every SIP message, retransmissions included.
 

@@ -18,7 +18,13 @@ from sip_stager.config import Listener
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.core import Proxy
-from sip_stager.proxy.interfaces import Interface, Interfaces, canonical_host, ip_version
+from sip_stager.proxy.interfaces import (
+    Interface,
+    Interfaces,
+    LocalAddresses,
+    canonical_host,
+    ip_version,
+)
 from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.relay_rules import RelayRules
 from sip_stager.proxy.responder import Responder
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
         MessageObserver,
         Notify,
         Resolver,
+        Routes,
         Stager,
         Transport,
     )
@@ -70,12 +77,15 @@ class Core:
         notify: Notify,
         messages: MessageObserver,
         policies: CorePolicies,
+        routes: Routes | None = None,
     ) -> None:
         timers = Timers(settings.sip.t1, settings.sip.t2, settings.sip.t4, settings.sip.timer_c)
         self._lanes = lanes = LaneClock(clock)
         self._clock, self._resolver, self._stager = clock, resolver, stager
         self._context = context = Context(lanes, transport, notify, messages, timers)
         self._identifiers = Identifiers(os.urandom(32))
+        self._routes = routes
+        self.addresses = LocalAddresses()
         self._locator: Locator | None = None
         self._seal: Seal | None = None
         self._new_calls: NewCalls | None = None
@@ -105,7 +115,9 @@ class Core:
         """Make the proxy and all below it, and let the layer use them."""
         context, identifiers, admission = self._context, self._identifiers, policies.admission
         self.layer.limit_header_lines(settings.limits.header_lines)
-        interfaces = make_interfaces(policies.listeners or settings.listeners, policies.closed)
+        interfaces = make_interfaces(
+            policies.listeners or settings.listeners, policies.closed, self._routes, self.addresses
+        )
         sender = self._make_sender(settings, interfaces)
         responder = Responder(interfaces, identifiers, context.notify)
         # Dialogs that began under a key that is gone from the settings go on.
@@ -202,6 +214,7 @@ def make_core(
     outage_of: Callable[[str], str] | None = None,
     peers: KnownPeers | None = None,
     call_limits: CallLimits | None = None,
+    routes: Routes | None = None,
 ) -> Core:
     """Build the core.
 
@@ -211,7 +224,7 @@ def make_core(
     admission = make_admission(settings, mapping, outage_of, call_limits)
     policies = CorePolicies(admission, peers)
     ports = clock, transport, resolver, stager, notify, messages
-    return Core(settings, *ports, policies)
+    return Core(settings, *ports, policies, routes)
 
 
 def make_seal(settings: Settings, before: tuple[bytes, ...] = ()) -> Seal:
@@ -272,7 +285,10 @@ def _tcp_upstreams(settings: Settings) -> frozenset[tuple[str, int]]:
 
 
 def make_interfaces(
-    listeners: Iterable[Listener], closed: frozenset[int] = frozenset()
+    listeners: Iterable[Listener],
+    closed: frozenset[int] = frozenset(),
+    routes: Routes | None = None,
+    addresses: LocalAddresses | None = None,
 ) -> Interfaces:
     """Build the interfaces in the order of the listeners: a flow has the index of one."""
     return Interfaces(
@@ -287,6 +303,8 @@ def make_interfaces(
             for listener in listeners
         ),
         closed,
+        routes,
+        addresses,
     )
 
 
@@ -298,4 +316,14 @@ def make_upstream(settings: Settings) -> UpstreamTargets:
         upstream.request_uri,
         Failover(upstream.failover_timeout, upstream.trying_timeout, upstream.one_platform),
         upstream.max_redirects,
+        _leaving(settings),
     )
+
+
+def _leaving(settings: Settings) -> dict[str, int]:
+    """Return the index of the listener that sends to the upstreams, for each transport."""
+    wanted, found = settings.upstream.listener, dict[str, int]()
+    for index, listener in enumerate(settings.listeners):
+        if wanted == listener.address:
+            found.setdefault(listener.transport.upper(), index)
+    return found

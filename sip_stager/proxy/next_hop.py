@@ -63,7 +63,9 @@ class Locator:
 
         None if the URI sets the transport, no listener speaks TCP, or the target refused it lately.
         """
-        leaving = self._interfaces.choose_outgoing("TCP", ip_version(target.host), None)
+        leaving = self._interfaces.choose_outgoing(
+            "TCP", ip_version(target.host), target.interface, target.host
+        )
         until = self.without_tcp.get(target[1:3], 0.0)
         explicit = b"transport" in (uri.parameters or {})
         if explicit or leaving is None or until > self._clock.time():
@@ -146,7 +148,7 @@ class Locator:
             reached = address, port
             if reached in self._tcp_upstreams or self._is_connected(*reached):
                 transport = "TCP"
-        leaving = self._interfaces.choose_outgoing(transport, version, preferred)
+        leaving = self._interfaces.choose_outgoing(transport, version, preferred, address)
         if not version or leaving is None or not _is_allowed(address, self._loopback):
             return None
         return Flow(transport, address, port, leaving)

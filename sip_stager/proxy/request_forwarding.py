@@ -165,5 +165,5 @@ def _replace_routes(
     if record:
         arrived, leaving = sides
         lines.insert(at, interfaces.record_route(leaving, routed.seal))
-        if leaving != arrived:
+        if not interfaces.is_same_side(leaving, arrived):
             lines.insert(at + 1, interfaces.record_route(arrived, routed.seal))

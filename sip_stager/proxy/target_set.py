@@ -51,13 +51,15 @@ class UpstreamTargets(NamedTuple):
 
     ``uris`` are tried one after another.  The Request-URI gets their host, unless ``request_uri``
     keeps it as it came.  At most ``max_redirects`` Contacts of 3xx responses are tried for one
-    call.
+    call.  ``leaving`` has the interface that requests leave by for each transport; without an entry
+    that is chosen by the route to the target.
     """
 
     uris: tuple[Uri, ...]
     request_uri: RequestUri = "rewrite"
     failover: Failover = Failover()
     max_redirects: int = 0
+    leaving: dict[str, int] = {}  # noqa: RUF012  never changed
 
     def targets(self, request: Request, routing: bytes, number: str, seal: bytes) -> list[Routed]:
         """Return the request for each target; ``number`` is the called number as mapped."""
@@ -71,7 +73,9 @@ class UpstreamTargets(NamedTuple):
             request = with_max_breadth(request, len(uris))
         if self.request_uri == "keep":
             kept = request.with_uri(as_request_uri(request.uri_text))
-            return [Routed(kept, None, uri, routing, seal) for uri in uris]
+            return [
+                Routed(kept, self.leaving.get(uri.transport), uri, routing, seal) for uri in uris
+            ]
         dialled = request.uri
         user = escaped_user(number) if self.request_uri == "e164" else dialled.user
         if b";" in dialled.text or not dialled.host:
@@ -80,7 +84,11 @@ class UpstreamTargets(NamedTuple):
             mark = b""
         return [
             Routed(
-                request.with_uri(upstream_request_uri(user, uri, mark)), None, uri, routing, seal
+                request.with_uri(upstream_request_uri(user, uri, mark)),
+                self.leaving.get(uri.transport),
+                uri,
+                routing,
+                seal,
             )
             for uri in uris
         ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Notify
-    from sip_stager.transport.types import Lost, Peers, Receive, Screen
+    from sip_stager.transport.types import LocalAddresses, Lost, Peers, Receive, Screen
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Sockets:
         self._receive: Receive | None = None
         self._lost: Lost | None = None
         self._screen: Screen | None = None
+        self._addresses: LocalAddresses | None = None
 
     @property
     def connections(self) -> Mapping[str, int]:
@@ -61,6 +62,7 @@ class Sockets:
         lost: Lost | None = None,
         screen: Screen | None = None,
         live: Callable[[], Container[int | tuple[str, int]]] = tuple,
+        addresses: LocalAddresses | None = None,
     ) -> None:
         """Set the callbacks for what arrives; call it before ``listen``.
 
@@ -71,12 +73,13 @@ class Sockets:
         gets the flow without a connection, and the reason in words.
 
         ``live`` returns what live transactions need: numbers of TCP connections, and addresses with
-        ports.
+        ports.  ``addresses`` are those that wildcard listeners are used at.
         """
         self._receive = receive
         self._lost = lost
         self._screen = screen
         self._tcp.accepted.live = self._tcp.ours.live = live
+        self._addresses = self._tcp.addresses = addresses
 
     async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
         """Bind the listener with that index and return its port; raises ``OSError``."""
@@ -90,6 +93,7 @@ class Sockets:
             self._on_unreachable,
             self._strangers,
             self._screen,
+            self._addresses,
         )
         self._udp[index] = listener
         return listener.port
@@ -131,7 +135,8 @@ class Sockets:
 
     def _send_datagram(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None) -> None:
         try:
-            self._udp[flow.interface].send_datagram(data, flow)
+            listener = self._udp.get(flow.interface) or self._udp_at(flow.interface)
+            listener.send_datagram(data, flow)
         except KeyError:  # a reload has removed the listener
             why = "its listener is closed"
             self._loop.call_soon(self._on_send_failed, flow, why, failed)
@@ -143,6 +148,11 @@ class Sockets:
             why = getattr(error, "strerror", None) or str(error)
             # A port never calls back before it has returned.
             self._loop.call_soon(self._on_send_failed, flow, why, failed)
+
+    def _udp_at(self, index: int) -> UdpListener:
+        """Return the listener of an interface that is one address of a wildcard listener."""
+        place = self._addresses.place(index)[0] if self._addresses else index
+        return self._udp[place]
 
     def _on_send_failed(self, flow: Flow, why: str, failed: Callable[[str], None] | None) -> None:
         self._report_drop(flow, DropCause.SEND_FAILED, why)

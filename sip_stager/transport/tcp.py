@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.config import Limits
-    from sip_stager.transport.types import Lost, Peers, Receive
+    from sip_stager.transport.types import LocalAddresses, Lost, Peers, Receive
 
 CONNECT_TIMEOUT = 2.0
 """Seconds; a large request then goes over UDP (RFC 3261 18.1.1), and the caller still waits."""
@@ -31,6 +31,9 @@ _KEEPALIVE_OPTIONS = (
     ("IPPROTO_TCP", "TCP_KEEPCNT", 2),
     ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 15_000),  # milliseconds without an acknowledgement
 )
+
+
+_CLOSED = "", 0  # stands for the address of a listener that a reload has removed
 
 
 class TcpTransport:
@@ -71,6 +74,7 @@ class TcpTransport:
         self._opening: set[asyncio.Task[None]] = set()
         self._listeners: dict[int, asyncio.Server] = {}
         self._local: dict[int, tuple[str, int] | None] = {}
+        self.addresses: LocalAddresses | None = None
 
     async def listen(self, address: tuple[str, int], index: int) -> int:
         """Bind a listener and return its port; raises ``OSError``."""
@@ -126,6 +130,15 @@ class TcpTransport:
     def opened(self, connection: TcpConnection) -> None:
         """Send what waited for a connection of ours; keep a peer's, or close it at a limit."""
         _enable_keepalive(connection.tcp_socket)
+        listener = connection.flow.interface
+        if (
+            connection.accepted
+            and self.addresses is not None
+            and self._local.get(listener, _CLOSED) is None
+        ):
+            asked: str = connection.tcp_socket.getsockname()[0]
+            index = self.addresses.at(listener, asked)
+            connection.flow = connection.flow._replace(interface=index)
         if not connection.accepted:
             target = connection.flow._replace(connection=0)
             self._by_target[target] = connection
@@ -185,7 +198,7 @@ class TcpTransport:
                     target.host,
                     target.port,
                     flags=socket.AI_NUMERICHOST,  # never a look-up: names are resolved before
-                    local_addr=self._local.get(target.interface),
+                    local_addr=self._local_address(target.interface),
                 )
         except TimeoutError:
             why = f"no connection within {CONNECT_TIMEOUT:g} s"
@@ -193,6 +206,13 @@ class TcpTransport:
         except (OSError, ValueError, TypeError, OverflowError) as error:  # an impossible address
             why = getattr(error, "strerror", None) or str(error)
             self._on_open_failed(connection, target, why)
+
+    def _local_address(self, interface: int) -> tuple[str, int] | None:
+        """Return the address to connect from; None for the system's choice."""
+        if interface in self._local or self.addresses is None:
+            return self._local.get(interface)
+        address = self.addresses.place(interface)[1]
+        return (address, 0) if address else None
 
     def _on_open_failed(self, connection: TcpConnection, target: Flow, why: str) -> None:
         self.ours.discard(connection)

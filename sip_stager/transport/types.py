@@ -13,6 +13,16 @@ Lost = Callable[[Flow, str], None]
 """Called with an address that cannot be reached, and the reason in words."""
 
 
+class LocalAddresses(Protocol):
+    """The addresses of this machine that wildcard listeners are used at, each with an index."""
+
+    def at(self, listener: int, address: str) -> int:
+        """Return the index for flows of a listener at an address; the listener's own at a limit."""
+
+    def place(self, index: int) -> tuple[int, str]:
+        """Return the listener with an index, and the address; empty for the listener itself."""
+
+
 class Peers(Protocol):
     """The addresses that are served ahead of strangers."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
 from sip_stager.sip.unparsed import is_new_invite
 from sip_stager.transport.icmp import RESPONSE, ErrorQueue
-from sip_stager.transport.receive_time import ANCILLARY_BYTES, age_of, request_times
+from sip_stager.transport.local_addresses import ANCILLARY_BYTES as ADDRESS_BYTES
+from sip_stager.transport.local_addresses import DatagramAddresses
+from sip_stager.transport.receive_time import ANCILLARY_BYTES as TIME_BYTES
+from sip_stager.transport.receive_time import age_of, request_times
 from sip_stager.transport.strangers import StrangerQueue
 
 if TYPE_CHECKING:
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.transport.strangers import StrangerBudget
-    from sip_stager.transport.types import Lost, Screen
+    from sip_stager.transport.types import LocalAddresses, Lost, Screen
 
 # A batch ends at whichever limit comes first; then the loop serves timers and other sockets.
 MAX_BATCH = 64  # datagrams; at 50 us each they take about 3 ms
@@ -30,6 +34,7 @@ RECEIVE_BUFFER = 8 * 1024 * 1024
 
 _SO_RCVBUFFORCE = 33
 _MAX_TRIES = 3
+_ANCILLARY_BYTES = TIME_BYTES + ADDRESS_BYTES
 
 
 class UdpListener:
@@ -50,12 +55,17 @@ class UdpListener:
         lost: Lost,
         budget: StrangerBudget,
         screen: Screen | None = None,
+        addresses: LocalAddresses | None = None,
     ) -> None:
         self._loop = loop
         self._index = index
         self._receive = receive
         self._screen = screen
         self._socket = _bound(address)
+        # Where one address is bound, datagrams can come to no other.
+        self._local: DatagramAddresses | None = None
+        if addresses is not None and ip_address(address[0]).is_unspecified:
+            self._local = DatagramAddresses(self._socket, index, addresses)
         self._source_from = lru_cache(maxsize=1024)(self._make_source)
         self._budget = budget
         self._parties = budget.parties
@@ -82,14 +92,14 @@ class UdpListener:
             self._budget.add_party(flow.host)
         for _ in range(_MAX_TRIES - 1):
             try:
-                self._socket.sendto(data, (flow.host, flow.port))
+                self._transmit(data, flow)
             except BlockingIOError:  # the send buffer is full: nothing to clear
                 raise
             except OSError:
                 self._errors.drain()
             else:
                 return
-        self._socket.sendto(data, (flow.host, flow.port))
+        self._transmit(data, flow)
 
     def forget_sources(self) -> None:
         """Look again whether a source is in the settings, which have changed."""
@@ -103,13 +113,20 @@ class UdpListener:
             self._strangers.close()
             self._socket.close()
 
+    def _transmit(self, data: bytes, flow: Flow) -> None:
+        target = flow.host, flow.port
+        if self._local is None:
+            self._socket.sendto(data, target)
+        else:
+            self._socket.sendmsg([data], self._local.ancillary_for(flow.interface), 0, target)
+
     def _read_batch(self) -> None:
         new_invites: list[tuple[bytes, Flow, float]] = []
         screen, size, alone = self._screen, 0, False
         self._drained = True
         for count in range(MAX_BATCH):
             try:
-                data, ancillary, _, address = self._socket.recvmsg(65535, ANCILLARY_BYTES)
+                data, ancillary, _, address = self._socket.recvmsg(65535, _ANCILLARY_BYTES)
             except BlockingIOError:
                 if not count:  # readable without a datagram: an error waits
                     self._errors.drain()
@@ -120,7 +137,8 @@ class UdpListener:
             size += len(data)
             if not count:
                 alone = self._is_alone(ancillary)
-            flow, configured = self._source_from(address)
+            index = self._local.index_of(ancillary) if self._local else self._index
+            flow, configured = self._source_from(address, index)
             if not configured and self._budget.is_stranger(flow.host):
                 self._strangers.add(data, flow)
             elif screen is None or not screen.active:
@@ -163,12 +181,12 @@ class UdpListener:
             self._read_batch()
         return self._drained
 
-    def _make_source(self, address: tuple[str, int]) -> tuple[Flow, bool]:
-        """Return the flow of a source, and True if it is in the settings.
+    def _make_source(self, address: tuple[str, int], index: int) -> tuple[Flow, bool]:
+        """Return the flow of a source at an interface, and True if it is in the settings.
 
         IPv6 addresses have two more parts.
         """
-        flow = Flow("UDP", address[0], address[1], self._index)
+        flow = Flow("UDP", address[0], address[1], index)
         return flow, self._budget.is_configured(flow.host)
 
 

@@ -153,3 +153,22 @@ def test_a_mistake_in_one_table_does_not_hide_others(folder: Folder) -> None:
         (19, "trunks[1].name"),
         (20, "trunks[1].networks[0]"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("address", "transport", "wrong"),
+    [
+        ("127.0.0.1", "udp", None),
+        ("127.0.0.1", "tcp", "is 127.0.0.1, but no listener of tcp has that address"),
+        ("127.0.0.2", "tcp", None),
+        ("127.0.0.3", "udp", "is 127.0.0.3, but no listener of udp has that address"),
+    ],
+)
+def test_the_listener_of_the_upstream_is_one_of_its_transport(
+    folder: Folder, address: str, transport: str, wrong: str | None
+) -> None:
+    listeners = LISTENER + listener("127.0.0.2", transport="tcp")
+    uri = 'uri = "sip:sip.example.com"'
+    wanted = f'uri = "sip:192.0.2.9;transport={transport}"\nlistener = "{address}"'
+    mistakes = folder.mistakes(RIGHT.replace(LISTENER, listeners).replace(uri, wanted))
+    assert [(m.key, m.wrong) for m in mistakes] == ([("upstream.listener", wrong)] if wrong else [])

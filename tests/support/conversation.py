@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from sip_stager.ports import Notify, Stager
+    from tests.support.fakes import FakeRoutes
 
 ALICE = Flow("UDP", "192.0.2.1", 5060, 0)
 BOB = Flow("UDP", "192.0.2.2", 5060, 0)
@@ -95,6 +96,8 @@ class Conversation:
         strangers: StrangerRules | None = None,
         relay_to: tuple[IPv4Network | IPv6Network, ...] = (),
         stager_over: Callable[[Conversation], Stager] | None = None,
+        routes: FakeRoutes | None = None,
+        leaving: dict[str, int] | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock)
@@ -107,7 +110,7 @@ class Conversation:
         reporter = MessageReporter(self._notify)
         context = Context(clock, self.transport, self._notify, reporter, timers)
         self.layer = TransactionLayer(context)
-        listeners = Interfaces(interfaces)
+        self.listeners = listeners = Interfaces(interfaces, routes=routes)
         uris = tuple(distinct(parse_uri(uri.encode()) for uri in (upstream, *backups)))
         locator = Locator(
             listeners, self.resolver, self.clock, is_connected=self.transport.is_connected
@@ -121,7 +124,8 @@ class Conversation:
         relay_rules = RelayRules(listeners, SEAL, self.peers, uris, relay_to, own)
         naming = CalleeNaming(SEAL, relay_rules) if strangers else None
         responder = Responder(listeners, identifiers, notify, naming)
-        targets = UpstreamTargets(uris, request_uri, Failover(one_platform=one_platform), redirects)
+        failover = Failover(one_platform=one_platform)
+        targets = UpstreamTargets(uris, request_uri, failover, redirects, leaving or {})
         self.admission = FakeAdmission()
         self.new_calls = NewCalls(
             sender,

@@ -82,6 +82,18 @@ class FakeTransport:
         return (host, port) in self.connected
 
 
+class FakeRoutes:
+    """Our address for packets to each host."""
+
+    def __init__(self, **sources: str) -> None:
+        self.sources = sources
+        self.asked = 0
+
+    def source_for(self, host: str) -> str:
+        self.asked += 1
+        return self.sources.get(host, "")
+
+
 class FakeStaging:
     """One call being staged; the test ends it."""
 

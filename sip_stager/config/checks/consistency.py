@@ -72,6 +72,13 @@ def _check_upstreams(parts: ValidParts) -> Iterator[Finding]:
         wanted.append((("upstream", "backups", index), uri))
     for key, uri in wanted:
         yield from check_next_hop(parts, key, *split_sip_uri(uri))
+    address = parts.upstream.listener
+    transports = {split_sip_uri(uri)[2] for _, uri in wanted}
+    able = {each.transport for each in parts.listeners.values() if each.address == address}
+    if address is not None and not transports <= able and parts.all_listeners:
+        missing = " and ".join(sorted(transports - able))
+        wrong = f"is {address}, but no listener of {missing} has that address"
+        yield Finding(("upstream", "listener"), wrong, "write the address of one of [[listeners]]")
 
 
 def check_next_hop(

@@ -29,21 +29,6 @@ class Listener(Table):
     advertise: Host | None = None
     advertise_port: Port | None = None
 
-    @field_validator("advertise")
-    @classmethod
-    def _check_advertise(cls, advertise: str | None, info: ValidationInfo) -> str | None:
-        address = info.data.get("address")
-        # A variable without an address is reported where it is read; a mistaken key is not in data.
-        if info.data.get("advertise_env", "mistaken") is not None:
-            return advertise
-        if advertise is None and address is not None and ip_address(address).is_unspecified:
-            raise invalid(
-                f"is missing: peers cannot send to the wildcard {address}",
-                'add `advertise = "198.51.100.7"` with the address or name that peers send to, or '
-                "advertise_env with the environment variable that holds it",
-            )
-        return advertise
-
     @property
     def family(self) -> socket.AddressFamily:
         """AF_INET or AF_INET6, after the address."""
@@ -71,6 +56,7 @@ class Upstream(Table):
 
     uri: UpstreamUri
     request_uri: Literal["rewrite", "keep", "e164"] = "rewrite"
+    listener: Address | None = None
     backups: tuple[UpstreamUri, ...] = ()
     failover_timeout: Seconds = 2.0
     trying_timeout: Seconds = 10.0
