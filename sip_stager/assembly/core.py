@@ -17,6 +17,7 @@ from sip_stager.calls.strangers import AnswerBudget, StrangerGate, StrangerRules
 from sip_stager.config import Listener
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
+from sip_stager.proxy.callee_naming import CalleeNaming
 from sip_stager.proxy.core import Proxy
 from sip_stager.proxy.interfaces import (
     Interface,
@@ -119,9 +120,12 @@ class Core:
             policies.listeners or settings.listeners, policies.closed, self._routes, self.addresses
         )
         sender = self._make_sender(settings, interfaces)
-        responder = Responder(interfaces, identifiers, context.notify)
         # Dialogs that began under a key that is gone from the settings go on.
         self._seal = seal = make_seal(settings, self._seal.keys if self._seal else ())
+        peers = policies.peers or KnownPeers(settings, lambda _: ())
+        relay_rules = _make_relay_rules(settings, interfaces, seal, peers)
+        naming = CalleeNaming(seal, relay_rules)
+        responder = Responder(interfaces, identifiers, context.notify, naming)
         bounds = _make_bounds(settings)
         self._new_calls = new_calls = NewCalls(
             sender,
@@ -139,7 +143,10 @@ class Core:
         )
         self.proxy = Proxy(sender, responder, seal, admission, bounds, new_calls, context.notify)
         self.shutdown = Shutdown(self.layer, new_calls)
-        self._attach_gate(settings, policies, interfaces)
+        rules = StrangerRules(settings.strangers.answered, settings.strangers.answers_per_second)
+        self._budget = budget = AnswerBudget(self._lanes, rules)
+        gate = context, peers, admission, interfaces, seal, relay_rules, budget, rules
+        self.layer.attach_gate(StrangerGate(*gate))
         return new_calls
 
     def _make_sender(self, settings: Settings, interfaces: Interfaces) -> Sender:
@@ -163,28 +170,6 @@ class Core:
             context.timers.m,
             context.notify,
             settings.upstream.failover_timeout,
-        )
-
-    def _attach_gate(
-        self, settings: Settings, policies: CorePolicies, interfaces: Interfaces
-    ) -> None:
-        """Make the gate for strangers, and let the layer use it."""
-        assert self._seal is not None  # noqa: S101  made by the only caller
-        rules = StrangerRules(settings.strangers.answered, settings.strangers.answers_per_second)
-        self._budget = budget = AnswerBudget(self._lanes, rules)
-        peers = policies.peers or KnownPeers(settings, lambda _: ())
-        relay_rules = _make_relay_rules(settings, interfaces, self._seal, peers)
-        self.layer.attach_gate(
-            StrangerGate(
-                self._context,
-                peers,
-                policies.admission,
-                interfaces,
-                self._seal,
-                relay_rules,
-                budget,
-                rules,
-            )
         )
 
 
