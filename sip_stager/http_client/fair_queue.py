@@ -15,16 +15,19 @@ that they take turns::
     A         18      A/1 (holds 16, 40 waiters), A/2 (holds 2, 1 waiter)
     B          2      B/3 (holds 2, 3 waiters)        <- the next slot, then A/2 or B/3, ...
 
-One tenant alone may hold all slots: there is no reserve.  Each step costs the same, however many
-wait: keys are in buckets by the number of slots that they hold.
+Each step costs the same, however many wait: keys are in buckets by the number of slots that they
+hold.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from sip_stager.http_client.waiters import Waiters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 K = TypeVar("K")
 
@@ -129,10 +132,15 @@ class FairQueue:
         if not waiters and self._waiters.get(share) is waiters:
             self._drop(share)
 
-    def wake_first(self) -> Share | None:
-        """Wake the waiter whose turn it is, and return its share; None if there is none."""
+    def wake_first(self, may_take: Callable[[Share], bool]) -> Share | None:
+        """Wake the waiter whose turn it is, and return its share.
+
+        None if there is none, or its share may not take a slot now: nor may any that holds more.
+        """
         while self._waiters:
             share = self._shares[self._tenants.first()].first()
+            if not may_take(share):
+                return None
             waiters = self._waiters[share]
             woken = waiters.wake_first()
             self.leave(share, waiters)

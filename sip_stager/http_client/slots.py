@@ -7,6 +7,11 @@ Released slots go by priority, and within one to the share whose turn it is (``f
 
 Every fourth slot is for the normal priority, as long as both wait: requests of high priority are
 polls of earlier requests, and an API that answers them slowly would else let no new one begin.
+
+Requests that take long hold their slots for long.  So no group takes all of them: it may hold
+``GROUP_SHARE`` times as many as are free, and a tenant ``TENANT_SHARE`` times (a dynamic
+threshold, as for the buffers of a switch).  The rest is there at once for a group that holds few.
+A group that is alone may have all.
 """
 
 from __future__ import annotations
@@ -16,6 +21,10 @@ from functools import partial
 
 from sip_stager.http_client.fair_queue import FairQueue, Share, SlotsHeld
 
+GROUP_SHARE = 9
+"""Alone in a crowd a group has nine tenths of the slots, and a tenth is free."""
+TENANT_SHARE = 19
+"""A tenant of many groups has nineteen twentieths."""
 NORMAL_TURN = 4
 """One of so many slots is for the normal priority before the high one."""
 _NO_SHARE = Share()
@@ -41,6 +50,8 @@ class Slots:
         self._held = SlotsHeld()
         self._queues = tuple(FairQueue(self._held) for _ in Priority)
         self._turns = 0
+        self._first: Share | None = None  # the share that was seen first
+        self._several = False  # another one was seen as well
 
     @property
     def taken(self) -> int:
@@ -54,10 +65,12 @@ class Slots:
 
     def take(self, share: Share = _NO_SHARE) -> bool:
         """Take a slot for a share; return False if none is free."""
-        if not self._free:
+        if share != self._first:
+            self._see(share)
+        if not self._may_take(share):
             return False
         self._free -= 1
-        self._held.add(share, 1)
+        self._count(share, 1)
         return True
 
     async def wait(self, priority: Priority, share: Share = _NO_SHARE) -> bool:
@@ -72,15 +85,37 @@ class Slots:
     def release(self, share: Share = _NO_SHARE) -> None:
         """Pass a share's slot on to the waiter whose turn it is, or free it."""
         self._count(share, -1)
-        for queue in self._order():
-            if queue and (woken := queue.wake_first()) is not None:
-                self._count(woken, 1)
-                return
         self._free += 1
+        # One more that is free may let several waiters through.
+        while self._free and self._pass_on():
+            self._free -= 1
 
     def reject(self, priority: Priority, group: str | None = None) -> None:
         """Reject all waiters of a priority, or those of a group."""
         self._queues[priority].take_all(group).reject_all()
+
+    def _see(self, share: Share) -> None:
+        if self._first is None:
+            self._first = share
+        else:
+            self._several = True
+
+    def _may_take(self, share: Share) -> bool:
+        free, held = self._free, self._held
+        if not self._several or not free:
+            return free > 0
+        return (
+            held.by_share.get(share, 0) < GROUP_SHARE * free
+            and held.by_tenant.get(share.tenant, 0) < TENANT_SHARE * free
+        )
+
+    def _pass_on(self) -> bool:
+        """Pass a free slot on to the waiter whose turn it is; return False if there is none."""
+        for queue in self._order():
+            if queue and (woken := queue.wake_first(self._may_take)) is not None:
+                self._count(woken, 1)
+                return True
+        return False
 
     def _order(self) -> tuple[FairQueue, ...]:
         """Return the queues in the order in which the next slot is offered to them."""

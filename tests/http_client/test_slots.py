@@ -207,6 +207,48 @@ async def test_a_flood_of_one_tenant_lets_another_wait_for_one_slot_alone() -> N
     await load.close()
 
 
+async def test_a_slow_group_leaves_a_tenth_of_the_slots_to_others() -> None:
+    slots, slow, quick = Slots(60), Share("a", "slow"), Share("a", "quick")
+    assert slots.take(quick)
+    slots.release(quick)
+    while slots.take(slow):
+        pass
+    assert slots.taken == 54
+    assert slots.take(quick)
+    slots.release(quick)
+    assert slots.take(Share("b", "3"))
+
+
+async def test_a_tenant_of_many_groups_leaves_slots_to_another() -> None:
+    slots = Slots(100)
+    groups = [Share("a", str(number)) for number in range(50)]
+    for _ in range(10):
+        for share in groups:
+            slots.take(share)
+    assert slots.taken == 95
+    assert slots.take(Share("b", "1"))
+
+
+async def test_whoever_is_alone_has_all_slots() -> None:
+    slots = Slots(100)
+    for _ in range(100):
+        assert slots.take(Share("a", "1"))
+
+
+async def test_a_release_wakes_all_waiters_that_it_lets_through() -> None:
+    load = Load(30)
+    slow, quick = Share("a", "slow"), Share("a", "quick")
+    await load.take(quick, 2)
+    while load.slots.take(slow):
+        pass
+    before = load.slots.taken
+    await load.wait(slow, 30)
+    await load.release(quick, 2)
+    assert load.slots.taken == 27
+    assert len(load.order) == 27 - before + 2
+    await load.close()
+
+
 async def test_tenants_that_wait_get_equal_shares_of_the_slots() -> None:
     load = Load(12)
     await load.take(Share("a", "1"), 12)
