@@ -41,7 +41,7 @@ from sip_stager.observability.loop_lag import LoopLag
 from sip_stager.observability.metrics import Metrics
 from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import TimedOut
-from sip_stager.proxy.interfaces import ip_version
+from sip_stager.proxy.hosts import ip_version
 from sip_stager.transaction.reporter import MessageReporter
 from sip_stager.transport.bind_errors import BindErrors
 from sip_stager.transport.listeners import Sockets

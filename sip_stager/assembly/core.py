@@ -19,13 +19,9 @@ from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.proxy.bounds import Bounds
 from sip_stager.proxy.callee_naming import CalleeNaming
 from sip_stager.proxy.core import Proxy
-from sip_stager.proxy.interfaces import (
-    Interface,
-    Interfaces,
-    LocalAddresses,
-    canonical_host,
-    ip_version,
-)
+from sip_stager.proxy.hosts import canonical_host, ip_version
+from sip_stager.proxy.interfaces import Interface, Interfaces
+from sip_stager.proxy.local_addresses import LocalAddresses
 from sip_stager.proxy.next_hop import Locator
 from sip_stager.proxy.relay_rules import RelayRules
 from sip_stager.proxy.responder import Responder

@@ -26,6 +26,8 @@ What they share:
 - ``callee_naming.py``: the callee's address in the seal that the caller gets (16.7 step 8)
 - ``relay_rules.py``: where a request of a dialog that comes from a stranger may go
 - ``interfaces.py``: our listeners, and the addresses that others know them by
+- ``local_addresses.py``: the addresses of this machine that wildcard listeners are used at
+- ``hosts.py``: IP addresses and names in URIs and flows
 - ``next_hop.py``: the flow to a next hop
 - ``equivalence.py``: URI comparison (19.1.4)
 - ``bounds.py``: limits above which new calls are refused

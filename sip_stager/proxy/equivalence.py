@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from sip_stager.proxy.interfaces import canonical_host
+from sip_stager.proxy.hosts import canonical_host
 
 if TYPE_CHECKING:
     from sip_stager.sip.uri import Uri

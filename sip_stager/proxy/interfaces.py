@@ -9,29 +9,22 @@ that was asked (RFC 3581 4), and without an advertised address Via and Record-Ro
       1      1, UDP 0.0.0.0            0.0.0.0        0.0.0.0         before its use
     1024     1, UDP 0.0.0.0            10.9.0.1       10.9.0.1        since its use
 
-A new request leaves by the interface with the address that the kernel has for packets to its
-target.
+A new request leaves by that with the address that the kernel has for packets to its target.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from sip_stager.proxy.hosts import canonical_host, ip_version
+from sip_stager.proxy.local_addresses import LocalAddresses
 from sip_stager.sip.uri import DEFAULT_PORT, Uri, bracketed
 from sip_stager.sip.via import make_via
 
 if TYPE_CHECKING:
     from sip_stager.ports import Routes
-
-FIRST_INDEX = 1024
-"""The index of the first address of a wildcard listener; listeners have those below."""
-MAX_ADDRESSES = 512
-"""Addresses that have an index; for others the kernel chooses the address to send from."""
-MAX_GENERATIONS = 8
-"""Interfaces of earlier settings that calls may still use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,43 +79,6 @@ class Interface:
         return f"Record-Route: <sip:{seal}@{self.uri_host};lr>".encode()
 
 
-class LocalAddresses:
-    """The indexes of wildcard listeners at the addresses of this machine that they are used at.
-
-    They outlive the interfaces, which a reload of the settings makes anew: a call that began before
-    keeps those that it began with.
-    """
-
-    def __init__(self) -> None:
-        self._at: dict[tuple[int, str], int] = {}
-        self._places: dict[int, tuple[int, str]] = {}
-        self._generations: list[Interfaces] = []
-
-    def attach(self, interfaces: Interfaces) -> None:
-        """Add all addresses to the interfaces, and those that come later."""
-        for (listener, address), index in self._at.items():
-            interfaces.add_address(listener, address, index)
-        self._generations = [*self._generations, interfaces][-MAX_GENERATIONS:]
-
-    def at(self, listener: int, address: str) -> int:
-        """Return the index of a listener at an address of this machine that it is used at."""
-        index = self._at.get((listener, address))
-        if index is not None:
-            return index
-        full = len(self._at) >= MAX_ADDRESSES
-        if full or not self._generations or not self._generations[-1][listener].is_wildcard:
-            return listener
-        index = self._at[listener, address] = FIRST_INDEX + len(self._at)
-        self._places[index] = listener, address
-        for interfaces in self._generations:
-            interfaces.add_address(listener, address, index)
-        return index
-
-    def place(self, index: int) -> tuple[int, str]:
-        """Return the listener of an interface, and its address if the listener has several."""
-        return self._places.get(index, (index, ""))
-
-
 class Interfaces:
     """All interfaces; a flow has the index of one.  Without ``routes`` the first one is taken.
 
@@ -154,7 +110,7 @@ class Interfaces:
             self._add(listener, index, index)
             if index not in closed:
                 self._by_kind.setdefault((listener.transport, listener.family), []).append(index)
-        self._wildcards = [index for index, each in enumerate(listeners) if each.is_wildcard]
+        self.wildcards = [index for index, each in enumerate(listeners) if each.is_wildcard]
         # Kinds with one listener, which sends whatever the kernel's route is.
         self._only = {
             kind: indexes[0]
@@ -202,7 +158,7 @@ class Interfaces:
     def is_ours(self, uri: Uri) -> bool:
         """Return True if a URI means this program."""
         endpoint = canonical_host(uri.host), uri.port or DEFAULT_PORT
-        return endpoint in self._own or (bool(self._wildcards) and self._discover(*endpoint))
+        return endpoint in self._own or (bool(self.wildcards) and self._discover(*endpoint))
 
     def leads_to(self, uri: Uri, index: int) -> bool:
         """Return True if a request to a URI, with its maddr, would arrive on that interface."""
@@ -256,7 +212,7 @@ class Interfaces:
         """
         wildcards = [
             index
-            for index in self._wildcards
+            for index in self.wildcards
             if port in {self._all[index].port, self._all[index].bound_port}
             and self._all[index].family == ip_version(host)
         ]
@@ -292,24 +248,3 @@ class Interfaces:
 def _route_parts(record_route: tuple[bytes, bytes, bytes]) -> tuple[bytes, bytes]:
     before, _, after = record_route
     return before.replace(b"Record-Route:", b"Route:", 1), after
-
-
-@lru_cache(maxsize=4096)
-def canonical_host(host: str) -> str:
-    """Return the canonical form of an IP address, or a host name in lower case."""
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return host.lower()
-
-
-@lru_cache(maxsize=4096)
-def ip_version(host: str) -> int:
-    """Return 4 or 6 for an IP address in text, and 0 for anything else, like a host name.
-
-    An address with a scope (``fe80::1%eth0``) counts as none: a flow could not hold it.
-    """
-    try:
-        return 0 if "%" in host else ip_address(host).version
-    except ValueError:
-        return 0

@@ -7,13 +7,14 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.model.flow import Flow
-from sip_stager.proxy.interfaces import Interfaces, ip_version
+from sip_stager.proxy.hosts import ip_version
 from sip_stager.sip.uri import DEFAULT_PORT, Uri, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from sip_stager.ports import Cancellable, Clock, Resolver
+    from sip_stager.proxy.interfaces import Interfaces
     from sip_stager.proxy.request_forwarding import Routed
 
     Located = Callable[[Flow | None, Sequence[Flow]], None]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
-from sip_stager.proxy.interfaces import canonical_host, ip_version
+from sip_stager.proxy.hosts import canonical_host, ip_version
 from sip_stager.sip.uri import DEFAULT_PORT
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy.interfaces import canonical_host
+from sip_stager.proxy.hosts import canonical_host
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.uri import DEFAULT_PORT, parse_address
 

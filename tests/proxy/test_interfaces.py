@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.proxy import interfaces as module
-from sip_stager.proxy.interfaces import Interface, Interfaces, LocalAddresses
+from sip_stager.proxy import local_addresses as module
+from sip_stager.proxy.interfaces import Interface, Interfaces
+from sip_stager.proxy.local_addresses import LocalAddresses
 from sip_stager.sip.uri import parse_uri
 from tests.support.conversation import ALICE, Conversation
 from tests.support.fakes import FakeRoutes
