@@ -106,6 +106,8 @@ class RouteReport:
                 yield f"{json.dumps(wanted)} ({self._place(wanted, row)})"
                 break
             yield f"no {json.dumps(wanted)}"
+        if route.reserved:
+            yield "which is reserved for other trunks"
         if route.match is not None:
             yield from _number_for_api(route.match, number)
         if self._list_is_unknown and (route.match is None or route.match.key.endswith(ANY)):

@@ -66,12 +66,16 @@ class TrunkConfig(CalledNumberConfig, CallerNumberConfig, Protocol):
 
 
 class Route(NamedTuple):
-    """The numbers and the agent of an INVITE, with the reasons; without a match, no agent."""
+    """The numbers and the agent of an INVITE, with the reasons; without a match, no agent.
+
+    ``reserved``: the row of the number answers other trunks alone, so it is no match.
+    """
 
     called: CalledNumber
     match: Match | None = None
     caller: CallerNumber = CallerNumber()
     agent: str = ""
+    reserved: bool = False
 
 
 class TrunkAdmission:
@@ -159,6 +163,8 @@ class TrunkAdmission:
         match = self._mapping.find(called.number) if called.number else None
         if match is None:
             return Route(called)
+        if match.row.is_reserved(trunk.name):
+            return Route(called, reserved=True)
         caller = read_caller_number(invite, trunk)
         # Anonymous callers are divided by their Call-ID: there is nothing else to tell them apart.
         agent = self._mapping.choose_agent(match, caller.number or invite.call_id_text)
@@ -169,7 +175,7 @@ class TrunkAdmission:
     ) -> Call | Refusal:
         """Return the admitted call of a route, or the refusal of one without a match."""
         if route.match is None:
-            return _refuse_unmapped(invite, trunk, route.called.number)
+            return _refuse_unmapped(invite, trunk, route)
         caller, (row, called, key) = route.caller, route.match
         if caller.unmet:
             return _refuse_unmet_privacy(trunk, caller.unmet, called)
@@ -242,8 +248,13 @@ def _find_trunk(
     return None
 
 
-def _refuse_unmapped(invite: Request, trunk: TrunkConfig, number: str) -> Refusal:
-    text = f"no agent is mapped to {mask_untrusted(number)}"
+def _refuse_unmapped(invite: Request, trunk: TrunkConfig, route: Route) -> Refusal:
+    number = route.called.number
+    # The trunk gets the same 404: it need not learn that the number is another one's.
+    shown = mask_untrusted(number)
+    text = f"no agent is mapped to {shown}"
+    if route.reserved:
+        text = f"{shown} is reserved for other trunks"
     cause, caller = RefusalCause.UNMAPPED_NUMBER, read_caller_number(invite, trunk)
     # A trunk may pass private numbers to the agent; that of a call without one is for nobody.
     from_number = "" if caller.privacy else caller.number

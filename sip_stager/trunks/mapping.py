@@ -79,13 +79,18 @@ class Row:
     ``zone`` is the time zone of their days and hours.  ``generation`` is 0 for a row of the
     settings.  A row of the platform has the ``generation`` of the list in which it was new, and no
     agent if the platform redirects the calls.  ``e164`` is the number of calls to a name, for the
-    API, or empty.
+    API, or empty.  ``trunks`` are those whose calls it answers; all, if it is empty.
     """
 
     shares: tuple[Share, ...]
     zone: str = ""
     generation: int = 0
     e164: str = ""
+    trunks: frozenset[str] = frozenset()
+
+    def is_reserved(self, trunk: str) -> bool:
+        """Return True if it answers the calls of other trunks than this one."""
+        return bool(self.trunks) and trunk not in self.trunks
 
     def number_for_api(self, called: str) -> str:
         """Return a called number or name as the API gets it."""

@@ -172,3 +172,16 @@ def test_the_listener_of_the_upstream_is_one_of_its_transport(
     wanted = f'uri = "sip:192.0.2.9;transport={transport}"\nlistener = "{address}"'
     mistakes = folder.mistakes(RIGHT.replace(LISTENER, listeners).replace(uri, wanted))
     assert [(m.key, m.wrong) for m in mistakes] == ([("upstream.listener", wrong)] if wrong else [])
+
+
+def test_a_number_that_is_reserved_for_a_trunk_that_does_not_exist_is_a_mistake(
+    folder: Folder,
+) -> None:
+    reserved = RIGHT.replace("[[numbers]]\n", '[[numbers]]\ntrunks = ["carrierr"]\n')
+    (mistake,) = folder.mistakes(reserved)
+    assert (mistake.key, mistake.wrong) == (
+        "numbers[0].trunks[0]",
+        '"carrierr" is not the name of a trunk',
+    )
+    assert mistake.right == 'did you mean "carrier"? write "carrier"'
+    folder.load(reserved.replace("carrierr", "carrier"))

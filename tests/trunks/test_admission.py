@@ -425,3 +425,18 @@ def test_a_number_of_a_wide_row_is_none_that_only_a_carrier_knows() -> None:
     source = Flow("UDP", "100.64.0.1", 5060)
     assert admission.resembles_trunk(invite(), source) == ""
     assert admission.resembles_trunk(invite("sip:100@edge"), source) == ""
+
+
+def test_a_number_that_is_reserved_for_a_trunk_is_not_mapped_for_another() -> None:
+    row = Row((Share(AGENT),), trunks=frozenset({"french"}))
+    admission = TrunkAdmission(
+        TRUNKS,
+        NumberMapping([("+33612345678", row)], monday_noon),
+        terms_of=lambda *_: Terms(Policy(), 3.5),
+        anonymous_number=NOBODY,
+    )
+    assert isinstance(admission.admit(invite(), Flow("UDP", "192.0.2.1", 5060)), Call)
+    refusal = admission.admit(invite(), Flow("UDP", "203.0.113.1", 5060))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.cause) == (404, RefusalCause.UNMAPPED_NUMBER)
+    assert refusal.text.endswith("is reserved for other trunks")

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sip_stager.config.errors import Finding, Location
+from sip_stager.config.suggestions import one_of
 from sip_stager.config.tables.address_types import NOT_SUPPORTED, Network, parse_ip, split_sip_uri
 from sip_stager.trunks.phone_numbers import is_e164, to_e164
 
@@ -24,6 +25,7 @@ def find_inconsistencies(parts: ValidParts) -> Iterator[Finding]:
     yield from _check_upstreams(parts)
     yield from _check_trunks(parts)
     yield from _check_numbers(parts)
+    yield from _check_reserved_numbers(parts)
 
 
 def _check_listeners(parts: ValidParts) -> Iterator[Finding]:
@@ -131,6 +133,19 @@ def _check_trunks(parts: ValidParts) -> Iterator[Finding]:
                     "remove it from one of the two",
                     ("trunks", owner, "networks", place),
                 )
+
+
+def _check_reserved_numbers(parts: ValidParts) -> Iterator[Finding]:
+    """Yield numbers that are reserved for a trunk that does not exist."""
+    names = {trunk.name for trunk in parts.trunks.values()}
+    if not parts.all_trunks:
+        return
+    for index, row in parts.numbered_rows():
+        for position, name in enumerate(row.table.trunks):
+            if name not in names:
+                wrong = f'"{name}" is not the name of a trunk'
+                place = ("numbers", index, "trunks", position)
+                yield Finding(place, wrong, one_of(name, sorted(names)))
 
 
 def _check_numbers(parts: ValidParts) -> Iterator[Finding]:

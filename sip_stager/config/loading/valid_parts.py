@@ -20,8 +20,8 @@ M = TypeVar("M", bound=BaseModel)
 class ValidParts:
     """The tables that are valid by themselves, each with its index.
 
-    ``row_indexes`` are the indexes of the mapped numbers, ``rows``.  ``all_listeners`` is True if
-    none of the listeners is missing here.
+    ``row_indexes`` are the indexes of the mapped numbers, ``rows``.  ``all_listeners`` and
+    ``all_trunks`` are True if none of them is missing here.
     """
 
     listeners: dict[int, Listener]
@@ -31,6 +31,7 @@ class ValidParts:
     upstream: Upstream | None
     http: Http | None
     all_listeners: bool = True
+    all_trunks: bool = True
 
     @classmethod
     def of_settings(cls, settings: Settings) -> ValidParts:
@@ -52,14 +53,17 @@ class ValidParts:
         listeners = document.get("listeners")
         usable = _valid_rows(Listener, listeners)
         numbers = _valid_rows(Number, document.get("numbers"))
+        trunks = document.get("trunks")
+        valid_trunks = _valid_rows(Trunk, trunks)
         return cls(
             usable,
-            _valid_rows(Trunk, document.get("trunks")),
+            valid_trunks,
             [*(MappedNumber(each.number, each) for each in numbers.values()), *csv_rows],
             [*numbers, *range(first_csv_row, first_csv_row + len(csv_rows))],
             _valid_rows(Upstream, [document.get("upstream")]).get(0),
             _valid_rows(Http, [document.get("http", {})]).get(0),
             isinstance(listeners, list) and len(usable) == len(listeners),
+            isinstance(trunks, list) and len(valid_trunks) == len(trunks),
         )
 
     def numbered_rows(self) -> Iterator[tuple[int, MappedNumber]]:

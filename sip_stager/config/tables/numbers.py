@@ -15,6 +15,7 @@ from sip_stager.config.tables.field_types import (
     Distinct,
     Hours,
     TimeZone,
+    TrunkName,
     parse_hours,
 )
 from sip_stager.config.tables.policy import CallPolicy
@@ -56,6 +57,7 @@ class Number(Table):
     timezone: TimeZone | None = None
     policy: CallPolicy = CallPolicy()
     version: Count | None = None
+    trunks: Annotated[tuple[TrunkName, ...], Distinct] = ()
     max_calls: Count | None = None
     max_calls_per_second: Count | None = None
     variables: Variables = Field(default_factory=dict)
@@ -121,7 +123,7 @@ class Number(Table):
     def row(self) -> Row:
         """The row for the mapping."""
         shares = tuple(each.share() for each in self.shares)
-        return Row(shares, self.timezone or "", e164=self.e164 or "")
+        return Row(shares, self.timezone or "", e164=self.e164 or "", trunks=frozenset(self.trunks))
 
 
 class MappedNumber(NamedTuple):
