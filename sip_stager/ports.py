@@ -129,6 +129,9 @@ class Admission(Protocol):
     def resembles_trunk(self, invite: Request, source: Flow) -> str:
         """Return why a stranger's INVITE may be one of a trunk, for the log; empty if not."""
 
+    def share_trunk(self, one: str, other: str) -> bool:
+        """Return True if two addresses are of one trunk."""
+
     def out_of_service(self, source: Flow) -> str:
         """Return why OPTIONS get 503, for its Warning; empty if they get 200.
 

@@ -72,7 +72,7 @@ class CallReport:
     def with_usable_id(self, routed: Routed, *, one_platform: bool) -> Routed:
         """Return a further target, with the id unless that is too old, or may be in use.
 
-        It may be in use at a target that was given up and has not ended: with the same id another
+        It may be in use at a target that got a CANCEL and has not ended: with the same id another
         platform could have the agent answer twice, unless all are ``one_platform``.  The first
         target gets the id in any case: staging hands out none that is too old.
         """

@@ -87,7 +87,7 @@ class NewCalls:
             decide()  # waiting costs memory, and there is none left
         else:
             # It owns the transaction until it decides.
-            SecondCopy(self._responder, self._clock, request, transaction, decide)
+            SecondCopy(self._responder, self._clock, request, source, transaction, decide)
 
     def _decide_on_copy(
         self, request: Request, routing: bytes, source: Flow, transaction: InviteServerTransaction

@@ -17,6 +17,7 @@ from sip_stager.sip.responses import make_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sip_stager.model.flow import Flow
     from sip_stager.ports import Clock
     from sip_stager.proxy.responder import Responder
     from sip_stager.sip.message import Request
@@ -29,22 +30,29 @@ COPY_TIMEOUT = 0.1
 class SecondCopy:
     """Waits a moment for a CANCEL of the first copy, and then calls ``decide``."""
 
-    __slots__ = ("_decide", "_request", "_responder", "_server", "_timer")
+    __slots__ = ("_decide", "_request", "_responder", "_server", "_source", "_timer")
 
     def __init__(
         self,
         responder: Responder,
         clock: Clock,
         request: Request,
+        source: Flow,
         server: InviteServerTransaction,
         decide: Callable[[], None],
     ) -> None:
         self._responder = responder
         self._request = request
+        self._source = source
         self._server = server
         self._decide = decide
         self._timer = clock.call_later(COPY_TIMEOUT, self._decide_now)
         server.owner = self
+
+    @property
+    def origin(self) -> tuple[bytes, str]:
+        """The From tag of the INVITE, and the host that it came from."""
+        return self._request.from_tag, self._source.host
 
     def cancel(self, _cancel: Request) -> None:
         """End it with 487: the caller cancelled this copy, too."""

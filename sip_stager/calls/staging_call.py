@@ -116,6 +116,11 @@ class StagingCall:
         if self._rings:
             self._ringing = self._clock.call_later(self._call.policy.ringing_delay, self._ring)
 
+    @property
+    def origin(self) -> tuple[bytes, str]:
+        """The From tag of the INVITE, and the host that it came from."""
+        return self._request.from_tag, self._source.host
+
     def cancel(self, cancel: Request) -> None:
         """Cancel staging and end the call with 487; nothing is sent upstream."""
         self._enter(StagingCallState.OVER)

@@ -90,13 +90,14 @@ class Agent(Endpoint):
     def receive_cancel(
         self,
         cancel: Request,
+        source: Flow,
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
         """End a ringing call with 487."""
         conversation = self.conversations.get(cancel.call_id)
         if conversation is None or conversation.transaction is not invite:
-            super().receive_cancel(cancel, transaction, invite)
+            super().receive_cancel(cancel, source, transaction, invite)
             return
         transaction.respond(self.build_response(cancel, 200))
         if conversation.task:

@@ -195,6 +195,7 @@ class Endpoint:
     def receive_cancel(
         self,
         cancel: Request,
+        _source: Flow,
         transaction: ServerTransaction,
         _invite: InviteServerTransaction | None,
     ) -> None:

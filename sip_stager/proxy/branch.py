@@ -138,8 +138,8 @@ class Branch:
 
     @property
     def may_be_in_use(self) -> bool:
-        """True if it was given up, and has not ended: its target may still answer."""
-        return self.given_up and self._state is not BranchState.OVER
+        """True if its target got a CANCEL and has not ended: it may still answer."""
+        return self._state is BranchState.CANCELLING
 
     def locate_and_send(self) -> None:
         """Find the next hop and send the copy."""

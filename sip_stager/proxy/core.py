@@ -127,11 +127,12 @@ class Proxy:
     def receive_cancel(
         self,
         cancel: Request,
+        source: Flow,
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
         """Answer a CANCEL at once, and cancel its INVITE (RFC 3261 9.2, 16.10)."""
-        if invite is None:
+        if invite is None or not self._is_of_caller(cancel, source, invite):
             self._answer(cancel, transaction, OwnResponse(481))
             return
         tag = invite.to_tag or self._responder.tag(cancel)
@@ -146,6 +147,19 @@ class Proxy:
         if invite.owner is not None:  # else the INVITE has its final response
             invite.unregister()
             invite.owner.cancel(cancel)
+
+    def _is_of_caller(self, cancel: Request, source: Flow, invite: InviteServerTransaction) -> bool:
+        """Return True if a CANCEL is of the peer whose INVITE it matches.
+
+        9.2 compares the branch, the Call-ID and the CSeq number, which others on the way may have
+        seen.  A CANCEL needs no permission, so it must at least come from where the INVITE did,
+        or from another address of that trunk, and have its From tag.
+        """
+        if invite.owner is None:  # the INVITE has its final response: nothing is cancelled
+            return True
+        tag, host = invite.owner.origin
+        is_near = host == source.host or self._admission.share_trunk(host, source.host)
+        return is_near and tag == cancel.from_tag
 
     def _forward_later_invite(
         self, routed: Routed, source: Flow, transaction: InviteServerTransaction

@@ -100,6 +100,11 @@ class ResponseContext:
         self._server.owner = self
         self._try(self._search.take_next())
 
+    @property
+    def origin(self) -> tuple[bytes, str]:
+        """The From tag of the INVITE, and the host that it came from."""
+        return self._request.from_tag, self._source.host
+
     def cancel(self, cancel: Request) -> None:
         """Cancel the current branch after the caller's CANCEL (RFC 3261 9.2, 16.10)."""
         assert self._state is not ContextState.OVER  # then the INVITE has no owner any more

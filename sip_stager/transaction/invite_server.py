@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 class InviteOwner(Protocol):
     """The work on an INVITE until its final response."""
 
+    @property
+    def origin(self) -> tuple[bytes, str]:
+        """The From tag of the INVITE, and the host that it came from."""
+
     def cancel(self, cancel: Request, /) -> None:
         """End the work because the caller sent a CANCEL (RFC 3261 9.2)."""
 

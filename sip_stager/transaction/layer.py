@@ -61,6 +61,7 @@ class User(Protocol):
     def receive_cancel(
         self,
         cancel: Request,
+        source: Flow,
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:
@@ -255,7 +256,7 @@ class TransactionLayer:
                     invite = self._earlier_invites.match_cancel(server_key(request), request)
                     if invite is not None:
                         invite.follow(request, source)
-                    user.receive_cancel(request, server, invite)
+                    user.receive_cancel(request, source, server, invite)
                 else:
                     user.receive_request(request, source, server)
             except Exception:

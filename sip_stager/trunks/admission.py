@@ -138,6 +138,11 @@ class TrunkAdmission:
         exact = match is not None and match.key == match.number
         return "it calls a number that is mapped" if exact else ""
 
+    def share_trunk(self, one: str, other: str) -> bool:
+        """Return True if two addresses are of one trunk (``ports.Admission``)."""
+        trunk = self._networks.trunk_of(one)
+        return trunk is not None and trunk is self._networks.trunk_of(other)
+
     def out_of_service(self, source: Flow) -> str:
         """Return why OPTIONS of a source get 503 (``ports.Admission``)."""
         if self._outage_of is None:

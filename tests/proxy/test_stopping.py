@@ -149,6 +149,8 @@ def test_both_copies_of_a_call_are_refused() -> None:
 class Mistaken:
     """An owner of an INVITE whose ``stop`` raises."""
 
+    origin = b"", ""
+
     def cancel(self, cancel: Request) -> None:
         raise AssertionError
 

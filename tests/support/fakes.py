@@ -210,6 +210,7 @@ class FakeAdmission:
         self.policy = Policy()
         self.outage = ""
         self.resemblance = ""
+        self.one_trunk: set[str] = set()
 
     def strip_identity(self, request: Request, source: Flow, *, anonymous: bool = False) -> Request:
         anonymous = anonymous or source.host in self.anonymous
@@ -217,6 +218,9 @@ class FakeAdmission:
 
     def resembles_trunk(self, invite: Request, source: Flow) -> str:
         return self.resemblance
+
+    def share_trunk(self, one: str, other: str) -> bool:
+        return {one, other} <= self.one_trunk
 
     def out_of_service(self, source: Flow) -> str:
         return "" if source.host in self.strangers else self.outage

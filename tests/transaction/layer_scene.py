@@ -93,6 +93,7 @@ class Scene:
     def receive_cancel(
         self,
         cancel: Request,
+        source: Flow,
         transaction: ServerTransaction,
         invite: InviteServerTransaction | None,
     ) -> None:

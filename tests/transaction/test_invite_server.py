@@ -216,6 +216,8 @@ def test_a_terminated_transaction_is_destroyed(
 class Owner:
     """An owner of an INVITE that must not be called."""
 
+    origin = b"", ""
+
     def cancel(self, cancel: Request) -> None:
         raise AssertionError
 
