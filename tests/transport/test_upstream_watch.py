@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sip_stager.transport.upstream_watch import Upstream, UpstreamWatch
 from tests.support.fakes import FakeClock, FakeResolver
 
 if TYPE_CHECKING:
-    import pytest
-
     from sip_stager.transport.options_ping import Peer
 
 UPSTREAMS = Upstream("192.0.2.1", 5060, "udp"), Upstream("2001:db8::1", 5070, "tcp", "2001:db8::9")
@@ -75,3 +75,29 @@ async def test_an_error_of_ours_is_no_outage_and_does_not_end_the_watch(
 
 async def test_a_watch_that_was_not_started_can_be_stopped() -> None:
     await Upstreams("", "").watch.stop()
+
+
+@pytest.mark.parametrize(
+    ("answering", "unreachable"), [("192.0.2.1", False), ("192.0.2.2", False), ("", True)]
+)
+async def test_a_name_is_reachable_while_one_of_its_addresses_answers(
+    answering: str, *, unreachable: bool
+) -> None:
+    """Calls are sent to each of them, one after another."""
+    clock, asked = FakeClock(), asyncio.Event()
+
+    async def ping(peer: Peer, _: float) -> str:
+        if peer.address in {answering, "192.0.2.2"}:
+            asked.set()
+        return "" if peer.address == answering else "silent"
+
+    names = FakeResolver(clock, {"upstream.example": "192.0.2.1 192.0.2.2"})
+    watch = UpstreamWatch((Upstream("upstream.example", 5060, "udp"),), names, ping, interval=60.0)
+    watch.start()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    clock.advance(1)
+    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.sleep(0.01)
+    assert watch.unreachable is unreachable
+    await watch.stop()
