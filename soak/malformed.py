@@ -26,7 +26,7 @@ def malformed_invite(invite: bytes, variant: int) -> bytes:
         _with(b"CSeq", b"99999999999 INVITE", invite),
         _with(b"Content-Length", b"99999", invite),
         _with(b"Content-Length", b"-1", invite),
-        _with(b"From", b'"unclosed <sip:a@b>;tag=1', invite),
+        _with(b"From", b"<sip:a@b>;tag=1, <sip:c@d>;tag=2", invite),
         invite.replace(b" SIP/2.0\r\n", b" SIP/3.0\r\n", 1),
         invite.replace(b"INVITE sip:", b"INVITE <sip:>", 1),
         invite.replace(b"INVITE ", b"INVITE\0 ", 1),

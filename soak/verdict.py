@@ -83,7 +83,7 @@ def _allowed_statuses(call: Call) -> set[int]:
     """Return the statuses with which the INVITE may end."""
     plan, caller = call.plan, call.caller
     if plan.caller == "malformed INVITE":
-        return {400, 505, SILENCE}
+        return {400, 505, 513, SILENCE}
     if caller.vanished or call.connection_lost:
         return {caller.status} if caller.status == SILENCE else _expected_statuses(call) | {SILENCE}
     return _expected_statuses(call)
