@@ -4,8 +4,8 @@
     what happens -> dispatcher -> observers (the log), aftercare, metrics -> HTTP server
 
 ``start`` opens the slow and harmless parts first, then the SIP listeners: a call finds everything
-warm.  ``stop`` goes the other way: no new calls, no staging, then the calls that still ring, and
-the sockets last, since every response needs them.
+warm.  ``stop`` goes the other way: no new calls, then an end for those without an answer, then
+staging, and the sockets last, since every response needs them.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ class Application:
     async def stop(self, at_once: asyncio.Event | None = None) -> None:
         """Close everything, in the order that costs the fewest calls.
 
-        Calls that are being staged are refused.  Calls that ring upstream have ``drain_timeout`` to
-        be answered, or until ``at_once`` is set.
+        New calls are refused.  Those that are being staged or ring have ``drain_timeout`` to be
+        answered, or until ``at_once`` is set.
         """
         self._not_ready = ("stopping",)
         self._core.shutdown.refuse_new_calls()
@@ -163,9 +163,9 @@ class Application:
         await self._key_file.stop()
         await self._numbers.stop()
         await self._agents.stop()
-        self._claims.stop()
-        await self._staging.stop()  # refuses the calls that are being staged
         await self._drain(at_once or asyncio.Event())
+        self._claims.stop()
+        await self._staging.stop()
         await self._aftercare.stop()
         await self._api.aclose()
         self._names.close()
@@ -213,7 +213,7 @@ class Application:
         return counter
 
     async def _drain(self, at_once: asyncio.Event) -> None:
-        """Wait for the calls that ring; cancel the rest, and wait for their last messages."""
+        """Wait for the calls without an answer; end the rest, and wait for their last messages."""
         ending, drain = self._core.shutdown, self._settings.limits.drain_timeout
         await self._wait_while(lambda: ending.pending > 0, drain, at_once)
         ending.end_calls()

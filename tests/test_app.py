@@ -452,7 +452,22 @@ async def test_stop_frees_every_port(world: World) -> None:
             pass
 
 
-async def test_calls_that_are_being_staged_end_with_the_program(world: World, api: FakeApi) -> None:
+async def test_a_call_that_is_being_staged_as_the_program_stops_is_still_answered(
+    world: World, api: FakeApi
+) -> None:
+    api.default = api.default.model_copy(update={"delay": 0.3})
+    async with running(world) as application:
+        world.call("+33612345678", "staging")
+        assert parse(await world.caller.next()).call_id == world.call_id
+        stopping = asyncio.create_task(application.stop())
+        assert len(await world.passes()) == 1
+        await stopping
+
+
+async def test_calls_that_are_being_staged_after_the_drain_end_with_the_program(
+    world: World, api: FakeApi
+) -> None:
+    world.drain = 0.1
     api.default = api.default.model_copy(update={"delay": 60.0})
     events: list[Event] = []
     async with running(world, events) as application:

@@ -1,4 +1,4 @@
-"""The calls when the program stops: no new ones, time to answer those that ring, then an end."""
+"""The calls when the program stops: no new ones, time to answer the others, then an end."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from sip_stager.cli.online_check import OnlineReport, ask
 from sip_stager.cli.seal_report import describe_seal
 from sip_stager.cli.settings_dump import SHOWN, describe_numbers, describe_settings
 from sip_stager.cli.settings_file import ConfigOption, format_count, load_or_exit
+from sip_stager.cli.stop_timeout import warn_of_early_kill
 from sip_stager.config import Settings
 
 _WIDE = 200  # columns of output that goes into a file or a pipe, so that no row is broken
@@ -64,7 +65,12 @@ def check(
         report = ask(settings, console, every=every, with_key=not without_key)
     for line in report.problems:
         typer.echo(line, err=True)
-    console.print(_verdict(settings, len(report.problems)), style="bold", soft_wrap=True)
+    early_kill = warn_of_early_kill(settings.limits.drain_timeout)
+    if early_kill:
+        typer.echo(f"warning: {early_kill}", err=True)
+    console.print(
+        _verdict(settings, len(report.problems), bool(early_kill)), style="bold", soft_wrap=True
+    )
     console.print()
     for part in report.parts:
         console.print(part, soft_wrap=isinstance(part, str))
@@ -91,20 +97,20 @@ def _show_settings(console: Console, settings: Settings, *, every: bool) -> None
         console.print("\nSettings at their defaults are left out; --all shows them.")
 
 
-def _verdict(settings: Settings, problems: int) -> str:
+def _verdict(settings: Settings, problems: int, more_warnings: int) -> str:
     listeners = ", ".join(f"{each.transport}:{each.sent_by}" for each in settings.listeners)
     agents = {agent for several in settings.agents.values() for agent in several}
     return (
-        f"{_state(settings, problems)}: peers reach it at {listeners}; "
+        f"{_state(settings, problems, more_warnings)}: peers reach it at {listeners}; "
         f"trunks: {len(settings.trunks)}, numbers: {len(settings.rows)}, agents: {len(agents)}"
     )
 
 
-def _state(settings: Settings, problems: int) -> str:
+def _state(settings: Settings, problems: int, more_warnings: int) -> str:
     if problems:
         return f"NOT OK, {format_count(problems, 'problem')}"
     if settings.placeholders:
         return f"NOT READY, {format_count(len(settings.placeholders), 'placeholder')} to replace"
-    if settings.warnings:
-        return f"OK, {format_count(len(settings.warnings), 'warning')}"
+    if warnings := len(settings.warnings) + more_warnings:
+        return f"OK, {format_count(warnings, 'warning')}"
     return "OK"

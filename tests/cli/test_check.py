@@ -399,3 +399,15 @@ def test_check_and_route_agree_on_ringing(
     assert of_check[-1] == f"rings: {rings}"
     rang = [line for line in of_check if line.startswith("after ringing: ")]
     assert len(rang) == (not rings.startswith("never"))
+
+
+def test_a_service_manager_that_kills_before_the_drain_is_over_is_a_warning(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIP_STAGER_STOP_TIMEOUT", "30")
+    result = check(folder, REAL)
+    assert result.exit_code == 0
+    assert "a stop may take 32 s, and the service manager kills the program after 30 s" in (
+        result.stderr
+    )
+    assert "OK, 1 warning" in result.output

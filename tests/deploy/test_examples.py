@@ -83,6 +83,7 @@ async def test_the_example_can_be_tried_without_the_platform(
 ) -> None:
     """With the fake API and the placeholder agents, as docs/operations.md describes it."""
     monkeypatch.setenv("ROUNDED_API_KEY", "demo-key")
+    monkeypatch.setenv("SIP_STAGER_STOP_TIMEOUT", "40")
     upstream = f"sip:127.0.0.1:{answering_upstream}"
     text = EXAMPLE.read_text()
     async with FakeApi(key="demo-key") as api:

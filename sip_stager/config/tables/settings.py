@@ -56,7 +56,7 @@ class Limits(Table):
     overload_retry_after_max: Count = 10
     message_timeout: Seconds = 30.0
     idle_timeout: Seconds = 1_800.0
-    drain_timeout: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
+    drain_timeout: Annotated[float, Field(strict=True, ge=0, le=3600)] = 30.0
 
     @field_validator("overload_retry_after_max")
     @classmethod
