@@ -587,3 +587,44 @@ async def until(fact: Callable[[], object]) -> None:
     async with asyncio.timeout(TIMEOUT):
         while not fact():  # noqa: ASYNC110  nothing signals it
             await asyncio.sleep(0.005)
+
+
+async def test_an_agent_hangs_up_on_a_caller_who_listens_nowhere(world: World) -> None:
+    """RFC 3261 18: on the open connection that the caller's Contact names, their own end of it."""
+    async with running(world):
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.tcp_port)
+        own = f"127.0.0.1:{writer.get_extra_info('sockname')[1]}"
+        contact = f"sip:alice@{own};transport=tcp"
+        invite = bytes(request(via=f"SIP/2.0/TCP {own}"))
+        writer.write(invite.replace(b"sip:alice@192.0.2.1", contact.encode()))
+        forwarded = parse(await world.upstream.next())
+        assert isinstance(forwarded, Request)
+        world.upstream.send(bytes(response(forwarded, 200)), world.port)
+        while not (await next_head(reader)).startswith(b"SIP/2.0 200"):
+            pass
+        routes = [f"Route: {value.decode()}" for value in forwarded.values(b"record-route")]
+        bye = "\r\n".join([
+            f"BYE {contact} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{world.upstream.port};branch=z9hG4bK-bye",
+            *routes,
+            "From: <sip:+33612345678@198.51.100.1>;tag=bob",
+            "To: <sip:+33912345678@192.0.2.1>;tag=alice",
+            "Call-ID: call-1@192.0.2.1",
+            "CSeq: 1 BYE",
+            "Content-Length: 0",
+            "\r\n",
+        ])  # fmt: skip
+        world.upstream.send(bye.encode(), world.port)
+        while not (received := await next_head(reader)).startswith(b"BYE "):
+            pass
+        ended = parse(received)
+        assert isinstance(ended, Request)
+        writer.write(bytes(response(ended, 200)))
+        while not (await world.upstream.next()).startswith(b"SIP/2.0 200"):
+            pass
+        writer.close()
+
+
+async def next_head(reader: asyncio.StreamReader) -> bytes:
+    """Return the next message of a connection; none has a body."""
+    return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT)
