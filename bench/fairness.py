@@ -16,7 +16,7 @@ import asyncio
 import statistics
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,13 +27,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.process import PRIORITY, raise_priority
+from bench.strangers import strangers
 from sip_stager.demo.agent import Agent
 from sip_stager.demo.caller import Caller
 from tests.interop.fake_api import FakeApiProcess
 from tests.interop.program import NUMBER, Program, ProgramSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from sip_stager.demo.caller import CallReport
 
@@ -59,6 +60,12 @@ def _nothing(_: Stage) -> AbstractAsyncContextManager[object]:
     return nullcontext()
 
 
+@asynccontextmanager
+async def _strangers(kind: str, stage: Stage) -> AsyncIterator[None]:
+    with strangers(kind, stage.program.port):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A disturbance.
@@ -80,6 +87,8 @@ CASES = {
     "a slow agent": Case({"delay": 30.0}, api={"connections": 60}),
     "an agent's 429": Case({"status": 429, "retry_after": "20"}),
     "a flood on one trunk": Case(flood=100, delay=0.5, api={"connections": 60}),
+    "bursts of a stranger": Case(disturb=lambda stage: _strangers("bursts", stage)),
+    "connections of strangers": Case(disturb=lambda stage: _strangers("connections", stage)),
 }
 
 
