@@ -48,16 +48,16 @@ class SlotsHeld:
 
     def add(self, share: Share, step: int) -> None:
         """Count a slot that is taken (1) or released (-1)."""
-        _add(self.by_tenant, share.tenant, step)
-        _add(self.by_share, share, step)
-
-
-def _add(counts: dict[K, int], key: K, step: int) -> None:
-    count = counts.get(key, 0) + step
-    if count:
-        counts[key] = count
-    else:
-        del counts[key]
+        by_tenant, by_share, tenant = self.by_tenant, self.by_share, share[0]
+        of_tenant, of_share = by_tenant.get(tenant, 0) + step, by_share.get(share, 0) + step
+        if of_share:
+            by_share[share] = of_share
+        else:
+            del by_share[share]
+        if of_tenant:
+            by_tenant[tenant] = of_tenant
+        else:
+            del by_tenant[tenant]
 
 
 class LeastHeld(Generic[K]):

@@ -50,6 +50,7 @@ class Slots:
         self._held = SlotsHeld()
         self._queues = tuple(FairQueue(self._held) for _ in Priority)
         self._turns = 0
+        self._queued = 0  # waiters, those that were just woken included
         self._first: Share | None = None  # the share that was seen first
         self._several = False  # another one was seen as well
 
@@ -77,9 +78,11 @@ class Slots:
         """Wait for a slot; return False if the waiter was rejected."""
         queue = self._queues[priority]
         waiters = queue.join(share)
+        self._queued += 1
         try:
             return await waiters.wait(missed=partial(self.release, share))
         finally:
+            self._queued -= 1
             queue.leave(share, waiters)
 
     def release(self, share: Share = _NO_SHARE) -> None:
@@ -87,7 +90,7 @@ class Slots:
         self._count(share, -1)
         self._free += 1
         # One more that is free may let several waiters through.
-        while self._free and self._pass_on():
+        while self._queued and self._free and self._pass_on():
             self._free -= 1
 
     def reject(self, priority: Priority, group: str | None = None) -> None:
@@ -128,6 +131,7 @@ class Slots:
 
     def _count(self, share: Share, step: int) -> None:
         self._held.add(share, step)
-        for queue in self._queues:
-            if queue:
-                queue.update(share)
+        if self._queued:
+            for queue in self._queues:
+                if queue:
+                    queue.update(share)

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sip_stager.platform.rate_limit_fields import read_limits
+from sip_stager.platform.rate_limit_fields import NOTHING_SAID, read_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,13 +114,16 @@ class RateLimit:
         ``time_of_day`` is ours, in seconds since 1970.
         """
         said = read_limits(status, headers, time_of_day)
+        held = self._all.until or self._of_agent.until
+        if said is NOTHING_SAID and not held:
+            return
         if said.remaining is not None:
             self.remaining = said.remaining
         if said.reset > 0:
             self._hold_all(now, max(said.reset, said.retry_after))
         elif said.retry_after > 0:
             self._hold_agent(agent, now, said.retry_after)
-        elif 200 <= status < 300 and said.remaining != 0:
+        elif held and 200 <= status < 300 and said.remaining != 0:
             self._succeed(agent, sent_at)
 
     def _hold_agent(self, agent: str, now: float, seconds: float) -> None:

@@ -53,7 +53,7 @@ class LimitFields(NamedTuple):
     retry_after: float = 0.0
 
 
-_NOTHING = LimitFields()
+NOTHING_SAID = LimitFields()
 
 
 def read_limits(
@@ -62,7 +62,7 @@ def read_limits(
     """Read the fields of a response; ``time_of_day`` is ours, in seconds since 1970."""
     fields = {name: value for raw, value in headers if (name := _FIELDS.get(raw.lower()))}
     if not fields.keys() - {"date"}:
-        return _NOTHING
+        return NOTHING_SAID
     server_now = server_time(_text(fields.get("date")), time_of_day)
     limits = [
         *_limits(fields.get("limits", b"")),

@@ -48,6 +48,15 @@ class AgentHealth:
     def add(self, now: float, agent: str, evidence: Evidence) -> None:
         """Count the result of a call to an agent."""
         last = self._slice(now)
+        if evidence is Evidence.WELL:
+            counts, of_agent = self._agents.get(agent), last.agents.get(agent)
+            # What nearly all calls take: an agent that has no failure stays well.
+            if counts is not None and of_agent is not None and not counts[1]:
+                last.calls += 1
+                self.calls += 1
+                of_agent[0] += 1
+                counts[0] += 1
+                return
         failed = evidence is not Evidence.WELL
         last.calls += 1
         self.calls += 1

@@ -80,7 +80,8 @@ class Breaker:
         self._open_time = rules.open_time
         self._open_until = 0.0
         self._probing = False
-        self._era = 0
+        self.era = 0
+        """The number of changes of its state."""
         self.state = BreakerState.CLOSED
 
     def admit(self, now: float) -> int | None:
@@ -89,13 +90,13 @@ class Breaker:
         Every era must come back, else a probe would stand in the way of all further ones.
         """
         if self.state is BreakerState.CLOSED:
-            return self._era
+            return self.era
         if self.rejects(now):
             return None
         if self.state is BreakerState.OPEN:
             self._enter(BreakerState.HALF_OPEN)
         self._probing = True
-        return self._era
+        return self.era
 
     def rejects(self, now: float) -> bool:
         """Return True if no call may go now.
@@ -108,7 +109,7 @@ class Breaker:
 
     def is_current(self, ticket: int) -> bool:
         """Return True if the state has not changed since the ticket was given."""
-        return ticket == self._era
+        return ticket == self.era
 
     @property
     def open_until(self) -> float:
@@ -121,7 +122,7 @@ class Breaker:
 
     def record(self, ticket: int, now: float, *, failed: bool | None) -> None:
         """Act on the result of a call; None if it proved nothing, since its caller hung up, say."""
-        if ticket != self._era:
+        if ticket != self.era:
             return
         if self.state is BreakerState.HALF_OPEN:
             self._record_probe(now, failed=failed)
@@ -149,6 +150,6 @@ class Breaker:
     def _enter(self, state: BreakerState, open_time: float = 0.0) -> None:
         calls, failures = self._results.totals()
         self._results.clear()
-        self._era += 1
+        self.era += 1
         self.state = state
         self._changed(BreakerMoved(state, calls, failures, open_time))

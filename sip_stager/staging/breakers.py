@@ -104,8 +104,9 @@ class Breakers:
 
         Every ticket must come back, else a probe would stand in the way of all further ones.
         """
-        own = self._agents.get(agent)
-        api = self._api
+        own, api = self._agents.get(agent), self._api
+        if own is None and api.state is BreakerState.CLOSED:
+            return Ticket(agent, api.era, 0)
         if api.state is not BreakerState.CLOSED and not self._may_probe(own, agent, now):
             return self._refused_by_api(now)
         if own is not None and own.rejects(now):
@@ -130,7 +131,11 @@ class Breakers:
 
     def record(self, ticket: Ticket, now: float, evidence: Evidence | None) -> None:
         """Count the result of a call; None if it proved nothing, since its caller hung up, say."""
-        agent = ticket.agent
+        agent, api = ticket.agent, self._api
+        well = evidence is Evidence.WELL and agent not in self._agents
+        if well and api.state is BreakerState.CLOSED and ticket.of_api == api.era:
+            self._health.add(now, agent, Evidence.WELL)
+            return
         # From before a change of the API's state: it says nothing about the agent either.
         if not self._api.is_current(ticket.of_api):
             evidence = None

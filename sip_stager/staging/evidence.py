@@ -32,9 +32,9 @@ class EvidenceRules:
 
     def of(self, call: Call, outcome: Outcome, phases: Phases) -> Evidence | None:
         """Return what the end of a call has shown, None if it proves nothing."""
-        at_api = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
         if isinstance(outcome, Staged):
             return Evidence.WELL
+        at_api = sum(spent for phase, spent in phases.items() if phase not in _OUR_SIDE)
         if not at_api:
             return None
         if isinstance(outcome, TimedOut) and not outcome.http_status:
