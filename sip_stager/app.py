@@ -20,7 +20,9 @@ from sip_stager.assembly.idle_collector import IdleCollector
 from sip_stager.assembly.key_file_watch import KeyFileWatch
 from sip_stager.assembly.known_outcomes import known_outcomes
 from sip_stager.assembly.known_peers import KnownPeers
+from sip_stager.assembly.listener_slots import ListenerSlots
 from sip_stager.assembly.outage import Outage
+from sip_stager.assembly.reload import LiveSettings, Parts
 from sip_stager.assembly.staging import (
     make_aftercare,
     make_agent_watch,
@@ -63,7 +65,8 @@ class Application:
     """The whole program on the running loop.
 
     ``observers`` handle events ahead of the aftercare and the metrics, and ``log_figures`` are
-    read at each scrape.
+    read at each scrape.  ``fallback`` says why these are the last good settings, and not those of
+    the file; it is empty if they are.
     """
 
     def __init__(
@@ -71,11 +74,14 @@ class Application:
         settings: Settings,
         observers: Sequence[Handlers] = (),
         log_figures: LogFigures = LogFigures(),  # noqa: B008  a tuple
+        fallback: str = "",
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
-        self._settings = settings
+        self._live = LiveSettings(settings, make_mapping(settings), fallback)
         self._dispatcher = Dispatcher(observers)
         self._notify: Notify = self._dispatcher.dispatch
+        hears_messages = self._dispatcher.hears(MessageSent)
+        self._always_reports = hears_messages and settings.log.level != "debug"
         families = {int(listener.family) for listener in settings.listeners}
         self._names = NameCache(loop, families)
         peers = KnownPeers(settings, self._names.addresses)
@@ -87,7 +93,7 @@ class Application:
         self._dispatcher.add(self._aftercare.handlers)
         self._outage = Outage(settings, self._staging, self._names)
         self._claims = make_claims(settings, self._staging, loop, self._notify)
-        self._mapping = make_mapping(settings)
+        self._listeners = ListenerSlots(self._sockets, loop, settings.listeners)
         self._numbers = make_number_watch(settings, self._notify, self._map, self._names)
         self._key_file = KeyFileWatch(
             settings.api.key_file,
@@ -110,8 +116,8 @@ class Application:
             self._names,
             self._claims,
             self._notify,
-            self._message_observer(),
-            self._mapping,
+            self._message_observer(settings),
+            self._live.mapping,
             self._outage.of_trunk,
             peers,
             self._call_limits,
@@ -124,6 +130,7 @@ class Application:
             self._core.layer.needed_connections,
             self._core.addresses,
         )
+        self._live.attach(self._parts())
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http
         self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
@@ -139,7 +146,7 @@ class Application:
         with bind_errors.gather("[http]", self._settings.http):
             await self._http.start()
         warnings = [] if bind_errors else await self._warm()  # no need to wait before an error
-        await self._listen(bind_errors)
+        await self._listeners.open_first(bind_errors)
         bind_errors.raise_all()
         self._lag.start(self._observe_lag)
         self._collector.start()
@@ -172,14 +179,26 @@ class Application:
         await self._http.stop()
         await self._sockets.close()
 
+    async def reload(
+        self,
+        read: Callable[[], Settings],
+        adopt_log: Callable[[Settings], Handlers] = lambda _: {},
+    ) -> Settings | None:
+        """Use other settings while calls are up (``LiveSettings.reload``); return those in force.
+
+        Return None if they could not be used.
+        """
+        applied = await self._live.reload(read, adopt_log)
+        return self._live.settings if applied else None
+
     def ready(self) -> tuple[bool, Sequence[str]]:
-        """Return whether calls are taken, and if not, the reasons in words."""
+        """Return whether calls are taken, and the reasons why not, or what else matters."""
         reasons = self._not_ready
         if self._settings.http.unready_in_overload and self._is_shedding:
             reasons = (*reasons, "overload: new calls are refused")
         if self._settings.http.unready_in_outage and (why := self._outage.of_all_trunks()):
             reasons = (*reasons, why)
-        return not reasons, reasons
+        return not reasons, reasons or self._live.notices
 
     @property
     def pending(self) -> int:
@@ -198,6 +217,10 @@ class Application:
         }
 
     @property
+    def _settings(self) -> Settings:
+        return self._live.settings
+
+    @property
     def _is_shedding(self) -> bool:
         return self._core.shedder.control.state is OverloadState.SHEDDING
 
@@ -205,10 +228,11 @@ class Application:
         self._metrics.loop_lag.observe(lag)
         self._core.shedder.end_interval(lag)
 
-    def _message_observer(self) -> MessageObserver:
+    def _message_observer(self, settings: Settings) -> MessageObserver:
         """Return the counter of messages, with events where an observer asks for them."""
         counter = self._metrics.messages
-        if self._dispatcher.hears(MessageSent):
+        # The log asks for them at level debug alone, and keeps its handlers after that.
+        if self._always_reports or settings.log.level == "debug":
             return MessageReporter(self._notify, counter)
         return counter
 
@@ -228,8 +252,25 @@ class Application:
                 await asyncio.wait_for(at_once.wait(), _DRAIN_INTERVAL)
 
     def _map(self, table: PlatformNumbers) -> None:
-        self._mapping.platform = table.rows
+        self._live.mapping.platform = table.rows
         self._agents.watch(table.agents)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            clock=self._loop,
+            dispatcher=self._dispatcher,
+            names=self._names,
+            sockets=self._sockets,
+            listeners=self._listeners,
+            core=self._core,
+            staging=self._staging,
+            agents=self._agents,
+            key_file=self._key_file,
+            call_limits=self._call_limits,
+            outage=self._outage,
+            metrics=self._metrics,
+            observe_messages=self._message_observer,
+        )
 
     def _gauge_sources(self, log: LogFigures) -> GaugeSources:
         return GaugeSources(
@@ -248,16 +289,17 @@ class Application:
             agents=lambda: self._agents.states,
             numbers=lambda: {
                 "settings": len(self._settings.rows),
-                "platform": len(self._mapping.platform),
+                "platform": len(self._live.mapping.platform),
             },
             platform_numbers=lambda: self._numbers.counts,
             numbers_refreshed_at=lambda: self._numbers.refreshed_at,
-            limits=self._settings.limits.model_dump(
+            limits=lambda: self._settings.limits.model_dump(
                 include={
                     *("transactions", "message_bytes", "calls_staging", "call_records"),
                     "connections",
                 }
             ),
+            settings_fallback=lambda: int(bool(self._live.fallback)),
             log_lines_dropped=log.lines_dropped,
             log_write_errors=log.write_errors,
             call_records=log.call_records,
@@ -266,12 +308,6 @@ class Application:
             overload_state=lambda: self._core.shedder.control.state,
             worst_receive_delay=lambda: self._core.shedder.control.worst_delay,
         )
-
-    async def _listen(self, bind_errors: BindErrors) -> None:
-        for index, listener in enumerate(self._settings.listeners):
-            address = (listener.address, listener.port)
-            with bind_errors.gather(f"listeners[{index}] ({listener.transport})", listener):
-                await self._sockets.listen(listener.transport.upper(), address, index)
 
     async def _warm(self) -> list[str]:
         """Connect to the API, fetch the numbers, look up the upstream; return warnings."""

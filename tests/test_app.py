@@ -509,7 +509,7 @@ async def test_a_number_of_the_platform_is_staged_until_it_leaves_the_list(
         assert api.stats.stage_requests == staged
         _, text = await fetched(world, "/metrics")
         api.phone_numbers.items = [number_record(kept, AGENT)]
-        await until(lambda: len(application._mapping.platform) == 1)
+        await until(lambda: len(application._live.mapping.platform) == 1)
         world.call(gone, "four")
         assert await world.answer() == 404
         world.call(kept, "five")

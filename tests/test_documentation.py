@@ -27,6 +27,7 @@ def served() -> set[str]:
     """Return the names of our metrics, without the suffixes of their samples."""
     sources = GaugeSources(
         calls_staging=lambda: 0,
+        settings_fallback=lambda: 0,
         call_records=lambda: 0,
         call_records_dropped=lambda: 0,
         calls_up=dict,
@@ -44,7 +45,7 @@ def served() -> set[str]:
         numbers=dict,
         platform_numbers=dict,
         numbers_refreshed_at=lambda: None,
-        limits={},
+        limits=dict,
         log_lines_dropped=lambda: 0,
         log_write_errors=lambda: 0,
         worst_lag=lambda: 0.0,
@@ -88,6 +89,7 @@ LABELLED = {
     "AftercareOutcome": "aftercare_failed_total",
     "RetryCause": "staging_retries_total",
     "RefreshOutcome": "numbers_refreshes_total",
+    "ReloadOutcome": "settings_reloads_total",
     "TerminationOutcome": "stagings_terminated_total",
 }
 """The metric whose label each vocabulary is; the others are on other pages."""

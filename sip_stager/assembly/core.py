@@ -108,6 +108,11 @@ class Core:
         threshold, rules = settings.limits.overload_delay, _make_shedding_rules(settings)
         self.shedder.adopt(policies.admission, new_calls, threshold, rules, self._budget)
 
+    def observe_messages(self, messages: MessageObserver) -> None:
+        """Report messages to another observer from now on."""
+        self._context.messages = messages
+        self.shedder.observe_messages(messages)
+
     def _attach_proxy(self, settings: Settings, policies: CorePolicies) -> NewCalls:
         """Make the proxy and all below it, and let the layer use them."""
         context, identifiers, admission = self._context, self._identifiers, policies.admission

@@ -46,6 +46,19 @@ class KeyFileWatch:
         if self._path is not None:
             self._task = asyncio.get_running_loop().create_task(self._run(self._path))
 
+    def watch(self, path: Path | None, key: SecretStr) -> None:
+        """Use the key of other settings, and watch their file from now on."""
+        if key.get_secret_value() != self._key.get_secret_value():
+            self._key = key
+            for apply in self._apply:
+                apply(key)
+        if path != self._path:
+            self._path = path
+            if self._task is not None:
+                self._task.cancel()
+                self._task = None
+            self.start()
+
     async def stop(self) -> None:
         """Watch no more."""
         if self._task is not None:
@@ -64,7 +77,7 @@ class KeyFileWatch:
 
     async def _look(self, path: Path, before: Stamp | None) -> Stamp | None:
         """Read the file if it has changed; return its stamp."""
-        stamp = await asyncio.to_thread(_stamp, path)
+        stamp = await asyncio.to_thread(file_stamp, path)
         if stamp is None or stamp == before:  # a file that is away for a moment is being replaced
             return before
         found = await asyncio.to_thread(read_key_file, path)
@@ -79,7 +92,8 @@ class KeyFileWatch:
         return stamp
 
 
-def _stamp(path: Path) -> Stamp | None:
+def file_stamp(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None if it cannot be found."""
     try:
         status = path.stat()
     except OSError:

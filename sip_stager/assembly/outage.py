@@ -25,20 +25,28 @@ class Outage:
     """
 
     def __init__(self, settings: Settings, staging: ApiStager, names: Resolver) -> None:
-        terms = make_terms(settings)
-        self._refusing = {
-            trunk.name: terms(trunk.name, "").policy.refuses(StagingOutcome.BREAKER_OPEN)
-            for trunk in settings.trunks
-        }
         self._staging = staging
         self._watch = UpstreamWatch(upstreams(settings), names)
-        of_trunk = any(trunk.options_503 for trunk in settings.trunks)
-        self._wanted = of_trunk or settings.http.unready_in_outage
+        self._use(settings)
 
     def start(self) -> None:
         """Begin to ask the upstreams."""
         if self._wanted:
             self._watch.start()
+
+    def adopt(self, settings: Settings) -> None:
+        """Use other settings from now on, and ask their upstreams."""
+        self._use(settings)
+        self._watch.replace(upstreams(settings) if self._wanted else ())
+
+    def _use(self, settings: Settings) -> None:
+        terms = make_terms(settings)
+        self._refusing = {
+            trunk.name: terms(trunk.name, "").policy.refuses(StagingOutcome.BREAKER_OPEN)
+            for trunk in settings.trunks
+        }
+        of_trunk = any(trunk.options_503 for trunk in settings.trunks)
+        self._wanted = of_trunk or settings.http.unready_in_outage
 
     async def stop(self) -> None:
         """Ask no more."""

@@ -116,6 +116,10 @@ class LoadShedder:
         self._rules, self._strangers = rules, strangers
         self.control.set_threshold(threshold)
 
+    def observe_messages(self, messages: MessageObserver) -> None:
+        """Report messages to another observer from now on."""
+        self._messages = messages
+
     def observe_age(self, interface: int, seconds: float) -> None:
         """Take the age of the oldest datagram in a listener's socket, as it is read."""
         if self.control.observe_age(interface, seconds):

@@ -6,7 +6,8 @@ import asyncio
 import signal
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 import uvloop
@@ -15,6 +16,8 @@ from sip_stager import __version__
 from sip_stager.app import Application
 from sip_stager.assembly.core import make_seal
 from sip_stager.cli.open_files import fit_open_files
+from sip_stager.cli.reloads import Reloads
+from sip_stager.cli.service_manager import ServiceManager
 from sip_stager.observability.event_log import EventLog
 from sip_stager.observability.gauges import LogFigures
 from sip_stager.observability.log_writer import GATHERING_INTERVAL, LogWriter
@@ -27,14 +30,30 @@ if TYPE_CHECKING:
     from sip_stager.config import Settings
     from sip_stager.observability.call_log import CallLog
     from sip_stager.observability.logs import Logger
+    from sip_stager.proxy.seal import Seal
 
 _NO_EFFECT = "it has no effect; SIGTERM or SIGINT stops the program"
 _HARMLESS_SIGNALS = {
-    signal.SIGHUP: "the settings are not read again; restart the program to use new ones",
     signal.SIGUSR1: _NO_EFFECT,
     signal.SIGUSR2: _NO_EFFECT,
     signal.SIGQUIT: _NO_EFFECT,
 }
+
+
+class Source(NamedTuple):
+    """The file of the settings, its mistakes if it has any, and when it was read."""
+
+    path: Path
+    mistakes: tuple[str, ...]
+    read_at: int
+
+    @property
+    def notice(self) -> str:
+        """Why the last good settings are in force; empty if these are the file's."""
+        if not self.mistakes:
+            return ""
+        words = f"{self.path} has mistakes; the last good settings are in force"
+        return f"settings: {words}: {self.mistakes[0]}"
 
 
 _EXPIRY_INTERVAL = 1.0
@@ -44,22 +63,30 @@ _UNSEEN_TIMEOUT = 2.0
 _LINES_AT_ONCE = 200
 
 
-def serve(settings: Settings) -> int:
-    """Serve until told to stop; return the exit code, 1 if an address could not be listened on."""
+def serve(path: Path, settings: Settings, fallback: Sequence[str], read_at: int) -> int:
+    """Serve until told to stop; return the exit code, 1 if an address could not be listened on.
+
+    The settings were read from ``path`` at ``read_at``, in nanoseconds since 1970.  If that file
+    has mistakes, ``fallback`` has them, and the settings are the last good ones.
+    """
+    source = Source(path, tuple(fallback), read_at)
     settings, warnings = fit_open_files(settings)
     log_writer = LogWriter(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, log_writer, warnings))
+            return runner.run(_serve(source, settings, log_writer, warnings))
     finally:
         log_writer.close()
 
 
-async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[str]) -> int:
+async def _serve(
+    source: Source, settings: Settings, log_writer: LogWriter, warnings: Sequence[str]
+) -> int:
     logger = set_up(log_writer, settings.log.level)
     told_to_stop, at_once = _stop_on_signals()
     _log_harmless_signals(logger)
-    event_log = _make_event_log(settings, logger)
+    seal, manager = make_seal(settings), ServiceManager()
+    event_log = _make_event_log(settings, logger, seal)
     calls = event_log.calls
     figures = LogFigures(
         lines_dropped=lambda: log_writer.dropped,
@@ -67,13 +94,24 @@ async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[s
         call_records=lambda: len(calls.records),
         call_records_dropped=lambda: calls.records.dropped,
     )
-    application = Application(settings, event_log.observers, figures)
-    expiry = asyncio.ensure_future(_expire(calls))
+    application = Application(settings, event_log.observers, figures, source.notice)
+    reloads = Reloads(source.path, settings, application, event_log, seal, manager)
+    _reload_on_signal(reloads)
+    background = [asyncio.ensure_future(_expire(calls))]
     try:
         starting = await _unless(told_to_stop, application.start())
         if not told_to_stop.is_set():
+            background += map(
+                asyncio.ensure_future, (reloads.run(), reloads.watch(), manager.keep_alive())
+            )
             _announce(logger, settings, (*warnings, *starting))
+            if source.mistakes:
+                logger.error("settings_fallback", problems=source.mistakes, text=source.notice)
+            else:
+                await reloads.save(settings, source.read_at)
+            manager.ready(reloads.status)
             await told_to_stop.wait()
+        manager.stopping(f"stopping; {application.pending} calls are being set up")
         logger.info("stopping", calls=application.pending)
     except OSError as error:
         for words in (error.strerror or str(error)).splitlines():
@@ -81,19 +119,20 @@ async def _serve(settings: Settings, log_writer: LogWriter, warnings: Sequence[s
         return 1
     finally:
         await application.stop(at_once)
-        expiry.cancel()
+        for task in background:
+            task.cancel()
         if left := await _end_unseen(calls, log_writer):
             logger.warning("call_ends_left_out", calls=left)
     logger.info("stopped")
     return 0
 
 
-def _make_event_log(settings: Settings, logger: Logger) -> EventLog:
+def _make_event_log(settings: Settings, logger: Logger, seal: Seal) -> EventLog:
     return EventLog(
         logger,
         settings.log.numbers,
         hash_number=number_hash(settings.api.key.get_secret_value()),
-        seal=make_seal(settings),
+        seal=seal,
         max_call_records=settings.limits.call_records,
     )
 
@@ -146,11 +185,16 @@ def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     return told_to_stop, at_once
 
 
+def _reload_on_signal(reloads: Reloads) -> None:
+    # Whoever started the program may have it ignored, as nohup does: then it stays ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.request)
+
+
 def _log_harmless_signals(logger: Logger) -> None:
     """Log the signals that mean no stop; by default each of them would end the program.
 
-    A closed terminal sends SIGHUP, a log rotation SIGHUP or SIGUSR1, a stray key SIGQUIT: none of
-    them may cost a call.
+    A log rotation sends SIGUSR1, a stray key SIGQUIT: neither may cost a call.
     """
     loop = asyncio.get_running_loop()
     for number, text in _HARMLESS_SIGNALS.items():

@@ -1,6 +1,7 @@
 """The check command: are these settings right, and what do they do."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from sip_stager.cli.settings_dump import SHOWN, describe_numbers, describe_setti
 from sip_stager.cli.settings_file import ConfigOption, format_count, load_or_exit
 from sip_stager.cli.stop_timeout import warn_of_early_kill
 from sip_stager.config import Settings
+from sip_stager.config.restart import find_restart_keys
 
 _WIDE = 200  # columns of output that goes into a file or a pipe, so that no row is broken
 
@@ -36,6 +38,14 @@ def check(
             help="Do not look for the API key. With `--online`, the API is not asked.",
         ),
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Also name the keys whose change needs a restart, compared with these settings.",
+        ),
+    ] = None,
     every: Annotated[
         bool,
         typer.Option(
@@ -71,12 +81,23 @@ def check(
     console.print(
         _verdict(settings, len(report.problems), bool(early_kill)), style="bold", soft_wrap=True
     )
+    if against is not None:
+        console.print(_describe_reload(against, settings), soft_wrap=True)
     console.print()
     for part in report.parts:
         console.print(part, soft_wrap=isinstance(part, str))
     _show_settings(console, settings, every=every)
     if report.problems:
         raise typer.Exit(1)
+
+
+def _describe_reload(running: Path, wanted: Settings) -> str:
+    """Return whether a reload is enough for settings that take the place of others."""
+    before = load_or_exit(running, key_use="unused", quiet=True)
+    keys = find_restart_keys(before, wanted)
+    if not keys:
+        return f"compared with {running}: a reload is enough"
+    return f"compared with {running}: these keys need a restart: {', '.join(keys)}"
 
 
 def _show_settings(console: Console, settings: Settings, *, every: bool) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import PydanticCustomError
 
+from sip_stager.trunks.phone_numbers import mask
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,6 +37,11 @@ class Mistake:
         place = f"{self.file}:{self.line}" if self.line else f"{self.file}"
         subject = f"{self.key}: " if self.key else ""
         return f"{place}: {subject}{self.wrong}\n    {self.right}"
+
+    @property
+    def one_line(self) -> str:
+        """The mistake with its remedy on one line, for a log: telephone numbers are masked."""
+        return mask(str(self).replace("\n    ", ": "))
 
 
 class SettingsError(Exception):

@@ -31,6 +31,7 @@ from sip_stager.events.platform import (
     NumbersNotRefreshed,
     NumbersRefreshed,
 )
+from sip_stager.events.settings import SettingsReloaded
 from sip_stager.events.staging import (
     AftercareFailed,
     StagingClaimed,
@@ -64,6 +65,7 @@ __all__ = [
     "NumbersNotRefreshed",
     "NumbersRefreshed",
     "OverloadChanged",
+    "SettingsReloaded",
     "StagingClaimed",
     "StagingEnded",
     "StagingPolled",
@@ -103,4 +105,5 @@ Event = (
     | NumbersNotRefreshed
     | OverloadChanged
     | TrunkAddressSuspected
+    | SettingsReloaded
 )

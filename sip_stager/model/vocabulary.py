@@ -162,6 +162,15 @@ class RefreshOutcome(StrEnum):
     REFRESHED = "refreshed"
 
 
+class ReloadOutcome(StrEnum):
+    """The end of a reload of the settings; label ``outcome`` of ``settings_reloads_total``."""
+
+    APPLIED = "applied"
+    INVALID = "invalid"  # the files have mistakes
+    NOT_LISTENING = "not_listening"  # a listener could not be opened
+    INTERNAL_ERROR = "internal_error"  # ours; the log has the traceback
+
+
 class TerminationOutcome(StrEnum):
     """The end of a successful termination of a wasted call; others are ``StagingOutcome``."""
 

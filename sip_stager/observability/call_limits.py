@@ -54,6 +54,10 @@ class _Counted:
         # call is within the limit, wherever that second begins.
         self._admitted: deque[float] = deque(maxlen=limit.max_calls_per_second or 0)
 
+    def change(self, limit: CallLimit) -> None:
+        self.limit = limit
+        self._admitted = deque(self._admitted, maxlen=limit.max_calls_per_second or 0)
+
     def add(self, now: float) -> None:
         self.calls += 1
         self._admitted.append(now)
@@ -101,18 +105,31 @@ class EventCallLimits:
         self._rows = {row: _Counted("the number", limit) for row, limit in rows.items() if limit}
         self._up: OrderedDict[_CountedCall, None] = OrderedDict()  # in the order of their INVITEs
         self._by_call_id: dict[str, list[_CountedCall]] = {}
+        self._attached = False
 
     @property
     def handlers(self) -> Handlers:
         """The events that it counts by, each with its handler; none without a limit."""
         if not self._trunks and not self._rows:
             return {}
+        self._attached = True
         return {
             CallAdmitted: self._admit,
             CallRefused: self._refuse,
             CallEnded: self._end_invite,
             CallHungUp: self._hang_up,
         }
+
+    def adopt(self, other: EventCallLimits) -> Handlers:
+        """Use the limits of another from now on, and go on counting the calls that are up.
+
+        Return the handlers, if there were none before.  Calls that began before the trunk or the
+        number had a limit are not counted.
+        """
+        self._max_duration = other._max_duration
+        self._trunks = _continued(self._trunks, other._trunks)
+        self._rows = _continued(self._rows, other._rows)
+        return {} if self._attached else self.handlers
 
     @property
     def calls_up(self) -> dict[str, int]:
@@ -188,3 +205,12 @@ class EventCallLimits:
         same.remove(up)
         if not same:
             del self._by_call_id[up.call.call_id]
+
+
+def _continued(before: dict[str, _Counted], after: dict[str, _Counted]) -> dict[str, _Counted]:
+    """Return the counts ``after`` a reload; those with calls from ``before`` go on."""
+    for name, counted in before.items():
+        if counted.calls and name in after:
+            counted.change(after[name].limit)
+            after[name] = counted
+    return after

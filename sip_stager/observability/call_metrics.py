@@ -90,11 +90,9 @@ class CallMetrics:
             "Time from the INVITE to the first 18x to the caller, in seconds.",
             RINGING_BUCKETS,
         )
-        self._initialize(trunks)
-        for labels in known.refused:
-            self._refused.initialize(*labels)
-        for labels in known.treated:
-            self._treated.initialize(*labels)
+        for state in OverloadState:
+            self._overload_transitions.initialize(state)
+        self.initialize(trunks, known)
         self.handlers: Handlers = {
             CallAdmitted: self._count_admitted,
             CallRefused: self._count_refused,
@@ -106,9 +104,12 @@ class CallMetrics:
             OverloadChanged: lambda event: self._overload_transitions.increment(event.state),
         }
 
-    def _initialize(self, trunks: Iterable[str]) -> None:
-        for state in OverloadState:
-            self._overload_transitions.initialize(state)
+    def initialize(self, trunks: Iterable[str], known: KnownOutcomes) -> None:
+        """Create the series of trunks and outcomes; those that exist keep their values."""
+        for labels in known.refused:
+            self._refused.initialize(*labels)
+        for labels in known.treated:
+            self._treated.initialize(*labels)
         for trunk in trunks:
             self._admitted.initialize(trunk)
             self._local_ringing.initialize(trunk)

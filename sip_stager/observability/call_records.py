@@ -70,7 +70,7 @@ class CallRecords:
     """
 
     def __init__(self, limit: int, gave_way: Callable[[CallRecord], None]) -> None:
-        self._limit = limit
+        self.limit = limit
         self._gave_way = gave_way
         self._ended: dict[bytes, None] = {}
         self._lost: dict[bytes, None] = {}
@@ -85,7 +85,7 @@ class CallRecords:
     def add(self, record: CallRecord) -> None:
         """Add the record of a new call."""
         key, newest = record.key, self.newest
-        if len(newest) + self._older >= self._limit:
+        while len(newest) + self._older >= self.limit:  # a reload may have lowered it
             self._drop_oldest()
         if key in newest:
             record.older = newest[key]

@@ -59,7 +59,7 @@ class EndedLines:
         seal: SealReader | None,
         clock: Callable[[], float],
     ) -> None:
-        self._logger, self._fields, self._quota, self._seal = logger, fields, quota, seal
+        self._logger, self._fields, self._quota, self.seal = logger, fields, quota, seal
         self._refusals = CrowdedRefusals(logger, clock)
         self._response_fields = lru_cache(1024)(self._read_response)
 
@@ -128,7 +128,7 @@ class EndedLines:
 
     def write_unknown(self, event: CallHungUp) -> None:
         """Write the line of a call of which only the BYE was seen, by the BYE and its seal."""
-        bye, seal = event.bye, self._seal
+        bye, seal = event.bye, self.seal
         by_caller = seal is None or seal.sent_by_caller(event.seal, bye)
         sides = _number(lambda: bye.from_), _number(lambda: bye.to)
         caller, called = sides if by_caller else sides[::-1]

@@ -25,6 +25,7 @@ from sip_stager.observability.log_fields import LogFields
 from sip_stager.observability.message_log import MessageLog
 from sip_stager.observability.number_hash import number_hash
 from sip_stager.observability.platform_log import PlatformLog
+from sip_stager.observability.reload_log import ReloadLog
 from sip_stager.observability.staging_log import StagingLog
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class EventLog:
         self._logger, self._quota = logger, LineQuota(clock)
         self._fields = fields = LogFields(numbers, hash_number or number_hash(""))
         self.stagings = stagings = StagingLog(logger, fields, self._quota)
-        lines = EndedLines(logger, fields, self._quota, seal, clock)
+        self._masks, self._logs_messages = numbers == "masked", False
+        self._lines = lines = EndedLines(logger, fields, self._quota, seal, clock)
         self.calls = CallLog(logger, fields, stagings, lines, clock, max_call_records)
         self.observers: Sequence[Handlers] = (
             {
@@ -69,12 +71,25 @@ class EventLog:
                 TrunkAddressSuspected: self._log_suspected,
                 **stagings.handlers,
                 **PlatformLog(logger, fields, self._quota).handlers,
+                **ReloadLog(logger).handlers,
             },
             self.calls.handlers,
-            MessageLog(logger, fields, masks=numbers == "masked").handlers
-            if logger.writes_debug
-            else {},
+            self._messages_if_debug(),
         )
+
+    def adopt(self, level: str, seal: SealReader, max_call_records: int) -> Handlers:
+        """Use other settings from now on; return handlers to be added to those of the log."""
+        self._logger.set_level(level)
+        self._lines.seal = seal
+        self.calls.records.limit = max_call_records
+        return self._messages_if_debug()
+
+    def _messages_if_debug(self) -> Handlers:
+        """Return the handlers of messages, once they are wanted for the first time."""
+        if self._logs_messages or not self._logger.writes_debug:
+            return {}
+        self._logs_messages = True
+        return MessageLog(self._logger, self._fields, masks=self._masks).handlers
 
     def _log_dropped(self, event: MessageDropped) -> None:
         if event.cause is DropCause.KEEPALIVE:  # a healthy peer sends one every few seconds

@@ -38,6 +38,7 @@ class GaugeSources:
     """
 
     calls_staging: Callable[[], int]
+    settings_fallback: Callable[[], int]
     call_records: Callable[[], int]
     calls_up: Callable[[], Mapping[str, int]]
     stagings_reserved: Callable[[], int]
@@ -54,7 +55,7 @@ class GaugeSources:
     numbers: Callable[[], Mapping[str, int]]
     platform_numbers: Callable[[], Mapping[str, int]]
     numbers_refreshed_at: Callable[[], float | None]
-    limits: Mapping[str, int]
+    limits: Callable[[], Mapping[str, int]]
     call_records_dropped: Callable[[], int]
     log_lines_dropped: Callable[[], int]
     log_write_errors: Callable[[], int]
@@ -79,6 +80,11 @@ class GaugeCollector(Collector):
     def _without_label(self) -> Iterator[Metric]:
         sources = self._sources
         for name, documentation, value in (
+            (
+                "settings_fallback",
+                "1 while the last good settings are in force, since the file has mistakes, else 0.",
+                sources.settings_fallback(),
+            ),
             ("calls_staging", "Calls that are being staged.", sources.calls_staging()),
             (
                 "call_records",
@@ -185,7 +191,7 @@ class GaugeCollector(Collector):
                 "use",
                 sources.platform_numbers(),
             ),
-            ("limit", "Maximum size of a store.", "store", sources.limits),
+            ("limit", "Maximum size of a store.", "store", sources.limits()),
         ):
             family = GaugeMetricFamily(f"sip_stager_{name}", documentation, labels=[label])
             for each, value in values.items():

@@ -47,7 +47,8 @@ class _Slice(Collector):
 class HttpServer:
     """The server of the metrics and the health checks.
 
-    ``ready`` returns whether new calls are taken, and if not, the reasons in words.
+    ``ready`` returns whether new calls are taken, and the reasons why not, or what an operator must
+    know all the same, in words.
     """
 
     def __init__(
@@ -118,9 +119,9 @@ class HttpServer:
 
     async def _readiness(self) -> PageResponse:
         ready, reasons = self._ready()
-        if ready:
-            return PageResponse(HTTPStatus.OK, b"ready\n")
         body = "".join(f"{reason}\n" for reason in reasons).encode()
+        if ready:
+            return PageResponse(HTTPStatus.OK, b"ready\n" + body)
         return PageResponse(HTTPStatus.SERVICE_UNAVAILABLE, body)
 
     async def _index(self) -> PageResponse:

@@ -49,6 +49,15 @@ class Logger:
 
     def __init__(self, file: TextIO, level: int = logging.INFO) -> None:
         self._write = file.write
+        self._set_level(level)
+
+    def set_level(self, level: str) -> None:
+        """Write lines from that level up, as do the libraries from now on."""
+        lowest = logging.getLevelNamesMapping()[level.upper()]
+        logging.getLogger().setLevel(lowest)
+        self._set_level(lowest)
+
+    def _set_level(self, level: int) -> None:
         self._writes_info, self._writes_warnings = level <= logging.INFO, level <= logging.WARNING
         self.writes_debug = level <= logging.DEBUG
 

@@ -18,6 +18,7 @@ from sip_stager.observability.call_metrics import CallMetrics, KnownOutcomes
 from sip_stager.observability.gauges import GaugeCollector, GaugeSources
 from sip_stager.observability.instruments import make_histogram
 from sip_stager.observability.message_metrics import MessageMetrics
+from sip_stager.observability.reload_metrics import ReloadMetrics
 from sip_stager.observability.staging_metrics import StagingMetrics
 from sip_stager.sip import parser
 
@@ -48,10 +49,13 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
         self.registry = CollectorRegistry()
         self.messages = MessageMetrics(self.registry)
+        self._calls = CallMetrics(self.registry, trunks, known)
+        self._stagings = StagingMetrics(self.registry, trunks)
         self.handlers: Handlers = {
             **self.messages.handlers,
-            **CallMetrics(self.registry, trunks, known).handlers,
-            **StagingMetrics(self.registry, trunks).handlers,
+            **self._calls.handlers,
+            **self._stagings.handlers,
+            **ReloadMetrics(self.registry).handlers,
         }
         self.loop_lag = make_histogram(
             self.registry,
@@ -61,6 +65,12 @@ class Metrics:
         )
         GaugeCollector(self.registry, sources)
         self._describe_process()
+
+    def initialize(self, trunks: Collection[str], known: KnownOutcomes) -> None:
+        """Create the series of further trunks and outcomes; no series goes away."""
+        self._calls.initialize(trunks, known)
+        for trunk in trunks:
+            self._stagings.initialize_trunk(trunk)
 
     def _describe_process(self) -> None:
         python = f"{platform.python_implementation()} {platform.python_version()}"

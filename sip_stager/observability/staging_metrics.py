@@ -175,9 +175,10 @@ class StagingMetrics:
             for label in labels:
                 _ = histogram[label]
         for trunk in trunks:
-            self._initialize_trunk(trunk)
+            self.initialize_trunk(trunk)
 
-    def _initialize_trunk(self, trunk: str) -> None:
+    def initialize_trunk(self, trunk: str) -> None:
+        """Create the series of a trunk; those that exist keep their values."""
         self._claimed.initialize(trunk)
         for outcome in StagingOutcome:
             self._ended.initialize(trunk, outcome)

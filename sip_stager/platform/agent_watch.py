@@ -62,6 +62,7 @@ class AgentWatch:
         self.count = self._count_agents()
         """How many agents there are, each in whatever versions."""
         self._from_settings = frozenset(self._states)
+        self._found: frozenset[AgentKey] = frozenset()
         self._notify = notify
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
@@ -94,7 +95,12 @@ class AgentWatch:
         for key in self._states.keys() - self._from_settings.union(keys):
             del self._states[key]
             self.declared.pop(key[0], None)
-        new = [key for key in keys if key not in self._states]
+        self._found = frozenset(keys)
+        self._add(key for key in keys if key not in self._states)
+
+    def _add(self, keys: Iterable[AgentKey]) -> None:
+        """Watch further agents, and fetch them first."""
+        new = list(keys)
         self._states.update(dict.fromkeys(new, AgentState.UNKNOWN))
         self.count = self._count_agents()
         # While a fetch of new agents is under way, further ones wait for the periodic fetch.
@@ -102,6 +108,15 @@ class AgentWatch:
         if new and self._task and not busy:
             fetches = self._fetch_each(iter(new), _MIN_INTERVAL)
             self._new_agents_task = asyncio.get_running_loop().create_task(fetches)
+
+    def watch_settings(self, keys: Iterable[AgentKey]) -> None:
+        """Watch these agents as those of the settings; the states of others stay."""
+        wanted = frozenset(keys)
+        for key in self._from_settings - wanted - self._found:
+            self._states.pop(key, None)
+            self.declared.pop(key[0], None)
+        self._from_settings = wanted
+        self._add(key for key in wanted if key not in self._states)
 
     def _count_agents(self) -> int:
         return len({agent_id for agent_id, _ in self._states})

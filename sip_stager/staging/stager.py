@@ -99,6 +99,10 @@ class ApiStager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_trunk: Counter[str] = Counter()
 
+    def adopt(self, breaker: BreakerRules) -> None:
+        """Use another bound for slow calls from now on; all other rules need a restart."""
+        self._evidence = EvidenceRules(self._mode, breaker.slow_call)
+
     @property
     def waiting(self) -> int:
         """How many calls are being staged."""

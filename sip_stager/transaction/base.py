@@ -45,9 +45,9 @@ class MemoryAccount:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """The ports and settings that all transactions share."""
+    """The ports and settings that all transactions share; ``messages`` may be replaced."""
 
     clock: LaneClock
     transport: Transport

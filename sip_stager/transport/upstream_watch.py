@@ -58,6 +58,14 @@ class UpstreamWatch:
         """Begin to ask."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    def replace(self, upstreams: Sequence[Upstream]) -> None:
+        """Ask these upstreams from the next round on; without any, none is unreachable."""
+        self._upstreams = upstreams
+        if not upstreams:
+            self.unreachable = False
+        elif self._task is None:
+            self.start()
+
     async def stop(self) -> None:
         """Ask no more; harmless if it was not started."""
         if self._task is not None:
@@ -67,7 +75,7 @@ class UpstreamWatch:
     async def _run(self) -> None:
         while True:
             answers = await asyncio.gather(*map(self._ask, self._upstreams))
-            self.unreachable = all(answers)
+            self.unreachable = bool(answers) and all(answers)
             await asyncio.sleep(self._interval)
 
     async def _ask(self, upstream: Upstream) -> str:

@@ -149,8 +149,9 @@ def test_only_int_and_term_stop_the_program(settings: Path, *, ignored: bool) ->
         program.terminate()
         rest = program.stdout.read()
         assert program.wait() == 0
-    assert [line["event"] for line in logged] == ["signal_ignored"] * len(logged)
-    assert [line["signal"] for line in logged] == ([] if ignored else list(HARMLESS))
+    events = ["settings_reloaded", *["signal_ignored"] * (len(HARMLESS) - 1)]
+    assert [line["event"] for line in logged] == ([] if ignored else events)
+    assert [line["signal"] for line in logged[1:]] == ([] if ignored else list(HARMLESS[1:]))
     assert re.findall(rb'"event": "(\w+)"', rest) == [b"stopping", b"stopped"]
 
 

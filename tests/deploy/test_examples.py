@@ -105,12 +105,12 @@ async def test_the_example_can_be_tried_without_the_platform(
 
 
 def test_the_units_commands_are_those_of_the_program() -> None:
-    assert [command[0] for command in commands()] == ["/opt/sip-stager/.venv/bin/sip-stager"] * 2
+    assert [command[0] for command in commands()] == ["/opt/sip-stager/.venv/bin/sip-stager"]
     arguments = [command[1:] for command in commands()]
     settings = "/etc/sip-stager/sip_stager.toml"
-    assert arguments == [[name, "--config", settings] for name in ("check", "run")]
+    assert arguments == [["run", "--config", settings]]
     assert json.loads(instruction("ENTRYPOINT")[0]) == ["sip-stager"]
-    assert json.loads(instruction("CMD")[0]) == arguments[1]
+    assert json.loads(instruction("CMD")[0]) == arguments[0]
 
 
 def test_the_unit_passes_the_key_at_the_documented_path() -> None:

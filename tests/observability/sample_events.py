@@ -25,6 +25,7 @@ from sip_stager.events import (
     NumbersNotRefreshed,
     NumbersRefreshed,
     OverloadChanged,
+    SettingsReloaded,
     StagingClaimed,
     StagingEnded,
     StagingPolled,
@@ -43,6 +44,7 @@ from sip_stager.model.vocabulary import (
     CallOutcome,
     DropCause,
     OverloadState,
+    ReloadOutcome,
     StagingOutcome,
     TerminationOutcome,
     TreatmentKind,
@@ -62,6 +64,7 @@ FLOW = Flow("UDP", "192.0.2.7", 5060)
 AGENT = Flow("UDP", "198.51.100.9", 5060)
 GAUGE_SOURCES = GaugeSources(
     calls_staging=lambda: 3,
+    settings_fallback=lambda: 0,
     call_records=lambda: 6,
     call_records_dropped=lambda: 1,
     calls_up=lambda: {"carrier": 12},
@@ -79,7 +82,7 @@ GAUGE_SOURCES = GaugeSources(
     numbers=lambda: {"settings": 6, "platform": 5},
     platform_numbers=lambda: {"staged": 4, "redirected": 1, "without_agent": 3, "unusable": 2},
     numbers_refreshed_at=lambda: 1_795_000_000.0,
-    limits={"connections": 1000},
+    limits=lambda: {"connections": 1000},
     log_lines_dropped=lambda: 7,
     log_write_errors=lambda: 2,
     worst_lag=lambda: 0.004,
@@ -167,5 +170,6 @@ EVERYTHING: list[Event] = [
     NumbersRefreshed(GAUGE_SOURCES.platform_numbers(), ("+331******89 is no number",), news=True),
     NumbersNotRefreshed(StagingOutcome.REFUSED, 403, f"not for {CALLED}"),
     OverloadChanged(OverloadState.SHEDDING, 0.12, 600.0, 0, 0.0),
+    SettingsReloaded(ReloadOutcome.INVALID, 0.1, 1, 2, ("s.toml:3: wrong",)),
     TrunkAddressSuspected(FLOW, "it calls a number that is mapped", "call-9@pbx"),
 ]

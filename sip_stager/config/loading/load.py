@@ -35,24 +35,32 @@ from sip_stager.config.tables.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+COPIED_CSV = "numbers.csv"
+"""The CSV of numbers beside a copy of a settings file."""
 _SHOWN = 50  # mistakes per file; a broken table of thousands must not hide the others
 
 
 def load(
-    path: Path, environ: Mapping[str, str] = os.environ, *, key_use: KeyUse = "needed"
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    key_use: KeyUse = "needed",
+    origin: Path | None = None,
 ) -> Settings:
     """Read and check a settings file and the files that it names.
 
     Raises SettingsError with all mistakes. Paths in the file are relative to its folder. Without
-    the API key, which ``key_use`` may allow, ``settings.api.key`` is empty.
+    the API key, which ``key_use`` may allow, ``settings.api.key`` is empty.  A file that is a copy
+    of ``origin`` has its CSV beside it (``last_good.py``); other paths are as in the origin.
     """
+    folder = (origin or path).parent
     text, document = read_toml(path)
     places = _Locations(path, KeyLines(text))
     findings: list[Finding] = []
-    table = _read_csv(document, places)
+    table = _read_csv(document, places, copied=origin is not None)
     mistakes = table.mistakes
-    unread = _add_key(document, path.parent, environ, findings, key_use)
-    seal = find_seal_keys(document, path.parent, environ, key_use)
+    unread = _add_key(document, folder, environ, findings, key_use)
+    seal = find_seal_keys(document, folder, environ, key_use)
     findings += (*resolve_advertised(document, environ), *seal.mistakes)
     settings, parts = _validated(document, table, places.first_row, findings)
     findings += find_inconsistencies(parts)
@@ -103,12 +111,12 @@ class _Locations:
                 return self.path, self.lines.of(location), format_location(location)
 
 
-def _read_csv(document: dict[str, Any], places: _Locations) -> CsvNumbers:
+def _read_csv(document: dict[str, Any], places: _Locations, *, copied: bool = False) -> CsvNumbers:
     """Read the CSV of numbers that the document names, if any."""
     name, rows = document.get("numbers_csv"), document.get("numbers", [])
     if not isinstance(name, str) or not isinstance(rows, list):
         return CsvNumbers(places.path)
-    table = read_numbers(places.path.parent / name)
+    table = read_numbers(places.path.parent / (COPIED_CSV if copied else name))
     places.csv, places.csv_lines, places.first_row = table.path, table.lines, len(rows)
     document["numbers_csv"] = table.path
     line = places.lines.of(("numbers_csv",))

@@ -77,6 +77,12 @@ class Http(Table):
     unready_in_outage: bool = False
 
 
+class Reload(Table):
+    """When the settings are read again, beside SIGHUP."""
+
+    on_change: Annotated[bool, Field(strict=True)] = False
+
+
 class Log(Table):
     """The log."""
 
@@ -104,6 +110,7 @@ class Settings(Table):
     limits: Limits = Limits()
     http: Http = Http()
     log: Log = Log()
+    reload: Reload = Reload()
     _seal_keys: tuple[SecretStr, ...] = PrivateAttr(default=())
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
     _placeholders: tuple[Mistake, ...] = PrivateAttr(default=())
@@ -188,6 +195,7 @@ TABLES: dict[str, type[Table]] = {
     "limits": Limits,
     "http": Http,
     "log": Log,
+    "reload": Reload,
 }
 """The model of each table of the file."""
 
