@@ -133,8 +133,9 @@ class CallLog:
             **self._stagings.pop_times(call.call_id),
         )
         key, records = call.call_id.encode(), self.records
-        record = records.of_call(key, call) if key in records.newest else None
-        if record is None:
+        record = records.of_call(key, call, staged_id) if key in records.newest else None
+        # A copy of a cancelled INVITE may begin another call while the first is not over.
+        if record is None or (event.attempt == 1 and "forwarded" in record.times):
             record = CallRecord(key, call, fields, self._clock() - elapsed)
             records.add(record)
         if event.attempt == 1:
@@ -162,7 +163,7 @@ class CallLog:
         record = self.records.newest.get(key)
         answered = event.outcome is CallOutcome.ANSWERED
         if record is None or record.older is not None or not answered:
-            record = self._record(call, event.elapsed)
+            record = self._record(call, event.elapsed, event.staged_id)
         if record is None:
             return
         if sent is not None:
@@ -232,10 +233,10 @@ class CallLog:
             self._lines.write_unknown(event)
             self.records.note_ended(key)
 
-    def _record(self, call: Call, elapsed: float) -> CallRecord | None:
+    def _record(self, call: Call, elapsed: float, staged_id: str = "") -> CallRecord | None:
         """Return the record of a call; a new one if it had none, None if that gave way."""
         key = call.call_id.encode()
-        record = self.records.of_call(key, call)
+        record = self.records.of_call(key, call, staged_id)
         if record is None and not self.records.has_lost(key):
             record = CallRecord(key, call, self._fields.call(call), self._clock() - elapsed)
             self.records.add(record)

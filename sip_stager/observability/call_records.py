@@ -92,14 +92,21 @@ class CallRecords:
             self._older += 1
         newest[key] = record
 
-    def of_call(self, key: bytes, call: Call) -> CallRecord | None:
-        """Return the record of a call whose INVITE has no final response yet, or None."""
-        record = self.newest.get(key)
-        while record is not None and (
-            record.callee_tag is not None or record.to_number != call.to_number
-        ):
+    def of_call(self, key: bytes, call: Call, staged_id: str = "") -> CallRecord | None:
+        """Return the record of a call whose INVITE has no final response yet, or None.
+
+        Of several the one with that staged id, else the newest.
+        """
+        record, found = self.newest.get(key), None
+        while record is not None:
+            if record.callee_tag is None and record.to_number == call.to_number:
+                if record.older is None and found is None:
+                    return record
+                if staged_id and record.staged_id == staged_id:
+                    return record
+                found = found or record
             record = record.older
-        return record
+        return found
 
     def of_dialog(self, bye: Request, tags: tuple[bytes | None, ...]) -> CallRecord | None:
         """Return the record of the call that a BYE is about, or None; ``tags`` are the BYE's.
