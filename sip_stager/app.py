@@ -31,6 +31,7 @@ from sip_stager.assembly.staging import (
     make_number_watch,
     make_stager,
 )
+from sip_stager.assembly.takeover import Takeover
 from sip_stager.assembly.trunks import make_call_limits, make_mapping
 from sip_stager.config.tables.address_types import split_sip_uri
 from sip_stager.config.terms_by_trunk import treatment_uris
@@ -52,6 +53,7 @@ from sip_stager.transport.routes import KernelRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from sip_stager.config import Settings
     from sip_stager.ports import Handlers, MessageObserver, Notify
@@ -67,6 +69,8 @@ class Application:
     ``observers`` handle events ahead of the aftercare and the metrics, and ``log_figures`` are
     read at each scrape.  ``fallback`` says why these are the last good settings, and not those of
     the file; it is empty if they are.
+    read at each scrape.  At the path ``takeover`` it takes over from another process, and hands
+    over to the next one.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Application:
         observers: Sequence[Handlers] = (),
         log_figures: LogFigures = LogFigures(),  # noqa: B008  a tuple
         fallback: str = "",
+        takeover: Path | None = None,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._live = LiveSettings(settings, make_mapping(settings), fallback)
@@ -134,6 +139,15 @@ class Application:
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http
         self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
+        self.takeover = Takeover(
+            loop,
+            takeover,
+            self._sockets,
+            self._http,
+            self._core.layer,
+            self._core.addresses,
+            stay=64 * settings.sip.t1,
+        )
         self._not_ready: Sequence[str] = ("starting",)
 
     async def start(self) -> Sequence[str]:
@@ -143,11 +157,15 @@ class Application:
         them, not an error: it may answer later, and calls can be taken meanwhile.
         """
         bind_errors = BindErrors()
+        # A predecessor serves calls until all that takes time is done.
+        warm = await self._warm() if self.takeover.connect() else None
+        await self.takeover.take_sockets(self._settings)
         with bind_errors.gather("[http]", self._settings.http):
             await self._http.start()
-        warnings = [] if bind_errors else await self._warm()  # no need to wait before an error
+        warnings = warm or ([] if bind_errors or warm is not None else await self._warm())
         await self._listeners.open_first(bind_errors)
         bind_errors.raise_all()
+        self.takeover.begin()
         self._lag.start(self._observe_lag)
         self._collector.start()
         self._agents.start()
@@ -178,6 +196,7 @@ class Application:
         self._names.close()
         await self._http.stop()
         await self._sockets.close()
+        await self.takeover.close()
 
     async def reload(
         self,

@@ -63,24 +63,35 @@ _UNSEEN_TIMEOUT = 2.0
 _LINES_AT_ONCE = 200
 
 
-def serve(path: Path, settings: Settings, fallback: Sequence[str], read_at: int) -> int:
-    """Serve until told to stop; return the exit code, 1 if an address could not be listened on.
+def serve(
+    path: Path,
+    settings: Settings,
+    fallback: Sequence[str],
+    read_at: int,
+    takeover: Path | None = None,
+) -> int:
+    """Serve until told to stop, or taken over; return the exit code.
 
-    The settings were read from ``path`` at ``read_at``, in nanoseconds since 1970.  If that file
-    has mistakes, ``fallback`` has them, and the settings are the last good ones.
+    It is 1 if an address could not be listened on.  The settings were read from ``path`` at
+    ``read_at``, in nanoseconds since 1970.  If that file has mistakes, ``fallback`` has them, and
+    the settings are the last good ones.
     """
     source = Source(path, tuple(fallback), read_at)
     settings, warnings = fit_open_files(settings)
     log_writer = LogWriter(sys.stdout.fileno())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(source, settings, log_writer, warnings))
+            return runner.run(_serve(source, settings, log_writer, warnings, takeover))
     finally:
         log_writer.close()
 
 
 async def _serve(
-    source: Source, settings: Settings, log_writer: LogWriter, warnings: Sequence[str]
+    source: Source,
+    settings: Settings,
+    log_writer: LogWriter,
+    warnings: Sequence[str],
+    takeover: Path | None,
 ) -> int:
     logger = set_up(log_writer, settings.log.level)
     told_to_stop, at_once = _stop_on_signals()
@@ -94,7 +105,7 @@ async def _serve(
         call_records=lambda: len(calls.records),
         call_records_dropped=lambda: calls.records.dropped,
     )
-    application = Application(settings, event_log.observers, figures, source.notice)
+    application = Application(settings, event_log.observers, figures, source.notice, takeover)
     reloads = Reloads(source.path, settings, application, event_log, seal, manager)
     _reload_on_signal(reloads)
     background = [asyncio.ensure_future(_expire(calls))]
@@ -110,7 +121,7 @@ async def _serve(
             else:
                 await reloads.save(settings, source.read_at)
             manager.ready(reloads.status)
-            await told_to_stop.wait()
+            await _serve_calls(application, told_to_stop, at_once, logger)
         manager.stopping(f"stopping; {application.pending} calls are being set up")
         logger.info("stopping", calls=application.pending)
     except OSError as error:
@@ -125,6 +136,34 @@ async def _serve(
             logger.warning("call_ends_left_out", calls=left)
     logger.info("stopped")
     return 0
+
+
+async def _serve_calls(
+    application: Application, told_to_stop: asyncio.Event, at_once: asyncio.Event, logger: Logger
+) -> None:
+    """Serve until told to stop, or until a successor has had all new calls for long enough.
+
+    A signal to stop means no less once a successor is there: the stay ends by itself.
+    """
+    superseded = application.takeover.superseded
+    if application.takeover.predecessor is not None:
+        logger.info("took_over", text="the process before us finishes its own calls")
+    while not told_to_stop.is_set():
+        await _first_of(told_to_stop, superseded)
+        if superseded.is_set():
+            logger.info("handed_over", calls=application.pending)
+            if await application.takeover.stay(at_once):
+                return
+            logger.warning("taken_back", text="the successor ended; calls are taken again")
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for one in waits:
+        one.cancel()
+    await asyncio.wait(waits)
 
 
 def _make_event_log(settings: Settings, logger: Logger, seal: Seal) -> EventLog:

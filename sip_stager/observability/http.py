@@ -7,7 +7,9 @@ by metric, and connections and requests are limited in number and size.
 from __future__ import annotations
 
 import asyncio
+import os
 from http import HTTPStatus
+from socket import socket
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, generate_latest
@@ -58,7 +60,7 @@ class HttpServer:
         registry: CollectorRegistry,
         ready: Callable[[], tuple[bool, Sequence[str]]],
     ) -> None:
-        self._address = address
+        self.address = address
         self._port = port
         self._registry = registry
         self._ready = ready
@@ -70,6 +72,8 @@ class HttpServer:
         }
         self._connections: dict[HttpConnection, None] = {}
         self._server: asyncio.Server | None = None
+        self.given: socket | None = None
+        """A listening socket to use instead of binding one."""
 
     @property
     def port(self) -> int:
@@ -82,7 +86,17 @@ class HttpServer:
     async def start(self) -> None:
         """Start listening; raises ``OSError`` if the address cannot be listened on."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, self._address, self._port)
+        given, self.given = self.given, None
+        if given is not None:
+            self._server = await loop.create_server(self._accept, sock=given)
+        else:
+            self._server = await loop.create_server(self._accept, self.address, self._port)
+
+    def lend(self) -> socket | None:
+        """Return a copy of the listening socket; None if it does not listen."""
+        if self._server is None:
+            return None
+        return socket(fileno=os.dup(self._server.sockets[0].fileno()))
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""

@@ -10,5 +10,6 @@
 - ``rejection.py``: 8.2.7, the rejection of messages without a transaction
 - ``lost_flows.py``: 17.1.4, addresses that cannot be reached
 - ``timers.py``: their values, and a clock for very many of them
+- ``ownership.py``: the messages of one process, while two share a socket
 - ``reporter.py``: each message as an event
 """

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 from sip_stager.config import Limits
 from sip_stager.events import MessageDropped
 from sip_stager.model.vocabulary import DropCause
+from sip_stager.transport.predecessor import settled_by
 from sip_stager.transport.strangers import StrangerBudget
+from sip_stager.transport.takeover_link import Wanted
 from sip_stager.transport.tcp import TcpTransport
 from sip_stager.transport.types import Anybody
 from sip_stager.transport.udp import UdpListener
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
     from collections.abc import Callable, Container, Mapping
 
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Notify
+    from sip_stager.transport.predecessor import Predecessor
     from sip_stager.transport.types import LocalAddresses, Lost, Peers, Receive, Screen
 
 _log = logging.getLogger(__name__)
@@ -46,6 +50,9 @@ class Sockets:
         self._tcp = TcpTransport(
             loop, limits, self._on_message, self._on_lost, self._report_drop, peers
         )
+        self._places: dict[Wanted, int] = {}
+        self._given: dict[Wanted, socket.socket] = {}  # by a predecessor, until they are used
+        self._taking_back: asyncio.Task[None] | None = None
         self._receive: Receive | None = None
         self._lost: Lost | None = None
         self._screen: Screen | None = None
@@ -82,9 +89,66 @@ class Sockets:
         self._addresses = self._tcp.addresses = addresses
 
     async def listen(self, transport: str, address: tuple[str, int], index: int) -> int:
-        """Bind the listener with that index and return its port; raises ``OSError``."""
+        """Bind the listener with that index and return its port; raises ``OSError``.
+
+        A socket with that address that a predecessor has given is used instead.
+        """
+        bound = self._given.pop(Wanted(transport, *address), None)
+        port = await self._listen(transport, address, index, bound)
+        self._places[Wanted(transport, address[0], port)] = index
+        return port
+
+    def give(self, given: Mapping[Wanted, socket.socket]) -> None:
+        """Use these sockets of a predecessor for the listeners with their addresses."""
+        self._given.update(given)
+
+    def put_ahead(self, predecessor: Predecessor, is_own: Callable[[bytes], bool]) -> None:
+        """Pass to a predecessor each message of no transaction of ours, by ``is_own``.
+
+        It is forgotten when it ends.
+        """
+        inner, receive = self._screen, self._receive
+        assert receive is not None  # noqa: S101  attached before `listen`
+        behind = settled_by(inner, receive)
+        predecessor.attach(
+            inner,
+            lambda data, flow: self._guarded(behind, flow, data, flow),
+            is_own,
+            self._addresses,
+        )
+        self._attach_screen(predecessor)
+
+    def forget_predecessor(self, predecessor: Predecessor) -> None:
+        """Receive all messages directly again, as the predecessor has ended."""
+        self._attach_screen(predecessor.inner)
+
+    def lend(self, wanted: list[Wanted]) -> dict[Wanted, tuple[int, socket.socket]]:
+        """Stop reading these listeners; return a copy of the socket of each, with its index."""
+        lent = {each: self._places[each] for each in wanted if each in self._places}
+        return {
+            each: (index, self._udp[index].pause() if index in self._udp else self._tcp.lend(index))
+            for each, index in lent.items()
+        }
+
+    def take_back(self) -> None:
+        """Read the listeners that were lent again."""
+        for listener in self._udp.values():
+            listener.resume()
+        self._taking_back = self._loop.create_task(self._tcp.take_back())
+
+    def close_idle_connections(self) -> None:
+        """Close the connections that no live transaction needs, so that peers use a successor."""
+        self._tcp.close_idle()
+
+    def receive_lent(self, data: bytes, flow: Flow) -> None:
+        """Receive a message that a successor has read for us."""
+        self._on_message(data, flow)
+
+    async def _listen(
+        self, transport: str, address: tuple[str, int], index: int, bound: socket.socket | None
+    ) -> int:
         if transport == "TCP":
-            return await self._tcp.listen(address, index)
+            return await self._tcp.listen(address, index, bound)
         listener = UdpListener(
             self._loop,
             address,
@@ -94,9 +158,15 @@ class Sockets:
             self._strangers,
             self._screen,
             self._addresses,
+            bound,
         )
         self._udp[index] = listener
         return listener.port
+
+    def _attach_screen(self, screen: Screen | None) -> None:
+        self._screen = screen
+        for listener in self._udp.values():
+            listener.attach_screen(screen)
 
     def send(self, data: bytes, flow: Flow, failed: Callable[[str], None] | None = None) -> None:
         """Send one message (``ports.Transport``)."""
@@ -115,6 +185,7 @@ class Sockets:
 
     def close_listener(self, index: int) -> None:
         """Close the socket of one listener; connections that it accepted stay open."""
+        self._places = {place: one for place, one in self._places.items() if one != index}
         listener = self._udp.pop(index, None)
         if listener is not None:
             listener.close()
@@ -129,6 +200,8 @@ class Sockets:
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
+        for unused in self._given.values():
+            unused.close()
         for listener in self._udp.values():
             listener.close()
         await self._tcp.close()

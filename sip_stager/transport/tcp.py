@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import Counter, deque
 from ipaddress import ip_address
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sip_stager.config import Limits
     from sip_stager.transport.types import LocalAddresses, Lost, Peers, Receive
 
+IDLE_BEFORE_CLOSE = 1.0
+"""Seconds without traffic before an idle connection is closed for a successor."""
 CONNECT_TIMEOUT = 2.0
 """Seconds; a large request then goes over UDP (RFC 3261 18.1.1), and the caller still waits."""
 
@@ -73,11 +76,44 @@ class TcpTransport:
         self._unsent: dict[Flow, _UnsentMessages] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._listeners: dict[int, asyncio.Server] = {}
+        self._lent: dict[int, socket.socket] = {}  # listening, but a successor accepts
         self._local: dict[int, tuple[str, int] | None] = {}
         self.addresses: LocalAddresses | None = None
 
-    async def listen(self, address: tuple[str, int], index: int) -> int:
-        """Bind a listener and return its port; raises ``OSError``."""
+    async def listen(
+        self, address: tuple[str, int], index: int, bound: socket.socket | None = None
+    ) -> int:
+        """Bind a listener, or take one that is bound; return its port; raises ``OSError``."""
+        server = await self._accept_at(index, address, bound)
+        self._listeners[index] = server
+        self._local[index] = None if ip_address(address[0]).is_unspecified else (address[0], 0)
+        return int(server.sockets[0].getsockname()[1])
+
+    def lend(self, index: int) -> socket.socket:
+        """Stop accepting, because a successor does; return a copy of the listening socket."""
+        server = self._listeners.pop(index)
+        self._lent[index] = socket.socket(fileno=os.dup(server.sockets[0].fileno()))
+        server.close()  # the open connections stay
+        return self._lent[index].dup()
+
+    async def take_back(self) -> None:
+        """Accept connections again at the listeners that were lent."""
+        for index, bound in list(self._lent.items()):
+            del self._lent[index]
+            self._listeners[index] = await self._accept_at(index, ("", 0), bound)
+
+    def close_idle(self) -> None:
+        """Close the connections that no live transaction needs, so that peers use a successor."""
+        needed, now = self.accepted.live(), self._loop.time()
+        for connection in (*self.accepted, *self.ours):
+            flow = connection.flow
+            in_use = flow.connection in needed or (flow.host, flow.port) in needed
+            if not in_use and now - connection.used > IDLE_BEFORE_CLOSE:
+                connection.close()
+
+    async def _accept_at(
+        self, index: int, address: tuple[str, int], bound: socket.socket | None
+    ) -> asyncio.Server:
 
         def accepted() -> TcpConnection:
             flow = Flow("TCP", "", 0, index, next(self._numbers))
@@ -85,10 +121,9 @@ class TcpTransport:
                 flow, self._receive, self, self._limits, self._turns, accepted=True
             )
 
-        server = await self._loop.create_server(accepted, *address, reuse_address=True)
-        self._listeners[index] = server
-        self._local[index] = None if ip_address(address[0]).is_unspecified else (address[0], 0)
-        return int(server.sockets[0].getsockname()[1])
+        if bound is not None:
+            return await self._loop.create_server(accepted, sock=bound)
+        return await self._loop.create_server(accepted, *address, reuse_address=True)
 
     def close_listener(self, index: int) -> None:
         """Accept no further connections there; harmless if there is no such listener."""
@@ -173,6 +208,8 @@ class TcpTransport:
         """Stop listening and close every connection."""
         for server in self._listeners.values():
             server.close()
+        for lent in self._lent.values():
+            lent.close()
         for task in self._opening:
             task.cancel()
         for connection in (*self.accepted, *self.ours):

@@ -56,12 +56,13 @@ class UdpListener:
         budget: StrangerBudget,
         screen: Screen | None = None,
         addresses: LocalAddresses | None = None,
+        bound: socket.socket | None = None,
     ) -> None:
         self._loop = loop
         self._index = index
         self._receive = receive
         self._screen = screen
-        self._socket = _bound(address)
+        self._socket = _prepared(bound) if bound is not None else _bound(address)
         # Where one address is bound, datagrams can come to no other.
         self._local: DatagramAddresses | None = None
         if addresses is not None and ip_address(address[0]).is_unspecified:
@@ -104,6 +105,21 @@ class UdpListener:
     def forget_sources(self) -> None:
         """Look again whether a source is in the settings, which have changed."""
         self._source_from.cache_clear()
+
+    def pause(self) -> socket.socket:
+        """Stop reading, because a successor reads the socket now; return a copy of it."""
+        self._drained = True  # nothing is read on behalf of what waits
+        self._loop.remove_reader(self._errors.fileno())
+        return self._socket.dup()
+
+    def resume(self) -> None:
+        """Read the socket again; harmless if it is read, or closed."""
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._errors.fileno(), self._read_batch)
+
+    def attach_screen(self, screen: Screen | None) -> None:
+        """Use another screen from the next batch on."""
+        self._screen = screen
 
     def close(self) -> None:
         """Stop listening; harmless if it is closed."""
@@ -188,6 +204,12 @@ class UdpListener:
         """
         flow = Flow("UDP", address[0], address[1], index)
         return flow, self._budget.is_configured(flow.host)
+
+
+def _prepared(bound: socket.socket) -> socket.socket:
+    """Return a socket that another process has bound and set up."""
+    bound.setblocking(False)
+    return bound
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:

@@ -113,6 +113,26 @@ def test_the_units_commands_are_those_of_the_program() -> None:
     assert json.loads(instruction("CMD")[0]) == arguments[0]
 
 
+def test_the_instances_of_the_template_take_over_from_each_other() -> None:
+    """They share a user and a folder, and one that was taken over stays ended."""
+    template = (ROOT / "deploy/sip-stager@.service").read_text().splitlines()
+    run = next(line for line in template if line.startswith("ExecStart="))
+    assert run.endswith(" --takeover /run/sip-stager/takeover.sock")
+    needed = {
+        "User=sip-stager",
+        "DynamicUser=yes",
+        "RuntimeDirectory=sip-stager",
+        "RuntimeDirectoryPreserve=yes",
+        "Restart=on-failure",
+        "StateDirectory=sip-stager",
+    }
+    assert needed <= set(template)
+    differing = set(UNIT.splitlines()) - set(template)
+    assert {line.partition("=")[0] for line in differing if not line.startswith("#")} == {
+        *("Description", "ExecStart", "LoadCredential", "Restart")
+    }
+
+
 def test_the_unit_passes_the_key_at_the_documented_path() -> None:
     (name,) = re.findall(r"^LoadCredential=(\S+):", UNIT, re.MULTILINE)
     assert f'key_file = "/run/credentials/sip-stager.service/{name}"' in UNIT

@@ -105,14 +105,19 @@ class Program(Child):
         *,
         port: int = 0,
         python: str = sys.executable,
+        takeover: Path | None = None,
     ) -> None:
-        """Start the program on ``port``, so that it can replace one that has ended."""
+        """Start the program on ``port``, so that it can replace one that has ended.
+
+        With ``takeover`` it can replace one that runs.
+        """
         self.port = port or free_port()
         self.http_port = free_port()
         self.target = f"{_host(settings.address)}:{self.port}"
         file = directory / f"settings-{self.http_port}.toml"
         file.write_text(settings.to_toml(self.port, self.http_port))
         command = [python, *_module(settings.constants), "run", "--config", str(file)]
+        command += ["--takeover", str(takeover)] if takeover else []
         output = directory / f"program-{self.http_port}.log"
         super().__init__("sip-stager", command, output, {"ROUNDED_API_KEY": KEY})
 

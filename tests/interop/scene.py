@@ -121,6 +121,12 @@ class Scene:
             self.program.kill()
         self._start_program(self.program.port)
 
+    def take_over(self) -> Program:
+        """Start another process that takes over from the program; return the old one."""
+        old = self.program
+        self._start_program(old.port)
+        return old
+
     def callee(
         self,
         script: str,
@@ -190,7 +196,14 @@ class Scene:
                 yield path.name, path.read_text(errors="backslashreplace")[-_MAX_LOG:]
 
     def _start_program(self, port: int = 0) -> None:
-        self.program = self._stop_at_end(Program(self._settings, self._directory, port=port))
+        self.program = self._stop_at_end(
+            Program(
+                self._settings,
+                self._directory,
+                port=port,
+                takeover=self._directory / "takeover.sock",
+            )
+        )
         self.program.wait_ready()
 
     def _start_kamailio(self, following: int, **options: Any) -> Kamailio:
