@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -94,3 +95,42 @@ def test_a_restart_with_a_takeover_costs_no_call(scene: Scene, tmp_path: Path) -
         assert program.logged("call_refused") == []
     assert old.logged("handed_over")
     assert scene.program.logged("took_over")
+
+
+def test_a_process_that_was_taken_over_ends_at_the_second_signal(scene: Scene) -> None:
+    scene.start()
+    old = scene.take_over()
+    old.wait_logged("handed_over")
+    old.signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert old.exit_code is None  # it finishes its calls, as it was about to
+    old.signal(signal.SIGTERM)
+    assert old.wait(10) == 0
+    callee = scene.callee("< INVITE; 200; < ACK; < BYE; 200")
+    scene.caller("INVITE; < 100; < 200; ACK; BYE; < 200").finish()
+    callee.finish()
+
+
+def test_a_process_serves_again_if_its_successor_is_killed(scene: Scene) -> None:
+    scene.start()
+    old = scene.take_over()
+    old.wait_logged("handed_over")
+    scene.program.kill()
+    old.wait_logged("taken_back")
+    callee = scene.callee("< INVITE; 200; < ACK; < BYE; 200")
+    scene.caller("INVITE; < 100; < 200; ACK; BYE; < 200").finish()
+    callee.finish()
+    assert old.exit_code is None
+    scene.take_over()
+
+
+def test_a_call_over_tcp_is_finished_by_the_process_that_has_its_connection(scene: Scene) -> None:
+    """A connection stays where it is, so the 200 and the ACK pass on it."""
+    scene.start(limits={"drain_timeout": 20})
+    callee = scene.callee("< INVITE; 180; ~1500; 200; < ACK; < BYE; 200")
+    caller = scene.caller("INVITE; < 100; < 180; < 200; ACK; ~200; BYE; < 200", transport="tcp")
+    caller.wait_received("180")
+    old = scene.take_over()
+    caller.finish()
+    callee.finish()
+    old.wait_logged("call_ended", cause="hung_up", status=200)
