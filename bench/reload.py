@@ -24,7 +24,7 @@ import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from uuid import UUID
 
 import typer
@@ -33,6 +33,7 @@ from rich.table import Table
 
 from bench.load import CALLER, GRACE_PERIOD, LoadPeer
 from bench.process import PRIORITY
+from bench.start import resident
 from tests.interop.fake_api import KEY, FakeApiProcess
 from tests.interop.ports import free_port
 from tests.interop.program import NUMBER
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 MAX_LAG = 0.05
 """Seconds that the event loop may be late while the settings are read again."""
 _UNLIMITED = 1_000_000  # calls
-_AGENTS = 50  # different agents of the rows
 _PAUSE = 2.0  # seconds between two reloads: longer than the window of the metric
 _WINDOW = 15  # measurements, a tenth of a second each, that the metric looks back at
 _SETTINGS = """
@@ -64,18 +64,33 @@ _PROGRAM = (
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """One reload: its seconds, and the worst lag of the loop in seconds."""
+    """One reload: its seconds, the worst lag of the loop in seconds, and the memory in MiB."""
 
     seconds: float
     lag: float
+    memory: float
     applied: bool
+
+
+class Rows(NamedTuple):
+    """How many rows the CSV of numbers has, and how many different agents."""
+
+    numbers: int
+    agents: int
+
+    def lines(self, turn: int) -> Iterator[str]:
+        """Yield the rows, each with another agent in each turn."""
+        for row in range(self.numbers):
+            number = NUMBER if row == 0 else f"+336{row:08}"
+            agent = (row + turn) % self.agents + 1
+            yield f"{number},{UUID(int=agent * 0x1234567890ABCDEF1234567890)}\n"
 
 
 class ReloadedProgram:
     """The program under test, its settings and its log."""
 
     def __init__(
-        self, folder: Path, rows: int, api_port: int, callee: int, stack: ExitStack
+        self, folder: Path, rows: Rows, api_port: int, callee: int, stack: ExitStack
     ) -> None:
         self.port, self._http = free_port(), free_port()
         self._folder, self._rows, self._turn = folder, rows, 0
@@ -101,7 +116,7 @@ class ReloadedProgram:
     def write_numbers(self) -> None:
         """Write the numbers with other agents than before."""
         self._turn += 1
-        text = "number,agent\n" + "".join(_rows(self._rows, self._turn))
+        text = "number,agent\n" + "".join(self._rows.lines(self._turn))
         whole = self._folder / "numbers.new"
         whole.write_text(text)
         whole.rename(self._folder / "numbers.csv")
@@ -120,7 +135,8 @@ class ReloadedProgram:
             settled += 0.2 if len(lines) > done else 0.0
         last = lines[-1]
         applied = last["event"] == "settings_reloaded"
-        return Reloaded(last.get("elapsed_seconds", 0.0), worst, applied)
+        memory = resident(self._process.pid)
+        return Reloaded(last.get("elapsed_seconds", 0.0), worst, memory, applied)
 
     def lag(self) -> float:
         """Return the worst lag of the last moments, in seconds."""
@@ -133,12 +149,6 @@ class ReloadedProgram:
         names = tuple(f'"event": "{event}"' for event in events)
         text = self._log.read_text()
         return [json.loads(line) for line in text.splitlines() if any(n in line for n in names)]
-
-
-def _rows(rows: int, turn: int) -> Iterator[str]:
-    for row in range(rows):
-        number = NUMBER if row == 0 else f"+336{row:08}"
-        yield f"{number},{UUID(int=((row + turn) % _AGENTS + 1) * 0x1234567890ABCDEF1234567890)}\n"
 
 
 class Callers:
@@ -168,7 +178,7 @@ class Callers:
         )
 
 
-def measure(rows: int, rate: int, reloads: int) -> tuple[float, list[Reloaded], tuple[int, ...]]:
+def measure(rows: Rows, rate: int, reloads: int) -> tuple[float, list[Reloaded], tuple[int, ...]]:
     """Return the lag without a reload, that of each reload, and the counts of calls."""
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         directory = Path(temporary)
@@ -190,20 +200,22 @@ def measure(rows: int, rate: int, reloads: int) -> tuple[float, list[Reloaded], 
 
 def main(
     rows: Annotated[int, typer.Option(help="Rows of the CSV of numbers")] = 100_000,
+    agents: Annotated[int, typer.Option(help="Different agents of the rows")] = 50,
     rate: Annotated[int, typer.Option(help="Calls per second")] = 100,
     reloads: Annotated[int, typer.Option(help="Reloads")] = 10,
 ) -> None:
     """Measure; exit with 1 if a limit was exceeded or a call failed."""
     if SIPP is None:
         raise typer.BadParameter(MISSING)
-    idle, found, (calls, failed, repeats) = measure(rows, rate, reloads)
+    idle, found, (calls, failed, repeats) = measure(Rows(rows, agents), rate, reloads)
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table(title=f"Reloads of {rows:,} numbers at {rate} calls per second")
-    for heading in ("reload", "applied", "seconds", "worst lag in ms"):
+    for heading in ("reload", "applied", "seconds", "worst lag in ms", "memory in MiB"):
         table.add_column(heading, justify="right")
     for index, one in enumerate(found, 1):
         words = "yes" if one.applied else "NO"
-        table.add_row(str(index), words, f"{one.seconds:.2f}", f"{one.lag * 1000:.1f}")
+        figures = f"{one.seconds:.2f}", f"{one.lag * 1000:.1f}", f"{one.memory:.0f}"
+        table.add_row(str(index), words, *figures)
     console.print(table)
     worst = max(one.lag for one in found)
     console.print(

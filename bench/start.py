@@ -69,7 +69,7 @@ class Tree:
         ) as program:
             assert program.stdout
             ready = any(b'"event": "ready"' in line for line in program.stdout)
-            found = Start(cpu_seconds(program.pid), _resident(program.pid)) if ready else None
+            found = Start(cpu_seconds(program.pid), resident(program.pid)) if ready else None
             program.terminate()
         if found is None:
             raise typer.BadParameter(f"the program in {self.path} did not start")
@@ -108,7 +108,8 @@ def _rows(rows: int) -> Iterator[str]:
         yield f"+336{row:08},{UUID(int=(row % _AGENTS + 1) * 0x1234567890ABCDEF1234567890)}\n"
 
 
-def _resident(pid: int) -> float:
+def resident(pid: int) -> float:
+    """Return the resident size of a process in MiB."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 

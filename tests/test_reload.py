@@ -235,7 +235,9 @@ async def test_the_numbers_of_former_settings_are_freed(world: ChangingWorld) ->
     async with running(world, []) as application:
         gc.collect()
         counts = []
-        for _ in range(3):
+        for turn in range(3):
+            world.call(NUMBER, f"call-{turn}")
+            assert len(await world.passes()) == 1
             assert await application.reload(world.read) is not None
             await asyncio.sleep(0.05)
             counts.append(sum(type(one).__name__ == "NumberMapping" for one in gc.get_objects()))

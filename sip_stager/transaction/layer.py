@@ -223,7 +223,8 @@ class TransactionLayer:
             user.receive_ack(request, source)
         else:
             flow = response_flow(request.top_via, source)
-            store, ack = self.invite_servers, user.receive_ack
+            # Not the user's method: the user of now would live as long as the transaction.
+            store, ack = self.invite_servers, self._pass_ack
             number = request.cseq_number
             server = InviteServerTransaction(self._context, store, key, flow, size, ack, number)
             self.invite_servers[key] = server
@@ -232,6 +233,10 @@ class TransactionLayer:
             except Exception:
                 _respond_internal_error(request, server)
                 raise
+
+    def _pass_ack(self, ack: Request, source: Flow) -> None:
+        if self._user is not None:
+            self._user.receive_ack(ack, source)
 
     def _receive_request(self, request: Request, key: Hashable, source: Flow, size: int) -> None:
         user, known = self._user, self.servers.get(key)

@@ -114,7 +114,7 @@ class Program(Child):
         self.port = port or free_port()
         self.http_port = free_port()
         self.target = f"{_host(settings.address)}:{self.port}"
-        file = directory / f"settings-{self.http_port}.toml"
+        self.settings = file = directory / f"settings-{self.http_port}.toml"
         file.write_text(settings.to_toml(self.port, self.http_port))
         command = [python, *_module(settings.constants), "run", "--config", str(file)]
         command += ["--takeover", str(takeover)] if takeover else []
