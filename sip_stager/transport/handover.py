@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from sip_stager.transport.takeover_link import (
     MESSAGE,
+    PING,
     READY,
     SOCKETS,
     TakeoverLink,
@@ -137,6 +138,8 @@ class Handover:
         kind = packet[:1]
         if kind == MESSAGE and self.state is HandoverState.SUPERSEDED:
             self._on_message(packet)
+        elif kind == PING and self._link is not None:
+            self._link.send(packet)
         elif kind == READY and self.state is HandoverState.HANDING_OVER:
             self.state = HandoverState.SUPERSEDED
             self._close_listener()  # the path is the successor's now

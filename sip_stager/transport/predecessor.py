@@ -10,7 +10,7 @@ each message first::
                                     '--------- it does not --------> comes back, handled here
 
 So a new INVITE makes a round trip of less than a millisecond, for as long as the predecessor stays.
-If the predecessor reads nothing any more, messages are handled here.
+If the predecessor is stuck, messages are handled here.
 
 A message over TCP goes there only if it needs no answer (a response or an ACK): connections cannot
 be shared as datagram sockets can.
@@ -28,6 +28,7 @@ from sip_stager.transport.takeover_link import (
     MAX_DESCRIPTORS,
     MAX_PACKET,
     MESSAGE,
+    PING,
     READY,
     SOCKETS,
     TakeoverLink,
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 HANDOVER_TIMEOUT = 120.0
 """Seconds for the predecessor's answer; it waits until its own predecessor has ended."""
+PING_INTERVAL = 0.5
+"""Seconds between two PINGs."""
+STUCK_TIMEOUT = 2.0
+"""Seconds without an answer to a PING until new calls wait for it no longer."""
 _NO_ANSWER = (b"SIP/2.0 ", b"ACK ")
 
 
@@ -57,6 +62,8 @@ class Predecessor:
         self._loop = loop
         self._socket = connected
         self._link: TakeoverLink | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
         self.inner: Screen | None = None
         """Our own screen."""
         self.ended: Callable[[], object] = bool
@@ -102,9 +109,12 @@ class Predecessor:
         """Report that we read the sockets; from now on others' messages go to it."""
         self._link = TakeoverLink(self._loop, self._socket, self._on_packet, self._on_closed)
         self._link.send(READY)
+        self._heard_at = self._loop.time()
+        self._ping()
 
     def close(self) -> None:
         """Leave it; harmless if it has ended."""
+        self._stop_pings()
         if self._link is not None:
             self._link.close()
         self._socket.close()
@@ -119,7 +129,7 @@ class Predecessor:
         needs_answer = not data.startswith(_NO_ANSWER)
         if not (source.transport == "TCP" and needs_answer) and not self._is_own(data):
             packet = pack_message(data, source, self._addresses)
-            if self._link is not None and self._link.send(packet):
+            if self._link is not None and not self._is_stuck and self._link.send(packet):
                 return True
         return self._is_settled(data, source, age)
 
@@ -128,7 +138,8 @@ class Predecessor:
         return inner is not None and inner.active and inner.screen(data, source, age)
 
     def _on_packet(self, packet: bytes) -> None:
-        """Handle a message that the predecessor knows nothing of."""
+        """Handle a message that the predecessor knows nothing of, or its sign of life."""
+        self._heard_at = self._loop.time()
         if packet[:1] != MESSAGE or self._receive is None:
             return
         data, flow, address = unpack_message(packet)
@@ -136,7 +147,22 @@ class Predecessor:
             flow = flow._replace(interface=self._addresses.at(flow.interface, address))
         self._receive(data, flow)
 
+    @property
+    def _is_stuck(self) -> bool:
+        return self._loop.time() - self._heard_at > STUCK_TIMEOUT
+
+    def _ping(self) -> None:
+        if self._link is not None:
+            self._link.send(PING)
+            self._timer = self._loop.call_later(PING_INTERVAL, self._ping)
+
+    def _stop_pings(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _on_closed(self) -> None:
+        self._stop_pings()
         self.ended()
 
     async def _answer(self) -> tuple[bytes, list[int]]:

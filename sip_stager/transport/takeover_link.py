@@ -6,6 +6,7 @@ first byte of a packet is its kind::
     new -> old   HELLO      the listeners that the new process wants
     old -> new   SOCKETS    those that it gets, with their descriptors
     new -> old   READY      it reads them from now on
+    both         PING       the old process sends it back, which shows that it is not stuck
     both         MESSAGE    a SIP message with its flow; the old process sends back what it
                             knows nothing of
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from sip_stager.transport.types import LocalAddresses
 
-HELLO, SOCKETS, READY, MESSAGE = b"H", b"S", b"R", b"M"
+HELLO, SOCKETS, READY, PING, MESSAGE = b"H", b"S", b"R", b"P", b"M"
 VERSION = 1
 """Of the protocol; processes of different versions take nothing over."""
 MAX_PACKET = 128 * 1024  # bytes; a datagram has at most 64 KiB
