@@ -15,6 +15,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from sip_stager.assembly.call_pages import make_call_pages
 from sip_stager.assembly.core import make_core
 from sip_stager.assembly.idle_collector import IdleCollector
 from sip_stager.assembly.key_file_watch import KeyFileWatch
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sip_stager.config import Settings
+    from sip_stager.observability.call_history import CallHistory
     from sip_stager.ports import Handlers, MessageObserver, Notify
     from sip_stager.trunks.platform_numbers import PlatformNumbers
 
@@ -68,7 +70,7 @@ class Application:
 
     ``observers`` handle events ahead of the aftercare and the metrics, and ``log_figures`` are
     read at each scrape.  ``fallback`` says why these are the last good settings, and not those of
-    the file; it is empty if they are.
+    the file; it is empty if they are.  ``history`` has the calls of ``/api/v1/calls``.
     read at each scrape.  At the path ``takeover`` it takes over from another process, and hands
     over to the next one.
     """
@@ -80,13 +82,16 @@ class Application:
         log_figures: LogFigures = LogFigures(),  # noqa: B008  a tuple
         fallback: str = "",
         takeover: Path | None = None,
+        history: CallHistory | None = None,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._live = LiveSettings(settings, make_mapping(settings), fallback)
         self._dispatcher = Dispatcher(observers)
         self._notify: Notify = self._dispatcher.dispatch
         hears_messages = self._dispatcher.hears(MessageSent)
-        self._always_reports = hears_messages and settings.log.level != "debug"
+        # At level debug the log hears messages too, and a reload may end that.
+        wants_messages = history is not None or settings.log.level != "debug"
+        self._always_reports = hears_messages and wants_messages
         families = {int(listener.family) for listener in settings.listeners}
         self._names = NameCache(loop, families)
         peers = KnownPeers(settings, self._names.addresses)
@@ -138,7 +143,8 @@ class Application:
         self._live.attach(self._parts())
         self._collector = IdleCollector(loop, lambda: not any(self.transactions.values()))
         http = settings.http
-        self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready)
+        pages = make_call_pages(settings, history)
+        self._http = HttpServer(http.address, http.port, self._metrics.registry, self.ready, pages)
         self.takeover = Takeover(
             loop,
             takeover,
@@ -323,6 +329,8 @@ class Application:
             log_write_errors=log.write_errors,
             call_records=log.call_records,
             call_records_dropped=log.call_records_dropped,
+            history=log.history,
+            history_dropped=log.history_dropped,
             worst_lag=self._lag.worst,
             overload_state=lambda: self._core.shedder.control.state,
             worst_receive_delay=lambda: self._core.shedder.control.worst_delay,

@@ -30,6 +30,8 @@ def served() -> set[str]:
         settings_fallback=lambda: 0,
         call_records=lambda: 0,
         call_records_dropped=lambda: 0,
+        history=dict,
+        history_dropped=lambda: 0,
         calls_up=dict,
         stagings_reserved=lambda: 0,
         polls_delayed=lambda: 0,

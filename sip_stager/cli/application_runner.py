@@ -18,7 +18,7 @@ from sip_stager.assembly.core import make_seal
 from sip_stager.cli.open_files import fit_open_files
 from sip_stager.cli.reloads import Reloads
 from sip_stager.cli.service_manager import ServiceManager
-from sip_stager.observability.event_log import EventLog
+from sip_stager.observability.event_log import EventLog, RecordLimits
 from sip_stager.observability.gauges import LogFigures
 from sip_stager.observability.log_writer import GATHERING_INTERVAL, LogWriter
 from sip_stager.observability.logs import set_up
@@ -98,14 +98,17 @@ async def _serve(
     _log_harmless_signals(logger)
     seal, manager = make_seal(settings), ServiceManager()
     event_log = _make_event_log(settings, logger, seal)
-    calls = event_log.calls
+    calls, history = event_log.calls, event_log.history
     figures = LogFigures(
         lines_dropped=lambda: log_writer.dropped,
         write_errors=lambda: log_writer.errors,
         call_records=lambda: len(calls.records),
         call_records_dropped=lambda: calls.records.dropped,
+        history=lambda: history.figures if history is not None else {"calls": 0, "bytes": 0},
+        history_dropped=lambda: history.dropped if history is not None else 0,
     )
-    application = Application(settings, event_log.observers, figures, source.notice, takeover)
+    observers = event_log.observers
+    application = Application(settings, observers, figures, source.notice, takeover, history)
     reloads = Reloads(source.path, settings, application, event_log, seal, manager)
     _reload_on_signal(reloads)
     background = [asyncio.ensure_future(_expire(calls))]
@@ -173,7 +176,15 @@ def _make_event_log(settings: Settings, logger: Logger, seal: Seal) -> EventLog:
         hash_number=number_hash(settings.api.key.get_secret_value()),
         seal=seal,
         max_call_records=settings.limits.call_records,
+        records=_record_limits(settings),
     )
+
+
+def _record_limits(settings: Settings) -> RecordLimits | None:
+    records = settings.records
+    if not records.calls:
+        return None
+    return RecordLimits(records.calls, records.minutes * 60, records.bytes)
 
 
 async def _expire(calls: CallLog) -> None:

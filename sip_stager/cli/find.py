@@ -81,8 +81,8 @@ def find(
     be read.
     """
     try:
-        numbers = _numbers(caller, to)
-        fits = _time_filter(at, timedelta(minutes=within))
+        numbers = given_numbers(caller, to)
+        fits = time_filter(at, timedelta(minutes=within))
         files = LogFiles(log)
     except (ValueError, OSError) as error:
         raise _failed(error) from None
@@ -117,7 +117,7 @@ def _failed(error: Exception) -> typer.Exit:
     return typer.Exit(2)
 
 
-def _numbers(caller: str, to: str) -> list[tuple[str, str]]:
+def given_numbers(caller: str, to: str) -> list[tuple[str, str]]:
     """Return each number with its side; raises ``ValueError`` if there is none."""
     given = [(side, number.strip()) for side, number in (("from", caller), ("to", to)) if number]
     if not given:
@@ -131,7 +131,7 @@ def _key(config: Path | None) -> str:
     return os.environ.get(DEFAULT_VARIABLE, "").strip()
 
 
-def _time_filter(text: str, margin: timedelta) -> Callable[[datetime, datetime], bool]:
+def time_filter(text: str, margin: timedelta) -> Callable[[datetime, datetime], bool]:
     """Return a test of a call's first and last time; raises ``ValueError``."""
     if not text:
         return lambda _began, _ended: True
@@ -183,7 +183,7 @@ def _show(call: FoundCall) -> None:
         numbers = f"{end.get('from_number', '(unknown)')} -> {end.get('to_number', '(unknown)')}"
         began = end.get("started_at") or end.get("timestamp", "")
         verdict = f"[side: {end.get('side')}, cause: {end.get('cause')}]"
-        typer.echo(_printable(f"{began}  {numbers}  {end.get('sentence', '')} {verdict}"))
+        typer.echo(printable(f"{began}  {numbers}  {end.get('sentence', '')} {verdict}"))
     if not call.ends:
         typer.echo(f"{call.began:%Y-%m-%dT%H:%M:%SZ}  The log has no end of this call: it is up.")
     for line in call.lines:
@@ -191,6 +191,6 @@ def _show(call: FoundCall) -> None:
     typer.echo("")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what could move a terminal's cursor: strangers choose some of the words."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -19,6 +19,7 @@ RESTART_KEYS: dict[str, frozenset[str]] = {
     "sip": frozenset(TABLES["sip"].model_fields),
     "http": frozenset({"address", "port"}),
     "log": frozenset({"numbers"}),
+    "records": frozenset(TABLES["records"].model_fields),
 }
 """The keys that need a restart, by their table."""
 

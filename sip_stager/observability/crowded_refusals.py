@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_stager.observability.logs import Logger
+    from sip_stager.observability.recording_logger import RecordingLogger
 
 MAX_OWN_LINES = 50
 """Refused calls of one cause that have a line of their own in one second."""
@@ -28,7 +29,7 @@ SHARED = frozenset({"ended_by", "side", "cause", "sentence", "status", "reason"}
 class CrowdedRefusals:
     """Writes ``call_ended`` of a refused call, or gathers it for a line ``calls_ended``."""
 
-    def __init__(self, logger: Logger, clock: Callable[[], float]) -> None:
+    def __init__(self, logger: Logger | RecordingLogger, clock: Callable[[], float]) -> None:
         self._logger, self._clock = logger, clock
         self._second = 0
         self._counts: Counter[str] = Counter()

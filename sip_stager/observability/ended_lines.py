@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sip_stager.observability.line_quota import LineQuota
     from sip_stager.observability.log_fields import LogFields
     from sip_stager.observability.logs import Logger
+    from sip_stager.observability.recording_logger import RecordingLogger
     from sip_stager.sip.message import Message, Request
     from sip_stager.sip.uri import Address
 
@@ -53,7 +54,7 @@ class EndedLines:
 
     def __init__(
         self,
-        logger: Logger,
+        logger: Logger | RecordingLogger,
         fields: LogFields,
         quota: LineQuota,
         seal: SealReader | None,

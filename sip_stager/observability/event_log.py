@@ -8,7 +8,7 @@ come with every call while the API is down.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sip_stager.events import (
     CallTreated,
@@ -18,6 +18,7 @@ from sip_stager.events import (
     TrunkAddressSuspected,
 )
 from sip_stager.model.vocabulary import DropCause, OverloadState
+from sip_stager.observability.call_history import CallHistory
 from sip_stager.observability.call_log import CallLog
 from sip_stager.observability.ended_lines import EndedLines
 from sip_stager.observability.line_quota import LineQuota
@@ -25,6 +26,7 @@ from sip_stager.observability.log_fields import LogFields
 from sip_stager.observability.message_log import MessageLog
 from sip_stager.observability.number_hash import number_hash
 from sip_stager.observability.platform_log import PlatformLog
+from sip_stager.observability.recording_logger import RecordingLogger
 from sip_stager.observability.reload_log import ReloadLog
 from sip_stager.observability.staging_log import StagingLog
 
@@ -39,12 +41,21 @@ MAX_CALL_RECORDS = 50_000
 """Calls that are up and remembered for their last line, 1.3 kB each."""
 
 
+class RecordLimits(NamedTuple):
+    """The limits of a ``CallHistory``."""
+
+    calls: int
+    seconds: float
+    bytes: int
+
+
 class EventLog:
     """Writes a line for each event that matters; ``observers`` are its observers.
 
     ``calls`` writes the lines of calls, and remembers at most ``max_call_records`` that are up.
     ``hash_number`` makes the hash beside each masked number, and ``seal`` reads the seals of
-    dialogs that began before the program did.
+    dialogs that began before the program did.  With ``records`` there is a ``history`` of calls
+    with their messages.
     """
 
     def __init__(
@@ -55,12 +66,18 @@ class EventLog:
         hash_number: Callable[[str], str] | None = None,
         seal: SealReader | None = None,
         max_call_records: int = MAX_CALL_RECORDS,
+        records: RecordLimits | None = None,
     ) -> None:
         self._logger, self._quota = logger, LineQuota(clock)
         self._fields = fields = LogFields(numbers, hash_number or number_hash(""))
         self.stagings = stagings = StagingLog(logger, fields, self._quota)
         self._masks, self._logs_messages = numbers == "masked", False
-        self._lines = lines = EndedLines(logger, fields, self._quota, seal, clock)
+        self.history: CallHistory | None = None
+        ended_logger: Logger | RecordingLogger = logger
+        if records is not None:
+            self.history = history = CallHistory(fields, *records, clock)
+            ended_logger = RecordingLogger(logger, history.note_end)
+        self._lines = lines = EndedLines(ended_logger, fields, self._quota, seal, clock)
         self.calls = CallLog(logger, fields, stagings, lines, clock, max_call_records)
         self.observers: Sequence[Handlers] = (
             {
@@ -75,6 +92,7 @@ class EventLog:
             },
             self.calls.handlers,
             self._messages_if_debug(),
+            {} if self.history is None else self.history.handlers,
         )
 
     def adopt(self, level: str, seal: SealReader, max_call_records: int) -> Handlers:

@@ -24,6 +24,8 @@ class LogFigures(NamedTuple):
     write_errors: Callable[[], int] = int
     call_records: Callable[[], int] = int
     call_records_dropped: Callable[[], int] = int
+    history: Callable[[], Mapping[str, int]] = dict
+    history_dropped: Callable[[], int] = int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class GaugeSources:
     numbers_refreshed_at: Callable[[], float | None]
     limits: Callable[[], Mapping[str, int]]
     call_records_dropped: Callable[[], int]
+    history: Callable[[], Mapping[str, int]]
+    history_dropped: Callable[[], int]
     log_lines_dropped: Callable[[], int]
     log_write_errors: Callable[[], int]
     worst_lag: Callable[[], float]
@@ -137,6 +141,11 @@ class GaugeCollector(Collector):
                 "Calls whose record gave way to that of a newer one.",
                 sources.call_records_dropped(),
             ),
+            (
+                "history_calls_dropped",
+                "Calls that left the history before their time, to make room.",
+                sources.history_dropped(),
+            ),
             ("log_lines_dropped", "Log lines that were dropped.", sources.log_lines_dropped()),
             ("log_write_errors", "Failed writes of the log.", sources.log_write_errors()),
         ):
@@ -182,6 +191,11 @@ class GaugeCollector(Collector):
                 "1 for the state of the overload control, else 0.",
                 "state",
                 overload_states,
+            ),
+            (
+                "history",
+                "Calls in the history with their messages, and its memory in bytes.",
+                *("unit", sources.history()),
             ),
             ("agents", "Mapped agents by their state at the platform.", "state", sources.agents()),
             ("numbers", "Mapped numbers by source.", "source", sources.numbers()),

@@ -1,4 +1,4 @@
-"""The HTTP server: ``/metrics``, ``/healthz`` and ``/readyz``.
+"""The HTTP server: ``/metrics``, ``/healthz``, ``/readyz``, and ``/api/`` if calls are recorded.
 
 It runs on the loop that serves calls, so it never holds the loop for long: a scrape is made metric
 by metric, and connections and requests are limited in number and size.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from http import HTTPStatus
 from socket import socket
 from typing import TYPE_CHECKING
@@ -16,12 +17,14 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from sip_stager import __version__
-from sip_stager.observability.http_connection import HttpConnection, PageResponse
+from sip_stager.observability.http_connection import HttpConnection, PageRequest, PageResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from prometheus_client import CollectorRegistry
+
+    from sip_stager.observability.call_pages import CallPages
 
 MAX_CONNECTIONS = 64  # far more than scrapers and probes need; the oldest gives way to a new one
 
@@ -50,7 +53,7 @@ class HttpServer:
     """The server of the metrics and the health checks.
 
     ``ready`` returns whether new calls are taken, and the reasons why not, or what an operator must
-    know all the same, in words.
+    know all the same, in words.  ``calls`` has the pages below ``/api/``.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class HttpServer:
         port: int,
         registry: CollectorRegistry,
         ready: Callable[[], tuple[bool, Sequence[str]]],
+        calls: CallPages | None = None,
     ) -> None:
         self.address = address
         self._port = port
         self._registry = registry
         self._ready = ready
-        self._pages = {
+        self._calls = calls
+        self._pages: dict[str, Callable[[], Awaitable[PageResponse]]] = {
             "/": self._index,
             "/metrics": self._metrics,
             "/healthz": self._alive,
@@ -115,11 +120,14 @@ class HttpServer:
             oldest.abort()
         return HttpConnection(self._answer, self._connections)
 
-    async def _answer(self, method: str, path: str) -> PageResponse:
-        page = self._pages.get(path)
+    async def _answer(self, request: PageRequest) -> PageResponse:
+        page = self._pages.get(request.path)
+        calls = self._calls
+        if page is None and calls is not None and request.path.startswith("/api/"):
+            page = partial(calls.answer, request)
         if page is None:
             return PageResponse.of_status(HTTPStatus.NOT_FOUND)
-        if method not in _METHODS:
+        if request.method not in _METHODS:
             return PageResponse.of_status(HTTPStatus.METHOD_NOT_ALLOWED, ", ".join(_METHODS))
         return await page()
 

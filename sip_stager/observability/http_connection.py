@@ -1,7 +1,7 @@
 """A connection of the HTTP server: HTTP/1.1 (RFC 9112) for a few small pages, all of it limited.
 
-A request is its method and its path.  Its header fields are parsed and not kept, and its body is
-discarded, since no page has a use for either::
+A request is its method, its target and its peer.  Its header fields are parsed and not kept, and
+its body is discarded, since no page has a use for either::
 
     READING -- head complete --> ANSWERING -- answered, may go on --> READING
        |                             |
@@ -27,7 +27,7 @@ import httptools
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    Answer = Callable[[str, str], Coroutine[None, None, "PageResponse"]]
+    Answer = Callable[["PageRequest"], Coroutine[None, None, "PageResponse"]]
 
 MAX_HEAD_BYTES = 16 * 1024  # of a request; those of scrapers and probes have a few hundred
 IDLE_TIMEOUT = 75.0  # seconds for a whole request; longer than scrapers pause
@@ -56,6 +56,15 @@ class ConnectionState(Enum):
 _TIMEOUTS = {ConnectionState.READING: IDLE_TIMEOUT, ConnectionState.ANSWERING: IDLE_TIMEOUT}
 
 
+class PageRequest(NamedTuple):
+    """A request; ``peer`` is the IP address that it came from."""
+
+    method: str
+    path: str
+    query: str = ""
+    peer: str = ""
+
+
 class PageResponse(NamedTuple):
     """A response; ``allow`` lists the methods of a page, in a 405."""
 
@@ -73,7 +82,7 @@ class PageResponse(NamedTuple):
 class HttpConnection(asyncio.Protocol):
     """The connection of one peer, which is in ``connections`` while it is open, the oldest first.
 
-    ``answer`` returns the response for a method and a path; it is not called twice at once.
+    ``answer`` returns the response to a request; it is not called twice at once.
     """
 
     def __init__(self, answer: Answer, connections: dict[HttpConnection, None]) -> None:
@@ -166,8 +175,7 @@ class HttpConnection(asyncio.Protocol):
 
     async def _respond(self, method: str, target: bytes) -> None:
         try:
-            path = httptools.parse_url(target).path or b"/"
-            response = await self._answer(method, path.decode("latin-1"))
+            response = await self._answer(self._request(method, target))
         except httptools.HttpParserInvalidURLError:
             response = PageResponse.of_status(HTTPStatus.BAD_REQUEST)
         except Exception:  # our own bug must not leave the peer waiting
@@ -175,6 +183,12 @@ class HttpConnection(asyncio.Protocol):
             response = PageResponse.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)
         self._task = None
         self._write(response, with_body=method != "HEAD")
+
+    def _request(self, method: str, target: bytes) -> PageRequest:
+        url = httptools.parse_url(target)
+        path, query = (url.path or b"/").decode("latin-1"), (url.query or b"").decode("latin-1")
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        return PageRequest(method, path, query, peer[0] if peer else "")
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer bytes that are no HTTP request; a response that is being made goes first."""

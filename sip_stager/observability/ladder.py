@@ -37,7 +37,8 @@ COLUMNS = (0, 28, 55, 67)
 No message goes from API to agent, so those two are close: an arrow to the agent crosses the API's.
 """
 
-_PREFIX = 12  # characters: the call's number, the milliseconds
+PREFIX = 12
+"""Characters ahead of a line: the call's number, the milliseconds."""
 
 _NAMES = ("caller", "sip-stager", "API", "agent")
 _GAPS = tuple(right - left for left, right in pairwise(COLUMNS))
@@ -85,10 +86,7 @@ class Ladder:
 
     def heading(self) -> None:
         """Print the names of the columns."""
-        *names, last = _NAMES
-        line = "".join(name.ljust(gap) for name, gap in zip(names, _GAPS, strict=True))
-        line = f"{'ms':>{_PREFIX - 1}} {line[: -len(last) + 1]}{last}"
-        self._print(Text(line, "bold"))
+        self._print(Text(heading(), "bold"))
 
     def _draw_event(self, event: Event) -> None:
         """Print the line of an event that has one; an event of no call has no number."""
@@ -97,14 +95,14 @@ class Ladder:
         line = step(event, call.caller_tag if call else b"", self._shown)
         if line is None:
             return
-        prefix = " " * _PREFIX
+        prefix = " " * PREFIX
         if call:
             line = _marked(line, event, call)
             elapsed = (self._clock() - call.began) * 1000
             prefix = f"#{call.ordinal:<3}{elapsed:7.1f} "
-        for row in drawn(line, self._console.width - _PREFIX):
+        for row in drawn(line, self._console.width - PREFIX):
             self._print(Text(prefix, "dim").append_text(row))
-            prefix = " " * _PREFIX
+            prefix = " " * PREFIX
 
     def _begin(self, key: str, event: Event) -> _CallLadder:
         while len(self._calls) >= MAX_CALLS:
@@ -115,9 +113,21 @@ class Ladder:
         return call
 
     def _print(self, line: Text) -> None:
-        if self._console.options.ascii_only:
-            line.plain = line.plain.translate(_WITHOUT_UNICODE)
-        self._console.print(line, soft_wrap=True, highlight=False)
+        print_line(self._console, line)
+
+
+def print_line(console: Console, line: Text) -> None:
+    """Print a line of a ladder, on a terminal of any encoding."""
+    if console.options.ascii_only:
+        line.plain = line.plain.translate(_WITHOUT_UNICODE)
+    console.print(line, soft_wrap=True, highlight=False)
+
+
+def heading() -> str:
+    """Return the names of the columns."""
+    *names, last = _NAMES
+    line = "".join(name.ljust(gap) for name, gap in zip(names, _GAPS, strict=True))
+    return f"{'ms':>{PREFIX - 1}} {line[: -len(last) + 1]}{last}"
 
 
 def _marked(line: Step, event: Event, call: _CallLadder) -> Step:
@@ -129,7 +139,7 @@ def _marked(line: Step, event: Event, call: _CallLadder) -> Step:
     return line._replace(text=f"again: {line.text}", style="yellow") if repeated else line
 
 
-def drawn(line: Step, width: int = 80 - _PREFIX) -> list[Text]:
+def drawn(line: Step, width: int = 80 - PREFIX) -> list[Text]:
     """Return the rows of a step: an arrow with its text, or a remark beside its column.
 
     A long remark takes more than one row of ``width`` characters.

@@ -31,7 +31,7 @@ class LogFields:
         self._masks = numbers == "masked"
         self._mask: Callable[[str], str] = mask if self._masks else str
         self._number: Callable[[str], str] = _masked_number if self._masks else truncated
-        self._hash = hash_number
+        self._hash = self.hash_of = hash_number
 
     def text(self, text: str) -> str:
         """Return a text that a stranger may have written, masked and truncated."""

@@ -220,3 +220,35 @@ def test_calls_that_are_up_at_the_stop_all_have_a_last_line(tmp_path: Path) -> N
     assert [line["call_id"] for line in lines] == [f"call-{n}" for n in range(1000)]
     assert {line["ended_by"] for line in lines} == {"unseen"}
     assert writer.dropped == 0
+
+
+def test_a_call_of_a_running_program_is_traced(settings: Path, ports: tuple[int, int]) -> None:
+    settings.write_text(settings.read_text() + "records = { calls = 10 }\n")
+    url = f"http://127.0.0.1:{ports[1]}"
+    with (
+        subprocess.Popen([*COMMAND, str(settings)], stdout=subprocess.PIPE, text=True) as program,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller,
+    ):
+        assert program.stdout
+        assert any('"event": "ready"' in line for line in program.stdout)
+        caller.bind(("127.0.0.1", 0))
+        caller.settimeout(10)
+        via = f"SIP/2.0/UDP 127.0.0.1:{caller.getsockname()[1]}"
+        invite = request(uri=f"sip:+33366725520@127.0.0.1:{ports[0]}", via=via)
+        caller.sendto(bytes(invite), ("127.0.0.1", ports[0]))
+        heard(caller, 480)
+        traced = subprocess.run(
+            [*COMMAND[:3], "trace", "--from", "+33912345678", "--node", url],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        served = metrics(ports[1])
+        program.terminate()
+        program.wait()
+    lines = traced.splitlines()
+    assert "because the API could not be reached" in lines[0]
+    assert "INVITE +333******20" in lines[3]
+    assert any("POST /v1/calls/stage" in line for line in lines)
+    assert "480 " in traced
+    assert 'sip_stager_history{unit="calls"} 1.0' in served

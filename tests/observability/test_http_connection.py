@@ -13,6 +13,7 @@ from sip_stager.observability.http_connection import (
     MAX_HEAD_BYTES,
     ConnectionState,
     HttpConnection,
+    PageRequest,
     PageResponse,
 )
 
@@ -47,8 +48,9 @@ class Scene:
             connection.abort()
         await asyncio.sleep(0)
 
-    async def _answer(self, method: str, path: str) -> PageResponse:
-        self.asked.append((method, path))
+    async def _answer(self, request: PageRequest) -> PageResponse:
+        path = request.path
+        self.asked.append((request.method, path))
         await self.may_answer.wait()
         if path == "/broken":
             raise ZeroDivisionError

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from sip_stager.config.errors import Location, Mistake, invalid
-from sip_stager.config.tables.address_types import Address, Port
+from sip_stager.config.tables.address_types import Address, Port, TrunkNetwork
 from sip_stager.config.tables.api import Api
 from sip_stager.config.tables.base_table import Table
 from sip_stager.config.tables.field_types import Bytes, Count, Seconds
@@ -77,6 +78,15 @@ class Http(Table):
     unready_in_outage: bool = False
 
 
+class Records(Table):
+    """The history of calls with their messages, in memory."""
+
+    calls: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
+    minutes: Annotated[float, Field(strict=True, gt=0, le=10_080, allow_inf_nan=False)] = 60.0
+    bytes: Bytes = 64 * 1024 * 1024
+    readers: tuple[TrunkNetwork, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
 class Reload(Table):
     """When the settings are read again, beside SIGHUP."""
 
@@ -110,6 +120,7 @@ class Settings(Table):
     limits: Limits = Limits()
     http: Http = Http()
     log: Log = Log()
+    records: Records = Records()
     reload: Reload = Reload()
     _seal_keys: tuple[SecretStr, ...] = PrivateAttr(default=())
     _warnings: tuple[Mistake, ...] = PrivateAttr(default=())
@@ -195,6 +206,7 @@ TABLES: dict[str, type[Table]] = {
     "limits": Limits,
     "http": Http,
     "log": Log,
+    "records": Records,
     "reload": Reload,
 }
 """The model of each table of the file."""
