@@ -27,24 +27,20 @@ class Outage:
     def __init__(self, settings: Settings, staging: ApiStager, names: Resolver) -> None:
         self._staging = staging
         self._watch = UpstreamWatch(upstreams(settings), names)
-        self._use(settings)
+        self._use(settings, find_refusing(settings))
 
     def start(self) -> None:
         """Begin to ask the upstreams."""
         if self._wanted:
             self._watch.start()
 
-    def adopt(self, settings: Settings) -> None:
-        """Use other settings from now on, and ask their upstreams."""
-        self._use(settings)
+    def adopt(self, settings: Settings, refusing: dict[str, bool]) -> None:
+        """Use other settings, with their ``find_refusing``, and ask their upstreams."""
+        self._use(settings, refusing)
         self._watch.replace(upstreams(settings) if self._wanted else ())
 
-    def _use(self, settings: Settings) -> None:
-        terms = make_terms(settings)
-        self._refusing = {
-            trunk.name: terms(trunk.name, "").policy.refuses(StagingOutcome.BREAKER_OPEN)
-            for trunk in settings.trunks
-        }
+    def _use(self, settings: Settings, refusing: dict[str, bool]) -> None:
+        self._refusing = refusing
         of_trunk = any(trunk.options_503 for trunk in settings.trunks)
         self._wanted = of_trunk or settings.http.unready_in_outage
 
@@ -62,6 +58,18 @@ class Outage:
         """Return why the calls of every trunk would be refused; empty if some would not be."""
         reasons = [self.of_trunk(name) for name in self._refusing]
         return reasons[0] if all(reasons) else ""
+
+
+def find_refusing(settings: Settings) -> dict[str, bool]:
+    """Return for each trunk whether its policy refuses calls while the breaker is open.
+
+    It goes through all numbers, so a reload calls it in a thread.
+    """
+    terms = make_terms(settings)
+    return {
+        trunk.name: terms(trunk.name, "").policy.refuses(StagingOutcome.BREAKER_OPEN)
+        for trunk in settings.trunks
+    }
 
 
 def upstreams(settings: Settings) -> tuple[Upstream, ...]:

@@ -12,6 +12,9 @@
          |
          v
     apply: between two messages, without waiting for anything
+         |
+         v
+    free the former rows, in the thread
 
 A thread and the event loop take turns at the interpreter.  At Python's default of 5 ms a turn, each
 wake-up of the loop would wait for 5 ms; so the turns are short while the thread works.
@@ -35,11 +38,11 @@ from sip_stager.assembly.key_file_watch import KeyFileWatch
 from sip_stager.assembly.known_outcomes import known_outcomes
 from sip_stager.assembly.known_peers import KnownPeers
 from sip_stager.assembly.listener_slots import ListenerSlots
-from sip_stager.assembly.outage import Outage
+from sip_stager.assembly.outage import Outage, find_refusing
 from sip_stager.assembly.staging import make_breaker_rules
 from sip_stager.assembly.trunks import make_admission, make_call_limits, make_mapping
 from sip_stager.config import Settings, SettingsError
-from sip_stager.config.mentioned_agents import AgentKey, locate_agents
+from sip_stager.config.mentioned_agents import locate_agents
 from sip_stager.config.restart import find_restart_keys, keep_until_restart
 from sip_stager.events import SettingsReloaded
 from sip_stager.model.vocabulary import ReloadOutcome
@@ -47,8 +50,9 @@ from sip_stager.observability.call_limits import EventCallLimits
 from sip_stager.observability.call_metrics import KnownOutcomes
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.metrics import Metrics
-from sip_stager.platform.agent_watch import AgentWatch
+from sip_stager.platform.agent_watch import AgentChange, AgentWatch
 from sip_stager.ports import Clock, MessageObserver
+from sip_stager.staging.breaker import BreakerRules
 from sip_stager.staging.stager import ApiStager
 from sip_stager.transport.listeners import Sockets
 from sip_stager.transport.resolver import NameCache
@@ -65,6 +69,9 @@ log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0002
 """Seconds of a turn of the thread: shorter ones cost more in switches than they save."""
+
+
+_FREED_AT_ONCE = 100  # rows
 
 
 class Parts(NamedTuple):
@@ -94,8 +101,10 @@ class _Prepared(NamedTuple):
     peers: KnownPeers
     call_limits: EventCallLimits
     outcomes: KnownOutcomes
-    agents: tuple[AgentKey, ...]
+    agents: AgentChange
     restart: tuple[str, ...]
+    breaker: BreakerRules
+    refusing: dict[str, bool]
 
 
 class LiveSettings:
@@ -135,16 +144,22 @@ class LiveSettings:
                 if not isinstance(prepared, _Prepared):
                     self._report(ReloadOutcome.INVALID, began, prepared)
                     return False
+                unused = _holders(prepared.settings, prepared.mapping)
                 slots = await self._listeners.open(prepared.settings.listeners)
             except OSError as error:
                 words = (error.strerror or str(error)).splitlines()
                 self._report(ReloadOutcome.NOT_LISTENING, began, words)
+                prepared = ()
+                await _free(unused)
             except Exception:  # our own error must cost neither the settings in force nor a call
                 log.exception("settings_not_reloaded")
                 self._report(ReloadOutcome.INTERNAL_ERROR, began, ["the log has the traceback"])
             else:
-                self._apply(prepared, slots, adopt_log)
+                former = _holders(self.settings, self.mapping)
+                former.append(self._apply(prepared, slots, adopt_log))
                 self._report(ReloadOutcome.APPLIED, began, restart=prepared.restart)
+                unused.clear()  # they are in use: this frees nothing
+                await _free(former)
                 return True
             return False
 
@@ -160,8 +175,11 @@ class LiveSettings:
 
     def _apply(
         self, prepared: _Prepared, slots: Slots, adopt_log: Callable[[Settings], Handlers]
-    ) -> None:
-        """Put settings in force; nothing here waits, so no message comes in between."""
+    ) -> object:
+        """Put settings in force; nothing here waits, so no message comes in between.
+
+        Return what takes long to free.
+        """
         parts, settings = self._parts, prepared.settings
         assert parts is not None  # noqa: S101  attached by the composition root
         prepared.mapping.platform = self.mapping.platform
@@ -171,13 +189,14 @@ class LiveSettings:
         parts.listeners.use(slots, settings.limits.drain_timeout)
         parts.core.apply(settings, CorePolicies(prepared.admission, prepared.peers, *slots))
         parts.dispatcher.add(parts.call_limits.adopt(prepared.call_limits))
-        parts.staging.adopt(make_breaker_rules(settings))
-        parts.agents.watch_settings(prepared.agents)
+        parts.staging.adopt(prepared.breaker)
+        former = parts.agents.change(prepared.agents)
         parts.key_file.watch(settings.api.key_file, settings.api.key)
-        parts.outage.adopt(settings)
+        parts.outage.adopt(settings, prepared.refusing)
         parts.metrics.initialize([each.name for each in settings.trunks], prepared.outcomes)
         parts.dispatcher.add(adopt_log(settings))
         parts.core.observe_messages(parts.observe_messages(settings))
+        return former
 
     def _report(
         self,
@@ -220,9 +239,32 @@ def _prepare(
         KnownPeers(settings, parts.names.addresses),
         make_call_limits(settings, parts.clock),
         known_outcomes(settings),
-        tuple(locate_agents(settings)),
+        parts.agents.plan(locate_agents(settings)),
         find_restart_keys(running, wanted),
+        make_breaker_rules(settings),
+        find_refusing(settings),
     )
+
+
+def _holders(settings: Settings, mapping: NumberMapping) -> list[object]:
+    """Return all objects that have many numbers, in a list that keeps them alive."""
+    return [*settings.rows, mapping, settings]
+
+
+async def _free(holders: list[object]) -> None:
+    """Free objects that a list is the last to hold, in a thread and in small parts.
+
+    All at once they would hold the interpreter, and with it the loop, for a tenth of a second.
+    """
+
+    def free() -> None:
+        for _ in range(3):  # the settings, the mapping and the agents, each by itself
+            del holders[-1:]
+        while holders:
+            del holders[-_FREED_AT_ONCE:]
+
+    with _short_turns():
+        await asyncio.to_thread(free)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.events import AgentStateChanged
 from sip_stager.model.vocabulary import AgentState
@@ -15,7 +15,7 @@ from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic import SecretStr
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from sip_stager.platform.api import RoundedApi
     from sip_stager.ports import Notify
 
-    AgentKey = tuple[str, int | None]
-    """An agent's id, and the version that the mapping names, if any."""
 
 log = logging.getLogger(__name__)
+
+AgentKey = tuple[str, int | None]
+"""An agent's id, and the version that the mapping names, if any."""
 
 MAX_PARALLEL = 4
 """Requests in parallel at start; later there is one at a time."""
@@ -39,6 +40,16 @@ _FROM_GOOD_TO_BAD = (AgentState.KNOWN, AgentState.UNKNOWN, AgentState.MISSING)
 _MIN_INTERVAL = 0.1  # seconds between two requests, so that thousands of agents are no flood
 _REQUEST_TIMEOUT = 10.0  # seconds for one agent
 _RETRY_DELAY = 1.0  # seconds after a failure, unless the API asks for more
+
+
+class AgentChange(NamedTuple):
+    """A change of the agents of the settings, planned for the agents of the platform's numbers."""
+
+    wanted: frozenset[AgentKey]
+    gone: frozenset[AgentKey]
+    new: frozenset[AgentKey]
+    found: frozenset[AgentKey]
+    agents: int
 
 
 class AgentWatch:
@@ -63,6 +74,7 @@ class AgentWatch:
         """How many agents there are, each in whatever versions."""
         self._from_settings = frozenset(self._states)
         self._found: frozenset[AgentKey] = frozenset()
+        self._counts: dict[str, int] | None = None
         self._notify = notify
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
@@ -74,11 +86,14 @@ class AgentWatch:
 
         An agent that is wanted in several versions counts once, in its worst state.
         """
+        if self._counts is not None:  # a scrape goes through all agents only if one has changed
+            return self._counts
         worst: dict[str, AgentState] = {}
         for (agent_id, _), state in self._states.items():
             worst[agent_id] = max(state, worst.get(agent_id, state), key=_FROM_GOOD_TO_BAD.index)
         counts = Counter(worst.values())
-        return {state: counts[state] for state in AgentState}
+        self._counts = {state: counts[state] for state in AgentState}
+        return self._counts
 
     def replace_key(self, key: SecretStr) -> None:
         """Send another API key from now on."""
@@ -92,31 +107,48 @@ class AgentWatch:
     def watch(self, agent_ids: Iterable[str]) -> None:
         """Watch these agents beside those of the settings, and no others; fetch new ones first."""
         keys: list[AgentKey] = [(one, None) for one in islice(agent_ids, MAX_FOUND)]
+        self._counts = None
         for key in self._states.keys() - self._from_settings.union(keys):
             del self._states[key]
             self.declared.pop(key[0], None)
         self._found = frozenset(keys)
-        self._add(key for key in keys if key not in self._states)
-
-    def _add(self, keys: Iterable[AgentKey]) -> None:
-        """Watch further agents, and fetch them first."""
-        new = list(keys)
-        self._states.update(dict.fromkeys(new, AgentState.UNKNOWN))
+        self._add([key for key in keys if key not in self._states])
         self.count = self._count_agents()
+
+    def _add(self, new: Sequence[AgentKey]) -> None:
+        """Watch further agents, and fetch them first."""
+        self._states.update(dict.fromkeys(new, AgentState.UNKNOWN))
         # While a fetch of new agents is under way, further ones wait for the periodic fetch.
         busy = self._new_agents_task is not None and not self._new_agents_task.done()
         if new and self._task and not busy:
             fetches = self._fetch_each(iter(new), _MIN_INTERVAL)
             self._new_agents_task = asyncio.get_running_loop().create_task(fetches)
 
-    def watch_settings(self, keys: Iterable[AgentKey]) -> None:
-        """Watch these agents as those of the settings; the states of others stay."""
-        wanted = frozenset(keys)
-        for key in self._from_settings - wanted - self._found:
+    def plan(self, keys: Iterable[AgentKey]) -> AgentChange:
+        """Return the argument of ``change``; call it in a thread, as there may be many agents."""
+        # Generators: the thread can be interrupted in them, and not in operations of whole sets.
+        wanted, found = frozenset(key for key in keys), self._found
+        before = self._from_settings
+        count = len({agent_id for several in (wanted, found) for agent_id, _ in several})
+        gone = frozenset(key for key in before if key not in wanted and key not in found)
+        new = frozenset(key for key in wanted if key not in before and key not in found)
+        return AgentChange(wanted, gone, new, found, count)
+
+    def change(self, change: AgentChange) -> frozenset[AgentKey]:
+        """Watch other agents of the settings, as planned; return the former ones.
+
+        The states of agents that are in both stay.
+        """
+        former = self._from_settings
+        self._counts = None
+        for key in change.gone:
             self._states.pop(key, None)
             self.declared.pop(key[0], None)
-        self._from_settings = wanted
-        self._add(key for key in wanted if key not in self._states)
+        self._from_settings = change.wanted
+        self._add([key for key in change.new if key not in self._states])
+        # The platform's numbers may have changed since the plan was made.
+        self.count = change.agents if self._found is change.found else self._count_agents()
+        return former
 
     def _count_agents(self) -> int:
         return len({agent_id for agent_id, _ in self._states})
@@ -173,6 +205,8 @@ class AgentWatch:
 
     def _enter(self, key: AgentKey, state: AgentState, text: str = "") -> None:
         before, self._states[key] = self._states[key], state
+        if state is not before:
+            self._counts = None
         # From unknown to known is what every start does: no news.
         if state != before and AgentState.MISSING in {state, before}:
             self._notify(AgentStateChanged(*key, state, text))

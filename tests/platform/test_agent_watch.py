@@ -142,6 +142,24 @@ async def test_agents_are_watched_as_long_as_a_number_has_them(fake: FakeApi, wa
     assert agents.declared.keys() == {ONE}
 
 
+async def test_a_reload_watches_other_agents_and_keeps_what_it_knows(
+    fake: FakeApi, watch: Watch
+) -> None:
+    third = "0e2f1b3c-0000-4000-8000-000000000003"
+    agents = watch.start((ONE, None), (OTHER, None), every=300.0)
+    agents.watch([third])  # a number of the platform has it
+    await watch.until(lambda: agents.states["known"] == 3)
+    plan = agents.plan([(ONE, None), (third, None), (ONE, 2)])
+    assert agents.change(plan) == {(ONE, None), (OTHER, None)}
+    assert agents.count == 2
+    await watch.until(lambda: agents.states == {"known": 2, "missing": 0, "unknown": 0})
+    assert set(agents.declared) == {ONE, third}
+    agents.change(agents.plan([(ONE, None)]))
+    assert agents.count == 2  # the platform's number is still there
+    agents.watch([])
+    assert (agents.count, agents.states["known"]) == (1, 1)
+
+
 async def test_the_watch_can_start_without_agents(fake: FakeApi, watch: Watch) -> None:
     agents = watch.start()
     agents.watch([ONE])
