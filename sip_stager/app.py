@@ -133,6 +133,7 @@ class Application:
             self._call_limits,
             KernelRoutes(loop.time),
         )
+        self._dispatcher.add(self._core.keepalives.handlers)
         self._sockets.attach(
             self._core.layer.receive_message,
             self._core.layer.flow_lost,

@@ -628,3 +628,38 @@ async def test_an_agent_hangs_up_on_a_caller_who_listens_nowhere(world: World) -
 async def next_head(reader: asyncio.StreamReader) -> bytes:
     """Return the next message of a connection; none has a body."""
     return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT)
+
+
+@pytest.mark.parametrize("nat", ["", ", nat = true"])
+async def test_an_agent_hangs_up_on_a_caller_behind_a_nat(world: World, nat: str) -> None:
+    """RFC 5626 5.3: the BYE goes to the source of the INVITE, not to the private Contact."""
+    world.of_trunk = nat
+    async with running(world):
+        rport = "" if nat else ";rport"
+        invite = bytes(request(via=f"SIP/2.0/UDP 10.9.8.7:5060{rport}"))
+        contact = b"sip:alice@10.9.8.7:5060"
+        world.caller.send(invite.replace(b"sip:alice@192.0.2.1", contact), world.port)
+        forwarded = parse(await world.upstream.next())
+        assert isinstance(forwarded, Request)
+        assert forwarded.first(b"contact") == b"<" + contact + b">"
+        world.upstream.send(bytes(response(forwarded, 200)), world.port)
+        while not (await world.caller.next()).startswith(b"SIP/2.0 200"):
+            pass
+        [route] = forwarded.values(b"record-route")
+        bye = bytes(request("BYE", contact.decode(), to_tag="alice", branch="z9hG4bK-bye"))
+        own = f"127.0.0.1:{world.upstream.port}"
+        for before, after in (
+            (b"192.0.2.1:5060", own.encode()),
+            (b";tag=alice\r\nTo", b";tag=bob\r\nTo"),
+            (b"Max-Forwards", b"Route: " + route + b"\r\nMax-Forwards"),
+        ):
+            assert before in bye
+            bye = bye.replace(before, after)
+        world.upstream.send(bye, world.port)
+        while not (received := await world.caller.next()).startswith(b"BYE "):
+            pass
+        ended = parse(received)
+        assert isinstance(ended, Request)
+        world.caller.send(bytes(response(ended, 200)), world.port)
+        while not (await world.upstream.next()).startswith(b"SIP/2.0 200"):
+            pass

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sip_stager.assembly.known_peers import KnownPeers
 from sip_stager.assembly.trunks import make_admission
+from sip_stager.calls.flow_keepalives import FlowKeepalives
 from sip_stager.calls.load_shedder import LoadShedder, SheddingRules
 from sip_stager.calls.new_calls import NewCalls
 from sip_stager.calls.overload import OverloadControl
@@ -87,6 +88,7 @@ class Core:
         self._seal: Seal | None = None
         self._new_calls: NewCalls | None = None
         self.layer = TransactionLayer(context)
+        self.keepalives = FlowKeepalives(clock, transport)
         new_calls = self._attach_proxy(settings, policies)
         self.shedder = LoadShedder(
             self.layer,
@@ -147,6 +149,9 @@ class Core:
         rules = StrangerRules(settings.strangers.answered, settings.strangers.answers_per_second)
         self._budget = budget = AnswerBudget(self._lanes, rules)
         gate = context, peers, admission, interfaces, seal, relay_rules, budget, rules
+        self.layer.answer_to_source(
+            peers.is_behind_nat if any(trunk.nat for trunk in settings.trunks) else None
+        )
         self.layer.attach_gate(StrangerGate(*gate))
         return new_calls
 

@@ -46,5 +46,10 @@ class KnownPeers:
         trunk = self._trunk_of(host)
         return trunk.name if trunk is not None else ""
 
+    def is_behind_nat(self, host: str) -> bool:
+        """Return True for an address of a trunk that the settings say is behind a NAT."""
+        trunk = self._trunk_of(host)
+        return trunk is not None and trunk.nat is True
+
     def _is_configured(self, host: str) -> bool:
         return host in self._upstreams or self._trunk_of(host) is not None

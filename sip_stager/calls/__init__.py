@@ -10,5 +10,6 @@ In the order in which a call meets them:
 - ``staging_call.py``: the INVITE while its agent is staged
 - ``next_treatment.py``: the policy's steps for a call that could not be staged
 - ``call_report.py``: what observers learn of a call, and what became of its staged id
+- ``flow_keepalives.py``: keepalives to callers behind a NAT while their calls are up
 - ``shutdown.py``: the calls when the program stops
 """

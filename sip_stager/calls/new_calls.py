@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from sip_stager.calls.call_report import CallReport
 from sip_stager.calls.second_copy import SecondCopy
 from sip_stager.calls.staging_call import StagingCall
-from sip_stager.events import CallAdmitted
+from sip_stager.events import CallAdmitted, FlowRecorded
 from sip_stager.model.call import Refusal
 from sip_stager.proxy.bounds import refuse_stopped
+from sip_stager.proxy.flow_token import is_private, make_flow_token
 from sip_stager.proxy.validation import OwnResponse
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.privacy import hides_from
@@ -145,15 +146,22 @@ class NewCalls:
         self.ongoing[routing] = transaction
         transaction.register(self.ongoing, routing)
         self._notify(CallAdmitted(call, source))
-        seal_for = self._seal.seal_for
-        seal = seal_for(request, call.trunk, anonymous=call.anonymous)
+        seal_for, token = self._seal.seal_for, b""
+        if call.nat is not False and (call.nat or self._is_behind_nat(request, source)):
+            token = make_flow_token(source)
+            self._notify(FlowRecorded(call, source))
+        seal = seal_for(request, call.trunk, anonymous=call.anonymous, flow_token=token)
         targets = self._upstream.targets(request, routing, call.to_number, seal)
         if call.anonymous and hides_from(request):
-            seal = seal_for(request, call.trunk, anonymous=True, hides_from=True)
+            seal = seal_for(request, call.trunk, anonymous=True, hides_from=True, flow_token=token)
             targets = [one._replace(seal=seal, hides_from=True) for one in targets]
         now = self._now
         report = CallReport(self._clock, self._notify, now, call, now())
         self._make_staging_call(report, targets, source, transaction).start_staging()
+
+    def _is_behind_nat(self, invite: Request, source: Flow) -> bool:
+        """Return True if an INVITE names a private address, and came from one that is not."""
+        return self._seal.named_by(invite).is_private and not is_private(source.host)
 
 
 def _unstaged(call: Call, invite: Request) -> Call:

@@ -13,6 +13,7 @@ from sip_stager.events.call import (
     CallRefused,
     CallRinging,
     CallTreated,
+    FlowRecorded,
     HeaderLost,
     InviteForwarded,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "CallRinging",
     "CallTreated",
     "Event",
+    "FlowRecorded",
     "HeaderLost",
     "InviteForwarded",
     "LargeRequestSent",
@@ -82,6 +84,7 @@ Event = (
     | MessageDropped
     | LargeRequestSent
     | CallAdmitted
+    | FlowRecorded
     | CallRefused
     | StagingStarted
     | StagingPolled

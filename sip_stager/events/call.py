@@ -21,6 +21,13 @@ class CallAdmitted(NamedTuple):
     source: Flow
 
 
+class FlowRecorded(NamedTuple):
+    """The seal of a new call has the flow that its INVITE came from: its caller is behind a NAT."""
+
+    call: Call
+    source: Flow
+
+
 class CallRefused(NamedTuple):
     """A new INVITE was refused here.
 

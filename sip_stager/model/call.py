@@ -107,6 +107,7 @@ class Call(NamedTuple):
     - ``another_follows``: the deadline leaves time for another agent.
     - ``anonymous``: the caller requested privacy, and the trunk does not override that.
     - ``row`` is the number of the table row that maps the called one.
+    - ``nat``: the trunk is behind a NAT; None if that is found out for each call.
     """
 
     call_id: str
@@ -122,6 +123,7 @@ class Call(NamedTuple):
     another_follows: bool = False
     anonymous: bool = False
     row: str = ""
+    nat: bool | None = None
 
     def __repr__(self) -> str:
         # A traceback or a log line must not show what strangers wrote into the variables.

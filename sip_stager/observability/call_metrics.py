@@ -11,6 +11,7 @@ from sip_stager.events import (
     CallRefused,
     CallRinging,
     CallTreated,
+    FlowRecorded,
     HeaderLost,
     InviteForwarded,
     OverloadChanged,
@@ -75,6 +76,11 @@ class CallMetrics:
             "Answered calls whose staged agent was not claimed: the header was lost.",
             "trunk",
         )
+        self._behind_nat = counter(
+            "calls_behind_nat",
+            "Calls whose caller is reached where the INVITE came from.",
+            "trunk",
+        )
         self._overload_transitions = counter(
             "overload_transitions", "Changes of the overload control's state.", "state"
         )
@@ -101,6 +107,7 @@ class CallMetrics:
             CallRinging: self._time_ringing,
             CallEnded: self._count_ended,
             HeaderLost: lambda event: self._headers_lost.increment(event.call.trunk),
+            FlowRecorded: lambda event: self._behind_nat.increment(event.call.trunk),
             OverloadChanged: lambda event: self._overload_transitions.increment(event.state),
         }
 
@@ -115,6 +122,7 @@ class CallMetrics:
             self._local_ringing.initialize(trunk)
             self._answered.initialize(trunk)
             self._headers_lost.initialize(trunk)
+            self._behind_nat.initialize(trunk)
             for outcome in CallOutcome:
                 self._ended.initialize(trunk, outcome)
 

@@ -34,10 +34,10 @@ _TECHNICAL = frozenset(
 """Fields whose digits are no numbers of telephones, but for a plus sign ahead of them."""
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _USER = re.compile(r"((?:sips?|tel):)([^@;>\s]+)", re.IGNORECASE)
-_SEAL = re.compile(r"(?<=sip:)([nvw])[0-9a-f-]{35}(?=@)")
+_SEAL = re.compile(r"(?<=sip:)([nvwNVW])[0-9a-f-]{35,71}(?=@)")
 _MEDIA_KEY = re.compile(r"^(a=crypto:|a=key-mgmt:|a=ice-pwd:|k=).*", re.MULTILINE)
 _ANONYMOUS = re.compile(
-    rb"anonymous@|@anonymous\.invalid|sip:[vw][0-9a-f-]{35}@"  # From, or the mark of our seal
+    rb"anonymous@|@anonymous\.invalid|sip:[vw][0-9a-f-]{35,71}@"  # From, or the mark of our seal
     rb"|proxy-require[ \t]*:.*\bprivacy\b|;[ \t]*privacy[ \t]*=[ \t\"]*(?:full|uri)\b",
     re.IGNORECASE,
 )

@@ -23,6 +23,7 @@ What they share:
 - ``sender.py``: the sending of requests: INVITE, ACK, CANCEL, any other
 - ``responder.py``: responses of our own, and refusals
 - ``seal.py``: the signature in our Record-Route that proves a dialog is ours
+- ``flow_token.py``: the address that an INVITE came from, in the seal, for a caller behind a NAT
 - ``callee_naming.py``: the callee's address in the seal that the caller gets (16.7 step 8)
 - ``relay_rules.py``: where a request of a dialog that comes from a stranger may go
 - ``interfaces.py``: our listeners, and the addresses that others know them by

@@ -88,7 +88,7 @@ class Proxy:
         self._layer = sender.layer
         parts = sender.interfaces, sender.locator, seal, sender.identifiers
         self._fast_path = DialogFastPath(*parts)
-        self._dialogs = DialogRouting(sender.interfaces, seal, admission)
+        self._dialogs = DialogRouting(sender.interfaces, sender.locator, seal, admission)
         self._acks = AckForwarding(sender, responder, self._dialogs, self._fast_path, notify)
         self._layer.attach(self)
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from sip_stager.model.flow import Flow
     from sip_stager.ports import Admission
     from sip_stager.proxy.interfaces import Interfaces
+    from sip_stager.proxy.next_hop import Locator
     from sip_stager.proxy.preprocessing import Popped
     from sip_stager.proxy.seal import Seal
     from sip_stager.sip.message import Request
+    from sip_stager.sip.uri import Uri
 
 NO_ROUTE = "no Route of ours: does the callee copy Record-Route, and does the caller use it?"
 """The Warning for a request of a dialog without our Route, for the peer's engineer."""
@@ -32,8 +34,11 @@ EXPIRED = "the call has lasted longer than [seal] lifetime allows"
 class DialogRouting:
     """Routes requests of dialogs, and says why a request is of none."""
 
-    def __init__(self, interfaces: Interfaces, seal: Seal, admission: Admission) -> None:
+    def __init__(
+        self, interfaces: Interfaces, locator: Locator, seal: Seal, admission: Admission
+    ) -> None:
         self._interfaces = interfaces
+        self._locator = locator
         self._seal = seal
         self._admission = admission
 
@@ -54,7 +59,21 @@ class DialogRouting:
         if seal.hides_from(own, request):  # the request itself need not say so again
             stripped = strip_user_fields(routed.request)
             routed = routed._replace(request=stripped, hides_from=True)
-        return routed._replace(seal=own.user or b"", to_anonymous=seal.to_anonymous(own, request))
+        return routed._replace(
+            seal=own.user or b"",
+            to_anonymous=seal.to_anonymous(own, request),
+            flow=self._flow_to_caller(own, popped),
+        )
+
+    def _flow_to_caller(self, own: Uri, popped: Popped) -> Flow | None:
+        """Return the flow that the seal has for a request for the caller (RFC 5626 5.3).
+
+        Without one, or where its connection is gone, the Route and the Request-URI decide.
+        """
+        address = self._seal.flow_to_caller(own.user or b"", popped.request)
+        if address is None:
+            return None
+        return self._locator.recorded_flow(own.transport, address, popped.leaving)
 
     def is_of_dialog(self, popped: Popped) -> bool:
         """Return True for a request of a dialog: by its To tag, or without one by our seal.

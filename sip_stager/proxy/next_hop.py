@@ -114,6 +114,19 @@ class Locator:
 
         return self._resolver.resolve(uri.target, resolved, source.host)
 
+    def recorded_flow(
+        self, transport: str, address: tuple[str, int], preferred: int | None
+    ) -> Flow | None:
+        """Return the flow to an address and port that a dialog's INVITE came from.
+
+        None if it was a TCP connection that is gone: only its peer could open it again.
+        """
+        host, port = address
+        if transport == "TCP" and not self._is_connected(host, port):
+            return None
+        leaving = self._interfaces.choose_outgoing(transport, ip_version(host), preferred, host)
+        return None if leaving is None else Flow(transport, host, port, leaving)
+
     def known_flow(self, uri_text: bytes, preferred: int) -> tuple[Uri, Flow] | None:
         """Return a Request-URI and its flow if it needs neither rewriting nor a look-up.
 

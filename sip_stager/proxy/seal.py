@@ -6,17 +6,20 @@ relayed to any address.  The key outlives the process, so that dialogs survive a
 The seal is the user part of the URI: a head, and a keyed digest of head, Call-ID and the caller's
 tag.  The head is read only from a seal whose digest is right::
 
-      n     1f3a    79d2c   5b01c2d4   4be0...(18)
-      |      |        |         |          |
-     mark  trunk    hour     party      digest
+      n     1f3a    79d2c   5b01c2d4   cb0071079c40   4be0...(18)
+      |      |        |         |           |             |
+     mark  trunk    hour     party        flow         digest
 
 - The mark says whether the caller is anonymous: ``n`` if not, ``w`` if the caller is but the From
-  goes on as it is, ``v`` if it is hidden in every request of the dialog.
+  goes on as it is, ``v`` if it is hidden in every request of the dialog.  A seal with a flow has
+  the mark in upper case.
 - The trunk is a keyed digest of its name.
 - The hour, counted since 1970, is when the dialog began.  A route set is never changed within a
   dialog (RFC 3261 12.2), so a seal cannot be renewed: its lifetime is that of the longest call.
 - The party is a keyed digest of the address that the other party named for its requests, where
   that is known.  With it a request from an unknown source is relayed to that address.
+- The flow is where the INVITE came from, if requests for the caller must go back there
+  (``flow_token.py``).  Most seals have none.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from sip_stager.proxy.flow_token import LENGTHS as FLOW_LENGTHS
+from sip_stager.proxy.flow_token import is_private, read_flow_token
 from sip_stager.proxy.hosts import canonical_host
 from sip_stager.sip.field_grammar import Malformed
 from sip_stager.sip.uri import DEFAULT_PORT, parse_address
@@ -42,18 +47,32 @@ ANONYMOUS = b"w"
 """The mark of a dialog whose caller requested privacy."""
 FROM_HIDDEN = b"v"
 """The mark of such a dialog in which the caller's From is hidden, too."""
-_MARKS = (ANONYMOUS, FROM_HIDDEN)
+_HIDDEN_MARKS = (FROM_HIDDEN, FROM_HIDDEN.upper())
+_MARKS = (ANONYMOUS, ANONYMOUS.upper(), *_HIDDEN_MARKS)
 TRUNK_END, HOUR_END, HEAD_END = 5, 10, 18
 """Where the parts of the head end in a seal: the trunk behind the mark, the hour, the party."""
+DIGEST_LENGTH = 18
+"""Bytes of the digest at the end of a seal."""
 NOBODY = b"--------"
 """The party of a dialog in which none was named."""
-LENGTH = 36
-"""Bytes of a seal."""
+LENGTH = HEAD_END + DIGEST_LENGTH
+"""Bytes of a seal without a flow."""
+_LENGTHS_WITH_FLOW = frozenset(LENGTH + each for each in FLOW_LENGTHS)
 MAX_CACHED_BYTES = 256
 """Bytes of a Call-ID and a tag whose seal is cached: strangers choose their length."""
 LIFETIME = 86_400.0
 """Seconds; the default lifetime of a seal."""
 _HOUR = 3600.0  # seconds
+
+
+class Named(NamedTuple):
+    """The address that a message names for requests to its sender, as a seal has it."""
+
+    party: bytes
+    is_private: bool = False
+
+
+_NOBODY_NAMED = Named(NOBODY)
 
 
 def _beginning() -> float:
@@ -80,36 +99,55 @@ class Seal:
         self._valid_hours: frozenset[bytes] = frozenset()
         self.of_dialog = lru_cache(maxsize=4096)(self._digest)
         """Returns the seal of a dialog by Call-ID, tag and head, which are together short."""
-        self._party_of = lru_cache(maxsize=1024)(self._named_in)
+        self._named_by_field = lru_cache(maxsize=1024)(self._named_in)
         self._trunk_part = lru_cache(maxsize=1024)(partial(_short_digest, self._keys[0], size=2))
 
     def seal_for(
-        self, invite: Request, trunk: str = "", *, anonymous: bool = False, hides_from: bool = False
+        self,
+        invite: Request,
+        trunk: str = "",
+        *,
+        anonymous: bool = False,
+        hides_from: bool = False,
+        flow_token: bytes = b"",
     ) -> bytes:
         """Return the seal of the dialog that an INVITE of a trunk begins."""
         mark = FROM_HIDDEN if hides_from else ANONYMOUS if anonymous else PLAIN
         if self._now() >= self._until:
             self._begin_hour()
-        head = mark + self._trunk_part(trunk) + self._hour + self.party_of(invite)
+        head = mark + self._trunk_part(trunk) + self._hour + self.named_by(invite).party
+        if flow_token:
+            head = head[:1].upper() + head[1:] + flow_token
         return self._of(invite.call_id, invite.from_tag, head)
 
     def with_party(self, sealed: bytes, call_id: bytes, tag: bytes, named: Uri) -> bytes:
         """Return the seal of the same dialog with another party's address."""
         party = _digest_of_address(self._keys[0], named.target, named.port or DEFAULT_PORT)
         # The trunk's digest is of the newest key as well: we have made the seal just now.
-        return self._of(call_id, tag, sealed[:HOUR_END] + party)
+        flow_token = sealed[HEAD_END : len(sealed) - DIGEST_LENGTH]
+        return self._of(call_id, tag, sealed[:HOUR_END] + party + flow_token)
 
-    def party_of(self, message: Message) -> bytes:
-        """Return the part that stands for the address that a message names for requests to it.
+    def flow_to_caller(self, sealed: bytes, request: Request) -> tuple[str, int] | None:
+        """Return the address and port that a request for the caller goes back to.
+
+        None if its dialog has none recorded, or the caller sent it.
+        """
+        if len(sealed) == LENGTH or not self._is_of(sealed, request, request.to_tag):
+            return None
+        return read_flow_token(sealed[HEAD_END : len(sealed) - DIGEST_LENGTH])
+
+    def named_by(self, message: Message) -> Named:
+        """Return the address that a message names for requests to its sender.
 
         That is the topmost Record-Route, which is that of the proxy closest to us, else Contact.
         """
         first = message.shape.first
         index = first.get(b"record-route", first.get(b"contact", -1))
         if index < 0:
-            return NOBODY
+            return _NOBODY_NAMED
         field = message.fields[index]
-        return self._party_of(field) if len(field) <= MAX_CACHED_BYTES else self._named_in(field)
+        cached = len(field) <= MAX_CACHED_BYTES
+        return self._named_by_field(field) if cached else self._named_in(field)
 
     def is_valid(self, route: Uri, request: Request) -> bool:
         """Return True if we made that URI for the request's dialog, and its time is not over.
@@ -160,7 +198,7 @@ class Seal:
     def hides_from(self, route: Uri, request: Request) -> bool:
         """Return True if the From of this request is to be hidden; raises ``Malformed``."""
         sealed = route.user or b""
-        return sealed.startswith(FROM_HIDDEN) and self._is_of(sealed, request, request.from_tag)
+        return sealed.startswith(_HIDDEN_MARKS) and self._is_of(sealed, request, request.from_tag)
 
     def to_anonymous(self, route: Uri, request: Request) -> bool:
         """Return True if the dialog's caller is anonymous, and the other side sent this request."""
@@ -172,10 +210,13 @@ class Seal:
         )
 
     def _is_of(self, sealed: bytes, request: Request, tag: bytes) -> bool:
-        if len(sealed) != LENGTH:
+        length = len(sealed)
+        # The mark says whether there is a flow, so no head is the beginning of another.
+        with_flow = length in _LENGTHS_WITH_FLOW and sealed[:1].isupper()
+        if not with_flow and (length != LENGTH or sealed[:1].isupper()):
             return False
         # The head is read from the text that is verified, which is safe: the digest covers it.
-        head, call_id = sealed[:HEAD_END], request.call_id
+        head, call_id = sealed[: length - DIGEST_LENGTH], request.call_id
         if compare_digest(sealed, self._of(call_id, tag, head)):
             return True
         older = self._keys[1:]
@@ -197,13 +238,14 @@ class Seal:
         # One that is still to come was made by another node, whose clock is ahead.
         self._valid_hours = frozenset(b"%05x" % each for each in range(hour - lived, hour + 2))
 
-    def _named_in(self, field: bytes) -> bytes:
-        """Return the digest of the address in a Contact or Record-Route field."""
+    def _named_in(self, field: bytes) -> Named:
+        """Return the address in a Contact or Record-Route field."""
         try:
             uri = parse_address(_first_address(field.partition(b":")[2])).uri
         except Malformed:
-            return NOBODY
-        return _digest_of_address(self._keys[0], uri.target, uri.port or DEFAULT_PORT)
+            return _NOBODY_NAMED
+        party = _digest_of_address(self._keys[0], uri.target, uri.port or DEFAULT_PORT)
+        return Named(party, is_private(uri.target))
 
 
 def _digest(key: bytes, call_id: bytes, tag: bytes, head: bytes) -> bytes:

@@ -186,6 +186,22 @@ class Request(Message):
             like=self,
         )  # fmt: skip
 
+    def ask_for_rport(self) -> None:
+        """Treat the request as one whose top Via has rport: its sender is behind a NAT.
+
+        Like ``note_source``, and ahead of it, this changes the message in place.
+        """
+        via = self.via or self._parse_via()
+        if b"rport" in via.parameters:
+            return
+        self.via = via._replace(parameters={**via.parameters, b"rport": None})
+        index, fields = self.shape.via, self.fields
+        if b"," in fields[index]:
+            spelled, first, rest = self.split_first_value(index)
+            fields[index] = spelled + first.rstrip() + b";rport" + rest
+        else:
+            fields[index] = fields[index].rstrip() + b";rport"
+
     def note_source(self, source: Flow) -> None:
         """Write the source of the request into its top Via (RFC 3261 18.2.1, RFC 3581 4).
 

@@ -100,6 +100,7 @@ class TransactionLayer:
         self._user: User | None = None
         self._gate: Gate | None = None
         self._is_configured: Callable[[str], bool] = bool  # without a gate, any host is one
+        self._is_behind_nat: Callable[[str], bool] | None = None
         self.invite_servers: dict[Hashable, InviteServerTransaction] = {}
         self.servers: dict[Hashable, ServerTransaction] = {}
         self.invite_clients: dict[Hashable, InviteClientTransaction] = {}
@@ -136,6 +137,13 @@ class TransactionLayer:
         """Reject messages with more header lines from now on."""
         self._parse = partial(parse, max_lines=max_header_lines)
 
+    def answer_to_source(self, is_behind_nat: Callable[[str], bool] | None) -> None:
+        """Answer the requests of such hosts to their source port from now on, also without rport.
+
+        None if there are no such hosts.
+        """
+        self._is_behind_nat = is_behind_nat
+
     def attach_gate(self, gate: Gate) -> None:
         """Set the gate, which sees the requests from addresses that are not in the settings."""
         self._gate = gate
@@ -150,6 +158,8 @@ class TransactionLayer:
                     check_body(message)
                 client_key = message.transaction_key
             else:
+                if self._is_behind_nat is not None and self._is_behind_nat(source.host):
+                    message.ask_for_rport()
                 message.note_source(source)
                 key = server_key(message)
         except Malformed as fault:

@@ -64,6 +64,11 @@ class TrunkConfig(CalledNumberConfig, CallerNumberConfig, Protocol):
         """True if OPTIONS of the trunk get 503 while its calls would be refused."""
         ...
 
+    @property
+    def nat(self) -> bool | None:
+        """True if the trunk is behind a NAT; None if that is found out for each call."""
+        ...
+
 
 class Route(NamedTuple):
     """The numbers and the agent of an INVITE, with the reasons; without a match, no agent.
@@ -202,6 +207,7 @@ class TrunkAdmission:
             generation=row.generation,
             anonymous=anonymous,
             row=key,
+            nat=trunk.nat,
         )
 
 

@@ -16,6 +16,7 @@ from sip_stager.events import (
     CallRefused,
     CallRinging,
     CallTreated,
+    FlowRecorded,
     HeaderLost,
     InviteForwarded,
     LargeRequestSent,
@@ -159,6 +160,7 @@ EVERYTHING: list[Event] = [
     StagingWasted(CALL, "c-1"),
     StagingTerminated("c-1", TerminationOutcome.ENDED),
     HeaderLost(CALL, "c-1"),
+    FlowRecorded(CALL, FLOW),
     AftercareFailed(
         CALL, "c-1", AftercareKind.LABEL, StagingOutcome.REFUSED, 404, f"no call of {CALLED}"
     ),

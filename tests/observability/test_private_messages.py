@@ -15,6 +15,8 @@ from tests.support.reading import parsed
 FROM = b'From: "Alice" <sip:+33912345678@192.0.2.1>'
 PAI = 'P-Asserted-Identity: "Zoe <home>" <sip:+33912345678@carrier.example>'
 SEAL = Seal(b"k").seal_for(request(), anonymous=True, hides_from=True).decode()
+TOKEN = b"cb0071079c40"
+OF_NAT = Seal(b"k").seal_for(request(), anonymous=True, flow_token=TOKEN).decode()
 
 
 class Lines:
@@ -43,6 +45,7 @@ def shown(*messages: bytes) -> str:
         ("Proxy-Require: foo, privacy",),
         ("Remote-Party-ID: <sip:+33912345678@carrier.example>;privacy=full",),
         (f"Route: <sip:{SEAL}@h>",),
+        (f"Route: <sip:{OF_NAT}@h>",),
     ],
 )
 @pytest.mark.parametrize("name", [b'"Alice"', b"Alice <home>", b'"Alice, Zo', b""])
@@ -53,6 +56,14 @@ def test_a_private_call_shows_no_number_and_no_name(extra: tuple[str, ...], name
     assert text.count("message_received") == 2
     for withheld in ("912345678", "Alice", "Zoe", "home"):
         assert withheld not in text
+
+
+@pytest.mark.parametrize("token", [b"", TOKEN, b"2" * 36])
+def test_a_seal_is_replaced_whatever_it_holds(token: bytes) -> None:
+    sealed = Seal(b"k").seal_for(request(), flow_token=token)
+    text = shown(bytes(request(extra=(f"Route: <sip:{sealed.decode()}@h>",))))
+    assert sealed.decode()[1:] not in text
+    assert sealed[-8:].decode() not in text
 
 
 def test_any_other_call_shows_both() -> None:

@@ -207,6 +207,7 @@ class FakeAdmission:
         self.agent_id = "agent"
         self.number = ""
         self.pass_503 = False
+        self.nat: bool | None = None
         self.policy = Policy()
         self.outage = ""
         self.resemblance = ""
@@ -241,4 +242,4 @@ class FakeAdmission:
         call_id = invite.call_id_text
         called = self.number or user, self.agent_id
         call = Call(call_id, "trunk", caller, *called, 4.0, self.pass_503, self.policy)
-        return call._replace(anonymous=source.host in self.anonymous)
+        return call._replace(anonymous=source.host in self.anonymous, nat=self.nat)

@@ -30,6 +30,7 @@ class Trunk:
     pass_503: bool = False
     stand_ins: frozenset[str] = frozenset()
     options_503: bool = False
+    nat: bool | None = None
 
 
 def admission_of(agents: Mapping[str, str]) -> TrunkAdmission:

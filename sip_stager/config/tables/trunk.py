@@ -48,6 +48,7 @@ class Trunk(Table):
     pass_private_number: bool = False
     pass_503: bool = _default_of_profile("pass_503", default=False)
     options_503: Annotated[bool, Field(strict=True)] = False
+    nat: Annotated[bool, Field(strict=True)] | None = None
     ringback_timeout: Seconds | None = _default_of_profile("ringback_timeout", default=None)
     max_calls: Count | None = None
     max_calls_per_second: Count | None = None
