@@ -146,7 +146,7 @@ async def test_a_reload_watches_other_agents_and_keeps_what_it_knows(
     fake: FakeApi, watch: Watch
 ) -> None:
     third = "0e2f1b3c-0000-4000-8000-000000000003"
-    agents = watch.start((ONE, None), (OTHER, None), every=300.0)
+    agents = watch.start((ONE, None), (OTHER, None), every=0.5)
     agents.watch([third])  # a number of the platform has it
     await watch.until(lambda: agents.states["known"] == 3)
     plan = agents.plan([(ONE, None), (third, None), (ONE, 2)])
