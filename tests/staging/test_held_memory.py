@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CALLS = 200
 CONNECTIONS = {"sync": 2 * CALLS, "async": 10}
-MAX_BYTES = {"sync": 5600, "async": 5170}
+MAX_BYTES = {"sync": 5800, "async": 5170}
 """Bytes that staging keeps for a held call; in sync mode a connection is among them.
 
 In async mode a hundred of them tell the id from those of other calls.
