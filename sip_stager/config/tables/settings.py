@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -84,7 +83,9 @@ class Records(Table):
     calls: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
     minutes: Annotated[float, Field(strict=True, gt=0, le=10_080, allow_inf_nan=False)] = 60.0
     bytes: Bytes = 64 * 1024 * 1024
-    readers: tuple[TrunkNetwork, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    readers: tuple[TrunkNetwork, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"), validate_default=True
+    )
 
 
 class Reload(Table):
