@@ -37,8 +37,10 @@ MAX_BODY_BYTES = 65536
 MAX_SKIPPED_BYTES = 16 * 1024 * 1024
 """Limit on a body that is skipped; a longer one ends the stream."""
 
+PING = b"\r\n\r\n"
+"""A keepalive: a double CR LF (RFC 5626 3.5.1)."""
 PONG = b"\r\n"
-"""The response to a ping, which is a double CR LF (RFC 5626 5.4)."""
+"""The response to a ping (RFC 5626 5.4)."""
 
 _LINE_BREAK = b"\r\n"
 _NO_LINE_BREAK = re.compile(rb"[^\r\n]")

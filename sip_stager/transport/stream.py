@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.sip.field_grammar import Malformed
-from sip_stager.sip.framing import PONG, Framer
+from sip_stager.sip.framing import PING, PONG, Framer
 from sip_stager.transport.turns import MIN_MESSAGE_COST
 
 if TYPE_CHECKING:
@@ -131,6 +131,12 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._cut("the peer does not read")
         return True
 
+    def send_keepalive(self) -> None:
+        """Send a ping (RFC 5626 3.5.1), which does not count as use: idle connections close."""
+        used = self.used
+        self.send_message(PING)
+        self.used = used
+
     def close(self) -> None:
         """Close it; bytes that were written still go out, if the peer reads them soon."""
         self._enter(StreamState.ENDING)
@@ -162,7 +168,8 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take the messages of the bytes that were read, now or when it is our turn."""
-        self.used = self._loop.time()
+        if self.accepted or nbytes > len(PONG):  # the answer to our keepalive is no use of it
+            self.used = self._loop.time()
         if self.state is StreamState.ENDING:  # the bytes are read to be dropped: see `_end`
             return
         messages = self._framer.feed(bytes(memoryview(_READ_BUFFER)[:nbytes]))

@@ -14,6 +14,7 @@ from sip_stager.model.flow import Flow
 from sip_stager.model.vocabulary import DropCause
 from sip_stager.transport.connections import Connections
 from sip_stager.transport.stream import MAX_UNSENT, TcpConnection
+from sip_stager.transport.stream_keepalives import StreamKeepalives
 from sip_stager.transport.turns import Turns
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class TcpTransport:
         # Those that we open to hosts that are no peers go to parties of calls, such as the agents
         # behind an upstream.
         self.ours = Connections(limit, limit, *each)
+        self._keepalives = StreamKeepalives(loop, self.ours)
         self._by_target: dict[Flow, TcpConnection] = {}  # those that we opened
         self._targets: Counter[tuple[str, int]] = Counter()  # of those, over any listener
         self._by_source: dict[tuple[str, int], TcpConnection] = {}  # those that peers opened
@@ -179,6 +181,7 @@ class TcpTransport:
             self._by_target[target] = connection
             self._targets[target[1:3]] += 1
             self._unsent.pop(target).send_on(connection)
+            self._keepalives.start()
         elif not self.accepted.add(connection):
             self._dropped(connection.flow, DropCause.TOO_MANY_CONNECTIONS, "it was closed at once")
             connection.close()
@@ -210,6 +213,7 @@ class TcpTransport:
             server.close()
         for lent in self._lent.values():
             lent.close()
+        self._keepalives.stop()
         for task in self._opening:
             task.cancel()
         for connection in (*self.accepted, *self.ours):
