@@ -201,7 +201,8 @@ class LoadShedder:
         response = make_stateless_response(head, refusal.status, reason, tag, extra)
         if not refusal.trunk and len(response) > size:  # a forged source would be flooded
             return
-        flow = response_flow(head.via, source)
+        behind_nat = self._layer.answers_to_source(source.host)
+        flow = source if behind_nat else response_flow(head.via, source)
         self._transport.send(response, flow)
         self._messages.raw_message(response, flow, sent=True)
 

@@ -147,10 +147,13 @@ class NewCalls:
         transaction.register(self.ongoing, routing)
         self._notify(CallAdmitted(call, source))
         seal_for, token = self._seal.seal_for, b""
-        if call.nat is not False and (call.nat or self._is_behind_nat(request, source)):
+        named = self._seal.named_by(request)
+        if call.nat or (named.is_private and call.nat is None and not is_private(source.host)):
             token = make_flow_token(source)
             self._notify(FlowRecorded(call, source))
-        seal = seal_for(request, call.trunk, anonymous=call.anonymous, flow_token=token)
+        seal = seal_for(
+            request, call.trunk, anonymous=call.anonymous, flow_token=token, named=named
+        )
         targets = self._upstream.targets(request, routing, call.to_number, seal)
         if call.anonymous and hides_from(request):
             seal = seal_for(request, call.trunk, anonymous=True, hides_from=True, flow_token=token)
@@ -158,10 +161,6 @@ class NewCalls:
         now = self._now
         report = CallReport(self._clock, self._notify, now, call, now())
         self._make_staging_call(report, targets, source, transaction).start_staging()
-
-    def _is_behind_nat(self, invite: Request, source: Flow) -> bool:
-        """Return True if an INVITE names a private address, and came from one that is not."""
-        return self._seal.named_by(invite).is_private and not is_private(source.host)
 
 
 def _unstaged(call: Call, invite: Request) -> Call:

@@ -110,12 +110,17 @@ class Seal:
         anonymous: bool = False,
         hides_from: bool = False,
         flow_token: bytes = b"",
+        named: Named | None = None,
     ) -> bytes:
-        """Return the seal of the dialog that an INVITE of a trunk begins."""
+        """Return the seal of the dialog that an INVITE of a trunk begins.
+
+        ``named`` is the address that the INVITE names, if it was read before.
+        """
         mark = FROM_HIDDEN if hides_from else ANONYMOUS if anonymous else PLAIN
         if self._now() >= self._until:
             self._begin_hour()
-        head = mark + self._trunk_part(trunk) + self._hour + self.named_by(invite).party
+        party = (named or self.named_by(invite)).party
+        head = mark + self._trunk_part(trunk) + self._hour + party
         if flow_token:
             head = head[:1].upper() + head[1:] + flow_token
         return self._of(invite.call_id, invite.from_tag, head)

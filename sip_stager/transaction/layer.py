@@ -144,6 +144,10 @@ class TransactionLayer:
         """
         self._is_behind_nat = is_behind_nat
 
+    def answers_to_source(self, host: str) -> bool:
+        """Return True for a host whose requests are answered to their source port."""
+        return self._is_behind_nat is not None and self._is_behind_nat(host)
+
     def attach_gate(self, gate: Gate) -> None:
         """Set the gate, which sees the requests from addresses that are not in the settings."""
         self._gate = gate

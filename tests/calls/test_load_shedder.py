@@ -129,6 +129,9 @@ def test_the_response_goes_where_the_via_says() -> None:
     assert edge.flow == ALICE
     edge.receive(request(via="SIP/2.0/UDP 192.0.2.1:5060;rport"), ALICE._replace(port=40000))
     assert edge.flow == ALICE._replace(port=40000)
+    edge.layer.answer_to_source({ALICE.host}.__contains__)  # by the setting
+    edge.receive(request(branch="z9hG4bK-nat"), ALICE._replace(port=40001))
+    assert edge.flow == ALICE._replace(port=40001)
 
 
 def test_a_call_over_tcp_is_refused_on_its_connection() -> None:
