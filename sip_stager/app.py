@@ -42,6 +42,7 @@ from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.gauges import GaugeSources, LogFigures
 from sip_stager.observability.http import HttpServer
 from sip_stager.observability.loop_lag import LoopLag
+from sip_stager.observability.message_recorder import MessageRecorder
 from sip_stager.observability.metrics import Metrics
 from sip_stager.platform.background_timeout import answer_within
 from sip_stager.platform.outcome import TimedOut
@@ -89,9 +90,8 @@ class Application:
         self._dispatcher = Dispatcher(observers)
         self._notify: Notify = self._dispatcher.dispatch
         hears_messages = self._dispatcher.hears(MessageSent)
-        # At level debug the log hears messages too, and a reload may end that.
-        wants_messages = history is not None or settings.log.level != "debug"
-        self._always_reports = hears_messages and wants_messages
+        self._always_reports = hears_messages and settings.log.level != "debug"
+        self._history = history
         families = {int(listener.family) for listener in settings.listeners}
         self._names = NameCache(loop, families)
         peers = KnownPeers(settings, self._names.addresses)
@@ -256,7 +256,9 @@ class Application:
 
     def _message_observer(self, settings: Settings) -> MessageObserver:
         """Return the counter of messages, with events where an observer asks for them."""
-        counter = self._metrics.messages
+        counter: MessageObserver = self._metrics.messages
+        if self._history is not None:
+            counter = MessageRecorder(self._history, counter)
         # The log asks for them at level debug alone, and keeps its handlers after that.
         if self._always_reports or settings.log.level == "debug":
             return MessageReporter(self._notify, counter)

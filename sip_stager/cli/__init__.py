@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from sip_stager import __version__
 
-_NAMES = ("run", "check", "route", "find", "trace", "demo", "example")
+_NAMES = ("run", "check", "route", "find", "calls", "trace", "demo", "example")
 """The commands in the order of the help; each is a function in the module of its name."""
 
 

@@ -1,6 +1,7 @@
 """The calls of the last while with their messages: a store in memory, bounded in bytes.
 
-It is made from events and from the log's last line of each call; no call depends on it::
+It is made from events, from messages (``message_recorder.py``) and from the log's last line of each
+call; no call depends on it::
 
     INVITE of anybody --> unadmitted --- admitted, or refused to a trunk ---> calls
                               |                                                 |
@@ -26,8 +27,6 @@ from sip_stager.events import (
     CallTreated,
     Event,
     InviteForwarded,
-    MessageReceived,
-    MessageSent,
     StagingClaimed,
     StagingEnded,
     StagingPolled,
@@ -36,8 +35,7 @@ from sip_stager.events import (
     StagingWasted,
 )
 from sip_stager.model.flow import Flow
-from sip_stager.observability.message_mask import text_of
-from sip_stager.sip.message import Request
+from sip_stager.sip.message import MAX_CALL_ID_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +55,6 @@ _MOMENT_BYTES = 300
 """About the memory of a message without its own bytes, or of an event."""
 _CALL_BYTES = 2000
 """About the memory of a call without its moments, its last line included."""
-_BEGINS = frozenset({b"INVITE", b"BYE"})
-"""Requests that begin a record; after a restart, a BYE is all that is seen of a call."""
 
 
 class Moment(NamedTuple):
@@ -95,7 +91,7 @@ class PastCall:
 class CallHistory:
     """Holds at most ``max_calls`` calls of the last ``seconds``, in at most ``max_bytes``.
 
-    ``handlers`` are its observer.
+    ``handlers`` are its observer of events.
     """
 
     def __init__(
@@ -118,8 +114,6 @@ class CallHistory:
             *(StagingPolled, StagingRetried, StagingStarted, StagingWasted),
         )
         self.handlers: Handlers = {
-            MessageReceived: self._note_received,
-            MessageSent: self._note_sent,
             CallAdmitted: self._note_admitted,
             CallRefused: self._note_refused,
             **dict.fromkeys(events, self._note_event),
@@ -157,22 +151,26 @@ class CallHistory:
         if line.get("trunk") or line["side"] in {"caller", "agent"}:
             self._admit(call)
 
-    def _note_received(self, event: MessageReceived) -> None:
-        message = event.message
-        key = self.fields.call_id(text_of(message.call_id))
+    def note_received(self, call_id: bytes, data: bytes, flow: Flow, *, begins: bool) -> None:
+        """Add a message that was received; ``begins``: also if no call has that Call-ID."""
+        key = self._key(call_id)
         call = self._known(key)
         if call is None:
-            if not isinstance(message, Request) or message.method not in _BEGINS:
+            if not begins:
                 return
             call = self._begin(key)
-        self._add(call, None, bytes(message), event.flow)
+        self._add(call, None, data, flow)
 
-    def _note_sent(self, event: MessageSent) -> None:
-        message = event.message
-        call = self._known(self.fields.call_id(text_of(message.call_id)))
+    def note_sent(self, call_id: bytes, data: bytes, flow: Flow, *, again: bool) -> None:
+        """Add a message that was sent, maybe as a retransmission."""
+        call = self._known(self._key(call_id))
         if call is not None:
-            again = event.retransmission
-            self._add(call, None, bytes(message), event.flow, sent=True, retransmission=again)
+            self._add(call, None, data, flow, sent=True, retransmission=again)
+
+    def _key(self, call_id: bytes) -> str:
+        # The same text as that of the events, which strangers cannot make long.
+        text = call_id[:MAX_CALL_ID_TEXT].decode("ascii", "backslashreplace")
+        return self.fields.call_id(text)
 
     def _note_admitted(self, event: CallAdmitted) -> None:
         key = self.fields.call_id(event.call.call_id)
@@ -218,8 +216,9 @@ class CallHistory:
     ) -> None:
         size = len(data) + _MOMENT_BYTES
         call.last = now = self._clock()
-        if call.call_id in self._calls:
-            self._admit(call)
+        key, calls = call.call_id, self._calls
+        if calls.pop(key, None) is not None:  # behind all others: the oldest is the least active
+            calls[key] = call
         if len(call.moments) >= MAX_MOMENTS or call.size + size > MAX_CALL_BYTES:
             call.left_out += 1
             return

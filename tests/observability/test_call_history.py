@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sip_stager.events import MessageReceived, MessageSent
 from sip_stager.observability import call_history
 from sip_stager.observability.call_pages import CallPages
 from sip_stager.observability.dispatcher import Dispatcher
 from sip_stager.observability.event_log import EventLog, RecordLimits
 from sip_stager.observability.http_connection import PageRequest
 from sip_stager.observability.logs import Logger
+from sip_stager.observability.message_recorder import MessageRecorder, find_call_id
+from sip_stager.observability.metrics import Metrics
+from sip_stager.sip.message import Request
+from tests.observability.sample_events import GAUGE_SOURCES
 from tests.observability.test_call_ended import CALLED, CALLER, HASH, Logged, later
 from tests.support.calls import answer, called
 from tests.support.conversation import ALICE, SEAL, STRANGER, Conversation
@@ -22,6 +27,7 @@ from tests.support.messages import request
 
 if TYPE_CHECKING:
     from sip_stager.observability.call_history import CallHistory
+    from sip_stager.ports import Handlers
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 SECRETS = ("SECRET-DIGEST", "SECRET-TOKEN", "SECRET-KEY")
@@ -37,10 +43,28 @@ class Recorded(Logged):
         logger, clock = Logger(self._file, 20), self.edge.clock.time
         limits = RecordLimits(calls, seconds, size)
         self.log = EventLog(logger, "masked", clock, HASH, SEAL, records=limits)
-        self.edge.observers.append(Dispatcher(self.log.observers).dispatch)
         assert self.log.history is not None
         self.history: CallHistory = self.log.history
+        self._recorder = MessageRecorder(self.history, Metrics(GAUGE_SOURCES).messages)
+        messages: Handlers = {MessageReceived: self._received, MessageSent: self._sent}
+        self.edge.observers.append(Dispatcher([messages, *self.log.observers]).dispatch)
         self.pages = CallPages(self.history, LOOPBACK, masks=True)
+
+    def _received(self, event: MessageReceived) -> None:
+        message = event.message
+        if isinstance(message, Request):
+            self._recorder.request_received(message, event.flow)
+        else:
+            self._recorder.response_received(message, message.cseq_method, event.flow)
+
+    def _sent(self, event: MessageSent) -> None:
+        message, again = event.message, event.retransmission
+        data, method = bytes(message), message.cseq_method
+        if isinstance(message, Request):
+            self._recorder.request_sent(data, method, event.flow, retransmission=again)
+        else:
+            status = message.status
+            self._recorder.response_sent(data, method, status, event.flow, retransmission=again)
 
     async def get(self, path: str, query: str = "", peer: str = "127.0.0.1") -> tuple[int, Any]:
         response = await self.pages.answer(PageRequest("GET", path, query, peer))
@@ -168,3 +192,20 @@ def test_the_messages_of_one_call_are_limited(monkeypatch: pytest.MonkeyPatch) -
 
 def test_without_records_nothing_observes_the_messages() -> None:
     assert EventLog(Logger(StringIO())).history is None
+
+
+@pytest.mark.parametrize(
+    ("field", "call_id"),
+    [("Call-ID: a", b"a"), ("CALL-ID:a", b"a"), ("i : a ", b"a"), ("Via: x", b"")],
+)
+def test_the_call_id_is_found_in_every_spelling(field: str, call_id: bytes) -> None:
+    assert find_call_id(f"SIP/2.0 200 OK\r\nTo: x\r\n{field}\r\n\r\n".encode()) == call_id
+
+
+async def test_an_endless_call_id_is_found_by_what_the_list_shows() -> None:
+    recorded = Recorded()
+    data = invite(1).replace(b"c1", b"+33612345678" + b"x" * 8000, 1)
+    recorded.edge.receive(data.replace(b"Call-ID: c1", b"Call-ID: " + b"x" * 8000), ALICE)
+    [call] = (await recorded.get("/api/v1/calls"))[1]["calls"]
+    assert len(call["call_id"]) < 2000
+    assert (await recorded.get(f"/api/v1/calls/{call['call_id']}"))[0] == 200
