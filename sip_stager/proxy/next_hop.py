@@ -125,7 +125,12 @@ class Locator:
         if transport == "TCP" and not self._is_connected(host, port):
             return None
         leaving = self._interfaces.choose_outgoing(transport, ip_version(host), preferred, host)
-        return None if leaving is None else Flow(transport, host, port, leaving)
+        if leaving is None:
+            return None
+        flow = Flow(transport, host, port, leaving)
+        if transport == "UDP":  # the NAT lets nothing else in: a large request would wait for it
+            self.avoid_tcp(flow)
+        return flow
 
     def known_flow(self, uri_text: bytes, preferred: int) -> tuple[Uri, Flow] | None:
         """Return a Request-URI and its flow if it needs neither rewriting nor a look-up.

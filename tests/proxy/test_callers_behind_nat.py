@@ -128,6 +128,15 @@ def test_over_tcp_the_open_connection_is_used_else_the_contact() -> None:
     assert edge.flow[1:3] == ("10.0.0.5", 5060)
 
 
+def test_a_large_request_goes_over_udp_too() -> None:
+    """RFC 3261 18.1.1: the NAT lets no connection in, so none is tried before."""
+    edge = Conversation()
+    routes = recorded(edge)
+    later = of_callee([*routes, "X-Large: " + "x" * 1400], "INFO")
+    assert len(bytes(edge.relay(later, BOB))) > 1300
+    assert edge.flow == BEHIND
+
+
 def test_an_address_of_ipv6_is_recorded_too() -> None:
     edge = Conversation()
     source = Flow("UDP", "2001:db8::77", 40000, 2)
