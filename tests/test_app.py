@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from sip_stager.app import Application
+from sip_stager.calls import flow_keepalives
 from sip_stager.config import Settings, load
 from sip_stager.demo.fake_platform.behaviour import Behaviour
 from sip_stager.demo.fake_platform.number_list import number_record
@@ -631,8 +632,11 @@ async def next_head(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("nat", ["", ", nat = true"])
-async def test_an_agent_hangs_up_on_a_caller_behind_a_nat(world: World, nat: str) -> None:
+async def test_an_agent_hangs_up_on_a_caller_behind_a_nat(
+    world: World, nat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RFC 5626 5.3: the BYE goes to the source of the INVITE, not to the private Contact."""
+    monkeypatch.setattr(flow_keepalives, "KEEPALIVE_INTERVAL", 0.2)
     world.of_trunk = nat
     async with running(world):
         rport = "" if nat else ";rport"
@@ -645,6 +649,7 @@ async def test_an_agent_hangs_up_on_a_caller_behind_a_nat(world: World, nat: str
         world.upstream.send(bytes(response(forwarded, 200)), world.port)
         while not (await world.caller.next()).startswith(b"SIP/2.0 200"):
             pass
+        assert await world.caller.next() == flow_keepalives.KEEPALIVE
         [route] = forwarded.values(b"record-route")
         bye = bytes(request("BYE", contact.decode(), to_tag="alice", branch="z9hG4bK-bye"))
         own = f"127.0.0.1:{world.upstream.port}"
