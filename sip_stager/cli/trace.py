@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from sip_stager.cli.find import At, From, To, Within, given_numbers, time_filter
 from sip_stager.cli.nodes import CALLS_PATH, DEFAULT_NODE, Answer, ask_all
+from sip_stager.cli.pcap import write_pcap
+from sip_stager.cli.settings_file import format_count
 from sip_stager.observability.ladder import PREFIX, drawn, heading, print_line
 from sip_stager.observability.ladder_model import Column, Step, printable
 
@@ -33,6 +36,11 @@ Node = Annotated[
 Last = Annotated[int, typer.Option(metavar="N", min=1, help="Show at most the last N calls.")]
 Messages = Annotated[bool, typer.Option("--messages", help="Print each SIP message in full.")]
 
+Pcap = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the messages to a capture as well, for Wireshark."),
+]
+
 
 def trace(
     call_id: CallId = "",
@@ -43,6 +51,7 @@ def trace(
     within: Within = 5.0,
     last: Last = 1,
     messages: Messages = False,
+    pcap: Pcap = None,
     node: Node = [DEFAULT_NODE],  # noqa: B006  Typer reads it
 ) -> None:
     """Show a call of a running program: one sentence, then its ladder with the HTTP step.
@@ -56,6 +65,8 @@ def trace(
     **Examples:** `sip-stager trace 4f1c@203.0.113.7`
 
     `sip-stager trace --from +33612345678 --at 10:42`
+
+    `sip-stager trace 4f1c@203.0.113.7 --pcap call.pcap`
 
     `sip-stager trace --to +33366725520 --node http://10.0.0.5:9090 --node http://10.0.0.6:9090`
 
@@ -74,8 +85,19 @@ def trace(
     found.sort(key=lambda one: str(one["call"].get("started_at")))
     for one in found[-last:]:
         _show(console, one, messages=messages)
+    if pcap is not None:
+        _write_pcap(pcap, found[-last:])
     if left := len(found[:-last]):
         typer.echo(f"{left} earlier left out: narrow it with --at, or raise --last", err=True)
+
+
+def _write_pcap(path: Path, calls: list[dict[str, Any]]) -> None:
+    try:
+        count = write_pcap(path, calls)
+    except OSError as error:
+        typer.echo(f"sip-stager: {path}: {error.strerror}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{path}: {format_count(count, 'message')}", err=True)
 
 
 def _by_id(call_id: str, nodes: list[str]) -> list[dict[str, Any]]:

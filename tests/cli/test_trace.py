@@ -16,6 +16,7 @@ from sip_stager.cli import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CALL: dict[str, Any] = {
     "call_id": "a/b@192.0.2.1",
@@ -116,6 +117,16 @@ def test_what_a_node_answers_cannot_move_the_cursor() -> None:
         _, output = trace("x", "--messages", "--node", node.url)
     assert "\x1b" not in output
     assert "\\x1b[2J" in output
+
+
+def test_a_capture_is_written_where_it_can_be(tmp_path: Path) -> None:
+    with serving() as node:
+        written = trace("x", "--node", node.url, "--pcap", str(tmp_path / "call.pcap"))
+        failed = trace("x", "--node", node.url, "--pcap", str(tmp_path / "none" / "call.pcap"))
+    assert written[0] == 0
+    assert "call.pcap: " in written[1]
+    assert failed[0] == 2
+    assert "No such file" in failed[1]
 
 
 def test_a_node_that_is_down_does_not_hide_the_call_of_another() -> None:
