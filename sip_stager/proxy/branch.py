@@ -109,7 +109,8 @@ class Branch:
 
     __slots__ = (
         "_client", "_context", "_failover", "_reasons", "_rings_until", "_routed", "_sender",
-        "_source", "_state", "_target", "_timer", "given_up", "in_doubt", "rang_out",
+        "_source", "_state", "_target", "_timer", "_unconfirmed", "given_up", "in_doubt",
+        "rang_out",
     )  # fmt: skip
 
     def __init__(
@@ -131,6 +132,7 @@ class Branch:
         self._timer: Cancellable | None = None
         self._reasons: list[bytes] = []
         self._rings_until = 0.0
+        self._unconfirmed = False  # ended without the final response that a CANCEL asks for
         self.given_up = self.in_doubt = self.rang_out = False
 
     def __repr__(self) -> str:
@@ -138,8 +140,8 @@ class Branch:
 
     @property
     def may_be_in_use(self) -> bool:
-        """True if its target got a CANCEL and has not ended: it may still answer."""
-        return self._state is BranchState.CANCELLING
+        """True if its target got a CANCEL and sent no final response: it may still answer."""
+        return self._state is BranchState.CANCELLING or self._unconfirmed
 
     def locate_and_send(self) -> None:
         """Find the next hop and send the copy."""
@@ -307,6 +309,8 @@ class Branch:
             self._fail(408, CallOutcome.TIMEOUT)
 
     def _fail(self, status: int, outcome: CallOutcome) -> None:
+        # Silence after a CANCEL does not show that the target's agent is free (9.1).
+        self._unconfirmed = self._state is BranchState.CANCELLING
         self._enter(BranchState.OVER)
         self._context.fail(self, status, outcome)
 

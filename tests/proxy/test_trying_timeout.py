@@ -89,6 +89,19 @@ def test_a_further_target_gets_the_id_again_once_the_first_has_ended(edge: Conve
     assert [event.staged_id for event in edge.of(CallEnded)] == ["call-1"]
 
 
+def test_a_target_that_never_confirmed_its_cancel_keeps_the_id(edge: Conversation) -> None:
+    """RFC 3261 9.1: after 64*T1 we stop waiting for it; its agent may be in use all the same."""
+    given_up(edge)
+    edge.clock.advance(2)
+    edge.take()
+    carol = edge.last_request("carol")
+    answer(edge, carol, 180, CAROL)
+    edge.clock.advance(34)
+    edge.take()
+    assert answer(edge, carol, 500, CAROL)[-1] == "dave INVITE"
+    assert edge.last_request("dave").values(ID) == []
+
+
 def test_a_200_that_crosses_the_cancel_wins(edge: Conversation) -> None:
     """RFC 3261 9.1: a CANCEL has no effect on a request that was answered."""
     bob = given_up(edge)
