@@ -100,6 +100,7 @@ class ReloadedProgram:
         )
         self.write_numbers()
         self._log = folder / "program.log"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the program inherits it ignored from nohup
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM.format(window=_WINDOW), "run", "-c", str(settings)],
