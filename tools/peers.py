@@ -39,6 +39,7 @@ PEERS = (
     KAMAILIO,
     Peer("sipsak", ("sipsak",)),
     Peer("dumpcap", ("wireshark-common",)),
+    Peer("tshark", ("tshark",)),
     Peer("systemd-analyze", ("systemd",)),
     PROMTOOL,
 )
